@@ -1,0 +1,55 @@
+/**
+ * The agent's log: one JSON object a line, on standard error unless told otherwise. Secrets are masked by the name of
+ * their field (`redact.ts`) and by their type (`SecretText`). The level changes live, for all children at once.
+ */
+import { type Logger, pino } from "pino";
+import { type Log, silentLog } from "../base/log.ts";
+import { redactFields } from "./redact.ts";
+
+export { type Log, silentLog };
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
+
+const severity: Record<LogLevel, number> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };
+
+/** `write` is given whole lines with their newline. */
+export function createLog(o: {
+  level: LogLevel;
+  write?(line: string): void;
+}): Log & { setLevel(level: LogLevel): void } {
+  const threshold = { severity: severity[o.level] };
+  const destination = o.write ? { write: o.write } : pino.destination({ fd: 2, sync: true });
+  const logger = pino(
+    {
+      level: "debug", // The threshold is ours, because pino's children keep the level that they were born with.
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      messageKey: "msg",
+    },
+    destination,
+  );
+  return {
+    ...wrap(logger, threshold),
+    setLevel(level) {
+      threshold.severity = severity[level];
+    },
+  };
+}
+
+function wrap(logger: Logger, threshold: { severity: number }): Log {
+  const writer =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (fields: object, msg: string): void => {
+      if (severity[level] >= threshold.severity) logger[level](redactFields(fields), msg);
+    };
+  return {
+    debug: writer("debug"),
+    info: writer("info"),
+    warn: writer("warn"),
+    error: writer("error"),
+    child: (fields) => wrap(logger.child(redactFields(fields)), threshold),
+  };
+}
