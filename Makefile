@@ -1,0 +1,59 @@
+# Needs make, git, npm and any Node from 20 on; the right Node, and everything else, comes with the packages.
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export NO_UPDATE_NOTIFIER := 1
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+packages := node_modules/.stamp
+validate := .cache/proto/buf/validate/validate.proto
+
+.PHONY: help
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(packages) ## See it work: two agents, paired, an app across (needs only Node; ONCE=1 checks each claim and ends)
+	@node src/main.ts demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: check ## Check, then run every test that needs no cluster (under 6 minutes)
+	@node test/run.ts test
+
+.PHONY: check
+check: $(packages) $(validate) ## Format, lint, types, protos, generated code, architecture, dead code (under a minute)
+	@node test/run.ts check
+
+.PHONY: e2e
+e2e: $(packages) ## Test between two real clusters, named by KUBECONFIG_A and KUBECONFIG_B
+	@node test/run.ts e2e
+
+.PHONY: build
+build: $(packages) ## Compile and pack: dist/fairlead-<version>.tgz, for npm install
+	@node bin/pack.ts
+
+.PHONY: generate
+generate: $(packages) $(validate) ## Bring generated code up to date with proto/
+	@node proto/tools/generate.ts
+
+.PHONY: land-protos
+land-protos: $(packages) $(validate) ## Make the present protos the ones that later changes may not break (last step of a landing)
+	@node proto/tools/check-breaking.ts --land
+
+.PHONY: docs
+docs: $(packages) ## Bring generated reference pages up to date
+	@node docs/generate-configuration.ts
+
+.PHONY: fmt
+fmt: $(packages) ## Format and mend what can be mended by itself
+	@biome check --write --log-level=warn
+	@buf format --write proto
+
+# Packages that are right already are left alone, so that an `npm install` by hand is not thrown away.
+$(packages): package-lock.json
+	@npm ls --all >/dev/null 2>&1 || npm ci --no-progress --loglevel=error
+	@touch $@
+
+$(validate): $(packages) proto/tools/print-validate.ts
+	@node proto/tools/print-validate.ts
+	@touch $@

@@ -1,0 +1,43 @@
+/**
+ * Makes `dist/fairlead-<version>.tgz`, which `npm install` puts anywhere: Node strips no types under `node_modules`,
+ * so the package holds JavaScript with declarations beside it, in the folders of the sources.
+ */
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = new URL("..", import.meta.url).pathname;
+const stage = join(root, "dist", "package");
+
+rmSync(stage, { recursive: true, force: true });
+mkdirSync(stage, { recursive: true });
+const emit = ["--noEmit", "false", "--outDir", stage, "--declaration", "--rewriteRelativeImportExtensions"];
+run("tsc", ["--project", join(root, "tsconfig.build.json"), ...emit]);
+for (const name of ["bin/fairlead", "LICENSE", "README.md", "CHANGELOG.md"]) {
+  if (existsSync(join(root, name))) cpSync(join(root, name), join(stage, name));
+}
+writeFileSync(join(stage, "package.json"), `${JSON.stringify(describePackage(), null, 2)}\n`);
+const packed = run("npm", ["pack", "--silent", "--pack-destination", join(root, "dist"), stage]).trim();
+rmSync(stage, { recursive: true });
+console.log(`dist/${packed}`);
+
+/** Ours without what only a clone needs, its TypeScript named as the JavaScript that it became. */
+function describePackage(): object {
+  const {
+    scripts: _scripts,
+    devDependencies: _dev,
+    private: _private,
+    ...kept
+  } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const exports = Object.fromEntries(
+    Object.entries<string>(kept.exports).map(([name, path]) => {
+      const base = path.replace(/\.ts$/, "");
+      return [name, { types: `${base}.d.ts`, default: `${base}.js` }];
+    }),
+  );
+  return { ...kept, exports };
+}
+
+function run(command: string, args: string[]): string {
+  return execFileSync(command, args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+}

@@ -1,0 +1,116 @@
+/**
+ * What `make check`, `make test` and `make e2e` run. Each ends with what failed, or with nothing to say but the counts:
+ * `node test/run.ts check|test|e2e`.
+ */
+import { spawn } from "node:child_process";
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { stripVTControlCharacters } from "node:util";
+
+const root = new URL("..", import.meta.url).pathname;
+
+interface Step {
+  name: string;
+  command: string[];
+}
+
+const checks: Step[] = [
+  { name: "types", command: ["tsc", "--noEmit", "--project", "."] },
+  { name: "format and lint", command: ["biome", "ci", "--log-level=warn", "--error-on-warnings"] },
+  { name: "dead code", command: ["knip", "--no-progress"] },
+  { name: "architecture", command: ["node", "--test", "--test-reporter=dot", "test/architecture.test.ts"] },
+  { name: "generated code", command: ["node", "proto/tools/generate.ts", "--check"] },
+  { name: "protos against landed ones", command: ["node", "proto/tools/check-breaking.ts"] },
+  { name: "protos", command: ["buf", "lint"] },
+  { name: "format of protos", command: ["buf", "format", "--diff", "--exit-code", "proto"] },
+];
+
+const modes: Record<string, () => Promise<boolean>> = {
+  check: () => runChecks(checks),
+  // An end-to-end test is not named *.test.ts, so this is every test that needs no cluster.
+  test: () => runTests(["test/**/*.test.ts"], Math.max(2, availableParallelism())),
+  e2e: async () => hasClusters() && runTests(["test/e2e/*.e2e.ts", "test/contract/*.e2e.ts"], 1),
+};
+
+const mode = modes[process.argv[2] ?? ""];
+if (!mode) {
+  console.error(`Say what to run: ${Object.keys(modes).join(", ")}.`);
+  process.exit(2);
+}
+process.exit((await mode()) ? 0 : 1);
+
+/** All of them, as many at once as there are cores; what a step printed is shown only when it failed. */
+async function runChecks(steps: Step[]): Promise<boolean> {
+  const waiting = [...steps];
+  const failed: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let step = waiting.shift(); step; step = waiting.shift()) {
+      const startedAt = performance.now();
+      const { code, output } = await run(step.command, false);
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+      console.log(`${code === 0 ? "✔" : "✖"} ${step.name} (${seconds} s)`);
+      if (code === 0) continue;
+      failed.push(step.name);
+      console.log(output.trimEnd());
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  console.log(`${steps.length - failed.length} checks passed, ${failed.length} failed${list(failed)}`);
+  return failed.length === 0;
+}
+
+async function runTests(patterns: string[], concurrency: number): Promise<boolean> {
+  const files = globSync(patterns, { cwd: root }).sort();
+  if (files.length === 0) {
+    console.error(`There is no test like ${patterns.join(" or ")}.`);
+    return false;
+  }
+  const options = ["--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, "--test-timeout=600000"];
+  const startedAt = performance.now();
+  const { code, output } = await run(["node", ...options, ...files], true);
+  const passed = count(output, "pass");
+  const failed = count(output, "fail") + count(output, "cancelled");
+  const skipped = count(output, "skipped") + count(output, "todo");
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""} (${seconds} s)`);
+  return code === 0 && passed > 0;
+}
+
+/** The number in a closing line of the spec reporter, such as "ℹ pass 12". */
+function count(output: string, name: string): number {
+  const lines = [...output.matchAll(new RegExp(`^ℹ ${name} (\\d+)$`, "gm"))];
+  return Number(lines.at(-1)?.[1] ?? 0);
+}
+
+function hasClusters(): boolean {
+  const missing = ["KUBECONFIG_A", "KUBECONFIG_B"].filter((name) => !process.env[name]);
+  if (missing.length === 0) return true;
+  console.error(
+    `The end-to-end tests need two Kubernetes clusters, and ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not set.
+Set KUBECONFIG_A and KUBECONFIG_B to a kubeconfig file of a cluster administrator each, for instance
+  KUBECONFIG_A=~/.kube/east KUBECONFIG_B=~/.kube/west make e2e
+The tests install Fairlead's custom resource definitions there, and remove the namespaces that they made.`,
+  );
+  return false;
+}
+
+/** Runs a command from the root of the project and keeps what it says; `show` also passes it on as it comes. */
+function run([command = "", ...args]: string[], show: boolean): Promise<{ code: number; output: string }> {
+  const env = show && process.stdout.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env;
+  const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  const take = (to: NodeJS.WriteStream) => (chunk: string) => {
+    output += chunk;
+    if (show) to.write(chunk);
+  };
+  child.stdout.setEncoding("utf8").on("data", take(process.stdout));
+  child.stderr.setEncoding("utf8").on("data", take(process.stderr));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? 1, output: stripVTControlCharacters(output) }));
+  });
+}
+
+function list(names: string[]): string {
+  return names.length > 0 ? `: ${names.join(", ")}` : "";
+}
