@@ -1,0 +1,137 @@
+/** `fairlead app deploy`: from options or from a file, and wait until it runs when asked. */
+
+import type { Command } from "commander";
+import type { FairleadClient } from "../client/index.ts";
+import { type App, DeployAppResponse_Outcome as Outcome } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import { type AppManifest, appFromOptions, type DeployOptions, readManifests } from "./app-manifest.ts";
+import { collectList, namespaceOption, outputOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { type Format, printOne } from "./output.ts";
+import { appState, appView } from "./views.ts";
+
+interface Options extends DeployOptions {
+  readonly namespace?: string;
+  readonly file?: string[];
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly timeout: number;
+  readonly output: Format;
+}
+
+const outcomeWords: Readonly<Record<Outcome, string>> = {
+  [Outcome.UNSPECIFIED]: "deployed",
+  [Outcome.CREATED]: "created",
+  [Outcome.CONFIGURED]: "configured",
+  [Outcome.UNCHANGED]: "unchanged",
+};
+
+export function addAppDeploy(app: Command, context: CliContext): void {
+  const { terminal } = context;
+  const deploy = app
+    .command("deploy [name]")
+    .description("run an app at a peer: from options, or from RemoteApp manifests")
+    .addOption(namespaceOption())
+    .option("-f, --file <file>", "RemoteApp manifests; - reads standard input; may be given again", collectFile)
+    .option("--peer <peer>", "where it runs")
+    .option("--image <image>", "what runs")
+    .option("--replicas <count>", "how many", wholeNumber(0, 10_000))
+    .option(
+      "--port <port>",
+      "a port it listens on, as in 8080, 8080/http or web:8080/http; may be given again",
+      collectList,
+    )
+    .option(
+      "--env <env>",
+      "an environment variable, as NAME=VALUE; may be given again",
+      (value: string, before: string[] = []) => [...before, value],
+    )
+    .option("--request <requests>", "what a pod is promised, as in cpu=100m,memory=64Mi", collectList)
+    .option("--limit <limits>", "what a pod may use, as in cpu=500m,memory=256Mi", collectList)
+    .option("--image-pull-policy <policy>", "Always, IfNotPresent or Never")
+    .option("--command <words...>", "the command instead of the image's own")
+    .option("--arg <words...>", "arguments of the command")
+    .option("--dry-run", "check everything, change nothing")
+    .option("--wait", "until it is Ready")
+    .option("--timeout <span>", "for how long --wait waits", spanSeconds, 300)
+    .addOption(outputOption());
+  deploy.action((name: string | undefined, options: Options) =>
+    withAgent(deploy, context, async ({ client, namespace }, signal) => {
+      const wanted = await readWanted(name, options, options.namespace ?? namespace, context);
+      for (const manifest of wanted) {
+        const answer = await client.apps.deployApp({ ...manifest, dryRun: options.dryRun === true }, { signal });
+        if (options.output === "json" || options.output === "yaml") {
+          if (answer.app) await printOne(terminal, appView(Date.now(), false), answer.app, options.output);
+        } else {
+          const dry = options.dryRun ? " (dry run)" : "";
+          const at = options.output === "name" ? "" : ` ${outcomeWords[answer.outcome]}${dry}`;
+          await terminal.out(`remoteapp.fairlead.dev/${manifest.ref.name}${at}\n`);
+        }
+      }
+      if (!options.wait || options.dryRun) return;
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]);
+      for (const manifest of wanted) await untilReady(client, manifest, limit, signal, options.timeout, terminal.err);
+    }),
+  );
+}
+
+function collectFile(file: string, before: readonly string[] = []): string[] {
+  return [...before, file];
+}
+
+async function readWanted(
+  name: string | undefined,
+  options: Options,
+  namespace: string,
+  { terminal }: CliContext,
+): Promise<AppManifest[]> {
+  if (!options.file) return [appFromOptions(name, namespace, options)];
+  if (name !== undefined || options.image !== undefined || options.peer !== undefined) {
+    throw new CliError("a file says everything; give either -f or a name with options", { code: exitCode.usage });
+  }
+  const wanted: AppManifest[] = [];
+  for (const file of options.file) {
+    const text = file === "-" ? await terminal.readInput() : await terminal.readFile(file);
+    wanted.push(...readManifests(text, file === "-" ? "standard input" : file, namespace));
+  }
+  return wanted;
+}
+
+/** Follows one app until this generation of it is Ready, and says each new state on the way. */
+async function untilReady(
+  client: FairleadClient,
+  manifest: AppManifest,
+  limit: AbortSignal,
+  interrupted: AbortSignal,
+  seconds: number,
+  say: (text: string) => void,
+): Promise<void> {
+  const { namespace, name } = manifest.ref;
+  let last: App | undefined;
+  let said = "";
+  try {
+    for await (const { change } of client.watch.watch({ apps: true, namespace }, { signal: limit })) {
+      if (change.case === "appGone" && change.value.name === name) {
+        throw new CliError(`${name} was deleted while waiting`, { code: exitCode.notFound });
+      }
+      if (change.case !== "app" || change.value.metadata?.name !== name) continue;
+      last = change.value;
+      const current = BigInt(last.status?.observedGeneration ?? 0) >= (last.metadata?.generation ?? 0n);
+      const state = [appState(last), last.status?.reason, last.status?.message].filter(Boolean).join(": ");
+      if (state !== said) say(`${name}: ${state}\n`);
+      said = state;
+      if (!current) continue;
+      if (last.status?.phase === "Ready") return;
+      if (last.status?.phase === "Denied")
+        throw new CliError(`${name} was denied: ${last.status.message ?? ""}`, { code: exitCode.denied });
+    }
+  } catch (error) {
+    if (!limit.aborted || interrupted.aborted) throw error;
+    throw new CliError(`${name} is not Ready after ${seconds} s: ${said || "nothing heard"}`, {
+      code: exitCode.timeout,
+      hint: `fairlead app logs ${name} -n ${namespace}, or a longer --timeout`,
+      cause: error,
+    });
+  }
+  throw new CliError(`the watch ended before ${name} was Ready`, { code: exitCode.unavailable });
+}

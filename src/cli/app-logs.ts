@@ -1,0 +1,47 @@
+/** `fairlead app logs`: what an app's pods write, wherever they run. */
+
+import type { Command } from "commander";
+import { namespaceOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
+import type { CliContext } from "./context.ts";
+
+interface LogsOptions {
+  readonly namespace?: string;
+  readonly follow?: boolean;
+  readonly tail?: number;
+  readonly since?: number;
+  readonly previous?: boolean;
+  readonly timestamps?: boolean;
+  readonly pod?: string;
+  readonly prefix?: boolean;
+}
+
+export function addAppLogs(app: Command, context: CliContext): void {
+  const { terminal } = context;
+  const logs = app
+    .command("logs <name>")
+    .description("log lines of all pods of an app, merged as they come")
+    .addOption(namespaceOption())
+    .option("-f, --follow", "go on until Ctrl-C, also with pods that come")
+    .option("--tail <lines>", "only the last lines of each pod", wholeNumber(0, 1_000_000))
+    .option("--since <span>", 'only lines of the last span, as in "10m"', spanSeconds)
+    .option("-p, --previous", "of the container before the last restart")
+    .option("--timestamps", "begin each line with its time")
+    .option("--pod <name>", "only of this pod")
+    .option("--prefix", "begin each line with the pod's name");
+  logs.action((name: string, options: LogsOptions) =>
+    withAgent(logs, context, async (connection, signal) => {
+      const request = {
+        app: { namespace: options.namespace ?? connection.namespace, name },
+        follow: options.follow === true,
+        ...(options.tail !== undefined && { tailLines: options.tail }),
+        sinceSeconds: BigInt(options.since ?? 0),
+        previous: options.previous === true,
+        timestamps: options.timestamps === true,
+        pod: options.pod ?? "",
+      };
+      for await (const { pod, line } of connection.client.pods.logs(request, { signal })) {
+        await terminal.out(options.prefix ? `[${pod}] ${line}\n` : `${line}\n`);
+      }
+    }),
+  );
+}

@@ -1,0 +1,78 @@
+/** What every command that talks to an agent does alike: find it, call it, close it. */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { CliContext, Connection } from "./context.ts";
+import { type Format, formats, parseFormat } from "./output.ts";
+
+/** Runs `work` with a connection that the command's global options mean, and closes it whatever happens. */
+export async function withAgent<T>(
+  command: Command,
+  context: CliContext,
+  work: (connection: Connection, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const connection = await context.connect(command.optsWithGlobals(), context.signal);
+  try {
+    return await work(connection, context.signal);
+  } finally {
+    connection.close();
+  }
+}
+
+/** `-o table|wide|json|yaml|name`. */
+export function outputOption(): Option {
+  return new Option("-o, --output <format>", `one of ${formats.join(", ")}`)
+    .default("table" satisfies Format)
+    .argParser(parseFormat);
+}
+
+/** `-n`; absent means the kubeconfig context's namespace. */
+export function namespaceOption(): Option {
+  return new Option(
+    "-n, --namespace <name>",
+    "the namespace; by default that of the kubeconfig's context, else default",
+  );
+}
+
+/** Collects `--grant apps,tunnels --grant kubectl` into one list. */
+export function collectList(value: string, before: readonly string[] = []): string[] {
+  return [
+    ...before,
+    ...value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  ];
+}
+
+/** Collects `--label a=b,c=d` into one record. */
+export function collectPairs(value: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const pairs = { ...before };
+  for (const part of value.split(",")) {
+    const at = part.indexOf("=");
+    if (at < 1) throw new InvalidArgumentError(`${JSON.stringify(part)} is not NAME=VALUE.`);
+    pairs[part.slice(0, at).trim()] = part.slice(at + 1).trim();
+  }
+  return pairs;
+}
+
+/** A whole number within bounds. */
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max))
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** A span of time such as "90s", "15m", "24h", "7d" or "1h30m", in seconds. */
+export function spanSeconds(text: string): number {
+  if (!/^(\d{1,9}[smhd])+$/.test(text))
+    throw new InvalidArgumentError('It must be a span of time, as in "24h", "90m" or "7d".');
+  let seconds = 0;
+  for (const [, count, unit] of text.matchAll(/(\d+)([smhd])/g))
+    seconds += Number(count) * (unitSeconds[unit ?? ""] ?? 0);
+  return seconds;
+}

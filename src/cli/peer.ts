@@ -1,0 +1,94 @@
+/** `fairlead peer`: the agents that this one is paired with. */
+
+import type { Command } from "commander";
+import { collectList, collectPairs, outputOption, withAgent } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { createWatchPrinter, type Format, printList, printOne } from "./output.ts";
+import { peerView } from "./views.ts";
+
+export function addPeerCommands(program: Command, context: CliContext): void {
+  const { terminal } = context;
+  const peer = program.command("peer").description("agents that this one is paired with");
+
+  const list = peer.command("list").alias("ls").description("all peers and the state of their links");
+  list
+    .addOption(outputOption())
+    .option("-w, --watch", "go on with each change until Ctrl-C")
+    .action((options: { output: Format; watch?: boolean }) =>
+      withAgent(list, context, async ({ client }, signal) => {
+        if (!options.watch) {
+          const { peers } = await client.peers.listPeers({}, { signal });
+          return printList(terminal, peerView(Date.now()), peers, options.output);
+        }
+        const print = createWatchPrinter(terminal, peerView(Date.now()), options.output);
+        for await (const { change } of client.watch.watch({ peers: true }, { signal })) {
+          if (change.case === "peer") await print(change.value);
+        }
+      }),
+    );
+
+  const get = peer.command("get <name>").description("one peer");
+  get.addOption(outputOption()).action((name: string, options: { output: Format }) =>
+    withAgent(get, context, async ({ client }, signal) => {
+      const found = (await client.peers.getPeer({ name }, { signal })).peer;
+      if (found) await printOne(terminal, peerView(Date.now()), found, options.output);
+    }),
+  );
+
+  const grant = peer
+    .command("grant <name> <grants...>")
+    .description("set what a peer may do here: apps, tunnels, kubectl, deliveries, or none");
+  grant.action((name: string, words: string[]) =>
+    withAgent(grant, context, async ({ client }, signal) => {
+      const values = words.flatMap((word) => collectList(word)).filter((word) => word !== "none");
+      await client.peers.updatePeer({ name, grants: { values } }, { signal });
+      await terminal.out(`${name} may now: ${values.length > 0 ? values.join(", ") : "nothing"}\n`);
+    }),
+  );
+
+  const label = peer
+    .command("label <name> <labels...>")
+    .description("set labels of a peer, as NAME=VALUE; NAME= removes one");
+  label.action((name: string, pairs: string[]) =>
+    withAgent(label, context, async ({ client }, signal) => {
+      const labels = pairs.reduce<Record<string, string>>((all, pair) => collectPairs(pair, all), {});
+      await client.peers.updatePeer({ name, labels }, { signal });
+      await terminal.out(`${name} labelled\n`);
+    }),
+  );
+
+  const reconnect = peer.command("reconnect <name>").description("dial a peer now, without waiting for the back-off");
+  reconnect.action((name: string) =>
+    withAgent(reconnect, context, async ({ client }, signal) => {
+      await client.peers.reconnectPeer({ name }, { signal });
+      await terminal.out(`dialling ${name}\n`);
+    }),
+  );
+
+  const remove = peer.command("remove <name>").description("end the pairing, here and there");
+  remove
+    .option("--keep-workloads", "what the peer runs here goes on running")
+    .option("--delete-workloads", "what the peer runs here is deleted")
+    .action((name: string, options: { keepWorkloads?: boolean; deleteWorkloads?: boolean }) =>
+      withAgent(remove, context, async ({ client }, signal) => {
+        if (Boolean(options.keepWorkloads) === Boolean(options.deleteWorkloads)) {
+          throw new CliError(`say what becomes of the workloads that ${name} runs here`, {
+            code: exitCode.usage,
+            hint: `fairlead peer remove ${name} --keep-workloads, or --delete-workloads`,
+          });
+        }
+        const { peerTold, workloads } = await client.peers.removePeer(
+          { name, deleteWorkloads: options.deleteWorkloads === true },
+          { signal },
+        );
+        const what =
+          workloads === 0
+            ? "it ran nothing here"
+            : `${workloads} of its workloads ${options.deleteWorkloads ? "deleted" : "kept"}`;
+        await terminal.out(
+          `${name} removed; ${what}; ${peerTold ? "it was told" : "it could not be told and will be refused when it calls"}\n`,
+        );
+      }),
+    );
+}

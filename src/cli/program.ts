@@ -1,0 +1,76 @@
+/** The `fairlead` command: its nouns and verbs, and one place where failures become words and exit codes. */
+
+import { Command, CommanderError, Option } from "commander";
+import { addAgentCommands } from "./agent.ts";
+import { addAppCommands } from "./app.ts";
+import { addConfigCommands } from "./config.ts";
+import type { CliContext } from "./context.ts";
+import { exitCode, toCliError } from "./errors.ts";
+import { addInviteCommands } from "./invite.ts";
+import { addJoinCommand } from "./join.ts";
+import { addOrphanCommands } from "./orphan.ts";
+import { addPeerCommands } from "./peer.ts";
+import { addStatusCommands } from "./status.ts";
+import { plain } from "./table.ts";
+
+/** Runs one command line (without the program's own name) and resolves with the exit code; it never rejects. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  const program = buildProgram(context);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its message or the help already; help that was asked for is no failure.
+      return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    }
+    const failure = toCliError(error, context.signal.aborted);
+    if (failure.code !== exitCode.interrupted) {
+      context.terminal.err(`error: ${withoutControls(failure.message)}\n`);
+      if (failure.hint) context.terminal.err(`  try: ${failure.hint}\n`);
+    }
+    return failure.code;
+  }
+}
+
+/** The whole command tree; also what the documentation is made from. */
+export function buildProgram(context: CliContext): Command {
+  const program = new Command("fairlead")
+    .description("Joins Kubernetes clusters as peers.")
+    .addOption(new Option("--server <url>", "the agent's console address").env("FAIRLEAD_SERVER"))
+    .addOption(
+      new Option("--token <token>", "an API token; better given as FAIRLEAD_TOKEN, which no process list shows"),
+    )
+    .addOption(new Option("--kubeconfig <file>", "the kubeconfig through which the agent is found"))
+    .addOption(new Option("--context <name>", "the context in it"))
+    .addOption(new Option("--agent-namespace <name>", "where the agent lives").default("fairlead"))
+    .configureOutput({
+      writeOut: (text) => void context.terminal.out(text),
+      writeErr: (text) => context.terminal.err(text),
+    })
+    .showSuggestionAfterError()
+    .showHelpAfterError("(`--help` shows the options)")
+    .exitOverride();
+  addStatusCommands(program, context);
+  addInviteCommands(program, context);
+  addJoinCommand(program, context);
+  addPeerCommands(program, context);
+  addAppCommands(program, context);
+  addOrphanCommands(program, context);
+  addConfigCommands(program, context);
+  addAgentCommands(program, context);
+  inheritSettings(program);
+  return program;
+}
+
+/** Commander copies output and exit settings only to commands made after they were set on the same parent. */
+function inheritSettings(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command);
+    inheritSettings(child);
+  }
+}
+
+function withoutControls(message: string): string {
+  return message.split("\n").map(plain).join("\n");
+}

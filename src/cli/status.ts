@@ -1,0 +1,62 @@
+/** `fairlead status` and `fairlead version`: is all well, and what runs. */
+
+import type { Command } from "commander";
+import { withAgent } from "./command.ts";
+import type { CliContext } from "./context.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { printList } from "./output.ts";
+import { appState, appView, peerView } from "./views.ts";
+
+export function addStatusCommands(program: Command, context: CliContext): void {
+  const { terminal } = context;
+  const status = program.command("status").description("this agent, its peers, and what needs you");
+  status.action(() =>
+    withAgent(status, context, async ({ client }, signal) => {
+      const [info, { peers }, { apps }] = await Promise.all([
+        client.agent.getInfo({}, { signal }),
+        client.peers.listPeers({}, { signal }),
+        client.apps.listApps({}, { signal }),
+      ]);
+      await terminal.out(
+        `${info.name}   fairlead ${info.version}   Kubernetes ${info.kubernetesVersion}   since ${info.startedAt}\n` +
+          `fingerprint ${info.fingerprint}\n` +
+          `${info.url ? `peers dial ${info.url}` : "no URL of its own: it only dials out"}\n` +
+          `${info.peersConnected} of ${info.peers} peers connected   ${info.appsReady} of ${info.apps} apps ready   ` +
+          `${info.workloads} workloads of peers here\n`,
+      );
+      const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
+      const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
+      if (away.length === 0 && unwell.length === 0) return terminal.out("Nothing needs you.\n");
+      if (away.length > 0) {
+        await terminal.out("\nPeers that are away:\n");
+        await printList(terminal, peerView(Date.now()), away, "table");
+      }
+      if (unwell.length > 0) {
+        await terminal.out("\nApps that are not Ready:\n");
+        await printList(terminal, appView(Date.now(), true), unwell, "table");
+        for (const app of unwell) {
+          if (app.status?.message)
+            await terminal.out(`  ${app.metadata?.name}: ${appState(app)}: ${app.status.message}\n`);
+        }
+      }
+    }),
+  );
+
+  const version = program.command("version").description("the version of this program and of the agent");
+  version.option("--client", "only of this program").action(async (options: { client?: boolean }) => {
+    await terminal.out(`client ${context.version}\n`);
+    if (options.client) return;
+    try {
+      await withAgent(version, context, async ({ client }, signal) => {
+        const info = await client.agent.getInfo({}, { signal });
+        await terminal.out(`agent  ${info.version} (${info.name}, Kubernetes ${info.kubernetesVersion})\n`);
+      });
+    } catch (error) {
+      if (error instanceof CliError && error.code === exitCode.unavailable) {
+        terminal.err(`agent  not found: ${error.message}\n`);
+        return;
+      }
+      throw error;
+    }
+  });
+}

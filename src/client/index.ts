@@ -1,0 +1,52 @@
+/**
+ * The published typed client of an agent's console API: the same API that the console and the CLI use.
+ *
+ * @example
+ * ```ts
+ * import { createFairleadClient } from "fairlead/client";
+ * import { createConnectTransport } from "@connectrpc/connect-node";
+ *
+ * const fairlead = createFairleadClient({
+ *   transport: createConnectTransport({ baseUrl: "http://localhost:8000", httpVersion: "1.1" }),
+ *   token,
+ * });
+ * for (const peer of (await fairlead.peers.listPeers({})).peers) console.log(peer.metadata?.name);
+ * ```
+ */
+
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { AgentService } from "../gen/fairlead/console/v1/agent_service_pb.ts";
+import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
+import { PodService } from "../gen/fairlead/console/v1/pod_service_pb.ts";
+import { WatchService } from "../gen/fairlead/console/v1/watch_service_pb.ts";
+import { withToken } from "./token.ts";
+
+/** One typed client a service; each method takes an optional `{ signal, timeoutMs }` and rejects with a `ConnectError`. */
+export interface FairleadClient {
+  readonly agent: Client<typeof AgentService>;
+  readonly peers: Client<typeof PeerService>;
+  readonly apps: Client<typeof AppService>;
+  readonly pods: Client<typeof PodService>;
+  readonly watch: Client<typeof WatchService>;
+}
+
+/** How the agent is reached. */
+export interface FairleadClientOptions {
+  /** From `@connectrpc/connect-node` or `@connectrpc/connect-web`, with the console's address as `baseUrl`. */
+  readonly transport: Transport;
+  /** An API token, sent as a bearer token with every call; none where the transport brings its own credentials. */
+  readonly token?: string;
+}
+
+/** Makes the client. Nothing is sent before the first call. */
+export function createFairleadClient(options: FairleadClientOptions): FairleadClient {
+  const transport = options.token === undefined ? options.transport : withToken(options.transport, options.token);
+  return {
+    agent: createClient(AgentService, transport),
+    peers: createClient(PeerService, transport),
+    apps: createClient(AppService, transport),
+    pods: createClient(PodService, transport),
+    watch: createClient(WatchService, transport),
+  };
+}
