@@ -1,0 +1,197 @@
+/**
+ * Every setting of an agent, declared once: its type, default and meaning. `config.ts` reads them, and the reference in
+ * docs/configuration.md is generated from here. A setting that no code reads fails a test.
+ */
+import { type LogLevel, logLevels } from "./telemetry/log.ts";
+
+export interface Setting<T> {
+  /** Whole sentences, for the reference and for `fairlead config show -o wide`. */
+  readonly doc: string;
+  /** The words of the reference for what may be given. */
+  readonly form: string;
+  readonly fallback: T;
+  /** Throws an Error that says what is expected; its message continues "link.port: …". */
+  parse(text: string): T;
+  /** As it is printed, without what is secret in it. */
+  show(value: T): string;
+  /** May change while the agent runs. */
+  readonly live?: true;
+  /** Variables of the environment that other programs share; weaker than a configuration file. */
+  readonly sharedEnv?: readonly string[];
+}
+
+export const schema = {
+  name: optional(
+    text({
+      doc: "Name of this agent, suggested to peers and shown in the console. Without one, the kubeconfig's context, or the namespace's cluster name.",
+    }),
+  ),
+  log: {
+    level: {
+      ...choice<LogLevel>(logLevels, "info", "How much the agent logs. Changes while it runs, on SIGHUP."),
+      live: true,
+    },
+  },
+  kube: {
+    kubeconfig: optional(
+      text({ doc: "Kubeconfig file. Without one: the pod's service account, else KUBECONFIG, else ~/.kube/config." }),
+    ),
+    context: optional(text({ doc: "Context of the kubeconfig. Without one: its current context." })),
+    namespace: optional(
+      text({ doc: "Namespace of the agent's own objects. Without one: the pod's, else fairlead-system." }),
+    ),
+  },
+  console: {
+    host: text({ fallback: "127.0.0.1", doc: "Address on which the console and its API listen." }),
+    port: integer({ fallback: 8000, least: 0, most: 65_535, doc: "Port of the console; 0 takes a free one." }),
+    domain: text({
+      fallback: "localhost",
+      doc: "Apps are shown on hosts below this domain, as <app>-<namespace>-<port>.<domain>. Browsers resolve *.localhost by themselves.",
+    }),
+  },
+  link: {
+    host: text({ fallback: "0.0.0.0", doc: "Address on which peers' links are accepted." }),
+    port: integer({
+      fallback: 8001,
+      least: 0,
+      most: 65_535,
+      doc: "Port on which peers' links are accepted; 0 takes a free one.",
+    }),
+    url: optional(
+      url(["ws:", "wss:", "http:", "https:"], {
+        doc: "URL at which peers reach this agent, written into invites. Without one this agent only dials, and cannot invite.",
+      }),
+    ),
+    httpProxy: {
+      ...optional(url(["http:"], { doc: "Proxy for links to ws:// URLs, asked by CONNECT." })),
+      sharedEnv: ["HTTP_PROXY", "http_proxy"],
+    },
+    httpsProxy: {
+      ...optional(url(["http:"], { doc: "Proxy for links to wss:// URLs, asked by CONNECT." })),
+      sharedEnv: ["HTTPS_PROXY", "https_proxy"],
+    },
+    noProxy: {
+      ...list({
+        doc: "Hosts that are dialled without a proxy: names, .suffixes, addresses, networks as 10.0.0.0/8, or *.",
+      }),
+      sharedEnv: ["NO_PROXY", "no_proxy"],
+    },
+    caFile: optional(
+      text({
+        doc: "PEM file of roots to trust for the outer TLS of wss:// URLs, beside the built-in ones. Who a peer is does not depend on it.",
+      }),
+    ),
+    insecure: flag({
+      fallback: false,
+      doc: "Accept any certificate on the outer TLS of wss:// URLs. The TLS inside is verified all the same; observers may learn whom this agent talks to.",
+    }),
+    maxLinks: integer({
+      fallback: 2_000,
+      least: 1,
+      most: 100_000,
+      doc: "Links accepted at a time; further peers are refused.",
+    }),
+  },
+  telemetry: {
+    host: text({ fallback: "0.0.0.0", doc: "Address of /livez, /readyz and /metrics." }),
+    port: integer({
+      fallback: 8002,
+      least: 0,
+      most: 65_535,
+      doc: "Port of /livez, /readyz and /metrics; 0 takes a free one.",
+    }),
+  },
+  shutdown: {
+    grace: duration({
+      fallback: 20_000,
+      doc: "How long streams may go on after the agent was told to end. Keep it below the pod's terminationGracePeriodSeconds.",
+    }),
+  },
+};
+
+function text(o: { fallback?: string; doc: string }): Setting<string> {
+  return {
+    form: "text",
+    fallback: o.fallback ?? "",
+    doc: o.doc,
+    parse: (given) => given.trim(),
+    show: (value) => value,
+  };
+}
+
+function choice<T extends string>(allowed: readonly T[], fallback: T, doc: string): Setting<T> {
+  const parse = (given: string): T => {
+    const found = allowed.find((value) => value === given.trim());
+    if (found === undefined) throw new Error(`must be one of ${allowed.join(", ")}`);
+    return found;
+  };
+  return { form: allowed.join(" \\| "), fallback, doc, parse, show: (value) => value };
+}
+
+function flag(o: { fallback: boolean; doc: string }): Setting<boolean> {
+  const parse = (given: string): boolean => {
+    if (given === "true" || given === "") return true; // A flag that is only named is set.
+    if (given === "false") return false;
+    throw new Error("must be true or false");
+  };
+  return { form: "true \\| false", ...o, parse, show: String };
+}
+
+function integer(o: { fallback: number; least: number; most: number; doc: string }): Setting<number> {
+  const parse = (given: string): number => {
+    const value = Number(given);
+    if (!/^\d+$/.test(given.trim()) || value < o.least || value > o.most) {
+      throw new Error(`must be a whole number from ${o.least} to ${o.most}`);
+    }
+    return value;
+  };
+  return { form: `${o.least} to ${o.most}`, fallback: o.fallback, doc: o.doc, parse, show: String };
+}
+
+const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** In milliseconds; written as Go and Kubernetes do. */
+function duration(o: { fallback: number; doc: string }): Setting<number> {
+  const parse = (given: string): number => {
+    const parts = [...given.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
+    if (parts.length === 0 || parts.map((part) => part[0]).join("") !== given.trim()) {
+      throw new Error("must be a duration such as 500ms, 20s or 1h30m");
+    }
+    return parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (unitMs[unit] ?? 0), 0);
+  };
+  return { form: "duration", ...o, parse, show: (value) => (value % 1_000 === 0 ? `${value / 1_000}s` : `${value}ms`) };
+}
+
+function list(o: { doc: string }): Setting<readonly string[]> {
+  const parse = (given: string): readonly string[] =>
+    given
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
+  return { form: "list, separated by commas", fallback: [], doc: o.doc, parse, show: (value) => value.join(",") };
+}
+
+function url(protocols: readonly string[], o: { doc: string }): Setting<string> {
+  const expected = `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`;
+  const parse = (given: string): string => {
+    const parsed = URL.parse(given.trim());
+    if (!parsed || !protocols.includes(parsed.protocol)) throw new Error(expected);
+    return parsed.href;
+  };
+  return { form: "URL", fallback: "", doc: o.doc, parse, show: hidePassword };
+}
+
+function hidePassword(value: string): string {
+  const parsed = URL.parse(value);
+  return parsed?.password ? value.replace(`:${parsed.password}@`, ":[secret]@") : value;
+}
+
+/** Undefined unless it is given; an empty text takes a weaker value back. */
+function optional<T>(setting: Setting<T>): Setting<T | undefined> {
+  return {
+    ...setting,
+    fallback: undefined,
+    parse: (given) => (given.trim() === "" ? undefined : setting.parse(given)),
+    show: (value) => (value === undefined ? "" : setting.show(value)),
+  };
+}
