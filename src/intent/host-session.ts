@@ -1,0 +1,295 @@
+/**
+ * The host's half of one conversation: hears wishes, has the store carry them out, one object at a time and again until it
+ * works, and tells what became of each. What is said is made from the store's present state at the moment of saying.
+ */
+import { createHash } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import { createKeyedWorker } from "../base/keyed-worker.ts";
+import type { Log } from "../base/log.ts";
+import type * as pb from "../gen/fairlead/peer/v1/intent_pb.ts";
+import { DigestReader, pages, toShow } from "./digest.ts";
+import type { Held, HeldStore } from "./held-store.ts";
+import {
+  orphanToMessage,
+  pageFromMessage,
+  pageToMessage,
+  refusalToMessage,
+  response,
+  wishFromMessage,
+} from "./messages.ts";
+import { Outbox } from "./outbox.ts";
+import { intentLimits, type Orphan, type Refusal, type RefusedWish, type Wish, type WishHead } from "./wish.ts";
+
+export interface HostSession {
+  /** What to say, in order, until closed. To be read once. */
+  responses(): AsyncIterable<pb.SyncResponse>;
+  /** Takes what the origin says, without waiting. Throws a RangeError when it breaks a bound or the order. */
+  receive(message: pb.SyncRequest): void;
+  /** The host's rules changed: what was refused is asked for again. */
+  reconsider(): void;
+  /** Ends `responses`, with the error if there is one, and resolves when no work is under way any more. */
+  close(error?: Error): Promise<void>;
+}
+
+/** Failures in a row before the origin is told of the trouble; the work goes on being tried. */
+const failuresBeforeTelling = 3;
+/** A key of the outbox that is no UID. */
+const orphansKey = "#orphans";
+
+type Desire = { readonly wish: Wish } | "delete" | "mark orphan" | "unmark orphan";
+
+/** What this conversation knows of one object. */
+interface Entry {
+  /** The origin has it: in its digest or by a later wish. */
+  known: boolean;
+  /** What is to be done; the latest word counts. */
+  desire?: Desire;
+  /** The highest generation heard in this conversation. */
+  generation: number;
+  /** Deletion was asked of the store, and its end is to be told. */
+  deleting: boolean;
+  refused?: RefusedWish;
+  /** What the next message about this object has to contain beside its state. */
+  tell: { gone?: true; need?: true; refusal?: true };
+  /** Of the state that was said last. */
+  saidHash?: string;
+}
+
+export function createHostSession(deps: {
+  store: HeldStore;
+  clock: Clock;
+  log: Log;
+  limits?: { objects?: number; specBytes?: number };
+}): HostSession {
+  const { store } = deps;
+  const limits = { ...intentLimits, ...deps.limits };
+  const outbox = new Outbox();
+  const originDigest = new DigestReader(limits.objects);
+  const entries = new Map<string, Entry>();
+  const closing = new AbortController();
+  const worker = createKeyedWorker({ run, clock: deps.clock, concurrency: 8, onError });
+  const unsubscribe = store.subscribe(onStoreChange);
+
+  async function* responses(): AsyncGenerator<pb.SyncResponse> {
+    yield response({ case: "welcome", value: { maxSpecBytes: limits.specBytes, maxObjects: limits.objects } });
+    await store.ready(closing.signal);
+    for (const page of pages<WishHead>(store.list())) yield response({ case: "digest", value: pageToMessage(page) });
+    for await (const key of outbox.take()) {
+      if (key === orphansKey) yield sayOrphans();
+      else yield* say(key);
+    }
+  }
+
+  function* say(uid: string): Generator<pb.SyncResponse> {
+    const entry = entries.get(uid);
+    if (!entry) return;
+    const { tell } = entry;
+    entry.tell = {};
+    if (tell.gone) {
+      entries.delete(uid);
+      yield response({ case: "gone", value: { uid } });
+      return;
+    }
+    if (tell.need) yield response({ case: "need", value: { uids: [uid] } });
+    const held = store.get(uid);
+    if (held && entry.known && isNews(entry, held)) {
+      const { generation, hash, status } = held;
+      yield response({ case: "state", value: { uid, generation: BigInt(generation), hash, status } });
+    }
+    if (tell.refusal && entry.refused) yield response({ case: "refusal", value: refusalToMessage(entry.refused) });
+  }
+
+  function sayOrphans(): pb.SyncResponse {
+    const orphans: Orphan[] = [];
+    for (const held of store.list()) {
+      if (entries.get(held.uid)?.known) continue;
+      const { uid, namespace, name, generation, spec, orphanedSince = "" } = held;
+      if (orphans.length <= limits.page) orphans.push({ uid, namespace, name, generation, spec, since: orphanedSince });
+    }
+    const truncated = orphans.length > limits.page;
+    return response({
+      case: "orphans",
+      value: { orphans: orphans.slice(0, limits.page).map(orphanToMessage), truncated },
+    });
+  }
+
+  function receive({ message }: pb.SyncRequest): void {
+    switch (message.case) {
+      case "digest":
+        if (originDigest.add(pageFromMessage(message.value))) {
+          store.ready(closing.signal).then(compare, () => undefined); // It rejects only when this session closes.
+        }
+        return;
+      case "wish":
+        hear(wishFromMessage(message.value));
+        return;
+      case "tombstone": {
+        const entry = entryOf(message.value.uid);
+        entry.known = true;
+        entry.desire = "delete";
+        worker.add(message.value.uid);
+        return;
+      }
+      case "forgotten": {
+        const { uid } = message.value;
+        entries.delete(uid);
+        if (store.get(uid)) wantOrphan(uid, true);
+        return;
+      }
+      default:
+        return; // A later version's word, which this one does not know.
+    }
+  }
+
+  function hear(wish: Wish): void {
+    if (!originDigest.complete) throw new RangeError("a wish came before the digest was complete");
+    const entry = entryOf(wish.uid);
+    if (wish.generation < entry.generation) return;
+    entry.generation = wish.generation;
+    entry.known = true;
+    entry.deleting = false;
+    entry.tell = {};
+    entry.desire = { wish };
+    worker.add(wish.uid);
+  }
+
+  /** Both ends know what the other holds: the origin hears what it has right, and of what it does not know. */
+  function compare(): void {
+    const { current, orphans } = toShow(store.list(), originDigest.entries);
+    for (const uid of originDigest.entries.keys()) {
+      entryOf(uid).known = true;
+      if (store.get(uid)?.orphanedSince !== undefined) wantOrphan(uid, false);
+    }
+    for (const uid of current) outbox.add(uid);
+    for (const uid of orphans) if (store.get(uid)?.orphanedSince === undefined) wantOrphan(uid, true);
+    outbox.add(orphansKey);
+  }
+
+  function wantOrphan(uid: string, orphan: boolean): void {
+    entryOf(uid).desire ??= orphan ? "mark orphan" : "unmark orphan";
+    worker.add(uid);
+  }
+
+  function entryOf(uid: string): Entry {
+    let entry = entries.get(uid);
+    if (!entry) {
+      // Twice the objects: what is held and, at the worst, as many that are being deleted and not yet told.
+      if (entries.size >= limits.objects * 2) {
+        throw new RangeError(`the conversation is about more than ${limits.objects * 2} objects`);
+      }
+      entry = { known: false, generation: 0, deleting: false, tell: {} };
+      entries.set(uid, entry);
+    }
+    return entry;
+  }
+
+  async function run(uid: string, signal: AbortSignal): Promise<void> {
+    const entry = entries.get(uid);
+    const desire = entry?.desire;
+    if (!entry || desire === undefined) return;
+    await store.ready(signal);
+    const done = await carryOut(uid, entry, desire, signal);
+    if (entry.desire !== desire) return; // A newer word came meanwhile, and with it the next run.
+    if (done) delete entry.desire;
+    if (!entry.known && !entry.desire) entries.delete(uid);
+  }
+
+  /** False when it has to wait for something that `onStoreChange` will see. */
+  async function carryOut(uid: string, entry: Entry, desire: Desire, signal: AbortSignal): Promise<boolean> {
+    if (desire === "mark orphan" || desire === "unmark orphan") {
+      await store.setOrphan(uid, desire === "mark orphan", signal);
+      outbox.add(orphansKey);
+      return true;
+    }
+    if (desire === "delete") {
+      entry.deleting = true;
+      if (store.get(uid)) await store.remove(uid, signal);
+      if (!store.get(uid)) tellGone(uid, entry);
+      return true;
+    }
+    const { wish } = desire;
+    const outcome = isRoomFor(wish) ? await store.put(wish, signal) : tooMany(limits.objects);
+    if (outcome === "later") return false;
+    if (outcome === "done") delete entry.refused;
+    else tellRefusal(uid, entry, wish, outcome);
+    if (store.get(uid)?.orphanedSince !== undefined) await store.setOrphan(uid, false, signal);
+    outbox.add(uid);
+    return true;
+  }
+
+  function isRoomFor(wish: Wish): boolean {
+    return store.get(wish.uid) !== undefined || store.count() < limits.objects;
+  }
+
+  function tellGone(uid: string, entry: Entry): void {
+    if (!entry.deleting) return;
+    entry.deleting = false;
+    entry.tell = { gone: true };
+    outbox.add(uid);
+  }
+
+  function tellRefusal(uid: string, entry: Entry, wish: WishHead | undefined, refusal: Refusal): void {
+    entry.refused = { uid, generation: wish?.generation ?? 0, hash: wish?.hash ?? "", refusal };
+    entry.tell.refusal = true;
+    outbox.add(uid);
+  }
+
+  function onStoreChange(uid: string): void {
+    const entry = entries.get(uid);
+    if (!entry?.known) {
+      if (originDigest.complete) outbox.add(orphansKey);
+      return;
+    }
+    if (!store.get(uid)) {
+      if (entry.deleting) tellGone(uid, entry);
+      else if (entry.desire) worker.add(uid);
+      else if (!entry.refused) entry.tell.need = true; // Somebody at the host deleted what the origin still wants.
+      delete entry.saidHash;
+    }
+    outbox.add(uid);
+  }
+
+  function onError(uid: string, error: unknown, attempt: number): void {
+    deps.log.warn({ uid, err: error, attempt }, "A wish could not be carried out; it is tried again");
+    const entry = entries.get(uid);
+    if (!entry?.known || attempt !== failuresBeforeTelling) return;
+    const text = error instanceof Error ? error.message : String(error);
+    const wish = typeof entry.desire === "object" ? entry.desire.wish : undefined;
+    tellRefusal(uid, entry, wish, {
+      reason: "Failing",
+      message: `The host keeps trying, and failed so far: ${text}`,
+      violations: [],
+    });
+  }
+
+  return {
+    responses,
+    receive,
+    reconsider() {
+      for (const [uid, entry] of entries) {
+        if (!entry.refused || entry.desire) continue;
+        entry.tell.need = true;
+        outbox.add(uid);
+      }
+    },
+    async close(error) {
+      unsubscribe();
+      closing.abort(error ?? new Error("The conversation is over."));
+      outbox.close(error);
+      await worker.close();
+    },
+  };
+}
+
+/** Whether the object's state differs from what was said last; it is then the last said. */
+function isNews(entry: Entry, held: Held): boolean {
+  const hash = createHash("sha256").update(`${held.generation} ${held.hash} ${held.status}`).digest("base64");
+  if (entry.saidHash === hash) return false;
+  entry.saidHash = hash;
+  return true;
+}
+
+function tooMany(objects: number): Refusal {
+  const message = `The host holds ${objects} objects of this peer, which is the most; delete some.`;
+  return { reason: "TooMany", message, violations: [] };
+}

@@ -1,0 +1,82 @@
+/** Between intent.proto's messages and this room's values. Pure; what a peer sends is checked by the rules in the proto. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import type * as pb from "../gen/fairlead/peer/v1/intent_pb.ts";
+import { SyncRequestSchema, SyncResponseSchema } from "../gen/fairlead/peer/v1/intent_pb.ts";
+import type { Page } from "./digest.ts";
+import { intentLimits, type Orphan, type RefusedWish, type Violation, type Wish, type WishHead } from "./wish.ts";
+
+const validator = createValidator();
+
+export function request(message: MessageInitShape<typeof SyncRequestSchema>["message"]): pb.SyncRequest {
+  return create(SyncRequestSchema, message ? { message } : {});
+}
+
+export function response(message: MessageInitShape<typeof SyncResponseSchema>["message"]): pb.SyncResponse {
+  return create(SyncResponseSchema, message ? { message } : {});
+}
+
+/** The first rule of intent.proto that a request breaks, for the peer to read; undefined when it keeps them all. */
+export function requestFault(message: pb.SyncRequest): string | undefined {
+  const result = validator.validate(SyncRequestSchema, message);
+  return result.kind === "valid"
+    ? undefined
+    : (result.error?.message ?? "the message breaks the rules of intent.proto");
+}
+
+export function responseFault(message: pb.SyncResponse): string | undefined {
+  const result = validator.validate(SyncResponseSchema, message);
+  return result.kind === "valid"
+    ? undefined
+    : (result.error?.message ?? "the message breaks the rules of intent.proto");
+}
+
+export function pageToMessage(page: Page<WishHead>): MessageInitShape<typeof pb.DigestSchema> {
+  return {
+    entries: page.entries.map(({ uid, generation, hash }) => ({ uid, generation: BigInt(generation), hash })),
+    complete: page.complete,
+  };
+}
+
+export function pageFromMessage(page: pb.Digest): Page<WishHead> {
+  return { entries: page.entries.map(headFromMessage), complete: page.complete };
+}
+
+export function headFromMessage(head: { uid: string; generation: bigint; hash: string }): WishHead {
+  return { uid: head.uid, generation: Number(head.generation), hash: head.hash };
+}
+
+export function wishToMessage(wish: Wish): MessageInitShape<typeof pb.WishSchema> {
+  const { uid, namespace, name, spec, hash, adopts = "" } = wish;
+  return { uid, generation: BigInt(wish.generation), namespace, name, spec, hash, adopts };
+}
+
+export function wishFromMessage(wish: pb.Wish): Wish {
+  const { namespace, name, spec } = wish;
+  return { ...headFromMessage(wish), namespace, name, spec, ...(wish.adopts && { adopts: wish.adopts }) };
+}
+
+export function refusalToMessage({ refusal, ...head }: RefusedWish): MessageInitShape<typeof pb.RefusalSchema> {
+  return {
+    uid: head.uid,
+    generation: BigInt(head.generation),
+    hash: head.hash,
+    reason: refusal.reason,
+    message: refusal.message,
+    violations: refusal.violations.slice(0, intentLimits.violations).map((violation) => ({ ...violation })),
+  };
+}
+
+export function refusalFromMessage(refusal: pb.Refusal): RefusedWish {
+  const violations: Violation[] = refusal.violations.map(({ field, rule, message }) => ({ field, rule, message }));
+  return { ...headFromMessage(refusal), refusal: { reason: refusal.reason, message: refusal.message, violations } };
+}
+
+export function orphanToMessage(orphan: Orphan): MessageInitShape<typeof pb.OrphanSchema> {
+  return { ...orphan, generation: BigInt(orphan.generation) };
+}
+
+export function orphanFromMessage(orphan: pb.Orphan): Orphan {
+  const { uid, namespace, name, spec, since } = orphan;
+  return { uid, namespace, name, spec, since, generation: Number(orphan.generation) };
+}

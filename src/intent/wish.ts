@@ -1,0 +1,76 @@
+/**
+ * What origin and host say about one object, whatever its kind. `spec` and `status` are JSON texts of the kind's own, which
+ * nothing in this room reads.
+ */
+
+/** What an origin wants of one object. */
+export interface Wish {
+  /** Kubernetes' UID of the origin's object. */
+  readonly uid: string;
+  readonly generation: number;
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: string;
+  /** Equal for equal wishes, see `hashWish`. */
+  readonly hash: string;
+  /** UID of an orphan at the host that this object takes over. */
+  readonly adopts?: string;
+}
+
+/** A wish in a digest. */
+export interface WishHead {
+  readonly uid: string;
+  readonly generation: number;
+  readonly hash: string;
+}
+
+/** How an object is at the host. `generation` and `hash` name the wish that the status is about. */
+export interface HostState extends WishHead {
+  readonly status: string;
+}
+
+/** One reason why a wish is refused. */
+export interface Violation {
+  /** Path in the spec, e.g. `ports[0].appProtocol`; empty when it is about the whole. */
+  readonly field: string;
+  /** The rule that spoke, e.g. `grants/apps`. */
+  readonly rule: string;
+  readonly message: string;
+}
+
+/** Why a wish is not carried out. It is an answer: nothing is tried again until the wish or the host's rules change. */
+export interface Refusal {
+  /** One word in CamelCase: `Invalid`, `Denied`, `TooMany`, `TooLarge`, `Failing`. */
+  readonly reason: string;
+  /** What is wrong and what to do, for people. */
+  readonly message: string;
+  readonly violations: readonly Violation[];
+}
+
+/** A refusal and the wish that it answers. */
+export interface RefusedWish extends WishHead {
+  readonly refusal: Refusal;
+}
+
+/** Something that a host runs and that its origin's digest does not know. */
+export interface Orphan {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly generation: number;
+  readonly spec: string;
+  /** RFC 3339 in UTC. */
+  readonly since: string;
+}
+
+/** Bounds of one conversation; the protocol's own where a peer must keep them, see intent.proto. */
+export const intentLimits = {
+  /** Entries in a page of a digest or a list. */
+  page: 500,
+  /** Objects that a host holds for one peer, of one kind, and that an origin reads from a host's digest. */
+  objects: 10_000,
+  /** Bytes of a spec. */
+  specBytes: 256 * 1024,
+  /** Violations in one refusal. */
+  violations: 100,
+} as const;
