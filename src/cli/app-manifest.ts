@@ -1,7 +1,7 @@
 /** RemoteApps as a person writes them: YAML documents, or options of the command line. Pure. */
 
 import { create, fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { parseDocuments } from "../base/document.ts";
+import { type Document, DocumentError, parseDocuments } from "../base/document.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { CliError, exitCode } from "./errors.ts";
 
@@ -56,21 +56,23 @@ export function appFromOptions(name: string | undefined, namespace: string, opti
 }
 
 function documents(text: string, from: string): { value: JsonValue; at: string }[] {
-  const parsed = parseDocuments(text);
-  const mistakes = parsed.flatMap((document) => document.errors);
-  if (mistakes.length > 0) throw usage(`${from}: ${mistakes.join("; ")}`);
-  const found: { value: JsonValue; at: string }[] = [];
-  parsed.forEach((document, index) => {
-    const at = parsed.length > 1 ? ` (document ${index + 1})` : "";
-    const { value } = document;
-    if (value === null) return;
-    if (isObject(value) && value.kind === "List" && Array.isArray(value.items)) {
-      value.items.forEach((item, number) => {
-        found.push({ value: item, at: `${at} (item ${number + 1})` });
-      });
-    } else found.push({ value, at });
+  const parsed = parse(text, from);
+  return parsed.flatMap((document, index) => {
+    const at = parsed.length > 1 ? ` (document ${index + 1}, line ${document.line})` : "";
+    // Through JSON, so that what only YAML can say (dates, infinities) arrives as JSON has it.
+    const value: JsonValue = JSON.parse(JSON.stringify(document.value));
+    if (!isObject(value) || value.kind !== "List" || !Array.isArray(value.items)) return [{ value, at }];
+    return value.items.map((item, number) => ({ value: item, at: `${at} (item ${number + 1})` }));
   });
-  return found;
+}
+
+function parse(text: string, from: string): Document[] {
+  try {
+    return parseDocuments(text, from);
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    throw new CliError(error.message, { code: exitCode.usage, cause: error });
+  }
 }
 
 function readManifest(value: JsonValue, where: string, defaultNamespace: string): AppManifest {

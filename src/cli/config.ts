@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { type Format, printList, type View } from "./output.ts";
-import { addSettingOptions, readSettingOptions, type SettingOptions } from "./settings.ts";
+import { addSettingOptions, readSettingOptions, type SettingOptions, withConfigErrors } from "./settings.ts";
 
 interface Setting {
   readonly name: string;
@@ -34,7 +34,8 @@ export function addConfigCommands(program: Command, context: CliContext): void {
     .addOption(outputOption());
   addSettingOptions(show).action((options: SettingOptions & { running?: boolean; output: Format }) => {
     if (!options.running) {
-      const settings = context.describeConfig(readSettingOptions(options), options.config);
+      const flags = readSettingOptions(show.optsWithGlobals());
+      const settings = withConfigErrors(() => context.describeConfig(flags, options.config));
       return printList(context.terminal, view, settings, options.output);
     }
     return withAgent(show, context, async ({ client }, signal) => {

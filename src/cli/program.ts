@@ -43,7 +43,7 @@ export function buildProgram(context: CliContext): Command {
     )
     .addOption(new Option("--kubeconfig <file>", "the kubeconfig through which the agent is found"))
     .addOption(new Option("--context <name>", "the context in it"))
-    .addOption(new Option("--agent-namespace <name>", "where the agent lives").default("fairlead"))
+    .addOption(new Option("--agent-namespace <name>", "where the agent lives; by default fairlead-system"))
     .configureOutput({
       writeOut: (text) => void context.terminal.out(text),
       writeErr: (text) => context.terminal.err(text),

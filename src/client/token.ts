@@ -2,7 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 
 /** The same transport, with `Authorization: Bearer …` on every call. */
 export function withToken(transport: Transport, token: string): Transport {
-  const authorise = (header: HeadersInit | undefined): Headers => {
+  const authorise = (header: ConstructorParameters<typeof Headers>[0]): Headers => {
     const headers = new Headers(header);
     headers.set("authorization", `Bearer ${token}`);
     return headers;

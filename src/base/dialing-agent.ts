@@ -1,0 +1,41 @@
+/** Node's HTTP client over connections that we make ourselves: dialled streams, port-forwards. */
+
+import { Agent, type AgentOptions, type ClientRequestArgs } from "node:http";
+import { Duplex } from "node:stream";
+
+/** Makes one connection. Its rejection becomes the request's `error`. */
+export type DialConnection = () => Promise<Duplex>;
+
+/**
+ * An `http.Agent` whose connections come from `dial`. They need be no sockets: what Node asks of a kept-alive socket and
+ * a Duplex does not have (TCP keep-alive, ref and unref) is left out. The defaults are those of `http.Agent`.
+ */
+export class DialingAgent extends Agent {
+  readonly #dial: DialConnection;
+
+  constructor(dial: DialConnection, options: AgentOptions = {}) {
+    super(options);
+    this.#dial = dial;
+  }
+
+  override createConnection(
+    _options: ClientRequestArgs,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
+    this.#dial().then(
+      (connection) => callback?.(null, connection),
+      (cause: unknown) => {
+        const error = cause instanceof Error ? cause : new Error(String(cause));
+        // Node looks at the error alone; its types want a stream beside it.
+        callback?.(error, new Duplex());
+      },
+    );
+    return undefined;
+  }
+
+  override keepSocketAlive(connection: Duplex): boolean {
+    return !connection.destroyed;
+  }
+
+  override reuseSocket(): void {}
+}
