@@ -1,0 +1,93 @@
+/**
+ * A WebSocket as a Duplex of bytes. Message boundaries mean nothing; each message is binary and at most 64 KiB. The end of the
+ * Duplex is the WebSocket's close handshake with code 1000, its destruction is a cut. There is no half-close.
+ */
+import { Duplex } from "node:stream";
+import { WebSocket } from "ws";
+import { packMessages } from "./messages.ts";
+
+/** Codes (RFC 6455 §7.4.1) that end a stream; every other one, and none, breaks it. 1005: a close frame without a code. */
+const orderlyCloses: ReadonlySet<number> = new Set([1000, 1001, 1005]);
+
+/** "Unsupported data": this end takes binary messages only. */
+const closeTextMessage = 1003;
+
+interface WriteRequest {
+  readonly chunk: Buffer;
+}
+
+export class WebSocketStream extends Duplex {
+  readonly #ws: WebSocket;
+  readonly #socket: Duplex;
+
+  /** Owns `ws`, which must be open, from now on. `socket` is what it writes to, so that one turn's messages leave as one write. */
+  constructor(ws: WebSocket, socket: Duplex) {
+    super({ allowHalfOpen: false });
+    this.#ws = ws;
+    this.#socket = socket;
+    ws.on("message", (data, binary) => this.#onMessage(data, binary));
+    ws.on("error", (error) => this.destroy(error));
+    ws.on("close", (code, reason) => this.#onClose(code, reason));
+  }
+
+  #onMessage(data: WebSocket.RawData, binary: boolean): void {
+    if (!binary || !Buffer.isBuffer(data)) {
+      this.#ws.close(closeTextMessage);
+      this.destroy(new Error("The other end of the WebSocket sent a text message; only binary ones are spoken here."));
+    } else if (!this.push(data)) {
+      this.#ws.pause();
+    }
+  }
+
+  #onClose(code: number, reason: Buffer): void {
+    if (orderlyCloses.has(code)) {
+      this.push(null);
+      return;
+    }
+    const told = reason.length > 0 ? `, saying ${JSON.stringify(reason.toString("utf8"))}` : "";
+    this.destroy(
+      new Error(
+        code === 1006
+          ? "The WebSocket was cut: it ended without a close frame."
+          : `The WebSocket was closed with code ${code}${told}.`,
+      ),
+    );
+  }
+
+  override _read(): void {
+    if (this.#ws.isPaused) this.#ws.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#send([chunk], callback);
+  }
+
+  override _writev(requests: WriteRequest[], callback: (error?: Error | null) => void): void {
+    this.#send(
+      requests.map((request) => request.chunk),
+      callback,
+    );
+  }
+
+  /** Calls back when the kernel has taken the last byte, so that a slow network holds up the writer. */
+  #send(chunks: readonly Buffer[], callback: (error?: Error | null) => void): void {
+    const messages = packMessages(chunks);
+    this.#socket.cork();
+    for (const [index, message] of messages.entries()) {
+      this.#ws.send(message, index === messages.length - 1 ? callback : undefined);
+    }
+    this.#socket.uncork();
+    if (messages.length === 0) callback();
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#ws.close(1000);
+    callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // A WebSocket that is closing already says why to the other end, and is bounded by its close time-out.
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.terminate();
+    callback(error);
+  }
+}
