@@ -1,0 +1,123 @@
+/**
+ * Node's own HTTP client over dialled streams: an agent whose sockets are dials of an app's port. Idle connections are
+ * kept for a moment, few of them, and go as soon as the app ends them.
+ */
+import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } from "node:http";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import type { Clock, Timer } from "../base/clock.ts";
+import { type Destination, dialApp, type PeerDialer } from "./entry.ts";
+import { formatTarget } from "./target.ts";
+import { toTunnelError } from "./tunnel-error.ts";
+
+export interface AppAgentDeps {
+  dial: PeerDialer;
+  clock: Clock;
+  /** How long an idle connection is kept, in milliseconds; 1,000 unless given: below what the usual servers allow. */
+  idleMs?: number;
+}
+
+/** Where one request goes; passed through the options of `http.request`. */
+export class AppRoute {
+  readonly destination: Destination;
+  readonly tls: boolean;
+  /** Aborts the dial when the request is given up before it has a connection. */
+  readonly signal: AbortSignal;
+
+  constructor(destination: Destination, tls: boolean, signal: AbortSignal) {
+    this.destination = destination;
+    this.tls = tls;
+    this.signal = signal;
+  }
+
+  /** Connections are shared between requests of the same key only. */
+  get key(): string {
+    const { peer, target } = this.destination;
+    return `${this.tls ? "https" : "http"}://${peer}/${formatTarget(target)}#${target.uid ?? ""}`;
+  }
+}
+
+/** The options of a request through an {@link AppAgent}. */
+export interface RoutedRequest extends ClientRequestArgs {
+  route: AppRoute;
+}
+
+const poolLimits: AgentOptions = { keepAlive: true, maxFreeSockets: 32, scheduling: "lifo" };
+
+export class AppAgent extends Agent {
+  readonly #deps: AppAgentDeps;
+  readonly #idle = new Map<Duplex, Timer>();
+
+  /** Without `pooled`, each request has a connection of its own, which is closed after it. */
+  constructor(deps: AppAgentDeps, pooled: boolean) {
+    super(pooled ? poolLimits : { keepAlive: false });
+    this.#deps = deps;
+  }
+
+  override getName(options?: object): string {
+    return routeOf(options).key;
+  }
+
+  override createConnection(options: object, callback?: (error: Error | null, stream: Duplex) => void): null {
+    const done = callback ?? (() => undefined);
+    // Node's type asks for a stream even where there is an error, and does not look at it.
+    this.#connect(routeOf(options)).then(
+      (stream) => done(null, stream),
+      (error: unknown) => Reflect.apply(done, undefined, [toTunnelError(error)]),
+    );
+    return null;
+  }
+
+  override keepSocketAlive(stream: Duplex): boolean {
+    if (stream.destroyed || stream.readableEnded) return false;
+    const timer = this.#deps.clock.after(this.#deps.idleMs ?? 1_000, () => stream.destroy());
+    timer.unref?.();
+    this.#idle.set(stream, timer);
+    return true;
+  }
+
+  override reuseSocket(stream: Duplex, request: ClientRequest): void {
+    this.#wake(stream);
+    request.reusedSocket = true;
+  }
+
+  async #connect(route: AppRoute): Promise<Duplex> {
+    const dialled = await dialApp(this.#deps.dial, route.destination, route.signal);
+    const stream = route.tls ? await startTls(dialled, route.signal) : dialled;
+    // After its end there is no answer to come; a half-open connection must not be taken for a usable one.
+    stream.once("end", () => {
+      if (this.#idle.has(stream)) stream.destroy();
+    });
+    stream.once("close", () => this.#wake(stream));
+    return stream;
+  }
+
+  #wake(stream: Duplex): void {
+    this.#idle.get(stream)?.cancel();
+    this.#idle.delete(stream);
+  }
+}
+
+function routeOf(options: object | undefined): AppRoute {
+  const route: unknown = options && "route" in options ? options.route : undefined;
+  if (!(route instanceof AppRoute)) throw new TypeError("A request through a tunnel needs a route.");
+  return route;
+}
+
+/**
+ * TLS from here to the app, so that its host's agent sees nothing. The certificate is not judged: an app's is usually its
+ * own, for a name that is not known here, and who runs it is proven by the link.
+ */
+function startTls(dialled: Duplex, signal: AbortSignal): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const stream = connectTls({ socket: dialled, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+    const onAbort = (): void => void stream.destroy(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    stream.once("error", reject);
+    stream.once("secureConnect", () => {
+      signal.removeEventListener("abort", onAbort);
+      stream.removeListener("error", reject);
+      resolve(stream);
+    });
+  });
+}

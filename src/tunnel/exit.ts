@@ -1,0 +1,184 @@
+/**
+ * The host's end of a dial: who calls, may they, which of their own apps is meant, is it ready; then a connection to its
+ * Service, and bytes. Every open is judged on its own, and `review` judges again what is open.
+ */
+import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { Reason } from "../gen/fairlead/wire/v1/reason_pb.ts";
+import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import { StreamError } from "../wire/reason.ts";
+import { connectService, type ServiceDialer } from "./connect-service.ts";
+import { decideExit, type HostedApp, type Permission } from "./hosted-app.ts";
+import { breakOff, join } from "./join.ts";
+import { type AppTarget, formatTarget, readTarget } from "./target.ts";
+
+/** Who is behind a link, as the roster knows it. */
+export interface ExitCaller {
+  /** Of its CA: the only thing that says whose apps are meant. */
+  readonly fingerprint: string;
+  /** True for a caller who is not in the roster. */
+  readonly guest: boolean;
+  /** Our own name for the peer; absent for a guest. */
+  readonly peer?: string | undefined;
+  readonly grants: readonly string[];
+}
+
+/** A dial that came over a link. One of `accept` and `refuse` is called, once. */
+export interface IncomingDial {
+  readonly target: Target;
+  accept(): Duplex;
+  refuse(reason: Reason, message: string): void;
+  /** Aborts when the other end gives up before it has an answer. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ExitDeps {
+  /** An app among those that the peer with this fingerprint runs here; never another's. */
+  findApp(fingerprint: string, app: { namespace: string; name: string }): HostedApp | undefined;
+  /** What the host's rules say about this caller reaching this target. Asked on every open, so it must be cheap. */
+  permit(caller: ExitCaller, target: AppTarget): Permission;
+  dialService: ServiceDialer;
+  clock: Clock;
+  log: Log;
+  /** For a connection to the app, in milliseconds; 10,000 unless given. */
+  connectTimeoutMs?: number;
+}
+
+export interface Exit {
+  /** Answers a dial. Returns at once and never throws, so that it may be called from a link's read loop. */
+  open(caller: ExitCaller, dial: IncomingDial): void;
+  /** Asks the rules again about everything that is open and resets what is no longer allowed. `stillKnown` gives the caller as it is now. */
+  review(stillKnown: (fingerprint: string) => ExitCaller | undefined): void;
+  /** Connections being made and open. */
+  readonly size: number;
+  /** Resets everything that is open, and resolves when the sockets are closed. Later dials are refused. */
+  close(): Promise<void>;
+}
+
+const refusalReason = {
+  "not-found": Reason.NOT_FOUND,
+  denied: Reason.DENIED,
+  "not-ready": Reason.NOT_READY,
+  unsupported: Reason.UNSUPPORTED,
+  malformed: Reason.NOT_FOUND,
+} as const;
+
+interface Passage {
+  readonly caller: ExitCaller;
+  readonly target: AppTarget;
+  readonly ended: AbortController;
+}
+
+export function createExit(deps: ExitDeps): Exit {
+  const { clock, log } = deps;
+  const passages = new Map<Passage, Promise<void>>();
+  let closed = false;
+
+  function open(caller: ExitCaller, dial: IncomingDial): void {
+    try {
+      judge(caller, dial);
+    } catch (error) {
+      log.error({ peer: caller.peer, err: error }, "dial not judged");
+      dial.refuse(Reason.INTERNAL, "The peer's agent could not judge the dial; its log says more.");
+    }
+  }
+
+  function judge(caller: ExitCaller, dial: IncomingDial): void {
+    const read = readTarget(dial.target);
+    if (!read.ok) {
+      refuse(dial, caller, "malformed target", refusalReason[read.reason], read.message);
+      return;
+    }
+    const { target } = read;
+    if (closed) {
+      refuse(dial, caller, formatTarget(target), Reason.GOING_AWAY, "The agent is stopping.");
+      return;
+    }
+    const decision = decideExit(target, permit(caller, target), deps.findApp(caller.fingerprint, target));
+    if (!decision.ok) {
+      refuse(dial, caller, formatTarget(target), refusalReason[decision.reason], decision.message);
+      return;
+    }
+    const passage: Passage = { caller, target, ended: new AbortController() };
+    const done = pass(passage, dial, decision.app.service, decision.port.number)
+      .catch((error: unknown) => log.debug({ peer: caller.peer, err: error }, "dial lost"))
+      .finally(() => passages.delete(passage));
+    passages.set(passage, done);
+  }
+
+  function permit(caller: ExitCaller, target: AppTarget): Permission {
+    if (caller.guest) return { allowed: false, rule: "pairing", message: "Only a paired peer may reach apps." };
+    return deps.permit(caller, target);
+  }
+
+  function refuse(dial: IncomingDial, caller: ExitCaller, target: string, reason: Reason, message: string): void {
+    log.debug({ peer: caller.peer ?? caller.fingerprint, target, reason, message }, "dial refused");
+    dial.refuse(reason, message);
+  }
+
+  async function pass(
+    passage: Passage,
+    dial: IncomingDial,
+    service: HostedApp["service"],
+    port: number,
+  ): Promise<void> {
+    const { caller, target, ended } = passage;
+    const giveUp = dial.signal ? AbortSignal.any([dial.signal, ended.signal]) : ended.signal;
+    const made = await connectService(
+      deps.dialService,
+      { service, port, clock, timeoutMs: deps.connectTimeoutMs ?? 10_000 },
+      giveUp,
+    );
+    if (!made.ok) {
+      refuse(dial, caller, formatTarget(target), made.reason, made.message);
+      return;
+    }
+    const stream = accept(dial, made.socket);
+    const startedAt = clock.monotonic();
+    const onEnded = (): void => {
+      stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
+      breakOff(made.socket, ended.signal.reason);
+    };
+    ended.signal.addEventListener("abort", onEnded, { once: true });
+    if (ended.signal.aborted) onEnded();
+    const end = await join(stream, made.socket);
+    const fields = { peer: caller.peer, target: formatTarget(target), sent: end.sent, received: end.received };
+    const ms = Math.round(clock.monotonic() - startedAt);
+    log.debug({ ...fields, ms, ...(end.error && { err: end.error }) }, "dial ended");
+  }
+
+  return {
+    open,
+    get size() {
+      return passages.size;
+    },
+    review(stillKnown) {
+      for (const { caller, target, ended } of passages.keys()) {
+        const now = stillKnown(caller.fingerprint);
+        const permission = now ? permit(now, target) : gone;
+        if (permission.allowed) continue;
+        log.info({ peer: caller.peer, target: formatTarget(target), rule: permission.rule }, "dial revoked");
+        ended.abort(new StreamError(Reason.REVOKED, `${permission.message} (rule: ${permission.rule})`));
+      }
+    },
+    async close() {
+      closed = true;
+      for (const { ended } of passages.keys()) {
+        ended.abort(new StreamError(Reason.SHUTDOWN, "The agent is stopping."));
+      }
+      await Promise.all(passages.values());
+    },
+  };
+}
+
+function accept(dial: IncomingDial, socket: Duplex): Duplex {
+  try {
+    return dial.accept();
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+const gone: Permission = { allowed: false, rule: "pairing", message: "The peer was removed." };

@@ -1,0 +1,59 @@
+/**
+ * Two byte streams become one conversation. An end of one side is an end for the other and leaves the way back open
+ * (half-close); a break of one is a break of the other, never a clean end; a slow reader slows its writer.
+ */
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+
+/** How a conversation went: bytes from `a` to `b` and back, and what broke it, if it broke. */
+export interface JoinEnd {
+  readonly sent: number;
+  readonly received: number;
+  readonly error?: Error;
+}
+
+/** Resolves once both sides are closed; never rejects. Both must allow half-open, or half-close ends them early. */
+export function join(a: Duplex, b: Duplex): Promise<JoinEnd> {
+  return new Promise((resolve) => {
+    let sent = 0;
+    let received = 0;
+    let failure: Error | undefined;
+    let open = 2;
+
+    a.on("data", (chunk: Uint8Array) => {
+      sent += chunk.length;
+    });
+    b.on("data", (chunk: Uint8Array) => {
+      received += chunk.length;
+    });
+    watch(a, b);
+    watch(b, a);
+    a.pipe(b);
+    b.pipe(a);
+
+    function watch(side: Duplex, other: Duplex): void {
+      const onClose = (): void => {
+        if (!(side.readableEnded && side.writableFinished)) {
+          failure ??= side.errored ?? new Error("The connection was closed before it had ended.");
+        }
+        if (failure) breakOff(other, failure);
+        open -= 1;
+        if (open === 0) resolve({ sent, received, ...(failure && { error: failure }) });
+      };
+      side.on("error", (error: Error) => {
+        failure ??= error;
+      });
+      if (side.closed) queueMicrotask(onClose);
+      else side.once("close", onClose);
+    }
+  });
+}
+
+/** Ends a stream so that whoever is behind it sees a break: a socket of TCP sends RST, everything else is destroyed. */
+export function breakOff(stream: Duplex, reason: Error): void {
+  if (stream.destroyed) return;
+  // A TLS socket inherits the method, but throws: there is no TCP handle of its own behind it.
+  if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
+  else stream.destroy(reason);
+}
