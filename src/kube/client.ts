@@ -2,11 +2,16 @@
  * The Kubernetes API in a dozen verbs. Each call is one request; nothing is retried here, because only the caller knows
  * whether its intention still holds. Errors are `KubeError`; an aborted signal rejects with the signal's reason.
  */
-import type { Draft, JsonObject, ObjectMeta, ObjectRef } from "./object.ts";
-import type { KindAddress, ResourceKind } from "./resource-kind.ts";
+import type { Clock } from "../base/clock.ts";
+import { type ApplyOptions, applyObject, fieldManager } from "./apply.ts";
+import { isNotFound, KubeError } from "./errors.ts";
+import { type Draft, isJsonObject, type JsonObject, keyOf, type ObjectMeta, type ObjectRef } from "./object.ts";
+import type { Requests } from "./requests.ts";
+import { collectionPath, formatDraft, type KindAddress, objectPath, type ResourceKind } from "./resource-kind.ts";
+import { type WatchEvent, type WatchOptions, watchObjects } from "./watch.ts";
 
-/** The field manager that Fairlead applies as. */
-export const fieldManager = "fairlead";
+export { type ApplyOptions, fieldManager } from "./apply.ts";
+export type { WatchEvent, WatchOptions } from "./watch.ts";
 
 export interface ListOptions {
   /** All namespaces unless given. */
@@ -24,29 +29,6 @@ export interface Page<T> {
   resourceVersion: string;
   /** Set when there is more. */
   continue?: string;
-}
-
-export interface WatchOptions {
-  namespace?: string | undefined;
-  labelSelector?: string | undefined;
-  /** As a list or an earlier event gave it. */
-  resourceVersion?: string | undefined;
-  /** How long the server may keep the watch open, in seconds; 300 unless given. */
-  timeoutSeconds?: number | undefined;
-}
-
-export type WatchEvent<T> =
-  | { type: "ADDED" | "MODIFIED" | "DELETED"; object: T; resourceVersion: string }
-  /** Nothing changed up to this version. */
-  | { type: "BOOKMARK"; resourceVersion: string };
-
-export interface ApplyOptions {
-  /** `fairlead` unless given. */
-  fieldManager?: string | undefined;
-  /** Take over fields that another manager owns instead of failing with Conflict. */
-  force?: boolean | undefined;
-  /** Validate and answer, and store nothing. */
-  dryRun?: boolean | undefined;
 }
 
 export interface DeleteOptions {
@@ -90,4 +72,110 @@ export interface KubeClient {
   mergePatch<T>(kind: ResourceKind<T>, ref: ObjectRef, patch: JsonObject, signal: AbortSignal): Promise<T>;
   /** False when there was no such object. The object may live on until its finalizers are gone. */
   delete(kind: KindAddress, ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<boolean>;
+}
+
+/** `server` is the API server's address, for messages. */
+export function createKubeClient(deps: {
+  requests: Requests;
+  clock: Clock;
+  currentNamespace: string;
+  server: string;
+}): KubeClient {
+  const { requests } = deps;
+  return {
+    currentNamespace: deps.currentNamespace,
+
+    async get(kind, ref, signal) {
+      try {
+        const what = `get ${kind.kind} ${keyOf(ref)}`;
+        return kind.parse(asObject(await requests.json({ method: "GET", path: objectPath(kind, ref), what }, signal)));
+      } catch (error) {
+        if (isNotFound(error) && !isMissingKind(error)) return undefined;
+        throw error;
+      }
+    },
+
+    async list(kind, options, signal) {
+      const { namespace, ...query } = options;
+      const path = collectionPath(kind, namespace);
+      const answer = asObject(
+        await requests.json({ method: "GET", path, query: { ...query }, what: `list ${kind.plural}` }, signal),
+      );
+      const metadata = isJsonObject(answer.metadata) ? answer.metadata : {};
+      const items = Array.isArray(answer.items) ? answer.items.filter(isJsonObject) : [];
+      return {
+        items: items.map((item) => kind.parse(item)),
+        resourceVersion: typeof metadata.resourceVersion === "string" ? metadata.resourceVersion : "",
+        ...(typeof metadata.continue === "string" && metadata.continue ? { continue: metadata.continue } : {}),
+      };
+    },
+
+    watch: (kind, options, signal) => watchObjects(deps, kind, options, signal),
+
+    async create(kind, object, signal) {
+      const path = collectionPath(kind, object.metadata.namespace);
+      const what = `create ${kind.kind} ${keyOf(object)}`;
+      const body = formatDraft(kind, object);
+      return kind.parse(asObject(await requests.json({ method: "POST", path, body, what }, signal)));
+    },
+
+    async update(kind, object, signal) {
+      const what = `update ${kind.kind} ${keyOf(object)}`;
+      const body = formatDraft(kind, object);
+      const path = objectPath(kind, nameOf(object));
+      return kind.parse(asObject(await requests.json({ method: "PUT", path, body, what }, signal)));
+    },
+
+    apply: (kind, object, options, signal) => applyObject(requests, kind, object, options, undefined, signal),
+
+    applyStatus: (kind, object, options, signal) => applyObject(requests, kind, object, options, "status", signal),
+
+    async mergePatch(kind, ref, patch, signal) {
+      const request = {
+        method: "PATCH",
+        path: objectPath(kind, ref),
+        body: patch,
+        contentType: "application/merge-patch+json",
+        what: `patch ${kind.kind} ${keyOf(ref)}`,
+        query: { fieldManager },
+      };
+      return kind.parse(asObject(await requests.json(request, signal)));
+    },
+
+    async delete(kind, ref, options, signal) {
+      const { uid, resourceVersion, propagation } = options;
+      const body: JsonObject = {
+        apiVersion: "v1",
+        kind: "DeleteOptions",
+        propagationPolicy: propagation ?? "Background",
+        preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) },
+      };
+      try {
+        const what = `delete ${kind.kind} ${keyOf(ref)}`;
+        await requests.json({ method: "DELETE", path: objectPath(kind, ref), body, what }, signal);
+        return true;
+      } catch (error) {
+        if (isNotFound(error) && !isMissingKind(error)) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+function nameOf(object: { metadata: ObjectMeta }): ObjectRef {
+  return { namespace: object.metadata.namespace, name: object.metadata.name ?? "" };
+}
+
+function asObject(answer: unknown): JsonObject {
+  if (isJsonObject(answer)) return answer;
+  throw new KubeError({
+    status: 0,
+    reason: "Garbled",
+    message: "The API server answered with JSON that is no object.",
+  });
+}
+
+/** A 404 that means that the API server does not know the kind, not that there is no such object. */
+function isMissingKind(error: KubeError): boolean {
+  return /could not find the requested resource|404 page not found/.test(error.message);
 }

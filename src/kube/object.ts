@@ -45,7 +45,7 @@ export interface Resource<Spec, Status> {
 }
 
 /** What is sent to be created or applied: the parts that are given, of an object that is named. */
-export type Draft<T extends { metadata: ObjectMeta }> = Partial<Omit<T, "metadata">> & { metadata: ObjectMeta };
+export type Draft<T extends { metadata: ObjectMeta }> = Partial<T> & { metadata: ObjectMeta };
 
 /** Where an object is. `namespace` is left out for kinds without one. */
 export interface ObjectRef {

@@ -1,5 +1,5 @@
 /** What the client must know of a kind of object: its address at the API server, and how its JSON becomes a `T`. */
-import type { JsonObject, ObjectRef } from "./object.ts";
+import type { Draft, JsonObject, ObjectMeta, ObjectRef } from "./object.ts";
 
 /** Where the objects of a kind are. */
 export interface KindAddress {
@@ -37,4 +37,9 @@ export function objectPath(kind: KindAddress, ref: ObjectRef, subresource?: stri
   if (!ref.name) throw new TypeError(`The name of the ${kind.kind} is missing.`);
   const path = `${collectionPath(kind, ref.namespace)}/${encodeURIComponent(ref.name)}`;
   return subresource === undefined ? path : `${path}/${subresource}`;
+}
+
+/** The JSON that is sent for an object or for parts of one. */
+export function formatDraft<T extends { metadata: ObjectMeta }>(kind: ResourceKind<T>, draft: Draft<T>): JsonObject {
+  return { ...kind.format(draft), apiVersion: apiVersionOf(kind), kind: kind.kind };
 }
