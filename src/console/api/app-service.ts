@@ -1,0 +1,120 @@
+/** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
+
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
+import { toApp } from "./object.ts";
+
+/** What writes through this API owns what it wrote, apart from what the agent itself applies. */
+const fieldManager = "fairlead-console";
+
+/** How many objects one page of a list asks the API server for. */
+const pageSize = 500;
+
+export interface AppServiceDeps {
+  readonly kube: Pick<KubeClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
+  /** Mints an address that opens the app's page once. Throws a ConnectError when there is no such app or port. */
+  openApp(ref: { namespace: string; name: string; port: string; path: string }): Promise<{ url: string; host: string }>;
+  /** Workloads here whose origin no longer knows them. */
+  listOrphans(): readonly Orphan[];
+  /** False when there is no such orphan. */
+  deleteOrphan(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface Orphan {
+  readonly workload: { readonly namespace: string; readonly name: string };
+  readonly peer: string;
+  readonly origin: { readonly namespace: string; readonly name: string };
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppService> {
+  const { kube } = deps;
+
+  async function find(ref: ObjectRef | undefined, signal: AbortSignal): Promise<RemoteApp> {
+    const found = await kube.get(remoteApps, required(ref), signal);
+    if (found) return found;
+    throw new ConnectError(`there is no RemoteApp ${ref?.namespace}/${ref?.name}`, Code.NotFound);
+  }
+
+  return {
+    async listApps({ namespace, labelSelector }, { signal }) {
+      const apps: RemoteApp[] = [];
+      let page: { continue?: string } | undefined;
+      do {
+        const got = await kube.list(
+          remoteApps,
+          {
+            ...(namespace && { namespace }),
+            ...(labelSelector && { labelSelector }),
+            ...(page?.continue && { continue: page.continue }),
+            limit: pageSize,
+          },
+          signal,
+        );
+        apps.push(...got.items);
+        page = got;
+      } while (page.continue);
+      return { apps: apps.map(toApp) };
+    },
+
+    async getApp({ ref }, { signal }) {
+      return { app: toApp(await find(ref, signal)) };
+    },
+
+    async deployApp({ ref, spec, labels, annotations, dryRun }, { signal }) {
+      const { namespace, name } = required(ref);
+      const before = await kube.get(remoteApps, { namespace, name }, signal);
+      const metadata = { namespace, name, labels, annotations };
+      const applied = await kube.apply(
+        remoteApps,
+        { metadata, ...(spec && { spec }) },
+        { fieldManager, force: true, dryRun },
+        signal,
+      );
+      return { app: toApp(applied), outcome: outcomeOf(before, applied) };
+    },
+
+    async scaleApp({ ref, replicas }, { signal }) {
+      const { namespace, name } = required(ref);
+      const app = await kube.mergePatch(remoteApps, { namespace, name }, { spec: { replicas } }, signal);
+      return { app: toApp(app) };
+    },
+
+    async deleteApp({ ref }, { signal }) {
+      const found = await find(ref, signal);
+      const { namespace, name } = required(ref);
+      await kube.delete(remoteApps, { namespace, name }, { uid: found.metadata.uid }, signal);
+      return {};
+    },
+
+    async openApp({ ref, port, path }) {
+      const { namespace, name } = required(ref);
+      return deps.openApp({ namespace, name, port, path: path || "/" });
+    },
+
+    listOrphans() {
+      return { orphans: deps.listOrphans().map((orphan) => ({ ...orphan })) };
+    },
+
+    async deleteOrphan({ workload }, { signal }) {
+      const ref = required(workload);
+      if (await deps.deleteOrphan({ namespace: ref.namespace, name: ref.name }, signal)) return {};
+      throw new ConnectError(`${ref.namespace}/${ref.name} is no orphan here`, Code.NotFound);
+    },
+  };
+}
+
+function outcomeOf(before: RemoteApp | undefined, after: RemoteApp): Outcome {
+  if (!before) return Outcome.CREATED;
+  return before.metadata.generation === after.metadata.generation ? Outcome.UNCHANGED : Outcome.CONFIGURED;
+}
+
+/** Validation has refused requests without it; this tells the compiler. */
+function required(ref: ObjectRef | undefined): ObjectRef {
+  if (ref) return ref;
+  throw new ConnectError("the request names no object", Code.InvalidArgument);
+}

@@ -1,0 +1,40 @@
+/** What goes wrong below the API, as the errors of its RPCs: translated here, once, by an interceptor. */
+
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { KubeError } from "../../kube/errors.ts";
+
+/** Turns `KubeError`s of unary and streaming RPCs into `ConnectError`s with the code that a client can act on. */
+export const translateErrors: Interceptor = (next) => async (request) => {
+  try {
+    const response = await next(request);
+    if (!response.stream) return response;
+    return { ...response, message: translated(response.message) };
+  } catch (error) {
+    throw translate(error);
+  }
+};
+
+/** The code for each of Kubernetes' answers. */
+export function translate(error: unknown): unknown {
+  if (!(error instanceof KubeError)) return error;
+  return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
+}
+
+async function* translated<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+function codeOf(error: KubeError): Code {
+  if (error.status === 0) return error.reason === "TimedOut" ? Code.DeadlineExceeded : Code.Unavailable;
+  if (error.status === 404) return Code.NotFound;
+  if (error.status === 409) return error.reason === "AlreadyExists" ? Code.AlreadyExists : Code.Aborted;
+  if (error.status === 400 || error.status === 422) return Code.InvalidArgument;
+  // The agent's own rights are meant, not the caller's.
+  if (error.status === 401 || error.status === 403) return Code.FailedPrecondition;
+  if (error.status === 429) return Code.ResourceExhausted;
+  return error.status >= 500 ? Code.Unavailable : Code.Unknown;
+}

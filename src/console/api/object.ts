@@ -1,0 +1,38 @@
+/** Kubernetes' objects as the API shows them. Pure. */
+
+import { create } from "@bufbuild/protobuf";
+import { type App, AppSchema } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import { type ObjectMeta, ObjectMetaSchema } from "../../gen/fairlead/console/v1/object_pb.ts";
+import { type Peer, PeerSchema } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
+import type * as kube from "../../kube/object.ts";
+import type { Peer as PeerResource, RemoteApp } from "../../kube/resources.ts";
+
+export function toApp(resource: RemoteApp): App {
+  const { metadata, spec, status } = resource;
+  return create(AppSchema, { metadata: toMeta(metadata), spec, ...(status && { status }) });
+}
+
+export function toPeer(resource: PeerResource): Peer {
+  const { metadata, spec, status } = resource;
+  return create(PeerSchema, { metadata: toMeta(metadata), spec, ...(status && { status }) });
+}
+
+function toMeta(metadata: kube.ObjectMeta): ObjectMeta {
+  return create(ObjectMetaSchema, {
+    namespace: metadata.namespace ?? "",
+    name: metadata.name ?? "",
+    uid: metadata.uid ?? "",
+    generation: BigInt(metadata.generation ?? 0),
+    resourceVersion: metadata.resourceVersion ?? "",
+    createdAt: metadata.creationTimestamp ?? "",
+    deletedAt: metadata.deletionTimestamp ?? "",
+    labels: metadata.labels ?? {},
+    annotations: shownAnnotations(metadata.annotations ?? {}),
+  });
+}
+
+/** kubectl keeps the whole object a second time in an annotation; nobody wants to read it. */
+function shownAnnotations(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const { "kubectl.kubernetes.io/last-applied-configuration": _, ...shown } = annotations;
+  return shown;
+}

@@ -1,0 +1,46 @@
+/** `PodService`: pods of apps, wherever they run. */
+
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
+
+/** Which lines of an app's logs are wanted. */
+export interface LogOptions {
+  readonly follow: boolean;
+  readonly tailLines?: number | undefined;
+  readonly sinceSeconds?: number | undefined;
+  readonly previous: boolean;
+  readonly timestamps: boolean;
+  /** Only this pod. */
+  readonly pod?: string | undefined;
+}
+
+export interface PodServiceDeps {
+  /** Lines of all pods of a RemoteApp, merged as they come. Throws a ConnectError when there is no such app. */
+  logs(
+    app: { namespace: string; name: string },
+    options: LogOptions,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly pod: string; readonly line: string }>;
+}
+
+export function createPodService(deps: PodServiceDeps): ServiceImpl<typeof PodService> {
+  return {
+    async *logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod }, { signal }) {
+      const options: LogOptions = {
+        follow,
+        previous,
+        timestamps,
+        ...(tailLines !== undefined && { tailLines }),
+        ...(sinceSeconds > 0n && { sinceSeconds: Number(sinceSeconds) }),
+        ...(pod && { pod }),
+      };
+      for await (const { pod: from, line } of deps.logs(
+        { namespace: app?.namespace ?? "", name: app?.name ?? "" },
+        options,
+        signal,
+      )) {
+        yield { pod: from, line };
+      }
+    },
+  };
+}
