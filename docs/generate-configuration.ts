@@ -5,7 +5,7 @@ import { listSettings, variableOf } from "../src/config.ts";
 const rows = [...listSettings()].map(([name, setting]) => {
   const shown = setting.show(setting.fallback);
   const notes = [setting.doc, ...(setting.sharedEnv ? [`Also ${setting.sharedEnv.join(" or ")}.`] : [])];
-  return `| \`${name}\` | \`${variableOf(name)}\` | ${setting.form} | ${shown === "" ? "" : `\`${shown}\``} | ${notes.join(" ")} |`;
+  return `| \`${name}\` | \`${variableOf(name)}\` | ${setting.form} | ${shown === "" ? "" : `\`${shown}\``} | ${notes.join(" ").replaceAll("<", "\\<")} |`;
 });
 
 /** The page as it should be. */

@@ -23,7 +23,7 @@ export interface Setting<T> {
 export const schema = {
   name: optional(
     text({
-      doc: "Name of this agent, suggested to peers and shown in the console. Without one, the kubeconfig's context, or the namespace's cluster name.",
+      doc: 'Name of this agent, suggested to peers and shown in the console. Without one, the kubeconfig\'s context, else "fairlead".',
     }),
   ),
   log: {

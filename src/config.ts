@@ -94,7 +94,7 @@ export function describeConfig(loaded: LoadedConfig): DescribedSetting[] {
 /** Which settings differ, and whether each may change while the agent runs. */
 export function compareConfigs(before: LoadedConfig, after: LoadedConfig): { name: string; live: boolean }[] {
   return [...settings]
-    .filter(([name, setting]) => String(before.values.get(name)) !== String(after.values.get(name)))
+    .filter(([name]) => String(before.values.get(name)) !== String(after.values.get(name)))
     .map(([name, setting]) => ({ name, live: setting.live === true }));
 }
 

@@ -34,11 +34,10 @@ export function parseDocuments(text: string, name = "YAML"): Document[] {
   return documents.flatMap((document) => {
     const [mistake] = document.errors;
     if (mistake) throw mistakeAt(name, mistake.message, lines.linePos(mistake.pos[0]), mistake);
-    if (document.contents === null) return [];
-    const start = lines.linePos(document.contents.range?.[0] ?? 0);
-    return [
-      { value: toPlain(document, name, start), line: start.line, locate: (path) => locate(document, lines, path) },
-    ];
+    const start = lines.linePos(document.contents?.range?.[0] ?? 0);
+    const value = toPlain(document, name, start);
+    if (value === null) return []; // Nothing between two separators, or only comments.
+    return [{ value, line: start.line, locate: (path) => locate(document, lines, path) }];
   });
 }
 

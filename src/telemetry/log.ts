@@ -27,7 +27,7 @@ export function createLog(o: {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      messageKey: "msg",
+      serializers: { err: (shown) => shown }, // Errors are plain by then, and pino's own would write them again.
     },
     destination,
   );

@@ -8,6 +8,7 @@ import { secretMask } from "../base/secret-text.ts";
 const maxDepth = 6;
 const maxItems = 100;
 const maxCauses = 5;
+const maxText = 8_192;
 
 /** Compared without case, dashes and underscores. */
 const secretNames = new Set(
@@ -40,6 +41,7 @@ function redactEntries(value: object, depth: number, above: Set<object>): Record
 }
 
 function redactValue(value: unknown, depth: number, above: Set<object>): unknown {
+  if (typeof value === "string") return clip(value);
   if (typeof value === "bigint") return value.toString();
   if (typeof value !== "object" || value === null) return typeof value === "function" ? undefined : value;
   if (value instanceof Error) return describeError(value, 0);
@@ -59,12 +61,16 @@ function redactValue(value: unknown, depth: number, above: Set<object>): unknown
 
 /** An error's own message and chain of causes; other properties are left out, but for a code and a status. */
 function describeError(error: Error, depth: number): Record<string, unknown> {
-  const shown: Record<string, unknown> = { type: error.name, message: error.message };
+  const shown: Record<string, unknown> = { type: error.name, message: clip(error.message) };
   if ("code" in error && ["string", "number"].includes(typeof error.code)) shown.code = error.code;
   if ("status" in error && typeof error.status === "number") shown.status = error.status;
-  if (error.stack && depth === 0) shown.stack = error.stack;
+  if (error.stack && depth === 0) shown.stack = clip(error.stack);
   if (error.cause instanceof Error && depth < maxCauses) shown.cause = describeError(error.cause, depth + 1);
   return shown;
+}
+
+function clip(text: string): string {
+  return text.length <= maxText ? text : `${text.slice(0, maxText)}… (${text.length} characters)`;
 }
 
 function redactUrl(url: URL): string {
