@@ -1,10 +1,10 @@
 /** Node's HTTP client over connections that we make ourselves: dialled streams, port-forwards. */
 
-import { Agent, type AgentOptions, type ClientRequestArgs } from "node:http";
+import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } from "node:http";
 import { Duplex } from "node:stream";
 
-/** Makes one connection. Its rejection becomes the request's `error`. */
-export type DialConnection = () => Promise<Duplex>;
+/** Makes one connection for a request with these options. Its rejection becomes the request's `error`. */
+export type DialConnection = (options: ClientRequestArgs) => Promise<Duplex>;
 
 /**
  * An `http.Agent` whose connections come from `dial`. They need be no sockets: what Node asks of a kept-alive socket and
@@ -19,10 +19,10 @@ export class DialingAgent extends Agent {
   }
 
   override createConnection(
-    _options: ClientRequestArgs,
+    options: ClientRequestArgs,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): undefined {
-    this.#dial().then(
+    this.#dial(options).then(
       (connection) => callback?.(null, connection),
       (cause: unknown) => {
         const error = cause instanceof Error ? cause : new Error(String(cause));
@@ -37,5 +37,7 @@ export class DialingAgent extends Agent {
     return !connection.destroyed;
   }
 
-  override reuseSocket(): void {}
+  override reuseSocket(_connection: Duplex, request: ClientRequest): void {
+    request.reusedSocket = true;
+  }
 }

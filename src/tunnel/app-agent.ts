@@ -2,13 +2,13 @@
  * Node's own HTTP client over dialled streams: an agent whose sockets are dials of an app's port. Idle connections are
  * kept for a moment, few of them, and go as soon as the app ends them.
  */
-import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } from "node:http";
+import type { AgentOptions, ClientRequest, ClientRequestArgs } from "node:http";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { Clock, Timer } from "../base/clock.ts";
+import { DialingAgent } from "../base/dialing-agent.ts";
 import { type Destination, dialApp, type PeerDialer } from "./entry.ts";
 import { formatTarget } from "./target.ts";
-import { toTunnelError } from "./tunnel-error.ts";
 
 export interface AppAgentDeps {
   dial: PeerDialer;
@@ -44,28 +44,18 @@ export interface RoutedRequest extends ClientRequestArgs {
 
 const poolLimits: AgentOptions = { keepAlive: true, maxFreeSockets: 32, scheduling: "lifo" };
 
-export class AppAgent extends Agent {
+export class AppAgent extends DialingAgent {
   readonly #deps: AppAgentDeps;
   readonly #idle = new Map<Duplex, Timer>();
 
   /** Without `pooled`, each request has a connection of its own, which is closed after it. */
   constructor(deps: AppAgentDeps, pooled: boolean) {
-    super(pooled ? poolLimits : { keepAlive: false });
+    super((options) => this.#connect(routeOf(options)), pooled ? poolLimits : { keepAlive: false });
     this.#deps = deps;
   }
 
   override getName(options?: object): string {
     return routeOf(options).key;
-  }
-
-  override createConnection(options: object, callback?: (error: Error | null, stream: Duplex) => void): null {
-    const done = callback ?? (() => undefined);
-    // Node's type asks for a stream even where there is an error, and does not look at it.
-    this.#connect(routeOf(options)).then(
-      (stream) => done(null, stream),
-      (error: unknown) => Reflect.apply(done, undefined, [toTunnelError(error)]),
-    );
-    return null;
   }
 
   override keepSocketAlive(stream: Duplex): boolean {
@@ -78,7 +68,7 @@ export class AppAgent extends Agent {
 
   override reuseSocket(stream: Duplex, request: ClientRequest): void {
     this.#wake(stream);
-    request.reusedSocket = true;
+    super.reuseSocket(stream, request);
   }
 
   async #connect(route: AppRoute): Promise<Duplex> {
