@@ -1,0 +1,133 @@
+/**
+ * One connection to a port of a pod, through the API server, as a plain `Duplex`.
+ *
+ * Kubernetes' own protocol has one limit: it knows no half-close. When our side has ended its writing the connection stays
+ * open for the answer, and the pod does not hear of that end.
+ */
+import { Duplex, Readable, Writable } from "node:stream";
+import type { KubeConfig } from "@kubernetes/client-node";
+import { PortForward } from "@kubernetes/client-node";
+import { abortable } from "../base/abort.ts";
+import { type Attempt, fromTransport, KubeError } from "./errors.ts";
+import type { ObjectRef } from "./object.ts";
+
+type Socket = Exclude<Awaited<ReturnType<PortForward["portForward"]>>, () => unknown>;
+
+/** Resolves when the API server has accepted; that the pod does not listen shows as an error of the stream. */
+export async function openPortForward(
+  config: KubeConfig,
+  server: string,
+  ref: ObjectRef,
+  port: number,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const attempt: Attempt = { what: `forward port ${port} of Pod ${ref.namespace}/${ref.name}`, server };
+  for (const name of [ref.namespace, ref.name]) {
+    if (!name || !/^[a-z0-9][a-z0-9.-]*$/.test(name)) throw new TypeError(`"${name}" is no name of a Pod.`);
+  }
+  signal.throwIfAborted();
+  const stream = new ForwardedPort(attempt);
+  const opening = new PortForward(config)
+    .portForward(ref.namespace ?? "", ref.name, [port], stream.answers, stream.complaints, silence())
+    .then((socket) => {
+      if (typeof socket === "function") throw new TypeError("The client library gave no socket.");
+      return socket;
+    });
+  try {
+    stream.attach(await abortable(opening, signal));
+    return stream;
+  } catch (error) {
+    // When it opens after all, nobody wants it any more.
+    opening.then(
+      (socket) => socket.terminate(),
+      () => undefined,
+    );
+    stream.destroy();
+    if (signal.aborted) throw signal.reason;
+    throw translate(attempt, error);
+  }
+}
+
+class ForwardedPort extends Duplex {
+  /** Where the client library puts what the pod sends, and what the kubelet has to say about it. */
+  readonly answers: Writable;
+  readonly complaints: Writable;
+  readonly #attempt: Attempt;
+  #socket: Socket | undefined;
+
+  constructor(attempt: Attempt) {
+    super({ allowHalfOpen: true });
+    this.#attempt = attempt;
+    this.answers = sink((chunk) => {
+      if (chunk.length > 0 && !this.destroyed && !this.push(chunk)) this.#socket?.pause();
+    });
+    this.complaints = sink((chunk) => {
+      if (chunk.length > 0) this.destroy(broken(attempt, chunk.toString("utf8").trim()));
+    });
+  }
+
+  attach(socket: Socket): void {
+    this.#socket = socket;
+    socket.on("error", (error) => this.destroy(fromTransport(this.#attempt, error)));
+    socket.on("close", (code) => {
+      // 1000 and 1005 are orderly ends; anything else, 1006 above all, is a connection that broke.
+      if (code === 1000 || code === 1005) this.push(null);
+      else this.destroy(broken(this.#attempt, `the connection broke (WebSocket code ${code})`));
+    });
+    if (this.readableLength > this.readableHighWaterMark) socket.pause();
+  }
+
+  override _read(): void {
+    this.#socket?.resume();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    const framed = Buffer.allocUnsafe(chunk.length + 1);
+    framed[0] = dataChannel;
+    chunk.copy(framed, 1);
+    this.#socket?.send(framed, (error) => done(error ? fromTransport(this.#attempt, error) : null));
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    const socket = this.#socket;
+    if (error) socket?.terminate();
+    else socket?.close();
+    // The other end may never answer the close; the connection must not outlive this stream by that.
+    const hurry = setTimeout(() => socket?.terminate(), 2_000).unref();
+    socket?.once("close", () => clearTimeout(hurry));
+    done(error);
+  }
+}
+
+/** Of the two channels of the one port, the one that carries bytes; the other carries the kubelet's errors. */
+const dataChannel = 0;
+
+function sink(take: (chunk: Buffer) => void): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      take(chunk);
+      done();
+    },
+  });
+}
+
+/** The client library would send what it reads here without asking whether there is room, so it reads nothing. */
+function silence(): Readable {
+  return new Readable({ read: () => undefined });
+}
+
+function broken(attempt: Attempt, why: string): KubeError {
+  return new KubeError({ status: 0, reason: "Cut", message: `Could not ${attempt.what}: ${why}.` });
+}
+
+/** `ws` tells of a refused upgrade in words only, or by an event whose `error` has them. */
+function translate(attempt: Attempt, error: unknown): Error {
+  const cause = typeof error === "object" && error !== null && "error" in error ? error.error : error;
+  const text = cause instanceof Error ? cause.message : "";
+  const status = Number(/Unexpected server response: (\d+)/.exec(text)?.[1] ?? 0);
+  if (status === 0) return fromTransport(attempt, cause);
+  const reason = status === 404 ? "NotFound" : status === 403 ? "Forbidden" : "Refused";
+  const advice = status === 403 ? " It takes the right to `create` pods/portforward." : "";
+  const message = `Could not ${attempt.what}: the API server answered with HTTP status ${status}.${advice}`;
+  return new KubeError({ status, reason, message }, { cause });
+}

@@ -1,0 +1,99 @@
+/**
+ * Writes the status of many objects: only when it changed, at most once a second an object, the latest word always
+ * last. A write that fails is tried again until it succeeds, is replaced by a newer one, or the object is gone.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../base/clock.ts";
+import { createKeyedWorker } from "../base/keyed-worker.ts";
+import type { Log } from "../base/log.ts";
+import type { KubeClient } from "./client.ts";
+import { isConflict, isNotFound } from "./errors.ts";
+import { type Draft, type JsonObject, keyOf, type ObjectMeta } from "./object.ts";
+import type { ResourceKind } from "./resource-kind.ts";
+
+export interface StatusWriter<T extends { metadata: ObjectMeta }> {
+  /**
+   * States how the object is: give metadata and status. `metadata` needs name, namespace and uid: with the uid, the status of
+   * a deleted object never lands on a new one of its name. Returns at once.
+   */
+  write(object: Draft<T>): void;
+  /** Forgets an object, above all one that was deleted. */
+  forget(key: string): void;
+  /** How long the oldest unwritten status has waited, in milliseconds; for health. */
+  oldestPendingMs(): number;
+  /** Gives up what is not written yet. */
+  close(): Promise<void>;
+}
+
+export interface StatusWriterDeps<T> {
+  client: Pick<KubeClient, "applyStatus">;
+  kind: ResourceKind<T>;
+  clock: Clock;
+  log: Log;
+  /** The least time between two writes of one object, in milliseconds; 1,000 unless given. */
+  minGapMs?: number;
+}
+
+interface Entry<T extends { metadata: ObjectMeta }> {
+  wanted: Draft<T>;
+  json: JsonObject;
+  written?: JsonObject;
+  /** On the monotonic clock. */
+  writtenAt: number;
+}
+
+export function createStatusWriter<T extends { metadata: ObjectMeta }>(deps: StatusWriterDeps<T>): StatusWriter<T> {
+  const { client, kind, clock, log } = deps;
+  const minGapMs = deps.minGapMs ?? 1_000;
+  const entries = new Map<string, Entry<T>>();
+  const worker = createKeyedWorker({
+    run: writeOne,
+    clock,
+    minMs: 500,
+    maxMs: 30_000,
+    onError: (key, error, attempt) => log.warn({ err: error, key, attempt }, "could not write a status"),
+  });
+
+  async function writeOne(key: string, signal: AbortSignal): Promise<void> {
+    const entry = entries.get(key);
+    if (!entry || isDeepStrictEqual(entry.json, entry.written)) return;
+    const { json, wanted } = entry;
+    try {
+      await client.applyStatus(kind, wanted, { force: true }, signal);
+    } catch (error) {
+      // Gone, or replaced by another object of the same name: this status belongs to nobody.
+      if (!isNotFound(error) && !isOtherObject(error)) throw error;
+      if (entries.get(key) === entry) entries.delete(key);
+      return;
+    }
+    entry.written = json;
+    entry.writtenAt = clock.monotonic();
+    if (!isDeepStrictEqual(entry.json, json)) worker.add(key, minGapMs);
+  }
+
+  return {
+    write(object) {
+      const { name, namespace, uid } = object.metadata;
+      // A resourceVersion would make the write fail whenever anything else about the object has changed.
+      const wanted: Draft<T> = { ...object, metadata: { name, namespace, uid } };
+      const key = keyOf(wanted);
+      const json = kind.format(wanted);
+      const known = entries.get(key);
+      const isSameObject = known?.wanted.metadata.uid === uid;
+      const entry: Entry<T> = known && isSameObject ? known : { wanted, json, writtenAt: Number.NEGATIVE_INFINITY };
+      entry.wanted = wanted;
+      entry.json = json;
+      entries.set(key, entry);
+      if (isDeepStrictEqual(json, entry.written)) return;
+      worker.add(key, Math.max(0, entry.writtenAt + minGapMs - clock.monotonic()));
+    },
+    forget: (key) => void entries.delete(key),
+    oldestPendingMs: () => worker.oldestPendingMs(),
+    close: () => worker.close(),
+  };
+}
+
+/** The precondition that is in `metadata.uid` did not hold. Other conflicts pass, because the write is forced. */
+function isOtherObject(error: unknown): boolean {
+  return isConflict(error) && /\buid\b/i.test(error.message);
+}
