@@ -134,7 +134,6 @@ function established<S extends Duplex>(
     };
     const fail = (error: unknown): void =>
       finish(() => {
-        socket.on("error", () => {}); // What a socket that was given up says no longer interests anybody.
         socket.destroy();
         reject(error);
       });
@@ -142,6 +141,9 @@ function established<S extends Duplex>(
     const onError = (error: Error): void => fail(translate(error));
     const onClose = (): void => fail(translate(new Error("the connection was closed")));
     const onAbort = (): void => fail(signal.reason);
+    // For good: whoever answers can break the connection in the very bytes that established it, when nobody else listens yet. The
+    // next listener finds the socket destroyed.
+    socket.on("error", () => {});
     socket.once(event, onOpen);
     socket.once("error", onError);
     socket.once("close", onClose);

@@ -95,7 +95,6 @@ function settle(
   signal: AbortSignal,
 ): Promise<SecureCarrier> {
   return new Promise((resolve, reject) => {
-    let carrierError: unknown;
     const fail = (error: unknown): void => {
       signal.removeEventListener("abort", onAbort);
       socket.destroy();
@@ -103,14 +102,11 @@ function settle(
       reject(error);
     };
     const onAbort = (): void => fail(signal.reason);
-    carrier.once("error", (error) => {
-      carrierError = error;
-    });
     // Without a tls.Server around it, an accepting TLSSocket reports what goes wrong after the handshake by "_tlsError" alone
     // and lives on; a record that was tampered with must end it.
     socket.on("_tlsError", (error: Error) => socket.destroy(error));
     socket.on("error", (error) => fail(handshakeFailed(error)));
-    socket.once("close", () => fail(handshakeFailed(carrierError ?? new Error("the other end hung up"))));
+    socket.once("close", () => fail(handshakeFailed(carrier.errored ?? new Error("the other end hung up"))));
     socket.once(established, () => {
       const verdict = judgePeer(socket, linkProtocol, pin, new Date(now()), usage);
       if (!verdict.ok) {
@@ -121,6 +117,7 @@ function settle(
       resolve({ stream: socket, fingerprint: verdict.fingerprint, caPem: verdict.caPem });
     });
     if (signal.aborted) onAbort();
+    else if (carrier.destroyed) fail(handshakeFailed(carrier.errored ?? new Error("the carrier was closed")));
     else signal.addEventListener("abort", onAbort, { once: true });
   });
 }

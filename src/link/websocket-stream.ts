@@ -25,6 +25,9 @@ export class WebSocketStream extends Duplex {
     super({ allowHalfOpen: false });
     this.#ws = ws;
     this.#socket = socket;
+    // A stranger can break the protocol in the very packet that opens it, before anybody above listens; that must not
+    // end the process. Whoever comes later finds the stream destroyed.
+    this.on("error", () => {});
     ws.on("message", (data, binary) => this.#onMessage(data, binary));
     ws.on("error", (error) => this.destroy(error));
     ws.on("close", (code, reason) => this.#onClose(code, reason));

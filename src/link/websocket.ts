@@ -43,9 +43,9 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: 
  */
 export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
+    if (signal.aborted || socket.destroyed) {
       socket.destroy();
-      reject(signal.reason);
+      reject(signal.aborted ? signal.reason : notOpened(url, socket.errored ?? new Error("the connection was closed")));
       return;
     }
     const ws = new WebSocket(url, {
@@ -66,15 +66,17 @@ export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Pr
     };
     signal.addEventListener("abort", onAbort, { once: true });
     ws.once("unexpected-response", (_request, response) => fail(refusedUpgrade(url, response.statusCode ?? 0)));
-    ws.once("error", (cause) =>
-      fail(new LinkError("not-an-agent", `${url.host} did not open a WebSocket: ${textOf(cause)}.`, cause)),
-    );
+    ws.once("error", (cause) => fail(notOpened(url, cause)));
     ws.once("open", () => {
       signal.removeEventListener("abort", onAbort);
       ws.removeAllListeners();
       resolve(new WebSocketStream(ws, socket));
     });
   });
+}
+
+function notOpened(url: URL, cause: Error): LinkError {
+  return new LinkError("not-an-agent", `${url.host} did not open a WebSocket: ${textOf(cause)}.`, cause);
 }
 
 function refusedUpgrade(url: URL, status: number): LinkError {
