@@ -8,15 +8,15 @@ import { createKeyedWorker } from "../base/keyed-worker.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeClient } from "./client.ts";
 import { isConflict, isNotFound } from "./errors.ts";
-import { type Draft, type JsonObject, keyOf, type ObjectMeta } from "./object.ts";
+import { type Draft, type JsonObject, keyOf, type ObjectMeta, type Resource } from "./object.ts";
 import type { ResourceKind } from "./resource-kind.ts";
 
-export interface StatusWriter<T extends { metadata: ObjectMeta }> {
+export interface StatusWriter<Status> {
   /**
-   * States how the object is: give metadata and status. `metadata` needs name, namespace and uid: with the uid, the status of
-   * a deleted object never lands on a new one of its name. Returns at once.
+   * States how the object is. `metadata` needs name, namespace and uid: with the uid, the status of a deleted object never
+   * lands on a new one of its name. Returns at once.
    */
-  write(object: Draft<T>): void;
+  write(object: { metadata: ObjectMeta; status: Status }): void;
   /** Forgets an object, above all one that was deleted. */
   forget(key: string): void;
   /** How long the oldest unwritten status has waited, in milliseconds; for health. */
@@ -25,27 +25,27 @@ export interface StatusWriter<T extends { metadata: ObjectMeta }> {
   close(): Promise<void>;
 }
 
-export interface StatusWriterDeps<T> {
+export interface StatusWriterDeps<Spec, Status> {
   client: Pick<KubeClient, "applyStatus">;
-  kind: ResourceKind<T>;
+  kind: ResourceKind<Resource<Spec, Status>>;
   clock: Clock;
   log: Log;
   /** The least time between two writes of one object, in milliseconds; 1,000 unless given. */
   minGapMs?: number;
 }
 
-interface Entry<T extends { metadata: ObjectMeta }> {
-  wanted: Draft<T>;
+interface Entry<Spec, Status> {
+  wanted: Draft<Resource<Spec, Status>>;
   json: JsonObject;
   written?: JsonObject;
   /** On the monotonic clock. */
   writtenAt: number;
 }
 
-export function createStatusWriter<T extends { metadata: ObjectMeta }>(deps: StatusWriterDeps<T>): StatusWriter<T> {
+export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, Status>): StatusWriter<Status> {
   const { client, kind, clock, log } = deps;
   const minGapMs = deps.minGapMs ?? 1_000;
-  const entries = new Map<string, Entry<T>>();
+  const entries = new Map<string, Entry<Spec, Status>>();
   const worker = createKeyedWorker({
     run: writeOne,
     clock,
@@ -72,15 +72,15 @@ export function createStatusWriter<T extends { metadata: ObjectMeta }>(deps: Sta
   }
 
   return {
-    write(object) {
-      const { name, namespace, uid } = object.metadata;
-      // A resourceVersion would make the write fail whenever anything else about the object has changed.
-      const wanted: Draft<T> = { ...object, metadata: { name, namespace, uid } };
+    write({ metadata, status }) {
+      const wanted = { metadata: identityOf(metadata), status };
+      const { uid } = metadata;
       const key = keyOf(wanted);
       const json = kind.format(wanted);
       const known = entries.get(key);
       const isSameObject = known?.wanted.metadata.uid === uid;
-      const entry: Entry<T> = known && isSameObject ? known : { wanted, json, writtenAt: Number.NEGATIVE_INFINITY };
+      const entry: Entry<Spec, Status> =
+        known && isSameObject ? known : { wanted, json, writtenAt: Number.NEGATIVE_INFINITY };
       entry.wanted = wanted;
       entry.json = json;
       entries.set(key, entry);
@@ -91,6 +91,11 @@ export function createStatusWriter<T extends { metadata: ObjectMeta }>(deps: Sta
     oldestPendingMs: () => worker.oldestPendingMs(),
     close: () => worker.close(),
   };
+}
+
+/** Without a resourceVersion, which would make the write fail whenever anything else about the object has changed. */
+function identityOf({ name, namespace, uid }: ObjectMeta): ObjectMeta {
+  return { ...(name ? { name } : {}), ...(namespace ? { namespace } : {}), ...(uid ? { uid } : {}) };
 }
 
 /** The precondition that is in `metadata.uid` did not hold. Other conflicts pass, because the write is forced. */
