@@ -71,14 +71,16 @@ export const schema = {
       sharedEnv: ["HTTPS_PROXY", "https_proxy"],
     },
     noProxy: {
-      ...list({
-        doc: "Hosts that are dialled without a proxy: names, .suffixes, addresses, networks as 10.0.0.0/8, or *.",
-      }),
+      ...optional(
+        text({
+          doc: "Hosts that are dialled without a proxy, separated by commas: a name (with all below it), .suffix (only what is below), an address, a network such as 10.0.0.0/8, each with :port if only that is meant; or * for all.",
+        }),
+      ),
       sharedEnv: ["NO_PROXY", "no_proxy"],
     },
     caFile: optional(
       text({
-        doc: "PEM file of roots to trust for the outer TLS of wss:// URLs, beside the built-in ones. Who a peer is does not depend on it.",
+        doc: "PEM file of roots to trust for the outer TLS of wss:// URLs, instead of the public ones. Who a peer is does not depend on it.",
       }),
     ),
     insecure: flag({
@@ -86,10 +88,22 @@ export const schema = {
       doc: "Accept any certificate on the outer TLS of wss:// URLs. The TLS inside is verified all the same; observers may learn whom this agent talks to.",
     }),
     maxLinks: integer({
-      fallback: 2_000,
+      fallback: 4_096,
       least: 1,
       most: 100_000,
-      doc: "Links accepted at a time; further peers are refused.",
+      doc: "Links accepted at a time; who wants one more is turned away.",
+    }),
+    maxStrangers: integer({
+      fallback: 256,
+      least: 1,
+      most: 100_000,
+      doc: "Connections accepted at a time of which it is not known yet whose they are; the oldest is cut for a newer one.",
+    }),
+    maxStrangersPerAddress: integer({
+      fallback: 64,
+      least: 1,
+      most: 100_000,
+      doc: "The same from one address. All that come through one ingress share its address.",
     }),
   },
   telemetry: {
@@ -160,15 +174,6 @@ function duration(o: { fallback: number; doc: string }): Setting<number> {
     return parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (unitMs[unit] ?? 0), 0);
   };
   return { form: "duration", ...o, parse, show: (value) => (value % 1_000 === 0 ? `${value / 1_000}s` : `${value}ms`) };
-}
-
-function list(o: { doc: string }): Setting<readonly string[]> {
-  const parse = (given: string): readonly string[] =>
-    given
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "");
-  return { form: "list, separated by commas", fallback: [], doc: o.doc, parse, show: (value) => value.join(",") };
 }
 
 function url(protocols: readonly string[], o: { doc: string }): Setting<string> {

@@ -32,7 +32,7 @@ test("a flag is stronger than a variable, a variable than the file, the file tha
   assert.equal(loaded.config.console.port, 4);
   assert.equal(loaded.config.telemetry.port, 3);
   assert.equal(loaded.config.link.port, 2);
-  assert.deepEqual(loaded.config.link.noProxy, ["a.test", "b.test"]);
+  assert.equal(loaded.config.link.noProxy, "a.test,b.test");
   assert.equal(loaded.config.link.httpsProxy, "http://p.test:1/");
   const sources = new Map(describeConfig(loaded).map(({ name, source }) => [name, source]));
   assert.equal(sources.get("console.port"), "flag");
