@@ -1,0 +1,219 @@
+/**
+ * The door for browsers: each app has a host of its own, so that its pages share nothing with the console's or another
+ * app's. A one-time code brings in, a cookie on that host keeps in, and no credential of the console is ever looked at.
+ */
+import type { IncomingMessage } from "node:http";
+import { findPort, httpScheme, type PortChoice, parsePort } from "../../tunnel/app-port.ts";
+import { cookieValues } from "../../tunnel/headers.ts";
+import type { Principal } from "../auth/principal.ts";
+import { bearerToken, looksLikeToken } from "../auth/token.ts";
+import type { Problem } from "../problem.ts";
+import { type AppCatalogue, type AppDoor, doorKey } from "./app-view.ts";
+import type { DoorBinding, DoorSessions } from "./door-sessions.ts";
+import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
+import { badRequest, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
+import type { HostNames } from "./host-names.ts";
+import { type PassOnDeps, passOn, sessionCookies } from "./pass-on.ts";
+import { type RequestTarget, readRequestTarget } from "./request-target.ts";
+import { mayUseCookie } from "./same-host.ts";
+
+export interface AppHostDeps extends PassOnDeps {
+  apps: AppCatalogue;
+  /** The host names of the apps as they are now. */
+  names(): HostNames;
+  sessions: DoorSessions;
+  /** What follows the app's label, such as "localhost". */
+  domain: string;
+}
+
+/** What is asked to be opened. */
+export interface OpenRequest {
+  readonly namespace: string;
+  readonly name: string;
+  /** Name or number; empty or absent: the first port that speaks HTTP. */
+  readonly port?: string;
+  /** Where to land; "/" unless given. */
+  readonly path?: string;
+}
+
+export type Opened =
+  | { readonly ok: true; readonly url: string; readonly host: string }
+  | { readonly ok: false; readonly problem: Problem };
+
+export interface AppHostDoor {
+  /** The label before the domain, when this Host is below it; undefined when the host is none of an app. */
+  labelOf(host: string): string | undefined;
+  serve(request: DoorRequest, label: string, secure: boolean): Promise<void>;
+  /** An address that opens the app's page once. `base` is how the browser reaches this server. */
+  open(asked: OpenRequest, principal: Principal, base: { secure: boolean; port: number }): Opened;
+  /** The address of the app's page, without a code. */
+  addressOf(door: AppDoor, path: string, base: { secure: boolean; port: number }): string;
+}
+
+/** Paths below it are the door's own, on every app's host. */
+const ownPaths = "/.fairlead";
+const sessionPath = `${ownPaths}/session`;
+
+export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
+  const suffix = `.${deps.domain.toLowerCase()}`;
+
+  function labelOf(host: string): string | undefined {
+    const name = hostName(host);
+    if (!name.endsWith(suffix)) return undefined;
+    return name.slice(0, -suffix.length);
+  }
+
+  async function serve(request: DoorRequest, label: string, secure: boolean): Promise<void> {
+    const { req } = request;
+    const target = readRequestTarget(req.url ?? "");
+    if (!target.ok) return answerProblem(request, badRequest(target.detail));
+    const host = label + suffix;
+    const door = deps.names().find(label);
+    if (!door) return answerProblem(request, noSuchHost(host));
+    const binding: DoorBinding = { host, key: doorKey(door) };
+    if (target.normal === ownPaths || target.normal.startsWith(`${ownPaths}/`)) {
+      return serveOwn(request, target, binding, door, secure);
+    }
+    const principal = principalOf(req, binding, secure);
+    if (!principal) return answerProblem(request, notIn(door));
+    const authority = req.headers.host ?? host;
+    if (!mayUseCookie({ ...browserRequest(request), host: authority })) return answerProblem(request, foreignPage());
+    await passOn(deps, request, {
+      door,
+      path: target.path + target.query,
+      arrival: { scheme: secure ? "https" : "http", host: authority, clientAddress: req.socket.remoteAddress ?? "" },
+      stripAuthorization: looksLikeToken(bearerToken(req.headers.authorization) ?? ""),
+    });
+  }
+
+  function serveOwn(
+    request: DoorRequest,
+    target: RequestTarget & { ok: true },
+    binding: DoorBinding,
+    door: AppDoor,
+    secure: boolean,
+  ): void {
+    // Not for HEAD, and not for an upgrade: neither would keep the cookie for which the code is used up.
+    if (target.path !== sessionPath || request.req.method !== "GET" || request.kind !== "http") {
+      answerProblem(request, nothingHere());
+      return;
+    }
+    const redeemed = deps.sessions.redeemCode(new URLSearchParams(target.query).get("code") ?? "", binding);
+    if (!redeemed) {
+      answerProblem(request, usedUp(door));
+      return;
+    }
+    const name = secure ? sessionCookies.secure : sessionCookies.plain;
+    answer(request, 303, [
+      ["Location", redeemed.path],
+      ["Set-Cookie", `${name}=${redeemed.session}; Path=/; HttpOnly; SameSite=Lax${secure ? "; Secure" : ""}`],
+      ["Cache-Control", "no-store"],
+      ["Referrer-Policy", "no-referrer"],
+    ]);
+  }
+
+  function principalOf(req: IncomingMessage, binding: DoorBinding, secure: boolean): Principal | undefined {
+    const name = secure ? sessionCookies.secure : sessionCookies.plain;
+    // Another host may have tossed cookies of the same name at this one: they hide nothing, and open nothing.
+    for (const value of cookieValues(req.headers.cookie, name).slice(0, 8)) {
+      const principal = deps.sessions.check(value, binding);
+      if (principal) return principal;
+    }
+    return undefined;
+  }
+
+  function addressOf(door: AppDoor, path: string, base: { secure: boolean; port: number }): string {
+    const port = base.port === (base.secure ? 443 : 80) ? "" : `:${base.port}`;
+    return `${base.secure ? "https" : "http"}://${deps.names().labelOf(door)}${suffix}${port}${path}`;
+  }
+
+  function open(asked: OpenRequest, principal: Principal, base: { secure: boolean; port: number }): Opened {
+    const app = deps.apps.get(asked.namespace, asked.name);
+    if (!app) return { ok: false, problem: noSuchApp(asked.namespace, asked.name) };
+    const choice: PortChoice = asked.port ? (parsePort(asked.port) ?? asked.port) : undefined;
+    const speaking = app.ports.filter((port) => httpScheme(port.appProtocol) !== undefined);
+    const port = findPort(choice === undefined ? speaking : app.ports, choice);
+    if (!port) return { ok: false, problem: noSuchPort(app, choice ?? "that speaks HTTP") };
+    const door = { app, port };
+    if (httpScheme(port.appProtocol) === undefined) return { ok: false, problem: notHttp(door) };
+    const path = landing(asked.path || "/");
+    if (path === undefined) {
+      return { ok: false, problem: badRequest(`The path ${JSON.stringify(asked.path)} is not one to land on.`) };
+    }
+    const host = deps.names().labelOf(door) + suffix;
+    const code = deps.sessions.mintCode({ host, key: doorKey(door) }, principal, path);
+    return {
+      ok: true,
+      url: addressOf(door, `${sessionPath}?code=${code}`, base),
+      host: addressOf(door, "", base),
+    };
+  }
+
+  return { labelOf, serve, open, addressOf };
+}
+
+/** The path as a redirect may name it; undefined for one that would lead to another host. */
+function landing(path: string): string | undefined {
+  const base = "http://app.invalid";
+  const url = URL.parse(path, base);
+  if (!path.startsWith("/") || url?.origin !== base) return undefined;
+  const local = url.pathname + url.search + url.hash;
+  return local.startsWith("//") ? undefined : local;
+}
+
+/** Lower case, without port and the root's dot. */
+function hostName(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/:[0-9]*$/, "")
+    .replace(/\.$/, "");
+}
+
+function browserRequest({ req, kind }: DoorRequest) {
+  const one = (name: string): string | undefined => {
+    const value = req.headers[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  return {
+    method: req.method ?? "",
+    upgrade: kind === "upgrade",
+    origin: one("origin"),
+    fetchSite: one("sec-fetch-site"),
+    fetchMode: one("sec-fetch-mode"),
+    fetchDest: one("sec-fetch-dest"),
+  };
+}
+
+function nothingHere(): Problem {
+  const detail = "This path is the door's own, not the app's.";
+  return { status: 404, code: "not-found", title: "Nothing here", detail };
+}
+
+function notIn({ app }: AppDoor): Problem {
+  return {
+    status: 401,
+    code: "no-session",
+    title: "You are not signed in here",
+    detail: `The page of the app ${app.name} is shown to those who have opened it.`,
+    hint: `\`fairlead app open ${app.name} -n ${app.namespace}\` prints an address that lets this browser in.`,
+  };
+}
+
+function usedUp({ app }: AppDoor): Problem {
+  return {
+    status: 401,
+    code: "code-invalid",
+    title: "This address has been used or is too old",
+    detail: "It works once, within 60 seconds, and for one app.",
+    hint: `\`fairlead app open ${app.name} -n ${app.namespace}\` prints a new one.`,
+  };
+}
+
+function foreignPage(): Problem {
+  return {
+    status: 403,
+    code: "foreign-page",
+    title: "Refused",
+    detail: "Another site's page made this request. It may link here, and nothing else.",
+  };
+}

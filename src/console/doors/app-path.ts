@@ -1,0 +1,108 @@
+/**
+ * The door for programs: `/apps/<namespace>/<app>/<port>/…` on the console's own host, with a bearer token and never with
+ * a cookie. A browser that comes here is sent to the app's host, so that no foreign page is ever shown on this one.
+ */
+import { findPort, parsePort } from "../../tunnel/app-port.ts";
+import { type Authenticator, howToSignIn } from "../auth/authenticator.ts";
+import type { Problem } from "../problem.ts";
+import type { AppHostDoor } from "./app-host.ts";
+import type { AppCatalogue } from "./app-view.ts";
+import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
+import { badRequest, noSuchApp, noSuchPort } from "./explain.ts";
+import { type PassOnDeps, passOn } from "./pass-on.ts";
+import { climbsOut, readRequestTarget } from "./request-target.ts";
+
+export interface AppPathDeps extends PassOnDeps {
+  apps: AppCatalogue;
+  authenticator: Authenticator;
+  appHost: Pick<AppHostDoor, "addressOf">;
+}
+
+export interface AppPathDoor {
+  /** Whether this request's path is this door's, however it is written. */
+  claims(url: string): boolean;
+  serve(request: DoorRequest, base: { secure: boolean; port: number }): Promise<void>;
+}
+
+/** Should a browser render an answer after all, it is nobody's page. */
+const answerHeaders = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
+
+export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
+  function claims(url: string): boolean {
+    const target = readRequestTarget(url);
+    return target.ok && (target.normal === "/apps" || target.normal.startsWith("/apps/"));
+  }
+
+  async function serve(request: DoorRequest, base: { secure: boolean; port: number }): Promise<void> {
+    const { req } = request;
+    const target = readRequestTarget(req.url ?? "");
+    if (!target.ok) return answerProblem(request, badRequest(target.detail));
+    const parts = /^\/apps\/([^/%]+)\/([^/%]+)\/([^/%]+)(\/.*)?$/.exec(target.path);
+    const [, namespace = "", name = "", portText = "", rest = ""] = parts ?? [];
+    if (!parts || [namespace, name, portText].some((part) => part === "." || part === "..") || climbsOut(rest)) {
+      return answerProblem(request, notAnAppPath());
+    }
+    const browser = isNavigation(request);
+    if (!browser && !deps.authenticator.authenticate(req.headers.authorization)) {
+      return answerProblem(request, unauthenticated());
+    }
+    const app = deps.apps.get(namespace, name);
+    const port = app && findPort(app.ports, parsePort(portText) ?? portText);
+    if (browser) {
+      // Nobody is known here, so nothing is told about what exists: only where a known app is shown.
+      if (!app || !port) return answerProblem(request, unauthenticated());
+      const location = deps.appHost.addressOf({ app, port }, (rest || "/") + target.query, base);
+      return answer(request, 307, [
+        ["Location", location],
+        ["Cache-Control", "no-store"],
+      ]);
+    }
+    if (!app) return answerProblem(request, noSuchApp(namespace, name));
+    if (!port) return answerProblem(request, noSuchPort(app, portText));
+    await passOn(deps, request, {
+      door: { app, port },
+      path: (rest || "/") + target.query,
+      arrival: {
+        scheme: base.secure ? "https" : "http",
+        host: req.headers.host ?? "",
+        clientAddress: req.socket.remoteAddress ?? "",
+        prefix: `/apps/${namespace}/${name}/${portText}`,
+      },
+      stripAuthorization: true,
+      answerHeaders,
+    });
+  }
+
+  return { claims, serve };
+}
+
+/** A browser that follows a link sends no token and wants a page. */
+function isNavigation({ req, kind }: DoorRequest): boolean {
+  const reads = req.method === "GET" || req.method === "HEAD";
+  return (
+    kind === "http" &&
+    reads &&
+    req.headers.authorization === undefined &&
+    /\btext\/html\b/i.test(req.headers.accept ?? "")
+  );
+}
+
+function unauthenticated(): Problem {
+  return {
+    status: 401,
+    code: "unauthenticated",
+    title: "A token is needed",
+    detail: "This door takes a bearer token and no cookies.",
+    hint: howToSignIn,
+    authenticate: 'Bearer realm="fairlead"',
+  };
+}
+
+function notAnAppPath(): Problem {
+  return {
+    status: 404,
+    code: "not-found",
+    title: "Nothing here",
+    detail: "An app's path is /apps/<namespace>/<app>/<port>/…, without dot segments that lead out of it.",
+  };
+}

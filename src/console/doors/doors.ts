@@ -1,0 +1,101 @@
+/** Which door a request is for. What is for none is the console's own. */
+import type { IncomingMessage } from "node:http";
+import type { Clock } from "../../base/clock.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Principal } from "../auth/principal.ts";
+import { createAppHostDoor, type Opened, type OpenRequest } from "./app-host.ts";
+import { createAppPathDoor } from "./app-path.ts";
+import type { AppCatalogue } from "./app-view.ts";
+import { createDoorSessions } from "./door-sessions.ts";
+import { answerProblem, type DoorRequest } from "./exchange.ts";
+import { badRequest } from "./explain.ts";
+import { type HostNames, indexHostNames } from "./host-names.ts";
+import type { PassOnDeps } from "./pass-on.ts";
+
+export interface DoorsDeps extends PassOnDeps {
+  apps: AppCatalogue;
+  authenticator: Authenticator;
+  domain: string;
+  /** The port at which this server can be reached, as far as it knows. */
+  port(): number;
+  clock: Clock;
+}
+
+export interface Doors {
+  /** Takes the request when it is for a door, and answers it in its own time. False: it was left alone. */
+  serve(request: DoorRequest): boolean;
+  /**
+   * An address that lets one browser in at an app's host, once, within 60 s. `authority` is the Host by which the caller
+   * reached this server, so that the address works through the same port-forward.
+   */
+  open(asked: OpenRequest, principal: Principal, authority?: string): Opened;
+  close(): void;
+}
+
+export function createDoors(deps: DoorsDeps): Doors {
+  let names: HostNames | undefined;
+  const unsubscribe = deps.apps.subscribe(() => {
+    names = undefined;
+  });
+  const currentNames = (): HostNames => {
+    names ??= indexHostNames(deps.apps.list());
+    return names;
+  };
+  const appHost = createAppHostDoor({ ...deps, names: currentNames, sessions: createDoorSessions(deps.clock) });
+  const appPath = createAppPathDoor({ ...deps, appHost });
+
+  function serve(request: DoorRequest): boolean {
+    const { req } = request;
+    const secure = "encrypted" in req.socket && req.socket.encrypted === true;
+    const host = req.headers.host ?? "";
+    const problem = judgeHost(req, host) ?? judgeUpgrade(request);
+    if (problem !== undefined) {
+      answerProblem(request, badRequest(problem));
+      return true;
+    }
+    const label = appHost.labelOf(host);
+    const base = { secure, port: portOf(host) ?? deps.port() };
+    let served: Promise<void>;
+    if (label !== undefined) served = appHost.serve(request, label, secure);
+    else if (appPath.claims(req.url ?? "")) served = appPath.serve(request, base);
+    else return false;
+    served.catch((error: unknown) => {
+      deps.log.error({ err: error }, "a door failed");
+      answerProblem(request, {
+        status: 500,
+        code: "internal",
+        title: "Not done",
+        detail: "A defect of the agent; its log says more.",
+      });
+    });
+    return true;
+  }
+
+  return {
+    serve,
+    open: (asked, principal, authority) =>
+      appHost.open(asked, principal, { secure: false, port: portOf(authority ?? "") ?? deps.port() }),
+    close: unsubscribe,
+  };
+}
+
+/** A target that names a host itself, more than one Host, or one that is none: two readers might take it for two. */
+function judgeHost(req: IncomingMessage, host: string): string | undefined {
+  const count = req.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === "host").length;
+  if (!(req.url ?? "").startsWith("/") && req.url !== "*") return "The request's target must be a path.";
+  if (count > 1) return "The request has more than one Host.";
+  if (!/^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/i.test(host)) return "The request's Host is none.";
+  return undefined;
+}
+
+/** The bytes after an upgrade belong to the new protocol; with a body, two readers would begin it in two places. */
+function judgeUpgrade({ kind, req }: DoorRequest): string | undefined {
+  if (kind !== "upgrade") return undefined;
+  const body = req.headers["transfer-encoding"] !== undefined || (req.headers["content-length"] ?? "0") !== "0";
+  return body ? "A request to upgrade must have no body." : undefined;
+}
+
+function portOf(host: string): number | undefined {
+  const text = /:([0-9]{1,5})$/.exec(host)?.[1];
+  return text === undefined ? undefined : Number(text);
+}
