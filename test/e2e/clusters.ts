@@ -1,0 +1,41 @@
+/** The two clusters that the end-to-end tests are given, and kubectl on each. */
+
+import { mustRun } from "./command.ts";
+
+export interface Cluster {
+  readonly name: "a" | "b";
+  readonly kubeconfig: string;
+  /** Runs kubectl as the administrator; rejects when it fails. */
+  kubectl(args: readonly string[], input?: string): Promise<string>;
+  /** `kubectl get … -o json`, parsed. */
+  get<T>(args: readonly string[]): Promise<T>;
+  /** Shell lines that stop and start the API server; undefined where the one who gives the clusters offers none. */
+  readonly apiServer: { stop(): Promise<void>; start(): Promise<void> } | undefined;
+}
+
+export function openCluster(name: "a" | "b"): Cluster {
+  const suffix = name.toUpperCase();
+  const kubeconfig = required(`KUBECONFIG_${suffix}`);
+  const binary = process.env.KUBECTL ?? "kubectl";
+  const kubectl = (args: readonly string[], input?: string): Promise<string> =>
+    mustRun(binary, [...args], { env: { KUBECONFIG: kubeconfig }, ...(input !== undefined && { input }) });
+  const stop = process.env[`API_STOP_${suffix}`];
+  const start = process.env[`API_START_${suffix}`];
+  return {
+    name,
+    kubeconfig,
+    kubectl,
+    get: async (args) => JSON.parse(await kubectl(["get", ...args, "-o", "json"])),
+    apiServer: stop && start ? { stop: () => shell(stop), start: () => shell(start) } : undefined,
+  };
+}
+
+async function shell(line: string): Promise<void> {
+  await mustRun("sh", ["-c", line], { seconds: 120 });
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value) return value;
+  throw new Error(`${name} is not set; run these tests by \`make e2e\`, which says what it needs`);
+}
