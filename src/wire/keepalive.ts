@@ -1,0 +1,116 @@
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Limits } from "./limits.ts";
+import { Reason } from "./reason.ts";
+
+export interface KeepaliveDeps {
+  readonly clock: Clock;
+  readonly limits: Pick<Limits, "quietMs" | "deadMs" | "stalledMs">;
+  /** Sends a Ping with this id. */
+  ping(id: number): void;
+  /** Called once, with SILENT or STALLED. */
+  dead(reason: Reason, message: string): void;
+  /** From 0 up to 1; `Math.random` unless given. */
+  readonly random?: () => number;
+}
+
+/**
+ * Watches whether a carrier lives. Each received byte is a sign of life, so a ping that waits behind bulk data never
+ * kills a busy link. A ping goes out when it was quiet for a while, sooner by up to a fifth at random so that a thousand
+ * links do not ping together. Bytes that wait to be written and do not move are death too, even while the other end still talks.
+ */
+export class Keepalive {
+  readonly #deps: KeepaliveDeps;
+  #heardAt: number;
+  /** When bytes that now wait last moved; undefined while none wait. */
+  #movedAt: number | undefined;
+  #quietMs = 0;
+  #timer: Timer | undefined;
+  #pings = 0;
+  #pingedAt: number | undefined;
+  #roundTripMs: number | undefined;
+  /** A busy link is asked now and then too, so that its round trip is not from yesterday. */
+  #measuredAt: number;
+
+  constructor(deps: KeepaliveDeps) {
+    this.#deps = deps;
+    this.#heardAt = deps.clock.monotonic();
+    this.#measuredAt = this.#heardAt;
+    this.#draw();
+    this.#arm();
+  }
+
+  /** The latest measured time from Ping to Pong, in milliseconds. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** Bytes have come. */
+  heard(): void {
+    this.#heardAt = this.#deps.clock.monotonic();
+  }
+
+  /** Bytes have been taken by the connection, or are the first to wait; `waiting` says whether any wait now. */
+  moved(waiting: boolean): void {
+    this.#movedAt = waiting ? this.#deps.clock.monotonic() : undefined;
+  }
+
+  /** Asks at once; the answer gives a round trip. At most one question is under way. */
+  ask(): void {
+    if (this.#pingedAt !== undefined) return;
+    this.#pings += 1;
+    this.#pingedAt = this.#deps.clock.monotonic();
+    this.#deps.ping(this.#pings);
+  }
+
+  ponged(id: number): void {
+    if (id !== this.#pings || this.#pingedAt === undefined) return;
+    this.#measuredAt = this.#deps.clock.monotonic();
+    this.#roundTripMs = this.#measuredAt - this.#pingedAt;
+    this.#pingedAt = undefined;
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    const { clock, limits } = this.#deps;
+    const now = clock.monotonic();
+    // Looking a few times within the shortest bound is as exact as anybody needs, and costs nothing for each byte.
+    const every = Math.min(limits.stalledMs / 4, limits.deadMs / 9);
+    const untilPing = this.#heardAt + this.#quietMs - now;
+    const next = untilPing > 0 ? Math.min(every, untilPing) : every;
+    this.#timer = clock.after(next, () => this.#look());
+    this.#timer.unref?.();
+  }
+
+  #look(): void {
+    const { clock, limits } = this.#deps;
+    const now = clock.monotonic();
+    const silentMs = now - this.#heardAt;
+    const stuckMs = this.#movedAt === undefined ? 0 : now - this.#movedAt;
+    if (silentMs >= limits.deadMs) {
+      this.#deps.dead(Reason.SILENT, `Nothing was heard from the other end for ${Math.round(silentMs / 1000)} s.`);
+      return;
+    }
+    if (stuckMs >= limits.stalledMs) {
+      this.#deps.dead(Reason.STALLED, `Nothing could be sent to the other end for ${Math.round(stuckMs / 1000)} s.`);
+      return;
+    }
+    if (silentMs >= this.#quietMs) {
+      // A question that got no answer is asked again each quiet time.
+      if (this.#pingedAt !== undefined && now - this.#pingedAt >= this.#quietMs) this.#pingedAt = undefined;
+      if (this.#pingedAt === undefined) this.#draw();
+      this.ask();
+    } else if (now - this.#measuredAt >= limits.quietMs * 4) {
+      this.ask();
+    }
+    this.#arm();
+  }
+
+  #draw(): void {
+    const random = this.#deps.random ?? Math.random;
+    this.#quietMs = this.#deps.limits.quietMs * (1 - random() / 5);
+  }
+}

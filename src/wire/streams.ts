@@ -1,0 +1,384 @@
+import { create } from "@bufbuild/protobuf";
+import type { Clock } from "../base/clock.ts";
+import {
+  type Announce,
+  type Frame,
+  type Open,
+  OpenSchema,
+  type Reset,
+  ResetSchema,
+} from "../gen/fairlead/wire/v1/frame_pb.ts";
+import { Answers } from "./answers.ts";
+import { encodeFrame } from "./frame.ts";
+import { HeaderError, headerBytes, readHeaders } from "./headers.ts";
+import type { RemoteLimits, Side } from "./hello.ts";
+import { type IncomingStream, openBytes, readIncoming } from "./incoming.ts";
+import type { Limits } from "./limits.ts";
+import { Rate } from "./rate.ts";
+import { knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
+import { Priority, Scheduler } from "./scheduler.ts";
+import { Stream, type StreamOwner } from "./stream.ts";
+
+export interface StreamsDeps {
+  readonly side: Side;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** There is something to send. */
+  wake(): void;
+  /** Somebody has opened a stream. Must not throw. */
+  accept(incoming: IncomingStream): void;
+  /** The last stream is over. */
+  idle(): void;
+  /** The other end went too far: the session ends. */
+  fail(error: SessionError): void;
+}
+
+/** How many streams there are and were; they only grow, but for `open`. */
+export interface StreamCounts {
+  /** Open now, by class. */
+  readonly open: Readonly<Record<"control" | "interactive" | "normal" | "bulk", number>>;
+  /** Opened by this end. */
+  readonly opened: number;
+  /** Opened by the other end, refused ones not counted. */
+  readonly accepted: number;
+  /** Refused by this end, for whatever reason a limit has. */
+  readonly refused: number;
+  /** How often a stream had data to send and no credit. */
+  readonly creditStalls: number;
+}
+
+/** Resets with these reasons are the other end's doing, and count as if it had sent them. */
+const provoked: ReadonlySet<Reason> = new Set([
+  Reason.PROTOCOL,
+  Reason.CREDIT_EXCEEDED,
+  Reason.HEADERS_TOO_LARGE,
+  Reason.TOO_MANY_OPENS,
+]);
+
+/** The streams of a session: who they are, whose turn it is, and what the other end may do with them. */
+export class Streams implements StreamOwner {
+  readonly #deps: StreamsDeps;
+  readonly #scheduler = new Scheduler();
+  readonly #answers = new Answers();
+  readonly #byId = new Map<number, Stream>();
+  /** Opened here, and not sent yet, so that they have no number. */
+  readonly #unsent = new Set<Stream>();
+  readonly #opens: Rate;
+  readonly #resets: Rate;
+  #remote: RemoteLimits;
+  #announced = 0n;
+  #nextId: number;
+  /** The highest number that the other end has used. */
+  #lastRemoteId = 0;
+  #local = 0;
+  #theirs = 0;
+  /** Why this end takes no new streams. */
+  #closedTo: StreamError | undefined;
+  readonly #classes = { control: 0, interactive: 0, normal: 0, bulk: 0 };
+  #opened = 0;
+  #accepted = 0;
+  #refused = 0;
+  #creditStalls = 0;
+
+  constructor(deps: StreamsDeps, remote: RemoteLimits) {
+    this.#deps = deps;
+    this.#remote = remote;
+    this.#opens = new Rate(deps.limits.opensPerSecond, deps.clock);
+    this.#resets = new Rate(deps.limits.resetsPerSecond, deps.clock);
+    this.#nextId = deps.side === "low" ? 1 : 2;
+  }
+
+  /** Streams that are open now, of both ends. */
+  get size(): number {
+    return this.#local + this.#theirs;
+  }
+
+  /** The highest stream of the other end that was taken up. */
+  get lastTaken(): number {
+    return this.#lastRemoteId;
+  }
+
+  counts(): StreamCounts {
+    return {
+      open: { ...this.#classes },
+      opened: this.#opened,
+      accepted: this.#accepted,
+      refused: this.#refused,
+      creditStalls: this.#creditStalls,
+    };
+  }
+
+  /** Throws a StreamError when the other end would refuse it. */
+  open(what: Open["what"], priority: Priority): Stream {
+    if (this.#local >= this.#remote.maxStreams) {
+      const message = `The other end takes ${this.#remote.maxStreams} streams at a time, and so many are open.`;
+      throw new StreamError(Reason.TOO_MANY_STREAMS, message);
+    }
+    if (openBytes(what) > this.#remote.maxHeaderBytes) {
+      const message = `More headers than the ${this.#remote.maxHeaderBytes} bytes that the other end takes.`;
+      throw new StreamError(Reason.HEADERS_TOO_LARGE, message);
+    }
+    const stream = new Stream({
+      owner: this,
+      priority,
+      sendCredit: this.#remote.streamCredit,
+      receiveCredit: this.#deps.limits.streamCredit,
+      maxHeaderBytes: this.#remote.maxHeaderBytes,
+      open: create(OpenSchema, {
+        what,
+        priority,
+        credit: BigInt(this.#deps.limits.streamCredit),
+        announce: this.#announced,
+      }),
+    });
+    this.#unsent.add(stream);
+    this.#local += 1;
+    this.#opened += 1;
+    this.#classes[className(priority)] += 1;
+    this.ready(stream);
+    return stream;
+  }
+
+  /** Takes no more streams from the other end. */
+  refuseNew(error: StreamError): void {
+    this.#closedTo = error;
+  }
+
+  /** Cuts those streams of this end that the other one, which leaves, has not taken up. */
+  cutAbove(lastTaken: number, error: StreamError): void {
+    for (const stream of [...this.#byId.values(), ...this.#unsent]) {
+      if (stream.opened && (stream.id === 0 || stream.id > lastTaken)) this.#cut(stream, error);
+    }
+  }
+
+  /** Cuts all streams, without a word to the other end. */
+  cutAll(error: StreamError): void {
+    for (const stream of [...this.#byId.values(), ...this.#unsent]) this.#cut(stream, error);
+  }
+
+  /** Sends a frame ahead of all data. */
+  answer(frame: Uint8Array): void {
+    this.#answers.push(frame);
+    this.#deps.wake();
+  }
+
+  pull(out: Uint8Array[], budget: number): number {
+    const bytes = this.#answers.pull(out);
+    return bytes < budget ? bytes + this.#scheduler.pull(out, budget - bytes, this.#remote.maxDataBytes) : bytes;
+  }
+
+  // ---- what comes ----
+
+  data(id: number, pieces: readonly Uint8Array[], bytes: number): void {
+    const stream = this.#byId.get(id);
+    if (stream !== undefined) stream.dataArrived(pieces, bytes);
+    else this.#mustBeOver(id);
+  }
+
+  /** A frame whose kind is one of a stream. */
+  frame(id: number, kind: Frame["kind"]): void {
+    if (kind.case === "open") {
+      this.#openArrived(id, kind.value);
+      return;
+    }
+    const stream = this.#byId.get(id);
+    if (stream === undefined) {
+      this.#mustBeOver(id);
+      return;
+    }
+    switch (kind.case) {
+      case "credit":
+        stream.creditArrived(kind.value.bytes);
+        break;
+      case "head": {
+        const headers = this.#headers(stream, kind.value.headers);
+        if (headers !== undefined) stream.headArrived(kind.value.status, headers);
+        break;
+      }
+      case "end": {
+        const trailers = this.#headers(stream, kind.value.trailers);
+        if (trailers !== undefined) stream.endArrived(trailers);
+        break;
+      }
+      case "reset":
+        this.#resetArrived(stream, kind.value);
+        break;
+      case "data":
+        throw new SessionError(Reason.PROTOCOL, "The other end sent a data frame without data.");
+      case "datagram":
+        // The feature was not offered, and a datagram may always be lost.
+        break;
+      default:
+        stream.reset(Reason.UNSUPPORTED, "A frame of a kind that is not known here.");
+    }
+  }
+
+  announceArrived(announce: Announce): void {
+    this.#announced = announce.number;
+    this.#remote = { ...this.#remote, streamCredit: announce.streamCredit, maxStreams: announce.maxStreams };
+  }
+
+  #openArrived(id: number, open: Open): void {
+    const { limits } = this.#deps;
+    const theirs = this.#deps.side === "low" ? 0 : 1;
+    if (id % 2 !== theirs || id <= this.#lastRemoteId) {
+      throw new SessionError(Reason.PROTOCOL, `The other end opened stream ${id}, which is not its next one.`);
+    }
+    // A stream that is refused was not taken up, but its number is used.
+    this.#lastRemoteId = id;
+    const refusal = this.#refusal(open);
+    if (refusal !== undefined) {
+      this.#refused += 1;
+      if (provoked.has(refusal.reason)) this.#countReset();
+      this.#sendReset(id, refusal);
+      return;
+    }
+    const priority = className(open.priority) === "normal" ? Priority.NORMAL : open.priority;
+    const stream = new Stream({
+      owner: this,
+      priority,
+      id,
+      sendCredit: Number(open.credit),
+      receiveCredit: limits.streamCredit,
+      maxHeaderBytes: this.#remote.maxHeaderBytes,
+    });
+    this.#byId.set(id, stream);
+    this.#theirs += 1;
+    this.#classes[className(priority)] += 1;
+    const incoming = this.#incoming(open, stream);
+    if (incoming === undefined) return;
+    this.#accepted += 1;
+    this.#deps.accept(incoming);
+  }
+
+  /** Why a stream is not taken up, if it is not. */
+  #refusal(open: Open): StreamError | undefined {
+    const { limits } = this.#deps;
+    if (!this.#opens.take())
+      return new StreamError(Reason.TOO_MANY_OPENS, `More than ${limits.opensPerSecond} in a second.`);
+    if (this.#closedTo !== undefined) return this.#closedTo;
+    if (this.#theirs >= limits.maxStreams) {
+      return new StreamError(Reason.TOO_MANY_STREAMS, `More than ${limits.maxStreams} at a time.`);
+    }
+    if (openBytes(open.what) > limits.maxHeaderBytes) {
+      return new StreamError(Reason.HEADERS_TOO_LARGE, `More than ${limits.maxHeaderBytes} bytes of headers.`);
+    }
+    if (open.announce !== 0n || open.credit > BigInt(Number.MAX_SAFE_INTEGER)) {
+      return new StreamError(
+        Reason.PROTOCOL,
+        "The Open names an announcement that was never made, or too much credit.",
+      );
+    }
+    return undefined;
+  }
+
+  #incoming(open: Open, stream: Stream): IncomingStream | undefined {
+    try {
+      const incoming = readIncoming(open, stream);
+      if (incoming === undefined) stream.reset(Reason.UNSUPPORTED, "What was asked is not known here.");
+      return incoming;
+    } catch (error) {
+      if (!(error instanceof HeaderError)) throw error;
+      stream.reset(Reason.PROTOCOL, error.message, error);
+      return undefined;
+    }
+  }
+
+  #headers(stream: Stream, list: Parameters<typeof readHeaders>[0]): Headers | undefined {
+    if (headerBytes(list) > this.#deps.limits.maxHeaderBytes) {
+      stream.reset(
+        Reason.HEADERS_TOO_LARGE,
+        `More than ${this.#deps.limits.maxHeaderBytes} bytes of headers or trailers.`,
+      );
+      return undefined;
+    }
+    try {
+      return readHeaders(list);
+    } catch (error) {
+      if (!(error instanceof HeaderError)) throw error;
+      stream.reset(Reason.PROTOCOL, error.message, error);
+      return undefined;
+    }
+  }
+
+  #resetArrived(stream: Stream, reset: Reset): void {
+    this.#countReset();
+    this.#cut(stream, new StreamError(knownReason(reset.reason), shortMessage(reset.message), { remote: true }));
+  }
+
+  #mustBeOver(id: number): void {
+    const ours = id % 2 === (this.#deps.side === "low" ? 1 : 0);
+    if (id < (ours ? this.#nextId : this.#lastRemoteId + 1)) return;
+    throw new SessionError(Reason.PROTOCOL, `The other end sent a frame for stream ${id}, which was never opened.`);
+  }
+
+  // ---- what streams ask for ----
+
+  ready(stream: Stream): void {
+    this.#scheduler.ready(stream);
+    this.#deps.wake();
+  }
+
+  creditDue(stream: Stream): void {
+    this.#answers.credit(stream);
+    this.#deps.wake();
+  }
+
+  number(stream: Stream): number {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    this.#unsent.delete(stream);
+    this.#byId.set(id, stream);
+    return id;
+  }
+
+  stalled(): void {
+    this.#creditStalls += 1;
+  }
+
+  over(stream: Stream, error?: StreamError): void {
+    const known = this.#forget(stream);
+    if (!known || error === undefined || stream.id === 0) return;
+    if (provoked.has(error.reason)) this.#countReset();
+    this.#sendReset(stream.id, error);
+  }
+
+  #cut(stream: Stream, error: StreamError): void {
+    if (this.#forget(stream)) stream.fail(error);
+  }
+
+  #forget(stream: Stream): boolean {
+    if (!(stream.id === 0 ? this.#unsent.delete(stream) : this.#byId.delete(stream.id))) return false;
+    if (stream.opened) this.#local -= 1;
+    else this.#theirs -= 1;
+    this.#classes[className(stream.priority)] -= 1;
+    if (this.size === 0) this.#deps.idle();
+    return true;
+  }
+
+  #sendReset(id: number, error: StreamError): void {
+    const value = create(ResetSchema, { reason: error.reason, message: shortMessage(error.message) });
+    this.answer(encodeFrame(id, { case: "reset", value }));
+    if (this.#answers.bytes <= this.#deps.limits.maxAnswerBytes) return;
+    this.#deps.fail(new SessionError(Reason.NOT_READING, "The other end asks, and does not read the answers."));
+  }
+
+  #countReset(): void {
+    if (this.#resets.take()) return;
+    const message = `The other end reset, or gave cause to reset, more than ${this.#deps.limits.resetsPerSecond} streams in a second.`;
+    this.#deps.fail(new SessionError(Reason.TOO_MANY_RESETS, message));
+  }
+}
+
+function className(priority: Priority): "control" | "interactive" | "normal" | "bulk" {
+  switch (priority) {
+    case Priority.CONTROL:
+      return "control";
+    case Priority.INTERACTIVE:
+      return "interactive";
+    case Priority.BULK:
+      return "bulk";
+    default:
+      return "normal";
+  }
+}
