@@ -14,6 +14,8 @@ export type LinkErrorCode =
   | "handshake"
   /** The other end is not who it should be, or its certificate is not good. */
   | "untrusted"
+  /** Both ends are proven, but the other one sent no Hello, or one that does not do: it may have refused this end. */
+  | "refused"
   /** The other end has this agent's own identity. */
   | "same-identity"
   /** It took too long. */

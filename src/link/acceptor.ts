@@ -1,0 +1,198 @@
+/**
+ * The peer port: an HTTP server that knows one path, and takes nobody's word for anything. Whoever has proved a key and said Hello is
+ * handed over as a link; everybody else gets the same 404 or is cut, within fixed bounds of time, number and memory.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { startDeadline } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { LocalHello } from "../wire/hello.ts";
+import type { IncomingStream } from "../wire/incoming.ts";
+import type { Limits } from "../wire/limits.ts";
+import { LinkError } from "./error.ts";
+import { type Link, openLink } from "./link.ts";
+import { isLinkTarget } from "./link-url.ts";
+import { createRefusalLog } from "./refusal-log.ts";
+import { createSecurer } from "./secure.ts";
+import { Strangers } from "./strangers.ts";
+import { acceptWebSocket } from "./websocket.ts";
+
+export interface AcceptorLimits {
+  /** Connections at a time of which nobody knows yet whose they are; the oldest is cut for a newer one. 256. */
+  readonly strangers: number;
+  /** Of these, from one address (one /64 of IPv6). All that come through one ingress share its address. 64. */
+  readonly strangersPerAddress: number;
+  /** Links at a time. Beyond it, who wants one is turned away. 4,096. */
+  readonly links: number;
+  /** From the connection to the Hello, in milliseconds, for everything a stranger does. 10,000. */
+  readonly handshakeMs: number;
+}
+
+export interface AcceptorDeps {
+  readonly identity: Identity;
+  readonly hello: LocalHello;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits?: Partial<AcceptorLimits>;
+  /** What each link holds its other end to. */
+  readonly linkLimits?: Partial<Limits>;
+  /** Called once for each link, before its first stream: a peer's or a guest's, which the fingerprint decides elsewhere. */
+  onLink(link: Link): void;
+  /** Called for each stream that the other end opens, synchronously; it must not throw. */
+  accept(link: Link, stream: IncomingStream): void;
+}
+
+export interface Acceptor {
+  /** Starts to listen; port 0 takes a free one. Rejects when the port is taken. */
+  listen(port: number, host?: string): Promise<{ port: number }>;
+  /** Connections that have not proved who they are, and links that have. */
+  stats(): { strangers: number; links: number };
+  /** Takes no more connections and cuts strangers. Links live on; they belong to whom they were handed to. */
+  close(): Promise<void>;
+}
+
+export const defaultAcceptorLimits: AcceptorLimits = {
+  strangers: 256,
+  strangersPerAddress: 64,
+  links: 4_096,
+  handshakeMs: 10_000,
+};
+
+/** Longest request head, in bytes: a WebSocket upgrade has a few hundred, an ingress may add as many again. */
+const largestRequestHead = 8_192;
+
+const notFoundOnUpgrade = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/** An acceptor that does not listen yet. */
+export function createAcceptor(deps: AcceptorDeps): Acceptor {
+  const limits = { ...defaultAcceptorLimits, ...deps.limits };
+  const strangers = new Strangers({ total: limits.strangers, perAddress: limits.strangersPerAddress });
+  const securer = createSecurer({ identity: deps.identity, now: () => deps.clock.now() });
+  const refusals = createRefusalLog(deps);
+  const visits = new WeakMap<Duplex, Visit>();
+  const links = new Set<Link>();
+
+  const server = createServer({
+    maxHeaderSize: largestRequestHead,
+    requireHostHeader: false, // Its absence would get an answer of its own.
+    keepAliveTimeout: 1,
+    headersTimeout: limits.handshakeMs,
+    requestTimeout: limits.handshakeMs,
+    noDelay: true,
+  });
+  server.maxRequestsPerSocket = 1;
+  server.on("connection", (socket: Socket) => visits.set(socket, receive(socket)));
+  server.on("clientError", (_error, socket) => socket.destroy());
+  server.on("request", notFound);
+  server.on("checkContinue", notFound);
+  server.on("checkExpectation", notFound);
+  server.on("upgrade", (request, socket, head) => {
+    const visit = visits.get(socket);
+    if (!visit || !isLinkTarget(request.url)) socket.end(notFoundOnUpgrade, () => socket.destroy());
+    else void admit(visit, request, socket, head);
+  });
+
+  /** From here on a connection is a stranger's, and cut unless it is a link within the time that strangers have. */
+  function receive(socket: Socket): Visit {
+    socket.on("error", () => {}); // Whatever it is, "close" follows, and nobody else listens at all times.
+    const deadline = startDeadline(
+      deps.clock,
+      limits.handshakeMs,
+      () => new LinkError("timeout", `It did not complete a link within ${limits.handshakeMs / 1000} s.`),
+    );
+    const address = socket.remoteAddress;
+    const stranger = strangers.admit(address, () => socket.destroy());
+    const visit: Visit = {
+      address,
+      signal: deadline.signal,
+      end() {
+        deadline.cancel();
+        strangers.release(stranger);
+      },
+    };
+    deadline.signal.addEventListener("abort", () => socket.destroy());
+    socket.once("close", () => visit.end());
+    return visit;
+  }
+
+  async function admit(visit: Visit, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    let webSocket: Duplex;
+    try {
+      webSocket = await acceptWebSocket(request, socket, head);
+    } catch {
+      socket.end(notFoundOnUpgrade, () => socket.destroy());
+      return;
+    }
+    try {
+      const carrier = await securer.accept(webSocket, visit.signal);
+      if (links.size >= limits.links) {
+        carrier.stream.destroy();
+        throw new LinkError("refused", `There are ${links.size} links already, as many as this agent takes.`);
+      }
+      await openLink(
+        carrier,
+        {
+          fingerprint: deps.identity.fingerprint,
+          hello: deps.hello,
+          clock: deps.clock,
+          limits: deps.linkLimits,
+          opened: (link) => handOver(visit, link),
+          accept: (link, stream) => deps.accept(link, stream),
+        },
+        { dialled: false, remoteAddress: visit.address },
+        visit.signal,
+      );
+    } catch (error) {
+      refusals.add(visit.address, error);
+      socket.destroy();
+    }
+  }
+
+  function handOver(visit: Visit, link: Link): void {
+    visit.end();
+    links.add(link);
+    void link.closed.then(() => links.delete(link));
+    deps.onLink(link);
+  }
+
+  return {
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ port, host }, () => {
+          server.removeListener("error", reject);
+          server.on("error", (error) => deps.log.error({ error }, "the peer port failed"));
+          resolve({ port: portOf(server.address()) });
+        });
+      }),
+    stats: () => ({ strangers: strangers.size, links: links.size }),
+    async close() {
+      if (server.listening) server.close();
+      strangers.cutAll();
+      refusals.close();
+    },
+  };
+}
+
+/** One connection, as long as it is a stranger's. */
+interface Visit {
+  readonly address: string | undefined;
+  /** Aborts when the time is up. */
+  readonly signal: AbortSignal;
+  end(): void;
+}
+
+/** The one answer to everything but a link: it tells nothing of what is here. */
+function notFound(_request: IncomingMessage, response: ServerResponse): void {
+  response.sendDate = false;
+  response.writeHead(404, { connection: "close", "content-length": "0" });
+  response.end();
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === "string") throw new Error("The peer port does not listen on TCP.");
+  return address.port;
+}

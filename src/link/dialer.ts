@@ -1,0 +1,78 @@
+import { startDeadline } from "../base/abort.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import type { Identity } from "../identity/identity.ts";
+import type { LocalHello } from "../wire/hello.ts";
+import type { IncomingStream } from "../wire/incoming.ts";
+import type { Limits } from "../wire/limits.ts";
+import { LinkError } from "./error.ts";
+import { type Link, openLink } from "./link.ts";
+import { parseLinkUrl } from "./link-url.ts";
+import { type OuterTls, openOuter } from "./outer.ts";
+import { chooseProxy, type ProxySettings } from "./proxy.ts";
+import { createSecurer } from "./secure.ts";
+import { openWebSocket } from "./websocket.ts";
+
+export interface DialDeps {
+  readonly identity: Identity;
+  readonly hello: LocalHello;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits?: Partial<Limits>;
+  /** For the whole dial, from the name's look-up to the other's Hello; 20 s unless said. Milliseconds. */
+  readonly timeoutMs?: number;
+  /** Called for each stream that the other end opens, once the link is known to the caller of `opened`; it must not throw. */
+  accept(link: Link, stream: IncomingStream): void;
+  /** Called with the link before its first stream and before `dialLink` resolves; for who must know it that early. It must not throw. */
+  opened?(link: Link): void;
+}
+
+export interface DialTarget {
+  /** `wss://host/link`, with any prefix before the last segment; see `parseLinkUrl`. */
+  readonly url: string;
+  /** Who must answer. */
+  readonly pin: Fingerprint;
+  readonly outer?: OuterTls;
+  readonly proxy?: ProxySettings;
+}
+
+const defaultTimeoutMs = 20_000;
+
+/**
+ * Dials an agent: TCP, perhaps a proxy, perhaps outer TLS, WebSocket, mutual TLS, Hello. Resolves when the pinned agent has
+ * said Hello, so that the link is up at both ends. Rejects with `LinkError`, or with the signal's reason; nothing is left open then.
+ */
+export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSignal): Promise<Link> {
+  const url = parseLinkUrl(to.url);
+  const proxy = chooseProxy(url, to.proxy ?? {});
+  const timeoutMs = deps.timeoutMs ?? defaultTimeoutMs;
+  const deadline = startDeadline(
+    deps.clock,
+    timeoutMs,
+    () => new LinkError("timeout", `${url.host} did not complete a link within ${timeoutMs / 1000} s.`),
+    signal,
+  );
+  try {
+    const outer = await openOuter(url, { proxy, tls: to.outer ?? {} }, deadline.signal);
+    const { remoteAddress } = outer;
+    const webSocket = await openWebSocket(url, outer, deadline.signal);
+    const securer = createSecurer({ identity: deps.identity, now: () => deps.clock.now() });
+    const carrier = await securer.dial(webSocket, { fingerprint: to.pin }, deadline.signal);
+    return await openLink(
+      carrier,
+      {
+        fingerprint: deps.identity.fingerprint,
+        hello: deps.hello,
+        clock: deps.clock,
+        limits: deps.limits,
+        opened: (link) => deps.opened?.(link),
+        accept: (link, stream) => deps.accept(link, stream),
+      },
+      { dialled: true, remoteAddress },
+      deadline.signal,
+    );
+  } finally {
+    deadline.cancel();
+  }
+}

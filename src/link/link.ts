@@ -1,0 +1,112 @@
+/** A link: a session, and who is at its other end. Both ends of a link are alike once it stands, whoever dialled. */
+import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import type { LocalHello } from "../wire/hello.ts";
+import type { IncomingStream } from "../wire/incoming.ts";
+import type { Limits } from "../wire/limits.ts";
+import { type CloseReason, Reason, SessionError } from "../wire/reason.ts";
+import { openSession, type Session, type SessionEnd } from "../wire/session.ts";
+import { LinkError } from "./error.ts";
+import type { SecureCarrier } from "./secure.ts";
+
+export interface Link {
+  /** Of the other end's CA: proven by TLS. Whether it is a peer or a guest is not known here. */
+  readonly fingerprint: Fingerprint;
+  /** The other end's CA certificate, PEM. */
+  readonly caPem: string;
+  readonly session: Session;
+  /** Whether this end dialled. */
+  readonly dialled: boolean;
+  /** Where the connection came from or went to. An ingress's or proxy's address, if one stands between. */
+  readonly remoteAddress: string | undefined;
+  /** Settles when the link is over, and says why; never rejects. */
+  readonly closed: Promise<LinkEnd>;
+  /** Ends the link at once. */
+  close(reason: CloseReason): void;
+}
+
+export type LinkEnd = SessionEnd;
+
+/** What `openLink` needs besides the carrier. */
+export interface LinkDeps {
+  readonly fingerprint: Fingerprint;
+  readonly hello: LocalHello;
+  readonly clock: Clock;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Called once with the link, before its first stream. It must not throw. */
+  opened(link: Link): void;
+  /** Called for each stream that the other end opens, synchronously; it must not throw. */
+  accept(link: Link, stream: IncomingStream): void;
+}
+
+/**
+ * Says Hello on a carrier whose other end is proven, and resolves when the other's has come: only then does this end know that it was
+ * not refused. Owns the carrier. Rejects with `LinkError`, or with the signal's reason.
+ */
+export async function openLink(
+  carrier: SecureCarrier,
+  deps: LinkDeps,
+  from: { dialled: boolean; remoteAddress: string | undefined },
+  signal: AbortSignal,
+): Promise<Link> {
+  const twin = carrier.fingerprint === deps.fingerprint;
+  // Streams may be opened by the very bytes that bring the Hello, before there is a link to hand them over with.
+  let early: IncomingStream[] | undefined = [];
+  let link: Link | undefined;
+  const session = await sayHello(
+    carrier.stream,
+    deps,
+    twin ? from.dialled : deps.fingerprint < carrier.fingerprint,
+    signal,
+    (stream) => {
+      if (link && !early) deps.accept(link, stream);
+      else early?.push(stream);
+    },
+  );
+  if (twin) throw refuseTwin(session, deps.hello);
+  link = {
+    fingerprint: carrier.fingerprint,
+    caPem: carrier.caPem,
+    session,
+    dialled: from.dialled,
+    remoteAddress: from.remoteAddress,
+    closed: session.closed,
+    close: (reason) => session.close(reason),
+  };
+  deps.opened(link);
+  const waiting = early;
+  early = undefined;
+  for (const stream of waiting) deps.accept(link, stream);
+  return link;
+}
+
+async function sayHello(
+  carrier: Duplex,
+  deps: LinkDeps,
+  low: boolean,
+  signal: AbortSignal,
+  accept: (stream: IncomingStream) => void,
+): Promise<Session> {
+  const { hello, clock, limits } = deps;
+  try {
+    return await openSession(
+      { carrier, side: low ? "low" : "high", hello, clock, accept, ...(limits ? { limits } : {}) },
+      signal,
+    );
+  } catch (cause) {
+    carrier.destroy();
+    if (!(cause instanceof SessionError)) throw cause;
+    throw new LinkError("refused", `The other end did not open a session: ${cause.message}`, cause);
+  }
+}
+
+/** Two agents with one identity would take each other's place at every peer, so neither may link to the other. */
+function refuseTwin(session: Session, hello: LocalHello): LinkError {
+  const self = Buffer.from(session.remote.instance).equals(Buffer.from(hello.instance));
+  const message = self
+    ? "This agent dialled itself: the URL leads back here."
+    : "Another living agent has this agent's identity, as when a cluster was cloned with its Secrets. Delete the identity of one of the two, and pair it anew.";
+  session.close({ reason: Reason.DUPLICATE_INSTANCE, message });
+  return new LinkError("same-identity", message);
+}

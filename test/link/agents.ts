@@ -1,0 +1,73 @@
+/** Identities, certificates and sockets for the tests of the link. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
+import type { TestContext } from "node:test";
+import type { Clock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { type Authority, readAuthority } from "../../src/identity/authority.ts";
+import { type Identity, loadIdentity } from "../../src/identity/identity.ts";
+import type { LocalHello } from "../../src/wire/hello.ts";
+import { createMemoryStore } from "../identity/memory-store.ts";
+
+export interface TestAgent {
+  readonly identity: Identity;
+  /** Its CA, for tests that sign what an honest agent would not. */
+  readonly authority: Authority;
+  readonly hello: LocalHello;
+}
+
+export async function newAgent(t: TestContext, clock: Clock = systemClock): Promise<TestAgent> {
+  const store = createMemoryStore();
+  const identity = await loadIdentity({ store, clock, log: silentLog }, new AbortController().signal);
+  t.after(() => identity.close());
+  if (!store.stored) throw new Error("nothing was stored");
+  return { identity, authority: readAuthority(store.stored), hello: { instance: randomBytes(16), version: "test" } };
+}
+
+/** A signal that ends what hangs, so that a broken promise fails its test instead of the whole run. */
+export function patience(ms = 20_000): AbortSignal {
+  return AbortSignal.timeout(ms);
+}
+
+/** Two ends of one TCP connection on loopback. */
+export async function tcpPair(t: TestContext): Promise<[Socket, Socket]> {
+  const server = createServer();
+  const port = await listen(t, server);
+  const near = connectTcp(port, "127.0.0.1");
+  const [far] = (await once(server, "connection")) as [Socket];
+  if (near.connecting) await once(near, "connect");
+  t.after(() => {
+    near.destroy();
+    far.destroy();
+  });
+  return [near, far];
+}
+
+/** Listens on a free port of loopback; what is still connected when the test ends is cut. */
+export async function listen(t: TestContext, server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("not a TCP server");
+  return address.port;
+}
+
+/** Resolves as soon as `condition` holds, which is looked at between turns of the event loop. */
+export async function until(condition: () => boolean, what: string, signal = patience()): Promise<void> {
+  while (!condition()) {
+    if (signal.aborted) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
