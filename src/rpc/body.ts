@@ -1,0 +1,117 @@
+import { Reason, type StreamError } from "../wire/reason.ts";
+import type { Stream, StreamReader } from "../wire/stream.ts";
+import { toConnectError, toReason } from "./errors.ts";
+
+/** What a response begins with. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: Headers;
+}
+
+/**
+ * The reading side of a stream as the async iterable that Connect reads bodies from. Bytes count as consumed, and give the sender
+ * credit, when the iteration hands them out. Leaving the iteration before its end resets the stream.
+ */
+export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Array> {
+  /** Filled when the other end has ended its direction. */
+  readonly trailers = new Headers();
+  /** Resolves with the response's head; rejects with a ConnectError. Of no meaning on a stream that the other end opened. */
+  readonly headArrived: Promise<ResponseHead>;
+  readonly #stream: Stream;
+  readonly #onEnd: (() => void) | undefined;
+  #resolveHead: (head: ResponseHead) => void = () => undefined;
+  #rejectHead: (error: unknown) => void = () => undefined;
+  #wake: (() => void) | undefined;
+  #ended = false;
+  #error: StreamError | undefined;
+
+  /** `onEnd` is called when the last byte was read, or the iteration left. */
+  constructor(stream: Stream, onEnd?: () => void) {
+    this.#stream = stream;
+    this.#onEnd = onEnd;
+    this.headArrived = new Promise((resolve, reject) => {
+      this.#resolveHead = resolve;
+      this.#rejectHead = reject;
+    });
+    // Whoever does not wait for the head learns of the error by reading.
+    this.headArrived.catch(() => undefined);
+    stream.attach(this);
+  }
+
+  // ---- what the stream tells ----
+
+  head(status: number, headers: Headers): void {
+    this.#resolveHead({ status, headers });
+  }
+
+  data(): boolean {
+    this.#stir();
+    return false;
+  }
+
+  end(trailers: Headers): void {
+    trailers.forEach((value, name) => {
+      this.trailers.set(name, value);
+    });
+    this.#ended = true;
+    this.#stir();
+  }
+
+  reset(error: StreamError): void {
+    this.#error = error;
+    this.#rejectHead(toConnectError(error));
+    this.#stir();
+  }
+
+  // ---- what the reader asks ----
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    for (;;) {
+      const piece = this.#stream.read();
+      if (piece !== undefined) {
+        this.#stream.consumed(piece.length);
+        return { done: false, value: piece };
+      }
+      if (this.#error !== undefined) throw toConnectError(this.#error);
+      if (this.#ended) {
+        this.#onEnd?.();
+        return { done: true, value: undefined };
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#onEnd?.();
+    if (!this.#ended) this.#stream.reset(Reason.CANCELLED, "The reader has left.");
+    return { done: true, value: undefined };
+  }
+
+  /** Connect throws into an iteration that it gives up. */
+  async throw(error: unknown): Promise<IteratorResult<Uint8Array, undefined>> {
+    this.#onEnd?.();
+    if (!this.#ended) this.#stream.reset(toReason(error), "The reader has left.", toConnectError(error));
+    throw error;
+  }
+
+  #stir(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+/** Writes all of it, waiting for each piece to be on its way. Rejects with the error that cut the stream, or with the iterable's own. */
+export async function writeBody(stream: Stream, body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const piece of body) {
+    await new Promise<void>((resolve, reject) => {
+      stream.write([piece], (error) => (error === undefined ? resolve() : reject(error)));
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  createContextValues,
+  type Interceptor,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { Reason } from "../wire/reason.ts";
+import type { IncomingRpc } from "../wire/session.ts";
+import type { Stream } from "../wire/stream.ts";
+import { StreamBody, writeBody } from "./body.ts";
+import { type Caller, callerKey } from "./caller.ts";
+import { baseUrl, maxMessageBytes } from "./message.ts";
+
+export interface RpcServerOptions {
+  /** Says which services there are, and what implements them. */
+  routes(router: ConnectRouter): void;
+  readonly interceptors?: readonly Interceptor[];
+  /** Calls that run at a time, over all links; 20,000 unless said. Beyond it a call ends with ResourceExhausted. */
+  readonly maxConcurrent?: number;
+  /** Told of defects that no caller can be told of; nothing unless said. */
+  onDefect?(error: unknown, path: string): void;
+}
+
+export interface RpcServer {
+  /** Answers one call. Returns at once, and never throws; a cut stream aborts the handler's signal. */
+  serve(incoming: IncomingRpc, caller: Caller): void;
+  /** Calls that run now. */
+  readonly running: number;
+  /** Aborts the signals of all handlers, waits until they have ended, and refuses calls from now on. */
+  close(): Promise<void>;
+}
+
+const defaultMaxConcurrent = 20_000;
+
+/** Serves calls that come as streams, with gRPC's semantics, to handlers that Connect routes. */
+export function createRpcServer(options: RpcServerOptions): RpcServer {
+  const shutdown = new AbortController();
+  const router = createConnectRouter({
+    interceptors: [...(options.interceptors ?? [])],
+    connect: false,
+    grpcWeb: false,
+    acceptCompression: [],
+    readMaxBytes: maxMessageBytes,
+    writeMaxBytes: maxMessageBytes,
+    shutdownSignal: shutdown.signal,
+  });
+  options.routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const maxConcurrent = options.maxConcurrent ?? defaultMaxConcurrent;
+  const running = new Set<Promise<void>>();
+
+  return {
+    serve(incoming, caller) {
+      const { path, stream } = incoming;
+      const handler = handlers.get(path);
+      if (shutdown.signal.aborted) {
+        refuse(stream, new ConnectError("This agent is stopping.", Code.Unavailable));
+      } else if (running.size >= maxConcurrent) {
+        refuse(stream, new ConnectError("Too many calls run here already.", Code.ResourceExhausted));
+      } else if (handler === undefined) {
+        refuse(stream, new ConnectError(`This agent has no method ${path}.`, Code.Unimplemented));
+      } else {
+        const call = answer(handler, incoming, caller)
+          .catch((error: unknown) => settle(stream, error, (defect) => options.onDefect?.(defect, path)))
+          .finally(() => running.delete(call));
+        running.add(call);
+      }
+    },
+    get running() {
+      return running.size;
+    },
+    async close() {
+      shutdown.abort(new ConnectError("This agent is stopping.", Code.Unavailable));
+      await Promise.allSettled(running);
+    },
+  };
+}
+
+async function answer(handler: UniversalHandler, incoming: IncomingRpc, caller: Caller): Promise<void> {
+  const { stream, path, headers } = incoming;
+  const response = await handler({
+    httpVersion: "2.0",
+    method: "POST",
+    url: baseUrl + path,
+    header: headers,
+    body: new StreamBody(stream),
+    signal: stream.signal,
+    contextValues: createContextValues().set(callerKey, caller),
+  });
+  stream.sendHead(response.status, response.header);
+  if (response.body !== undefined) await writeBody(stream, response.body);
+  stream.end(response.trailer);
+}
+
+/** A cut stream has nobody left to answer; anything else is a defect, and the caller must not wait for ever. */
+function settle(stream: Stream, error: unknown, onDefect: (error: unknown) => void): void {
+  if (stream.cut !== undefined) return;
+  onDefect(error);
+  stream.reset(Reason.INTERNAL, "The answer could not be made; the log of that agent says more.", error);
+}
+
+/** A call's answer without any handler: gRPC's "trailers only". */
+function refuse(stream: Stream, error: ConnectError): void {
+  stream.sendHead(200, new Headers({ "content-type": "application/grpc+proto" }));
+  stream.end(new Headers({ "grpc-status": String(error.code), "grpc-message": encodeURIComponent(error.rawMessage) }));
+}

@@ -1,0 +1,86 @@
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-grpc";
+import { Priority } from "../wire/scheduler.ts";
+import type { Session } from "../wire/session.ts";
+import type { Stream } from "../wire/stream.ts";
+import { StreamBody, writeBody } from "./body.ts";
+import { toConnectError, toReason } from "./errors.ts";
+import { baseUrl, maxMessageBytes } from "./message.ts";
+
+export interface LinkTransportOptions {
+  readonly interceptors?: readonly Interceptor[];
+  /** Of unary calls; interactive unless said. */
+  readonly unaryPriority?: Priority;
+  /** Of the other three kinds; normal unless said. */
+  readonly streamPriority?: Priority;
+  /** For calls that name no time-out of their own; none unless said. */
+  readonly defaultTimeoutMs?: number;
+}
+
+/**
+ * Calls over a session: Connect's transport with gRPC's semantics, one stream a call. A session that ends makes its calls
+ * fail with Unavailable; so does one that is over already.
+ */
+export function createLinkTransport(session: Pick<Session, "open">, options: LinkTransportOptions = {}): Transport {
+  const unary = grpc(session, options, options.unaryPriority ?? Priority.INTERACTIVE);
+  const stream = grpc(session, options, options.streamPriority ?? Priority.NORMAL);
+  return { unary: unary.unary, stream: stream.stream };
+}
+
+function grpc(session: Pick<Session, "open">, options: LinkTransportOptions, priority: Priority): Transport {
+  return createTransport({
+    httpClient: createStreamClient(session, priority),
+    baseUrl,
+    useBinaryFormat: true,
+    interceptors: [...(options.interceptors ?? [])],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: maxMessageBytes,
+    readMaxBytes: maxMessageBytes,
+    writeMaxBytes: maxMessageBytes,
+    ...(options.defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs: options.defaultTimeoutMs }),
+  });
+}
+
+/** One request and its response as a stream. */
+function createStreamClient(session: Pick<Session, "open">, priority: Priority): UniversalClientFn {
+  return async (request) => {
+    const { signal } = request;
+    if (signal?.aborted) throw toConnectError(signal.reason);
+    const path = request.url.slice(baseUrl.length);
+    const stream = openStream(session, path, request.header, priority);
+    const onAbort = (): void => {
+      const error = toConnectError(signal?.reason);
+      stream.reset(toReason(error), error.rawMessage, error);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const body = new StreamBody(stream, () => {
+      signal?.removeEventListener("abort", onAbort);
+      // An answer that came before the request was all sent is the answer; the rest is of no use to anybody.
+      stream.reset(toReason(undefined), "The call was answered before its request had ended.");
+    });
+    void upload(stream, request.body);
+    const head = await body.headArrived;
+    return { status: head.status || 200, header: head.headers, body, trailer: body.trailers };
+  };
+}
+
+function openStream(session: Pick<Session, "open">, path: string, headers: Headers, priority: Priority): Stream {
+  try {
+    return session.open({ rpc: { path, headers }, priority });
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}
+
+/** Never rejects: an error of the request's own cuts the stream, by which the caller learns of it. */
+async function upload(stream: Stream, body: AsyncIterable<Uint8Array> | undefined): Promise<void> {
+  try {
+    if (body !== undefined) await writeBody(stream, body);
+    stream.end();
+  } catch (error) {
+    const cause = toConnectError(error);
+    stream.reset(toReason(cause), "The request could not be made.", cause);
+  }
+}
