@@ -1,0 +1,69 @@
+/** Kubernetes' published schema, reduced to what our resources refer to (`proto/kubernetes/reduce.ts`). */
+import { readFileSync } from "node:fs";
+import { intOrString, type JsonSchema, quantity, UntranslatableError } from "./json-schema.ts";
+
+/** A definition as the API server publishes it: with references, which a structural schema may not have. */
+export interface PublishedSchema extends Omit<JsonSchema, "items" | "properties" | "additionalProperties"> {
+  $ref?: string;
+  allOf?: PublishedSchema[];
+  oneOf?: { type: string }[];
+  items?: PublishedSchema;
+  properties?: Record<string, PublishedSchema>;
+  additionalProperties?: PublishedSchema;
+}
+
+export interface Published {
+  /** Throws when there is no such definition. `where` is who asks, for the message. */
+  definition(name: string, where: string): PublishedSchema;
+  /** The same without references, as a structural schema. */
+  structural(schema: PublishedSchema, where: string): JsonSchema;
+}
+
+const prefix = "#/components/schemas/";
+const quantityName = "io.k8s.apimachinery.pkg.api.resource.Quantity";
+
+export function readPublished(path: string | URL): Published {
+  const file: { definitions: Record<string, PublishedSchema> } = JSON.parse(readFileSync(path, "utf8"));
+
+  function definition(name: string, where: string): PublishedSchema {
+    const found = file.definitions[name];
+    if (!found)
+      throw new UntranslatableError(where, `proto/kubernetes/published.json has no ${name}; add it in reduce.ts`);
+    return found;
+  }
+
+  function structural(schema: PublishedSchema, where: string, above: readonly string[] = []): JsonSchema {
+    const { $ref, allOf, oneOf, items, properties, additionalProperties, ...own } = schema;
+    const reference = $ref ?? allOf?.[0]?.$ref;
+    if (reference) {
+      const name = reference.slice(prefix.length);
+      if (above.includes(name)) throw new UntranslatableError(where, `${name} contains itself`);
+      const target: JsonSchema =
+        name === quantityName ? quantity() : structural(definition(name, where), where, [...above, name]);
+      return own.description ? { ...target, description: own.description } : target;
+    }
+    // An empty object or string as a default says nothing; as a default of ours it would be written into each object.
+    const { default: usual, ...plain } = own;
+    const kept: JsonSchema =
+      usual === "" || isEmptyObject(usual) || usual === undefined ? plain : { ...plain, default: usual };
+    if (own.format === "int-or-string")
+      return { ...(own.description ? { description: own.description } : {}), ...intOrString() };
+    if (oneOf) throw new UntranslatableError(where, "the published schema has a oneOf that no rule is known for");
+    return {
+      ...kept,
+      ...(items ? { items: structural(items, where, above) } : {}),
+      ...(properties ? { properties: mapValues(properties, (each) => structural(each, where, above)) } : {}),
+      ...(additionalProperties ? { additionalProperties: structural(additionalProperties, where, above) } : {}),
+    };
+  }
+
+  return { definition, structural };
+}
+
+function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
+}
+
+function isEmptyObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+}
