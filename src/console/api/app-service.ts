@@ -1,6 +1,6 @@
 /** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
 
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
@@ -16,7 +16,10 @@ const pageSize = 500;
 export interface AppServiceDeps {
   readonly kube: Pick<KubeClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
   /** Mints an address that opens the app's page once. Throws a ConnectError when there is no such app or port. */
-  openApp(ref: { namespace: string; name: string; port: string; path: string }): Promise<{ url: string; host: string }>;
+  openApp(
+    app: { namespace: string; name: string; port: string; path: string },
+    context: HandlerContext,
+  ): { url: string; host: string };
   /** Workloads here whose origin no longer knows them. */
   listOrphans(): readonly Orphan[];
   /** False when there is no such orphan. */
@@ -91,9 +94,9 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       return {};
     },
 
-    async openApp({ ref, port, path }) {
+    openApp({ ref, port, path }, context) {
       const { namespace, name } = required(ref);
-      return deps.openApp({ namespace, name, port, path: path || "/" });
+      return deps.openApp({ namespace, name, port, path: path || "/" }, context);
     },
 
     listOrphans() {

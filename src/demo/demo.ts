@@ -1,0 +1,112 @@
+/**
+ * `fairlead demo`: the main job in front of one's eyes, with nothing but Node. Two embedded clusters, an agent beside each,
+ * paired; an app of one runs on the other. It leaves nothing behind.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { styleText } from "node:util";
+import { silentLog } from "../base/log.ts";
+import { type Claim, demoApp, tellStory } from "./story.ts";
+import { buildTown, type Town } from "./town.ts";
+
+export interface DemoOptions {
+  /** End after the claims are checked; else stay up until the signal. */
+  readonly once: boolean;
+  readonly version: string;
+  print(text: string): void;
+  readonly colours: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** How long one claim may take, in milliseconds, before it counts as not true. */
+const claimLimitMs = 45_000;
+
+/** Resolves with the exit code: 0, or 1 when a claim was not true. */
+export async function runDemo(o: DemoOptions): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), "fairlead-demo-"));
+  const towns: Town[] = [];
+  try {
+    o.print("Two clusters are embedded in this process, for trying Fairlead out and for nothing else.\n\n");
+    const common = { directory, version: o.version, log: silentLog };
+    const built = await Promise.allSettled([
+      buildTown({ ...common, name: "lisbon", firstPort: 8000 }, o.signal),
+      buildTown({ ...common, name: "berlin", firstPort: 8010 }, o.signal),
+    ]);
+    for (const result of built) if (result.status === "fulfilled") towns.push(result.value);
+    for (const result of built) if (result.status === "rejected") throw result.reason;
+    const [lisbon, berlin] = towns;
+    if (!lisbon || !berlin) return 1;
+    for (const claim of tellStory(lisbon, berlin)) if (!(await check(claim, o))) return 1;
+    if (o.once || o.signal.aborted) return 0;
+    await invite(lisbon, berlin, o);
+    await untilAborted(o.signal);
+    o.print("\nTaking it down.\n");
+    return 0;
+  } catch (error) {
+    if (o.signal.aborted) return 0;
+    o.print(`${paint(o, "red", "✖")} the demo could not be built up: ${explain(error)}\n`);
+    return 1;
+  } finally {
+    await Promise.allSettled(towns.map((town) => town.close()));
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function check(claim: Claim, o: DemoOptions): Promise<boolean> {
+  const startedAt = performance.now();
+  try {
+    const seen = await claim.see(AbortSignal.any([o.signal, AbortSignal.timeout(claimLimitMs)]));
+    const ms = Math.round(performance.now() - startedAt);
+    o.print(`${paint(o, "green", "✔")} ${claim.says} ${paint(o, "dim", `(${ms} ms)`)}\n    ${seen}\n`);
+    return true;
+  } catch (error) {
+    if (o.signal.aborted) return true;
+    o.print(`${paint(o, "red", "✖")} Not so: ${claim.says}\n    ${explain(error)}\n`);
+    return false;
+  }
+}
+
+/** What is so, and what to try: every line works as it stands. */
+async function invite(origin: Town, host: Town, o: DemoOptions): Promise<void> {
+  const page = await origin.client.apps.openApp({ ref: demoApp }, { signal: o.signal });
+  const head = (text: string): string => paint(o, "bold", text);
+  o.print(`
+${head("What is so")}
+  cluster   console                  kubeconfig
+  ${origin.name.padEnd(9)} ${origin.consoleUrl.padEnd(24)} ${origin.kubeconfig}
+  ${host.name.padEnd(9)} ${host.consoleUrl.padEnd(24)} ${host.kubeconfig}
+
+${head("Look at the page")}, served by ${host.name}, in a browser (this address works once, for 60 s; a new one: app open hello):
+  ${page.url}
+
+${head("Try next")}, in another terminal, in this folder:
+  export KUBECONFIG=${origin.kubeconfig} FAIRLEAD_SERVER=${origin.consoleUrl}
+  bin/fairlead status
+  bin/fairlead app logs hello -f --prefix
+  bin/fairlead app scale hello --replicas 1
+  bin/fairlead app deploy broken --peer ${host.name} --image fairlead.dev/crash:1 && bin/fairlead app list --watch
+  bin/fairlead app delete hello --wait
+  kubectl get remoteapps        # any kubectl works: the cluster speaks the Kubernetes API
+
+Ctrl-C takes everything down.
+`);
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function explain(error: unknown): string {
+  const parts: string[] = [];
+  for (let at: unknown = error; at instanceof Error && parts.length < 4; at = at.cause) parts.push(at.message);
+  return parts.join(": ") || String(error);
+}
+
+function paint(o: DemoOptions, style: "green" | "red" | "dim" | "bold", text: string): string {
+  return o.colours ? styleText(style, text, { validateStream: false }) : text;
+}

@@ -1,0 +1,98 @@
+/** One end of the demo: an embedded cluster with Fairlead's resources, and an agent beside it. */
+
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { type Agent, startAgent } from "../agent.ts";
+import { systemClock } from "../base/clock.ts";
+import { parseDocuments } from "../base/document.ts";
+import type { Log } from "../base/log.ts";
+import { createFairleadClient, type FairleadClient } from "../client/index.ts";
+import { loadConfig } from "../config.ts";
+import { connectKube, type KubeConnection } from "../kube/connect.ts";
+import { isJsonObject } from "../kube/object.ts";
+import { customResourceDefinitions, namespaces, secrets } from "../kube/resources.ts";
+import { createSandbox } from "../sandbox/sandbox.ts";
+import { freePort } from "./free-port.ts";
+
+export interface Town {
+  readonly name: string;
+  /** A kubeconfig file of the embedded cluster's administrator. */
+  readonly kubeconfig: string;
+  readonly kube: KubeConnection;
+  readonly agent: Agent;
+  readonly client: FairleadClient;
+  readonly consoleUrl: string;
+  readonly token: string;
+  close(): Promise<void>;
+}
+
+const agentNamespace = "fairlead-system";
+const definitions = new URL("../../charts/fairlead/crds/", import.meta.url);
+
+/** Builds it up from nothing. What was built before a failure is taken down again. */
+export async function buildTown(
+  o: { name: string; directory: string; firstPort: number; version: string; log: Log },
+  signal: AbortSignal,
+): Promise<Town> {
+  const built: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of built.splice(0).reverse()) await end();
+  };
+  try {
+    const sandbox = await createSandbox({ log: o.log });
+    built.push(() => sandbox.close());
+    const kubeconfig = join(o.directory, `${o.name}.kubeconfig`);
+    await writeFile(kubeconfig, sandbox.kubeconfig(), { mode: 0o600 });
+    const kube = connectKube({ kubeconfig, clock: systemClock });
+    built.push(() => kube.close());
+    await installDefinitions(kube, signal);
+    await kube.client.create(namespaces, { metadata: { name: agentNamespace } }, signal);
+
+    const [console, link, telemetry] = [
+      await freePort(o.firstPort),
+      await freePort(o.firstPort + 1),
+      await freePort(o.firstPort + 2),
+    ];
+    const flags = {
+      name: o.name,
+      "kube.kubeconfig": kubeconfig,
+      "kube.namespace": agentNamespace,
+      "console.port": String(console),
+      "link.host": "127.0.0.1",
+      "link.port": String(link),
+      "link.url": `ws://127.0.0.1:${link}/link`,
+      "telemetry.host": "127.0.0.1",
+      "telemetry.port": String(telemetry),
+    };
+    const loaded = loadConfig({ flags, env: {} });
+    const agent = await startAgent({ loaded, log: o.log, clock: systemClock, version: o.version }, signal);
+    built.push(() => agent.close());
+    const token = await readToken(kube, signal);
+    const consoleUrl = `http://127.0.0.1:${console}`;
+    const client = createFairleadClient({
+      transport: createConnectTransport({ baseUrl: consoleUrl, httpVersion: "1.1" }),
+      token,
+    });
+    return { name: o.name, kubeconfig, kube, agent, client, consoleUrl, token, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function installDefinitions(kube: KubeConnection, signal: AbortSignal): Promise<void> {
+  for (const file of (await readdir(definitions)).filter((name) => name.endsWith(".yaml")).sort()) {
+    for (const { value } of parseDocuments(await readFile(new URL(file, definitions), "utf8"), file)) {
+      if (isJsonObject(value))
+        await kube.client.create(customResourceDefinitions, customResourceDefinitions.parse(value), signal);
+    }
+  }
+}
+
+async function readToken(kube: KubeConnection, signal: AbortSignal): Promise<string> {
+  const ref = { namespace: agentNamespace, name: "fairlead-admin-token" };
+  const encoded = (await kube.client.get(secrets, ref, signal))?.data?.token;
+  if (encoded === undefined) throw new Error("the agent has made no admin token");
+  return Buffer.from(encoded, "base64").toString("utf8");
+}

@@ -1,0 +1,135 @@
+/** The process: what it was asked to do, its signals, its streams and its exit code. Everything else is below. */
+
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { type Agent, startAgent } from "./agent.ts";
+import { systemClock } from "./base/clock.ts";
+import { type Cluster, connectToAgent } from "./cli/connection.ts";
+import type { CliContext, Terminal } from "./cli/context.ts";
+import { CliError, exitCode } from "./cli/errors.ts";
+import { runCli } from "./cli/program.ts";
+import { withConfigErrors } from "./cli/settings.ts";
+import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
+import { runDemo } from "./demo/demo.ts";
+import { connectKube } from "./kube/connect.ts";
+import { secrets, services } from "./kube/resources.ts";
+import { createLog } from "./telemetry/log.ts";
+
+const version = readVersion();
+const interrupted = new AbortController();
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // Whoever asks a second time does not want to wait for the first.
+    if (interrupted.signal.aborted) process.exit(exitCode.interrupted);
+    interrupted.abort(new Error(`ended by ${signal}`));
+  });
+}
+// A reader that goes away, as in `fairlead app list | head -1`, is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? 0 : exitCode.failed),
+);
+
+const terminal: Terminal = {
+  out: (chunk) =>
+    new Promise((resolve) => {
+      if (process.stdout.write(chunk)) resolve();
+      else process.stdout.once("drain", resolve);
+    }),
+  err: (chunk) => void process.stderr.write(chunk),
+  readInput: () => text(process.stdin),
+  readFile: async (path) => {
+    try {
+      return await readFile(path, "utf8");
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new CliError(`${path} cannot be read: ${why}`, { code: exitCode.usage, cause });
+    }
+  },
+  interactive: process.stdout.isTTY === true,
+  env: process.env,
+};
+
+const context: CliContext = {
+  terminal,
+  signal: interrupted.signal,
+  version,
+  connect: (options, signal) => connectToAgent({ env: process.env, openCluster }, options, signal),
+  describeConfig: (flags, file) => describeConfig(readConfig(flags, file)),
+  runAgent,
+  runDemo: ({ once }) =>
+    runDemo({
+      once,
+      version,
+      print: (line) => void process.stdout.write(line),
+      signal: interrupted.signal,
+      colours: terminal.interactive && !process.env.NO_COLOR,
+    }),
+};
+
+process.exitCode = await runCli(process.argv.slice(2), context);
+// Idle keep-alive connections must not hold a command that is done.
+process.exit();
+
+/** Runs an agent until SIGINT or SIGTERM; SIGHUP reads the configuration again and takes over what may change live. */
+async function runAgent(flags: Readonly<Record<string, string>>, file: string | undefined): Promise<void> {
+  let loaded = withConfigErrors(() => readConfig(flags, file));
+  const log = createLog({ level: loaded.config.log.level });
+  const agent: Agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
+  const onReload = (): void => {
+    try {
+      const next = readConfig(flags, file);
+      for (const { name, live } of compareConfigs(loaded, next)) {
+        if (!live) log.warn({ setting: name }, "setting changed; it takes effect at the next start");
+      }
+      log.setLevel(next.config.log.level);
+      loaded = next;
+      log.info({ level: next.config.log.level }, "configuration read again");
+    } catch (error) {
+      log.error({ error }, "configuration not read; the old one stays in force");
+    }
+  };
+  process.on("SIGHUP", onReload);
+  await new Promise<void>((resolve) => {
+    if (interrupted.signal.aborted) resolve();
+    else interrupted.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  log.info({}, "agent is stopping");
+  await agent.close();
+  process.removeListener("SIGHUP", onReload);
+  log.info({}, "agent has stopped");
+}
+
+function readConfig(flags: Readonly<Record<string, string>>, file: string | undefined): LoadedConfig {
+  const path = file ?? process.env.FAIRLEAD_CONFIG;
+  return loadConfig({ flags, env: process.env, ...(path && { file: { path, text: readFileSync(path, "utf8") } }) });
+}
+
+/** The cluster of a kubeconfig, with what a command needs of it. */
+function openCluster(options: { kubeconfig?: string; context?: string }): Cluster {
+  const kube = connectKube({ ...options, clock: systemClock });
+  return {
+    namespace: kube.namespace,
+    async readToken(namespace, signal) {
+      const secret = await kube.client.get(secrets, { namespace, name: "fairlead-admin-token" }, signal);
+      const encoded = secret?.data?.token;
+      return encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8").trim();
+    },
+    async dialAgent(namespace, signal) {
+      const service = await kube.client.get(services, { namespace, name: "fairlead" }, signal);
+      if (!service) {
+        throw new CliError(`there is no Service fairlead in namespace ${namespace}`, {
+          code: exitCode.unavailable,
+          hint: "--server URL for an agent outside the cluster, or --agent-namespace NAME",
+        });
+      }
+      return kube.dialService({ namespace, name: "fairlead" }, 8000, signal);
+    },
+  };
+}
+
+function readVersion(): string {
+  const parsed: { version?: unknown } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return typeof parsed.version === "string" ? parsed.version : "unknown";
+}
