@@ -1,0 +1,51 @@
+/**
+ * Kubernetes' resource quantities: "500m", "1.5Gi", "1e3". One parser for all rules, exact, and as Kubernetes' own: rules of
+ * `ParseQuantity` in k8s.io/apimachinery/pkg/api/resource/quantity.go.
+ */
+
+/** A quantity in billionths of its unit, the finest step that Kubernetes knows. */
+export type Quantity = bigint;
+
+const nanosPerUnit = 10n ** 9n;
+/** Binary quantities stop here in Kubernetes: 2^63 - 1 units. */
+const mostBinary = (2n ** 63n - 1n) * nanosPerUnit;
+/** Beyond this an exponent is nonsense, and its power would only cost memory. */
+const mostExponent = 100;
+
+const grammar = /^([+-]?)(\d*)(?:\.(\d*))?((?:[KMGTPE]i)|[numkMGTPE]|[eE][+-]?\d+)?$/;
+const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n };
+
+/**
+ * Parses what a YAML field may hold: a text or a number. Undefined when it is no quantity. A value finer than a billionth
+ * is rounded away from zero, so that something never becomes nothing.
+ */
+export function parseQuantity(input: unknown): Quantity | undefined {
+  if (typeof input !== "string" && typeof input !== "number") return undefined;
+  const text = String(input);
+  const match = grammar.exec(text);
+  if (!match || text === "") return undefined;
+  const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
+  const digits = BigInt(`0${whole}${fraction}`);
+  const shift = binaryShifts[suffix];
+  const exponent = shift === undefined ? decimalExponent(suffix) : 0;
+  if (exponent === undefined) return undefined;
+  const scaled = scale(digits << (shift ?? 0n), exponent - fraction.length + 9);
+  const size = shift !== undefined && scaled > mostBinary ? mostBinary : scaled;
+  return sign === "-" ? -size : size;
+}
+
+/** `digits` times ten to the power of `exponent`, rounded away from zero. */
+function scale(digits: bigint, exponent: number): bigint {
+  if (exponent >= 0) return digits * 10n ** BigInt(exponent);
+  const divisor = 10n ** BigInt(-exponent);
+  return (digits + divisor - 1n) / divisor;
+}
+
+function decimalExponent(suffix: string): number | undefined {
+  if (suffix === "") return 0;
+  const known = decimalExponents[suffix];
+  if (known !== undefined) return known;
+  const exponent = Number(suffix.slice(1));
+  return Math.abs(exponent) <= mostExponent ? exponent : undefined;
+}

@@ -1,0 +1,53 @@
+/** All Workloads of this cluster as they are now, found by who asked for them. A peer's fingerprint decides before anything else. */
+import { keyOf } from "../../kube/object.ts";
+import type { Workload } from "../../kube/resources.ts";
+import type { Latest } from "../latest.ts";
+import { peerNamespace } from "./names.ts";
+
+export interface WorkloadBook {
+  readonly latest: Latest<Workload>;
+  /** Those that a peer asked for, by the origin's UID. */
+  of(fingerprint: string): ReadonlyMap<string, Workload>;
+  /** Calls `fn` after each change of a Workload, with who asked for it. */
+  subscribe(fn: (fingerprint: string, uid: string, key: string) => void): () => void;
+}
+
+export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
+  const byOrigin = new Map<string, Map<string, Workload>>();
+  const listeners = new Set<(fingerprint: string, uid: string, key: string) => void>();
+
+  function index(workload: Workload, present: boolean): { fingerprint: string; uid: string } {
+    const { fingerprint = "", uid = "" } = workload.spec.origin ?? {};
+    const theirs = byOrigin.get(fingerprint) ?? new Map<string, Workload>();
+    const known = theirs.get(uid);
+    if (present) theirs.set(uid, workload);
+    else if (known && keyOf(known) === keyOf(workload)) theirs.delete(uid);
+    if (theirs.size > 0) byOrigin.set(fingerprint, theirs);
+    else byOrigin.delete(fingerprint);
+    return { fingerprint, uid };
+  }
+
+  latest.subscribe((key, workload, before) => {
+    const touched = [];
+    if (before && isInPlace(before)) touched.push(index(before, false));
+    if (workload && isInPlace(workload)) touched.push(index(workload, true));
+    // One that changed hands, by adoption, is news about both.
+    const unique = new Map(touched.map((origin) => [`${origin.fingerprint} ${origin.uid}`, origin]));
+    for (const { fingerprint, uid } of unique.values()) for (const fn of listeners) fn(fingerprint, uid, key);
+  });
+
+  return {
+    latest,
+    of: (fingerprint) => byOrigin.get(fingerprint) ?? new Map(),
+    subscribe(fn) {
+      listeners.add(fn);
+      return () => void listeners.delete(fn);
+    },
+  };
+}
+
+/** A Workload outside its peer's namespace was written by somebody else, and is nothing to this agent. */
+export function isInPlace(workload: Workload): boolean {
+  const { peer, fingerprint, uid } = workload.spec.origin ?? {};
+  return Boolean(peer && fingerprint && uid) && workload.metadata.namespace === peerNamespace(peer ?? "");
+}

@@ -1,0 +1,194 @@
+/** The host's half: what peers run here. */
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
+import type { WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
+import { createIntentHost, type IntentCaller } from "../../intent/host.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { keyOf, type ObjectRef } from "../../kube/object.ts";
+import type { PodAccess } from "../../kube/pods.ts";
+import { createReflector } from "../../kube/reflector.ts";
+import { type Workload, workloads } from "../../kube/resources.ts";
+import { createStatusWriter } from "../../kube/status-writer.ts";
+import { createLatest } from "../latest.ts";
+import { createWorkloadBook } from "./book.ts";
+import { createCrashLines } from "./crash-lines.ts";
+import { portName, selectorOf } from "./manifests.ts";
+import { annotations } from "./names.ts";
+import { createPeerNamespaces } from "./namespace.ts";
+import { openRoom, type Room } from "./room.ts";
+import { createRunner } from "./runner.ts";
+import { createHeldStore, deleteWorkload } from "./store.ts";
+import { createWorkloadService } from "./workload-service.ts";
+
+export interface HostDeps {
+  client: KubeClient;
+  /** Reads what containers printed. */
+  logs: PodAccess["logs"];
+  /** Who calls, as the link proves it; throws a ConnectError when the caller is no peer. */
+  caller(context: HandlerContext): IntentCaller;
+  /** What a peer may do here now; nothing for one that is not in the roster. */
+  grants(fingerprint: string): readonly string[];
+  /** Calls `fn` with a peer's fingerprint when its grants may have changed. */
+  subscribeGrants(fn: (fingerprint: string) => void): () => void;
+  clock: Clock;
+  log: Log;
+  /** Bounds of what one peer may hold here; those of intent unless given. */
+  limits?: { objects?: number; specBytes?: number };
+}
+
+/** Where a peer's app runs here. */
+export interface RunningApp {
+  readonly namespace: string;
+  /** Of the Workload, its Deployment and its Service. */
+  readonly name: string;
+  /** Of its pods. */
+  readonly selector: { readonly [label: string]: string };
+  readonly ports: readonly { readonly name: string; readonly number: number; readonly appProtocol: string }[];
+  /** As the Workload's status says. */
+  readonly phase: string;
+  readonly message: string;
+}
+
+/** What a peer runs here and no longer knows. */
+export interface HeldOrphan {
+  readonly workload: { readonly namespace: string; readonly name: string };
+  readonly peer: string;
+  readonly origin: { readonly namespace: string; readonly name: string };
+  /** RFC 3339 in UTC. */
+  readonly since: string;
+}
+
+export interface WorkloadHost {
+  readonly intent: ServiceImpl<typeof IntentService>;
+  readonly service: ServiceImpl<typeof WorkloadService>;
+  /** Finds the caller's own app by its RemoteApp; undefined when there is none, or when it is another peer's. */
+  find(fingerprint: string, app: { namespace: string; name: string; uid?: string }): RunningApp | undefined;
+  /** Calls `fn` with the fingerprint of the peer after each change of one of its apps. */
+  subscribe(fn: (fingerprint: string) => void): () => void;
+  orphans(): HeldOrphan[];
+  /** False when there is no such Workload or it is no orphan. */
+  deleteOrphan(workload: ObjectRef, signal: AbortSignal): Promise<boolean>;
+  /** Deletes all that a peer runs here, for an operator who removes the peer and says so. */
+  deleteAllOf(fingerprint: string, signal: AbortSignal): Promise<void>;
+  /** Age of the oldest unfinished work, in milliseconds; for health. */
+  oldestPendingMs(): number;
+  close(): Promise<void>;
+}
+
+export function createHost(deps: HostDeps): WorkloadHost {
+  const { client, clock, log } = deps;
+  const book = createWorkloadBook(createLatest(createReflector({ client, kind: workloads, clock, log })));
+  const namespaces = createPeerNamespaces({ client, clock });
+  const rooms = new Map<string, Room>();
+  const statusListeners = new Set<(key: string) => void>();
+  const statuses = createStatusWriter<Workload>({ client, kind: workloads, clock, log });
+  const lines = createCrashLines({ logs: deps.logs, onRead: (key) => runner.add(key), clock, log });
+  const runner = createRunner({ client, book, namespaces, room, lines, statuses, onStatus, clock, log });
+
+  function onStatus(key: string): void {
+    for (const fn of statusListeners) fn(key);
+  }
+
+  function room(namespace: string): Room {
+    let known = rooms.get(namespace);
+    if (!known) {
+      known = openRoom({ client, namespace, onChange: (name) => onRoomChange(namespace, name), clock, log });
+      rooms.set(namespace, known);
+    }
+    return known;
+  }
+
+  function onRoomChange(namespace: string, name: string | undefined): void {
+    if (name !== undefined) {
+      runner.add(`${namespace}/${name}`);
+      return;
+    }
+    for (const workload of book.latest.list())
+      if (workload.metadata.namespace === namespace) runner.add(keyOf(workload));
+  }
+
+  const storeDeps = {
+    client,
+    book,
+    namespaces,
+    grants: deps.grants,
+    statusOf: runner.statusOf,
+    subscribeStatus(fn: (key: string) => void) {
+      statusListeners.add(fn);
+      return () => void statusListeners.delete(fn);
+    },
+    clock,
+  };
+  const intent = createIntentHost({
+    caller: deps.caller,
+    kinds: new Map([["workload", (caller) => createHeldStore(storeDeps, caller)]]),
+    clock,
+    log,
+    ...(deps.limits ? { limits: deps.limits } : {}),
+  });
+  const unsubscribe = [
+    book.latest.subscribe((key) => runner.add(key)),
+    deps.subscribeGrants((fp) => intent.reconsider(fp)),
+  ];
+
+  return {
+    intent: intent.service,
+    service: createWorkloadService({ caller: deps.caller, client, book, grants: deps.grants }),
+    find(fingerprint, app) {
+      const named = [...book.of(fingerprint).values()].filter(({ spec: { origin } }) => {
+        return (
+          origin?.namespace === app.namespace && origin.name === app.name && (app.uid ?? origin.uid) === origin.uid
+        );
+      });
+      // After a name was used again at the origin, an orphan may bear it too.
+      const found = named.find((workload) => !isOrphan(workload)) ?? named[0];
+      return found && runningApp(found, runner.statusOf(keyOf(found)) ?? found.status);
+    },
+    subscribe: (fn) => book.subscribe(fn),
+    orphans: () => [...book.latest.list()].filter(isOrphan).map(orphanOf),
+    async deleteOrphan(ref, signal) {
+      const workload = book.latest.get(keyOf(ref));
+      if (!workload || !isOrphan(workload)) return false;
+      await deleteWorkload(client, workload, signal);
+      return true;
+    },
+    async deleteAllOf(fingerprint, signal) {
+      await book.latest.synced(signal);
+      for (const workload of [...book.of(fingerprint).values()]) await deleteWorkload(client, workload, signal);
+    },
+    oldestPendingMs: () => Math.max(runner.oldestPendingMs(), statuses.oldestPendingMs()),
+    async close() {
+      for (const end of unsubscribe) end();
+      await intent.close();
+      await runner.close();
+      await Promise.all([
+        lines.close(),
+        statuses.close(),
+        book.latest.close(),
+        ...[...rooms.values()].map((one) => one.close()),
+      ]);
+    },
+  };
+}
+
+function isOrphan(workload: Workload): boolean {
+  return workload.metadata.annotations?.[annotations.orphanedSince] !== undefined;
+}
+
+function orphanOf(workload: Workload): HeldOrphan {
+  const { namespace = "", name = "" } = workload.metadata;
+  const { peer = "", namespace: from = "", name: called = "" } = workload.spec.origin ?? {};
+  const since = workload.metadata.annotations?.[annotations.orphanedSince] ?? "";
+  return { workload: { namespace, name }, peer, origin: { namespace: from, name: called }, since };
+}
+
+function runningApp(workload: Workload, status: Workload["status"]): RunningApp {
+  const ports = (workload.spec.app?.ports ?? []).map((port) => {
+    return { name: portName(port), number: port.containerPort ?? 0, appProtocol: port.appProtocol ?? "http" };
+  });
+  const { namespace = "", name = "" } = workload.metadata;
+  const { phase = "Pending", message = "" } = status ?? {};
+  return { namespace, name, selector: selectorOf(workload), ports, phase, message };
+}

@@ -1,0 +1,44 @@
+/** How things of peers are called at the host. Pure. */
+import { createHash } from "node:crypto";
+
+/** Whoever reads or writes these must use the constants: they are what ties objects to their peer. */
+export const labels = {
+  /** "fairlead" on everything that the agent made. */
+  managedBy: "app.kubernetes.io/managed-by",
+  /** Our name for the peer. */
+  peer: "fairlead.dev/peer",
+  /** On the peer's namespace: the first 63 of the 64 digits of its fingerprint, since a label's value has no room for more. */
+  fingerprint: "fairlead.dev/peer-fingerprint",
+  /** On a Deployment, its pods and its Service: the Workload's name, unique in its namespace. */
+  workload: "fairlead.dev/workload",
+  podSecurity: "pod-security.kubernetes.io/enforce",
+} as const;
+
+export const annotations = {
+  /** On a Workload: the hash of the wish that its spec was made from. */
+  wishHash: "fairlead.dev/wish-hash",
+  /** On a Workload: since when its origin does not know it, RFC 3339. */
+  orphanedSince: "fairlead.dev/orphaned-since",
+} as const;
+
+/** The namespace of a peer's workloads. A peer's name has at most 48 characters, so this has at most 62. */
+export function peerNamespace(peer: string): string {
+  return `fairlead-peer-${peer}`;
+}
+
+export function fingerprintLabel(fingerprint: string): string {
+  return fingerprint.slice(0, 63);
+}
+
+/**
+ * The name of a Workload, its Deployment and its Service: readable at the front, unique by the hash at the end, and a DNS
+ * label that begins with a letter, as a Service's must. At most 52 characters, which leaves room for what controllers append.
+ */
+export function objectName(origin: { namespace: string; name: string; uid: string }): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([origin.namespace, origin.name, origin.uid]))
+    .digest("hex");
+  const plain = origin.name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const readable = (/^[a-z]/.test(plain) ? plain : `app-${plain}`).slice(0, 41).replace(/-+$/, "");
+  return `${readable}-${hash.slice(0, 10)}`;
+}

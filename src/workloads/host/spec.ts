@@ -1,0 +1,134 @@
+/**
+ * Reads an app's spec as a peer sent it. Strict: an older agent must never run a weaker app in silence, so whatever it does
+ * not know or understand is named and refused. Pure.
+ */
+import { fromJson } from "@bufbuild/protobuf";
+import type { Path } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { Refusal, Violation } from "../../intent/wish.ts";
+import { findUnknown } from "../../kube/custom-resource.ts";
+import { isJsonObject, type JsonObject } from "../../kube/object.ts";
+import { parseQuantity } from "../../policy/quantity.ts";
+
+export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal: Refusal };
+
+const validator = createValidator();
+
+/** Parses the JSON text of a RemoteAppSpec without its `peer`. */
+export function parseSpec(text: string): ParsedSpec {
+  const json = parseJson(text);
+  if (!json) return refuse([{ field: "", rule: "json", message: "the spec is not a JSON object" }]);
+  const unknown = findUnknown(RemoteAppSpecSchema, json, "spec").map(unknownField);
+  if (unknown.length > 0) return refuse(unknown);
+  let app: RemoteAppSpec;
+  try {
+    app = fromJson(RemoteAppSpecSchema, json);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return refuse([{ field: "", rule: "type", message }]);
+  }
+  const violations = [...brokenRules(app), ...ownChecks(app)];
+  return violations.length > 0 ? refuse(violations) : { ok: true, app };
+}
+
+function parseJson(text: string): JsonObject | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return isJsonObject(json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unknownField(problem: string): Violation {
+  const field = problem.slice("spec.".length, problem.lastIndexOf(":"));
+  return {
+    field,
+    rule: "unknown-field",
+    message: "this host does not know the field; its agent may be older than yours",
+  };
+}
+
+function brokenRules(app: RemoteAppSpec): Violation[] {
+  const result = validator.validate(RemoteAppSpecSchema, app);
+  if (result.kind === "valid") return [];
+  if (result.kind === "error") return [{ field: "", rule: "rules", message: result.error.message }];
+  return result.violations.map((violation) => ({
+    field: violation.field
+      .map((part) => pathPart(part))
+      .join("")
+      .replace(/^\./, ""),
+    rule: violation.ruleId,
+    message: violation.message,
+  }));
+}
+
+function pathPart(part: Path[number]): string {
+  if (part.kind === "field") return `.${part.jsonName}`;
+  if (part.kind === "list_sub") return `[${part.index}]`;
+  if (part.kind === "map_sub") return `[${String(part.key)}]`;
+  return "";
+}
+
+/** What the API server would refuse only when it sees the Deployment, and then in the Deployment's words. */
+function ownChecks(app: RemoteAppSpec): Violation[] {
+  return [...twice(app), ...quantities(app)];
+}
+
+function twice(app: RemoteAppSpec): Violation[] {
+  const seen = new Set<string>();
+  const found: Violation[] = [];
+  const check = (key: string, field: string, message: string): void => {
+    if (seen.has(key)) found.push({ field, rule: "unique", message });
+    seen.add(key);
+  };
+  app.ports.forEach((port, index) => {
+    const transport = port.appProtocol === "udp" ? "UDP" : "TCP";
+    check(
+      `port ${port.containerPort}/${transport}`,
+      `ports[${index}].containerPort`,
+      `${port.containerPort}/${transport} is named twice`,
+    );
+    if (port.name) check(`name ${port.name}`, `ports[${index}].name`, `the name "${port.name}" is used twice`);
+  });
+  app.env.forEach((env, index) => {
+    check(`env ${env.name}`, `env[${index}].name`, `the variable "${env.name}" is set twice`);
+  });
+  return found;
+}
+
+function quantities(app: RemoteAppSpec): Violation[] {
+  const found: Violation[] = [];
+  const read = (part: "requests" | "limits", name: string): bigint | undefined => {
+    const value = app.resources?.[part][name]?.kind;
+    if (!value) return undefined;
+    const quantity =
+      value.case === "stringValue" || value.case === "numberValue" ? parseQuantity(value.value) : undefined;
+    const field = `resources.${part}[${name}]`;
+    if (quantity === undefined)
+      found.push({ field, rule: "quantity", message: "not a quantity such as 500m, 1 or 256Mi" });
+    else if (quantity < 0n) found.push({ field, rule: "quantity", message: "must not be negative" });
+    return quantity;
+  };
+  for (const name of Object.keys(app.resources?.limits ?? {})) read("limits", name);
+  for (const name of Object.keys(app.resources?.requests ?? {})) {
+    const request = read("requests", name);
+    const limit = app.resources?.limits[name] ? parseLimit(app, name) : undefined;
+    if (request !== undefined && limit !== undefined && request > limit) {
+      found.push({ field: `resources.requests[${name}]`, rule: "quantity", message: "is more than the limit" });
+    }
+  }
+  return found;
+}
+
+function parseLimit(app: RemoteAppSpec, name: string): bigint | undefined {
+  const kind = app.resources?.limits[name]?.kind;
+  return kind?.case === "stringValue" || kind?.case === "numberValue" ? parseQuantity(kind.value) : undefined;
+}
+
+function refuse(violations: Violation[]): { ok: false; refusal: Refusal } {
+  const named = violations.slice(0, 3).map(({ field, message }) => (field ? `${field}: ${message}` : message));
+  const more = violations.length > 3 ? `; and ${violations.length - 3} more` : "";
+  return { ok: false, refusal: { reason: "Invalid", message: `${named.join("; ")}${more}.`, violations } };
+}
