@@ -148,15 +148,35 @@ test("work that keeps failing ages from its first attempt", async () => {
   await worker.close();
 });
 
+test("a run that succeeded is not counted as failing while its next one is planned", async () => {
+  const clock = createFakeClock();
+  let runs = 0;
+  const worker = createKeyedWorker({
+    clock,
+    async run() {
+      runs += 1;
+      if (runs === 1) throw new Error("only once");
+      return { againMs: 60_000 };
+    },
+  });
+  worker.add("a");
+  await clock.advance(1_000);
+  assert.equal(runs, 2);
+  assert.equal(worker.pending, 0);
+  assert.equal(worker.oldestPendingMs(), 0);
+  await worker.close();
+});
+
 test("close aborts what runs, waits for it, and starts nothing more", async () => {
   const clock = createFakeClock();
+  const cleanUp = Promise.withResolvers<void>();
   const ended: string[] = [];
   const worker = createKeyedWorker({
     clock,
     concurrency: 1,
     async run(key, signal) {
       await clock.sleep(1_000_000, signal).catch(() => undefined);
-      await Promise.resolve();
+      await cleanUp.promise;
       ended.push(key);
     },
   });
@@ -164,9 +184,15 @@ test("close aborts what runs, waits for it, and starts nothing more", async () =
   worker.add("waiting");
   worker.add("planned", 5_000);
   await clock.advance(0);
-  await worker.close();
+  let closed = false;
+  const closing = worker.close().then(() => {
+    closed = true;
+  });
   worker.add("late");
   await clock.advance(10_000);
+  assert.equal(closed, false, "still cleaning up");
+  cleanUp.resolve();
+  await closing;
   assert.deepEqual(ended, ["running"]);
   assert.equal(clock.timers, 0);
 });
