@@ -37,7 +37,9 @@ export class DialingAgent extends Agent {
     return !connection.destroyed;
   }
 
-  override reuseSocket(_connection: Duplex, request: ClientRequest): void {
-    request.reusedSocket = true;
+  override reuseSocket(connection: Duplex, request: ClientRequest): void {
+    // Node's own takes back the listener that it gave the idle connection, and calls `ref`, which a Duplex does not have.
+    if (!("ref" in connection)) Object.assign(connection, { ref: () => connection });
+    super.reuseSocket(connection, request);
   }
 }

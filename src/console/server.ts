@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import type { ConnectRouter, Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { type FastifyInstance, fastify } from "fastify";
@@ -42,24 +42,28 @@ export interface ConsoleServer {
   listen(): Promise<{ port: number }>;
   /** Opens apps for browsers: one-time addresses. */
   readonly open: Doors["open"];
-  /** Takes nothing new, gives what runs 5 s, then ends it. */
+  /** Takes nothing new, gives requests to apps 5 s, calls of the API half a second, then ends them. */
   close(): Promise<void>;
 }
 
 /** Bytes of one message of the API. Doors have no limit: they hold nothing. */
 const maxMessageBytes = 4 * 1024 * 1024;
-const shutdownGraceMs = 5_000;
+/** At the end, requests at doors have so long to finish, in milliseconds, and calls of the API so long: watches never do. */
+const doorGraceMs = 5_000;
+const apiGraceMs = 500;
 
 export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const { log } = deps;
   let port = deps.port;
   const doors = createDoors({ ...deps, domain: deps.domain ?? "localhost", port: () => port });
+  const stopApi = new AbortController();
+  const upgraded = new Set<Duplex>();
   let server: Server | undefined;
   const app = fastify({
     logger: false,
     bodyLimit: maxMessageBytes,
     serverFactory: (handler) => {
-      server = createHttpServer(doors, log, handler);
+      server = createHttpServer(doors, upgraded, log, handler);
       return server;
     },
   });
@@ -69,7 +73,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     routes: deps.routes,
     interceptors: [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])],
     readMaxBytes: maxMessageBytes,
-    shutdownTimeoutMs: shutdownGraceMs,
+    shutdownSignal: stopApi.signal,
   });
 
   return {
@@ -82,9 +86,20 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       return { port };
     },
     async close() {
-      const cut = deps.clock.after(shutdownGraceMs, () => server?.closeAllConnections());
+      const stopping = new ConnectError("The agent is stopping.", Code.Unavailable);
+      const ends = [
+        deps.clock.after(apiGraceMs, () => stopApi.abort(stopping)),
+        deps.clock.after(doorGraceMs, () => {
+          server?.closeAllConnections();
+          for (const socket of upgraded) socket.destroy();
+        }),
+      ];
       doors.close();
-      await app.close().finally(() => cut.cancel());
+      try {
+        await app.close();
+      } finally {
+        for (const end of ends) end.cancel();
+      }
     },
   };
 }
@@ -92,7 +107,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
 /** Node's own parser, strict, with limits on what comes before a body and none on how long one takes. */
-function createHttpServer(doors: Doors, log: Log, handler: Handler): Server {
+function createHttpServer(doors: Doors, upgraded: Set<Duplex>, log: Log, handler: Handler): Server {
   const server = createServer({
     requestTimeout: 0,
     headersTimeout: 30_000,
@@ -116,6 +131,8 @@ function createHttpServer(doors: Doors, log: Log, handler: Handler): Server {
   });
   server.on("upgrade", (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => undefined);
+    upgraded.add(socket); // Node forgets it from here on.
+    socket.once("close", () => upgraded.delete(socket));
     const served = doors.serve({ kind: "upgrade", req, socket, head });
     if (!served) socket.end("HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });

@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { Reason } from "../gen/fairlead/wire/v1/reason_pb.ts";
+import { KubeError } from "../kube/errors.ts";
 
 /**
  * Connects to a port of a Service. The stream allows half-open. Rejects when nobody answers, and with the signal's
@@ -37,28 +38,39 @@ export async function connectService(
     );
     if (signal.aborted) return { ok: false, reason: Reason.CANCELLED, message: "The dial was given up." };
     if (deadline.signal.aborted) return { ok: false, reason: Reason.DEADLINE, message: timedOut.message };
-    return { ok: false, reason: Reason.UNREACHABLE, message: explain(error, o.port) };
+    return explain(error, o.port);
   } finally {
     deadline.cancel();
   }
 }
 
-/** What the caller may know: not the host's addresses, which Node's own messages contain. */
-function explain(error: unknown, port: number): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+/** What the caller may know: not the host's addresses, which the messages of errors contain. */
+function explain(error: unknown, port: number): ConnectedService & { ok: false } {
+  const unreachable = { ok: false, reason: Reason.UNREACHABLE } as const;
+  if (error instanceof KubeError) {
+    if (error.reason === "NoReadyPods") {
+      return { ok: false, reason: Reason.NOT_READY, message: "None of the app's pods is ready to take connections." };
+    }
+    if (error.status === 404)
+      return { ...unreachable, message: `The app's Service, or its port ${port}, is not there.` };
+  }
+  const code = codeOf(error);
   switch (code) {
     case "ECONNREFUSED":
-      return `The app refused the connection on port ${port}: nothing listens there.`;
+      return { ...unreachable, message: `The app refused the connection on port ${port}: nothing listens there.` };
     case "ECONNRESET":
-      return `The app broke the connection on port ${port} off.`;
-    case "ETIMEDOUT":
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-      return `The app's port ${port} cannot be reached inside the peer's cluster (${code}).`;
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "The app's Service is not known to the peer's cluster yet.";
-    default:
-      return `The app's port ${port} cannot be reached inside the peer's cluster.`;
+      return { ...unreachable, message: `The app broke the connection on port ${port} off.` };
+    default: {
+      const why = code === undefined ? "" : ` (${code})`;
+      return { ...unreachable, message: `The app's port ${port} cannot be reached inside the peer's cluster${why}.` };
+    }
   }
+}
+
+/** The system's code, which rooms below may have wrapped. */
+function codeOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
+    if ("code" in at && typeof at.code === "string") return at.code;
+  }
+  return undefined;
 }

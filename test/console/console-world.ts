@@ -1,0 +1,135 @@
+/** A console in front of two agents: its apps are real HTTP servers at the other end of a real session. */
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+  type Server,
+} from "node:http";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { createAuthenticator } from "../../src/console/auth/authenticator.ts";
+import { hashToken } from "../../src/console/auth/token.ts";
+import type { AppView } from "../../src/console/doors/app-view.ts";
+import type { PeerPresence } from "../../src/console/doors/explain.ts";
+import { type ConsoleServer, createConsoleServer } from "../../src/console/server.ts";
+import { startTwoAgents, type TwoAgents } from "../tunnel/two-agents.ts";
+
+export const token = "flt_0123456789abcdefghijklmnopqrstuvwxyz";
+export const bearer = { authorization: `Bearer ${token}` };
+
+export interface ConsoleWorld extends AsyncDisposable {
+  readonly agents: TwoAgents;
+  readonly server: ConsoleServer;
+  readonly port: number;
+  presence: PeerPresence | undefined;
+  /** Runs an app at the host and shows it at the origin as `shop/<name>`. */
+  run(name: string, app: RequestListener | Server, more?: Partial<AppView>): Promise<AppView>;
+  show(app: AppView): void;
+  /** The session cookie that a browser gets at the app's host. */
+  signIn(name: string): Promise<string>;
+  ask(path: string, o?: AskOptions): Promise<Answer>;
+}
+
+export interface AskOptions {
+  method?: string;
+  headers?: Record<string, string | string[]>;
+  body?: string | Uint8Array;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+export async function startConsole(
+  o: { clock?: Clock; routes?(router: ConnectRouter): void } = {},
+): Promise<ConsoleWorld> {
+  const agents = await startTwoAgents();
+  const apps = new Map<string, AppView>();
+  const servers: Server[] = [];
+  let changed = (): void => undefined;
+  const world: { presence: PeerPresence | undefined } = { presence: undefined };
+  const server = createConsoleServer({
+    host: "127.0.0.1",
+    port: 0,
+    routes: o.routes ?? (() => undefined),
+    authenticator: createAuthenticator({ adminTokenHash: hashToken(token) }),
+    apps: {
+      list: () => [...apps.values()],
+      get: (namespace, name) => apps.get(`${namespace}/${name}`),
+      subscribe(fn) {
+        changed = fn;
+        return () => undefined;
+      },
+    },
+    http: agents.origin.http,
+    presence: () => world.presence,
+    clock: o.clock ?? systemClock,
+    log: silentLog,
+  });
+  const { port } = await server.listen();
+
+  function show(app: AppView): void {
+    apps.set(`${app.namespace}/${app.name}`, app);
+    changed();
+  }
+
+  return Object.assign(world, {
+    agents,
+    server,
+    port,
+    show,
+    async run(name: string, listener: RequestListener | Server, more: Partial<AppView> = {}): Promise<AppView> {
+      const app = typeof listener === "function" ? createServer(listener) : listener;
+      app.listen(0, "127.0.0.1");
+      await once(app, "listening");
+      servers.push(app);
+      const address = app.address();
+      if (!address || typeof address !== "object") throw new Error("no address");
+      const ports = more.ports?.map((each) => ({ ...each, number: address.port })) ?? [
+        { name: "http", number: address.port },
+      ];
+      const hosted = agents.offer(name, address.port, { ports });
+      const view: AppView = { namespace: "shop", name, uid: hosted.uid, peer: "there", ...more, ports };
+      show(view);
+      return view;
+    },
+    async signIn(name: string): Promise<string> {
+      const opened = server.open({ namespace: "shop", name }, { name: "admin", role: "admin" });
+      if (!opened.ok) throw new Error(opened.problem.detail);
+      const url = new URL(opened.url);
+      const answer = await ask(port, url.pathname + url.search, { headers: { host: url.host } });
+      return answer.headers["set-cookie"]?.[0]?.split(";")[0] ?? "";
+    },
+    ask: (path: string, options?: AskOptions) => ask(port, path, options),
+    async [Symbol.asyncDispose]() {
+      const closed = server.close();
+      await agents[Symbol.asyncDispose]();
+      for (const each of servers) {
+        each.close();
+        each.closeAllConnections();
+      }
+      await closed;
+    },
+  });
+}
+
+async function ask(port: number, path: string, o: AskOptions = {}): Promise<Answer> {
+  const req = request({
+    port,
+    host: "127.0.0.1",
+    path,
+    method: o.method ?? "GET",
+    headers: o.headers ?? {},
+    agent: false,
+  });
+  req.end(o.body);
+  const [res]: [IncomingMessage] = (await once(req, "response")) as [IncomingMessage];
+  const text = Buffer.concat(await res.toArray()).toString();
+  return { status: res.statusCode ?? 0, headers: res.headers, text };
+}
