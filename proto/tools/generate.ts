@@ -1,5 +1,5 @@
 /**
- * Runs the plugins of buf.gen.yaml. `node proto/tools/generate.ts` brings the committed files up to date, touching only
+ * Runs the plugins of the templates below. `node proto/tools/generate.ts` brings the committed files up to date, touching only
  * those that differ; with `--check` it changes nothing, names what is out of date and ends with 1.
  */
 import { execFileSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { parse } from "yaml";
 
 const root = new URL("../..", import.meta.url).pathname;
+const templates = ["buf.gen.yaml", "test/proto/buf.gen.yaml"];
 const checking = process.argv.includes("--check");
 const fresh = join(root, ".cache", `generated-${process.pid}`);
 
@@ -18,7 +19,10 @@ interface Difference {
 }
 
 try {
-  execFileSync("buf", ["generate", "--output", fresh], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  for (const template of templates) {
+    const args = ["generate", "--template", template, "--output", fresh];
+    execFileSync("buf", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  }
   const differences = outputFolders().flatMap(compareFolder);
   for (const { path } of differences) console.error(`${checking ? "out of date" : "generated"}: ${path}`);
   if (!checking) differences.forEach(write);
@@ -31,8 +35,11 @@ try {
 }
 
 function outputFolders(): string[] {
-  const config: { plugins: { out: string }[] } = parse(readFileSync(join(root, "buf.gen.yaml"), "utf8"));
-  return [...new Set(config.plugins.map((plugin) => plugin.out))];
+  const folders = templates.flatMap((template) => {
+    const config: { plugins: { out: string }[] } = parse(readFileSync(join(root, template), "utf8"));
+    return config.plugins.map((plugin) => plugin.out);
+  });
+  return [...new Set(folders)];
 }
 
 function compareFolder(folder: string): Difference[] {

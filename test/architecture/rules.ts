@@ -191,7 +191,7 @@ function floorOf(room: string): number {
 }
 
 function isGenerated(path: string): boolean {
-  return path.startsWith("src/gen/");
+  return /^(src|test)\/gen\//.test(path);
 }
 
 function isCode(path: string): boolean {
