@@ -30,6 +30,9 @@ const oids = {
 /** Bits of KeyUsage (RFC 5280 §4.2.1.3) in its one byte, with the count of unused low bits before it. */
 const keyUsage = { digitalSignature: "\x07\x80", keyCertSignAndCrlSign: "\x01\x06" };
 
+/** One subject alternative name, in ASCII. */
+export type SubjectName = { readonly uri: string } | { readonly dns: string };
+
 export interface CertificateRequest {
   readonly subject: string;
   readonly issuer: string;
@@ -38,7 +41,7 @@ export interface CertificateRequest {
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** What the key may do: sign certificates, or prove who is at an end of a connection. */
-  readonly role: { ca: true } | { ca: false; purposes: readonly KeyPurpose[]; uri: string };
+  readonly role: { ca: true } | { ca: false; purposes: readonly KeyPurpose[]; names: readonly SubjectName[] };
 }
 
 /** The certificate as PEM, signed by `issuerKey` (P-256, private). For a CA that is the key pair of the request itself. */
@@ -85,9 +88,16 @@ function extensions(request: CertificateRequest, issuerPublicKey: KeyObject): fo
     extension(oids.basicConstraints, true, sequence()),
     extension(oids.keyUsage, true, primitive(Type.BITSTRING, keyUsage.digitalSignature)),
     extension(oids.extKeyUsage, false, sequence(...role.purposes.map((purpose) => oid(keyPurposeOids[purpose])))),
-    extension(oids.subjectAltName, false, sequence(asn1.create(Class.CONTEXT_SPECIFIC, 6, false, role.uri))),
+    extension(oids.subjectAltName, false, sequence(...role.names.map(alternativeName))),
     ...common,
   ];
+}
+
+/** GeneralName of RFC 5280 §4.2.1.6: [2] is a DNS name, [6] a URI. */
+function alternativeName(name: SubjectName): forge.asn1.Asn1 {
+  return "dns" in name
+    ? asn1.create(Class.CONTEXT_SPECIFIC, 2, false, name.dns)
+    : asn1.create(Class.CONTEXT_SPECIFIC, 6, false, name.uri);
 }
 
 /** 127 random bits, positive and without a leading zero byte, so that the encoding is DER as it stands. */

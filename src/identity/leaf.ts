@@ -24,7 +24,11 @@ export function issueLeaf(authority: Authority, nowMs: number, lifetimeMs: numbe
       publicKey,
       notBefore: new Date(nowMs - backdatingMs),
       notAfter,
-      role: { ca: false, purposes: ["serverAuth", "clientAuth"], uri: `fairlead:agent:${authority.fingerprint}` },
+      role: {
+        ca: false,
+        purposes: ["serverAuth", "clientAuth"],
+        names: [{ uri: `fairlead:agent:${authority.fingerprint}` }],
+      },
     },
     authority.privateKey,
     authority.publicKey,

@@ -146,8 +146,8 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
         visit.signal,
       );
     } catch (error) {
+      // Who failed has closed the connection, or is still saying why; a visit's time bounds that.
       refusals.add(visit.address, error);
-      socket.destroy();
     }
   }
 

@@ -51,19 +51,12 @@ export async function openLink(
   signal: AbortSignal,
 ): Promise<Link> {
   const twin = carrier.fingerprint === deps.fingerprint;
-  // Streams may be opened by the very bytes that bring the Hello, before there is a link to hand them over with.
-  let early: IncomingStream[] | undefined = [];
   let link: Link | undefined;
-  const session = await sayHello(
-    carrier.stream,
-    deps,
-    twin ? from.dialled : deps.fingerprint < carrier.fingerprint,
-    signal,
-    (stream) => {
-      if (link && !early) deps.accept(link, stream);
-      else early?.push(stream);
-    },
-  );
+  const low = twin ? from.dialled : deps.fingerprint < carrier.fingerprint;
+  const session = await sayHello(carrier.stream, deps, low, signal, (stream) => {
+    // The session hands over no stream before this function has gone on, so only a twin's find no link.
+    if (link) deps.accept(link, stream);
+  });
   if (twin) throw refuseTwin(session, deps.hello);
   link = {
     fingerprint: carrier.fingerprint,
@@ -75,9 +68,6 @@ export async function openLink(
     close: (reason) => session.close(reason),
   };
   deps.opened(link);
-  const waiting = early;
-  early = undefined;
-  for (const stream of waiting) deps.accept(link, stream);
   return link;
 }
 

@@ -1,7 +1,7 @@
 /** Certificates as honest agents and attackers make them, for the tests of identity and link. */
 import { generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto";
 import { type Authority, makeAuthority, readAuthority } from "../../src/identity/authority.ts";
-import { issueCertificate, type KeyPurpose } from "../../src/identity/certificate.ts";
+import { issueCertificate, type KeyPurpose, type SubjectName } from "../../src/identity/certificate.ts";
 
 export const hourMs = 3_600_000;
 
@@ -25,6 +25,7 @@ export function newLeaf(
     notAfter?: Date;
     issuer?: string;
     ca?: true;
+    names?: readonly SubjectName[];
     keys?: { privateKey: KeyObject; publicKey: KeyObject };
   } = {},
 ): ForgedLeaf {
@@ -38,7 +39,11 @@ export function newLeaf(
       notAfter: differences.notAfter ?? new Date(nowMs + 24 * hourMs),
       role: differences.ca
         ? { ca: true }
-        : { ca: false, purposes: differences.purposes ?? ["serverAuth", "clientAuth"], uri: "fairlead:agent:test" },
+        : {
+            ca: false,
+            purposes: differences.purposes ?? ["serverAuth", "clientAuth"],
+            names: differences.names ?? [{ uri: "fairlead:agent:test" }],
+          },
     },
     authority.privateKey,
     authority.publicKey,
