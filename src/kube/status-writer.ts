@@ -8,7 +8,7 @@ import { createKeyedWorker } from "../base/keyed-worker.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeClient } from "./client.ts";
 import { isConflict, isNotFound } from "./errors.ts";
-import { type Draft, type JsonObject, keyOf, type ObjectMeta, type Resource } from "./object.ts";
+import { type Draft, type JsonObject, keyOf, type ObjectMeta, type Resource, refOf } from "./object.ts";
 import type { ResourceKind } from "./resource-kind.ts";
 
 export interface StatusWriter<Status> {
@@ -26,7 +26,7 @@ export interface StatusWriter<Status> {
 }
 
 export interface StatusWriterDeps<Spec, Status> {
-  client: Pick<KubeClient, "applyStatus">;
+  client: Pick<KubeClient, "applyStatus" | "get">;
   kind: ResourceKind<Resource<Spec, Status>>;
   clock: Clock;
   log: Log;
@@ -61,14 +61,20 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
     try {
       await client.applyStatus(kind, wanted, { force: true }, signal);
     } catch (error) {
-      // Gone, or replaced by another object of the same name: this status belongs to nobody.
-      if (!isNotFound(error) && !isOtherObject(error)) throw error;
+      if (!isNotFound(error) && !(isConflict(error) && (await isReplaced(wanted.metadata, signal)))) throw error;
+      // Gone, or replaced by another object of its name: this status belongs to nobody.
       if (entries.get(key) === entry) entries.delete(key);
       return;
     }
     entry.written = json;
     entry.writtenAt = clock.monotonic();
     if (!isDeepStrictEqual(entry.json, json)) worker.add(key, minGapMs);
+  }
+
+  /** A conflict may also pass by itself; only another uid says that the object that was meant is no more. */
+  async function isReplaced(metadata: ObjectMeta, signal: AbortSignal): Promise<boolean> {
+    const present = await client.get(kind, refOf(keyOf({ metadata })), signal);
+    return present?.metadata.uid !== metadata.uid;
   }
 
   return {
@@ -96,9 +102,4 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
 /** Without a resourceVersion, which would make the write fail whenever anything else about the object has changed. */
 function identityOf({ name, namespace, uid }: ObjectMeta): ObjectMeta {
   return { ...(name ? { name } : {}), ...(namespace ? { namespace } : {}), ...(uid ? { uid } : {}) };
-}
-
-/** The precondition that is in `metadata.uid` did not hold. Other conflicts pass, because the write is forced. */
-function isOtherObject(error: unknown): boolean {
-  return isConflict(error) && /\buid\b/i.test(error.message);
 }
