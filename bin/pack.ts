@@ -3,7 +3,7 @@
  * so the package holds JavaScript with declarations beside it, in the folders of the sources.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -13,8 +13,9 @@ rmSync(stage, { recursive: true, force: true });
 mkdirSync(stage, { recursive: true });
 const emit = ["--noEmit", "false", "--outDir", stage, "--declaration", "--rewriteRelativeImportExtensions"];
 run("tsc", ["--project", join(root, "tsconfig.build.json"), ...emit]);
-for (const name of ["bin/fairlead", "LICENSE", "README.md", "CHANGELOG.md"]) {
-  if (existsSync(join(root, name))) cpSync(join(root, name), join(stage, name));
+const data = globSync("src/**/*.json", { cwd: root });
+for (const name of [...data, "bin/fairlead", "charts", "LICENSE", "README.md", "CHANGELOG.md"]) {
+  cpSync(join(root, name), join(stage, name), { recursive: true });
 }
 writeFileSync(join(stage, "package.json"), `${JSON.stringify(describePackage(), null, 2)}\n`);
 const packed = run("npm", ["pack", "--silent", "--pack-destination", join(root, "dist"), stage]).trim();
