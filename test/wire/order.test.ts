@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import fc from "fast-check";
+import { ReceiveCredit, SendCredit } from "../../src/wire/credit.ts";
+import { Inbox } from "../../src/wire/inbox.ts";
+import { Priority, Scheduler, type Turn } from "../../src/wire/scheduler.ts";
+
+/** Has so many frames of so many bytes to send, and writes down when it sends one. */
+function turn(name: string, priority: Priority, frames: number, log: string[]): Turn {
+  let left = frames;
+  return {
+    priority,
+    waiting: false,
+    take(out, maxData) {
+      left -= 1;
+      log.push(name);
+      const frame = new Uint8Array(Math.min(100, maxData));
+      out.push(frame);
+      return frame.length;
+    },
+    sendable: () => left > 0,
+  };
+}
+
+suite("who goes first", () => {
+  test("control, then interactive, then normal, then bulk", () => {
+    const log: string[] = [];
+    const scheduler = new Scheduler();
+    scheduler.ready(turn("bulk", Priority.BULK, 1, log));
+    scheduler.ready(turn("unsaid", Priority.UNSPECIFIED, 1, log));
+    scheduler.ready(turn("normal", Priority.NORMAL, 1, log));
+    scheduler.ready(turn("interactive", Priority.INTERACTIVE, 1, log));
+    scheduler.ready(turn("control", Priority.CONTROL, 1, log));
+    scheduler.pull([], 10_000, 65_536);
+    assert.deepEqual(log, ["control", "interactive", "unsaid", "normal", "bulk"]);
+  });
+
+  test("streams of one class take turns, a frame each", () => {
+    const log: string[] = [];
+    const scheduler = new Scheduler();
+    scheduler.ready(turn("a", Priority.NORMAL, 3, log));
+    scheduler.ready(turn("b", Priority.NORMAL, 2, log));
+    scheduler.ready(turn("c", Priority.NORMAL, 1, log));
+    scheduler.pull([], 10_000, 65_536);
+    assert.deepEqual(log.join(""), "abcaba");
+  });
+
+  test("a stream that becomes ready goes before the rest of a lower class", () => {
+    const log: string[] = [];
+    const scheduler = new Scheduler();
+    scheduler.ready(turn("bulk", Priority.BULK, 4, log));
+    scheduler.pull([], 200, 65_536);
+    scheduler.ready(turn("key", Priority.INTERACTIVE, 1, log));
+    scheduler.pull([], 10_000, 65_536);
+    assert.deepEqual(log, ["bulk", "bulk", "key", "bulk", "bulk"]);
+  });
+
+  test("no more is pulled than there is room for, and a stream stands in line once", () => {
+    const log: string[] = [];
+    const scheduler = new Scheduler();
+    const one = turn("a", Priority.NORMAL, 100, log);
+    scheduler.ready(one);
+    scheduler.ready(one);
+    assert.equal(scheduler.pull([], 250, 65_536), 250);
+    assert.equal(log.length, 3);
+  });
+});
+
+suite("credit", () => {
+  test("is given back in portions, and what was given equals what was consumed", () => {
+    const credit = new ReceiveCredit(1000);
+    assert.equal(credit.arrived(1000), true);
+    assert.equal(credit.consumed(249), false);
+    assert.equal(credit.consumed(1), true);
+    assert.equal(credit.give(), 250);
+    assert.equal(credit.give(), 0);
+    assert.equal(credit.arrived(250), true);
+    assert.equal(credit.arrived(1), false);
+  });
+
+  test("is refused when it adds up to more than can be counted", () => {
+    const credit = new SendCredit(10);
+    assert.equal(credit.add(2n ** 64n - 1n), false);
+    assert.equal(credit.available, 10);
+    assert.equal(credit.add(BigInt(Number.MAX_SAFE_INTEGER) - 10n), true);
+  });
+});
+
+suite("what was not read yet", () => {
+  test("comes out in order and whole, however it came in", () => {
+    const piece = fc.tuple(fc.integer({ min: 1, max: 9000 }), fc.integer({ min: 1, max: 20 }), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+        const inbox = new Inbox();
+        const written: Buffer[] = [];
+        const read: Uint8Array[] = [];
+        let bytes = 0;
+        for (const [size, pinned, readOne] of pieces) {
+          const part = new Uint8Array(size * pinned).subarray(0, size).fill(written.length);
+          written.push(Buffer.from(part));
+          inbox.push(part);
+          bytes += size;
+          const out = readOne ? inbox.shift() : undefined;
+          if (out !== undefined) {
+            bytes -= out.length;
+            read.push(out);
+          }
+          assert.equal(inbox.bytes, bytes);
+        }
+        for (let out = inbox.shift(); out !== undefined; out = inbox.shift()) read.push(out);
+        assert.deepEqual(Buffer.concat(read), Buffer.concat(written));
+        assert.equal(inbox.bytes, 0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a quarter of a million single bytes cost little more than their number", () => {
+    const inbox = new Inbox();
+    const chunk = new Uint8Array(64 * 1024);
+    for (let i = 0; i < 256 * 1024; i++) inbox.push(chunk.subarray(i % chunk.length, (i % chunk.length) + 1));
+    let pieces = 0;
+    let held = 0;
+    for (let piece = inbox.shift(); piece !== undefined; piece = inbox.shift()) {
+      pieces += 1;
+      held += piece.buffer.byteLength;
+    }
+    assert.ok(pieces < 50, `${pieces} pieces`);
+    assert.ok(held < 300 * 1024, `${held} bytes are held`);
+  });
+});
