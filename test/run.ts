@@ -28,8 +28,9 @@ const checks: Step[] = [
 const modes: Record<string, () => Promise<boolean>> = {
   check: () => runChecks(checks),
   // An end-to-end test is not named *.test.ts, so this is every test that needs no cluster.
-  test: () => runTests(["test/**/*.test.ts"], Math.max(2, availableParallelism())),
-  e2e: async () => hasClusters() && runTests(["test/e2e/*.e2e.ts", "test/contract/*.e2e.ts"], 1),
+  test: () => runTests(["test/**/*.test.ts"], { concurrency: Math.max(2, availableParallelism()), timeoutMs: 120_000 }),
+  e2e: async () =>
+    hasClusters() && runTests(["test/contract/*.e2e.ts", "test/e2e/*.e2e.ts"], { concurrency: 1, timeoutMs: 600_000 }),
 };
 
 const mode = modes[process.argv[2] ?? ""];
@@ -59,13 +60,15 @@ async function runChecks(steps: Step[]): Promise<boolean> {
   return failed.length === 0;
 }
 
-async function runTests(patterns: string[], concurrency: number): Promise<boolean> {
+/** `timeoutMs` ends a test that hangs, and a file whose process does not end. */
+async function runTests(patterns: string[], o: { concurrency: number; timeoutMs: number }): Promise<boolean> {
   const files = globSync(patterns, { cwd: root }).sort();
   if (files.length === 0) {
     console.error(`There is no test like ${patterns.join(" or ")}.`);
     return false;
   }
-  const options = ["--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, "--test-timeout=600000"];
+  const bounds = [`--test-concurrency=${o.concurrency}`, `--test-timeout=${o.timeoutMs}`];
+  const options = ["--test", "--test-reporter=spec", ...bounds];
   const startedAt = performance.now();
   const { code, output } = await run(["node", ...options, ...files], true);
   const passed = count(output, "pass");
