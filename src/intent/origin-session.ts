@@ -20,8 +20,11 @@ import { type HostState, intentLimits, type Orphan, type RefusedWish, type Wish,
 export interface WishBook {
   /** Every object that is wished for at the host, or held there and being deleted. */
   heads(): Iterable<WishHead & { readonly deleted: boolean }>;
-  /** The present word about one object; undefined when the origin does not know it. */
-  word(uid: string): Wish | "deleted" | undefined;
+  /**
+   * The present word about one object; "unspoken" when the origin knows it and has nothing to say now, undefined when it
+   * does not know it.
+   */
+  word(uid: string): Wish | "deleted" | "unspoken" | undefined;
 }
 
 /** Told what the host says. Called in the order of the conversation; must not throw. */
@@ -65,6 +68,7 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
 
   function say(uid: string): pb.SyncRequest | undefined {
     const word = book.word(uid);
+    if (word === "unspoken") return undefined;
     const key = word === undefined ? undefined : word === "deleted" ? word : word.hash;
     const before = said.get(uid);
     if (key === before) return undefined;
@@ -109,6 +113,8 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
           news.refused(refusalFromMessage(message.value));
           return;
         case "gone":
+          // It is said again when the object comes back to this host.
+          if (said.get(message.value.uid) === "deleted") said.delete(message.value.uid);
           news.gone(message.value.uid);
           return;
         case "orphans":

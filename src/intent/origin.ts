@@ -12,9 +12,7 @@ import { createOriginSession, type HostNews, type OriginSession, type WishBook }
 
 /** How a link is, as far as intent cares. */
 export interface LinkWatch {
-  /** Peers whose link is up now. */
-  connected(): Iterable<string>;
-  /** Calls `fn` whenever a peer's link has come up or gone down. */
+  /** Calls `fn` for each link that is up, soon, and then whenever one has come up or gone down. Returns how to end that. */
   subscribe(fn: (peer: string, up: boolean) => void): () => void;
 }
 
@@ -109,7 +107,6 @@ export function createIntentOrigin(deps: OriginDeps): IntentOrigin {
   }
 
   const unsubscribe = deps.links.subscribe((peer, up) => (up ? start(peer) : stop(peer)));
-  for (const peer of deps.links.connected()) start(peer);
 
   return {
     changed: (peer, uid) => talks.get(peer)?.session?.changed(uid),

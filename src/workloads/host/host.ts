@@ -1,18 +1,20 @@
 /** The host's half: what peers run here. */
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
 import type { WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
-import { createIntentHost, type IntentCaller } from "../../intent/host.ts";
+import { createIntentHost } from "../../intent/host.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { keyOf, type ObjectRef } from "../../kube/object.ts";
 import type { PodAccess } from "../../kube/pods.ts";
 import { createReflector } from "../../kube/reflector.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
+import type { Roster } from "../../peering/roster.ts";
 import { createLatest } from "../latest.ts";
 import { createWorkloadBook } from "./book.ts";
+import { callingPeer } from "./caller.ts";
 import { createCrashLines } from "./crash-lines.ts";
 import { portName, selectorOf } from "./manifests.ts";
 import { annotations } from "./names.ts";
@@ -26,12 +28,8 @@ export interface HostDeps {
   client: KubeClient;
   /** Reads what containers printed. */
   logs: PodAccess["logs"];
-  /** Who calls, as the link proves it; throws a ConnectError when the caller is no peer. */
-  caller(context: HandlerContext): IntentCaller;
-  /** What a peer may do here now; nothing for one that is not in the roster. */
-  grants(fingerprint: string): readonly string[];
-  /** Calls `fn` with a peer's fingerprint when its grants may have changed. */
-  subscribeGrants(fn: (fingerprint: string) => void): () => void;
+  /** Who our peers are, and what they may do here now. */
+  roster: Pick<Roster, "byFingerprint" | "subscribe">;
   clock: Clock;
   log: Log;
   /** Bounds of what one peer may hold here; those of intent unless given. */
@@ -83,9 +81,11 @@ export function createHost(deps: HostDeps): WorkloadHost {
   const namespaces = createPeerNamespaces({ client, clock });
   const rooms = new Map<string, Room>();
   const statusListeners = new Set<(key: string) => void>();
-  const statuses = createStatusWriter<Workload>({ client, kind: workloads, clock, log });
+  const statuses = createStatusWriter({ client, kind: workloads, clock, log });
   const lines = createCrashLines({ logs: deps.logs, onRead: (key) => runner.add(key), clock, log });
   const runner = createRunner({ client, book, namespaces, room, lines, statuses, onStatus, clock, log });
+
+  const grants = (fingerprint: string): readonly string[] => deps.roster.byFingerprint(fingerprint)?.grants ?? [];
 
   function onStatus(key: string): void {
     for (const fn of statusListeners) fn(key);
@@ -113,7 +113,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     client,
     book,
     namespaces,
-    grants: deps.grants,
+    grants,
     statusOf: runner.statusOf,
     subscribeStatus(fn: (key: string) => void) {
       statusListeners.add(fn);
@@ -122,7 +122,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     clock,
   };
   const intent = createIntentHost({
-    caller: deps.caller,
+    caller: callingPeer,
     kinds: new Map([["workload", (caller) => createHeldStore(storeDeps, caller)]]),
     clock,
     log,
@@ -130,12 +130,12 @@ export function createHost(deps: HostDeps): WorkloadHost {
   });
   const unsubscribe = [
     book.latest.subscribe((key) => runner.add(key)),
-    deps.subscribeGrants((fp) => intent.reconsider(fp)),
+    deps.roster.subscribe(({ after }) => after && intent.reconsider(after.fingerprint)),
   ];
 
   return {
     intent: intent.service,
-    service: createWorkloadService({ caller: deps.caller, client, book, grants: deps.grants }),
+    service: createWorkloadService({ caller: callingPeer, client, book, grants }),
     find(fingerprint, app) {
       const named = [...book.of(fingerprint).values()].filter(({ spec: { origin } }) => {
         return (

@@ -35,7 +35,7 @@ export interface RunnerDeps {
   namespaces: PeerNamespaces;
   room(namespace: string): Room;
   lines: CrashLines;
-  statuses: StatusWriter<Workload>;
+  statuses: StatusWriter<WorkloadStatus>;
   /** Told when what `statusOf` says has changed. */
   onStatus(key: string): void;
   clock: Clock;

@@ -1,0 +1,102 @@
+/** Reads what a host says of an app. A peer wrote it: whatever the API server would not take, or is too long, is left out. Pure. */
+import { create, fromJsonString } from "@bufbuild/protobuf";
+import { type AppPod, AppPodSchema } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
+import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+
+/** What of a RemoteApp's status the host decides. */
+export type HostStatus = Pick<
+  RemoteAppStatus,
+  | "phase"
+  | "reason"
+  | "message"
+  | "hostNamespace"
+  | "replicas"
+  | "readyReplicas"
+  | "updatedReplicas"
+  | "availableReplicas"
+  | "selector"
+  | "pods"
+>;
+
+/** Phases that a host may report; the others are the origin's own words. */
+const phases = new Set(["Pending", "Progressing", "Ready", "Degraded", "Held", "Deleting"]);
+
+const most = { word: 128, message: 2048, podMessage: 512, lines: 4096, name: 253, selector: 1024, pods: 100 };
+
+export function readHostStatus(text: string): HostStatus {
+  let status: RemoteAppStatus;
+  try {
+    status = fromJsonString(RemoteAppStatusSchema, text, { ignoreUnknownFields: true });
+  } catch {
+    return unreadable();
+  }
+  const { phase = "" } = status;
+  if (!phases.has(phase)) return unreadable();
+  return {
+    phase,
+    reason: word(status.reason) ?? phase,
+    message: cut(status.message ?? "", most.message),
+    hostNamespace: cut(status.hostNamespace ?? "", most.name),
+    replicas: count(status.replicas),
+    readyReplicas: count(status.readyReplicas),
+    updatedReplicas: count(status.updatedReplicas),
+    availableReplicas: count(status.availableReplicas),
+    selector: cut(status.selector ?? "", most.selector),
+    pods: uniquePods(status.pods.slice(0, most.pods).map(podOf)),
+  };
+}
+
+/** One CamelCase word, as a condition's reason has to be; undefined when it is none. */
+export function word(text: string | undefined): string | undefined {
+  return text !== undefined && text.length <= most.word && /^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/.test(text)
+    ? text
+    : undefined;
+}
+
+export function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+
+function unreadable(): HostStatus {
+  const counts = { replicas: 0, readyReplicas: 0, updatedReplicas: 0, availableReplicas: 0 };
+  const message =
+    "The host's agent says how the app is in words that this agent does not understand; upgrade this one.";
+  return {
+    phase: "Progressing",
+    reason: "UnreadableStatus",
+    message,
+    hostNamespace: "",
+    selector: "",
+    pods: [],
+    ...counts,
+  };
+}
+
+function podOf(pod: AppPod): AppPod {
+  const { startedAt } = pod;
+  return create(AppPodSchema, {
+    name: cut(pod.name ?? "", most.name),
+    phase: cut(pod.phase ?? "", most.word),
+    ready: pod.ready ?? false,
+    restarts: count(pod.restarts),
+    ...(pod.reason === undefined ? {} : { reason: cut(pod.reason, most.word) }),
+    ...(pod.message === undefined ? {} : { message: cut(pod.message, most.podMessage) }),
+    ...(pod.exitCode === undefined ? {} : { exitCode: pod.exitCode }),
+    ...(startedAt !== undefined && isTime(startedAt) ? { startedAt } : {}),
+    ...(pod.node === undefined ? {} : { node: cut(pod.node, most.name) }),
+    ...(pod.lastLines === undefined ? {} : { lastLines: cut(pod.lastLines, most.lines) }),
+  });
+}
+
+/** The name is the list's key. */
+function uniquePods(pods: AppPod[]): AppPod[] {
+  return [...new Map(pods.filter(({ name }) => name).map((pod) => [pod.name, pod])).values()];
+}
+
+function count(value: number | undefined): number {
+  return Math.max(0, value ?? 0);
+}
+
+function isTime(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/.test(text) && !Number.isNaN(Date.parse(text));
+}

@@ -1,0 +1,184 @@
+/** The origin's half: RemoteApps of this cluster, carried out by peers and mirrored back. */
+import { create, fromJsonString } from "@bufbuild/protobuf";
+import { createClient, type Transport } from "@connectrpc/connect";
+import type { Clock } from "../../base/clock.ts";
+import { createKeyedWorker } from "../../base/keyed-worker.ts";
+import type { Log } from "../../base/log.ts";
+import { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
+import { type CheckResponse, WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
+import { RemoteAppSpecSchema, type RemoteAppStatus } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { createIntentOrigin } from "../../intent/origin.ts";
+import type { Orphan } from "../../intent/wish.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import type { EventRecorder } from "../../kube/event-recorder.ts";
+import { keyOf } from "../../kube/object.ts";
+import { createReflector } from "../../kube/reflector.ts";
+import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
+import { createStatusWriter } from "../../kube/status-writer.ts";
+import type { LinkStatus } from "../../peering/link-status.ts";
+import type { Roster } from "../../peering/roster.ts";
+import { createLatest } from "../latest.ts";
+import { createAppBook } from "./app-book.ts";
+import { decide, type PeerView } from "./decide.ts";
+import { watchLinks } from "./link-watch.ts";
+import { annotations, finalizer, heldBy } from "./wishes.ts";
+
+export interface OriginDeps {
+  client: KubeClient;
+  roster: Pick<Roster, "get" | "subscribe" | "synced">;
+  /** RPC with a peer. */
+  transport(peer: string): Transport;
+  /** How the link to a peer is, and news of it. */
+  links: { status(peer: string): LinkStatus; subscribe(fn: (peer: string, status: LinkStatus) => void): () => void };
+  events: Pick<EventRecorder, "record">;
+  clock: Clock;
+  log: Log;
+}
+
+/** An app that a peer runs for us and that no RemoteApp here stands for. */
+export interface OrphanAtPeer extends Orphan {
+  readonly peer: string;
+}
+
+export interface WorkloadOrigin {
+  /** The RemoteApps of this cluster as they are now, by "namespace/name". */
+  get(key: string): RemoteApp | undefined;
+  list(): RemoteApp[];
+  /** Calls the listener for each RemoteApp, at once, and then after each change. */
+  subscribe(listener: (key: string, app: RemoteApp | undefined) => void): () => void;
+  /** Resolves when all RemoteApps are known. */
+  synced(signal: AbortSignal): Promise<void>;
+  /** What connected peers run for us and we do not know. */
+  orphans(): OrphanAtPeer[];
+  /** Makes a RemoteApp that takes over an orphan with what it runs. Throws a KubeError when there is one by its name. */
+  adopt(peer: string, uid: string, signal: AbortSignal): Promise<RemoteApp>;
+  /** Has the peer delete an orphan. Throws a ConnectError. */
+  deleteOrphan(peer: string, uid: string, signal: AbortSignal): Promise<void>;
+  /** Whether the peer would run an app with this spec (JSON text). Throws a ConnectError. */
+  check(peer: string, spec: string, signal: AbortSignal): Promise<CheckResponse>;
+  /** Age of the oldest unfinished work, in milliseconds; for health. */
+  oldestPendingMs(): number;
+  close(): Promise<void>;
+}
+
+export function createOrigin(deps: OriginDeps): WorkloadOrigin {
+  const { client, roster, clock, log } = deps;
+  const latest = createLatest(createReflector({ client, kind: remoteApps, clock, log }));
+  const statuses = createStatusWriter({ client, kind: remoteApps, clock, log });
+  const book = createAppBook({ latest, clock, onHeard: (key) => worker.add(key) });
+  const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
+  /** By UID, the status that was decided last; the API server may not have it yet. */
+  const decided = new Map<string, RemoteAppStatus>();
+  const intent = createIntentOrigin({
+    kind: "workload",
+    links: watchLinks({ roster, links: deps.links, ready: (signal) => latest.synced(signal) }),
+    sync: (peer, requests, signal) => createClient(IntentService, deps.transport(peer)).sync(requests, { signal }),
+    book: book.wishesAt,
+    news: book.newsFrom,
+    clock,
+    log,
+  });
+
+  async function run(key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
+    // Before the roster is known, every peer would look unknown.
+    await roster.synced(signal);
+    const app = latest.get(key);
+    if (!app) return;
+    const before = decided.get(app.metadata.uid ?? "") ?? app.status;
+    const decision = decide({ app, before, heard: book.heard(app), peer: viewOf, now: clock.now() });
+    for (const happening of decision.happenings) deps.events.record(app, { ...happening, action: "Mirror" });
+    if (decision.hold !== undefined) {
+      const held = await hold(app, decision.hold, signal);
+      book.forgetHeard(app);
+      latest.put(held);
+      return;
+    }
+    tellPeer(app);
+    if (!decision.status) return;
+    if (decision.happenings.length > 0) logChange(key, app, decision.status);
+    decided.set(app.metadata.uid ?? "", decision.status);
+    statuses.write({ metadata: app.metadata, status: decision.status });
+    return decision.againMs === undefined ? undefined : { againMs: decision.againMs };
+  }
+
+  /** Writes who holds the app before the first wish goes there, in one step with the finalizer. */
+  function hold(app: RemoteApp, peer: string | null, signal: AbortSignal): Promise<RemoteApp> {
+    const { namespace, name = "", resourceVersion = "", finalizers = [] } = app.metadata;
+    const others = finalizers.filter((other) => other !== finalizer);
+    const metadata = {
+      // Somebody else's finalizer that came meanwhile must not be lost.
+      resourceVersion,
+      finalizers: peer === null ? others : [...others, finalizer],
+      annotations: { [annotations.heldBy]: peer },
+    };
+    return client.mergePatch(remoteApps, { namespace, name }, { metadata }, signal);
+  }
+
+  function tellPeer(app: RemoteApp): void {
+    const holder = heldBy(app);
+    if (holder !== undefined) intent.changed(holder, app.metadata.uid ?? "");
+  }
+
+  function viewOf(name: string): PeerView {
+    const known = roster.get(name) !== undefined;
+    if (!known) return { known, connected: false, since: 0 };
+    const { state, since } = deps.links.status(name);
+    return { known, connected: state === "connected", since };
+  }
+
+  function logChange(key: string, app: RemoteApp, { phase, reason, message }: RemoteAppStatus): void {
+    log.info({ app: key, peer: app.spec.peer, phase, reason, detail: message }, "A remote app changed");
+  }
+
+  function onError(key: string, error: unknown, attempt: number): void {
+    log.warn({ app: key, err: error, attempt }, "A remote app could not be brought forward; it is tried again");
+  }
+
+  function wake(peer: string): void {
+    for (const app of latest.list()) {
+      if (app.spec.peer === peer || heldBy(app) === peer) worker.add(keyOf(app));
+    }
+  }
+
+  const unsubscribe = [
+    latest.subscribe((key, app, before) => {
+      if (app) {
+        worker.add(key);
+        return;
+      }
+      statuses.forget(key);
+      decided.delete(before?.metadata.uid ?? "");
+      // Someone took the finalizer away: the peer hears that nobody here knows the app any more.
+      if (before) tellPeer(before);
+    }),
+    roster.subscribe(({ name }) => wake(name)),
+    deps.links.subscribe((peer) => wake(peer)),
+  ];
+
+  return {
+    get: (key) => latest.get(key),
+    list: () => [...latest.list()],
+    subscribe: (listener) => latest.subscribe(listener),
+    synced: (signal) => latest.synced(signal),
+    orphans: book.orphans,
+    async adopt(peer, uid, signal) {
+      const orphan = book.orphans().find((one) => one.peer === peer && one.uid === uid);
+      if (!orphan) throw new Error(`${peer} names no orphan with the UID ${uid}. See: fairlead app orphans`);
+      const spec = create(RemoteAppSpecSchema, { ...fromJsonString(RemoteAppSpecSchema, orphan.spec), peer });
+      const { namespace, name } = orphan;
+      const metadata = { namespace, name, annotations: { [annotations.adopts]: uid } };
+      return client.create(remoteApps, { metadata, spec }, signal);
+    },
+    async deleteOrphan(peer, uid, signal) {
+      await createClient(WorkloadService, deps.transport(peer)).deleteOrphan({ uid }, { signal });
+    },
+    check: (peer, spec, signal) => createClient(WorkloadService, deps.transport(peer)).check({ spec }, { signal }),
+    oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),
+    async close() {
+      for (const end of unsubscribe) end();
+      await intent.close();
+      await worker.close();
+      await Promise.all([statuses.close(), latest.close()]);
+    },
+  };
+}
