@@ -34,8 +34,8 @@ export interface IncomingDial {
 }
 
 export interface ExitDeps {
-  /** An app among those that the peer with this fingerprint runs here; never another's. */
-  findApp(fingerprint: string, app: { namespace: string; name: string }): HostedApp | undefined;
+  /** An app among those that the peer with this fingerprint runs here, never another's; that very one, if a uid is given. */
+  findApp(fingerprint: string, app: { namespace: string; name: string; uid?: string }): HostedApp | undefined;
   /** What the host's rules say about this caller reaching this target. Asked on every open, so it must be cheap. */
   permit(caller: ExitCaller, target: AppTarget): Permission;
   dialService: ServiceDialer;
@@ -59,7 +59,6 @@ export interface Exit {
 const refusalReason = {
   "not-found": Reason.NOT_FOUND,
   denied: Reason.DENIED,
-  "not-ready": Reason.NOT_READY,
   unsupported: Reason.UNSUPPORTED,
   malformed: Reason.NOT_FOUND,
 } as const;
@@ -101,7 +100,7 @@ export function createExit(deps: ExitDeps): Exit {
       return;
     }
     const passage: Passage = { caller, target, ended: new AbortController() };
-    const done = pass(passage, dial, decision.app.service, decision.port.number)
+    const done = pass(passage, dial, decision.app, decision.port.number)
       .catch((error: unknown) => log.debug({ peer: caller.peer, err: error }, "dial lost"))
       .finally(() => passages.delete(passage));
     passages.set(passage, done);
@@ -117,21 +116,18 @@ export function createExit(deps: ExitDeps): Exit {
     dial.refuse(reason, message);
   }
 
-  async function pass(
-    passage: Passage,
-    dial: IncomingDial,
-    service: HostedApp["service"],
-    port: number,
-  ): Promise<void> {
+  async function pass(passage: Passage, dial: IncomingDial, app: HostedApp, port: number): Promise<void> {
     const { caller, target, ended } = passage;
     const giveUp = dial.signal ? AbortSignal.any([dial.signal, ended.signal]) : ended.signal;
     const made = await connectService(
       deps.dialService,
-      { service, port, clock, timeoutMs: deps.connectTimeoutMs ?? 10_000 },
+      { service: app.service, port, clock, timeoutMs: deps.connectTimeoutMs ?? 10_000 },
       giveUp,
     );
     if (!made.ok) {
-      refuse(dial, caller, formatTarget(target), made.reason, made.message);
+      const unready = !app.ready && made.reason !== Reason.CANCELLED;
+      const reason = unready ? Reason.NOT_READY : made.reason;
+      refuse(dial, caller, formatTarget(target), reason, unready ? `${app.message} (${made.message})` : made.message);
       return;
     }
     const stream = accept(dial, made.socket);

@@ -3,19 +3,21 @@ import { type AppTarget, formatTarget } from "./target.ts";
 
 /** An app that a peer runs here, as far as reaching it goes. */
 export interface HostedApp {
-  /** UID of the RemoteApp at its origin. */
-  readonly uid: string;
   /** The Service in front of its pods, in the namespace that is the peer's own. */
   readonly service: { readonly namespace: string; readonly name: string };
   readonly ports: readonly AppPort[];
-  /** Whether some pod of it can take connections, and, if none can, why. One ready replica of three is enough. */
-  readonly readiness: { readonly ready: true } | { readonly ready: false; readonly reason: string };
+  /**
+   * Whether it is known to work, and if not, why. It is dialled all the same, because one ready pod of three is enough and
+   * news may be late; this says why when nobody answers.
+   */
+  readonly ready: boolean;
+  readonly message: string;
 }
 
 /** The host's answer to an open, before anything is dialled. */
 export type ExitDecision =
   | { readonly ok: true; readonly app: HostedApp; readonly port: AppPort }
-  | { readonly ok: false; readonly reason: "not-found" | "denied" | "not-ready"; readonly message: string };
+  | { readonly ok: false; readonly reason: "not-found" | "denied"; readonly message: string };
 
 /** What a policy says about one open. `rule` names the rule that spoke. */
 export type Permission =
@@ -30,7 +32,7 @@ export function decideExit(target: AppTarget, permission: Permission, app: Hoste
   if (!permission.allowed) {
     return { ok: false, reason: "denied", message: `${permission.message} (rule: ${permission.rule})` };
   }
-  if (!app || (target.uid !== undefined && target.uid !== app.uid)) {
+  if (!app) {
     const { namespace, name } = target;
     return { ok: false, reason: "not-found", message: `No app of yours called ${namespace}/${name} runs here.` };
   }
@@ -40,6 +42,5 @@ export function decideExit(target: AppTarget, permission: Permission, app: Hoste
     const message = `The app ${formatTarget({ namespace: target.namespace, name: target.name })} does not declare ${asked}; its ports: ${listPorts(app.ports)}.`;
     return { ok: false, reason: "not-found", message };
   }
-  if (!app.readiness.ready) return { ok: false, reason: "not-ready", message: app.readiness.reason };
   return { ok: true, app, port };
 }

@@ -281,10 +281,13 @@ describe("the path door", () => {
     assert.deepEqual(await ask("/apps/shop/new/http/"), [503, "not-placed"]);
     world.show({ ...app, name: "later" });
     assert.deepEqual(await ask("/apps/shop/later/http/"), [404, "not-found-at-peer"]);
-    world.agents.offer("web", 1, { readiness: { ready: false, reason: "CrashLoopBackOff" } });
+    world.agents.offer("web", 1, { ready: false, message: "CrashLoopBackOff" });
     assert.deepEqual(await ask("/apps/shop/web/http/"), [404, "not-found-at-peer"], "the port has changed there");
-    world.agents.offer("web", app.ports[0]?.number ?? 0, { readiness: { ready: false, reason: "CrashLoopBackOff" } });
-    assert.deepEqual(await ask("/apps/shop/web/http/"), [503, "not-ready"]);
+    world.agents.offer("slow", 1, { ready: false, message: "CrashLoopBackOff" });
+    world.show({ ...app, name: "slow", uid: "uid-slow", ports: [{ name: "http", number: 1 }] });
+    assert.deepEqual(await ask("/apps/shop/slow/http/"), [503, "not-ready"]);
+    world.agents.offer("web", app.ports[0]?.number ?? 0, { ready: false, message: "one of two is not ready" });
+    assert.equal((await world.ask("/apps/shop/web/http/", { headers: bearer })).status, 200);
     world.agents.permission = { allowed: false, rule: "grants/apps", message: "No grant." };
     assert.deepEqual(await ask("/apps/shop/web/http/"), [403, "refused"]);
     world.agents.permission = { allowed: true };

@@ -16,7 +16,7 @@ import { hashToken } from "../../src/console/auth/token.ts";
 import type { AppView } from "../../src/console/doors/app-view.ts";
 import type { PeerPresence } from "../../src/console/doors/explain.ts";
 import { type ConsoleServer, createConsoleServer } from "../../src/console/server.ts";
-import { startTwoAgents, type TwoAgents } from "../tunnel/two-agents.ts";
+import { startTwoAgents, type TwoAgents, uidOf } from "../tunnel/two-agents.ts";
 
 export const token = "flt_0123456789abcdefghijklmnopqrstuvwxyz";
 export const bearer = { authorization: `Bearer ${token}` };
@@ -94,8 +94,8 @@ export async function startConsole(
       const ports = more.ports?.map((each) => ({ ...each, number: address.port })) ?? [
         { name: "http", number: address.port },
       ];
-      const hosted = agents.offer(name, address.port, { ports });
-      const view: AppView = { namespace: "shop", name, uid: hosted.uid, peer: "there", ...more, ports };
+      agents.offer(name, address.port, { ports });
+      const view: AppView = { namespace: "shop", name, uid: uidOf(name), peer: "there", ...more, ports };
       show(view);
       return view;
     },

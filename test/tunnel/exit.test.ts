@@ -9,7 +9,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Network, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { TunnelError, type TunnelFailure } from "../../src/tunnel/tunnel-error.ts";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
-import { startTwoAgents } from "./two-agents.ts";
+import { startTwoAgents, uidOf } from "./two-agents.ts";
 import { until } from "./until.ts";
 
 const peer = "there";
@@ -111,14 +111,14 @@ describe("a dial of an app's port", () => {
   test("is refused with a reason: no such app, port not declared, not ready, no grant, nobody listens", async () => {
     await using agents = await startTwoAgents();
     agents.offer("web", 1);
-    agents.offer("slow", 1, { readiness: { ready: false, reason: "ImagePullBackOff: no such image" } });
+    agents.offer("slow", 1, { ready: false, message: "ImagePullBackOff: no such image" });
     const dial = (name: string, more: { port?: number | string; uid?: string } = {}) =>
       agents.origin.dial({ peer, target: { namespace: "shop", name, ...more } });
 
     await assert.rejects(dial("nothing"), failsWith("not-found", /No app of yours called shop\/nothing/));
     await assert.rejects(dial("web", { uid: "uid-older" }), failsWith("not-found", /No app of yours/));
     await assert.rejects(dial("web", { port: 8080 }), failsWith("not-found", /does not declare port 8080.*http \(1\)/));
-    await assert.rejects(dial("slow"), failsWith("not-ready", /ImagePullBackOff/));
+    await assert.rejects(dial("slow"), failsWith("not-ready", /ImagePullBackOff: no such image \(The app refused/));
     await assert.rejects(dial("web"), failsWith("broken", /refused the connection on port 1/));
     agents.permission = { allowed: false, rule: "grants/apps", message: "No grant." };
     await assert.rejects(dial("web"), failsWith("denied", /No grant\. \(rule: grants\/apps\)/));
@@ -134,7 +134,7 @@ describe("a dial of an app's port", () => {
     const app = agents.offer("web", port);
     agents.hosted.clear();
     agents.hosted.set("0b".repeat(32), new Map([["shop/web", app]]));
-    const target = { namespace: "shop", name: "web", uid: app.uid };
+    const target = { namespace: "shop", name: "web", uid: uidOf("web") };
     await assert.rejects(agents.origin.dial({ peer, target }), failsWith("not-found", /No app of yours/));
     server.close();
   });

@@ -15,6 +15,11 @@ import { openSession, type Session } from "../../src/wire/session.ts";
 export const originFingerprint = "0a".repeat(32);
 export const origin: ExitCaller = { fingerprint: originFingerprint, guest: false, peer: "here", grants: ["apps"] };
 
+/** UID of the RemoteApp of this name, for tests. */
+export function uidOf(name: string): string {
+  return `uid-${name}`;
+}
+
 export interface TwoAgents extends AsyncDisposable {
   readonly origin: Tunnel;
   readonly host: Tunnel;
@@ -50,7 +55,10 @@ export async function startTwoAgents(
 
   const host = createTunnel({
     ...common,
-    findApp: (fingerprint, { namespace, name }) => hosted.get(fingerprint)?.get(`${namespace}/${name}`),
+    findApp(fingerprint, { namespace, name, uid }) {
+      if (uid !== undefined && uid !== uidOf(name)) return undefined;
+      return hosted.get(fingerprint)?.get(`${namespace}/${name}`);
+    },
     permit: () => agents.permission,
     dialService: o.dialService ?? dialLoopback,
     dialPeer: () => Promise.reject(new Error("the host dials nobody")),
@@ -91,10 +99,10 @@ export async function startTwoAgents(
     hosted,
     offer(name: string, port: number, more: Partial<HostedApp> = {}): HostedApp {
       const app: HostedApp = {
-        uid: `uid-${name}`,
         service: { namespace: "fairlead-peer-here", name },
         ports: [{ name: "http", number: port, appProtocol: "http" }],
-        readiness: { ready: true },
+        ready: true,
+        message: "",
         ...more,
       };
       const apps = hosted.get(originFingerprint) ?? new Map<string, HostedApp>();
