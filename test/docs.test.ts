@@ -11,7 +11,7 @@ const pages = globSync(["*.md", "docs/**/*.md"], { cwd: root }).map((path) => ({
 
 test("a link to a file of the project leads to one", () => {
   const broken = pages.flatMap(({ path, text }) =>
-    [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+    [...text.replaceAll(/```[\s\S]*?```|`[^`\n]*`/g, "").matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
       .map((match) => match[1] ?? "")
       .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(join(root, dirname(path), target)))
       .map((target) => `${path} links to ${target}`),
