@@ -4,6 +4,7 @@
  */
 import { request } from "node:http";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { unescape as percentDecoded } from "node:querystring"; // Takes a stray "%" as it is, where decodeURIComponent throws.
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { LinkError, textOf } from "./error.ts";
@@ -103,7 +104,7 @@ async function openTunnel(proxy: URL, host: string, port: number, tls: OuterTls,
 
 function proxyAuthorization(proxy: URL): { "proxy-authorization"?: string } {
   if (proxy.username === "" && proxy.password === "") return {};
-  const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  const credentials = `${percentDecoded(proxy.username)}:${percentDecoded(proxy.password)}`;
   return { "proxy-authorization": `Basic ${Buffer.from(credentials).toString("base64")}` };
 }
 
