@@ -2,8 +2,9 @@
 
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { KubeError } from "../../kube/errors.ts";
+import { PeeringError, type PeeringErrorCode } from "../../peering/error.ts";
 
-/** Turns `KubeError`s of unary and streaming RPCs into `ConnectError`s with the code that a client can act on. */
+/** Turns the errors of rooms below, in unary and streaming RPCs into `ConnectError`s with the code that a client can act on. */
 export const translateErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
@@ -16,9 +17,23 @@ export const translateErrors: Interceptor = (next) => async (request) => {
 
 /** The code for each of Kubernetes' answers. */
 export function translate(error: unknown): unknown {
-  if (!(error instanceof KubeError)) return error;
-  return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
+  if (error instanceof KubeError) return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
+  if (error instanceof PeeringError) {
+    return new ConnectError(error.message, peeringCodes[error.code], undefined, undefined, error);
+  }
+  return error;
 }
+
+const peeringCodes: Readonly<Record<PeeringErrorCode, Code>> = {
+  "not-found": Code.NotFound,
+  invalid: Code.InvalidArgument,
+  "bad-invite": Code.InvalidArgument,
+  "name-taken": Code.AlreadyExists,
+  refused: Code.PermissionDenied,
+  unreachable: Code.Unavailable,
+  conflict: Code.Aborted,
+  precondition: Code.FailedPrecondition,
+};
 
 async function* translated<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
   try {

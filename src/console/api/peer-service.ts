@@ -1,0 +1,153 @@
+/** `PeerService`: pairing, and the peers that came of it. */
+
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type Invite,
+  InviteSchema,
+  type PeerService,
+  JoinResponse_State as State,
+} from "../../gen/fairlead/console/v1/peer_service_pb.ts";
+import type { Peer as PeerResource } from "../../kube/resources.ts";
+import type { InviteRecord } from "../../peering/invite-record.ts";
+import type { Invites } from "../../peering/invites.ts";
+import type { JoinOptions, JoinProgress } from "../../peering/joiner.ts";
+import type { Peer } from "../../peering/peer.ts";
+import { toPeer } from "./object.ts";
+
+export interface PeerServiceDeps {
+  /** The peers as they are stored, without those that were removed. */
+  readonly peers: {
+    list(): readonly PeerResource[];
+    get(name: string): PeerResource | undefined;
+    /** As it is stored right now, for one who has just written it. */
+    read(name: string, signal: AbortSignal): Promise<PeerResource | undefined>;
+  };
+  readonly invites: Pick<Invites, "create" | "list" | "revoke" | "decide">;
+  update(name: string, change: (peer: Peer) => Peer, signal: AbortSignal): Promise<unknown>;
+  /** Dials now. Throws when there is no such peer. */
+  reconnect(name: string): void;
+  /** Ends the pairing on both sides. */
+  remove(
+    name: string,
+    options: { deleteWorkloads: boolean },
+    signal: AbortSignal,
+  ): Promise<{ told: boolean; workloads: number }>;
+  /** Uses an invite; tells each step. */
+  join(invite: string, options: JoinOptions, signal: AbortSignal): AsyncIterable<JoinProgress>;
+}
+
+const states = {
+  dialling: State.DIALLING,
+  proved: State.PROVED,
+  waiting: State.WAITING,
+  joined: State.JOINED,
+} as const;
+
+export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof PeerService> {
+  const { peers, invites } = deps;
+
+  async function read(name: string, signal: AbortSignal): Promise<{ peer: ReturnType<typeof toPeer> }> {
+    const found = await peers.read(name, signal);
+    if (found) return { peer: toPeer(found) };
+    throw noSuchPeer(name);
+  }
+
+  return {
+    listPeers: () => ({ peers: peers.list().map(toPeer) }),
+
+    getPeer({ name }) {
+      const found = peers.get(name);
+      if (found) return { peer: toPeer(found) };
+      throw noSuchPeer(name);
+    },
+
+    async updatePeer({ name, grants, labels }, { signal }) {
+      const change = (peer: Peer): Peer => ({
+        ...peer,
+        labels: mergeLabels(peer.labels, labels),
+        ...(grants && { grants: grants.values }),
+      });
+      await deps.update(name, change, signal);
+      return read(name, signal);
+    },
+
+    reconnectPeer({ name }) {
+      deps.reconnect(name);
+      return {};
+    },
+
+    async removePeer({ name, deleteWorkloads }, { signal }) {
+      const { told, workloads } = await deps.remove(name, { deleteWorkloads }, signal);
+      return { peerTold: told, workloads };
+    },
+
+    async createInvite({ name, grants, labels, lifetimeSeconds, confirm, url, reuseName }, { signal }) {
+      const { record, line } = await invites.create(
+        {
+          ...(name && { name }),
+          ...(url && { url }),
+          ...(lifetimeSeconds > 0n && { lifetimeMs: Number(lifetimeSeconds) * 1000 }),
+          grants,
+          labels,
+          confirm,
+          reuseName,
+        },
+        signal,
+      );
+      return { invite: toInvite(record), line };
+    },
+
+    async listInvites(_request, { signal }) {
+      return { invites: (await invites.list(signal)).map(toInvite) };
+    },
+
+    async revokeInvite({ id }, { signal }) {
+      await invites.revoke(id, signal);
+      return {};
+    },
+
+    async decideJoin({ id, accept }, { signal }) {
+      await invites.decide(id, accept ? "accepted" : "declined", signal);
+      return {};
+    },
+
+    async *join({ invite, name, grants, labels, reuseName }, { signal }) {
+      const options = { grants, labels, reuseName, ...(name && { name }) };
+      for await (const step of deps.join(invite, options, signal)) {
+        yield {
+          state: states[step.step],
+          ...("words" in step && { words: step.words }),
+          ...(step.step === "joined" && (await read(step.peer.name, signal))),
+        };
+      }
+    },
+  };
+}
+
+/** An empty value takes the label away. */
+function mergeLabels(
+  before: Readonly<Record<string, string>>,
+  changes: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== ""));
+}
+
+function toInvite(record: InviteRecord): Invite {
+  const { id, name, grants, labels, expiresAt, confirm, urls, claim } = record;
+  const waits = confirm && claim !== undefined && claim.decision === undefined;
+  return create(InviteSchema, {
+    id,
+    name: name ?? "",
+    grants: [...grants],
+    labels,
+    expiresAt: new Date(expiresAt).toISOString(),
+    confirm,
+    url: urls[0] ?? "",
+    ...(waits && { pending: { fingerprint: claim.fingerprint, name: claim.name, words: claim.words } }),
+  });
+}
+
+function noSuchPeer(name: string): ConnectError {
+  return new ConnectError(`there is no peer ${name}; see: fairlead peer list`, Code.NotFound);
+}
