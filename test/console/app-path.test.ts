@@ -289,6 +289,7 @@ describe("the path door", () => {
     world.agents.offer("web", app.ports[0]?.number ?? 0, { ready: false, message: "one of two is not ready" });
     assert.equal((await world.ask("/apps/shop/web/http/", { headers: bearer })).status, 200);
     world.agents.permission = { allowed: false, rule: "grants/apps", message: "No grant." };
+    world.agents.host.exit.review(() => world.agents.caller); // The connection that is kept for the next request goes too.
     assert.deepEqual(await ask("/apps/shop/web/http/"), [403, "refused"]);
     world.agents.permission = { allowed: true };
     world.agents.offer("gone", 1);
