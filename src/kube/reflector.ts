@@ -140,16 +140,23 @@ export function createReflector<T extends { metadata: ObjectMeta }>(deps: Reflec
         signal.throwIfAborted();
         heard();
         failures = 0;
-        // A server that ends each watch at once must not be asked without a pause.
-        if (clock.monotonic() - openedAt < 1_000) await clock.sleep(backoff.next(), signal);
+        await pauseAfter(openedAt);
       } catch (error) {
-        if (signal.aborted || isExpired(error)) return;
+        if (signal.aborted) return;
+        if (isExpired(error)) return pauseAfter(openedAt);
         failures = events > 0 ? 1 : failures + 1;
         if (failures >= patience || isRefusal(error)) throw error;
         if (clock.monotonic() - openedAt >= stableMs) backoff.reset();
         await recover(error);
       }
     }
+  }
+
+  /** A server that ends each watch at once must not be asked without a pause. */
+  async function pauseAfter(openedAt: number): Promise<void> {
+    const lastedMs = clock.monotonic() - openedAt;
+    if (lastedMs >= stableMs) backoff.reset();
+    else if (lastedMs < 1_000) await clock.sleep(backoff.next(), signal).catch(() => undefined);
   }
 
   async function recover(error: unknown): Promise<void> {

@@ -177,6 +177,21 @@ test("a server that is down is asked ever less often, with pauses of 30 s at mos
   assert.equal(reflector.isSynced, true);
 });
 
+test("a server that ends each watch at once, or finds each version too old, is not asked without a pause", async (t) => {
+  for (const error of [undefined, expired()]) {
+    const { store, clock } = watchStore(t);
+    await clock.advance(0);
+    for (let seconds = 0; seconds < 600; seconds += 1) {
+      store.cut(error);
+      await clock.advance(1_000);
+    }
+    store.faults.watch = () => expired();
+    store.cut();
+    await clock.advance(600_000);
+    assert.ok(store.lists.length + store.watches.length < 800, `${store.lists.length} lists`);
+  }
+});
+
 test("a server that asks for a pause gets it", async (t) => {
   const store = new FakeStore();
   store.faults.list = () =>
