@@ -78,9 +78,9 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
   const server = createServer({
     maxHeaderSize: largestRequestHead,
     requireHostHeader: false, // Its absence would get an answer of its own.
-    keepAliveTimeout: 1,
-    headersTimeout: limits.handshakeMs,
-    requestTimeout: limits.handshakeMs,
+    // A visit's own deadline is the one limit of time; Node's would answer 408.
+    headersTimeout: 0,
+    requestTimeout: 0,
     noDelay: true,
   });
   server.maxRequestsPerSocket = 1;
