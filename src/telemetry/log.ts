@@ -3,10 +3,8 @@
  * their field (`redact.ts`) and by their type (`SecretText`). The level changes live, for all children at once.
  */
 import { type Logger, pino } from "pino";
-import { type Log, silentLog } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { redactFields } from "./redact.ts";
-
-export { type Log, silentLog };
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
