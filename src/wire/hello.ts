@@ -72,7 +72,8 @@ export function readHello(hello: Hello, local: LocalHello, side: Side): RemoteHe
   }
   const theirs = new Set(hello.features.slice(0, maxFeatures));
   return {
-    instance: hello.instance,
+    // A copy, since what was decoded is a view that would keep the connection's first chunk alive.
+    instance: Uint8Array.from(hello.instance),
     version: hello.version.slice(0, maxVersionLength),
     features: (local.features ?? []).filter((feature) => theirs.has(feature)),
     limits: {

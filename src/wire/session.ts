@@ -322,7 +322,7 @@ class OpenSession implements Session, FrameReader {
       },
       remote.limits,
     );
-    this.#up = { id: this.#o.side === "low" ? this.#fresh : hello.fresh, remote, streams };
+    this.#up = { id: Uint8Array.from(this.#o.side === "low" ? this.#fresh : hello.fresh), remote, streams };
     this.#carrier.ask();
     this.#opened(this);
     setImmediate(() => {

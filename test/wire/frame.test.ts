@@ -14,7 +14,10 @@ const streamNumber = fc.oneof(
   fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   fc.constantFrom(127, 128, 2 ** 28, 2 ** 31, 2 ** 32, 2 ** 35, Number.MAX_SAFE_INTEGER),
 );
-const payload = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.integer({ min: 1, max: 70_000 }).map((n) => new Uint8Array(n).fill(n)));
+const payload = fc.oneof(
+  fc.uint8Array({ minLength: 1, maxLength: 300 }),
+  fc.integer({ min: 1, max: 70_000 }).map((n) => new Uint8Array(n).fill(n)),
+);
 
 /** Reads chunks and lists what came, data put together. */
 function decode(chunks: Iterable<Uint8Array>, maxFrameBytes = 131_072): Frame[] {
@@ -98,7 +101,10 @@ suite("frames", () => {
       { stream: 7n, kind: { case: "data", value: new Uint8Array([1]) } },
     ];
     const read = decode(cut(Buffer.concat(frames.map(frameBytes)), [1]));
-    assert.deepEqual(read.map((f) => f.kind.case), ["data", "pong", "data"]);
+    assert.deepEqual(
+      read.map((f) => f.kind.case),
+      ["data", "pong", "data"],
+    );
   });
 
   test("the payload of a data frame is not copied", () => {
@@ -108,7 +114,10 @@ suite("frames", () => {
     const half = chunk.subarray(500);
     decoder.push(chunk.subarray(0, 500));
     decoder.push(half);
-    assert.deepEqual(seen.map((piece) => piece.buffer === chunk.buffer), [true, true]);
+    assert.deepEqual(
+      seen.map((piece) => piece.buffer === chunk.buffer),
+      [true, true],
+    );
   });
 
   test("a data frame with its fields in another order is read all the same", () => {
@@ -124,7 +133,9 @@ suite("frames", () => {
 
   test("unknown fields are ignored", () => {
     const body = new BinaryWriter()
-      .raw(toBinary(FrameSchema, create(FrameSchema, { stream: 5n, kind: { case: "data", value: new Uint8Array([1]) } })))
+      .raw(
+        toBinary(FrameSchema, create(FrameSchema, { stream: 5n, kind: { case: "data", value: new Uint8Array([1]) } })),
+      )
       .tag(99, WireType.LengthDelimited)
       .string("from a later version")
       .finish();
@@ -133,9 +144,23 @@ suite("frames", () => {
   });
 
   test("a kind of a later version is known by its number, which says whether it counts", () => {
-    const frame = fromBinary(FrameSchema, new BinaryWriter().tag(12, WireType.Varint).uint32(1).tag(70, WireType.Varint).uint32(1).finish());
+    const frame = fromBinary(
+      FrameSchema,
+      new BinaryWriter().tag(12, WireType.Varint).uint32(1).tag(70, WireType.Varint).uint32(1).finish(),
+    );
     assert.equal(kindNumber(frame), 12);
-    assert.deepEqual([3, 15, 16, 31, 32, 47, 48, 63, 64, 0].map(kindCounts), [true, true, false, false, true, true, false, false, false, false]);
+    assert.deepEqual([3, 15, 16, 31, 32, 47, 48, 63, 64, 0].map(kindCounts), [
+      true,
+      true,
+      false,
+      false,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 
   test("an over-long frame is cut before it is read", () => {
@@ -150,7 +175,10 @@ suite("frames", () => {
     assert.throws(() => decode([new Uint8Array(6).fill(0xff)]), malformed);
     assert.throws(() => decode([Uint8Array.from([2, 0x1a, 0x7f])]), malformed);
     // A stream number of 2^63.
-    const huge = new BinaryWriter().tag(1, WireType.Varint).uint64(2n ** 63n).finish();
+    const huge = new BinaryWriter()
+      .tag(1, WireType.Varint)
+      .uint64(2n ** 63n)
+      .finish();
     assert.throws(() => decode([Uint8Array.from([huge.length, ...huge])]), malformed);
     // Groups in groups, which a reader that recurses would follow to the end of its stack.
     const groups = new Uint8Array(100_000).fill(0x0b | 0x40);

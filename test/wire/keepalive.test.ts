@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
 import { suite, test } from "node:test";
-import { defaultLimits } from "../../src/wire/limits.ts";
 import { Keepalive } from "../../src/wire/keepalive.ts";
+import { defaultLimits } from "../../src/wire/limits.ts";
 import { Reason, reasonName } from "../../src/wire/reason.ts";
+import { openSession } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { hello, never, openPair } from "./pair.ts";
-import { openSession } from "../../src/wire/session.ts";
 import { openRaw, RawPeer } from "./raw-peer.ts";
 
 function watch(random = 0) {
@@ -128,10 +128,7 @@ suite("liveness", () => {
     const clock = createFakeClock();
     const [carrier, other] = duplexPair();
     const peer = new RawPeer(other);
-    const opening = openSession(
-      { carrier, side: "low", hello: hello(1), clock, accept: () => undefined },
-      never,
-    ).then(
+    const opening = openSession({ carrier, side: "low", hello: hello(1), clock, accept: () => undefined }, never).then(
       () => undefined,
       (error: { reason?: Reason }) => error.reason,
     );
@@ -149,10 +146,7 @@ suite("liveness", () => {
     const clock = createFakeClock();
     const [carrier, other] = duplexPair();
     other.on("error", () => undefined);
-    const opening = openSession(
-      { carrier, side: "low", hello: hello(1), clock, accept: () => undefined },
-      never,
-    ).then(
+    const opening = openSession({ carrier, side: "low", hello: hello(1), clock, accept: () => undefined }, never).then(
       () => undefined,
       (error: { reason?: Reason }) => error.reason,
     );

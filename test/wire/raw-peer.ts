@@ -1,10 +1,10 @@
 import { type Duplex, duplexPair } from "node:stream";
 import { create, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Frame, FrameSchema } from "../../src/gen/fairlead/wire/v1/frame_pb.ts";
 import { type Limits, unsaidLimits } from "../../src/wire/limits.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
-import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { hello, never, until } from "./pair.ts";
 
 export type FrameInit = MessageInitShape<typeof FrameSchema>;
@@ -89,7 +89,7 @@ export const rawHello: FrameInit = {
 /** A session, which is the high end, and a raw peer that has said Hello to it. */
 export async function openRaw(
   o: { limits?: Partial<Limits>; clock?: Clock; accept?(incoming: IncomingStream): void; hello?: FrameInit } = {},
-): Promise<{ session: Session; peer: RawPeer }> {
+): Promise<{ session: Session; peer: RawPeer; carrier: Duplex }> {
   const [carrier, ours] = duplexPair();
   const peer = new RawPeer(ours);
   peer.send(o.hello ?? rawHello);
@@ -106,7 +106,7 @@ export async function openRaw(
     never,
   );
   await peer.hear("hello");
-  return { session, peer };
+  return { session, peer, carrier };
 }
 
 export const dialKubernetes = { case: "dial", value: { target: { kind: { case: "kubernetes", value: {} } } } } as const;
