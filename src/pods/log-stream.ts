@@ -1,0 +1,182 @@
+/**
+ * The log of an app: of all its pods, merged as lines come. Pods that appear are joined, containers that start again are
+ * read on, and it ends when the app is deleted.
+ */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { PodNotice_Kind as Kind, type LogsResponse, LogsResponseSchema } from "../gen/fairlead/peer/v1/pods_pb.ts";
+import type { Reflector } from "../kube/reflector.ts";
+import type { Pod } from "../kube/resources.ts";
+import { type ContainerLog, containerLog } from "./container.ts";
+import { Merge } from "./merge.ts";
+import { isGone, type PodLogDeps, type PodLogOptions, readPodLog } from "./pod-log.ts";
+
+/** What is known of an app's pods, and news of them. */
+export type PodWatch = Pick<Reflector<Pod>, "list" | "subscribe" | "synced" | "close">;
+
+export interface LogStreamDeps extends PodLogDeps {
+  /** Starts to watch the pods that carry these labels. */
+  watchPods(scope: { namespace: string; labelSelector: string }): PodWatch;
+  clock: Clock;
+  log: Log;
+}
+
+/** Whose log it is. */
+export interface LoggedApp {
+  /** Where its pods are. */
+  readonly namespace: string;
+  /** The labels of its pods. */
+  readonly selector: { readonly [label: string]: string };
+}
+
+export interface LogStreamOptions extends PodLogOptions {
+  /** Only this pod; empty: all. */
+  readonly pod: string;
+}
+
+/** Pods read at a time. Beyond it a notice says so; one can still be named. */
+const maxPods = 50;
+/** Batches that wait for the reader; each holds what one read of a socket has brought. */
+const maxBatches = 16;
+/** After the app is gone, what its pods say last is waited for so long, in milliseconds. */
+const farewellMs = 5_000;
+
+/** `deleted` aborts when the app is deleted. */
+export async function* streamLogs(
+  deps: LogStreamDeps,
+  app: LoggedApp,
+  options: LogStreamOptions,
+  deleted: AbortSignal,
+  signal: AbortSignal,
+): AsyncGenerator<LogsResponse, void, undefined> {
+  const labelSelector = Object.entries(app.selector).map(([label, value]) => `${label}=${value}`);
+  const watch = deps.watchPods({ namespace: app.namespace, labelSelector: labelSelector.join(",") });
+  const stop = new AbortController();
+  const reading = AbortSignal.any([signal, stop.signal]);
+  const merge = new Merge<LogsResponse>(maxBatches);
+  const end = (): void => merge.end();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    await watch.synced(signal);
+    const readers = new PodReaders(deps, app, options, watch, merge, reading);
+    readers.look(true);
+    if (options.follow) {
+      const unsubscribe = watch.subscribe(() => readers.look(false));
+      const farewell = (): void => void deps.clock.sleep(farewellMs, reading).then(end, end);
+      deleted.addEventListener("abort", farewell, { once: true });
+      if (deleted.aborted) farewell();
+      reading.addEventListener("abort", unsubscribe, { once: true });
+    } else {
+      readers.finished().then(end, end);
+    }
+    yield* merge;
+    signal.throwIfAborted();
+  } finally {
+    signal.removeEventListener("abort", end);
+    stop.abort(new Error("The log is no longer read."));
+    await watch.close();
+  }
+}
+
+/** One reader for each run of a container. */
+class PodReaders {
+  readonly #deps: LogStreamDeps;
+  readonly #app: LoggedApp;
+  readonly #options: LogStreamOptions;
+  readonly #watch: PodWatch;
+  readonly #merge: Merge<LogsResponse>;
+  readonly #signal: AbortSignal;
+  /** Runs that are read or have been. */
+  readonly #runs = new Set<string>();
+  /** What was last said of a pod that waits. */
+  readonly #waiting = new Map<string, string>();
+  readonly #active = new Set<Promise<void>>();
+
+  constructor(
+    deps: LogStreamDeps,
+    app: LoggedApp,
+    options: LogStreamOptions,
+    watch: PodWatch,
+    merge: Merge<LogsResponse>,
+    signal: AbortSignal,
+  ) {
+    this.#deps = deps;
+    this.#app = app;
+    this.#options = options;
+    this.#watch = watch;
+    this.#merge = merge;
+    this.#signal = signal;
+  }
+
+  /** Takes up what is there and not read yet. `first` is for what was there at the beginning. */
+  look(first: boolean): void {
+    for (const pod of this.#pods()) {
+      const name = pod.metadata.name ?? "";
+      const log = containerLog(pod);
+      if (!log.readable) this.#noteWaiting(name, log.message);
+      else if (!this.#runs.has(log.run)) this.#begin(name, log, first);
+    }
+  }
+
+  /** Resolves when all readers that were begun have ended. */
+  async finished(): Promise<void> {
+    while (this.#active.size > 0) await Promise.all(this.#active);
+  }
+
+  #pods(): Pod[] {
+    const { pod } = this.#options;
+    return this.#watch.list().filter(({ metadata }) => pod === "" || metadata.name === pod);
+  }
+
+  #noteWaiting(pod: string, message: string): void {
+    if (this.#waiting.get(pod) === message) return;
+    this.#waiting.set(pod, message);
+    this.#track(this.#notice(pod, Kind.WAITING, message));
+  }
+
+  #begin(pod: string, log: ContainerLog & { readable: true }, first: boolean): void {
+    this.#runs.add(log.run);
+    if (this.#active.size >= maxPods) {
+      const message = `Only ${maxPods} pods are read at a time; this one can be read by its name.`;
+      this.#track(this.#notice(pod, Kind.FAILED, message));
+      return;
+    }
+    this.#track(this.#read(pod, log, first));
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#active.delete(tracked));
+    this.#active.add(tracked);
+  }
+
+  async #read(pod: string, log: ContainerLog & { readable: true }, first: boolean): Promise<void> {
+    const { run, container } = log;
+    const options = first ? this.#options : { ...this.#options, tailLines: undefined, sinceSeconds: undefined };
+    const isOver = (): boolean => {
+      const now = this.#pods().map(containerLog);
+      return !now.some((each) => each.readable && each.run === run && !each.ended);
+    };
+    try {
+      await this.#notice(pod, Kind.JOINED, "");
+      const ref = { namespace: this.#app.namespace, pod, container, isOver };
+      for await (const lines of readPodLog(this.#deps, ref, options, this.#signal)) {
+        await this.#send({ event: { case: "lines", value: { pod, lines } } });
+      }
+      await this.#notice(pod, Kind.ENDED, "");
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      if (isGone(error) && this.#options.follow) return this.#notice(pod, Kind.ENDED, "The pod is gone.");
+      this.#deps.log.debug({ pod, err: error }, "log not read");
+      await this.#notice(pod, Kind.FAILED, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #notice(pod: string, kind: Kind, message: string): Promise<void> {
+    return this.#send({ event: { case: "notice", value: { pod, kind, message } } });
+  }
+
+  #send(response: MessageInitShape<typeof LogsResponseSchema>): Promise<void> {
+    return this.#merge.put(create(LogsResponseSchema, response));
+  }
+}
