@@ -1,0 +1,354 @@
+import type { Transport } from "@connectrpc/connect";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Link, LinkEnd } from "../link/link.ts";
+import { type CloseReason, Reason, reasonName } from "../wire/reason.ts";
+import { chooseLink } from "./choose-link.ts";
+import type { HeldLink } from "./held-link.ts";
+import type { LinkStatus } from "./link-status.ts";
+import { LinkWaiters, Unreachable } from "./link-waiters.ts";
+import type { Redialer } from "./redialer.ts";
+
+export interface LineDeps {
+  /** Our name for the peer. */
+  readonly name: string;
+  /** Whether this end has the smaller fingerprint. */
+  readonly low: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  createTransport(link: Link): Transport;
+  /** Whether somebody answers on the link, within a few seconds; never rejects. */
+  probe(held: HeldLink): Promise<boolean>;
+  /** Told after each change of `status`. */
+  changed(): void;
+  /** Told when two living agents have the peer's identity. */
+  duplicate(message: string): void;
+}
+
+/** While this lasts after the start or a loss, a link counts as being made. Milliseconds. */
+const graceMs = 10_000;
+/** How long a link that was replaced may finish what runs on it. Milliseconds. */
+const drainMs = 5_000;
+/** How long the other end has to drain a spare before we take that it no longer has the current link. Milliseconds. */
+const spareMs = 5_000;
+/** Links by other instances that wait for the outcome of a challenge. */
+const mostCandidates = 4;
+
+/**
+ * The line to one peer: the one link that counts, and those that come and go beside it. Of two links that both ends
+ * dialled at once it keeps the same one as the other end does.
+ */
+export class PeerLine {
+  readonly #deps: LineDeps;
+  readonly #waiters: LinkWaiters;
+  readonly #draining = new Set<HeldLink>();
+  #redialer: Redialer | undefined;
+  #current: HeldLink | undefined;
+  #spare: { readonly held: HeldLink; readonly timer: Timer } | undefined;
+  #challenge: { readonly candidates: HeldLink[]; readonly over: Promise<void> } | undefined;
+  #cut = false;
+  #epoch = 0;
+  #since: number;
+  #graceUntil: number;
+  #graceTimer: Timer | undefined;
+  #lastError: string | undefined;
+  #lastSeenAt: number | undefined;
+  #bytesSeen = 0;
+
+  constructor(deps: LineDeps) {
+    this.#deps = deps;
+    this.#since = deps.clock.now();
+    this.#waiters = new LinkWaiters(deps.clock);
+    this.#graceUntil = 0;
+    this.#startGrace();
+  }
+
+  /** Whether a link is being made. */
+  get #beingMade(): boolean {
+    return this.#deps.clock.monotonic() < this.#graceUntil || (this.#redialer?.dialling ?? false);
+  }
+
+  /** Who dials for this line; undefined when the peer has no URL. The line tells it when to. */
+  setRedialer(redialer: Redialer | undefined): void {
+    this.#redialer?.close();
+    this.#redialer = redialer;
+    if (this.#current) redialer?.up({ giveUp: true });
+  }
+
+  /** Takes a link to the peer, whoever dialled it, and decides whether it is the one that counts. */
+  offer(link: Link): void {
+    const { clock, log, name } = this.#deps;
+    if (this.#cut) {
+      link.close(removed);
+      return;
+    }
+    if (this.standing(link).kind !== "unknown") return;
+    const held: HeldLink = {
+      link,
+      transport: this.#deps.createTransport(link),
+      facts: {
+        instance: Buffer.from(link.session.remote.instance).toString("hex"),
+        dialled: link.dialled,
+        standsSince: clock.monotonic(),
+      },
+    };
+    log.debug({ peer: name, dialled: link.dialled, address: link.remoteAddress }, "link stands");
+    void link.closed.then((end) => this.#ended(held, end));
+    void link.session.leaving.then((reason) => this.#left(held, reason));
+    this.#place(held);
+  }
+
+  /** "undecided" while it is not known whether the link will count; `settled` resolves when it is. */
+  standing(link: Link): { kind: "held" | "unknown" } | { kind: "undecided"; settled: Promise<void> } {
+    const { candidates, over } = this.#challenge ?? {};
+    if (over && candidates?.some((held) => held.link === link)) return { kind: "undecided", settled: over };
+    const isHeld = [this.#current, this.#spare?.held, ...this.#draining].some((held) => held?.link === link);
+    return { kind: isHeld ? "held" : "unknown" };
+  }
+
+  /** The link that counts; waits for it while it is being made. Rejects with `Unreachable`. */
+  async connected(signal?: AbortSignal): Promise<HeldLink> {
+    if (this.#current) return this.#current;
+    if (this.#cut || !this.#beingMade) throw new Unreachable(this.#unreachable());
+    return this.#waiters.wait(() => this.#unreachable(), signal);
+  }
+
+  attemptFailed(message: string): void {
+    this.#lastError = message;
+    this.#deps.log.info({ peer: this.#deps.name, reason: message }, "peer not reached");
+    if (this.#current) return;
+    this.#endGrace();
+  }
+
+  kick(): void {
+    this.#redialer?.kick();
+  }
+
+  status(): LinkStatus {
+    const { clock } = this.#deps;
+    const held = this.#current;
+    const stats = held?.link.session.stats();
+    if (stats && stats.bytesIn !== this.#bytesSeen) {
+      this.#bytesSeen = stats.bytesIn;
+      this.#lastSeenAt = clock.now();
+    }
+    return {
+      state: held ? "connected" : clock.monotonic() < this.#graceUntil ? "connecting" : "disconnected",
+      since: this.#since,
+      epoch: this.#epoch,
+      roundTripMs: stats?.roundTripMs,
+      lastSeenAt: this.#lastSeenAt,
+      lastError: this.#lastError,
+      ...(held && {
+        path: held.link.dialled ? "dialled" : "accepted",
+        remoteAddress: held.link.remoteAddress,
+        version: held.link.session.remote.version,
+        instance: held.facts.instance,
+      }),
+    };
+  }
+
+  /** Ends the line: every link, every wait, every attempt. */
+  cut(reason: CloseReason): void {
+    this.#cut = true;
+    this.#redialer?.close();
+    this.#graceTimer?.cancel();
+    this.#spare?.timer.cancel();
+    const { candidates = [] } = this.#challenge ?? {};
+    const links = [this.#current, this.#spare?.held, ...this.#draining, ...candidates];
+    this.#current = undefined;
+    this.#spare = undefined;
+    this.#draining.clear();
+    this.#lastError = reason.message;
+    for (const held of links) held?.link.close(reason);
+    this.#waiters.rejectAll(reason.message);
+  }
+
+  /** Lets what runs finish, at most so long, and ends the line. */
+  async drain(message: string, withinMs: number): Promise<void> {
+    this.#redialer?.close();
+    const held = this.#current;
+    if (held) await held.link.session.drain(message, withinMs);
+    this.cut({ reason: Reason.SHUTDOWN, message });
+  }
+
+  #place(held: HeldLink): void {
+    const current = this.#current;
+    if (!current) {
+      this.#adopt(held);
+      return;
+    }
+    switch (chooseLink(current.facts, held.facts, this.#deps.low)) {
+      case "take":
+        this.#retire(current);
+        this.#adopt(held);
+        break;
+      case "drop":
+        this.#retire(held);
+        break;
+      case "spare":
+        this.#keepSpare(held);
+        break;
+      case "challenge":
+        this.#challengeFor(held, current);
+        break;
+    }
+  }
+
+  #adopt(held: HeldLink): void {
+    const { log, name, clock, low } = this.#deps;
+    const wasConnected = this.#current !== undefined;
+    this.#current = held;
+    this.#epoch += 1;
+    if (!wasConnected) this.#since = clock.now();
+    this.#lastSeenAt = clock.now();
+    this.#bytesSeen = held.link.session.stats().bytesIn;
+    this.#lastError = undefined;
+    this.#graceTimer?.cancel();
+    // The low end's own dial wins even now, and failing does no harm; the high end's would only be drained again.
+    this.#redialer?.up({ giveUp: !low });
+    const { dialled, remoteAddress } = held.link;
+    log.info({ peer: name, dialled, address: remoteAddress, instance: held.facts.instance }, "peer connected");
+    this.#waiters.resolveAll(held);
+    this.#deps.changed();
+  }
+
+  /** No error: both ends know that another link counts. */
+  #retire(held: HeldLink): void {
+    if (this.#current === held) this.#current = undefined;
+    this.#draining.add(held);
+    this.#deps.log.debug({ peer: this.#deps.name, dialled: held.link.dialled }, "link drained for another one");
+    void held.link.session.drain("Another link between the same two agents counts.", drainMs);
+  }
+
+  #keepSpare(held: HeldLink): void {
+    if (this.#spare) {
+      this.#spare.timer.cancel();
+      this.#retire(this.#spare.held);
+    }
+    const timer = this.#deps.clock.after(spareMs, () => this.#useSpare());
+    timer.unref?.();
+    this.#spare = { held, timer };
+  }
+
+  /** The other end did not drain it, so it has no other one. */
+  #useSpare(): boolean {
+    const spare = this.#spare;
+    if (!spare) return false;
+    spare.timer.cancel();
+    this.#spare = undefined;
+    if (this.#current) this.#retire(this.#current);
+    this.#adopt(spare.held);
+    return true;
+  }
+
+  #challengeFor(held: HeldLink, current: HeldLink): void {
+    if (this.#challenge) {
+      const { candidates } = this.#challenge;
+      candidates.push(held);
+      if (candidates.length > mostCandidates)
+        candidates.shift()?.link.close({ reason: Reason.OVERLOADED, message: "" });
+      return;
+    }
+    const candidates = [held];
+    const over = this.#deps.probe(current).then((alive) => this.#decide(candidates, current, alive));
+    this.#challenge = { candidates, over };
+  }
+
+  #decide(candidates: readonly HeldLink[], current: HeldLink, alive: boolean): void {
+    this.#challenge = undefined;
+    if (this.#cut) return;
+    if (!alive || this.#current !== current) {
+      if (this.#current === current) {
+        this.#current = undefined;
+        current.link.close({
+          reason: Reason.REPLACED,
+          message: "This agent did not answer, and a new start of it has come.",
+        });
+      }
+      for (const candidate of candidates) this.#place(candidate);
+      if (!this.#current) this.#lost("The link ended.");
+      return;
+    }
+    for (const candidate of candidates) {
+      const message = describeDuplicate(this.#deps.name, current, candidate);
+      this.#lastError = message;
+      candidate.link.close({ reason: Reason.DUPLICATE_INSTANCE, message });
+      this.#deps.duplicate(message);
+    }
+    this.#deps.changed();
+  }
+
+  #left(held: HeldLink, reason: CloseReason): void {
+    if (this.#draining.has(held) || this.#cut) return;
+    this.#draining.add(held);
+    this.#gone(held, reason.message || "The other end leaves.");
+  }
+
+  #ended(held: HeldLink, end: LinkEnd): void {
+    const wasDraining = this.#draining.delete(held);
+    const index = this.#challenge?.candidates.indexOf(held) ?? -1;
+    if (index >= 0) this.#challenge?.candidates.splice(index, 1);
+    if (wasDraining || this.#cut) return;
+    this.#gone(held, end.message || `The link ended: ${reasonName(end.reason)}.`);
+  }
+
+  /** The link no longer counts, whether it still finishes something or not. */
+  #gone(held: HeldLink, why: string): void {
+    if (this.#spare?.held === held) {
+      this.#spare.timer.cancel();
+      this.#spare = undefined;
+    }
+    if (this.#current !== held) return;
+    this.#current = undefined;
+    if (!this.#useSpare()) this.#lost(why);
+  }
+
+  #lost(why: string): void {
+    const { clock, log, name } = this.#deps;
+    this.#since = clock.now();
+    this.#lastError = why;
+    log.info({ peer: name, reason: why }, "peer disconnected");
+    this.#startGrace();
+    this.#redialer?.down();
+    this.#deps.changed();
+  }
+
+  #startGrace(): void {
+    const { clock } = this.#deps;
+    this.#graceUntil = clock.monotonic() + graceMs;
+    this.#graceTimer?.cancel();
+    this.#graceTimer = clock.after(graceMs, () => {
+      if (!this.#current) this.#endGrace();
+    });
+    this.#graceTimer.unref?.();
+  }
+
+  #endGrace(): void {
+    const { clock } = this.#deps;
+    const graceIsOver = clock.monotonic() >= this.#graceUntil;
+    if (graceIsOver && !this.#beingMade) this.#waiters.rejectAll(this.#unreachable());
+    this.#deps.changed();
+  }
+
+  #unreachable(): string {
+    const since = new Date(this.#since).toISOString();
+    const why =
+      this.#lastError ?? (this.#redialer ? "no answer yet" : "it has no URL here, so it must dial this agent");
+    return `${this.#deps.name} has been unreachable since ${since}: ${why}`;
+  }
+}
+
+export const removed: CloseReason = {
+  reason: Reason.REMOVED,
+  message: "This agent does not know the other as its peer any more.",
+};
+
+function describeDuplicate(name: string, first: HeldLink, second: HeldLink): string {
+  const who = (held: HeldLink): string =>
+    `instance ${held.facts.instance.slice(0, 8)} (${held.link.session.remote.version || "unknown version"}, ${held.link.remoteAddress ?? "unknown address"})`;
+  return (
+    `Two living agents have the identity of ${name}: ${who(first)} holds the link, ${who(second)} was refused. ` +
+    "One is a copy: delete its identity Secret, restart it, and pair it anew."
+  );
+}

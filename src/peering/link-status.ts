@@ -1,0 +1,21 @@
+/** How the link to a peer is. */
+export interface LinkStatus {
+  /** Connecting: not for long yet. Disconnected: it failed, or nobody came. */
+  readonly state: "connected" | "connecting" | "disconnected";
+  /** Since when there is a link, or none, in milliseconds since 1970. */
+  readonly since: number;
+  /** Rises with each new link; who keeps a call open on the link begins it anew when this changed. */
+  readonly epoch: number;
+  /** Of the latest ping, in milliseconds. */
+  readonly roundTripMs?: number | undefined;
+  /** When anything was last heard, in milliseconds since 1970. */
+  readonly lastSeenAt?: number | undefined;
+  /** What went wrong last, for people. */
+  readonly lastError?: string | undefined;
+  /** Who dialled the link. */
+  readonly path?: "dialled" | "accepted" | undefined;
+  readonly remoteAddress?: string | undefined;
+  /** What the other end's Hello says: its version, and the instance id in hex. */
+  readonly version?: string | undefined;
+  readonly instance?: string | undefined;
+}

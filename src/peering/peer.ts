@@ -1,0 +1,75 @@
+import type { PeerStatus } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+
+/** An agent that we have paired with, as our operator sees it. Nothing in it is said by the peer itself but its URL. */
+export interface Peer {
+  /** Ours to choose; unique here. */
+  readonly name: string;
+  /** Who it is. */
+  readonly fingerprint: Fingerprint;
+  /** Its CA's certificate, PEM, as the link proved it. */
+  readonly caPem: string;
+  /** Where it is dialled. Without it we wait to be dialled. */
+  readonly url?: string | undefined;
+  readonly outerTls?: PeerOuterTls | undefined;
+  /** The operator's; a policy selects by them. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** What it may do here at all, before any policy. */
+  readonly grants: readonly string[];
+}
+
+/** How the TLS of a wss:// URL is checked for this peer, instead of the agent's own settings. */
+export interface PeerOuterTls {
+  readonly rootCaPem?: string | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+/** That the pairing ended. The record stays, so that the name is not given to another agent by accident. */
+export interface Removal {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** What becomes of the workloads that it runs here. */
+  readonly workloads: "Keep" | "Delete";
+  /** It was not there to hear of it. */
+  readonly forced: boolean;
+}
+
+export interface PeerRecord {
+  readonly peer: Peer;
+  readonly removal?: Removal | undefined;
+}
+
+export interface StoredPeer extends PeerRecord {
+  /** Opaque; equal means unchanged. */
+  readonly version: string;
+  /** Counts changes of what the operator wants; 0 where the store does not count. */
+  readonly generation: number;
+  /** The short words of the pairing, from the status. */
+  readonly words?: string | undefined;
+}
+
+/** What a peer may be granted. */
+export const knownGrants = ["apps", "tunnels", "kubectl", "deliveries"] as const;
+
+/**
+ * Where peers are kept: custom resources in a cluster, files outside one. A listener of `watch` is told everything that
+ * is stored, then each change, in an order in which no record goes back to an older version.
+ */
+export interface PeerStore {
+  watch(listener: (name: string, stored: StoredPeer | undefined) => void): () => void;
+  /** Resolves when everything that was stored at the start has been told. */
+  synced(signal: AbortSignal): Promise<void>;
+  /** As it is stored now, not as it was last told. */
+  get(name: string, signal: AbortSignal): Promise<StoredPeer | undefined>;
+  /**
+   * Writes if the record still has `version`, or if there is none and `version` is undefined; decided by the store in one
+   * step. Answers with what is stored, or undefined when somebody else was first. The status is left alone.
+   */
+  put(record: PeerRecord, version: string | undefined, signal: AbortSignal): Promise<StoredPeer | undefined>;
+  /**
+   * Says how a peer is. Returns at once: the store writes it when it differs, at most once a second a peer, the latest
+   * word last, and tries again when that fails.
+   */
+  writeStatus(name: string, status: PeerStatus): void;
+  close(): Promise<void>;
+}

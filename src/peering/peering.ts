@@ -1,0 +1,249 @@
+/** Peering as a whole: who our peers are, the links to them, and how they come and go. */
+import { type ConnectRouter, createClient } from "@connectrpc/connect";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
+import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import type { Identity } from "../identity/identity.ts";
+import { dialLink } from "../link/dialer.ts";
+import type { Link } from "../link/link.ts";
+import type { OuterTls } from "../link/outer.ts";
+import type { ProxySettings } from "../link/proxy.ts";
+import type { Caller } from "../rpc/caller.ts";
+import { createLinkTransport } from "../rpc/transport.ts";
+import type { LocalHello } from "../wire/hello.ts";
+import type { Limits } from "../wire/limits.ts";
+import type { IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
+import type { PeeringAudit } from "./audit-entry.ts";
+import { createDirectory, type Directory, type PeerFacts } from "./directory.ts";
+import { createGate } from "./gate.ts";
+import type { InviteStore } from "./invite-record.ts";
+import { createInvites, type Invites } from "./invites.ts";
+import { type JoinOptions, type JoinProgress, joinByInvite } from "./joiner.ts";
+import { createMembershipService } from "./membership-service.ts";
+import { createPairingService } from "./pairing-service.ts";
+import type { PeerOuterTls, PeerStore } from "./peer.ts";
+import { type RemovalOptions, removePeer } from "./removal.ts";
+import { createRoster, type Roster } from "./roster.ts";
+import { createStatusMirror, type StatusMirror } from "./status-mirror.ts";
+import { createSwitchboard, type Switchboard } from "./switchboard.ts";
+
+export interface PeeringDeps {
+  readonly identity: Identity;
+  readonly hello: LocalHello;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audit: PeeringAudit;
+  readonly peers: PeerStore;
+  readonly invites: InviteStore;
+  /** What this agent calls itself; a suggestion to others. */
+  readonly name: string;
+  /** Where peers dial this agent; undefined when they cannot. */
+  readonly url?: string | undefined;
+  /** How outer TLS is checked where a peer has no settings of its own. */
+  readonly outerTls?: OuterTls | undefined;
+  readonly proxy?: ProxySettings | undefined;
+  readonly linkLimits?: Partial<Limits> | undefined;
+  /** What this agent says of itself to its peers. */
+  facts(): PeerFacts;
+  /** Answers a call that may be made; resolves when its handler has ended, and never rejects. */
+  serveRpc(incoming: IncomingRpc, caller: Caller): Promise<void>;
+  /** Answers a dial by a peer. Must not throw. */
+  serveDial(incoming: IncomingDial, caller: Caller): void;
+  /** From 0 up to 1, for jitter; `Math.random` unless given. */
+  readonly random?: () => number;
+}
+
+export interface Peering {
+  readonly roster: Roster;
+  readonly switchboard: Switchboard;
+  readonly invites: Invites;
+  readonly directory: Directory;
+  /** Joins by an invite; see `joinByInvite`. */
+  join(line: string, options: JoinOptions, signal: AbortSignal): AsyncGenerator<JoinProgress>;
+  /** Ends a pairing on both sides; see `removePeer`. */
+  remove(name: string, options: RemovalOptions, signal: AbortSignal): Promise<{ told: boolean }>;
+  /** The peer as a caller would be known now; undefined for who is no peer. For judging anew what runs. */
+  callerOf(fingerprint: Fingerprint): Pick<Caller, "fingerprint" | "guest" | "peer" | "grants" | "caPem"> | undefined;
+  /** The services that other agents call: pairing and membership. */
+  routes(router: ConnectRouter): void;
+  /** For the acceptor: a link that stands. */
+  onLink(link: Link): void;
+  /** For the acceptor: a stream that the other end opened. */
+  accept(link: Link, stream: IncomingStream): void;
+  /** Tells all peers that this agent leaves, lets what runs end, at most so long, in milliseconds, and ends the links. */
+  drain(withinMs: number): Promise<void>;
+  /** Ends everything at once. The stores are the caller's to close. */
+  close(): Promise<void>;
+}
+
+/** An agent that does not answer within this, in milliseconds, while another comes with its identity, is gone. */
+const probeTimeoutMs = 5_000;
+
+/** Dials peers at once, as soon as the store knows them. */
+export function createPeering(deps: PeeringDeps): Peering {
+  const { identity, clock, log, audit } = deps;
+  const { fingerprint } = identity;
+  const closing = new AbortController();
+  const roster = createRoster({ store: deps.peers, clock, log });
+  // Dials, calls and news begin after the last of these stands, so that each may name the others.
+  const gate = createGate({
+    roster,
+    clock,
+    log,
+    audit,
+    standing: (link) => switchboard.standing(link),
+    serveRpc: (incoming, caller) => deps.serveRpc(incoming, caller),
+    serveDial: (incoming, caller) => deps.serveDial(incoming, caller),
+  });
+  const switchboard: Switchboard = createSwitchboard({
+    roster,
+    fingerprint,
+    clock,
+    log,
+    random: deps.random,
+    dial: (peer, opened, signal) =>
+      dial({ url: peer.url ?? "", pin: peer.fingerprint, outerTls: peer.outerTls }, opened, signal),
+    createTransport: (link) => createLinkTransport(link.session),
+    async probe({ transport }) {
+      try {
+        await createClient(MembershipService, transport).getFacts({}, { timeoutMs: probeTimeoutMs });
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    duplicate(peer, message) {
+      log.error({ peer: peer.name, fingerprint: peer.fingerprint }, message);
+      const actor = { peer: peer.name, fingerprint: peer.fingerprint };
+      audit.record({ action: "link.open", actor, verdict: "denied", rule: "duplicate-instance", message });
+    },
+  });
+  const directory = createDirectory({
+    clock,
+    log,
+    transport: (peer) => switchboard.transport(peer),
+    subscribe: (listener) => switchboard.subscribe(listener),
+    changed: (peer) => mirror.update(peer),
+  });
+  const mirror: StatusMirror = createStatusMirror({
+    roster,
+    clock,
+    status: (peer) => switchboard.status(peer),
+    facts: (peer) => directory.get(peer),
+    subscribe: (listener) => switchboard.subscribe(listener),
+    write: (peer, status) => deps.peers.writeStatus(peer, status),
+  });
+  const forgetting = roster.subscribe(({ name, after }) => {
+    if (!after) directory.forget(name);
+  });
+  const invites = createInvites({
+    store: deps.invites,
+    clock,
+    log,
+    fingerprint,
+    name: deps.name,
+    url: deps.url,
+    nameState: (name) => roster.nameState(name),
+  });
+  const remember = (peer: string, words: string): void => mirror.remember(peer, words);
+
+  function dial(
+    to: { url: string; pin: Fingerprint; outerTls?: PeerOuterTls | undefined },
+    opened: (link: Link) => void,
+    signal: AbortSignal,
+  ): Promise<Link> {
+    const { linkLimits, proxy } = deps;
+    const outer = to.outerTls ?? deps.outerTls;
+    return dialLink(
+      {
+        identity,
+        hello: deps.hello,
+        clock,
+        log,
+        accept: (link, stream) => gate.accept(link, stream),
+        opened,
+        ...(linkLimits && { limits: linkLimits }),
+      },
+      { url: to.url, pin: to.pin, ...(outer && { outer }), ...(proxy && { proxy }) },
+      signal,
+    );
+  }
+
+  return {
+    roster,
+    switchboard,
+    invites,
+    directory,
+    join: (line, options, signal) =>
+      joinByInvite(
+        {
+          fingerprint,
+          name: deps.name,
+          url: deps.url,
+          roster,
+          clock,
+          log,
+          audit,
+          dial: (to, dialSignal) => dial(to, (link) => switchboard.offer(link), dialSignal),
+          createTransport: (link) => createLinkTransport(link.session),
+          expect: (expected) => switchboard.expect(expected),
+          joining: (session) => switchboard.joining(session),
+          remember,
+        },
+        line,
+        options,
+        AbortSignal.any([signal, closing.signal]),
+      ),
+    remove: (name, options, signal) =>
+      removePeer(
+        {
+          roster,
+          log,
+          audit,
+          status: (peer) => switchboard.status(peer),
+          transport: (peer) => switchboard.transport(peer),
+        },
+        name,
+        options,
+        signal,
+      ),
+    callerOf(other) {
+      const peer = roster.byFingerprint(other);
+      return peer && { fingerprint: other, guest: false, peer: peer.name, grants: peer.grants, caPem: peer.caPem };
+    },
+    routes(router) {
+      router.service(
+        PairingService,
+        createPairingService({
+          fingerprint,
+          name: deps.name,
+          roster,
+          invites,
+          clock,
+          log,
+          audit,
+          remember,
+          joining: (session) => switchboard.joining(session),
+        }),
+      );
+      router.service(
+        MembershipService,
+        createMembershipService({ roster, clock, log, audit, facts: deps.facts, closing: closing.signal }),
+      );
+    },
+    onLink: (link) => switchboard.offer(link),
+    accept: (link, stream) => gate.accept(link, stream),
+    drain: (withinMs) => switchboard.drain("This agent is stopping.", withinMs),
+    async close() {
+      closing.abort(new Error("This agent is stopping."));
+      forgetting();
+      mirror.close();
+      await directory.close();
+      switchboard.close();
+      gate.close();
+      roster.close();
+    },
+  };
+}

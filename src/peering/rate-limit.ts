@@ -1,0 +1,23 @@
+import type { Clock } from "../base/clock.ts";
+
+/** Counts what may not happen often. */
+export interface RateLimit {
+  /** Takes one; false when there is none left for now. */
+  take(): boolean;
+}
+
+/** `burst` at once, and `perMinute` after that. */
+export function createRateLimit(o: { clock: Clock; burst: number; perMinute: number }): RateLimit {
+  let left = o.burst;
+  let at = o.clock.monotonic();
+  return {
+    take() {
+      const now = o.clock.monotonic();
+      left = Math.min(o.burst, left + ((now - at) * o.perMinute) / 60_000);
+      at = now;
+      if (left < 1) return false;
+      left -= 1;
+      return true;
+    },
+  };
+}

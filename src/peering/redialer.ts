@@ -1,0 +1,97 @@
+import { createBackoff } from "../base/backoff.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+
+/** Keeps dialling one peer while there is no link to it. */
+export interface Redialer {
+  /** There is a link now, whoever dialled it. `giveUp` ends an attempt that is under way, too. */
+  up(o: { giveUp: boolean }): void;
+  /** There is none any more. */
+  down(): void;
+  /** Dials at once, if there is no link and no attempt under way, and starts with short waits again. */
+  kick(): void;
+  /** Whether an attempt is under way. */
+  readonly dialling: boolean;
+  close(): void;
+}
+
+export interface RedialerDeps {
+  readonly clock: Clock;
+  /** From 0 up to 1, for jitter; `Math.random` unless given. */
+  readonly random?: (() => number) | undefined;
+  /** One attempt. Resolves when a link stands, which was told by `up` if it is the one that counts. */
+  dial(signal: AbortSignal): Promise<void>;
+  /** Told of each attempt that failed. */
+  onFailed(error: unknown): void;
+}
+
+/** A link that lasted so long was a good one: the next wait is short again. Milliseconds. */
+export const stableMs = 10_000;
+const leastWaitMs = 1_000;
+const longestWaitMs = 30_000;
+
+/** Starts to dial at once. */
+export function createRedialer(deps: RedialerDeps): Redialer {
+  const { clock } = deps;
+  const backoff = createBackoff({
+    minMs: leastWaitMs,
+    maxMs: longestWaitMs,
+    ...(deps.random && { random: deps.random }),
+  });
+  let attempt: AbortController | undefined;
+  let timer: Timer | undefined;
+  let upSince: number | undefined;
+  let closed = false;
+
+  function wait(): void {
+    timer?.cancel();
+    if (closed || upSince !== undefined || attempt) return;
+    timer = clock.after(backoff.next(), start);
+    timer.unref?.();
+  }
+
+  function start(): void {
+    timer?.cancel();
+    if (closed || upSince !== undefined || attempt) return;
+    const mine = new AbortController();
+    attempt = mine;
+    deps.dial(mine.signal).then(
+      () => ended(),
+      (error: unknown) => {
+        ended();
+        if (!mine.signal.aborted) deps.onFailed(error);
+      },
+    );
+  }
+
+  function ended(): void {
+    attempt = undefined;
+    wait();
+  }
+
+  start();
+  return {
+    up({ giveUp }) {
+      upSince ??= clock.monotonic();
+      timer?.cancel();
+      if (giveUp) attempt?.abort(new Error("The other end's link stands already."));
+    },
+    down() {
+      if (upSince === undefined) return;
+      if (clock.monotonic() - upSince >= stableMs) backoff.reset();
+      upSince = undefined;
+      wait();
+    },
+    kick() {
+      backoff.reset();
+      start();
+    },
+    get dialling() {
+      return attempt !== undefined;
+    },
+    close() {
+      closed = true;
+      timer?.cancel();
+      attempt?.abort(new Error("This agent no longer dials the peer."));
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/** Keeps `Peer.status` equal to what is so. */
+import { create } from "@bufbuild/protobuf";
+import type { Clock, Timer } from "../base/clock.ts";
+import { ConditionSchema } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
+import { type PeerStatus, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
+import type { PeerFacts } from "./directory.ts";
+import type { LinkStatus } from "./link-status.ts";
+import type { Roster } from "./roster.ts";
+import type { LinkListener } from "./switchboard.ts";
+
+export interface StatusMirror {
+  /** Something about the peer changed. */
+  update(peer: string): void;
+  /** The words of its pairing. */
+  remember(peer: string, words: string): void;
+  close(): void;
+}
+
+export interface StatusMirrorDeps {
+  readonly roster: Roster;
+  readonly clock: Clock;
+  status(peer: string): LinkStatus;
+  facts(peer: string): PeerFacts | undefined;
+  subscribe(listener: LinkListener): () => void;
+  write(peer: string, status: PeerStatus): void;
+}
+
+/** How often round trip and last seen are written, which change all the time; milliseconds. */
+const refreshMs = 60_000;
+
+export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
+  const { roster, clock } = deps;
+  const words = new Map<string, string>();
+
+  function update(name: string): void {
+    if (!roster.get(name)) return;
+    const told = words.get(name) ?? roster.words(name);
+    deps.write(name, describePeer(deps.status(name), deps.facts(name), roster.generation(name), told));
+  }
+
+  const ended = roster.subscribe(({ name, before, after }) => {
+    if (after) return;
+    words.delete(name);
+    if (before) deps.write(name, describeRemoved(clock.now()));
+  });
+  const unsubscribe = deps.subscribe((name) => update(name));
+  let timer: Timer = arm();
+
+  function arm(): Timer {
+    const next = clock.after(refreshMs, () => {
+      for (const { name } of roster.list()) if (deps.status(name).state === "connected") update(name);
+      timer = arm();
+    });
+    next.unref?.();
+    return next;
+  }
+
+  return {
+    update,
+    remember(name, told) {
+      words.set(name, told);
+      update(name);
+    },
+    close() {
+      ended();
+      unsubscribe();
+      timer.cancel();
+    },
+  };
+}
+
+const stateNames = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" } as const;
+
+/** Pure. */
+export function describePeer(
+  link: LinkStatus,
+  facts: PeerFacts | undefined,
+  generation: number,
+  words: string | undefined,
+): PeerStatus {
+  const version = facts?.version || link.version;
+  const connected = link.state === "connected";
+  return create(PeerStatusSchema, {
+    observedGeneration: generation,
+    link: {
+      state: stateNames[link.state],
+      since: isoTime(link.since),
+      ...(link.path && { path: link.path }),
+      ...(link.lastError && { message: link.lastError.slice(0, 1024) }),
+    },
+    ...(link.roundTripMs !== undefined && { roundTripMs: Math.ceil(link.roundTripMs) }),
+    ...(version && { version }),
+    ...(link.instance && { instance: link.instance }),
+    facts: { ...facts?.facts },
+    ...(link.lastSeenAt !== undefined && { lastSeenAt: isoTime(link.lastSeenAt) }),
+    ...(words && { words }),
+    conditions: [
+      create(ConditionSchema, {
+        type: "Connected",
+        status: connected ? "True" : "False",
+        observedGeneration: generation,
+        lastTransitionTime: isoTime(link.since),
+        reason: connected ? "LinkUp" : link.state === "connecting" ? "Connecting" : "Unreachable",
+        message: (link.lastError ?? (connected ? "The link stands." : "There is no link.")).slice(0, 1024),
+      }),
+    ],
+  });
+}
+
+function describeRemoved(now: number): PeerStatus {
+  const message = "The pairing has ended. The record keeps the name from being given to another agent.";
+  return create(PeerStatusSchema, {
+    link: { state: "Disconnected", since: isoTime(now), message },
+    conditions: [
+      create(ConditionSchema, {
+        type: "Connected",
+        status: "False",
+        lastTransitionTime: isoTime(now),
+        reason: "Removed",
+        message,
+      }),
+    ],
+  });
+}
+
+/** As Kubernetes writes times: whole seconds, UTC. */
+function isoTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}

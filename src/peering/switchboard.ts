@@ -1,0 +1,234 @@
+/** The links that live: one for each peer. */
+import type { Duplex } from "node:stream";
+import type { Transport } from "@connectrpc/connect";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import type { Link } from "../link/link.ts";
+import { DialError, Reason } from "../wire/reason.ts";
+import type { DialOptions, Session } from "../wire/session.ts";
+import { createGuests } from "./guests.ts";
+import type { HeldLink } from "./held-link.ts";
+import { PeerLine, removed } from "./line.ts";
+import type { LinkStatus } from "./link-status.ts";
+import { Unreachable } from "./link-waiters.ts";
+import type { Peer } from "./peer.ts";
+import { createPeerTransport } from "./peer-transport.ts";
+import { createRedialer } from "./redialer.ts";
+import { noSuchPeer, type Roster } from "./roster.ts";
+
+export type LinkListener = (peer: string, status: LinkStatus) => void;
+
+/** Who is behind a link now. While it is undecided, `settled` says when to ask again. */
+export type Standing =
+  | { readonly kind: "peer"; readonly peer: Peer }
+  | { readonly kind: "guest" }
+  | { readonly kind: "undecided"; readonly settled: Promise<void> }
+  | { readonly kind: "unknown" };
+
+export interface Switchboard {
+  /**
+   * Calls to a peer, by our name for it. A call waits up to 10 s for a link that is being made; without one it ends with
+   * Unavailable, which says since when.
+   */
+  transport(peer: string): Transport;
+  /** A connection to a target at the peer. Waits as calls do; rejects with a `DialError`. */
+  dial(peer: string, target: Target, options?: DialOptions): Promise<Duplex>;
+  /** Throws `not-found`. */
+  status(peer: string): LinkStatus;
+  /** Told of each change of a link; not of each round trip. */
+  subscribe(listener: LinkListener): () => void;
+  /** Dials a peer at once. Throws `not-found`. */
+  reconnect(peer: string): void;
+  /** Dials all that have no link at once: the network is back. */
+  reconnectAll(): void;
+
+  /** Takes a link that stands, a peer's or a guest's. */
+  offer(link: Link): void;
+  standing(link: Link): Standing;
+  /** A guest is joining; the answer says that it no longer is. */
+  joining(session: Session): () => void;
+  /** An agent is about to become our peer: what it opens meanwhile waits. The answer says that it is, or will not be. */
+  expect(fingerprint: Fingerprint): () => void;
+  /** Lets what runs end, at most so long, in milliseconds. */
+  drain(message: string, withinMs: number): Promise<void>;
+  close(): void;
+}
+
+export interface SwitchboardDeps {
+  readonly roster: Roster;
+  /** This agent's own. */
+  readonly fingerprint: Fingerprint;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random?: (() => number) | undefined;
+  /** Dials a peer; `opened` is called with the link before its first stream. */
+  dial(peer: Peer, opened: (link: Link) => void, signal: AbortSignal): Promise<Link>;
+  createTransport(link: Link): Transport;
+  /** Whether the agent behind the link answers; never rejects. */
+  probe(held: HeldLink): Promise<boolean>;
+  /** Two living agents have the identity of this peer. */
+  duplicate(peer: Peer, message: string): void;
+}
+
+export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
+  const { roster, clock, log } = deps;
+  const lines = new Map<string, PeerLine>();
+  const guests = createGuests({ clock, log });
+  const expected = new Map<Fingerprint, Promise<void>>();
+  const listeners = new Set<LinkListener>();
+  let closed = false;
+  const unsubscribe = roster.subscribe(({ name, before, after }) => {
+    if (!after) dropLine(name);
+    else if (!before || before.fingerprint !== after.fingerprint) addLine(after);
+    else if (isDialledElsewhere(before, after)) lines.get(name)?.setRedialer(redialerFor(after));
+  });
+
+  function addLine(peer: Peer): void {
+    if (closed) return;
+    dropLine(peer.name);
+    const line = new PeerLine({
+      name: peer.name,
+      low: deps.fingerprint < peer.fingerprint,
+      clock,
+      log,
+      createTransport: deps.createTransport,
+      probe: deps.probe,
+      changed: () => tell(peer.name),
+      duplicate: (message) => deps.duplicate(peer, message),
+    });
+    lines.set(peer.name, line);
+    for (const link of guests.release(peer.fingerprint)) line.offer(link);
+    line.setRedialer(redialerFor(peer));
+    tell(peer.name);
+  }
+
+  function dropLine(name: string): void {
+    const line = lines.get(name);
+    if (!line) return;
+    lines.delete(name);
+    line.cut(removed);
+  }
+
+  function redialerFor(peer: Peer): ReturnType<typeof createRedialer> | undefined {
+    if (peer.url === undefined || closed) return undefined;
+    return createRedialer({
+      clock,
+      random: deps.random,
+      dial: async (signal) => {
+        await deps.dial(peer, offer, signal);
+      },
+      onFailed: (error) => lines.get(peer.name)?.attemptFailed(error instanceof Error ? error.message : String(error)),
+    });
+  }
+
+  function offer(link: Link): void {
+    if (closed) {
+      link.close({ reason: Reason.SHUTDOWN, message: "This agent is stopping." });
+      return;
+    }
+    const peer = roster.byFingerprint(link.fingerprint);
+    const line = peer && lines.get(peer.name);
+    if (line) line.offer(link);
+    else guests.admit(link);
+  }
+
+  function tell(name: string): void {
+    const line = lines.get(name);
+    if (!line) return;
+    const status = line.status();
+    for (const listener of [...listeners]) {
+      try {
+        listener(name, status);
+      } catch (error) {
+        log.error({ err: error, peer: name }, "a listener of the switchboard failed");
+      }
+    }
+  }
+
+  function lineOf(name: string): PeerLine {
+    const line = lines.get(name);
+    if (!line) throw noSuchPeer(name);
+    return line;
+  }
+
+  return {
+    transport: (name) => createPeerTransport({ clock, connected: (signal) => lineOf(name).connected(signal) }),
+
+    async dial(name, target, options = {}) {
+      let held: HeldLink;
+      try {
+        held = await lineOf(name).connected(options.signal);
+      } catch (cause) {
+        if (options.signal?.aborted) throw new DialError(Reason.CANCELLED, "The dial was given up.", { cause });
+        const reason = cause instanceof Unreachable ? Reason.UNREACHABLE : Reason.NOT_FOUND;
+        throw new DialError(reason, cause instanceof Error ? cause.message : String(cause), { cause });
+      }
+      return held.link.session.dial(target, options);
+    },
+
+    status: (name) => lineOf(name).status(),
+
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    reconnect: (name) => lineOf(name).kick(),
+
+    reconnectAll() {
+      for (const line of lines.values()) line.kick();
+    },
+
+    offer,
+
+    standing(link) {
+      const peer = roster.byFingerprint(link.fingerprint);
+      const line = peer && lines.get(peer.name);
+      if (line) {
+        const standing = line.standing(link);
+        if (standing.kind === "undecided") return standing;
+        return standing.kind === "held" ? { kind: "peer", peer } : { kind: "unknown" };
+      }
+      const settled = expected.get(link.fingerprint);
+      if (settled) return { kind: "undecided", settled };
+      return { kind: guests.has(link) ? "guest" : "unknown" };
+    },
+
+    joining: (session) => guests.busy(session),
+
+    expect(fingerprint) {
+      const settling = Promise.withResolvers<void>();
+      expected.set(fingerprint, settling.promise);
+      return () => {
+        if (expected.get(fingerprint) === settling.promise) expected.delete(fingerprint);
+        settling.resolve();
+      };
+    },
+
+    async drain(message, withinMs) {
+      closed = true;
+      guests.close({ reason: Reason.SHUTDOWN, message });
+      await Promise.all([...lines.values()].map((line) => line.drain(message, withinMs)));
+    },
+
+    close() {
+      closed = true;
+      unsubscribe();
+      listeners.clear();
+      const reason = { reason: Reason.SHUTDOWN, message: "This agent is stopping." };
+      guests.close(reason);
+      for (const line of lines.values()) line.cut(reason);
+      lines.clear();
+    },
+  };
+}
+
+function isDialledElsewhere(before: Peer, after: Peer): boolean {
+  return (
+    before.url !== after.url ||
+    before.outerTls?.insecure !== after.outerTls?.insecure ||
+    before.outerTls?.rootCaPem !== after.outerTls?.rootCaPem
+  );
+}
