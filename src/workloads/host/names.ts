@@ -21,7 +21,7 @@ export const annotations = {
   orphanedSince: "fairlead.dev/orphaned-since",
 } as const;
 
-/** The namespace of a peer's workloads. A peer's name has at most 48 characters, so this has at most 62. */
+/** The namespace of a peer's workloads. A peer's name has at most 49 characters, so this has at most 63. */
 export function peerNamespace(peer: string): string {
   return `fairlead-peer-${peer}`;
 }

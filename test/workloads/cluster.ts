@@ -1,0 +1,367 @@
+/**
+ * A cluster in memory, for tests that run a story hundreds of times: objects with versions, watches, finalizers, foreground
+ * deletion, server-side apply of whole specs, and a controller that makes pods of Deployments. `test/contract` holds the
+ * sandbox to the real thing; what is here is only what the stories need.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { Queue } from "../../src/base/queue.ts";
+import type { KubeClient, WatchEvent } from "../../src/kube/client.ts";
+import { KubeError } from "../../src/kube/errors.ts";
+import { isJsonObject, type JsonObject, keyOf, type ObjectRef } from "../../src/kube/object.ts";
+import type { KindAddress, ResourceKind } from "../../src/kube/resource-kind.ts";
+import { apiVersionOf } from "../../src/kube/resource-kind.ts";
+
+interface Meta {
+  name: string;
+  namespace?: string;
+  uid: string;
+  resourceVersion: string;
+  generation: number;
+  creationTimestamp: string;
+  deletionTimestamp?: string;
+  finalizers?: string[];
+  labels?: { [name: string]: string };
+  annotations?: { [name: string]: string | null };
+  ownerReferences?: { uid: string }[];
+}
+
+/** A stored object; the rest of it is JSON. */
+export interface Stored {
+  metadata: Meta;
+  spec?: JsonObject;
+  status?: JsonObject;
+  [more: string]: unknown;
+}
+
+interface Change {
+  plural: string;
+  type: "ADDED" | "MODIFIED" | "DELETED";
+  object: Stored;
+  version: number;
+}
+
+export interface Cluster extends KubeClient {
+  /** What is stored now, by "plural/namespace/name". */
+  readonly objects: ReadonlyMap<string, Stored>;
+  all(plural: string): Stored[];
+  /** Everything of a cluster, to be restored later. */
+  backup(): Map<string, Stored>;
+  /** Puts these objects back as they were, and removes the others, for the kinds given. */
+  restore(backup: Map<string, Stored>, plurals: readonly string[]): void;
+  /** Changes an object as somebody else, who asks nobody. */
+  edit(plural: string, key: string, change: (object: Stored) => void): void;
+  /** Removes an object without asking its finalizers. */
+  purge(plural: string, key: string): void;
+}
+
+export function createCluster(): Cluster {
+  const objects = new Map<string, Stored>();
+  const history: Change[] = [];
+  const watches = new Set<{
+    plural: string;
+    queue: Queue<Change>;
+    namespace: string | undefined;
+    selector: string | undefined;
+  }>();
+  let version = 100;
+  let uids = 0;
+
+  const at = (kind: KindAddress | string, ref: ObjectRef): string =>
+    `${typeof kind === "string" ? kind : kind.plural}/${keyOf(ref)}`;
+
+  function store(plural: string, object: Stored, type: Change["type"]): Stored {
+    version += 1;
+    object.metadata.resourceVersion = String(version);
+    const key = at(plural, object.metadata);
+    if (type === "DELETED") objects.delete(key);
+    else objects.set(key, object);
+    const change = { plural, type, object: structuredClone(object), version };
+    history.push(change);
+    for (const watch of watches) if (isSeen(watch, change)) watch.queue.push(change);
+    if (type !== "MODIFIED" || object.metadata.deletionTimestamp) setImmediate(collect);
+    if (plural === "deployments" && type !== "DELETED") setImmediate(() => control(key));
+    return structuredClone(object);
+  }
+
+  function isSeen(
+    watch: { plural: string; namespace: string | undefined; selector: string | undefined },
+    change: Change,
+  ): boolean {
+    const { metadata } = change.object;
+    if (watch.plural !== change.plural) return false;
+    if (watch.namespace !== undefined && watch.namespace !== metadata.namespace) return false;
+    return matches(metadata, watch.selector);
+  }
+
+  /** Garbage collection, and the end of what waits for nothing any more. */
+  function collect(): void {
+    const uidsAlive = new Set([...objects.values()].map(({ metadata }) => metadata.uid));
+    for (const [key, object] of [...objects]) {
+      const plural = key.slice(0, key.indexOf("/"));
+      const owners = object.metadata.ownerReferences ?? [];
+      const deadOwner = owners.some(({ uid }) => !uidsAlive.has(uid) || isDying(uid));
+      if (deadOwner && !object.metadata.deletionTimestamp) store(plural, structuredClone(object), "DELETED");
+      const waits = object.metadata.finalizers?.filter((name) => name !== "foregroundDeletion").length;
+      const hasDependents = [...objects.values()].some(({ metadata }) =>
+        metadata.ownerReferences?.some(({ uid }) => uid === object.metadata.uid),
+      );
+      if (object.metadata.deletionTimestamp && !waits && !hasDependents && objects.has(key)) {
+        store(plural, structuredClone(object), "DELETED");
+      }
+    }
+  }
+
+  function isDying(uid: string): boolean {
+    return [...objects.values()].some(
+      ({ metadata }) => metadata.uid === uid && metadata.deletionTimestamp !== undefined,
+    );
+  }
+
+  /** Makes the pods of a Deployment and tells how many are ready: all, unless the image is called "missing". */
+  function control(key: string): void {
+    const deployment = objects.get(key);
+    if (!deployment || deployment.metadata.deletionTimestamp) return;
+    const { namespace, name, uid, generation } = deployment.metadata;
+    const spec = deployment.spec ?? {};
+    const wanted = typeof spec.replicas === "number" ? spec.replicas : 1;
+    const isMissing = JSON.stringify(spec.template).includes('"image":"missing"');
+    const conditions = [{ type: "Ready", status: isMissing ? "False" : "True" }];
+    const state = isMissing
+      ? { waiting: { reason: "ErrImagePull", message: "not found" } }
+      : { running: { startedAt: "2026-01-01T00:00:00Z" } };
+    const podStatus = { phase: "Running", conditions, containerStatuses: [{ name: "app", restartCount: 0, state }] };
+    for (let index = 0; index < wanted; index += 1) {
+      const ref = { namespace, name: `${name}-${index}` };
+      const pod = objects.get(at("pods", ref));
+      if (pod && isDeepStrictEqual(pod.status, podStatus)) continue;
+      if (pod) store("pods", { ...structuredClone(pod), status: structuredClone(podStatus) }, "MODIFIED");
+      else
+        store(
+          "pods",
+          {
+            metadata: { ...born(ref), labels: deployment.metadata.labels ?? {}, ownerReferences: [{ uid }] },
+            status: structuredClone(podStatus),
+          },
+          "ADDED",
+        );
+    }
+    for (const pod of [...objects.values()]) {
+      const index = Number(pod.metadata.name.slice(name.length + 1));
+      const isOurs =
+        pod.metadata.ownerReferences?.some((owner) => owner.uid === uid) && pod.metadata.name.startsWith(`${name}-`);
+      if (isOurs && index >= wanted) store("pods", structuredClone(pod), "DELETED");
+    }
+    const ready = isMissing ? 0 : wanted;
+    const status = {
+      observedGeneration: generation,
+      replicas: wanted,
+      updatedReplicas: wanted,
+      readyReplicas: ready,
+      availableReplicas: ready,
+    };
+    if (!isDeepStrictEqual(deployment.status, status)) {
+      store("deployments", { ...structuredClone(deployment), status }, "MODIFIED");
+    }
+  }
+
+  function born(ref: ObjectRef): Meta {
+    uids += 1;
+    const { name, namespace } = ref;
+    const metadata = {
+      name,
+      uid: `uid-${uids}`,
+      resourceVersion: "",
+      generation: 1,
+      creationTimestamp: "2026-01-01T00:00:00Z",
+    };
+    return namespace === undefined ? metadata : { ...metadata, namespace };
+  }
+
+  function present(kind: KindAddress, ref: ObjectRef): Stored {
+    const found = objects.get(at(kind, ref));
+    if (!found) throw kubeError(404, "NotFound", `${kind.plural} "${ref.name}" not found`);
+    return structuredClone(found);
+  }
+
+  function change(kind: KindAddress, before: Stored, after: Stored): Stored {
+    if (!isDeepStrictEqual(before.spec, after.spec)) after.metadata.generation += 1;
+    if (isDeepStrictEqual(before, after)) return before;
+    return store(kind.plural, after, "MODIFIED");
+  }
+
+  function add(kind: KindAddress, ref: ObjectRef, json: JsonObject): Stored {
+    const namespace = ref.namespace;
+    if (namespace?.startsWith("fairlead-peer-") && !objects.has(`namespaces/${namespace}`)) {
+      throw kubeError(404, "NotFound", `namespaces "${namespace}" not found`);
+    }
+    const given = isJsonObject(json.metadata) ? json.metadata : {};
+    return store(kind.plural, { ...json, metadata: { ...given, ...born(ref) } }, "ADDED");
+  }
+
+  const parse = <T>(kind: ResourceKind<T>, object: Stored): T =>
+    kind.parse(JSON.parse(JSON.stringify({ apiVersion: apiVersionOf(kind), kind: kind.kind, ...object })));
+
+  const refOfDraft = (object: { metadata: { name?: string; namespace?: string } }): ObjectRef => {
+    const { name = "", namespace } = object.metadata;
+    return namespace === undefined ? { name } : { name, namespace };
+  };
+
+  return {
+    objects,
+    all: (plural) => [...objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object),
+    backup: () => structuredClone(objects),
+    restore(backup, plurals) {
+      for (const [key, object] of [...objects]) {
+        const plural = key.slice(0, key.indexOf("/"));
+        if (plurals.includes(plural) && !backup.has(key)) store(plural, structuredClone(object), "DELETED");
+      }
+      for (const [key, object] of backup) {
+        const plural = key.slice(0, key.indexOf("/"));
+        if (plurals.includes(plural)) store(plural, structuredClone(object), objects.has(key) ? "MODIFIED" : "ADDED");
+      }
+    },
+    edit(plural, key, edit) {
+      const before = objects.get(`${plural}/${key}`);
+      if (!before) throw new Error(`There is no ${plural}/${key}.`);
+      const after = structuredClone(before);
+      edit(after);
+      if (!isDeepStrictEqual(before.spec, after.spec)) after.metadata.generation += 1;
+      store(plural, after, "MODIFIED");
+    },
+    purge(plural, key) {
+      const object = objects.get(`${plural}/${key}`);
+      if (object) store(plural, structuredClone(object), "DELETED");
+    },
+    currentNamespace: "fairlead",
+    async get(kind, ref) {
+      const found = objects.get(at(kind, ref));
+      return found && parse(kind, structuredClone(found));
+    },
+    async list(kind, { namespace, labelSelector }) {
+      const items = [...objects]
+        .filter(
+          ([key, { metadata }]) =>
+            key.startsWith(`${kind.plural}/`) && (!namespace || metadata.namespace === namespace),
+        )
+        .filter(([, { metadata }]) => matches(metadata, labelSelector))
+        .map(([, object]) => parse(kind, structuredClone(object)));
+      return { items, resourceVersion: String(version) };
+    },
+    async *watch<T>(
+      kind: ResourceKind<T>,
+      o: { namespace?: string | undefined; labelSelector?: string | undefined; resourceVersion?: string | undefined },
+      signal: AbortSignal,
+    ) {
+      const watch = {
+        plural: kind.plural,
+        queue: new Queue<Change>(10_000),
+        namespace: o.namespace,
+        selector: o.labelSelector,
+      };
+      for (const old of history)
+        if (old.version > Number(o.resourceVersion) && isSeen(watch, old)) watch.queue.push(old);
+      watches.add(watch);
+      const onAbort = (): void => watch.queue.close(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      try {
+        for await (const { type, object, version: at } of watch.queue) {
+          const event: WatchEvent<T> = {
+            type,
+            object: parse(kind, structuredClone(object)),
+            resourceVersion: String(at),
+          };
+          yield event;
+        }
+      } finally {
+        watches.delete(watch);
+        signal.removeEventListener("abort", onAbort);
+      }
+    },
+    async create(kind, draft) {
+      const ref = refOfDraft(draft);
+      if (objects.has(at(kind, ref)))
+        throw kubeError(409, "AlreadyExists", `${kind.plural} "${ref.name}" already exists`);
+      return parse(kind, add(kind, ref, kind.format(draft)));
+    },
+    async update(kind, draft) {
+      const before = present(kind, refOfDraft(draft));
+      if (draft.metadata.resourceVersion !== before.metadata.resourceVersion) throw conflict();
+      const json = kind.format(draft);
+      const metadata = { ...before.metadata, ...(isJsonObject(json.metadata) ? json.metadata : {}) };
+      return parse(kind, change(kind, before, { ...before, ...json, metadata }));
+    },
+    async apply(kind, draft) {
+      const ref = refOfDraft(draft);
+      const json = kind.format(draft);
+      const found = objects.get(at(kind, ref));
+      if (!found) return parse(kind, add(kind, ref, json));
+      const before = structuredClone(found);
+      const given: JsonObject = isJsonObject(json.metadata) ? json.metadata : {};
+      const metadata = {
+        ...before.metadata,
+        ...given,
+        labels: { ...before.metadata.labels, ...map(given.labels) },
+        annotations: { ...before.metadata.annotations, ...map(given.annotations) },
+      };
+      return parse(kind, change(kind, before, { ...before, ...json, metadata }));
+    },
+    async applyStatus(kind, draft) {
+      const before = present(kind, refOfDraft(draft));
+      if (draft.metadata.uid !== undefined && draft.metadata.uid !== before.metadata.uid) throw conflict();
+      const { status } = kind.format(draft);
+      return parse(kind, change(kind, before, { ...before, ...(isJsonObject(status) ? { status } : {}) }));
+    },
+    async mergePatch(kind, ref, patch) {
+      const before = present(kind, ref);
+      const after = structuredClone(before);
+      const given = isJsonObject(patch.metadata) ? patch.metadata : {};
+      if (given.resourceVersion !== undefined && given.resourceVersion !== before.metadata.resourceVersion)
+        throw conflict();
+      if (given.uid !== undefined && given.uid !== before.metadata.uid) throw conflict();
+      if (Array.isArray(given.finalizers)) after.metadata.finalizers = given.finalizers.map(String);
+      if (given.labels) after.metadata.labels = { ...after.metadata.labels, ...map(given.labels) };
+      const annotations = { ...after.metadata.annotations, ...map(given.annotations) };
+      after.metadata.annotations = Object.fromEntries(
+        Object.entries(annotations).filter(([, value]) => value !== null),
+      );
+      if (isJsonObject(patch.spec)) after.spec = { ...after.spec, ...patch.spec };
+      return parse(kind, change(kind, before, after));
+    },
+    async delete(kind, ref, o) {
+      const found = objects.get(at(kind, ref));
+      if (!found) return false;
+      if (o.uid !== undefined && o.uid !== found.metadata.uid) throw conflict();
+      const object = structuredClone(found);
+      const isForeground = o.propagation === "Foreground";
+      if (isForeground)
+        object.metadata.finalizers = [...new Set([...(object.metadata.finalizers ?? []), "foregroundDeletion"])];
+      if (object.metadata.finalizers?.length) {
+        if (object.metadata.deletionTimestamp) return true;
+        object.metadata.deletionTimestamp = "2026-01-01T00:00:01Z";
+        store(kind.plural, object, "MODIFIED");
+      } else store(kind.plural, object, "DELETED");
+      return true;
+    },
+  };
+}
+
+function matches(metadata: Meta, selector: string | undefined): boolean {
+  if (!selector) return true;
+  return selector.split(",").every((term) => {
+    const [name = "", value] = term.split("=");
+    return metadata.labels?.[name] === value;
+  });
+}
+
+function map(value: unknown): { [name: string]: string } {
+  return isJsonObject(value) ? JSON.parse(JSON.stringify(value)) : {};
+}
+
+export function kubeError(status: number, reason: string, message: string): KubeError {
+  return new KubeError({ status, reason, message });
+}
+
+function conflict(): KubeError {
+  return kubeError(409, "Conflict", "the object has been modified");
+}

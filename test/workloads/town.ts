@@ -1,0 +1,211 @@
+/** Agents with their clusters in one process, joined by real sessions and RPC, and by a clock that a test moves. */
+import type { Transport } from "@connectrpc/connect";
+import { silentLog } from "../../src/base/log.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { createEventRecorder } from "../../src/kube/event-recorder.ts";
+import type { LinkStatus } from "../../src/peering/link-status.ts";
+import type { Peer } from "../../src/peering/peer.ts";
+import type { RosterListener } from "../../src/peering/roster.ts";
+import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
+import { createLinkTransport } from "../../src/rpc/transport.ts";
+import type { Session } from "../../src/wire/session.ts";
+import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
+import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
+import { openPair, type Pair } from "../wire/pair.ts";
+import { type Cluster, createCluster } from "./cluster.ts";
+
+/** What one agent knows of its peers, and its links to them. */
+class FakePeering {
+  readonly #peers = new Map<string, Peer>();
+  readonly #listeners = new Set<RosterListener>();
+  readonly #linkListeners = new Set<(peer: string, status: LinkStatus) => void>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #since = new Map<string, number>();
+  readonly #clock: FakeClock;
+  #epoch = 0;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  readonly get = (name: string): Peer | undefined => this.#peers.get(name);
+  readonly byFingerprint = (fingerprint: string): Peer | undefined =>
+    [...this.#peers.values()].find((peer) => peer.fingerprint === fingerprint);
+  readonly synced = async (): Promise<void> => undefined;
+
+  readonly subscribe = (listener: RosterListener): (() => void) => {
+    this.#listeners.add(listener);
+    for (const after of this.#peers.values()) listener({ name: after.name, after });
+    return () => this.#listeners.delete(listener);
+  };
+
+  set(name: string, change: Partial<Peer> | undefined): void {
+    const before = this.#peers.get(name);
+    const after = change && {
+      name,
+      fingerprint: fingerprintOf(name),
+      caPem: "",
+      labels: {},
+      grants: [],
+      ...before,
+      ...change,
+    };
+    if (after) this.#peers.set(name, after);
+    else this.#peers.delete(name);
+    for (const listener of this.#listeners) listener({ name, ...(before && { before }), ...(after && { after }) });
+  }
+
+  readonly links = {
+    status: (peer: string): LinkStatus => ({
+      state: this.#sessions.has(peer) ? "connected" : "disconnected",
+      since: this.#since.get(peer) ?? this.#clock.now(),
+      epoch: this.#epoch,
+    }),
+    subscribe: (fn: (peer: string, status: LinkStatus) => void): (() => void) => {
+      this.#linkListeners.add(fn);
+      return () => this.#linkListeners.delete(fn);
+    },
+  };
+
+  link(peer: string, session: Session | undefined): void {
+    if (session) this.#sessions.set(peer, session);
+    else this.#sessions.delete(peer);
+    this.#epoch += 1;
+    this.#since.set(peer, this.#clock.now());
+    for (const fn of this.#linkListeners) fn(peer, this.links.status(peer));
+  }
+
+  readonly transport = (peer: string): Transport => {
+    const session = this.#sessions.get(peer);
+    if (!session) throw new Error(`no link to ${peer}`);
+    return createLinkTransport(session);
+  };
+}
+
+export function fingerprintOf(name: string): string {
+  return Buffer.from(name.padEnd(32, "-")).toString("hex").slice(0, 64);
+}
+
+/** One agent on its cluster; it can stop and start again, and knows then only what the cluster knows. */
+export class Agent {
+  readonly name: string;
+  readonly cluster: Cluster;
+  readonly peering: FakePeering;
+  readonly clock: FakeClock;
+  client: KubeClient;
+  #running: { workloads: Workloads; rpc: RpcServer; stop(): Promise<void> } | undefined;
+
+  constructor(name: string, clock: FakeClock) {
+    this.name = name;
+    this.clock = clock;
+    this.cluster = createCluster();
+    this.client = this.cluster;
+    this.peering = new FakePeering(clock);
+  }
+
+  get workloads(): Workloads {
+    if (!this.#running) throw new Error(`${this.name} does not run`);
+    return this.#running.workloads;
+  }
+
+  get rpc(): RpcServer | undefined {
+    return this.#running?.rpc;
+  }
+
+  start(): void {
+    const { client, peering, clock } = this;
+    const log = silentLog;
+    const events = createEventRecorder({ client, clock, log, instance: this.name });
+    const logs = async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.from("the last line\n");
+    };
+    const { links, transport } = peering;
+    const origin = { client, roster: peering, transport, links, events, clock, log };
+    const workloads = createWorkloads({ origin, host: { client, logs, roster: peering, clock, log } });
+    const rpc = createRpcServer({ routes: workloads.routes });
+    const stop = async (): Promise<void> => {
+      await Promise.all([workloads.close(), rpc.close()]);
+      await events.close();
+    };
+    this.#running = { workloads, rpc, stop };
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.stop();
+  }
+}
+
+export class Town {
+  readonly clock = createFakeClock();
+  readonly #agents = new Map<string, Agent>();
+  readonly #pairs = new Map<string, Pair>();
+
+  agent(name: string): Agent {
+    let agent = this.#agents.get(name);
+    if (!agent) {
+      agent = new Agent(name, this.clock);
+      this.#agents.set(name, agent);
+    }
+    return agent;
+  }
+
+  /** Both know each other; the host grants apps. */
+  pair(origin: string, host: string): void {
+    this.agent(origin).peering.set(host, {});
+    this.agent(host).peering.set(origin, { grants: ["apps"] });
+  }
+
+  /** Joins two agents by a link; each end answers calls while its agent runs. */
+  async connect(a: string, b: string): Promise<void> {
+    const [low, high] = [this.agent(a), this.agent(b)];
+    const pair = await openPair({
+      acceptLow: (incoming) => incoming.kind === "rpc" && low.rpc?.serve(incoming, callerOf(low, b)),
+      acceptHigh: (incoming) => incoming.kind === "rpc" && high.rpc?.serve(incoming, callerOf(high, a)),
+    });
+    this.#pairs.set(`${a} ${b}`, pair);
+    low.peering.link(b, pair.low);
+    high.peering.link(a, pair.high);
+  }
+
+  async cut(a: string, b: string): Promise<void> {
+    const pair = this.#pairs.get(`${a} ${b}`);
+    this.#pairs.delete(`${a} ${b}`);
+    this.agent(a).peering.link(b, undefined);
+    this.agent(b).peering.link(a, undefined);
+    await pair?.close();
+  }
+
+  /** Moves the clock until `check` holds; fails when that takes more than `limitMs` of its time. */
+  async until(what: string, check: () => boolean, limitMs = 120_000): Promise<void> {
+    const end = this.clock.monotonic() + limitMs;
+    // Sessions and streams run in real turns of the event loop, so time stands still for some of them.
+    for (let turn = 0; !check(); turn += 1) {
+      if (this.clock.monotonic() > end) throw new Error(`This did not come to pass: ${what}`);
+      await this.clock.advance(turn % 8 === 7 ? 100 : 0);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const key of [...this.#pairs.keys()]) {
+      const [a = "", b = ""] = key.split(" ");
+      await this.cut(a, b);
+    }
+    const stopping = Promise.all([...this.#agents.values()].map((agent) => agent.stop()));
+    let stopped = false;
+    void stopping.finally(() => {
+      stopped = true;
+    });
+    while (!stopped) await this.clock.advance(100);
+    await stopping;
+  }
+}
+
+function callerOf(host: Agent, name: string) {
+  const peer = host.peering.get(name);
+  const fingerprint = fingerprintOf(name);
+  return peer
+    ? { fingerprint, guest: false, peer: name, grants: peer.grants, caPem: "" }
+    : { fingerprint, guest: true, grants: [], caPem: "" };
+}
