@@ -107,8 +107,8 @@ function readConfig(flags: Readonly<Record<string, string>>, file: string | unde
 }
 
 /** The cluster of a kubeconfig, with what a command needs of it. */
-function openCluster(options: { kubeconfig?: string; context?: string }): Cluster {
-  const kube = connectKube({ ...options, clock: systemClock });
+async function openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster> {
+  const kube = await connectKube({ ...options, clock: systemClock });
   return {
     namespace: kube.namespace,
     async readToken(namespace, signal) {

@@ -24,7 +24,7 @@ export interface Cluster {
 export interface ConnectionDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Throws when there is no usable kubeconfig. */
-  openCluster(options: { kubeconfig?: string; context?: string }): Cluster;
+  openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster>;
 }
 
 /** Finds the agent. The token never stands in an error. */
@@ -35,7 +35,7 @@ export async function connectToAgent(
 ): Promise<Connection> {
   const agentNamespace = options.agentNamespace ?? "fairlead-system";
   const given = options.token ?? deps.env.FAIRLEAD_TOKEN;
-  const cluster = openCluster(deps, options, options.server !== undefined && given !== undefined);
+  const cluster = await openCluster(deps, options, options.server !== undefined && given !== undefined);
   const token = given ?? (await readToken(cluster, agentNamespace, signal));
   const agent = options.server === undefined ? throughCluster(requireCluster(cluster)) : new Agent({ keepAlive: true });
   const baseUrl = options.server === undefined ? "http://fairlead" : readServer(options.server);
@@ -54,9 +54,13 @@ export async function connectToAgent(
   }
 }
 
-function openCluster(deps: ConnectionDeps, options: ConnectionOptions, optional: boolean): Cluster | undefined {
+async function openCluster(
+  deps: ConnectionDeps,
+  options: ConnectionOptions,
+  optional: boolean,
+): Promise<Cluster | undefined> {
   try {
-    return deps.openCluster({
+    return await deps.openCluster({
       ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
       ...(options.context !== undefined && { context: options.context }),
     });

@@ -44,7 +44,7 @@ export async function buildTown(
     built.push(() => sandbox.close());
     const kubeconfig = join(o.directory, `${o.name}.kubeconfig`);
     await writeFile(kubeconfig, sandbox.kubeconfig(), { mode: 0o600 });
-    const kube = connectKube({ kubeconfig, clock: systemClock });
+    const kube = await connectKube({ kubeconfig, clock: systemClock });
     built.push(() => kube.close());
     await installDefinitions(kube, signal);
     await kube.client.create(namespaces, { metadata: { name: agentNamespace } }, signal);

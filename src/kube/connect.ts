@@ -1,11 +1,12 @@
 /** Finds the API server and the credentials for it, as kubectl would, and gives everything that this room offers for it. */
-import { existsSync, readFileSync } from "node:fs";
-import { KubeConfig } from "@kubernetes/client-node";
+import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../base/clock.ts";
 import { createKubeClient, type KubeClient } from "./client.ts";
+import { readKubeconfig } from "./kubeconfig.ts";
 import { createPodAccess, type PodAccess } from "./pods.ts";
 import { openPortForward } from "./port-forward.ts";
 import { createRequests, type Endpoint, type Requests } from "./requests.ts";
+import { readServiceAccount } from "./service-account.ts";
 import { createDialService, type DialService } from "./services.ts";
 
 export interface ConnectOptions {
@@ -23,6 +24,8 @@ export interface KubeConnection {
   readonly server: string;
   /** The context's or the pod's own namespace. */
   readonly namespace: string;
+  /** The name of the context in use. */
+  readonly context: string;
   /** Whether this runs in a pod of the cluster, so that Services can be reached directly. */
   readonly inCluster: boolean;
   readonly client: KubeClient;
@@ -34,24 +37,19 @@ export interface KubeConnection {
   close(): void;
 }
 
-const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-
-/** Reads the kubeconfig and makes no request. Throws an Error that says what is missing. */
-export function connectKube(o: ConnectOptions): KubeConnection {
-  const { config, inCluster } = loadConfig(o);
-  const cluster = config.getCurrentCluster();
-  if (!cluster) throw new Error(explainNoCluster(o, config));
-  const endpoint: Endpoint = { server: new URL(cluster.server), options: () => readOptions(config) };
+/** Reads what is configured and makes no request. Rejects with an Error that says what is missing. */
+export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
+  const { endpoint, namespace, inCluster, config } = await findAccess(o);
   const server = endpoint.server.origin;
   const timeout = o.timeoutMs === undefined ? {} : { timeoutMs: o.timeoutMs };
   const requests = createRequests({ endpoint, clock: o.clock, ...timeout });
-  const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
   const client = createKubeClient({ requests, clock: o.clock, currentNamespace: namespace, server });
-  const portForward: PodAccess["portForward"] = (ref, port, signal) =>
-    openPortForward(config, cluster.server.replace(/\/$/, ""), ref, port, signal);
+  const portForward: PodAccess["portForward"] = async (ref, port, signal) =>
+    openPortForward(await config(), server, ref, port, signal);
   return {
     server,
     namespace,
+    context: config.getCurrentContext(),
     inCluster,
     client,
     pods: createPodAccess({ requests, server, portForward }),
@@ -61,53 +59,25 @@ export function connectKube(o: ConnectOptions): KubeConnection {
   };
 }
 
-function loadConfig(o: ConnectOptions): { config: KubeConfig; inCluster: boolean } {
-  const config = new KubeConfig();
-  const inCluster = o.kubeconfig === undefined && o.context === undefined && isInCluster();
-  if (inCluster) config.loadFromCluster();
-  else if (o.kubeconfig === undefined) config.loadFromDefault();
-  else loadFile(config, o.kubeconfig);
-  if (o.context !== undefined) config.setCurrentContext(o.context);
-  config.clusters = config.clusters.map((cluster) =>
-    // The library refuses clear text unless TLS is not to be verified. On this very machine nobody listens in between.
-    isLoopback(cluster.server) ? { ...cluster, skipTLSVerify: true } : cluster,
-  );
-  return { config, inCluster };
+interface Access {
+  endpoint: Endpoint;
+  namespace: string;
+  inCluster: boolean;
+  /** For the client library's port-forward, the one thing of it that is used beside reading a kubeconfig. */
+  config(): Promise<KubeConfig>;
 }
 
-function isInCluster(): boolean {
-  return process.env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(serviceAccountToken);
+async function findAccess(o: ConnectOptions): Promise<Access> {
+  const isChosen = o.kubeconfig !== undefined || o.context !== undefined;
+  const account = isChosen ? undefined : readServiceAccount({ clock: o.clock, env: process.env });
+  if (account) return { ...account, inCluster: true, config: loadClusterConfig };
+  const { config, ...access } = await readKubeconfig({ path: o.kubeconfig, context: o.context });
+  return { ...access, inCluster: false, config: async () => config };
 }
 
-function loadFile(config: KubeConfig, path: string): void {
-  try {
-    readFileSync(path);
-  } catch (cause) {
-    throw new Error(`The kubeconfig ${path} cannot be read. Check --kubeconfig.`, { cause });
-  }
-  try {
-    config.loadFromFile(path);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${path} is no kubeconfig: ${why}`, { cause });
-  }
-}
-
-function explainNoCluster(o: ConnectOptions, config: KubeConfig): string {
-  const known = config.getContexts().map(({ name }) => name);
-  const wanted = o.context ?? config.getCurrentContext();
-  if (!wanted) return "The kubeconfig has no current context. Name one with --context.";
-  return `There is no context "${wanted}" with a cluster in the kubeconfig. It has: ${known.join(", ") || "none"}.`;
-}
-
-function isLoopback(server: string): boolean {
-  return /^http:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|\/|$)/.test(server);
-}
-
-/** TLS settings and credentials. The library's own agent keeps no connection, so ours is used unless a proxy is asked for. */
-async function readOptions(config: KubeConfig): ReturnType<Endpoint["options"]> {
-  const options: Awaited<ReturnType<Endpoint["options"]>> = {};
-  await config.applyToHTTPSOptions(options);
-  const { agent, ...rest } = options;
-  return config.getCurrentCluster()?.proxyUrl && agent ? { ...rest, agent } : rest;
+async function loadClusterConfig(): Promise<KubeConfig> {
+  const library = await import("@kubernetes/client-node");
+  const config = new library.KubeConfig();
+  config.loadFromCluster();
+  return config;
 }

@@ -5,8 +5,7 @@
  * open for the answer, and the pod does not hear of that end.
  */
 import { Duplex, Readable, Writable } from "node:stream";
-import type { KubeConfig } from "@kubernetes/client-node";
-import { PortForward } from "@kubernetes/client-node";
+import type { KubeConfig, PortForward } from "@kubernetes/client-node";
 import { abortable } from "../base/abort.ts";
 import { type Attempt, fromTransport, KubeError } from "./errors.ts";
 import type { ObjectRef } from "./object.ts";
@@ -26,8 +25,9 @@ export async function openPortForward(
     if (!name || !/^[a-z0-9][a-z0-9.-]*$/.test(name)) throw new TypeError(`"${name}" is no name of a Pod.`);
   }
   signal.throwIfAborted();
+  const library = await import("@kubernetes/client-node");
   const stream = new ForwardedPort(attempt);
-  const opening = new PortForward(config)
+  const opening = new library.PortForward(config)
     .portForward(ref.namespace ?? "", ref.name, [port], stream.answers, stream.complaints, silence())
     .then((socket) => {
       if (typeof socket === "function") throw new TypeError("The client library gave no socket.");
@@ -89,12 +89,8 @@ class ForwardedPort extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    const socket = this.#socket;
-    if (error) socket?.terminate();
-    else socket?.close();
-    // The other end may never answer the close; the connection must not outlive this stream by that.
-    const hurry = setTimeout(() => socket?.terminate(), 2_000).unref();
-    socket?.once("close", () => clearTimeout(hurry));
+    // When all was read the other end has closed already. Before that nobody wants the rest, which may be long.
+    this.#socket?.terminate();
     done(error);
   }
 }

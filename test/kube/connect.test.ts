@@ -7,6 +7,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { connectKube } from "../../src/kube/connect.ts";
 import { checkDefinitions } from "../../src/kube/definitions.ts";
 import { namespaces } from "../../src/kube/resources.ts";
+import { readServiceAccount } from "../../src/kube/service-account.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
 import { reply, startFakeServer } from "./fake-server.ts";
 
 const never = new AbortController().signal;
@@ -30,7 +32,7 @@ function kubeconfig(t: TestContext, server: string): string {
 
 test("a kubeconfig gives the server, the namespace of its context and the credentials", async (t) => {
   const { url, asked } = await startFakeServer(t, (_, response) => reply(response, 200, { items: [], metadata: {} }));
-  const kube = connectKube({ kubeconfig: kubeconfig(t, url), clock: systemClock });
+  const kube = await connectKube({ kubeconfig: kubeconfig(t, url), clock: systemClock });
   t.after(() => kube.close());
   assert.equal(kube.namespace, "team");
   assert.equal(kube.client.currentNamespace, "team");
@@ -40,16 +42,41 @@ test("a kubeconfig gives the server, the namespace of its context and the creden
   assert.equal(asked[0]?.headers.authorization, "Bearer secret-token");
 });
 
-test("another context may be chosen; one that is not there is told, with those that are", (t) => {
+test("another context may be chosen; one that is not there is told, with those that are", async (t) => {
   const path = kubeconfig(t, "https://127.0.0.1:1");
-  assert.equal(connectKube({ kubeconfig: path, context: "two", clock: systemClock }).namespace, "default");
-  assert.throws(() => connectKube({ kubeconfig: path, context: "three", clock: systemClock }), /"three".*one, two/);
-  assert.throws(() => connectKube({ kubeconfig: "/nowhere", clock: systemClock }), /\/nowhere cannot be read/);
+  assert.equal((await connectKube({ kubeconfig: path, context: "two", clock: systemClock })).namespace, "default");
+  await assert.rejects(connectKube({ kubeconfig: path, context: "three", clock: systemClock }), /"three".*one, two/);
+  await assert.rejects(connectKube({ kubeconfig: "/nowhere", clock: systemClock }), /\/nowhere cannot be read/);
 });
 
 test("credentials never go to another machine in clear text", async (t) => {
-  const kube = connectKube({ kubeconfig: kubeconfig(t, "http://192.0.2.1:80"), clock: systemClock });
+  const kube = await connectKube({ kubeconfig: kubeconfig(t, "http://192.0.2.1:80"), clock: systemClock });
   await assert.rejects(kube.client.list(namespaces, {}, never), /no credentials \(HTTP protocol is not allowed/);
+});
+
+test("in a pod the service account is used, and its token read again when it is a minute old", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-account-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const clock = createFakeClock();
+  const env = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
+  assert.equal(readServiceAccount({ clock, env, folder }), undefined);
+  for (const [name, text] of [
+    ["token", "one\n"],
+    ["ca.crt", "PEM"],
+    ["namespace", "fairlead"],
+  ] as const) {
+    writeFileSync(join(folder, name), text);
+  }
+  assert.equal(readServiceAccount({ clock, env: {}, folder }), undefined);
+  const account = readServiceAccount({ clock, env, folder });
+  assert.equal(account?.namespace, "fairlead");
+  assert.equal(account?.endpoint.server.href, "https://[fd00::1]/");
+  const bearer = async () => (await account?.endpoint.options())?.headers;
+  assert.deepEqual(await bearer(), { authorization: "Bearer one" });
+  writeFileSync(join(folder, "token"), "two");
+  assert.deepEqual(await bearer(), { authorization: "Bearer one" });
+  await clock.advance(61_000);
+  assert.deepEqual(await bearer(), { authorization: "Bearer two" });
 });
 
 test("a cluster without our resources is told from one with them, and how to install them is said", async (t) => {
