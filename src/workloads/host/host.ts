@@ -65,6 +65,8 @@ export interface WorkloadHost {
   find(fingerprint: string, app: { namespace: string; name: string; uid?: string }): RunningApp | undefined;
   /** Calls `fn` with the fingerprint of the peer after each change of one of its apps. */
   subscribe(fn: (fingerprint: string) => void): () => void;
+  /** How many Workloads a peer has here; of all peers unless one is named. */
+  count(fingerprint?: string): number;
   orphans(): HeldOrphan[];
   /** False when there is no such Workload or it is no orphan. */
   deleteOrphan(workload: ObjectRef, signal: AbortSignal): Promise<boolean>;
@@ -147,6 +149,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
       return found && runningApp(found, runner.statusOf(keyOf(found)) ?? found.status);
     },
     subscribe: (fn) => book.subscribe(fn),
+    count: (fingerprint) => [...(fingerprint === undefined ? book.latest.list() : book.of(fingerprint))].length,
     orphans: () => [...book.latest.list()].filter(isOrphan).map(orphanOf),
     async deleteOrphan(ref, signal) {
       const workload = book.latest.get(keyOf(ref));

@@ -68,7 +68,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
       name: known?.metadata.name ?? objectName(wish),
     });
     const other = book.latest.get(keyOf(draft));
-    if (other && other !== known) return nameTaken(draft.metadata.name ?? "");
+    if (other && other.metadata.uid !== known?.metadata.uid) return nameTaken(draft.metadata.name ?? "");
     try {
       book.latest.put(await client.apply(workloads, draft, { force: true }, signal));
       return "done";
