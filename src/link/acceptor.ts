@@ -83,7 +83,6 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     requestTimeout: 0,
     noDelay: true,
   });
-  server.maxRequestsPerSocket = 1;
   server.on("connection", (socket: Socket) => visits.set(socket, receive(socket)));
   server.on("clientError", (_error, socket) => socket.destroy());
   server.on("request", notFound);

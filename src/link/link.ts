@@ -85,9 +85,9 @@ async function sayHello(
       signal,
     );
   } catch (cause) {
-    carrier.destroy();
     if (!(cause instanceof SessionError)) throw cause;
-    throw new LinkError("refused", `The other end did not open a session: ${cause.message}`, cause);
+    const message = `The other end did not open a session: ${cause.message} If it refused this end, its log says why.`;
+    throw new LinkError("refused", message, cause);
   }
 }
 

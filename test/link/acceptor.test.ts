@@ -150,6 +150,25 @@ test("a thousand strangers with a WebSocket each and half a message in it stay w
   await until(() => acceptor.stats().strangers <= 1, "all are forgotten");
 });
 
+test("a stranger that resets its connection at any moment ends nothing but that", async (t) => {
+  const [near, far] = [await newAgent(t), await newAgent(t)];
+  const harbour = await openHarbour(t, far);
+  for (const request of ["", upgrade("/other", key), upgrade("/link"), upgrade("/link", key)]) {
+    for (let index = 0; index < 10; index += 1) {
+      const socket = connect(harbour.port, "127.0.0.1");
+      socket.on("error", () => {});
+      await once(socket, "connect");
+      socket.write(request);
+      if (index % 2 === 0) await once(socket, "drain", { signal: AbortSignal.timeout(1) }).catch(() => {});
+      socket.resetAndDestroy();
+    }
+  }
+  await until(() => harbour.acceptor.stats().strangers === 0, "all are gone");
+  await provesItself(
+    await dialFrom(t, near, { url: `ws://127.0.0.1:${harbour.port}/link`, pin: far.identity.fingerprint }),
+  );
+});
+
 test("refused strangers are logged once in ten seconds, with a count of the rest", async (t) => {
   const clock = createFakeClock();
   const lines: string[] = [];

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { connect as connectTo, createServer, type Socket } from "node:net";
 import { suite, test } from "node:test";
+import { openOuter } from "../../src/link/outer.ts";
 import { acceptWebSocket } from "../../src/link/websocket.ts";
-import { listen, newAgent, until } from "./agents.ts";
+import { listen, newAgent, patience, until } from "./agents.ts";
 import { dialFrom, openHarbour, provesItself, refusedWith } from "./linked.ts";
 import { startConnectProxy, startTlsFront } from "./proxies.ts";
 import { createTlsBreaker } from "./tls-breaker.ts";
@@ -55,6 +57,16 @@ suite("through an HTTP CONNECT proxy", () => {
     };
     await provesItself(await dialFrom(t, near, { ...to, outer: { rootCaPem: proxy.rootCaPem } }));
     await refusedWith(dialFrom(t, near, to), "outer-tls");
+  });
+
+  test("no byte is lost that comes in the packet of its answer", async (t) => {
+    const proxy = createServer((socket) => socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\n\r\nearly")));
+    const url = new URL("ws://peer.example/link");
+    const way = { proxy: new URL(`http://127.0.0.1:${await listen(t, proxy)}`), tls: {} };
+    const socket = await openOuter(url, way, patience());
+    const [bytes] = await once(socket, "data", { signal: patience() });
+    assert.equal(String(bytes), "early");
+    socket.destroy();
   });
 
   test("what it refuses, and what is no proxy, is told apart", async (t) => {
