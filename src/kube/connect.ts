@@ -39,7 +39,7 @@ export interface KubeConnection {
 
 /** Reads what is configured and makes no request. Rejects with an Error that says what is missing. */
 export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
-  const { endpoint, namespace, inCluster, config } = await findAccess(o);
+  const { endpoint, namespace, context, inCluster, config } = await findAccess(o);
   const server = endpoint.server.origin;
   const timeout = o.timeoutMs === undefined ? {} : { timeoutMs: o.timeoutMs };
   const requests = createRequests({ endpoint, clock: o.clock, ...timeout });
@@ -49,7 +49,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
   return {
     server,
     namespace,
-    context: config.getCurrentContext(),
+    context,
     inCluster,
     client,
     pods: createPodAccess({ requests, server, portForward }),
@@ -62,6 +62,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
 interface Access {
   endpoint: Endpoint;
   namespace: string;
+  context: string;
   inCluster: boolean;
   /** For the client library's port-forward, the one thing of it that is used beside reading a kubeconfig. */
   config(): Promise<KubeConfig>;
@@ -70,9 +71,9 @@ interface Access {
 async function findAccess(o: ConnectOptions): Promise<Access> {
   const isChosen = o.kubeconfig !== undefined || o.context !== undefined;
   const account = isChosen ? undefined : readServiceAccount({ clock: o.clock, env: process.env });
-  if (account) return { ...account, inCluster: true, config: loadClusterConfig };
+  if (account) return { ...account, context: "in-cluster", inCluster: true, config: loadClusterConfig };
   const { config, ...access } = await readKubeconfig({ path: o.kubeconfig, context: o.context });
-  return { ...access, inCluster: false, config: async () => config };
+  return { ...access, context: config.getCurrentContext(), inCluster: false, config: async () => config };
 }
 
 async function loadClusterConfig(): Promise<KubeConfig> {

@@ -15,7 +15,7 @@ export const translateErrors: Interceptor = (next) => async (request) => {
   }
 };
 
-/** The code for each of Kubernetes' answers. */
+/** The same failure with the code that a client can act on; anything else as it is. */
 export function translate(error: unknown): unknown {
   if (error instanceof KubeError) return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
   if (error instanceof PeeringError) {

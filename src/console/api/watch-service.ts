@@ -10,13 +10,19 @@ import {
   type WatchService,
 } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { refOf } from "../../kube/object.ts";
-import type { Reflector } from "../../kube/reflector.ts";
 import type { Peer, RemoteApp } from "../../kube/resources.ts";
 import { toApp, toPeer } from "./object.ts";
 
 export interface WatchServiceDeps {
-  readonly peers: Pick<Reflector<Peer>, "subscribe" | "synced">;
-  readonly apps: Pick<Reflector<RemoteApp>, "subscribe" | "synced">;
+  readonly peers: Changing<Peer>;
+  readonly apps: Changing<RemoteApp>;
+}
+
+/** Objects of a kind, and what becomes of them. */
+export interface Changing<T> {
+  /** Calls the listener for each object, by "namespace/name", at once, and then after each change; undefined: it is gone. */
+  subscribe(listener: (key: string, object: T | undefined) => void): () => void;
+  synced(signal: AbortSignal): Promise<void>;
 }
 
 /** What to send of one object: built when its turn comes, so that it is the latest state. */

@@ -1,0 +1,260 @@
+/**
+ * The composition: makes every room, hands each what it needs of the others, and ends them in the reverse order. It decides
+ * nothing.
+ */
+
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createAuditLog } from "./audit/audit-log.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import { describeConfig, type LoadedConfig } from "./config.ts";
+import { createConsole } from "./console/console.ts";
+import { loadIdentity } from "./identity/identity.ts";
+import { connectKube, type KubeConnection } from "./kube/connect.ts";
+import { checkDefinitions } from "./kube/definitions.ts";
+import { createEventRecorder } from "./kube/event-recorder.ts";
+import { isJsonObject } from "./kube/object.ts";
+import { createReflector } from "./kube/reflector.ts";
+import { namespaces, peers } from "./kube/resources.ts";
+import { createAcceptor } from "./link/acceptor.ts";
+import { createKubeIdentityStore } from "./peering/kube-identity-store.ts";
+import { createKubeInviteStore } from "./peering/kube-invite-store.ts";
+import { createKubePeerStore } from "./peering/kube-peer-store.ts";
+import { createPeering, type Peering } from "./peering/peering.ts";
+import { createPods } from "./pods/pods.ts";
+import { permitApps } from "./policy/reach.ts";
+import { createRpcServer } from "./rpc/server.ts";
+import { ageCheck, createHealth } from "./telemetry/health.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { createTelemetryServer } from "./telemetry/server.ts";
+import { createTunnel } from "./tunnel/tunnel.ts";
+import { createWorkloads } from "./workloads/workloads.ts";
+
+export interface Agent {
+  readonly name: string;
+  /** Of its CA. */
+  readonly fingerprint: string;
+  /** The ports that it listens on. */
+  readonly ports: { readonly console: number; readonly link: number; readonly telemetry: number };
+  /** Drains and ends everything; resolves when nothing of it is left. */
+  close(): Promise<void>;
+}
+
+export interface AgentDeps {
+  readonly loaded: LoadedConfig;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly version: string;
+}
+
+/** Work that waits for longer than this, in milliseconds, makes the agent not ready. */
+const stuckAfterMs = 120_000;
+
+/** Starts an agent. Rejects when it cannot be what it was set to be; then nothing of it is left. */
+export async function startAgent(deps: AgentDeps, signal: AbortSignal): Promise<Agent> {
+  const started: (() => Promise<void> | void)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of started.splice(0).reverse()) await end();
+  };
+  try {
+    return await compose(deps, started, close, signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function compose(
+  { loaded, log, clock, version }: AgentDeps,
+  started: (() => Promise<void> | void)[],
+  close: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<Agent> {
+  const { config } = loaded;
+  const startedAt = new Date(clock.now()).toISOString();
+  const kube = await connectKube({ kubeconfig: config.kube.kubeconfig, context: config.kube.context, clock });
+  started.push(() => kube.close());
+  const namespace = config.kube.namespace ?? (kube.inCluster ? kube.namespace : "fairlead-system");
+  await checkDefinitions(kube.requests, signal);
+  const kubernetesVersion = await readKubernetesVersion(kube, signal);
+  if (!kube.inCluster) await ensureNamespace(kube, namespace, signal);
+
+  const identity = await loadIdentity(
+    { store: createKubeIdentityStore({ client: kube.client, namespace }), clock, log },
+    signal,
+  );
+  started.push(() => identity.close());
+  const name = config.name ?? nameFrom(kube.context) ?? `cluster-${identity.fingerprint.slice(0, 6)}`;
+  const hello = { instance: randomBytes(16), version };
+  const instance = Buffer.from(hello.instance).toString("hex");
+  const audit = createAuditLog({ clock, log });
+  const events = createEventRecorder({ client: kube.client, clock, log, instance: `${name}-${instance.slice(0, 8)}` });
+  started.push(() => events.close());
+
+  const peerStore = createKubePeerStore({ client: kube.client, namespace, clock, log });
+  started.push(() => peerStore.close());
+  const peering: Peering = createPeering({
+    identity,
+    hello,
+    clock,
+    log,
+    audit,
+    peers: peerStore,
+    invites: createKubeInviteStore({ client: kube.client, namespace }),
+    name,
+    url: config.link.url,
+    outerTls: {
+      insecure: config.link.insecure,
+      ...(config.link.caFile !== undefined && { rootCaPem: await readFile(config.link.caFile, "utf8") }),
+    },
+    proxy: {
+      httpProxy: config.link.httpProxy,
+      httpsProxy: config.link.httpsProxy,
+      noProxy: config.link.noProxy,
+    },
+    facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
+    serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
+    serveDial: (incoming, caller) => tunnel.exit.open(caller, incoming),
+  });
+  started.push(() => peering.close());
+  const { roster, switchboard } = peering;
+
+  const workloads = createWorkloads({
+    origin: {
+      client: kube.client,
+      roster,
+      links: switchboard,
+      transport: (peer) => switchboard.transport(peer),
+      events,
+      clock,
+      log,
+    },
+    host: { client: kube.client, logs: kube.pods.logs, roster, clock, log },
+  });
+  started.push(() => workloads.close());
+  const pods = createPods({
+    client: kube.client,
+    logs: kube.pods.logs,
+    transport: (peer) => switchboard.transport(peer),
+    findApp: (fingerprint, app) => workloads.host.find(fingerprint, app),
+    subscribeApps: (fn) => workloads.host.subscribe(fn),
+    refusal: (caller) => {
+      const permission = permitApps(caller);
+      return permission.allowed ? undefined : permission.message;
+    },
+    clock,
+    log,
+  });
+  const tunnel = createTunnel({
+    findApp(fingerprint, app) {
+      const found = workloads.host.find(fingerprint, app);
+      return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
+    },
+    permit: permitApps,
+    dialService: kube.dialService,
+    dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
+    clock,
+    log,
+  });
+  started.push(() => tunnel.close());
+  started.push(roster.subscribe(() => tunnel.exit.review((fingerprint) => peering.callerOf(fingerprint))));
+  const rpc = createRpcServer({
+    routes(router) {
+      peering.routes(router);
+      workloads.routes(router);
+      pods.routes(router);
+    },
+    onDefect: (error, path) => log.error({ err: error, path }, "a call of a peer failed"),
+  });
+  started.push(() => rpc.close());
+
+  const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
+  started.push(() => peerObjects.close());
+  const consoleServer = await createConsole(
+    {
+      listen: { host: config.console.host, port: config.console.port, domain: config.console.domain },
+      about: { name, fingerprint: identity.fingerprint, version, instance, startedAt, namespace, kubernetesVersion },
+      url: config.link.url ?? "",
+      settings: () => describeConfig(loaded),
+      kube,
+      namespace,
+      peering,
+      peerObjects,
+      workloads,
+      pods,
+      http: tunnel.http,
+      clock,
+      log,
+    },
+    signal,
+  );
+  await Promise.all([roster.synced(signal), peerObjects.synced(signal), workloads.origin.synced(signal)]);
+
+  const health = createHealth();
+  health.addReadiness(
+    "workloads",
+    ageCheck(() => workloads.host.oldestPendingMs(), stuckAfterMs),
+  );
+  health.addReadiness(
+    "remote-apps",
+    ageCheck(() => workloads.origin.oldestPendingMs(), stuckAfterMs),
+  );
+  health.addReadiness("api-server", () => peerStore.lastError?.message);
+  const metrics = createMetrics();
+  const acceptor = createAcceptor({
+    identity,
+    hello,
+    clock,
+    log,
+    limits: {
+      links: config.link.maxLinks,
+      strangers: config.link.maxStrangers,
+      strangersPerAddress: config.link.maxStrangersPerAddress,
+    },
+    onLink: (link) => peering.onLink(link),
+    accept: (link, stream) => peering.accept(link, stream),
+  });
+  metrics.watch("links", "Links that other agents dialled.", () => acceptor.stats().links);
+  metrics.watch(
+    "strangers",
+    "Connections to the peer port of which nobody knows yet whose they are.",
+    () => acceptor.stats().strangers,
+  );
+  metrics.watch("peers", "Peers in the roster.", () => roster.list().length);
+
+  const telemetry = createTelemetryServer({ health, metrics });
+  started.push(() => telemetry.close());
+  const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
+  started.push(() => consoleServer.close());
+  const consolePort = (await consoleServer.listen()).port;
+  // Ended first: the peers are told, what runs may end, and only then the rooms go.
+  started.push(() => peering.drain(config.shutdown.grace));
+  started.push(() => acceptor.close());
+  const linkPort = (await acceptor.listen(config.link.port, config.link.host)).port;
+
+  const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort };
+  log.info({ name, fingerprint: identity.fingerprint, version, namespace, ...ports }, "agent is ready");
+  return { name, fingerprint: identity.fingerprint, ports, close };
+}
+
+/** Beside a cluster nobody has made the agent's namespace; in one, the chart has. */
+async function ensureNamespace(kube: KubeConnection, name: string, signal: AbortSignal): Promise<void> {
+  if (await kube.client.get(namespaces, { name }, signal)) return;
+  await kube.client.create(namespaces, { metadata: { name } }, signal);
+}
+
+async function readKubernetesVersion(kube: KubeConnection, signal: AbortSignal): Promise<string> {
+  const answer = await kube.requests.json({ method: "GET", path: "/version" }, signal);
+  return isJsonObject(answer) && typeof answer.gitVersion === "string" ? answer.gitVersion : "unknown";
+}
+
+/** The context's name as a name that a peer can have; undefined when nothing of it is left. */
+function nameFrom(context: string): string | undefined {
+  const name = context
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 48);
+  return name === "" || name === "in-cluster" ? undefined : name;
+}

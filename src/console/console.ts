@@ -1,0 +1,175 @@
+/** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { KubeConnection } from "../kube/connect.ts";
+import { keyOf } from "../kube/object.ts";
+import type { Reflector } from "../kube/reflector.ts";
+import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
+import type { Peering } from "../peering/peering.ts";
+import type { Pods } from "../pods/pods.ts";
+import type { HttpForwarder } from "../tunnel/http.ts";
+import type { Workloads } from "../workloads/workloads.ts";
+import type { AgentServiceDeps } from "./api/agent-service.ts";
+import type { AppServiceDeps } from "./api/app-service.ts";
+import type { PeerServiceDeps } from "./api/peer-service.ts";
+import type { PodServiceDeps } from "./api/pod-service.ts";
+import { createApi } from "./api/routes.ts";
+import type { Changing } from "./api/watch-service.ts";
+import { loadAdminToken } from "./auth/admin-token.ts";
+import { createAuthenticator } from "./auth/authenticator.ts";
+import { createKubeTokenStore } from "./auth/kube-token-store.ts";
+import { principalKey } from "./auth/principal.ts";
+import type { AppCatalogue, AppView } from "./doors/app-view.ts";
+import type { PeerPresence } from "./doors/explain.ts";
+import { type ConsoleServer, createConsoleServer } from "./server.ts";
+
+export interface ConsoleDeps {
+  readonly listen: { readonly host: string; readonly port: number; readonly domain: string };
+  readonly about: AgentServiceDeps["about"];
+  /** Where peers dial this agent; empty when they cannot. */
+  readonly url: string;
+  readonly settings: AgentServiceDeps["settings"];
+  readonly kube: Pick<KubeConnection, "client">;
+  /** The agent's own namespace. */
+  readonly namespace: string;
+  readonly peering: Peering;
+  readonly peerObjects: Reflector<Peer>;
+  readonly workloads: Workloads;
+  readonly pods: Pods;
+  readonly http: HttpForwarder;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Makes the admin token if there is none yet. The server does not listen before it is told to. */
+export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Promise<ConsoleServer> {
+  const { kube, namespace, clock, log } = deps;
+  const { origin } = deps.workloads;
+  const adminTokenHash = await loadAdminToken(
+    { store: createKubeTokenStore({ client: kube.client, namespace }), log },
+    signal,
+  );
+  const server: ConsoleServer = createConsoleServer({
+    ...deps.listen,
+    routes: createApi({
+      agent: { about: deps.about, url: () => deps.url, counts: () => countAll(deps), settings: deps.settings },
+      apps: appDeps(deps, (...asked) => server.open(...asked)),
+      peers: peerDeps(deps),
+      pods: podDeps(deps),
+      watch: { peers: knownPeers(deps.peerObjects), apps: { subscribe: origin.subscribe, synced: origin.synced } },
+    }),
+    authenticator: createAuthenticator({ adminTokenHash }),
+    apps: catalogueOf(deps.workloads),
+    http: deps.http,
+    presence: (peer) => presenceOf(deps.peering, peer),
+    clock,
+    log,
+  });
+  return server;
+}
+
+function appDeps({ kube, workloads }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
+  return {
+    kube: kube.client,
+    openApp(app, context) {
+      const principal = context.values.get(principalKey);
+      if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
+      const opened = open(app, principal, context.requestHeader.get("host") ?? undefined);
+      if (opened.ok) return { url: opened.url, host: opened.host };
+      const { problem } = opened;
+      const message = [problem.detail, problem.hint].filter(Boolean).join(" ");
+      throw new ConnectError(message, problem.status === 404 ? Code.NotFound : Code.FailedPrecondition);
+    },
+    listOrphans: () => workloads.host.orphans(),
+    deleteOrphan: (ref, signal) => workloads.host.deleteOrphan(ref, signal),
+  };
+}
+
+function peerDeps({ kube, namespace, peering, peerObjects, workloads }: ConsoleDeps): PeerServiceDeps {
+  const known = (peer: Peer | undefined): Peer | undefined => (peer?.spec.removal ? undefined : peer);
+  return {
+    peers: {
+      list: () => peerObjects.list().filter(known),
+      get: (name) => known(peerObjects.get(keyOf({ namespace, name }))),
+      read: async (name, signal) => known(await kube.client.get(peerKind, { namespace, name }, signal)),
+    },
+    invites: peering.invites,
+    update: (name, change, signal) => peering.roster.update(name, change, signal),
+    reconnect: (name) => peering.switchboard.reconnect(name),
+    async remove(name, { deleteWorkloads }, signal) {
+      const fingerprint = peering.roster.get(name)?.fingerprint ?? "";
+      const count = workloads.host.count(fingerprint);
+      const { told } = await peering.remove(name, { workloads: deleteWorkloads ? "Delete" : "Keep" }, signal);
+      if (deleteWorkloads) await workloads.host.deleteAllOf(fingerprint, signal);
+      return { told, workloads: count };
+    },
+    join: (invite, options, signal) => peering.join(invite, options, signal),
+  };
+}
+
+function podDeps({ workloads, pods }: ConsoleDeps): PodServiceDeps {
+  return {
+    async *logs({ namespace, name }, options, signal) {
+      const app = workloads.origin.get(keyOf({ namespace, name }));
+      if (!app) throw new ConnectError(`there is no RemoteApp ${namespace}/${name}`, Code.NotFound);
+      const { peer } = app.spec;
+      if (!peer) throw new ConnectError(`${namespace}/${name} runs nowhere yet`, Code.FailedPrecondition);
+      for await (const event of pods.followLogs(peer, { namespace, name }, options, signal)) {
+        if (event.kind === "line") yield { pod: event.pod, line: event.line };
+      }
+    },
+  };
+}
+
+function countAll({ peering, workloads }: ConsoleDeps): ReturnType<AgentServiceDeps["counts"]> {
+  const peers = peering.roster.list();
+  const apps = workloads.origin.list();
+  return {
+    peers: peers.length,
+    peersConnected: peers.filter(({ name }) => peering.switchboard.status(name).state === "connected").length,
+    apps: apps.length,
+    appsReady: apps.filter(({ status }) => status?.phase === "Ready").length,
+    workloads: workloads.host.count(),
+  };
+}
+
+/** A removed peer is kept as a record, and is no peer to anybody who asks. */
+function knownPeers(peers: Reflector<Peer>): Changing<Peer> {
+  return {
+    synced: (signal) => peers.synced(signal),
+    subscribe: (listener) => peers.subscribe((key, peer) => listener(key, peer?.spec.removal ? undefined : peer)),
+  };
+}
+
+function presenceOf({ roster, switchboard }: Peering, peer: string): PeerPresence | undefined {
+  if (!roster.get(peer)) return undefined;
+  const { state, since, lastError } = switchboard.status(peer);
+  return { connected: state === "connected", since: new Date(since).toISOString(), lastError };
+}
+
+function catalogueOf({ origin }: Workloads): AppCatalogue {
+  return {
+    list: () => origin.list().map(toView),
+    get(namespace, name) {
+      const app = origin.get(keyOf({ namespace, name }));
+      return app && toView(app);
+    },
+    subscribe: (changed) => origin.subscribe(() => changed()),
+  };
+}
+
+function toView({ metadata, spec }: RemoteApp): AppView {
+  return {
+    namespace: metadata.namespace ?? "",
+    name: metadata.name ?? "",
+    uid: metadata.uid ?? "",
+    peer: spec.peer,
+    ports: spec.ports.map(({ name, containerPort = 0, appProtocol = "http" }) => ({
+      ...(name !== undefined && { name }),
+      number: containerPort,
+      appProtocol,
+    })),
+  };
+}

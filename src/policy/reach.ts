@@ -1,0 +1,17 @@
+/** What a peer may reach of its own apps here: pages, logs. Pure. */
+
+/** `rule` names the rule that spoke. */
+export type ReachPermission =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly rule: string; readonly message: string };
+
+/** Whoever may run apps here may reach them. */
+export function permitApps(caller: {
+  readonly peer?: string | undefined;
+  readonly grants: readonly string[];
+}): ReachPermission {
+  if (caller.grants.includes("apps")) return { allowed: true };
+  const peer = caller.peer ?? "NAME";
+  const message = `peer ${peer} has no grant "apps" here; the operator of this cluster can give it: fairlead peer grant ${peer} apps`;
+  return { allowed: false, rule: "grants/apps", message };
+}
