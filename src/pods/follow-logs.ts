@@ -24,13 +24,14 @@ export type LogEvent =
       readonly message: string;
     };
 
-const notices = {
-  [PodNotice_Kind.UNSPECIFIED]: undefined,
-  [PodNotice_Kind.JOINED]: "joined",
-  [PodNotice_Kind.WAITING]: "waiting",
-  [PodNotice_Kind.ENDED]: "ended",
-  [PodNotice_Kind.FAILED]: "failed",
-} as const;
+type Notice = (LogEvent & { kind: "notice" })["notice"];
+
+const notices: ReadonlyMap<PodNotice_Kind, Notice> = new Map([
+  [PodNotice_Kind.JOINED, "joined"],
+  [PodNotice_Kind.WAITING, "waiting"],
+  [PodNotice_Kind.ENDED, "ended"],
+  [PodNotice_Kind.FAILED, "failed"],
+]);
 
 /** Ends when the host says so; throws a ConnectError when the host refuses, or the link is lost. */
 export async function* followLogs(
@@ -51,12 +52,20 @@ export async function* followLogs(
     ...(sinceSeconds !== undefined && { sinceSeconds }),
   };
   const decoder = new TextDecoder();
-  for await (const { event } of createClient(PodService, transport).logs(message, { signal })) {
-    if (event.case === "lines") {
-      for (const line of event.value.lines) yield { kind: "line", pod: event.value.pod, line: decoder.decode(line) };
-    } else if (event.case === "notice") {
-      const notice = notices[event.value.kind];
-      if (notice) yield { kind: "notice", pod: event.value.pod, notice, message: event.value.message };
+  // Who leaves the loop has heard enough: without this the host would go on.
+  const left = new AbortController();
+  const options = { signal: AbortSignal.any([signal, left.signal]) };
+  try {
+    for await (const { event } of createClient(PodService, transport).logs(message, options)) {
+      if (event.case === "lines") {
+        const { pod: from, lines } = event.value;
+        for (const line of lines) yield { kind: "line", pod: from, line: decoder.decode(line) };
+      } else if (event.case === "notice") {
+        const notice = notices.get(event.value.kind);
+        if (notice) yield { kind: "notice", pod: event.value.pod, notice, message: event.value.message };
+      }
     }
+  } finally {
+    left.abort();
   }
 }

@@ -63,7 +63,8 @@ export async function* streamLogs(
     readers.look(true);
     if (options.follow) {
       const unsubscribe = watch.subscribe(() => readers.look(false));
-      const farewell = (): void => void deps.clock.sleep(farewellMs, reading).then(end, end);
+      const farewell = (): void =>
+        void Promise.race([deps.clock.sleep(farewellMs, reading), readers.finished()]).then(end, end);
       deleted.addEventListener("abort", farewell, { once: true });
       if (deleted.aborted) farewell();
       reading.addEventListener("abort", unsubscribe, { once: true });
@@ -111,6 +112,10 @@ class PodReaders {
 
   /** Takes up what is there and not read yet. `first` is for what was there at the beginning. */
   look(first: boolean): void {
+    const { pod: only } = this.#options;
+    if (first && only !== "" && this.#pods().length === 0) {
+      this.#track(this.#notice(only, Kind.FAILED, "The app has no pod of this name."));
+    }
     for (const pod of this.#pods()) {
       const name = pod.metadata.name ?? "";
       const log = containerLog(pod);
@@ -153,13 +158,16 @@ class PodReaders {
   async #read(pod: string, log: ContainerLog & { readable: true }, first: boolean): Promise<void> {
     const { run, container } = log;
     const options = first ? this.#options : { ...this.#options, tailLines: undefined, sinceSeconds: undefined };
-    const isOver = (): boolean => {
-      const now = this.#pods().map(containerLog);
-      return !now.some((each) => each.readable && each.run === run && !each.ended);
+    const state = (): "running" | "ended" | "replaced" => {
+      const same = this.#pods()
+        .map(containerLog)
+        .find((each) => each.readable && each.run === run);
+      if (!same?.readable) return "replaced";
+      return same.ended ? "ended" : "running";
     };
     try {
       await this.#notice(pod, Kind.JOINED, "");
-      const ref = { namespace: this.#app.namespace, pod, container, isOver };
+      const ref = { namespace: this.#app.namespace, pod, container, state };
       for await (const lines of readPodLog(this.#deps, ref, options, this.#signal)) {
         await this.#send({ event: { case: "lines", value: { pod, lines } } });
       }

@@ -3,7 +3,7 @@ import { createBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import { isNotFound, KubeError } from "../kube/errors.ts";
 import type { PodAccess } from "../kube/pods.ts";
-import { isLater, LineSplitter, splitTime } from "./lines.ts";
+import { isLater, type Line, LineSplitter, splitTime } from "./lines.ts";
 
 export interface PodLogDeps {
   logs: PodAccess["logs"];
@@ -22,16 +22,17 @@ export interface RunOfContainer {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** Whether, as far as is known by now, this run is over or its pod gone. */
-  isOver(): boolean;
+  /** As far as is known by now. Replaced: the container runs again, or its pod is gone. */
+  state(): "running" | "ended" | "replaced";
 }
 
 /** Clocks of nodes differ from ours; what was read already is recognised by its time and skipped. */
 const overlapSeconds = 5;
 
 /**
- * Lines in batches. When following, a request that breaks off or is ended early is taken up after the last line; it ends
- * when the run is over. Throws a `KubeError` when there is nothing to read, and when not following, for any failure.
+ * Lines in batches. When following, a request that breaks off, or ends although the run goes on, is taken up after the last
+ * line; it ends when the run is over. Throws a `KubeError` when there is nothing to read, and when not following, for any
+ * failure.
  */
 export async function* readPodLog(
   deps: PodLogDeps,
@@ -39,59 +40,78 @@ export async function* readPodLog(
   options: PodLogOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array[], void, undefined> {
-  const { clock } = deps;
   const backoff = createBackoff({ minMs: 200, maxMs: 5_000 });
-  let last: string | undefined;
+  const position = new Position(options.timestamps);
   for (;;) {
-    const over = run.isOver();
-    const splitter = new LineSplitter();
-    const resumedAfter = last;
-    let skipping = resumedAfter !== undefined;
-    const accept = (lines: ReturnType<LineSplitter["push"]>): Uint8Array[] => {
-      const accepted: Uint8Array[] = [];
-      for (const line of lines) {
-        const { time, text } = splitTime(line);
-        if (time !== undefined) {
-          skipping = resumedAfter !== undefined && !isLater(time, resumedAfter);
-          if (!skipping) last = time;
-        }
-        if (!skipping) accepted.push(options.timestamps ? line.text : text);
-      }
-      return accepted;
-    };
+    // What a replaced run has printed last is in the log before the present one.
+    const previous = options.previous || (position.time !== undefined && run.state() === "replaced");
+    let broken = false;
     try {
-      const query = {
-        container: run.container,
-        follow: options.follow,
-        previous: options.previous || undefined,
-        timestamps: true,
-        ...(resumedAfter === undefined
-          ? { tailLines: options.tailLines, sinceSeconds: options.sinceSeconds }
-          : { sinceSeconds: secondsSince(resumedAfter, clock) }),
-      };
-      for await (const chunk of deps.logs({ namespace: run.namespace, name: run.pod }, query, signal)) {
-        const accepted = accept(splitter.push(chunk));
-        if (accepted.length > 0) {
-          backoff.reset();
-          yield accepted;
-        }
+      const query = { container: run.container, follow: options.follow && !previous, previous, timestamps: true };
+      const from = position.begin(deps.clock) ?? { tailLines: options.tailLines, sinceSeconds: options.sinceSeconds };
+      const splitter = new LineSplitter();
+      const ref = { namespace: run.namespace, name: run.pod };
+      for await (const chunk of deps.logs(ref, { ...query, ...from }, signal)) {
+        signal.throwIfAborted();
+        const lines = position.pass(splitter.push(chunk));
+        if (lines.length === 0) continue;
+        backoff.reset();
+        yield lines;
       }
-      const rest = accept(splitter.flush());
+      const rest = position.pass(splitter.flush());
       if (rest.length > 0) yield rest;
     } catch (error) {
       if (signal.aborted || !options.follow || !(error instanceof KubeError) || !error.retryable()) throw error;
+      broken = true;
     }
-    // Known to be over before the request: then it has brought the last line.
-    if (!options.follow || over) return;
-    await clock.sleep(backoff.next(), signal);
+    if (!options.follow || (!broken && (previous || run.state() !== "running"))) return;
+    await deps.clock.sleep(backoff.next(), signal);
+    // News of the end may have come later than the end itself.
+    if (!broken && run.state() !== "running") return;
+  }
+}
+
+/** How far a log has been read, by the times that the kubelet puts before its lines. */
+class Position {
+  readonly #keepTimes: boolean;
+  #time: string | undefined;
+  #after: string | undefined;
+  #skipping = false;
+
+  constructor(keepTimes: boolean) {
+    this.#keepTimes = keepTimes;
+  }
+
+  /** Of the last line; undefined when there was none. */
+  get time(): string | undefined {
+    return this.#time;
+  }
+
+  /** Begins a request: where it has to start, if something was read before. */
+  begin(clock: Clock): { sinceSeconds: number } | undefined {
+    this.#after = this.#time;
+    this.#skipping = this.#after !== undefined;
+    if (this.#after === undefined) return undefined;
+    const seconds = Math.ceil((clock.now() - Date.parse(this.#after)) / 1000);
+    return { sinceSeconds: Math.max(1, seconds) + overlapSeconds };
+  }
+
+  /** The lines that were not read before. */
+  pass(lines: readonly Line[]): Uint8Array[] {
+    const passed: Uint8Array[] = [];
+    for (const line of lines) {
+      const { time, text } = splitTime(line);
+      if (time !== undefined) {
+        this.#skipping = this.#after !== undefined && !isLater(time, this.#after);
+        if (!this.#skipping) this.#time = time;
+      }
+      if (!this.#skipping) passed.push(this.#keepTimes ? line.text : text);
+    }
+    return passed;
   }
 }
 
 /** The pod, or its log, is not there (any more): for who follows, an end and no failure. */
 export function isGone(error: unknown): boolean {
   return isNotFound(error);
-}
-
-function secondsSince(time: string, clock: Clock): number {
-  return Math.max(1, Math.ceil((clock.now() - Date.parse(time)) / 1000)) + overlapSeconds;
 }
