@@ -54,7 +54,7 @@ export interface Acceptor {
   close(): Promise<void>;
 }
 
-export const defaultAcceptorLimits: AcceptorLimits = {
+const defaultLimits: AcceptorLimits = {
   strangers: 256,
   strangersPerAddress: 64,
   links: 4_096,
@@ -68,7 +68,7 @@ const notFoundOnUpgrade = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nConten
 
 /** An acceptor that does not listen yet. */
 export function createAcceptor(deps: AcceptorDeps): Acceptor {
-  const limits = { ...defaultAcceptorLimits, ...deps.limits };
+  const limits = { ...defaultLimits, ...deps.limits };
   const strangers = new Strangers({ total: limits.strangers, perAddress: limits.strangersPerAddress });
   const securer = createSecurer({ identity: deps.identity, now: () => deps.clock.now() });
   const refusals = createRefusalLog(deps);

@@ -1,7 +1,7 @@
 import { LinkError } from "./error.ts";
 
 /** The last segment of the peer port's one path. What stands before it is an ingress's business, and kept. */
-export const linkPath = "/link";
+const linkPath = "/link";
 
 /**
  * The URL to dial for what a person or an invite gave: `wss://host/prefix/link` from that, from `wss://host/prefix` or

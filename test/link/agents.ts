@@ -1,7 +1,7 @@
 /** Identities, certificates and sockets for the tests of the link. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -29,20 +29,6 @@ export async function newAgent(t: TestContext, clock: Clock = systemClock): Prom
 /** A signal that ends what hangs, so that a broken promise fails its test instead of the whole run. */
 export function patience(ms = 20_000): AbortSignal {
   return AbortSignal.timeout(ms);
-}
-
-/** Two ends of one TCP connection on loopback. */
-export async function tcpPair(t: TestContext): Promise<[Socket, Socket]> {
-  const server = createServer();
-  const port = await listen(t, server);
-  const near = connectTcp(port, "127.0.0.1");
-  const [far] = (await once(server, "connection")) as [Socket];
-  if (near.connecting) await once(near, "connect");
-  t.after(() => {
-    near.destroy();
-    far.destroy();
-  });
-  return [near, far];
 }
 
 /** Listens on a free port of loopback; what is still connected when the test ends is cut. */
