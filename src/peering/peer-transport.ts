@@ -21,8 +21,9 @@ export function createPeerTransport(deps: {
     const deadline = timeoutMs && timeoutMs > 0 ? startDeadline(clock, timeoutMs, tooLate, signal) : undefined;
     try {
       const { transport } = await deps.connected(deadline?.signal ?? signal);
-      const leftMs = deadline && timeoutMs ? Math.max(1, timeoutMs - (clock.monotonic() - startedAt)) : timeoutMs;
-      return { transport, leftMs };
+      if (!deadline || !timeoutMs) return { transport, leftMs: timeoutMs };
+      // In whole milliseconds, because gRPC has no others.
+      return { transport, leftMs: Math.max(1, Math.round(timeoutMs - (clock.monotonic() - startedAt))) };
     } catch (error) {
       throw toCallError(error);
     } finally {

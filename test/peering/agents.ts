@@ -1,0 +1,241 @@
+import { randomBytes } from "node:crypto";
+import { connect, createServer, type Socket } from "node:net";
+import type { TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { IntentService, SyncResponseSchema, WelcomeSchema } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
+import { type Identity, loadIdentity } from "../../src/identity/identity.ts";
+import type { IdentityStore } from "../../src/identity/store.ts";
+import { type Acceptor, createAcceptor } from "../../src/link/acceptor.ts";
+import type { Link } from "../../src/link/link.ts";
+import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
+import type { JoinOptions, JoinProgress } from "../../src/peering/joiner.ts";
+import { createPeering, type Peering } from "../../src/peering/peering.ts";
+import { type Caller, callerKey } from "../../src/rpc/caller.ts";
+import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
+import { createMemoryStore } from "../identity/memory-store.ts";
+import {
+  createMemoryInviteStore,
+  createMemoryPeerStore,
+  type MemoryInviteStore,
+  type MemoryPeerStore,
+} from "./memory-stores.ts";
+
+/** Long enough for a slow machine; a test that needs it fails. */
+const patienceMs = 20_000;
+
+export function patience(): AbortSignal {
+  return AbortSignal.timeout(patienceMs);
+}
+
+/** Waits until something is so; fails, saying what, when it is not so in time. */
+export async function until<T>(what: string, read: () => T | undefined | false | null): Promise<T> {
+  const end = Date.now() + patienceMs;
+  for (;;) {
+    const value = read();
+    if (value !== undefined && value !== false && value !== null) return value;
+    if (Date.now() > end) throw new Error(`It did not come to be: ${what}.`);
+    await pause(2);
+  }
+}
+
+/** What survives a restart. */
+export interface Disk {
+  readonly identity: IdentityStore;
+  readonly peers: MemoryPeerStore;
+  readonly invites: MemoryInviteStore;
+}
+
+export function createDisk(): Disk {
+  return { identity: createMemoryStore(), peers: createMemoryPeerStore(), invites: createMemoryInviteStore() };
+}
+
+export interface TestAgent {
+  readonly name: string;
+  readonly disk: Disk;
+  readonly identity: Identity;
+  readonly fingerprint: string;
+  readonly peering: Peering;
+  readonly acceptor: Acceptor;
+  readonly rpc: RpcServer;
+  readonly port: number;
+  /** Where it is dialled. */
+  readonly url: string;
+  readonly audited: PeeringAuditEntry[];
+  /** Who has called the long call, and who has dialled. */
+  readonly callers: Caller[];
+  readonly dialled: Caller[];
+  /** Every link that came in, ended ones too. */
+  readonly accepted: Link[];
+  invite(options?: Parameters<Peering["invites"]["create"]>[0]): Promise<string>;
+  join(line: string, options?: JoinOptions): Promise<JoinProgress[]>;
+  connected(peer: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AgentOptions {
+  name: string;
+  /** Its own URL is known to it, so that it invites and tells joiners where to dial it; true unless said. */
+  reachable?: boolean;
+  disk?: Disk;
+  clock?: Clock;
+  random?: () => number;
+  /** What others dial instead of its own port. */
+  url?: (port: number) => Promise<string>;
+}
+
+/** An agent in this process, with real sockets and everything else in memory. */
+export async function startAgent(t: TestContext, o: AgentOptions): Promise<TestAgent> {
+  const { clock = systemClock, disk = createDisk() } = o;
+  const identity = await loadIdentity({ store: disk.identity, clock, log: silentLog }, patience());
+  const hello = { instance: randomBytes(16), version: "0.0.1-test" };
+  const audited: PeeringAuditEntry[] = [];
+  const callers: Caller[] = [];
+  const dialled: Caller[] = [];
+  const accepted: Link[] = [];
+  const acceptor = createAcceptor({
+    identity,
+    hello,
+    clock,
+    log: silentLog,
+    onLink: (link) => {
+      accepted.push(link);
+      peering.onLink(link);
+    },
+    accept: (link, stream) => peering.accept(link, stream),
+  });
+  const { port } = await acceptor.listen(0, "127.0.0.1");
+  const url = o.url ? await o.url(port) : `ws://127.0.0.1:${port}/link`;
+  const peering: Peering = createPeering({
+    identity,
+    hello,
+    clock,
+    log: silentLog,
+    audit: { record: (entry) => audited.push(entry) },
+    peers: disk.peers,
+    invites: disk.invites,
+    name: o.name,
+    url: o.reachable === false ? undefined : url,
+    facts: () => ({ version: "0.0.1-test", facts: { architecture: "test" } }),
+    serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
+    serveDial: (dial, caller) => {
+      dialled.push(caller);
+      const stream = dial.accept();
+      stream.on("error", () => undefined);
+      stream.pipe(stream);
+    },
+    ...(o.random && { random: o.random }),
+  });
+  const rpc: RpcServer = createRpcServer({
+    routes(router) {
+      peering.routes(router);
+      router.service(IntentService, {
+        /** Says Welcome and lasts until it is ended. */
+        async *sync(_requests, context) {
+          callers.push(context.values.get(callerKey));
+          yield create(SyncResponseSchema, { message: { case: "welcome", value: create(WelcomeSchema) } });
+          await new Promise((resolve) => context.signal.addEventListener("abort", resolve, { once: true }));
+        },
+      });
+    },
+  });
+  const agent: TestAgent = {
+    name: o.name,
+    disk,
+    identity,
+    fingerprint: identity.fingerprint,
+    peering,
+    acceptor,
+    rpc,
+    port,
+    url,
+    audited,
+    callers,
+    dialled,
+    accepted,
+    async invite(options = {}) {
+      return (await peering.invites.create({ url, ...options }, patience())).line;
+    },
+    async join(line, options = {}) {
+      const steps: JoinProgress[] = [];
+      for await (const step of peering.join(line, options, patience())) steps.push(step);
+      return steps;
+    },
+    async connected(peer) {
+      await until(`${o.name} is connected to ${peer}`, () => isConnected(peering, peer));
+    },
+    async close() {
+      await acceptor.close();
+      await peering.close();
+      await rpc.close();
+      identity.close();
+    },
+  };
+  t.after(() => agent.close());
+  return agent;
+}
+
+export function isConnected(peering: Peering, peer: string): boolean {
+  return peering.roster.get(peer) !== undefined && peering.switchboard.status(peer).state === "connected";
+}
+
+/** Two agents that hold each other, by names of their own for each other. */
+export async function startPair(
+  t: TestContext,
+  o: { a?: Partial<AgentOptions>; b?: Partial<AgentOptions>; grants?: string[] } = {},
+): Promise<{ a: TestAgent; b: TestAgent }> {
+  const a = await startAgent(t, { name: "aachen", ...o.a });
+  const b = await startAgent(t, { name: "berlin", ...o.b });
+  await b.join(await a.invite({ grants: o.grants ?? [] }), { grants: o.grants ?? [] });
+  await a.connected("berlin");
+  await b.connected("aachen");
+  return { a, b };
+}
+
+/** A way to a port that can be cut, and closed for a while. */
+export async function createCuttable(
+  t: TestContext,
+  port: number,
+): Promise<{ url: string; cut(): void; open: boolean; connections(): number; attempts: number }> {
+  const sockets = new Set<Socket>();
+  const way = {
+    url: "",
+    open: true,
+    attempts: 0,
+    connections: () => sockets.size / 2,
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  const server = createServer((near) => {
+    way.attempts += 1;
+    if (!way.open) {
+      near.destroy();
+      return;
+    }
+    const far = connect(port, "127.0.0.1");
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => undefined);
+      one.on("close", () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+      one.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    way.cut();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  way.url = `ws://127.0.0.1:${address.port}/link`;
+  return way;
+}
