@@ -6,15 +6,22 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Reply } from "./api/reply.ts";
+import { type ApiRequest, parseTarget, type Target } from "./api/request.ts";
 import { route } from "./api/router.ts";
 import { startApiServer } from "./api/server.ts";
-import { type SandboxUser, Users } from "./api/users.ts";
+import { mayDo, type SandboxUser, Users } from "./api/users.ts";
 import { selfSignedCertificate } from "./certificate.ts";
+import { builtin } from "./controllers/controller.ts";
+import { startControllers } from "./controllers/controllers.ts";
+import { createEventWriter } from "./controllers/events.ts";
 import { establishedStatus, resourceFromDefinition } from "./crd.ts";
 import { isObject } from "./json.ts";
 import { builtinResources } from "./kinds.ts";
 import { type KubeObject, timestamp } from "./object.ts";
+import { podExec } from "./pods/exec.ts";
+import { podLog } from "./pods/log-handler.ts";
+import { portForward } from "./pods/port-forward.ts";
+import { type Capacity, defaultCapacity } from "./pods/scheduling.ts";
 import { Registry } from "./registry/registry.ts";
 import { Catalog, type Resource, storeKey } from "./resource.ts";
 import { type Definitions, loadDefinitions } from "./schema/schema.ts";
@@ -34,6 +41,10 @@ export interface SandboxOptions {
   history?: number;
   /** Pause between the bookmarks of a watch, in milliseconds; 30,000 unless given. */
   bookmarkMs?: number;
+  /** What the one node has; 8 cores and 16 GiB unless given. Pods that ask for more are Unschedulable. */
+  capacity?: Capacity;
+  /** Pause after a container's second crash in milliseconds, doubling with each; 10,000 unless given. */
+  crashBackoffMs?: number;
   /** The administrator's bearer token; random unless given. */
   token?: string;
 }
@@ -68,16 +79,27 @@ export async function createSandbox(o: SandboxOptions): Promise<Sandbox> {
     beforeStore: (resource, object) => establish(resource, object, definitions, clock),
   });
   serveDefinitions(store, catalog, definitions);
-  for (const name of ["default", "kube-system"]) createNamespace(registry, catalog, name);
   const certificate = selfSignedCertificate(Date.now());
+  const events = createEventWriter(registry, builtin(registry, "", "events"), clock);
+  const controllers = startControllers(
+    { registry, clock, log: o.log, events },
+    {
+      processes: o.processes ?? true,
+      capacity: o.capacity ?? defaultCapacity,
+      crashBackoffMs: o.crashBackoffMs ?? 10_000,
+      caPem: certificate.certPem,
+    },
+  );
+  for (const name of ["default", "kube-system"]) {
+    registry.create(builtin(registry, "", "namespaces"), undefined, { metadata: { name } }, { manager: "sandbox" });
+  }
+  const pods = { registry, clock, pods: builtin(registry, "", "pods"), kubelet: controllers.kubelet };
   const router = {
     registry,
     clock,
     users,
     bookmarkMs: o.bookmarkMs ?? 30_000,
-    podLog: (): Reply => {
-      throw noSuchPath();
-    },
+    podLog: (request: ApiRequest, target: Target) => podLog(pods, request, target),
   };
   const server = await startApiServer(
     {
@@ -85,7 +107,13 @@ export async function createSandbox(o: SandboxOptions): Promise<Sandbox> {
       users,
       certificate,
       route: (request) => route(router, request),
-      upgrade: () => Promise.reject(noSuchPath()),
+      upgrade: async (request, socket, head) => {
+        const target = parseTarget(request.path);
+        if (!target || target.group || target.plural !== "pods" || !mayDo(request.user, "create")) throw noSuchPath();
+        if (target.subresource === "portforward") portForward(pods, request, target, socket, head);
+        else if (target.subresource === "exec") podExec(pods, request, target, socket, head);
+        else throw noSuchPath();
+      },
     },
     o.port ?? 0,
   );
@@ -104,6 +132,7 @@ export async function createSandbox(o: SandboxOptions): Promise<Sandbox> {
     },
     async close() {
       await server.close();
+      await controllers.close();
     },
   };
 }
@@ -128,11 +157,6 @@ function serveDefinitions(store: Store, catalog: Catalog, definitions: Definitio
       catalog.withdraw(resource);
     }
   });
-}
-
-function createNamespace(registry: Registry, catalog: Catalog, name: string): void {
-  const namespaces = catalog.find("", "v1", "namespaces");
-  if (namespaces) registry.create(namespaces, undefined, { metadata: { name } }, { manager: "sandbox" });
 }
 
 function kubeconfig(server: string, context: string, token: string, caPem: string): string {

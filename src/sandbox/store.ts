@@ -27,6 +27,7 @@ export class Store {
   readonly #history: number;
   readonly #shelves = new Map<string, Shelf>();
   readonly #start: number;
+  readonly #everywhere = new Set<(resource: string, change: Change) => void>();
 
   /** `history` bounds the changes remembered for each resource. Revisions begin after `startRevision`. */
   constructor(o: { startRevision: number; history: number }) {
@@ -71,7 +72,7 @@ export class Store {
     const revision = ++this.#revision;
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
     shelf.objects.set(key, stored);
-    this.#tell(shelf, {
+    this.#tell(resource, shelf, {
       type: previous ? "MODIFIED" : "ADDED",
       object: stored,
       ...(previous ? { previous } : {}),
@@ -89,7 +90,7 @@ export class Store {
     shelf.objects.delete(key);
     const revision = ++this.#revision;
     const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-    this.#tell(shelf, { type: "DELETED", object: last, previous, revision });
+    this.#tell(resource, shelf, { type: "DELETED", object: last, previous, revision });
     return last;
   }
 
@@ -105,6 +106,12 @@ export class Store {
     const { listeners } = this.#shelf(resource);
     listeners.add(listener);
     return () => listeners.delete(listener);
+  }
+
+  /** Calls back after each change to anything, with the key of its resource. */
+  subscribeAll(listener: (resource: string, change: Change) => void): () => void {
+    this.#everywhere.add(listener);
+    return () => this.#everywhere.delete(listener);
   }
 
   /** Forgets the log of a resource, as etcd's compaction does. */
@@ -123,7 +130,7 @@ export class Store {
     return shelf;
   }
 
-  #tell(shelf: Shelf, change: Change): void {
+  #tell(resource: string, shelf: Shelf, change: Change): void {
     shelf.log.push(change);
     // Cutting a quarter at a time keeps the cost of forgetting constant for each write.
     if (shelf.log.length > this.#history * 1.25) {
@@ -131,6 +138,7 @@ export class Store {
       shelf.compacted = dropped.at(-1)?.revision ?? shelf.compacted;
     }
     for (const listener of [...shelf.listeners]) listener(change);
+    for (const listener of [...this.#everywhere]) listener(resource, change);
   }
 }
 
