@@ -63,6 +63,11 @@ const refusalReason = {
   malformed: Reason.NOT_FOUND,
 } as const;
 
+interface Refusal {
+  readonly reason: Reason;
+  readonly message: string;
+}
+
 interface Passage {
   readonly caller: ExitCaller;
   readonly target: AppTarget;
@@ -125,9 +130,8 @@ export function createExit(deps: ExitDeps): Exit {
       giveUp,
     );
     if (!made.ok) {
-      const unready = !app.ready && made.reason !== Reason.CANCELLED;
-      const reason = unready ? Reason.NOT_READY : made.reason;
-      refuse(dial, caller, formatTarget(target), reason, unready ? `${app.message} (${made.message})` : made.message);
+      const answer = explainUnready(app, made);
+      refuse(dial, caller, formatTarget(target), answer.reason, answer.message);
       return;
     }
     const stream = accept(dial, made.socket);
@@ -166,6 +170,13 @@ export function createExit(deps: ExitDeps): Exit {
       await Promise.all(passages.values());
     },
   };
+}
+
+/** Nobody answers at an app that is known not to work: then that is why. */
+function explainUnready(app: HostedApp, failed: Refusal): Refusal {
+  if (app.ready || failed.reason === Reason.CANCELLED) return failed;
+  const message = app.message === "" ? failed.message : `${app.message} (${failed.message})`;
+  return { reason: Reason.NOT_READY, message };
 }
 
 function accept(dial: IncomingDial, socket: Duplex): Duplex {

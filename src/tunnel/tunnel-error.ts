@@ -59,7 +59,9 @@ const failureOf: Partial<Record<Reason, TunnelFailure>> = {
 export function toTunnelError(error: unknown): TunnelError {
   if (error instanceof TunnelError) return error;
   if (error instanceof StreamError) {
-    return new TunnelError(failureOf[error.reason] ?? "broken", error.message, { cause: error });
+    // Said by this end, it is the peer that cannot be reached; said by the other, the app.
+    const away = error.reason === Reason.UNREACHABLE && !error.remote;
+    return new TunnelError(away ? "away" : (failureOf[error.reason] ?? "broken"), error.message, { cause: error });
   }
   if (error instanceof Error && error.name === "AbortError") {
     return new TunnelError("cancelled", "The request was given up.", { cause: error });

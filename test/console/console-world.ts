@@ -128,6 +128,7 @@ async function ask(port: number, path: string, o: AskOptions = {}): Promise<Answ
     headers: o.headers ?? {},
     agent: false,
   });
+  req.on("error", () => undefined); // After an early answer the rest of the body may find the connection closed.
   req.end(o.body);
   const [res]: [IncomingMessage] = (await once(req, "response")) as [IncomingMessage];
   const text = Buffer.concat(await res.toArray()).toString();

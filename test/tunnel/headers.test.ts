@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { cookieValues, type RequestRules, requestHeaders, responseHeaders } from "../../src/tunnel/headers.ts";
+
+const rules: RequestRules = {
+  arrival: { scheme: "https", host: "web.example:8000", clientAddress: "::1" },
+  consoleCookies: ["fairlead-app"],
+  stripAuthorization: true,
+};
+
+function lower(raw: readonly string[]): Map<string, string[]> {
+  const map = new Map<string, string[]>();
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = String(raw[i]).toLowerCase();
+    map.set(name, [...(map.get(name) ?? []), String(raw[i + 1])]);
+  }
+  return map;
+}
+
+describe("request headers", () => {
+  test("say how the request came, quoting what needs it", () => {
+    const sent = lower(requestHeaders(["Host", "evil"], "GET", rules));
+    assert.deepEqual(sent.get("host"), ["web.example:8000"]);
+    assert.deepEqual(sent.get("forwarded"), ['for="[::1]";host="web.example:8000";proto=https']);
+    assert.deepEqual(sent.get("x-forwarded-proto"), ["https"]);
+    assert.equal(sent.has("x-forwarded-prefix"), false);
+  });
+
+  test("delimit the body exactly once, whatever Connection names", () => {
+    const framing = (raw: string[], method: string) => {
+      const sent = lower(requestHeaders(raw, method, rules));
+      return [sent.get("content-length"), sent.get("transfer-encoding")];
+    };
+    assert.deepEqual(framing(["Content-Length", "5", "Connection", "content-length"], "POST"), [["5"], undefined]);
+    assert.deepEqual(framing(["Transfer-Encoding", "chunked"], "POST"), [undefined, ["chunked"]]);
+    assert.deepEqual(framing([], "POST"), [["0"], undefined]);
+    assert.deepEqual(framing([], "GET"), [undefined, undefined]);
+    assert.deepEqual(framing(["Content-Length", "5"], "GET"), [["5"], undefined]);
+  });
+
+  test("never carry a hop's own, a forged origin or a console cookie, in any spelling or order", () => {
+    const name = fc.constantFrom(
+      "Connection",
+      "Keep-Alive",
+      "TE",
+      "Upgrade",
+      "Proxy-Authorization",
+      "Forwarded",
+      "X_Forwarded-For",
+      "x-forwarded-host",
+      "Authorization",
+      "Cookie",
+      "X-Hop",
+      "X-Kept",
+      "Host",
+      "HTTP2-Settings",
+      "X-Real-IP",
+    );
+    const value = fc.constantFrom("x-hop, host, cookie", "trailers", "fairlead-app=1; a=2", "6.6.6.6", "X-Hop");
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, value), { maxLength: 12 }), (list) => {
+        const sent = lower(requestHeaders(list.flat(), "GET", rules));
+        for (const gone of [
+          "connection",
+          "keep-alive",
+          "upgrade",
+          "proxy-authorization",
+          "authorization",
+          "http2-settings",
+          "x_forwarded-for",
+          "x-real-ip",
+        ]) {
+          assert.equal(sent.has(gone), false, gone);
+        }
+        assert.deepEqual(sent.get("host"), ["web.example:8000"]);
+        assert.deepEqual(sent.get("x-forwarded-for"), ["::1"]);
+        assert.deepEqual(sent.get("x-forwarded-host"), ["web.example:8000"]);
+        assert.deepEqual(sent.get("forwarded")?.length, 1);
+        assert.ok(!(sent.get("cookie") ?? []).some((cookie) => cookie.includes("fairlead-app")));
+        const hopNamed = list.some(([n, v]) => n === "Connection" && v.toLowerCase().includes("x-hop"));
+        if (hopNamed) assert.equal(sent.has("x-hop"), false);
+        const kept = list.filter(([n]) => n === "X-Kept").map(([, v]) => v);
+        assert.deepEqual(sent.get("x-kept") ?? [], kept);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("response headers", () => {
+  const answer = { consoleCookies: ["fairlead-app"], host: "web.example" };
+
+  test("set no cookie that reaches beyond the app", () => {
+    const set = (value: string): boolean => responseHeaders(["Set-Cookie", value], answer).length > 0;
+    for (const good of ["a=1", "a=1; Path=/x; Secure; HttpOnly", "domain=1", "a=domain=x", "__Secure-a=1; Secure"]) {
+      assert.ok(set(good), good);
+    }
+    for (const bad of [
+      "a=1; Domain=example",
+      "a=1;domain=example",
+      "a=1;  DOMAIN = .example",
+      "a=1; domain",
+      "__Host-a=1",
+      "__host-a=1",
+      " __Host-a=1",
+      "=__Host-a=1",
+      "__Host-a",
+      "fairlead-app=1",
+    ]) {
+      assert.ok(!set(bad), bad);
+    }
+  });
+
+  test("keep redirects under the prefix, and leave those to elsewhere alone", () => {
+    const location = (value: string, prefix?: string) =>
+      responseHeaders(["Location", value], { ...answer, ...(prefix !== undefined && { prefix }) })[1];
+    assert.equal(location("/a?b", "/apps/x"), "/apps/x/a?b");
+    assert.equal(location("http://web.example/a", "/apps/x"), "http://web.example/apps/x/a");
+    assert.equal(location("a/b", "/apps/x"), "a/b");
+    assert.equal(location("//other/a", "/apps/x"), "//other/a");
+    assert.equal(location("https://web.example.evil/a", "/apps/x"), "https://web.example.evil/a");
+    assert.equal(location("/a"), "/a");
+  });
+});
+
+test("all cookies of a name are found, and none by a name that only looks like it", () => {
+  assert.deepEqual(cookieValues("a=1; b=x=y; a=2;a = 3; aa=4; a", "a"), ["1", "2", "3"]);
+  assert.deepEqual(cookieValues("b=x=y", "b"), ["x=y"]);
+  assert.deepEqual(cookieValues(undefined, "a"), []);
+});
