@@ -1,6 +1,6 @@
 /** Kubernetes' own kinds, as far as the sandbox serves them. */
 import { ageColumn, builtinColumns, nameColumn } from "./columns.ts";
-import type { Resource } from "./resource.ts";
+import type { Face, Resource } from "./resource.ts";
 import { anything, type Definitions, type Schema } from "./schema/schema.ts";
 
 interface Kind {
@@ -15,7 +15,23 @@ interface Kind {
   status?: boolean;
   generation?: boolean;
   scale?: boolean;
+  faceOf?: Face;
 }
+
+/** `events.k8s.io` shows the Events of the core group in newer words. */
+const newerEvents: Face = {
+  group: "",
+  plural: "events",
+  stored: {
+    regarding: "involvedObject",
+    note: "message",
+    reportingController: "reportingComponent",
+    deprecatedSource: "source",
+    deprecatedFirstTimestamp: "firstTimestamp",
+    deprecatedLastTimestamp: "lastTimestamp",
+    deprecatedCount: "count",
+  },
+};
 
 const kinds: readonly Kind[] = [
   {
@@ -57,6 +73,14 @@ const kinds: readonly Kind[] = [
     generation: true,
   },
   { group: "", plural: "events", kind: "Event", definition: "core.v1.Event", shortNames: ["ev"] },
+  {
+    group: "events.k8s.io",
+    plural: "events",
+    kind: "Event",
+    definition: "core.v1.Event",
+    shortNames: ["ev"],
+    faceOf: newerEvents,
+  },
   {
     group: "",
     plural: "resourcequotas",
@@ -142,6 +166,7 @@ export function builtinResources(definitions: Definitions): Resource[] {
       annotationsCount: kind.kind === "Deployment",
       custom: false,
       columns: builtinColumns[kind.plural] ?? [nameColumn, ageColumn],
+      ...(kind.faceOf ? { faceOf: kind.faceOf } : {}),
       ...(kind.scale
         ? {
             scale: {

@@ -21,7 +21,17 @@ export interface Resource extends About {
   annotationsCount?: boolean;
   /** Custom resources come from a CustomResourceDefinition. */
   custom: boolean;
+  /** Set for a second face of a resource that is stored under another: Events have two. */
+  faceOf?: Face;
   columns: readonly Column[];
+}
+
+/** The same objects under another group, with some fields called otherwise. */
+export interface Face {
+  group: string;
+  plural: string;
+  /** What a field of this face is called in the stored object. */
+  stored: Readonly<Record<string, string>>;
 }
 
 /** JSONPaths such as `.spec.replicas`. */

@@ -13,6 +13,9 @@ export interface ApiRequest {
   /** Aborts when the client has gone or the sandbox closes. */
   readonly signal: AbortSignal;
   readonly warnings: string[];
+  /** Set when the resource is another's second face: turns bodies into stored words, and objects back. */
+  readonly readThrough?: (body: unknown) => unknown;
+  readonly showThrough?: (object: unknown) => unknown;
 }
 
 /** Where a path under /api or /apis points. */

@@ -5,6 +5,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { Resource } from "../resource.ts";
 import { forbidden, methodNotAllowed, noSuchPath, StatusError } from "../status-error.ts";
 import { discover, reviewKinds, serverVersion } from "./discovery.ts";
+import { readThrough, showThrough } from "./face.ts";
 import { openApi } from "./openapi.ts";
 import { handleGet, handleList } from "./read-handlers.ts";
 import { ok, type Reply } from "./reply.ts";
@@ -39,7 +40,16 @@ export async function route(deps: RouterDeps, request: ApiRequest): Promise<Repl
   const verb = verbOf(request, target);
   refuseImpersonation(request);
   if (!mayDo(request.user, verb)) throw lacking(request, resource, target, verb);
-  return handle(deps, request, resource, target, verb);
+  const { faceOf } = resource;
+  const stored = faceOf && deps.registry.catalog.find(faceOf.group, "v1", faceOf.plural);
+  if (!stored) return handle(deps, request, resource, target, verb);
+  const face: ApiRequest = {
+    ...request,
+    readThrough: (body) => readThrough(resource, stored, body),
+    showThrough: (object) => showThrough(resource, stored, object),
+  };
+  const reply = await handle(deps, face, stored, target, verb);
+  return "stream" in reply ? reply : { ...reply, body: face.showThrough?.(reply.body) };
 }
 
 async function handle(

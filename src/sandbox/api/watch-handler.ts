@@ -123,7 +123,8 @@ function bookmark(resource: Resource, revision: number, annotations?: Record<str
 }
 
 function encoder(deps: WatchDeps, request: ApiRequest, resource: Resource): Watch["encode"] {
-  if (!wantsTable(request)) return (type, object) => JSON.stringify({ type, object });
+  const show = request.showThrough ?? ((object: unknown) => object);
+  if (!wantsTable(request)) return (type, object) => JSON.stringify({ type, object: show(object) });
   const include = includeOf(request.query);
   let isFirst = true;
   return (type, object) => {

@@ -24,7 +24,7 @@ export async function handleCreate(
   resource: Resource,
   target: Target,
 ): Promise<Reply> {
-  const body = await readBody(request.raw, jsonOrYaml);
+  const body = await readWritten(request, jsonOrYaml);
   return ok(registry.create(resource, target.namespace, body, optionsOf(request, target)), 201);
 }
 
@@ -34,7 +34,7 @@ export async function handleUpdate(
   resource: Resource,
   target: Target,
 ): Promise<Reply> {
-  const body = await readBody(request.raw, jsonOrYaml);
+  const body = await readWritten(request, jsonOrYaml);
   const o = optionsOf(request, target);
   const { namespace, name = "" } = target;
   const change = (live: KubeObject): unknown => {
@@ -65,7 +65,7 @@ export async function handlePatch(
   const o = optionsOf(request, target);
   const accepted = resource.custom ? patchTypes.slice(0, 3) : patchTypes;
   if (!accepted.includes(type)) throw unsupportedMediaType(type, accepted);
-  const patch = await readBody(request.raw, accepted);
+  const patch = await readWritten(request, accepted);
   if (type === "application/apply-patch+yaml") {
     if (!request.query.get("fieldManager")) {
       throw invalid({ group: "meta.k8s.io", plural: "patchoptions", kind: "PatchOptions" }, "", [
@@ -135,6 +135,11 @@ export async function handleDeleteCollection(
     metadata: { resourceVersion: String(registry.store.revision) },
     items: deleted,
   });
+}
+
+async function readWritten(request: ApiRequest, accepted: readonly string[]): Promise<unknown> {
+  const body = await readBody(request.raw, accepted);
+  return request.readThrough ? request.readThrough(body) : body;
 }
 
 function asAsked(resource: Resource, target: Target, object: KubeObject): KubeObject {
