@@ -8,6 +8,14 @@ export interface ResponseHead {
   readonly headers: Headers;
 }
 
+/** What the owner of a body hears of, synchronously. */
+export interface StreamBodyEvents {
+  /** The last byte was read, or the iteration has left. */
+  end?(): void;
+  /** The stream was cut. */
+  cut?(error: StreamError): void;
+}
+
 /**
  * The reading side of a stream as the async iterable that Connect reads bodies from. Bytes count as consumed, and give the sender
  * credit, when the iteration hands them out. Leaving the iteration before its end resets the stream.
@@ -18,17 +26,16 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   /** Resolves with the response's head; rejects with a ConnectError. Of no meaning on a stream that the other end opened. */
   readonly headArrived: Promise<ResponseHead>;
   readonly #stream: Stream;
-  readonly #onEnd: (() => void) | undefined;
+  readonly #on: StreamBodyEvents;
   #resolveHead: (head: ResponseHead) => void = () => undefined;
   #rejectHead: (error: unknown) => void = () => undefined;
   #wake: (() => void) | undefined;
   #ended = false;
   #error: StreamError | undefined;
 
-  /** `onEnd` is called when the last byte was read, or the iteration left. */
-  constructor(stream: Stream, onEnd?: () => void) {
+  constructor(stream: Stream, on: StreamBodyEvents = {}) {
     this.#stream = stream;
-    this.#onEnd = onEnd;
+    this.#on = on;
     this.headArrived = new Promise((resolve, reject) => {
       this.#resolveHead = resolve;
       this.#rejectHead = reject;
@@ -60,6 +67,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   reset(error: StreamError): void {
     this.#error = error;
     this.#rejectHead(toConnectError(error));
+    this.#on.cut?.(error);
     this.#stir();
   }
 
@@ -78,7 +86,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
       }
       if (this.#error !== undefined) throw toConnectError(this.#error);
       if (this.#ended) {
-        this.#onEnd?.();
+        this.#on.end?.();
         return { done: true, value: undefined };
       }
       await new Promise<void>((resolve) => {
@@ -88,14 +96,14 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   }
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.#onEnd?.();
+    this.#on.end?.();
     if (!this.#ended) this.#stream.reset(Reason.CANCELLED, "The reader has left.");
     return { done: true, value: undefined };
   }
 
   /** Connect throws into an iteration that it gives up. */
   async throw(error: unknown): Promise<IteratorResult<Uint8Array, undefined>> {
-    this.#onEnd?.();
+    this.#on.end?.();
     if (!this.#ended) this.#stream.reset(toReason(error), "The reader has left.", toConnectError(error));
     throw error;
   }
@@ -107,11 +115,33 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   }
 }
 
-/** Writes all of it, waiting for each piece to be on its way. Rejects with the error that cut the stream, or with the iterable's own. */
+/**
+ * Writes all of it, waiting for each piece to be on its way. Rejects with the error that cut the stream, which is then
+ * thrown into the iterable so that whoever fills it stops, or with the iterable's own error.
+ */
 export async function writeBody(stream: Stream, body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const piece of body) {
-    await new Promise<void>((resolve, reject) => {
-      stream.write([piece], (error) => (error === undefined ? resolve() : reject(error)));
-    });
+  const iterator = body[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await iterator.next();
+    if (next.done === true) return;
+    const room = write(stream, next.value);
+    if (room === undefined) continue;
+    try {
+      await room;
+    } catch (error) {
+      // What it does with the error is its own affair; ours is told by rejecting.
+      await iterator.throw?.(toConnectError(error)).catch(() => undefined);
+      throw error;
+    }
   }
+}
+
+/** Undefined when more may be written at once. */
+function write(stream: Stream, piece: Uint8Array): Promise<void> | undefined {
+  let settle: (error?: StreamError) => void = () => undefined;
+  if (stream.write([piece], (error) => settle(error))) return undefined;
+  // The stream calls back on a later tick, so this is in time.
+  return new Promise((resolve, reject) => {
+    settle = (error) => (error === undefined ? resolve() : reject(error));
+  });
 }

@@ -12,6 +12,7 @@ import type { IncomingRpc } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { StreamBody, writeBody } from "./body.ts";
 import { type Caller, callerKey } from "./caller.ts";
+import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
 
 export interface RpcServerOptions {
@@ -25,8 +26,11 @@ export interface RpcServerOptions {
 }
 
 export interface RpcServer {
-  /** Answers one call. Returns at once, and never throws; a cut stream aborts the handler's signal. */
-  serve(incoming: IncomingRpc, caller: Caller): void;
+  /**
+   * Answers one call. Returns at once, and never throws; a cut stream aborts the handler's signal. The promise resolves
+   * when the handler has ended, and never rejects: who withdraws rights knows by it what still runs.
+   */
+  serve(incoming: IncomingRpc, caller: Caller): Promise<void>;
   /** Calls that run now. */
   readonly running: number;
   /** Aborts the signals of all handlers, waits until they have ended, and refuses calls from now on. */
@@ -37,7 +41,7 @@ const defaultMaxConcurrent = 20_000;
 
 /** Serves calls that come as streams, with gRPC's semantics, to handlers that Connect routes. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const shutdown = new AbortController();
+  let stopping: ConnectError | undefined;
   const router = createConnectRouter({
     interceptors: [...(options.interceptors ?? [])],
     connect: false,
@@ -45,49 +49,58 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     acceptCompression: [],
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
-    shutdownSignal: shutdown.signal,
   });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const maxConcurrent = options.maxConcurrent ?? defaultMaxConcurrent;
-  const running = new Set<Promise<void>>();
+  // A signal for each call, not one for all: to listen costs time for each that listens already.
+  const running = new Map<Promise<void>, AbortController>();
 
   return {
     serve(incoming, caller) {
       const { path, stream } = incoming;
       const handler = handlers.get(path);
-      if (shutdown.signal.aborted) {
-        refuse(stream, new ConnectError("This agent is stopping.", Code.Unavailable));
+      if (stopping !== undefined) {
+        refuse(stream, stopping);
       } else if (running.size >= maxConcurrent) {
         refuse(stream, new ConnectError("Too many calls run here already.", Code.ResourceExhausted));
       } else if (handler === undefined) {
         refuse(stream, new ConnectError(`This agent has no method ${path}.`, Code.Unimplemented));
       } else {
-        const call = answer(handler, incoming, caller)
+        const abort = new AbortController();
+        const call = answer(handler, incoming, caller, abort)
           .catch((error: unknown) => settle(stream, error, (defect) => options.onDefect?.(defect, path)))
           .finally(() => running.delete(call));
-        running.add(call);
+        running.set(call, abort);
+        return call;
       }
+      return Promise.resolve();
     },
     get running() {
       return running.size;
     },
     async close() {
-      shutdown.abort(new ConnectError("This agent is stopping.", Code.Unavailable));
-      await Promise.allSettled(running);
+      stopping = new ConnectError("This agent is stopping.", Code.Unavailable);
+      for (const abort of running.values()) abort.abort(stopping);
+      await Promise.allSettled(running.keys());
     },
   };
 }
 
-async function answer(handler: UniversalHandler, incoming: IncomingRpc, caller: Caller): Promise<void> {
+async function answer(
+  handler: UniversalHandler,
+  incoming: IncomingRpc,
+  caller: Caller,
+  abort: AbortController,
+): Promise<void> {
   const { stream, path, headers } = incoming;
   const response = await handler({
     httpVersion: "2.0",
     method: "POST",
     url: baseUrl + path,
     header: headers,
-    body: new StreamBody(stream),
-    signal: stream.signal,
+    body: new StreamBody(stream, { cut: (error) => abort.abort(toConnectError(error)) }),
+    signal: abort.signal,
     contextValues: createContextValues().set(callerKey, caller),
   });
   stream.sendHead(response.status, response.header);

@@ -1,6 +1,7 @@
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
+import { Reason } from "../wire/reason.ts";
 import { Priority } from "../wire/scheduler.ts";
 import type { Session } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
@@ -55,10 +56,14 @@ function createStreamClient(session: Pick<Session, "open">, priority: Priority):
       stream.reset(toReason(error), error.rawMessage, error);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
-    const body = new StreamBody(stream, () => {
-      signal?.removeEventListener("abort", onAbort);
-      // An answer that came before the request was all sent is the answer; the rest is of no use to anybody.
-      stream.reset(toReason(undefined), "The call was answered before its request had ended.");
+    const done = (): void => signal?.removeEventListener("abort", onAbort);
+    const body = new StreamBody(stream, {
+      cut: done,
+      end() {
+        done();
+        // An answer that came before the request was all sent is the answer; the rest is of no use to anybody.
+        stream.reset(Reason.CANCELLED, "The call was answered before its request had ended.");
+      },
     });
     void upload(stream, request.body);
     const head = await body.headArrived;

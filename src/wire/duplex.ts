@@ -2,8 +2,8 @@ import { Duplex } from "node:stream";
 import { Reason, StreamError } from "./reason.ts";
 import type { Stream } from "./stream.ts";
 
-/** Bytes that wait on the writing side before `write` returns false; enough for two turns of the scheduler. */
-const writableHighWaterMark = 128 * 1024;
+/** Bytes that wait in Node's buffer before `write` returns false; the stream holds as many again for the scheduler. */
+const writableHighWaterMark = 64 * 1024;
 
 /** Node wants a mark; the bound on what is read ahead is the stream's credit. */
 const readableHighWaterMark = 64 * 1024;
@@ -55,14 +55,12 @@ export class StreamDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#stream.write([chunk], callback);
+    if (this.#stream.write([chunk], callback)) callback();
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], callback: (error?: Error | null) => void): void {
-    this.#stream.write(
-      chunks.map((c) => c.chunk),
-      callback,
-    );
+    const pieces = chunks.map((c) => c.chunk);
+    if (this.#stream.write(pieces, callback)) callback();
   }
 
   override _final(callback: (error?: Error | null) => void): void {

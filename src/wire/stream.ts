@@ -7,6 +7,9 @@ import { Inbox } from "./inbox.ts";
 import { Reason, StreamError } from "./reason.ts";
 import type { Priority, Turn } from "./scheduler.ts";
 
+/** Bytes that wait to be sent on a stream when it asks its writer to wait: one frame's worth. */
+const enoughBytes = 64 * 1024;
+
 /** What a reader of a stream is told, synchronously and in order. None of it may throw. */
 export interface StreamReader {
   /** The other end has accepted: its response's status and headers. Only on streams that were opened here. */
@@ -74,7 +77,7 @@ export class Stream implements Turn {
   #first: FrameKind | undefined;
   #out: Uint8Array[] = [];
   #outBytes = 0;
-  #onTaken: ((error?: StreamError) => void) | undefined;
+  #onReady: ((error?: StreamError) => void) | undefined;
   /** End, once asked for and as long as it was not sent. */
   #last: FrameKind | undefined;
   #onEndSent: ((error?: StreamError) => void) | undefined;
@@ -133,26 +136,30 @@ export class Stream implements Turn {
   }
 
   /**
-   * Sends bytes, which from now on belong to the stream. `taken` is called when all of them are on their way, or with the
-   * error that cut the stream; until then no more may be written, so that what waits is bounded by its writer.
+   * Sends bytes, which from now on belong to the stream. True when more may be written at once; false when enough waits:
+   * `ready` is then called, once, when there is room again, or with the error that cut the stream. So what waits is bounded
+   * by its writer: 64 KiB and one write.
    */
-  write(pieces: readonly Uint8Array[], taken: (error?: StreamError) => void): void {
+  write(pieces: readonly Uint8Array[], ready: (error?: StreamError) => void): boolean {
     if (this.#cut !== undefined) {
-      process.nextTick(taken, this.#cut);
-      return;
+      process.nextTick(ready, this.#cut);
+      return false;
     }
-    if (!this.#mayWrite || this.#last !== undefined || this.#sentEnd || this.#onTaken !== undefined) {
-      throw new Error("A stream is written after it was accepted, before its end, one write at a time.");
+    if (!this.#mayWrite || this.#last !== undefined || this.#sentEnd || this.#onReady !== undefined) {
+      throw new Error("A stream is written after it was accepted, before its end, and when it is ready for more.");
     }
+    const { length } = this.#out;
     for (const piece of pieces) {
       if (piece.length === 0) continue;
       this.#out.push(piece);
       this.#outBytes += piece.length;
     }
-    this.#onTaken = taken;
-    if (this.#outBytes === 0) this.#allTaken();
-    else if (this.sendable()) this.#owner.ready(this);
+    if (this.#out.length === length) return true;
+    if (this.sendable()) this.#owner.ready(this);
     else this.#stall();
+    if (this.#outBytes < enoughBytes) return true;
+    this.#onReady = ready;
+    return false;
   }
 
   /**
@@ -296,9 +303,9 @@ export class Stream implements Turn {
     this.#first = undefined;
     this.#last = undefined;
     this.#inbox.clear();
-    const taken = this.#onTaken;
-    this.#onTaken = undefined;
-    if (taken !== undefined) process.nextTick(taken, error);
+    const ready = this.#onReady;
+    this.#onReady = undefined;
+    if (ready !== undefined) process.nextTick(ready, error);
     if (this.#onEndSent !== undefined && !this.#sentEnd) process.nextTick(this.#onEndSent, error);
     this.#reader?.reset(error);
     this.#abort?.abort(error);
@@ -328,11 +335,11 @@ export class Stream implements Turn {
     if (this.#outBytes === 0) {
       for (const piece of this.#out) out.push(piece);
       this.#out.length = 0;
-      this.#allTaken();
     } else {
       this.#splitOut(out, size);
       if (this.#sendCredit.available <= 0) this.#stall();
     }
+    if (this.#outBytes < enoughBytes) this.#roomAgain();
     return header.length + size;
   }
 
@@ -352,11 +359,11 @@ export class Stream implements Turn {
     if (whole > 0) this.#out.splice(0, whole);
   }
 
-  #allTaken(): void {
-    const taken = this.#onTaken;
-    this.#onTaken = undefined;
+  #roomAgain(): void {
+    const ready = this.#onReady;
+    this.#onReady = undefined;
     // Not at once: whoever writes next would find the scheduler in the middle of its work.
-    if (taken !== undefined) process.nextTick(taken);
+    if (ready !== undefined) process.nextTick(ready);
   }
 
   #stall(): void {

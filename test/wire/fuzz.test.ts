@@ -3,7 +3,8 @@ import { duplexPair } from "node:stream";
 import { suite, test } from "node:test";
 import fc from "fast-check";
 import { systemClock } from "../../src/base/clock.ts";
-import { SessionError } from "../../src/wire/reason.ts";
+import { Reason, SessionError } from "../../src/wire/reason.ts";
+import { Priority } from "../../src/wire/scheduler.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 import { hello, never, openPair, service } from "./pair.ts";
 import { dialKubernetes, type FrameInit, frameBytes, rawHello } from "./raw-peer.ts";
@@ -29,7 +30,11 @@ const kinds: fc.Arbitrary<Kind>[] = [
   fc.uint8Array({ maxLength: 2_000 }).map((value) => ({ case: "data", value })),
   number.map((bytes) => ({ case: "credit", value: { bytes } })),
   fc
-    .record({ credit: number, priority: fc.integer({ min: 0, max: 9 }), announce: fc.constantFrom(0n, 0n, 3n) })
+    .record({
+      credit: number,
+      priority: fc.constantFrom(...Object.values(Priority)),
+      announce: fc.constantFrom(0n, 0n, 3n),
+    })
     .map((value) => ({ case: "open", value: { ...value, what: dialKubernetes } })),
   headers.map((list) => ({
     case: "open",
@@ -38,7 +43,7 @@ const kinds: fc.Arbitrary<Kind>[] = [
   headers.map((list) => ({ case: "head", value: { headers: list } })),
   headers.map((trailers) => ({ case: "end", value: { trailers } })),
   fc
-    .record({ reason: fc.integer({ min: 0, max: 99 }), message: fc.string() })
+    .record({ reason: fc.constantFrom(...Object.values(Reason)), message: fc.string() })
     .map((value) => ({ case: "reset", value })),
   fc.uint8Array().map((value) => ({ case: "datagram", value })),
   number.map((id) => ({ case: "ping", value: { id } })),

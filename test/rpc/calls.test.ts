@@ -1,0 +1,372 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, createContextValues } from "@connectrpc/connect";
+import { callerKey } from "../../src/rpc/caller.ts";
+import { createRpcServer } from "../../src/rpc/server.ts";
+import { createLinkTransport } from "../../src/rpc/transport.ts";
+import { Reason } from "../../src/wire/reason.ts";
+import { EchoService, SayRequestSchema } from "../gen/fairlead/test/v1/echo_pb.ts";
+import { openPair, until } from "../wire/pair.ts";
+import { createEchoServer } from "./echo.ts";
+import { openRpcPair, serveWith, tester } from "./pair.ts";
+
+const fails = (code: Code, message?: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof ConnectError, String(error));
+  assert.equal(Code[error.code], Code[code], error.message);
+  if (message !== undefined) assert.match(error.rawMessage, message);
+  return true;
+};
+
+function unexpected(): never {
+  throw new Error("The call was answered.");
+}
+
+async function* texts(...words: string[]): AsyncGenerator<{ text: string }> {
+  for (const text of words) {
+    yield { text };
+    await turn();
+  }
+}
+
+async function list<T>(messages: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const message of messages) all.push(message);
+  return all;
+}
+
+suite("calls over a link", () => {
+  test("all four kinds work", async () => {
+    const pair = await openRpcPair();
+    const { client } = pair;
+    assert.equal((await client.say({ text: "hello" })).text, "hello");
+    assert.equal((await client.say({})).text, "");
+    assert.deepEqual(
+      (await list(client.pour({ count: 3, size: 10 }))).map((m) => m.number),
+      [0, 1, 2],
+    );
+    assert.deepEqual(await list(client.pour({})), []);
+    const sum = await client.collect(
+      (async function* () {
+        for (let i = 0; i < 5; i++) yield { data: new Uint8Array(100_000) };
+      })(),
+    );
+    assert.deepEqual([sum.count, sum.bytes], [5, 500_000n]);
+    assert.deepEqual(
+      (await list(client.talk(texts("a", "b", "c")))).map((m) => m.text),
+      ["a", "b", "c"],
+    );
+    await until(() => pair.server.running === 0, "no call runs");
+    assert.deepEqual(pair.low.stats().open, { control: 0, interactive: 0, normal: 0, bulk: 0 });
+    await pair.close();
+  });
+
+  test("a conversation alternates: each answer comes before the next question", async () => {
+    const pair = await openRpcPair();
+    const heard: string[] = [];
+    const questions = (async function* () {
+      for (let i = 0; i < 5; i++) {
+        yield { text: `q${i}` };
+        await until(() => heard.length === i + 1, "the answer is here");
+      }
+    })();
+    for await (const { text } of pair.client.talk(questions)) heard.push(text);
+    assert.deepEqual(heard, ["q0", "q1", "q2", "q3", "q4"]);
+    await pair.close();
+  });
+
+  test("both ends call on one link", async () => {
+    const server = createEchoServer();
+    const pair = await openPair({ acceptLow: serveWith(server), acceptHigh: serveWith(server) });
+    const clients = [pair.low, pair.high].map((session) => createClient(EchoService, createLinkTransport(session)));
+    const answers = await Promise.all(
+      clients.flatMap((c, i) => Array.from({ length: 50 }, (_, n) => c.say({ text: `${i}.${n}` }))),
+    );
+    assert.equal(new Set(answers.map((a) => a.text)).size, 100);
+    await pair.close();
+  });
+
+  test("10,000 concurrent calls over one link, without loss", async () => {
+    let waiting = 0;
+    let release: () => void = () => undefined;
+    const all = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const pair = await openRpcPair({
+      say: async (request) => {
+        waiting += 1;
+        if (waiting === 10_000) release();
+        await all;
+        return { text: request.text };
+      },
+    });
+    const calls = Array.from(
+      { length: 10_000 },
+      async (_, i) => (await pair.client.say({ text: `call ${i}` })).text === `call ${i}`,
+    );
+    assert.equal((await Promise.all(calls)).filter(Boolean).length, 10_000);
+    assert.equal(waiting, 10_000, "all of them ran at once");
+    await pair.close();
+  });
+
+  test("1 GiB flows through a server stream in constant memory", async () => {
+    const pair = await openRpcPair();
+    const size = 256 * 1024;
+    const count = 1024 ** 3 / size;
+    const before = process.memoryUsage().rss;
+    let highest = 0;
+    let bytes = 0;
+    for await (const { data, number } of pair.client.pour({ count, size })) {
+      bytes += data.length;
+      if (number % 256 === 0) highest = Math.max(highest, process.memoryUsage().rss);
+    }
+    assert.equal(bytes, 1024 ** 3);
+    assert.ok(highest - before < 256 * 1024 * 1024, `it took ${(highest - before) >> 20} MiB`);
+    await pair.close();
+  });
+
+  test("a reader that stops does not make its server pour on", async () => {
+    let poured = 0;
+    const pair = await openRpcPair({
+      async *pour(request) {
+        for (let number = 0; number < request.count; number++) {
+          poured += 1;
+          yield { number, data: new Uint8Array(request.size) };
+        }
+      },
+    });
+    const stopped = pair.client.pour({ count: 10_000, size: 16_384 })[Symbol.asyncIterator]();
+    await stopped.next();
+    await until(() => pair.high.stats().creditStalls > 0, "the credit is used up");
+    assert.equal((await pair.client.say({ text: "still here" })).text, "still here");
+    assert.ok(poured < 64, `${poured} messages of 16 KiB`);
+    await stopped.return?.();
+    await pair.close();
+  });
+
+  test("a cancelled call stops its handler", async () => {
+    let aborted: unknown;
+    let left = false;
+    const pair = await openRpcPair({
+      async *pour(_, context) {
+        context.signal.addEventListener("abort", () => {
+          aborted = context.signal.reason;
+        });
+        try {
+          for (let number = 0; ; number++) {
+            yield { number, data: new Uint8Array(10) };
+            await turn();
+          }
+        } finally {
+          left = true;
+        }
+      },
+      say: (_, context) =>
+        new Promise((_resolve, reject) => {
+          context.signal.addEventListener("abort", () => reject(context.signal.reason));
+        }),
+    });
+    const cancel = new AbortController();
+    const pouring = list(pair.client.pour({}, { signal: cancel.signal }));
+    const saying = pair.client.say({}, { signal: cancel.signal });
+    await until(() => pair.server.running === 2, "both run");
+    cancel.abort();
+    await assert.rejects(pouring, fails(Code.Canceled));
+    await assert.rejects(saying, fails(Code.Canceled));
+    await until(() => left && pair.server.running === 0, "both handlers have stopped");
+    assert.ok(aborted instanceof ConnectError && aborted.code === Code.Canceled);
+    await pair.close();
+  });
+
+  test("a deadline ends the call at both ends", async () => {
+    let stopped: unknown;
+    const pair = await openRpcPair({
+      say: (_, context) =>
+        new Promise((_resolve, reject) => {
+          assert.ok((context.timeoutMs() ?? 0) <= 50);
+          context.signal.addEventListener("abort", () => {
+            stopped = context.signal.reason;
+            reject(context.signal.reason);
+          });
+        }),
+    });
+    await assert.rejects(pair.client.say({}, { timeoutMs: 50 }), fails(Code.DeadlineExceeded));
+    await until(() => stopped instanceof ConnectError, "the handler has stopped");
+    await pair.close();
+  });
+
+  test("errors arrive with code, message, metadata and details", async () => {
+    const pair = await openRpcPair({
+      say: () => {
+        throw new ConnectError(
+          "Not for you: 100 % – no.",
+          Code.PermissionDenied,
+          { rule: "seven", "raw-bin": "AAEC" },
+          [{ desc: SayRequestSchema, value: { text: "a detail" } }],
+        );
+      },
+      async *pour() {
+        yield { number: 1, data: new Uint8Array(1) };
+        throw new ConnectError("Half way.", Code.Aborted);
+      },
+      talk() {
+        throw new Error("a secret of the implementation");
+      },
+    });
+    const error = await pair.client.say({}).then(unexpected, (e: unknown) => ConnectError.from(e));
+    assert.ok(fails(Code.PermissionDenied, /^Not for you: 100 % – no\.$/)(error));
+    assert.equal(error.metadata.get("rule"), "seven");
+    assert.deepEqual(error.findDetails(SayRequestSchema), [create(SayRequestSchema, { text: "a detail" })]);
+    const got: number[] = [];
+    const pouring = (async () => {
+      for await (const { number } of pair.client.pour({})) got.push(number);
+    })();
+    await assert.rejects(pouring, fails(Code.Aborted, /^Half way\.$/));
+    assert.deepEqual(got, [1]);
+    await assert.rejects(list(pair.client.talk(texts("x"))), fails(Code.Internal, /^internal error$/));
+    await pair.close();
+  });
+
+  test("headers and trailers travel both ways", async () => {
+    const pair = await openRpcPair({
+      say: (_, context) => {
+        context.responseHeader.set("x-seen", context.requestHeader.get("x-asked") ?? "");
+        context.responseTrailer.set("x-last", "word");
+        return { text: "" };
+      },
+    });
+    const seen: (string | null)[] = [];
+    await pair.client.say(
+      {},
+      {
+        headers: { "x-asked": "this" },
+        onHeader: (headers) => seen.push(headers.get("x-seen")),
+        onTrailer: (trailers) => seen.push(trailers.get("x-last")),
+      },
+    );
+    assert.deepEqual(seen, ["this", "word"]);
+    await pair.close();
+  });
+
+  test("a handler knows who calls, from the link and not from headers", async () => {
+    const pair = await openRpcPair({
+      say: (_, context) => ({ text: context.values.get(callerKey).peer ?? "nobody" }),
+    });
+    assert.equal((await pair.client.say({}, { headers: { peer: "mallory" } })).text, tester.peer);
+    assert.deepEqual(createContextValues().get(callerKey), { fingerprint: "", guest: true, grants: [], caPem: "" });
+    await pair.close();
+  });
+
+  test("an answer before the request's end is the answer", async () => {
+    const pair = await openRpcPair({
+      async collect(requests) {
+        for await (const _ of requests) return { count: 1 };
+        return {};
+      },
+    });
+    const endless = (async function* () {
+      for (;;) yield { data: new Uint8Array(50_000) };
+    })();
+    assert.equal((await pair.client.collect(endless)).count, 1);
+    await until(() => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0, "the stream is over");
+    await pair.close();
+  });
+
+  test("a request that fails in the making fails the call, and stops the handler", async () => {
+    const pair = await openRpcPair();
+    const broken = (async function* () {
+      yield { text: "one" };
+      throw new Error("out of words");
+    })();
+    await assert.rejects(list(pair.client.talk(broken)), /out of words/);
+    await until(() => pair.server.running === 0, "the handler has stopped");
+    await pair.close();
+  });
+
+  test("what is not there is Unimplemented, and too much is ResourceExhausted", async () => {
+    const server = createRpcServer({ routes: () => undefined });
+    const pair = await openPair({ acceptHigh: serveWith(server) });
+    const client = createClient(EchoService, createLinkTransport(pair.low));
+    await assert.rejects(client.say({}), fails(Code.Unimplemented, /no method \/fairlead\.test\.v1\.EchoService\/Say/));
+    await assert.rejects(list(client.talk(texts("x"))), fails(Code.Unimplemented));
+    await pair.close();
+
+    const small = createRpcServer({
+      maxConcurrent: 1,
+      routes: (router) => router.service(EchoService, { say: () => new Promise(() => undefined) }),
+    });
+    const second = await openPair({ acceptHigh: serveWith(small) });
+    const busy = createClient(EchoService, createLinkTransport(second.low));
+    busy.say({}).catch(() => undefined);
+    await until(() => small.running === 1, "one call runs");
+    await assert.rejects(busy.say({}), fails(Code.ResourceExhausted));
+    await second.close();
+  });
+
+  test("a message beyond the limit is refused, and the link works on", async () => {
+    const pair = await openRpcPair();
+    const long = "x".repeat(17 * 1024 * 1024);
+    await assert.rejects(pair.client.say({ text: long }), fails(Code.ResourceExhausted));
+    assert.equal((await pair.client.say({ text: "short" })).text, "short");
+    await pair.close();
+  });
+
+  test("trailers beyond the other end's limit end the call and not the link", async () => {
+    const pair = await openRpcPair({
+      say: () => {
+        throw new ConnectError("y".repeat(200_000), Code.Internal);
+      },
+      talk: async function* () {
+        yield { text: "fine" };
+      },
+    });
+    await assert.rejects(pair.client.say({}), fails(Code.ResourceExhausted));
+    assert.equal((await list(pair.client.talk(texts("x")))).length, 1);
+    await pair.close();
+  });
+
+  test("a lost link makes calls Unavailable, those under way and those after", async () => {
+    const pair = await openRpcPair({ say: () => new Promise(() => undefined) });
+    const call = pair.client.say({});
+    await until(() => pair.server.running === 1, "the call runs");
+    pair.lowCarrier.destroy();
+    await assert.rejects(call, fails(Code.Unavailable));
+    const after = await pair.client.say({}).then(unexpected, (e: unknown) => ConnectError.from(e));
+    assert.equal(after.code, Code.Unavailable);
+    assert.equal(after.metadata.get("fairlead-reason"), "CARRIER_LOST");
+  });
+
+  test("a server that closes stops its handlers and refuses what comes later", async () => {
+    const pair = await openRpcPair({
+      say: (_, context) =>
+        new Promise((_resolve, reject) => {
+          context.signal.addEventListener("abort", () => reject(context.signal.reason));
+        }),
+    });
+    const call = pair.client.say({});
+    await until(() => pair.server.running === 1, "the call runs");
+    const rejected = assert.rejects(call, fails(Code.Unavailable));
+    await pair.server.close();
+    await rejected;
+    await assert.rejects(pair.client.say({}), fails(Code.Unavailable, /stopping/));
+    await pair.close();
+  });
+
+  test("a call that is aborted already is never sent", async () => {
+    const pair = await openRpcPair();
+    await assert.rejects(pair.client.say({}, { signal: AbortSignal.abort() }), fails(Code.Canceled));
+    assert.equal(pair.low.stats().opened, 0);
+    await pair.close();
+  });
+
+  test("every reason of the wire has a code, and what ends a link is Unavailable", async () => {
+    const { toConnectError } = await import("../../src/rpc/errors.ts");
+    const { StreamError } = await import("../../src/wire/reason.ts");
+    for (const reason of Object.values(Reason)) {
+      const error = toConnectError(new StreamError(reason, "why"));
+      if (reason >= 48) assert.equal(error.code, Code.Unavailable);
+      assert.equal(error.rawMessage, "why");
+    }
+  });
+});
