@@ -10,7 +10,7 @@ import type { Requests } from "./requests.ts";
 import { collectionPath, formatDraft, type KindAddress, objectPath, type ResourceKind } from "./resource-kind.ts";
 import { type WatchEvent, type WatchOptions, watchObjects } from "./watch.ts";
 
-export { type ApplyOptions, fieldManager } from "./apply.ts";
+export type { ApplyOptions } from "./apply.ts";
 export type { WatchEvent, WatchOptions } from "./watch.ts";
 
 export interface ListOptions {
@@ -61,7 +61,10 @@ export interface KubeClient {
     options: ApplyOptions,
     signal: AbortSignal,
   ): Promise<T>;
-  /** Server-side apply of the status alone. With `metadata.uid`, only to that very object. */
+  /**
+   * Server-side apply of the status alone; it creates no object. The API server does not compare `metadata.uid` here: look at
+   * the answer's, when another object of the same name may have come.
+   */
   applyStatus<T extends Named>(
     kind: ResourceKind<T>,
     object: Draft<T>,

@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Endpoint } from "./requests.ts";
 
 /** Where the kubelet puts them. */
-export const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
+const serviceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** The kubelet replaces the token long before it expires, so one this old, in milliseconds, is read again. */
 const tokenAgeMs = 60_000;

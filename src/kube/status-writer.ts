@@ -13,8 +13,8 @@ import type { ResourceKind } from "./resource-kind.ts";
 
 export interface StatusWriter<Status> {
   /**
-   * States how the object is. `metadata` needs name, namespace and uid: with the uid, the status of a deleted object never
-   * lands on a new one of its name. Returns at once.
+   * States how the object is. `metadata` needs name, namespace and uid: by the uid the status of a deleted object is not
+   * taken for that of a new one of its name. Returns at once.
    */
   write(object: { metadata: ObjectMeta; status: Status }): void;
   /** Forgets an object, above all one that was deleted. */
@@ -58,11 +58,19 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
     const entry = entries.get(key);
     if (!entry || isDeepStrictEqual(entry.json, entry.written)) return;
     const { json, wanted } = entry;
+    let answer: Resource<Spec, Status>;
     try {
-      await client.applyStatus(kind, wanted, { force: true }, signal);
+      answer = await client.applyStatus(kind, wanted, { force: true }, signal);
     } catch (error) {
       if (!isNotFound(error) && !(isConflict(error) && (await isReplaced(wanted.metadata, signal)))) throw error;
       // Gone, or replaced by another object of its name: this status belongs to nobody.
+      if (entries.get(key) === entry) entries.delete(key);
+      return;
+    }
+    if (isOther(answer.metadata, wanted.metadata)) {
+      // The API server does not compare the uid of a custom resource's status. The new object's own status comes after this
+      // one, because one key is written by one run at a time.
+      log.info({ key }, "a status met a new object of the same name");
       if (entries.get(key) === entry) entries.delete(key);
       return;
     }
@@ -97,6 +105,10 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
     oldestPendingMs: () => worker.oldestPendingMs(),
     close: () => worker.close(),
   };
+}
+
+function isOther(found: ObjectMeta, meant: ObjectMeta): boolean {
+  return found.uid !== undefined && meant.uid !== undefined && found.uid !== meant.uid;
 }
 
 /** Without a resourceVersion, which would make the write fail whenever anything else about the object has changed. */

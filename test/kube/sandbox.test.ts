@@ -1,0 +1,18 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLog } from "../../src/base/log.ts";
+import { createSandbox } from "../../src/sandbox/sandbox.ts";
+import { testLive } from "./live.ts";
+
+testLive(async () => {
+  const sandbox = await createSandbox({ log: silentLog, processes: false });
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-sandbox-"));
+  const kubeconfig = join(folder, "kubeconfig");
+  writeFileSync(kubeconfig, sandbox.kubeconfig());
+  const close = async (): Promise<void> => {
+    await sandbox.close();
+    rmSync(folder, { recursive: true });
+  };
+  return { kubeconfig, close };
+});
