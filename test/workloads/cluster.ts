@@ -133,13 +133,20 @@ export function createCluster(): Cluster {
     for (let index = 0; index < wanted; index += 1) {
       const ref = { namespace, name: `${name}-${index}` };
       const pod = objects.get(at("pods", ref));
-      if (pod && isDeepStrictEqual(pod.status, podStatus)) continue;
-      if (pod) store("pods", { ...structuredClone(pod), status: structuredClone(podStatus) }, "MODIFIED");
+      const isCurrent = isDeepStrictEqual(pod?.metadata.annotations, annotationsOf(spec.template));
+      if (pod && isCurrent && isDeepStrictEqual(pod.status, podStatus)) continue;
+      if (pod && !isCurrent) store("pods", structuredClone(pod), "DELETED");
+      if (pod && isCurrent) store("pods", { ...structuredClone(pod), status: structuredClone(podStatus) }, "MODIFIED");
       else
         store(
           "pods",
           {
-            metadata: { ...born(ref), labels: deployment.metadata.labels ?? {}, ownerReferences: [{ uid }] },
+            metadata: {
+              ...born(ref),
+              labels: deployment.metadata.labels ?? {},
+              annotations: annotationsOf(spec.template),
+              ownerReferences: [{ uid }],
+            },
             status: structuredClone(podStatus),
           },
           "ADDED",
@@ -352,6 +359,11 @@ function matches(metadata: Meta, selector: string | undefined): boolean {
     const [name = "", value] = term.split("=");
     return metadata.labels?.[name] === value;
   });
+}
+
+function annotationsOf(template: unknown): { [name: string]: string } {
+  const metadata = isJsonObject(template) && isJsonObject(template.metadata) ? template.metadata : {};
+  return map(metadata.annotations);
 }
 
 function map(value: unknown): { [name: string]: string } {

@@ -1,5 +1,6 @@
 /** Agents with their clusters in one process, joined by real sessions and RPC, and by a clock that a test moves. */
 import type { Transport } from "@connectrpc/connect";
+import type { Clock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createEventRecorder } from "../../src/kube/event-recorder.ts";
@@ -15,16 +16,16 @@ import { openPair, type Pair } from "../wire/pair.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
 
 /** What one agent knows of its peers, and its links to them. */
-class FakePeering {
+export class FakePeering {
   readonly #peers = new Map<string, Peer>();
   readonly #listeners = new Set<RosterListener>();
   readonly #linkListeners = new Set<(peer: string, status: LinkStatus) => void>();
   readonly #sessions = new Map<string, Session>();
   readonly #since = new Map<string, number>();
-  readonly #clock: FakeClock;
+  readonly #clock: Clock;
   #epoch = 0;
 
-  constructor(clock: FakeClock) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 

@@ -1,11 +1,12 @@
 /** The Deployment and the Service that a Workload stands for. Pure: equal Workloads give equal manifests. */
+import { createHash } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
 import type { AppPort } from "../../gen/fairlead/resources/v1alpha1/container_pb.ts";
 import { ResourceRequirementsSchema } from "../../gen/fairlead/resources/v1alpha1/container_pb.ts";
 import type { Draft, JsonObject } from "../../kube/object.ts";
 import { isJsonObject } from "../../kube/object.ts";
 import type { Deployment, Service, Workload } from "../../kube/resources.ts";
-import { labels } from "./names.ts";
+import { annotations, labels } from "./names.ts";
 
 /** The name of the one container of an app's pods. */
 export const containerName = "app";
@@ -19,7 +20,7 @@ export function selectorOf(workload: Workload): { [label: string]: string } {
 
 export function deploymentFor(workload: Workload): Draft<Deployment> {
   const app = workload.spec.app;
-  const resources = app?.resources ? plain(toJson(ResourceRequirementsSchema, app.resources)) : undefined;
+  const pod = podFor(workload);
   return {
     metadata: metadataFor(workload),
     spec: {
@@ -28,25 +29,40 @@ export function deploymentFor(workload: Workload): Draft<Deployment> {
       revisionHistoryLimit: 2,
       selector: { matchLabels: selectorOf(workload) },
       template: {
-        metadata: { labels: labelsFor(workload) },
-        spec: {
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          containers: [
-            {
-              name: containerName,
-              image: app?.image ?? "",
-              ...(app?.imagePullPolicy ? { imagePullPolicy: app.imagePullPolicy } : {}),
-              ...(app?.command.length ? { command: [...app.command] } : {}),
-              ...(app?.args.length ? { args: [...app.args] } : {}),
-              ...(app?.env.length ? { env: app.env.map(({ name = "", value = "" }) => ({ name, value })) } : {}),
-              ...(app?.ports.length ? { ports: app.ports.map(containerPort) } : {}),
-              ...(resources ? { resources } : {}),
-            },
-          ],
-        },
+        metadata: { labels: labelsFor(workload), annotations: { [annotations.template]: hashOf(pod) } },
+        spec: pod,
       },
     },
+  };
+}
+
+/** Which of the Workload's pods are made from its present spec: those with this value of the annotation `template`. */
+export function templateOf(workload: Workload): string {
+  return hashOf(podFor(workload));
+}
+
+function hashOf(pod: object): string {
+  return createHash("sha256").update(JSON.stringify(pod)).digest("hex").slice(0, 16);
+}
+
+function podFor(workload: Workload) {
+  const app = workload.spec.app;
+  const resources = app?.resources ? plain(toJson(ResourceRequirementsSchema, app.resources)) : undefined;
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    containers: [
+      {
+        name: containerName,
+        image: app?.image ?? "",
+        ...(app?.imagePullPolicy ? { imagePullPolicy: app.imagePullPolicy } : {}),
+        ...(app?.command.length ? { command: [...app.command] } : {}),
+        ...(app?.args.length ? { args: [...app.args] } : {}),
+        ...(app?.env.length ? { env: app.env.map(({ name = "", value = "" }) => ({ name, value })) } : {}),
+        ...(app?.ports.length ? { ports: app.ports.map(containerPort) } : {}),
+        ...(resources ? { resources } : {}),
+      },
+    ],
   };
 }
 

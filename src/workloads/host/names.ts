@@ -17,6 +17,8 @@ export const labels = {
 export const annotations = {
   /** On a Workload: the hash of the wish that its spec was made from. */
   wishHash: "fairlead.dev/wish-hash",
+  /** On a Deployment's pods: the hash of the template that they were made from, which tells new pods from old ones. */
+  template: "fairlead.dev/template",
   /** On a Workload: since when its origin does not know it, RFC 3339. */
   orphanedSince: "fairlead.dev/orphaned-since",
 } as const;

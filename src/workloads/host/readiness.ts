@@ -1,6 +1,7 @@
 /** How an app is, told from its Deployment and its pods. Pure; asked again on every change of either, for ever. */
 import type { AppPod } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Deployment, Pod } from "../../kube/resources.ts";
+import { annotations } from "./names.ts";
 import { type Crash, type PodState, podState } from "./pod-state.ts";
 
 /** As in a RemoteApp's status. */
@@ -30,6 +31,8 @@ export interface Observed {
   /** The Deployment as it is; undefined while there is none. */
   readonly deployment: Deployment | undefined;
   readonly pods: readonly Pod[];
+  /** The hash of the template in the Deployment, see `templateOf`: trouble of older pods is over soon, and says nothing. */
+  readonly template: string;
   /** What a pod's container printed before its last end. */
   lastLines(pod: string): string | undefined;
   /** Wall time in milliseconds. */
@@ -38,10 +41,16 @@ export interface Observed {
 
 const mostPods = 100;
 
+/** A pod, and whether it is made from the app's present spec. */
+type Seen = PodState & { readonly isCurrent: boolean };
+
 export function readiness(o: Observed): Readiness {
   const states = o.pods
     .filter((pod) => !pod.metadata.deletionTimestamp)
-    .map((pod) => podState(pod, o.lastLines(pod.metadata.name ?? ""), o.now))
+    .map((pod) => {
+      const isCurrent = pod.metadata.annotations?.[annotations.template] === o.template;
+      return { ...podState(pod, o.lastLines(pod.metadata.name ?? ""), o.now), isCurrent };
+    })
     .sort(byTrouble);
   const counts = countsOf(o, states);
   const again = states.flatMap(({ againMs }) => againMs ?? []);
@@ -72,7 +81,7 @@ function countsOf(o: Observed, states: readonly PodState[]): Counts {
 
 function judge(
   o: Observed,
-  states: readonly PodState[],
+  states: readonly Seen[],
   counts: Counts,
 ): Pick<Readiness, "phase" | "reason" | "message"> {
   const { deployment, desired } = o;
@@ -81,7 +90,7 @@ function judge(
   const seen = (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
   if (!seen)
     return { phase: "Progressing", reason: "RollingOut", message: "The cluster has not looked at the change yet." };
-  const worst = states.find(({ trouble }) => trouble);
+  const worst = states.find(({ trouble, isCurrent }) => trouble && isCurrent);
   if (worst && desired > 0) {
     const message = `${ready} of ${desired} pods are ready. Pod ${worst.pod.name}: ${worst.pod.message}`;
     return { phase: "Degraded", reason: worst.pod.reason ?? "PodFailed", message };
@@ -100,7 +109,7 @@ function judge(
     const message = `${ready} of ${desired} pods are ready, and nothing moved within the app's progressDeadlineSeconds.`;
     return { phase: "Degraded", reason: "DeadlineExceeded", message };
   }
-  const waiting = states.find(({ pod }) => !pod.ready)?.pod;
+  const waiting = states.find(({ pod, isCurrent }) => !pod.ready && isCurrent)?.pod;
   const detail = waiting ? ` Pod ${waiting.name}: ${waiting.message}` : "";
   return { phase: "Progressing", reason: "RollingOut", message: `${ready} of ${desired} pods are ready.${detail}` };
 }
@@ -109,8 +118,8 @@ function condition(deployment: Deployment, wanted: string) {
   return deployment.status?.conditions?.find(({ type }) => type === wanted);
 }
 
-/** Trouble first, then what is not ready, then by name: stable from one look to the next. */
-function byTrouble(a: PodState, b: PodState): number {
-  const rank = (state: PodState): number => (state.trouble ? 0 : state.pod.ready ? 2 : 1);
+/** Present pods first, among them trouble, then what is not ready, then by name: stable from one look to the next. */
+function byTrouble(a: Seen, b: Seen): number {
+  const rank = (seen: Seen): number => (seen.isCurrent ? 0 : 3) + (seen.trouble ? 0 : seen.pod.ready ? 2 : 1);
   return rank(a) - rank(b) || ((a.pod.name ?? "") < (b.pod.name ?? "") ? -1 : 1);
 }

@@ -14,7 +14,7 @@ import type { StatusWriter } from "../../kube/status-writer.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { CrashLines } from "./crash-lines.ts";
 import { type Applied, additions, appliedOf, isDrifted } from "./drift.ts";
-import { deploymentFor, serviceFor } from "./manifests.ts";
+import { deploymentFor, serviceFor, templateOf } from "./manifests.ts";
 import type { PeerNamespaces } from "./namespace.ts";
 import { readiness } from "./readiness.ts";
 import type { Room } from "./room.ts";
@@ -141,6 +141,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       desired: workload.spec.app?.replicas ?? 1,
       deployment: room.deployments.get(key),
       pods: room.podsOf(workload.metadata.name ?? ""),
+      template: templateOf(workload),
       lastLines: (pod) => deps.lines.get(refOf(key), pod),
       now,
     });

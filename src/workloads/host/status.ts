@@ -78,7 +78,9 @@ export function statusForOrigin(workload: Workload, status: WorkloadStatus | und
   const isCurrent = status !== undefined && (status.observedGeneration ?? 0) >= (workload.metadata.generation ?? 0);
   const word = isCurrent
     ? { phase: status.phase ?? "", reason: status.reason ?? "", message: status.message ?? "" }
-    : { phase: status ? "Progressing" : "Pending", reason: "Accepted", message: "The host took the app." };
+    : status
+      ? { phase: "Progressing", reason: "RollingOut", message: "The host took the change." }
+      : { phase: "Pending", reason: "Accepted", message: "The host took the app." };
   return toJsonString(
     RemoteAppStatusSchema,
     create(RemoteAppStatusSchema, {

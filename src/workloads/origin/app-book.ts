@@ -5,7 +5,7 @@ import type { Orphan } from "../../intent/wish.ts";
 import { keyOf } from "../../kube/object.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
-import type { Heard } from "./decide.ts";
+import type { Heard } from "./facts.ts";
 import { readHostStatus } from "./host-status.ts";
 import { heldBy, isLeaving, wishOf } from "./wishes.ts";
 

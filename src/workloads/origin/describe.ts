@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { conditionsFrom, type Finding, timeText } from "../conditions.ts";
-import type { Decision, Facts, Happening, PeerView } from "./decide.ts";
+import type { Decision, Facts, Happening, PeerView } from "./facts.ts";
 import { cut, type HostStatus, word } from "./host-status.ts";
 import { heldBy, wishOf } from "./wishes.ts";
 

@@ -19,7 +19,8 @@ import type { LinkStatus } from "../../peering/link-status.ts";
 import type { Roster } from "../../peering/roster.ts";
 import { createLatest } from "../latest.ts";
 import { createAppBook } from "./app-book.ts";
-import { decide, type PeerView } from "./decide.ts";
+import { decide } from "./decide.ts";
+import type { PeerView } from "./facts.ts";
 import { watchLinks } from "./link-watch.ts";
 import { annotations, finalizer, heldBy } from "./wishes.ts";
 
