@@ -27,7 +27,12 @@ export interface LineDeps {
 
 /** While this lasts after the start or a loss, a link counts as being made. Milliseconds. */
 const graceMs = 10_000;
-/** How long a link that was replaced may finish what runs on it. Milliseconds. */
+/**
+ * How long a link that was replaced is left as it is, in milliseconds. The other end may open streams on it until it has
+ * seen the one that counts, which takes a round trip; those must not be lost.
+ */
+const lingerMs = 1_000;
+/** How long it may then finish what runs on it. Milliseconds. */
 const drainMs = 5_000;
 /** How long the other end has to drain a spare before we take that it no longer has the current link. Milliseconds. */
 const spareMs = 5_000;
@@ -41,7 +46,8 @@ const mostCandidates = 4;
 export class PeerLine {
   readonly #deps: LineDeps;
   readonly #waiters: LinkWaiters;
-  readonly #draining = new Set<HeldLink>();
+  /** Links that no longer count, with the timer of those that linger. */
+  readonly #draining = new Map<HeldLink, Timer | undefined>();
   #redialer: Redialer | undefined;
   #current: HeldLink | undefined;
   #spare: { readonly held: HeldLink; readonly timer: Timer } | undefined;
@@ -72,7 +78,8 @@ export class PeerLine {
   setRedialer(redialer: Redialer | undefined): void {
     this.#redialer?.close();
     this.#redialer = redialer;
-    if (this.#current) redialer?.up({ giveUp: true });
+    if (this.#current) redialer?.up();
+    else redialer?.kick();
   }
 
   /** Takes a link to the peer, whoever dialled it, and decides whether it is the one that counts. */
@@ -102,7 +109,7 @@ export class PeerLine {
   standing(link: Link): { kind: "held" | "unknown" } | { kind: "undecided"; settled: Promise<void> } {
     const { candidates, over } = this.#challenge ?? {};
     if (over && candidates?.some((held) => held.link === link)) return { kind: "undecided", settled: over };
-    const isHeld = [this.#current, this.#spare?.held, ...this.#draining].some((held) => held?.link === link);
+    const isHeld = [this.#current, this.#spare?.held, ...this.#draining.keys()].some((held) => held?.link === link);
     return { kind: isHeld ? "held" : "unknown" };
   }
 
@@ -114,9 +121,9 @@ export class PeerLine {
   }
 
   attemptFailed(message: string): void {
+    if (this.#current) return;
     this.#lastError = message;
     this.#deps.log.info({ peer: this.#deps.name, reason: message }, "peer not reached");
-    if (this.#current) return;
     this.#endGrace();
   }
 
@@ -155,9 +162,10 @@ export class PeerLine {
     this.#graceTimer?.cancel();
     this.#spare?.timer.cancel();
     const { candidates = [] } = this.#challenge ?? {};
-    const links = [this.#current, this.#spare?.held, ...this.#draining, ...candidates];
+    const links = [this.#current, this.#spare?.held, ...this.#draining.keys(), ...candidates];
     this.#current = undefined;
     this.#spare = undefined;
+    for (const timer of this.#draining.values()) timer?.cancel();
     this.#draining.clear();
     this.#lastError = reason.message;
     for (const held of links) held?.link.close(reason);
@@ -196,7 +204,7 @@ export class PeerLine {
   }
 
   #adopt(held: HeldLink): void {
-    const { log, name, clock, low } = this.#deps;
+    const { log, name, clock } = this.#deps;
     const wasConnected = this.#current !== undefined;
     this.#current = held;
     this.#epoch += 1;
@@ -205,8 +213,7 @@ export class PeerLine {
     this.#bytesSeen = held.link.session.stats().bytesIn;
     this.#lastError = undefined;
     this.#graceTimer?.cancel();
-    // The low end's own dial wins even now, and failing does no harm; the high end's would only be drained again.
-    this.#redialer?.up({ giveUp: !low });
+    this.#redialer?.up();
     const { dialled, remoteAddress } = held.link;
     log.info({ peer: name, dialled, address: remoteAddress, instance: held.facts.instance }, "peer connected");
     this.#waiters.resolveAll(held);
@@ -216,9 +223,13 @@ export class PeerLine {
   /** No error: both ends know that another link counts. */
   #retire(held: HeldLink): void {
     if (this.#current === held) this.#current = undefined;
-    this.#draining.add(held);
-    this.#deps.log.debug({ peer: this.#deps.name, dialled: held.link.dialled }, "link drained for another one");
-    void held.link.session.drain("Another link between the same two agents counts.", drainMs);
+    const { clock, log, name } = this.#deps;
+    log.debug({ peer: name, dialled: held.link.dialled }, "another link counts from now on");
+    const timer = clock.after(lingerMs, () => {
+      void held.link.session.drain("Another link between the same two agents counts.", drainMs);
+    });
+    timer.unref?.();
+    this.#draining.set(held, timer);
   }
 
   #keepSpare(held: HeldLink): void {
@@ -281,12 +292,14 @@ export class PeerLine {
 
   #left(held: HeldLink, reason: CloseReason): void {
     if (this.#draining.has(held) || this.#cut) return;
-    this.#draining.add(held);
+    this.#draining.set(held, undefined);
     this.#gone(held, reason.message || "The other end leaves.");
   }
 
   #ended(held: HeldLink, end: LinkEnd): void {
-    const wasDraining = this.#draining.delete(held);
+    const wasDraining = this.#draining.has(held);
+    this.#draining.get(held)?.cancel();
+    this.#draining.delete(held);
     const index = this.#challenge?.candidates.indexOf(held) ?? -1;
     if (index >= 0) this.#challenge?.candidates.splice(index, 1);
     if (wasDraining || this.#cut) return;

@@ -1,5 +1,6 @@
 /** Peering as a whole: who our peers are, the links to them, and how they come and go. */
 import { type ConnectRouter, createClient } from "@connectrpc/connect";
+import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
@@ -107,11 +108,14 @@ export function createPeering(deps: PeeringDeps): Peering {
       dial({ url: peer.url ?? "", pin: peer.fingerprint, outerTls: peer.outerTls }, opened, signal),
     createTransport: (link) => createLinkTransport(link.session),
     async probe({ transport }) {
+      const deadline = startDeadline(clock, probeTimeoutMs, () => new Error("It did not answer."), closing.signal);
       try {
-        await createClient(MembershipService, transport).getFacts({}, { timeoutMs: probeTimeoutMs });
+        await createClient(MembershipService, transport).getFacts({}, { signal: deadline.signal });
         return true;
       } catch {
         return false;
+      } finally {
+        deadline.cancel();
       }
     },
     duplicate(peer, message) {

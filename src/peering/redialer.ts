@@ -3,8 +3,11 @@ import type { Clock, Timer } from "../base/clock.ts";
 
 /** Keeps dialling one peer while there is no link to it. */
 export interface Redialer {
-  /** There is a link now, whoever dialled it. `giveUp` ends an attempt that is under way, too. */
-  up(o: { giveUp: boolean }): void;
+  /**
+   * There is a link now, whoever dialled it. An attempt that is under way goes on: its link may stand at the other end
+   * already, which may use it, so that it must be drained and not broken.
+   */
+  up(): void;
   /** There is none any more. */
   down(): void;
   /** Dials at once, if there is no link and no attempt under way, and starts with short waits again. */
@@ -29,7 +32,7 @@ export const stableMs = 10_000;
 const leastWaitMs = 1_000;
 const longestWaitMs = 30_000;
 
-/** Starts to dial at once. */
+/** Does not dial before the first `kick`. */
 export function createRedialer(deps: RedialerDeps): Redialer {
   const { clock } = deps;
   const backoff = createBackoff({
@@ -68,12 +71,10 @@ export function createRedialer(deps: RedialerDeps): Redialer {
     wait();
   }
 
-  start();
   return {
-    up({ giveUp }) {
+    up() {
       upSince ??= clock.monotonic();
       timer?.cancel();
-      if (giveUp) attempt?.abort(new Error("The other end's link stands already."));
     },
     down() {
       if (upSince === undefined) return;

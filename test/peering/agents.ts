@@ -12,6 +12,7 @@ import { type Acceptor, createAcceptor } from "../../src/link/acceptor.ts";
 import type { Link } from "../../src/link/link.ts";
 import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import type { JoinOptions, JoinProgress } from "../../src/peering/joiner.ts";
+import type { PeerRecord } from "../../src/peering/peer.ts";
 import { createPeering, type Peering } from "../../src/peering/peering.ts";
 import { type Caller, callerKey } from "../../src/rpc/caller.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
@@ -181,6 +182,28 @@ export function isConnected(peering: Peering, peer: string): boolean {
   return peering.roster.get(peer) !== undefined && peering.switchboard.status(peer).state === "connected";
 }
 
+/** Makes two agents each other's peers without an invite, as if they had always been. */
+export async function acquaint(
+  a: TestAgent,
+  b: TestAgent,
+  o: { urlOfA?: string | undefined; urlOfB?: string | undefined; grants?: string[] },
+): Promise<void> {
+  const record = (of: TestAgent, url: string | undefined): PeerRecord => ({
+    peer: {
+      name: of.name,
+      fingerprint: of.fingerprint,
+      caPem: of.identity.caPem,
+      url,
+      labels: {},
+      grants: o.grants ?? [],
+    },
+  });
+  await Promise.all([
+    a.disk.peers.put(record(b, o.urlOfB), undefined, patience()),
+    b.disk.peers.put(record(a, o.urlOfA), undefined, patience()),
+  ]);
+}
+
 /** Two agents that hold each other, by names of their own for each other. */
 export async function startPair(
   t: TestContext,
@@ -194,17 +217,35 @@ export async function startPair(
   return { a, b };
 }
 
-/** A way to a port that can be cut, and closed for a while. */
-export async function createCuttable(
-  t: TestContext,
-  port: number,
-): Promise<{ url: string; cut(): void; open: boolean; connections(): number; attempts: number }> {
+export interface Cuttable {
+  url: string;
+  /** Breaks every connection. */
+  cut(): void;
+  /** Lets nothing through any more, and breaks nothing, as a lost route does. */
+  freeze(): void;
+  /** Whether new connections are taken. */
+  open: boolean;
+  /** Connections that were tried. */
+  attempts: number;
+}
+
+/** A way to a port that can be cut, frozen, and closed for a while. */
+export async function createCuttable(t: TestContext, port: number): Promise<Cuttable> {
   const sockets = new Set<Socket>();
-  const way = {
+  const frozen: Socket[] = [];
+  const way: Cuttable = {
     url: "",
     open: true,
     attempts: 0,
-    connections: () => sockets.size / 2,
+    freeze() {
+      for (const socket of sockets) {
+        socket.unpipe();
+        socket.pause();
+      }
+      // What is frozen is let go at the end of the test, and is no longer cut.
+      frozen.push(...sockets);
+      sockets.clear();
+    },
     cut() {
       for (const socket of sockets) socket.destroy();
     },
@@ -232,6 +273,7 @@ export async function createCuttable(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
     way.cut();
+    for (const socket of frozen) socket.destroy();
     server.close();
   });
   const address = server.address();
