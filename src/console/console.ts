@@ -13,6 +13,7 @@ import type { HttpForwarder } from "../tunnel/http.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
 import type { AppServiceDeps } from "./api/app-service.ts";
+import { translateErrors } from "./api/errors.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
 import { createApi } from "./api/routes.ts";
@@ -60,6 +61,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       pods: podDeps(deps),
       watch: { peers: knownPeers(deps.peerObjects), apps: { subscribe: origin.subscribe, synced: origin.synced } },
     }),
+    interceptors: [translateErrors],
     authenticator: createAuthenticator({ adminTokenHash }),
     apps: catalogueOf(deps.workloads),
     http: deps.http,

@@ -1,17 +1,32 @@
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 
-/** `preferred` if nothing listens on it at 127.0.0.1, else a port that the system picks. */
-export async function freePort(preferred: number): Promise<number> {
-  return (await probe(preferred)) ?? (await probe(0)) ?? preferred;
+/**
+ * Three ports of 127.0.0.1 on which nothing listens: `first` and those after it, each replaced by one that the system
+ * picks when it is taken. 0 lets the system pick all three.
+ */
+export async function freePorts(first: number): Promise<[number, number, number]> {
+  // Held until all are known, so that none is given twice.
+  const held: Server[] = [];
+  try {
+    const at = (offset: number): number => (first === 0 ? 0 : first + offset);
+    return [await take(at(0), held), await take(at(1), held), await take(at(2), held)];
+  } finally {
+    await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
 }
 
-function probe(port: number): Promise<number | undefined> {
+async function take(preferred: number, held: Server[]): Promise<number> {
+  const server = (await listen(preferred)) ?? (await listen(0));
+  if (!server) throw new Error("there is no free port on 127.0.0.1");
+  held.push(server);
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : preferred;
+}
+
+function listen(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(undefined));
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : undefined));
-    });
+    server.listen(port, "127.0.0.1", () => resolve(server));
   });
 }

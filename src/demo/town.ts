@@ -13,7 +13,7 @@ import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { isJsonObject } from "../kube/object.ts";
 import { customResourceDefinitions, namespaces, secrets } from "../kube/resources.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";
-import { freePort } from "./free-port.ts";
+import { freePorts } from "./free-port.ts";
 
 export interface Town {
   readonly name: string;
@@ -30,17 +30,26 @@ export interface Town {
 const agentNamespace = "fairlead-system";
 const definitions = new URL("../../charts/fairlead/crds/", import.meta.url);
 
+export interface TownOptions {
+  readonly name: string;
+  /** Where its kubeconfig is written. */
+  readonly directory: string;
+  /** The console's port, followed by those of the link and of telemetry; others when they are taken. 0 takes any. */
+  readonly firstPort: number;
+  readonly version: string;
+  readonly log: Log;
+  /** Whether pods run processes; without, every pod becomes Ready by itself. True unless given. */
+  readonly processes?: boolean;
+}
+
 /** Builds it up from nothing. What was built before a failure is taken down again. */
-export async function buildTown(
-  o: { name: string; directory: string; firstPort: number; version: string; log: Log },
-  signal: AbortSignal,
-): Promise<Town> {
+export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<Town> {
   const built: (() => Promise<void> | void)[] = [];
   const close = async (): Promise<void> => {
     for (const end of built.splice(0).reverse()) await end();
   };
   try {
-    const sandbox = await createSandbox({ log: o.log });
+    const sandbox = await createSandbox({ log: o.log, processes: o.processes ?? true });
     built.push(() => sandbox.close());
     const kubeconfig = join(o.directory, `${o.name}.kubeconfig`);
     await writeFile(kubeconfig, sandbox.kubeconfig(), { mode: 0o600 });
@@ -49,11 +58,7 @@ export async function buildTown(
     await installDefinitions(kube, signal);
     await kube.client.create(namespaces, { metadata: { name: agentNamespace } }, signal);
 
-    const [console, link, telemetry] = [
-      await freePort(o.firstPort),
-      await freePort(o.firstPort + 1),
-      await freePort(o.firstPort + 2),
-    ];
+    const [console, link, telemetry] = await freePorts(o.firstPort);
     const flags = {
       name: o.name,
       "kube.kubeconfig": kubeconfig,

@@ -8,7 +8,6 @@ import { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
 import { WatchService } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type AgentServiceDeps, createAgentService } from "./agent-service.ts";
 import { type AppServiceDeps, createAppService } from "./app-service.ts";
-import { translateErrors } from "./errors.ts";
 import { createPeerService, type PeerServiceDeps } from "./peer-service.ts";
 import { createPodService, type PodServiceDeps } from "./pod-service.ts";
 import { createWatchService, type WatchServiceDeps } from "./watch-service.ts";
@@ -21,14 +20,16 @@ export interface ApiDeps {
   readonly watch: WatchServiceDeps;
 }
 
-/** What the console server serves. Authentication and validation stand in front of it. */
+/**
+ * What the console server serves. Authentication, validation and `translateErrors` stand in front of it as interceptors of
+ * the server. No options are given here: a service's own interceptors would replace those, not add to them.
+ */
 export function createApi(deps: ApiDeps): (router: ConnectRouter) => void {
-  const options = { interceptors: [translateErrors] };
   return (router) => {
-    router.service(AgentService, createAgentService(deps.agent), options);
-    router.service(AppService, createAppService(deps.apps), options);
-    router.service(PeerService, createPeerService(deps.peers), options);
-    router.service(PodService, createPodService(deps.pods), options);
-    router.service(WatchService, createWatchService(deps.watch), options);
+    router.service(AgentService, createAgentService(deps.agent));
+    router.service(AppService, createAppService(deps.apps));
+    router.service(PeerService, createPeerService(deps.peers));
+    router.service(PodService, createPodService(deps.pods));
+    router.service(WatchService, createWatchService(deps.watch));
   };
 }

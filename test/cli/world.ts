@@ -1,0 +1,163 @@
+/** Two agents on embedded clusters, and `fairlead` run against them in this process: `world.run("peer list")`. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLog } from "../../src/base/log.ts";
+import { connectToAgent } from "../../src/cli/connection.ts";
+import type { CliContext } from "../../src/cli/context.ts";
+import { runCli } from "../../src/cli/program.ts";
+import { buildTown, type Town } from "../../src/demo/town.ts";
+
+export interface World extends AsyncDisposable {
+  /** "lisbon" and "berlin": not paired yet, and pods become Ready by themselves. */
+  readonly lisbon: Town;
+  readonly berlin: Town;
+}
+
+export async function startWorld(): Promise<World> {
+  const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
+  const towns: Town[] = [];
+  const end = async (): Promise<void> => {
+    await Promise.allSettled(towns.map((town) => town.close()));
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes: false };
+    const signal = AbortSignal.timeout(30_000);
+    const lisbon = await buildTown({ ...common, name: "lisbon" }, signal);
+    towns.push(lisbon);
+    const berlin = await buildTown({ ...common, name: "berlin" }, signal);
+    towns.push(berlin);
+    return { lisbon, berlin, [Symbol.asyncDispose]: end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** What a command did. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly interactive?: boolean;
+  /** Another token than the agent's own. */
+  readonly token?: string;
+}
+
+/** Runs one command against a town's agent; fails after 20 s. */
+export function run(town: Town | undefined, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return start(town, args, options).ended;
+}
+
+/** A command that runs on, with what it printed so far. */
+export interface Running {
+  readonly ended: Promise<Ran>;
+  out(): string;
+  err(): string;
+  /** Waits until the condition holds for what was printed to standard output; fails after 20 s, or when it ended before. */
+  until(condition: (out: string) => boolean): Promise<void>;
+  /** What Ctrl-C does. */
+  interrupt(): void;
+}
+
+export function start(town: Town | undefined, args: readonly string[], options: RunOptions = {}): Running {
+  const interrupted = new AbortController();
+  const deadline = AbortSignal.timeout(20_000);
+  let out = "";
+  let err = "";
+  let wake = (): void => {};
+  const context = testContext({
+    terminal: {
+      out(text) {
+        out += text;
+        wake();
+      },
+      err(text) {
+        err += text;
+        wake();
+      },
+      readInput: async () => options.input ?? "",
+      async readFile(path) {
+        const text = options.files?.[path];
+        if (text === undefined) throw new Error(`no such file: ${path}`);
+        return text;
+      },
+      interactive: options.interactive === true,
+      env: options.env ?? {},
+    },
+    signal: interrupted.signal,
+    ...(town && {
+      connect: (given, signal) =>
+        connectToAgent(
+          {
+            env: { FAIRLEAD_TOKEN: options.token ?? town.token },
+            openCluster: async () => ({
+              namespace: undefined,
+              readToken: async () => undefined,
+              dialAgent: () => Promise.reject(new Error("the tests name the server")),
+            }),
+          },
+          { ...given, server: given.server ?? town.consoleUrl },
+          signal,
+        ),
+    }),
+  });
+  const tooLong = (): void => interrupted.abort(new Error("the command took more than 20 s"));
+  deadline.addEventListener("abort", tooLong, { once: true });
+  let isOver = false;
+  const ended = runCli(args, context).then((code) => {
+    deadline.removeEventListener("abort", tooLong);
+    isOver = true;
+    wake();
+    return { code, out, err };
+  });
+  return {
+    ended,
+    out: () => out,
+    err: () => err,
+    async until(condition) {
+      while (!condition(out)) {
+        if (isOver || deadline.aborted) throw new Error(`never so; ${args.join(" ")} printed:\n${out}${err}`);
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+    interrupt: () => interrupted.abort(new Error("interrupted")),
+  };
+}
+
+/** A context in which nothing is there; what a test needs is given. */
+export function testContext(given: Partial<CliContext> = {}): CliContext {
+  return {
+    terminal: {
+      out: () => {},
+      err: () => {},
+      readInput: async () => "",
+      readFile: async () => "",
+      interactive: false,
+      env: {},
+    },
+    connect: () => Promise.reject(new Error("this test has no agent")),
+    signal: new AbortController().signal,
+    runAgent: async () => {},
+    runDemo: async () => 0,
+    describeConfig: () => [],
+    version: "0.0.1",
+    ...given,
+  };
+}
+
+/** Pairs the two, as `fairlead invite` and `fairlead join` do; `grants` are what lisbon may do at berlin. */
+export async function pair({ lisbon, berlin }: World, grants: string): Promise<void> {
+  const invite = await run(berlin, ["invite", "--name", "lisbon", ...(grants ? ["--grant", grants] : [])]);
+  const joined = await run(lisbon, ["join", invite.out.trim()]);
+  if (joined.code !== 0) throw new Error(joined.err);
+}
