@@ -45,7 +45,7 @@ export function formatRecord(record: AuditRecord): Record<string, string | numbe
   const fields: Record<string, string | number | undefined> = {
     schema: "fairlead.audit/v1",
     sequence: record.sequence,
-    time: new Date(record.at).toISOString(),
+    at: new Date(record.at).toISOString(),
     action: record.action,
     verdict: record.verdict,
     peer: actor.peer,

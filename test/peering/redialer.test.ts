@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createRedialer, type Redialer } from "../../src/peering/redialer.ts";
+import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
+
+interface Rig {
+  clock: FakeClock;
+  redialer: Redialer;
+  /** When each attempt began, in milliseconds. */
+  attempts: number[];
+  failures: unknown[];
+  /** What attempts do; they fail unless it is changed. */
+  outcome: () => Promise<void>;
+}
+
+function rig(random = 0.5): Rig {
+  const clock = createFakeClock();
+  const made: Rig = {
+    clock,
+    attempts: [],
+    failures: [],
+    outcome: () => Promise.reject(new Error("nobody there")),
+    redialer: createRedialer({
+      clock,
+      random: () => random,
+      dial: async () => {
+        made.attempts.push(clock.monotonic());
+        await made.outcome();
+      },
+      onFailed: (error) => made.failures.push(error),
+    }),
+  };
+  return made;
+}
+
+function gaps(attempts: readonly number[]): number[] {
+  return attempts.slice(1).map((at, index) => at - (attempts[index] ?? 0));
+}
+
+test("waits double from a second to half a minute, with full jitter", async () => {
+  const longest = rig(0.999_999);
+  longest.redialer.kick();
+  await longest.clock.advance(200_000);
+  const seconds = gaps(longest.attempts).map((gap) => Math.round(gap / 1000));
+  assert.deepEqual(seconds.slice(0, 6), [2, 4, 8, 16, 30, 30]);
+  assert.equal(longest.failures.length, longest.attempts.length);
+
+  const shortest = rig(0);
+  shortest.redialer.kick();
+  await shortest.clock.advance(5_500);
+  assert.deepEqual(gaps(shortest.attempts), [1_000, 1_000, 1_000, 1_000, 1_000]);
+  longest.redialer.close();
+  shortest.redialer.close();
+});
+
+test("a link that lasted ten seconds makes the next wait short again, and a shorter one does not", async () => {
+  for (const [lastsMs, isShort] of [
+    [10_000, true],
+    [9_000, false],
+  ] as const) {
+    const { clock, redialer, attempts } = rig(0.999_999);
+    redialer.kick();
+    await clock.advance(60_000);
+    redialer.up();
+    await clock.advance(lastsMs);
+    const before = attempts.length;
+    redialer.down();
+    await clock.advance(2_000);
+    assert.equal(attempts.length > before, isShort, `${lastsMs}`);
+    redialer.close();
+  }
+});
+
+test("nothing is dialled while there is a link, nor before the first word", async () => {
+  const { clock, redialer, attempts } = rig();
+  await clock.advance(60_000);
+  assert.equal(attempts.length, 0);
+  redialer.up();
+  redialer.kick();
+  await clock.advance(600_000);
+  assert.equal(attempts.length, 0);
+  redialer.close();
+});
+
+test("when told it dials at once, and starts with short waits", async () => {
+  const { clock, redialer, attempts } = rig(0.999_999);
+  redialer.kick();
+  await clock.advance(100_000);
+  const before = attempts.length;
+  redialer.kick();
+  assert.equal(attempts.length, before + 1);
+  await clock.advance(2_000);
+  assert.equal(attempts.length, before + 2);
+  redialer.close();
+});
+
+test("one attempt at a time, and none after the end", async () => {
+  const made = rig();
+  made.outcome = () => new Promise(() => undefined);
+  made.redialer.kick();
+  made.redialer.kick();
+  await made.clock.advance(100_000);
+  assert.equal(made.attempts.length, 1);
+  assert.equal(made.redialer.dialling, true);
+  made.redialer.close();
+  made.redialer.kick();
+  await made.clock.advance(100_000);
+  assert.equal(made.attempts.length, 1);
+  assert.equal(made.clock.timers, 0);
+});
