@@ -4,7 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { parse } from "yaml";
@@ -17,17 +20,22 @@ import { checkDefinitions } from "../../src/kube/definitions.ts";
 import { isAlreadyExists, isConflict, isExpired, isNotFound, KubeError } from "../../src/kube/errors.ts";
 import { createEventRecorder } from "../../src/kube/event-recorder.ts";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
+import { isReady } from "../../src/kube/pods.ts";
 import { createReflector } from "../../src/kube/reflector.ts";
 import {
   configMaps,
   customResourceDefinitions,
+  deployments,
   events,
   namespaces,
   peers,
+  pods,
   type RemoteApp,
   remoteApps,
+  services,
 } from "../../src/kube/resources.ts";
 import { createStatusWriter } from "../../src/kube/status-writer.ts";
+import { collect } from "./fake-server.ts";
 
 const definitions = new URL("../../charts/fairlead/crds/", import.meta.url);
 const limit = (): AbortSignal => AbortSignal.timeout(30_000);
@@ -47,6 +55,8 @@ async function eventually<T>(what: string, check: () => T | undefined | Promise<
 export interface Place {
   /** Path of its kubeconfig. */
   kubeconfig: string;
+  /** A web server that it can run: it listens on a port, answers "GET /" with HTML and prints a line for each request. */
+  web: { image: string; port: number };
   close(): Promise<void>;
 }
 
@@ -270,6 +280,61 @@ export function testLive(open: () => Promise<Place>): void {
     await watch().catch((error: unknown) => assert.ok(isExpired(error), String(error)));
   });
 
+  test("a Service outside of the cluster is reached by a port of a ready pod, and what the pod printed is followed", async () => {
+    const { image, port } = place.web;
+    const metadata = { name: "web", namespace };
+    const labels = { app: "web" };
+    await kube.client.apply(
+      deployments,
+      {
+        metadata,
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: labels },
+          template: {
+            metadata: { labels },
+            spec: { containers: [{ name: "app", image, ports: [{ name: "http", containerPort: port }] }] },
+          },
+        },
+      },
+      {},
+      limit(),
+    );
+    const spec = { selector: labels, ports: [{ name: "web", port: 80, targetPort: "http" }] };
+    await kube.client.apply(services, { metadata, spec }, {}, limit());
+    const pod = await eventually("a ready pod", async () => {
+      const { items } = await kube.client.list(pods, { namespace, labelSelector: "app=web" }, limit());
+      return items.find(isReady);
+    });
+
+    const answers = await Promise.all(
+      [1, 2, 3].map(async () => fetchPage(await kube.dialService(metadata, 80, limit()))),
+    );
+    for (const answer of answers) assert.match(answer, /^HTTP\/1\.[01] 200.*<!doctype html/is);
+
+    const ref = { namespace, name: pod.metadata.name ?? "" };
+    const following = new AbortController();
+    const reason = new Error("seen enough");
+    await assert.rejects(
+      async () => {
+        let log = "";
+        for await (const chunk of kube.pods.logs(ref, { follow: true }, AbortSignal.any([following.signal, limit()]))) {
+          log += Buffer.from(chunk).toString();
+          if (log.includes("\n")) following.abort(reason);
+        }
+      },
+      (error) => error === reason,
+    );
+
+    const deaf = await kube.pods.portForward(ref, 9, limit());
+    const failed = once(deaf, "error");
+    deaf.write("hello");
+    assert.match(String(await failed), /forward port 9 of Pod/);
+    await assert.rejects(kube.pods.portForward({ namespace, name: "nobody" }, 80, limit()), KubeError);
+    await assert.rejects(collect(kube.pods.logs({ namespace, name: "nobody" }, {}, limit())), isNotFound);
+    await assert.rejects(kube.dialService({ namespace, name: "nobody" }, 80, limit()), isNotFound);
+  });
+
   test("an Event is on its object, and its series counts", async () => {
     const app = await createApp("eventful");
     const log = silentLog;
@@ -286,4 +351,10 @@ export function testLive(open: () => Promise<Place>): void {
     assert.equal(counted.series?.count, 2);
     await recorder.close();
   });
+}
+
+/** The whole answer to a GET of "/", head and body. */
+async function fetchPage(connection: Duplex): Promise<string> {
+  connection.write("GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n");
+  return text(connection);
 }

@@ -6,7 +6,7 @@ import { createSandbox } from "../../src/sandbox/sandbox.ts";
 import { testLive } from "./live.ts";
 
 testLive(async () => {
-  const sandbox = await createSandbox({ log: silentLog, processes: false });
+  const sandbox = await createSandbox({ log: silentLog });
   const folder = mkdtempSync(join(tmpdir(), "fairlead-sandbox-"));
   const kubeconfig = join(folder, "kubeconfig");
   writeFileSync(kubeconfig, sandbox.kubeconfig());
@@ -14,5 +14,5 @@ testLive(async () => {
     await sandbox.close();
     rmSync(folder, { recursive: true });
   };
-  return { kubeconfig, close };
+  return { kubeconfig, web: { image: "fairlead.dev/demo-web:1", port: 8080 }, close };
 });
