@@ -101,16 +101,17 @@ export function createHostSession(deps: {
 
   function sayOrphans(): pb.SyncResponse {
     const orphans: Orphan[] = [];
+    let bytes = 0;
+    let truncated = false;
     for (const held of store.list()) {
       if (entries.get(held.uid)?.known) continue;
       const { uid, namespace, name, generation, spec, orphanedSince = "" } = held;
-      if (orphans.length <= limits.page) orphans.push({ uid, namespace, name, generation, spec, since: orphanedSince });
+      bytes += spec.length;
+      truncated = orphans.length === limits.page || bytes > limits.listBytes;
+      if (truncated) break;
+      orphans.push({ uid, namespace, name, generation, spec, since: orphanedSince });
     }
-    const truncated = orphans.length > limits.page;
-    return response({
-      case: "orphans",
-      value: { orphans: orphans.slice(0, limits.page).map(orphanToMessage), truncated },
-    });
+    return response({ case: "orphans", value: { orphans: orphans.map(orphanToMessage), truncated } });
   }
 
   function receive({ message }: pb.SyncRequest): void {
@@ -124,9 +125,7 @@ export function createHostSession(deps: {
         hear(wishFromMessage(message.value));
         return;
       case "tombstone": {
-        const entry = entryOf(message.value.uid);
-        entry.known = true;
-        entry.desire = "delete";
+        meet(message.value.uid).desire = "delete";
         worker.add(message.value.uid);
         return;
       }
@@ -143,14 +142,21 @@ export function createHostSession(deps: {
 
   function hear(wish: Wish): void {
     if (!originDigest.complete) throw new RangeError("a wish came before the digest was complete");
-    const entry = entryOf(wish.uid);
+    const entry = meet(wish.uid);
     if (wish.generation < entry.generation) return;
     entry.generation = wish.generation;
-    entry.known = true;
     entry.deleting = false;
     entry.tell = {};
     entry.desire = { wish };
     worker.add(wish.uid);
+  }
+
+  /** The origin spoke of this object, so it is no orphan from now on. */
+  function meet(uid: string): Entry {
+    const entry = entryOf(uid);
+    if (!entry.known && store.get(uid)) outbox.add(orphansKey);
+    entry.known = true;
+    return entry;
   }
 
   /** Both ends know what the other holds: the origin hears what it has right, and of what it does not know. */
