@@ -92,6 +92,12 @@ export interface ResponseRules {
   readonly host: string;
 }
 
+/** The rules for the answer to a request that arrived so. */
+export function responseRules(request: Pick<RequestRules, "arrival" | "consoleCookies">): ResponseRules {
+  const { arrival, consoleCookies } = request;
+  return { consoleCookies, host: arrival.host, ...(arrival.prefix !== undefined && { prefix: arrival.prefix }) };
+}
+
 /**
  * The response's headers as the client gets them. A Set-Cookie with a Domain, or by a `__Host-` name, is dropped: it would
  * reach beyond this app, to others and to the console.

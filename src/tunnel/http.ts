@@ -5,23 +5,10 @@
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request, type ServerResponse } from "node:http";
 import type { Clock } from "../base/clock.ts";
 import { AppAgent, type AppAgentDeps, AppRoute, type RoutedRequest } from "./app-agent.ts";
-import type { Destination } from "./entry.ts";
-import { type Arrival, requestHeaders, responseHeaders } from "./headers.ts";
+import { createH2cForwarder } from "./h2c.ts";
+import { requestHeaders, responseHeaders, responseRules } from "./headers.ts";
+import { hasBody, type Passage } from "./passage.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
-
-/** What a door has found out about a request that may pass. */
-export interface Passage {
-  readonly destination: Destination;
-  readonly scheme: "http" | "https";
-  /** What the app is asked for: a path with its query, as the client wrote it. */
-  readonly path: string;
-  readonly arrival: Arrival;
-  /** Names of cookies that are the console's. */
-  readonly consoleCookies: readonly string[];
-  readonly stripAuthorization: boolean;
-  /** Headers that the door adds to the answer, name after value. */
-  readonly answerHeaders?: readonly string[];
-}
 
 export interface HttpForwarder {
   /**
@@ -43,6 +30,7 @@ const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
   const pooled = new AppAgent(deps, true);
   const single = new AppAgent(deps, false);
+  const h2c = createH2cForwarder(deps);
 
   function start(agent: AppAgent, passage: Passage, o: { method: string; headers: string[]; signal: AbortSignal }) {
     const route = new AppRoute(passage.destination, passage.scheme === "https", o.signal);
@@ -58,6 +46,7 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
   }
 
   async function forward(req: IncomingMessage, res: ServerResponse, passage: Passage): Promise<void> {
+    if (passage.scheme === "h2c") return h2c.forward(req, res, passage);
     const method = req.method ?? "GET";
     const headers = requestHeaders(req.rawHeaders, method, passage);
     const gone = new AbortController();
@@ -83,12 +72,9 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
     close() {
       pooled.destroy();
       single.destroy();
+      h2c.close();
     },
   };
-}
-
-function hasBody(req: IncomingMessage): boolean {
-  return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
 }
 
 /** One request to the app and its answer to the client. */
@@ -162,9 +148,7 @@ function sendInformation(
 }
 
 function relayAnswer(answer: IncomingMessage, res: ServerResponse, passage: Passage, done: () => void): void {
-  const { consoleCookies, arrival } = passage;
-  const rules = { consoleCookies, host: arrival.host, ...(arrival.prefix !== undefined && { prefix: arrival.prefix }) };
-  const headers = [...responseHeaders(answer.rawHeaders, rules), ...(passage.answerHeaders ?? [])];
+  const headers = [...responseHeaders(answer.rawHeaders, responseRules(passage)), ...(passage.answerHeaders ?? [])];
   res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? "", headers);
   res.flushHeaders();
   res.once("finish", done);

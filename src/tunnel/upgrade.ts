@@ -5,9 +5,10 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { requestHeaders, responseHeaders, upgradeHeaders } from "./headers.ts";
-import type { HttpForwarder, Passage } from "./http.ts";
+import { requestHeaders, responseHeaders, responseRules, upgradeHeaders } from "./headers.ts";
+import type { HttpForwarder } from "./http.ts";
 import { breakOff, join } from "./join.ts";
+import type { Passage } from "./passage.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 /**
@@ -65,11 +66,6 @@ export function forwardUpgrade(
 }
 
 function ignore(): void {}
-
-function responseRules(passage: Passage) {
-  const { arrival, consoleCookies } = passage;
-  return { consoleCookies, host: arrival.host, ...(arrival.prefix !== undefined && { prefix: arrival.prefix }) };
-}
 
 function statusLine(answer: IncomingMessage): string {
   return `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n`;

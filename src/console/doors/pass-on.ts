@@ -2,7 +2,8 @@
 import type { Log } from "../../base/log.ts";
 import { httpScheme } from "../../tunnel/app-port.ts";
 import type { Arrival } from "../../tunnel/headers.ts";
-import type { HttpForwarder, Passage } from "../../tunnel/http.ts";
+import type { HttpForwarder } from "../../tunnel/http.ts";
+import type { Passage } from "../../tunnel/passage.ts";
 import { toTunnelError } from "../../tunnel/tunnel-error.ts";
 import { forwardUpgrade } from "../../tunnel/upgrade.ts";
 import { type AppDoor, doorKey } from "./app-view.ts";
@@ -34,7 +35,7 @@ export async function passOn(deps: PassOnDeps, request: DoorRequest, leave: Leav
   const { door } = leave;
   const { app, port } = door;
   const scheme = httpScheme(port.appProtocol);
-  if (scheme === undefined || scheme === "h2c") return answerProblem(request, notHttp(door));
+  if (scheme === undefined) return answerProblem(request, notHttp(door));
   if (app.peer === undefined) return answerProblem(request, noPeer(app));
   const target = { namespace: app.namespace, name: app.name, uid: app.uid, port: port.number };
   const passage: Passage = {

@@ -1,0 +1,190 @@
+/**
+ * Requests to an app that speaks HTTP/2 in clear (`appProtocol: h2c`): one session over one dialled stream an app, kept as
+ * long as it is used. The client's side stays as it came.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
+import type { Timer } from "../base/clock.ts";
+import type { AppAgentDeps } from "./app-agent.ts";
+import { dialApp } from "./entry.ts";
+import { requestHeaders, responseHeaders, responseRules } from "./headers.ts";
+import { hasBody, type Passage } from "./passage.ts";
+import { formatTarget } from "./target.ts";
+import { TunnelError, toTunnelError } from "./tunnel-error.ts";
+
+export interface H2cForwarder {
+  /** As `HttpForwarder.forward`. */
+  forward(req: IncomingMessage, res: ServerResponse, passage: Passage): Promise<void>;
+  close(): void;
+}
+
+/** Bytes that the app may send ahead of the reader, of one answer and of all of a session together. */
+const streamWindow = 256 * 1024;
+const sessionWindow = 1024 * 1024;
+
+interface Held {
+  readonly session: Promise<ClientHttp2Session>;
+  requests: number;
+  idle?: Timer;
+}
+
+export function createH2cForwarder(deps: AppAgentDeps): H2cForwarder {
+  const sessions = new Map<string, Held>();
+
+  function hold(passage: Passage): Held {
+    const { peer, target } = passage.destination;
+    const key = `${peer}/${formatTarget(target)}#${target.uid ?? ""}`;
+    const known = sessions.get(key);
+    if (known) return known;
+    const forget = (): void => {
+      held.idle?.cancel();
+      if (sessions.get(key) === held) sessions.delete(key);
+    };
+    const held: Held = { session: openSession(deps, passage, forget), requests: 0 };
+    held.session.catch(forget);
+    sessions.set(key, held);
+    return held;
+  }
+
+  function release(held: Held): void {
+    held.requests -= 1;
+    if (held.requests > 0) return;
+    held.idle = deps.clock.after(deps.idleMs ?? 1_000, () => {
+      held.session.then(
+        (session) => session.close(),
+        () => undefined,
+      );
+    });
+    held.idle.unref?.();
+  }
+
+  return {
+    async forward(req, res, passage) {
+      const held = hold(passage);
+      held.idle?.cancel();
+      held.requests += 1;
+      try {
+        const session = await held.session;
+        if (res.destroyed) return;
+        await exchange(session, req, res, passage);
+      } catch (error) {
+        throw toTunnelError(error);
+      } finally {
+        release(held);
+      }
+    },
+    close() {
+      for (const { session } of sessions.values()) {
+        session.then(
+          (open) => open.destroy(),
+          () => undefined,
+        );
+      }
+    },
+  };
+}
+
+/** `forget` is called as soon as the session takes no more requests. */
+async function openSession(deps: AppAgentDeps, passage: Passage, forget: () => void): Promise<ClientHttp2Session> {
+  const stream = await dialApp(deps.dial, passage.destination);
+  return new Promise((resolve, reject) => {
+    const session = connect("http://app", {
+      createConnection: () => stream,
+      settings: { enablePush: false, initialWindowSize: streamWindow },
+    });
+    session.on("error", reject);
+    session.once("goaway", forget);
+    session.once("close", forget);
+    session.once("connect", () => {
+      session.setLocalWindowSize(sessionWindow);
+      resolve(session);
+    });
+  });
+}
+
+function exchange(
+  session: ClientHttp2Session,
+  req: IncomingMessage,
+  res: ServerResponse,
+  passage: Passage,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const body = hasBody(req);
+    const out = session.request(http2Headers(req, passage), { endStream: !body, waitForTrailers: body });
+    const onGone = (): void => {
+      out.close(constants.NGHTTP2_CANCEL);
+      resolve();
+    };
+    res.once("close", onGone);
+    const settle = (error?: TunnelError): void => {
+      res.removeListener("close", onGone);
+      req.unpipe(out);
+      if (!req.complete) req.resume();
+      if (error && !res.headersSent) reject(error);
+      else if (error) res.destroy(error);
+      resolve();
+    };
+    let failure: Error | undefined;
+    let ended = false;
+    let trailers: string[] = [];
+    out.on("error", (error) => {
+      failure = error;
+    });
+    out.on("headers", ({ ":status": status, link }) => {
+      if (status === 103 && link !== undefined && !res.headersSent) res.writeEarlyHints({ link });
+    });
+    out.once("response", (_headers, _flags, raw) => {
+      beginAnswer(res, raw, passage);
+      out.pipe(res, { end: false }); // Not before: data may come first.
+    });
+    out.on("trailers", (_headers, _flags, raw?: string[]) => {
+      trailers = raw ?? [];
+    });
+    out.once("end", () => {
+      ended = true;
+      if (!out.writableEnded) out.close(constants.NGHTTP2_NO_ERROR); // The app has said all; what is still sent is lost on it.
+    });
+    out.once("close", () => {
+      // A reset ends the reading side, too, before it says so; only an answer without one is whole.
+      if (!ended || failure || out.rstCode !== constants.NGHTTP2_NO_ERROR || !res.headersSent) {
+        settle(toTunnelError(failure ?? new TunnelError("broken", "The app broke its answer off.")));
+        return;
+      }
+      if (trailers.length > 0) res.addTrailers(pairs(trailers));
+      res.end();
+      settle();
+    });
+    out.on("wantTrailers", () => out.sendTrailers(req.trailers));
+    if (body) req.pipe(out);
+  });
+}
+
+function beginAnswer(res: ServerResponse, raw: readonly string[], passage: Passage): void {
+  const status = Number(pairs(raw).find(([name]) => name === ":status")?.[1] ?? 502);
+  res.writeHead(status, [...responseHeaders(raw, responseRules(passage)), ...(passage.answerHeaders ?? [])]);
+  res.flushHeaders();
+}
+
+/** Of HTTP/1.1 there stays what HTTP/2 says in its own way. */
+function http2Headers(req: IncomingMessage, passage: Passage): OutgoingHttpHeaders {
+  const method = req.method ?? "GET";
+  const headers: OutgoingHttpHeaders = {
+    ":method": method,
+    ":path": passage.path,
+    ":scheme": "http",
+    ":authority": passage.arrival.host,
+  };
+  for (const [name, value] of pairs(requestHeaders(req.rawHeaders, method, passage))) {
+    const lower = name.toLowerCase();
+    if (lower === "host" || lower === "transfer-encoding" || lower === "expect") continue;
+    const before = headers[lower];
+    headers[lower] = before === undefined ? value : [before, value].flat().map(String);
+  }
+  return headers;
+}
+
+function pairs(raw: readonly string[]): [string, string][] {
+  const list: [string, string][] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) list.push([raw[i] ?? "", raw[i + 1] ?? ""]);
+  return list;
+}
