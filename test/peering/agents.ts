@@ -11,8 +11,9 @@ import type { IdentityStore } from "../../src/identity/store.ts";
 import { type Acceptor, createAcceptor } from "../../src/link/acceptor.ts";
 import type { Link } from "../../src/link/link.ts";
 import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
+import type { InviteStore } from "../../src/peering/invite-record.ts";
 import type { JoinOptions, JoinProgress } from "../../src/peering/joiner.ts";
-import type { PeerRecord } from "../../src/peering/peer.ts";
+import type { PeerRecord, PeerStore } from "../../src/peering/peer.ts";
 import { createPeering, type Peering } from "../../src/peering/peering.ts";
 import { type Caller, callerKey } from "../../src/rpc/caller.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
@@ -45,17 +46,23 @@ export async function until<T>(what: string, read: () => T | undefined | false |
 /** What survives a restart. */
 export interface Disk {
   readonly identity: IdentityStore;
+  readonly peers: PeerStore;
+  readonly invites: InviteStore;
+}
+
+/** A disk that a test may look into and disturb. */
+export interface MemoryDisk extends Disk {
   readonly peers: MemoryPeerStore;
   readonly invites: MemoryInviteStore;
 }
 
-export function createDisk(): Disk {
+export function createDisk(): MemoryDisk {
   return { identity: createMemoryStore(), peers: createMemoryPeerStore(), invites: createMemoryInviteStore() };
 }
 
-export interface TestAgent {
+export interface TestAgent<D extends Disk = MemoryDisk> {
   readonly name: string;
-  readonly disk: Disk;
+  readonly disk: D;
   readonly identity: Identity;
   readonly fingerprint: string;
   readonly peering: Peering;
@@ -76,11 +83,11 @@ export interface TestAgent {
   close(): Promise<void>;
 }
 
-export interface AgentOptions {
+export interface AgentOptions<D extends Disk = MemoryDisk> {
   name: string;
   /** Its own URL is known to it, so that it invites and tells joiners where to dial it; true unless said. */
   reachable?: boolean;
-  disk?: Disk;
+  disk?: D;
   clock?: Clock;
   random?: () => number;
   /** What others dial instead of its own port. */
@@ -89,7 +96,12 @@ export interface AgentOptions {
 
 /** An agent in this process, with real sockets and everything else in memory. */
 export async function startAgent(t: TestContext, o: AgentOptions): Promise<TestAgent> {
-  const { clock = systemClock, disk = createDisk() } = o;
+  return startAgentOn(t, o, o.disk ?? createDisk());
+}
+
+/** The same, with whatever stores. */
+export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptions<D>, disk: D): Promise<TestAgent<D>> {
+  const { clock = systemClock } = o;
   const identity = await loadIdentity({ store: disk.identity, clock, log: silentLog }, patience());
   const hello = { instance: randomBytes(16), version: "0.0.1-test" };
   const audited: PeeringAuditEntry[] = [];
@@ -142,7 +154,7 @@ export async function startAgent(t: TestContext, o: AgentOptions): Promise<TestA
       });
     },
   });
-  const agent: TestAgent = {
+  const agent: TestAgent<D> = {
     name: o.name,
     disk,
     identity,

@@ -34,7 +34,7 @@ test("who adds a peer finds it at once, and each change is told once", async () 
   await roster.remove("berlin", { workloads: "Keep", forced: false }, patience());
   await roster.remove("berlin", { workloads: "Delete", forced: true }, patience());
   assert.equal(store.stored.get("berlin")?.removal?.workloads, "Keep", "the first removal stands");
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setImmediate(resolve)); // The store's own news has come by then.
   assert.deepEqual(changes, ["+berlin", "~berlin", "-berlin"]);
   assert.deepEqual(roster.list(), []);
   assert.equal(roster.nameState("berlin"), "removed");
