@@ -24,6 +24,8 @@ export interface OriginDeps {
   sync(peer: string, requests: AsyncIterable<pb.SyncRequest>, signal: AbortSignal): AsyncIterable<pb.SyncResponse>;
   book(peer: string): WishBook;
   news(peer: string): HostNews;
+  /** Told why a conversation broke off although the link is up, and with undefined when the next one goes well. */
+  onTrouble?(peer: string, error: unknown): void;
   clock: Clock;
   log: Log;
 }
@@ -76,6 +78,7 @@ export function createIntentOrigin(deps: OriginDeps): IntentOrigin {
       if (signal.aborted) return;
       if (deps.clock.monotonic() - begun >= stableMs) backoff.reset();
       const waitMs = backoff.next();
+      deps.onTrouble?.(peer, error);
       deps.log.warn(
         { peer, kind: deps.kind, err: error, waitMs },
         "A conversation about wishes broke off; it begins again",
@@ -89,6 +92,7 @@ export function createIntentOrigin(deps: OriginDeps): IntentOrigin {
     // Aborting this on the way out also ends a call whose answer was invalid.
     const call = new AbortController();
     talk.session = session;
+    let isFirstAnswer = true;
     try {
       const both = AbortSignal.any([signal, call.signal]);
       for await (const message of deps.sync(peer, session.requests(), both)) {
@@ -98,6 +102,9 @@ export function createIntentOrigin(deps: OriginDeps): IntentOrigin {
           throw new Error(`${peer} said what intent.proto forbids: ${fault}`);
         }
         session.receive(message);
+        // A welcome alone proves nothing: what comes after it may break off each time.
+        if (isFirstAnswer && message.message.case !== "welcome") deps.onTrouble?.(peer, undefined);
+        isFirstAnswer &&= message.message.case === "welcome";
       }
     } finally {
       delete talk.session;

@@ -3,6 +3,7 @@
  * rule looks at the whole and speaks for itself, so that a refusal names everything that is wrong at once.
  */
 import type { RemoteAppSpec } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { missingGrant } from "./grants.ts";
 
 /** What is asked. */
 export interface AdmissionRequest {
@@ -45,6 +46,5 @@ export function admit(request: AdmissionRequest, context: AdmissionContext): Ver
 
 function mayRunApps(_request: AdmissionRequest, { peer, grants }: AdmissionContext): readonly Finding[] {
   if (grants.includes("apps")) return [];
-  const message = `peer ${peer} has no grant "apps" here; the operator of this cluster can give it: fairlead peer grant ${peer} apps`;
-  return [{ rule: "grants/apps", field: "", message }];
+  return [{ rule: "grants/apps", field: "", message: missingGrant(peer, "apps") }];
 }

@@ -1,4 +1,5 @@
 /** What a peer may reach of its own apps here: pages, logs. Pure. */
+import { missingGrant } from "./grants.ts";
 
 /** `rule` names the rule that spoke. */
 export type ReachPermission =
@@ -11,7 +12,5 @@ export function permitApps(caller: {
   readonly grants: readonly string[];
 }): ReachPermission {
   if (caller.grants.includes("apps")) return { allowed: true };
-  const peer = caller.peer ?? "NAME";
-  const message = `peer ${peer} has no grant "apps" here; the operator of this cluster can give it: fairlead peer grant ${peer} apps`;
-  return { allowed: false, rule: "grants/apps", message };
+  return { allowed: false, rule: "grants/apps", message: missingGrant(caller.peer ?? "NAME", "apps") };
 }

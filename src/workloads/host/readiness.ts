@@ -79,11 +79,7 @@ function countsOf(o: Observed, states: readonly PodState[]): Counts {
   };
 }
 
-function judge(
-  o: Observed,
-  states: readonly Seen[],
-  counts: Counts,
-): Pick<Readiness, "phase" | "reason" | "message"> {
+function judge(o: Observed, states: readonly Seen[], counts: Counts): Pick<Readiness, "phase" | "reason" | "message"> {
   const { deployment, desired } = o;
   if (!deployment) return { phase: "Pending", reason: "NotCreated", message: "The app is being created." };
   const { readyReplicas: ready, updatedReplicas: updated, replicas } = counts;
@@ -101,7 +97,8 @@ function judge(
     return { phase: "Degraded", reason: failure.reason ?? "FailedCreate", message };
   }
   if (updated >= desired && ready >= desired && replicas <= desired) {
-    const message = desired === 0 ? "The app is scaled to no pods." : `All of its ${desired} pods are ready.`;
+    const many = desired === 1 ? "Its pod is ready." : `All of its ${desired} pods are ready.`;
+    const message = desired === 0 ? "The app is scaled to no pods." : many;
     return { phase: "Ready", reason: desired === 0 ? "ScaledToZero" : "AllReady", message };
   }
   const progress = condition(deployment, "Progressing");

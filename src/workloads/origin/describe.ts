@@ -7,7 +7,7 @@ import { cut, type HostStatus, word } from "./host-status.ts";
 import { heldBy, wishOf } from "./wishes.ts";
 
 /** A link that is away for less than this is not worth a word: it is dialled again within seconds. */
-export const graceMs = 10_000;
+const graceMs = 10_000;
 
 /** What is so, in one word and one sentence, and what the conditions make of it. */
 interface View {
@@ -26,7 +26,7 @@ export function describe(facts: Facts): Decision {
   const holder = heldBy(app) ?? app.spec.peer ?? "";
   const peer = facts.peer(holder);
   const awayMs = peer.connected ? 0 : now - peer.since;
-  const isAway = !peer.connected && awayMs >= graceMs;
+  const isAway = peer.known && !peer.connected && awayMs >= graceMs;
   const seen = look(facts, holder, peer);
   const view = isAway && heldBy(app) !== undefined ? unknown(seen, before, holder, peer) : seen;
   const generation = app.metadata.generation ?? 0;
@@ -100,12 +100,13 @@ function answered({ app, before, ...facts }: Facts, holder: string, peer: PeerVi
     const isCurrent = before?.peer === holder && before.observedGeneration === app.metadata.generation;
     if (isCurrent && before.phase && before.phase !== "Pending") return fromBefore(before);
     const message = peer.connected
-      ? `${holder} has not answered yet.`
+      ? `${holder} has not answered yet.${peer.trouble === undefined ? "" : ` The last attempt broke off: ${peer.trouble}`}`
       : `There is no link to ${holder} now; the wish goes there as soon as there is one.`;
     return { phase: "Pending", reason: peer.connected ? "Sent" : "LinkDown", message, admitted: "Unknown" };
   }
   if (state.hash !== hash) {
-    const message = `The change is on its way to ${holder}.`;
+    const trouble = peer.trouble === undefined ? "" : ` The last attempt broke off: ${peer.trouble}`;
+    const message = `The change is on its way to ${holder}.${trouble}`;
     return { phase: "Progressing", reason: "Sent", message, admitted: "Unknown", answers: state.generation, ...told };
   }
   const { phase = "", reason = "", message = "" } = state.status;

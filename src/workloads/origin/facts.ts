@@ -25,6 +25,8 @@ export interface PeerView {
   readonly connected: boolean;
   /** Since when it is connected or not, milliseconds since 1970. */
   readonly since: number;
+  /** Why wishes do not reach it although it is connected. */
+  readonly trouble?: string | undefined;
 }
 
 export interface Facts {

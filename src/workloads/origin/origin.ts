@@ -68,6 +68,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const statuses = createStatusWriter({ client, kind: remoteApps, clock, log });
   const book = createAppBook({ latest, clock, onHeard: (key) => worker.add(key) });
   const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
+  /** By peer, why wishes do not reach it although it is connected. */
+  const troubles = new Map<string, string>();
   /** By UID, the status that was decided last; the API server may not have it yet. */
   const decided = new Map<string, RemoteAppStatus>();
   const intent = createIntentOrigin({
@@ -76,6 +78,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     sync: (peer, requests, signal) => createClient(IntentService, deps.transport(peer)).sync(requests, { signal }),
     book: book.wishesAt,
     news: book.newsFrom,
+    onTrouble,
     clock,
     log,
   });
@@ -124,7 +127,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     const known = roster.get(name) !== undefined;
     if (!known) return { known, connected: false, since: 0 };
     const { state, since } = deps.links.status(name);
-    return { known, connected: state === "connected", since };
+    return { known, connected: state === "connected", since, trouble: troubles.get(name) };
   }
 
   function logChange(key: string, app: RemoteApp, { phase, reason, message }: RemoteAppStatus): void {
@@ -133,6 +136,14 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
 
   function onError(key: string, error: unknown, attempt: number): void {
     log.warn({ app: key, err: error, attempt }, "A remote app could not be brought forward; it is tried again");
+  }
+
+  function onTrouble(peer: string, error: unknown): void {
+    const before = troubles.get(peer);
+    const text = error === undefined ? undefined : error instanceof Error ? error.message : String(error);
+    if (text === undefined) troubles.delete(peer);
+    else troubles.set(peer, text);
+    if (before !== text) wake(peer);
   }
 
   function wake(peer: string): void {
