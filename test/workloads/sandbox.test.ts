@@ -1,0 +1,135 @@
+/** The same on API servers: the sandbox's, over HTTP, with the real client, reflectors and garbage collection. */
+import assert from "node:assert/strict";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { systemClock as clock } from "../../src/base/clock.ts";
+import { parseDocuments } from "../../src/base/document.ts";
+import { silentLog as log } from "../../src/base/log.ts";
+import { connectKube, type KubeConnection } from "../../src/kube/connect.ts";
+import { createEventRecorder } from "../../src/kube/event-recorder.ts";
+import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
+import { customResourceDefinitions, deployments, remoteApps, services, workloads } from "../../src/kube/resources.ts";
+import { createRpcServer } from "../../src/rpc/server.ts";
+import { createSandbox } from "../../src/sandbox/sandbox.ts";
+import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
+import { never, openPair } from "../wire/pair.ts";
+import { FakePeering, fingerprintOf } from "./town.ts";
+
+interface Agent {
+  kube: KubeConnection;
+  workloads: Workloads;
+  peering: FakePeering;
+}
+
+test("on API servers: deploy, scale, break, mend, put back and delete", async (t) => {
+  const [tokyo, osaka] = await startAgents(t);
+  const get = () => tokyo.workloads.origin.get("default/web")?.status;
+  await apply(tokyo, {
+    image: "web:1",
+    replicas: 2,
+    ports: [{ containerPort: 80 }],
+    resources: { limits: { cpu: 1, memory: "64Mi" } },
+  });
+  await until("Ready", () => get()?.phase === "Ready" && get()?.readyReplicas === 2);
+  const [workload] = (await osaka.kube.client.list(workloads, {}, never)).items;
+  const ref = { namespace: "fairlead-peer-tokyo", name: workload?.metadata.name ?? "" };
+  assert.equal(workload?.metadata.namespace, ref.namespace);
+
+  await osaka.kube.client.mergePatch(deployments, ref, { spec: { template: { spec: { hostNetwork: true } } } }, never);
+  await until("the edit is undone", async () => {
+    const found = await osaka.kube.client.get(deployments, ref, never);
+    return found !== undefined && !found.spec?.template.spec?.hostNetwork;
+  });
+  await osaka.kube.client.delete(deployments, ref, {}, never);
+  await until(
+    "the Deployment is back",
+    async () => (await osaka.kube.client.get(deployments, ref, never)) !== undefined,
+  );
+  await osaka.kube.client.delete(services, ref, {}, never);
+  await until("the Service is back", async () => (await osaka.kube.client.get(services, ref, never)) !== undefined);
+
+  await tokyo.kube.client.mergePatch(
+    remoteApps,
+    { namespace: "default", name: "web" },
+    { spec: { replicas: 3 } },
+    never,
+  );
+  await until("3 pods", () => get()?.phase === "Ready" && get()?.readyReplicas === 3);
+  await tokyo.kube.client.delete(remoteApps, { namespace: "default", name: "web" }, {}, never);
+  await until("gone", () => tokyo.workloads.origin.get("default/web") === undefined);
+  for (const kind of [workloads, deployments, services]) {
+    assert.deepEqual((await osaka.kube.client.list<unknown>(kind, { namespace: ref.namespace }, never)).items, []);
+  }
+});
+
+async function startAgents(t: TestContext): Promise<[Agent, Agent]> {
+  const [tokyo, osaka] = await Promise.all([startAgent(t, "tokyo"), startAgent(t, "osaka")]);
+  tokyo.peering.set("osaka", {});
+  osaka.peering.set("tokyo", { grants: ["apps"] });
+  const rpc = createRpcServer({ routes: osaka.workloads.routes });
+  const caller = { fingerprint: fingerprintOf("tokyo"), guest: false, peer: "tokyo", grants: ["apps"], caPem: "" };
+  const pair = await openPair({ acceptHigh: (incoming) => incoming.kind === "rpc" && rpc.serve(incoming, caller) });
+  tokyo.peering.link("osaka", pair.low);
+  osaka.peering.link("tokyo", pair.high);
+  t.after(async () => {
+    await Promise.all([tokyo.workloads.close(), osaka.workloads.close(), rpc.close()]);
+    await pair.close();
+  });
+  return [tokyo, osaka];
+}
+
+async function startAgent(t: TestContext, name: string): Promise<Agent> {
+  const sandbox = await createSandbox({ log, processes: false });
+  const kubeconfig = join(tmpdir(), `fairlead-${name}-${process.pid}.yaml`);
+  await writeFile(kubeconfig, sandbox.kubeconfig(), { mode: 0o600 });
+  const kube = await connectKube({ kubeconfig, clock });
+  t.after(async () => {
+    kube.close();
+    await sandbox.close();
+    await rm(kubeconfig);
+  });
+  await installDefinitions(kube);
+  const peering = new FakePeering(clock);
+  const { client } = kube;
+  const events = createEventRecorder({ client, clock, log, instance: name });
+  const origin = { client, roster: peering, transport: peering.transport, links: peering.links, events, clock, log };
+  return {
+    kube,
+    peering,
+    workloads: createWorkloads({ origin, host: { client, logs: kube.pods.logs, roster: peering, clock, log } }),
+  };
+}
+
+async function installDefinitions(kube: KubeConnection): Promise<void> {
+  const folder = new URL("../../charts/fairlead/crds/", import.meta.url);
+  for (const file of await readdir(folder)) {
+    if (!file.endsWith(".yaml")) continue;
+    for (const { value } of parseDocuments(await readFile(new URL(file, folder), "utf8"), file)) {
+      if (!isJsonObject(value)) throw new Error(`${file} holds something else than objects.`);
+      await kube.client.apply(
+        customResourceDefinitions,
+        customResourceDefinitions.parse(value),
+        { force: true },
+        never,
+      );
+    }
+  }
+}
+
+async function apply(agent: Agent, spec: JsonObject): Promise<void> {
+  const object = remoteApps.parse({
+    metadata: { namespace: "default", name: "web" },
+    spec: { peer: "osaka", ...spec },
+  });
+  await agent.kube.client.apply(remoteApps, object, { fieldManager: "kubectl", force: true }, never);
+}
+
+async function until(what: string, check: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+  const end = performance.now() + ms;
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`This did not come to pass: ${what}`);
+    await clock.sleep(20);
+  }
+}
