@@ -70,15 +70,14 @@ export async function startAgent(cluster: Cluster, ports: AgentPorts): Promise<A
     child = started;
     started.stderr.pipe(log, { end: false });
     started.stdout.pipe(log, { end: false });
-    const lines = createInterface({ input: started.stdout });
+    const lines = createInterface({ input: started.stderr });
     await new Promise<void>((resolve, reject) => {
       started.once("error", reject);
       started.once("exit", (code) => reject(new Error(`agent ${name} ended with ${code}; see .cache/e2e/${name}.log`)));
       lines.on("line", (line) => {
-        if (line.includes("agent is ready")) resolve();
+        if (line.includes("agent is ready")) resolve(); // The lines after it are read and dropped, for the pipe must flow.
       });
     });
-    lines.removeAllListeners("line");
   }
 
   function end(signal: NodeJS.Signals): Promise<number | null> {

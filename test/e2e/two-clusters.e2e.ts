@@ -44,21 +44,29 @@ let b: Cluster;
 let origin: AgentProcess;
 let host: AgentProcess;
 
-before(async () => {
-  a = openCluster("a");
-  b = openCluster("b");
-  await Promise.all([a, b].map(clean));
-  await Promise.all([a, b].map((cluster) => cluster.kubectl(["apply", "--server-side", "-f", "charts/fairlead/crds"])));
-  await Promise.all([a, b].map((cluster) => cluster.kubectl(["create", "namespace", agentNamespace])));
-  await a.kubectl(["create", "namespace", namespace]);
-  const ports = async () => ({ console: await freePort(), link: await freePort(), telemetry: await freePort() });
-  [origin, host] = await Promise.all([startAgent(a, await ports()), startAgent(b, await ports())]);
-});
+before(
+  async () => {
+    a = openCluster("a");
+    b = openCluster("b");
+    await Promise.all([a, b].map(clean));
+    await Promise.all(
+      [a, b].map((cluster) => cluster.kubectl(["apply", "--server-side", "-f", "charts/fairlead/crds"])),
+    );
+    await Promise.all([a, b].map((cluster) => cluster.kubectl(["create", "namespace", agentNamespace])));
+    await a.kubectl(["create", "namespace", namespace]);
+    const ports = async () => ({ console: await freePort(), link: await freePort(), telemetry: await freePort() });
+    [origin, host] = await Promise.all([startAgent(a, await ports()), startAgent(b, await ports())]);
+  },
+  { timeout: 240_000 },
+);
 
-after(async () => {
-  await Promise.all([origin?.stop(), host?.stop()]);
-  await Promise.all([a, b].filter(Boolean).map(clean));
-});
+after(
+  async () => {
+    await Promise.all([origin?.stop(), host?.stop()]);
+    await Promise.all([a, b].filter(Boolean).map(clean));
+  },
+  { timeout: 180_000 },
+);
 
 /** Removes what an earlier run or this one left, finalizers included: no agent is there to take them off. */
 async function clean(cluster: Cluster): Promise<void> {
