@@ -112,6 +112,9 @@ function createHttpServer(doors: Doors, upgraded: Set<Duplex>, log: Log, handler
     requestTimeout: 0,
     headersTimeout: 30_000,
     keepAliveTimeout: 75_000,
+    // TCP's own probes find the client that has gone without a word, in whose name an app would stream for ever.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
     maxHeaderSize: 32 * 1024,
     insecureHTTPParser: false,
     requireHostHeader: true,

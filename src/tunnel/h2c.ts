@@ -5,9 +5,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
 import type { Timer } from "../base/clock.ts";
+import { beginAnswer, sendInformation } from "./answer.ts";
 import type { AppAgentDeps } from "./app-agent.ts";
 import { dialApp } from "./entry.ts";
-import { requestHeaders, responseHeaders, responseRules } from "./headers.ts";
+import { requestHeaders, trailerPairs } from "./headers.ts";
 import { hasBody, type Passage } from "./passage.ts";
 import { formatTarget } from "./target.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
@@ -131,11 +132,15 @@ function exchange(
       failure = error;
     });
     out.on("headers", ({ ":status": status, link }) => {
-      if (status === 103 && link !== undefined && !res.headersSent) res.writeEarlyHints({ link });
+      if (status === 103) sendInformation(res, { statusCode: status, headers: { link } });
     });
     out.once("response", (_headers, _flags, raw) => {
-      beginAnswer(res, raw, passage);
-      out.pipe(res, { end: false }); // Not before: data may come first.
+      const status = Number(pairs(raw).find(([name]) => name === ":status")?.[1]);
+      if (beginAnswer({ statusCode: status, statusMessage: "", rawHeaders: raw }, res, passage)) {
+        out.pipe(res, { end: false }); // Not before: data may come first.
+      } else {
+        out.close(constants.NGHTTP2_CANCEL);
+      }
     });
     out.on("trailers", (_headers, _flags, raw?: string[]) => {
       trailers = raw ?? [];
@@ -150,19 +155,13 @@ function exchange(
         settle(toTunnelError(failure ?? new TunnelError("broken", "The app broke its answer off.")));
         return;
       }
-      if (trailers.length > 0) res.addTrailers(pairs(trailers));
+      if (trailers.length > 0) res.addTrailers(trailerPairs(trailers));
       res.end();
       settle();
     });
     out.on("wantTrailers", () => out.sendTrailers(req.trailers));
     if (body) req.pipe(out);
   });
-}
-
-function beginAnswer(res: ServerResponse, raw: readonly string[], passage: Passage): void {
-  const status = Number(pairs(raw).find(([name]) => name === ":status")?.[1] ?? 502);
-  res.writeHead(status, [...responseHeaders(raw, responseRules(passage)), ...(passage.answerHeaders ?? [])]);
-  res.flushHeaders();
 }
 
 /** Of HTTP/1.1 there stays what HTTP/2 says in its own way. */

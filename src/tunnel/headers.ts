@@ -20,6 +20,9 @@ const hopByHop = new Set([
 /** Connection must not be able to remove these: without them the message means another thing. */
 const neverNamed = new Set(["content-length", "content-type", "host", "trailer"]);
 
+/** RFC 9110, 6.5.1: what routes, frames or authorises does not come after the fact. */
+const notInTrailers = new Set(["authorization", "cookie", "expect", "set-cookie", "location", "content-encoding"]);
+
 /** What only this door may say. A client's own are dropped, in every spelling that a CGI-like app would read as the same. */
 const doorsOwn = new Set([
   "forwarded",
@@ -104,9 +107,11 @@ export function responseRules(request: Pick<RequestRules, "arrival" | "consoleCo
  */
 export function responseHeaders(raw: readonly string[], rules: ResponseRules): string[] {
   const named = namedByConnection(raw);
+  const chunked = pairs(raw).some(([name]) => name.toLowerCase() === "transfer-encoding");
   const sent: string[] = [];
   for (const [name, value] of pairs(raw)) {
     const lower = name.toLowerCase();
+    if (lower === "content-length" && chunked) continue; // The parser went by the other, so this one is untrue.
     if (lower.startsWith(":") || hopByHop.has(lower) || named.has(lower)) continue;
     // Both would speak for the door: where else it answers, and what the browser keeps for all of its domain.
     if (lower === "alt-svc" || lower === "clear-site-data") continue;
@@ -115,6 +120,14 @@ export function responseHeaders(raw: readonly string[], rules: ResponseRules): s
     else sent.push(name, value);
   }
   return sent;
+}
+
+/** Trailers that may come after a body: none that would change what was said before it. */
+export function trailerPairs(raw: readonly string[]): [name: string, value: string][] {
+  return pairs(raw).filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !(hopByHop.has(lower) || neverNamed.has(lower) || notInTrailers.has(lower) || doorsOwn.has(lower));
+  });
 }
 
 /** The headers of a 101, which keep what the upgrade is about. */

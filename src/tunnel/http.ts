@@ -4,9 +4,10 @@
  */
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request, type ServerResponse } from "node:http";
 import type { Clock } from "../base/clock.ts";
+import { beginAnswer, sendInformation } from "./answer.ts";
 import { AppAgent, type AppAgentDeps, AppRoute, type RoutedRequest } from "./app-agent.ts";
 import { createH2cForwarder } from "./h2c.ts";
-import { requestHeaders, responseHeaders, responseRules } from "./headers.ts";
+import { requestHeaders, trailerPairs } from "./headers.ts";
 import { hasBody, type Passage } from "./passage.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
@@ -104,14 +105,21 @@ function exchange(
       if (!res.headersSent) settle(toTunnelError(cause));
       // Once there is an answer, its own end or break says the rest.
     });
-    out.on("continue", () => res.writeContinue());
+    out.once("continue", () => {
+      if (req.headers.expect !== undefined && !res.headersSent) res.writeContinue();
+    });
     out.on("information", (info) => sendInformation(res, info));
     out.on("upgrade", (_answer, stream) => {
       stream.destroy();
       settle(new TunnelError("broken", "The app switched protocols without being asked to."));
     });
     out.on("response", (answer) => {
-      relayAnswer(answer, res, passage, () => {
+      if (!beginAnswer(answer, res, passage)) {
+        out.destroy();
+        settle(new TunnelError("broken", "The app's answer cannot be understood."));
+        return;
+      }
+      relayBody(answer, res, () => {
         settle();
         if (!req.complete) lingerAfterAnswer(req, out, clock);
       });
@@ -137,20 +145,7 @@ function stopBody(req: IncomingMessage, out: ClientRequest): void {
   req.resume();
 }
 
-function sendInformation(
-  res: ServerResponse,
-  info: { statusCode: number; headers: NodeJS.Dict<string | string[]> },
-): void {
-  if (res.headersSent) return;
-  if (info.statusCode === 102) res.writeProcessing();
-  const { link } = info.headers;
-  if (info.statusCode === 103 && link !== undefined) res.writeEarlyHints({ link });
-}
-
-function relayAnswer(answer: IncomingMessage, res: ServerResponse, passage: Passage, done: () => void): void {
-  const headers = [...responseHeaders(answer.rawHeaders, responseRules(passage)), ...(passage.answerHeaders ?? [])];
-  res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? "", headers);
-  res.flushHeaders();
+function relayBody(answer: IncomingMessage, res: ServerResponse, done: () => void): void {
   res.once("finish", done);
   answer.once("end", () => {
     // A connection that broke ends its message too, but not completely.
@@ -175,10 +170,4 @@ function lingerAfterAnswer(req: IncomingMessage, out: ClientRequest, clock: Cloc
   cut.unref?.();
   req.once("end", () => cut.cancel());
   req.once("close", () => cut.cancel());
-}
-
-function trailerPairs(raw: readonly string[]): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) list.push([raw[i] ?? "", raw[i + 1] ?? ""]);
-  return list;
 }

@@ -5,7 +5,8 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { requestHeaders, responseHeaders, responseRules, upgradeHeaders } from "./headers.ts";
+import { beginAnswer } from "./answer.ts";
+import { requestHeaders, responseRules, upgradeHeaders } from "./headers.ts";
 import type { HttpForwarder } from "./http.ts";
 import { breakOff, join } from "./join.ts";
 import type { Passage } from "./passage.ts";
@@ -88,11 +89,7 @@ function relayRefusal(answer: IncomingMessage, req: IncomingMessage, socket: Dup
     const res = new ServerResponse(req);
     res.assignSocket(socket);
     res.shouldKeepAlive = false;
-    res.writeHead(
-      answer.statusCode ?? 502,
-      answer.statusMessage ?? "",
-      responseHeaders(answer.rawHeaders, responseRules(passage)),
-    );
+    if (!beginAnswer(answer, res, passage)) res.destroy();
     answer.once("error", (error) => breakOff(socket, error));
     answer.pipe(res);
     socket.once("close", () => {

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { describe, test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import { WebSocket, WebSocketServer } from "ws";
+import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
+import { issueLeaf } from "../../src/identity/leaf.ts";
+import { bearer, startConsole } from "./console-world.ts";
+
+describe("an app that speaks HTTPS", () => {
+  test("is spoken to in TLS from the origin on, with one connection for several requests, upgrades too", async () => {
+    await using world = await startConsole();
+    const leaf = issueLeaf(readAuthority(makeAuthority(Date.now())), Date.now(), 3_600_000);
+    let connections = 0;
+    const app = createServer({ cert: leaf.certPem, key: leaf.keyPem.reveal() }, async (req, res) => {
+      const body = Buffer.concat(await req.toArray());
+      res.end(`${(req.socket as TLSSocket).getProtocol()} ${req.headers["x-forwarded-proto"]} ${body.length}`);
+    });
+    app.on("secureConnection", () => {
+      connections += 1;
+    });
+    new WebSocketServer({ server: app }).on("connection", (socket) => socket.send("hello"));
+    app.listen(0, "127.0.0.1");
+    await once(app, "listening");
+    const ports = [{ name: "web", number: (app.address() as AddressInfo).port, appProtocol: "https" }];
+    world.agents.offer("tls", ports[0]?.number ?? 0, { ports });
+    world.show({ namespace: "shop", name: "tls", uid: "uid-tls", peer: "there", ports });
+
+    const body = Buffer.alloc(3_000_000, 1);
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await world.ask("/apps/shop/tls/web/", { method: "POST", headers: bearer, body });
+      assert.equal(answer.text, "TLSv1.3 http 3000000");
+    }
+    assert.equal(connections, 1);
+    const socket = new WebSocket(`ws://127.0.0.1:${world.port}/apps/shop/tls/web/`, { headers: bearer });
+    const [message] = await once(socket, "message");
+    assert.equal(String(message), "hello");
+    socket.terminate();
+    app.closeAllConnections();
+    app.close();
+  });
+});
