@@ -3,7 +3,6 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { type Agent, startAgent } from "./agent.ts";
 import { systemClock } from "./base/clock.ts";
 import { type Cluster, connectToAgent } from "./cli/connection.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
@@ -11,7 +10,6 @@ import { CliError, exitCode } from "./cli/errors.ts";
 import { runCli } from "./cli/program.ts";
 import { withConfigErrors } from "./cli/settings.ts";
 import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
-import { runDemo } from "./demo/demo.ts";
 import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
 import { createLog } from "./telemetry/log.ts";
@@ -58,14 +56,17 @@ const context: CliContext = {
   connect: (options, signal) => connectToAgent({ env: process.env, openCluster }, options, signal),
   describeConfig: (flags, file) => describeConfig(readConfig(flags, file)),
   runAgent,
-  runDemo: ({ once }) =>
-    runDemo({
+  // An agent and a demo are much to load, and most commands are neither.
+  async runDemo({ once }) {
+    const { runDemo } = await import("./demo/demo.ts");
+    return runDemo({
       once,
       version,
       print: (line) => void process.stdout.write(line),
       signal: interrupted.signal,
       colours: terminal.interactive && !process.env.NO_COLOR,
-    }),
+    });
+  },
 };
 
 process.exitCode = await runCli(process.argv.slice(2), context);
@@ -76,7 +77,8 @@ process.exit();
 async function runAgent(flags: Readonly<Record<string, string>>, file: string | undefined): Promise<void> {
   let loaded = withConfigErrors(() => readConfig(flags, file));
   const log = createLog({ level: loaded.config.log.level });
-  const agent: Agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
+  const { startAgent } = await import("./agent.ts");
+  const agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
   const onReload = (): void => {
     try {
       const next = readConfig(flags, file);

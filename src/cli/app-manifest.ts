@@ -1,9 +1,10 @@
 /** RemoteApps as a person writes them: YAML documents, or options of the command line. Pure. */
 
-import { create, fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Document, DocumentError, parseDocuments } from "../base/document.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { findMistakes, type Path, pathText } from "./spec-mistakes.ts";
 
 /** What `app deploy` sends. */
 export interface AppManifest {
@@ -29,7 +30,7 @@ export interface DeployOptions {
 
 /** The RemoteApps in a YAML or JSON text of one or more documents. Throws a `CliError` with the place of the mistake. */
 export function readManifests(text: string, from: string, defaultNamespace: string): AppManifest[] {
-  const manifests = documents(text, from).map(({ value, at }) => readManifest(value, `${from}${at}`, defaultNamespace));
+  const manifests = documents(text, from).map((source) => readManifest(source, defaultNamespace));
   if (manifests.length > 0) return manifests;
   throw usage(`${from} holds no RemoteApp`, "a document with apiVersion: fairlead.dev/v1alpha1 and kind: RemoteApp");
 }
@@ -52,17 +53,34 @@ export function appFromOptions(name: string | undefined, namespace: string, opti
     ...(options.command && { command: options.command }),
     ...(options.arg && { args: options.arg }),
   };
-  return { ref: { namespace, name }, spec: readSpec(spec, "the command line"), labels: {}, annotations: {} };
+  return {
+    ref: { namespace, name },
+    spec: readSpec(spec, () => "the command line"),
+    labels: {},
+    annotations: {},
+  };
 }
 
-function documents(text: string, from: string): { value: JsonValue; at: string }[] {
-  const parsed = parse(text, from);
-  return parsed.flatMap((document, index) => {
-    const at = parsed.length > 1 ? ` (document ${index + 1}, line ${document.line})` : "";
+/** Names a place in what was read, as in "shop.yaml, line 7, column 3: spec.imagee". */
+type Where = (path: Path) => string;
+
+interface Source {
+  readonly value: JsonValue;
+  readonly where: Where;
+}
+
+function documents(text: string, from: string): Source[] {
+  return parse(text, from).flatMap((document) => {
     // Through JSON, so that what only YAML can say (dates, infinities) arrives as JSON has it.
     const value: JsonValue = JSON.parse(JSON.stringify(document.value));
-    if (!isObject(value) || value.kind !== "List" || !Array.isArray(value.items)) return [{ value, at }];
-    return value.items.map((item, number) => ({ value: item, at: `${at} (item ${number + 1})` }));
+    const where =
+      (base: Path): Where =>
+      (path) => {
+        const at = `${from}, ${document.locate([...base, ...path])}`;
+        return path.length === 0 ? at : `${at}: ${pathText(path)}`;
+      };
+    if (!isObject(value) || value.kind !== "List" || !Array.isArray(value.items)) return [{ value, where: where([]) }];
+    return value.items.map((item, index) => ({ value: item, where: where(["items", index]) }));
   });
 }
 
@@ -75,46 +93,54 @@ function parse(text: string, from: string): Document[] {
   }
 }
 
-function readManifest(value: JsonValue, where: string, defaultNamespace: string): AppManifest {
-  if (!isObject(value)) throw usage(`${where} is not an object`);
-  if (value.apiVersion !== "fairlead.dev/v1alpha1" || value.kind !== "RemoteApp") {
-    const kind = `${String(value.apiVersion ?? "?")} ${String(value.kind ?? "?")}`;
-    throw usage(`${where} is a ${kind}, not a fairlead.dev/v1alpha1 RemoteApp`, "`kubectl apply -f` takes other kinds");
+function readManifest({ value, where }: Source, defaultNamespace: string): AppManifest {
+  if (!isObject(value)) throw usage(`${where([])}: this is no RemoteApp`, "kubectl explain remoteapp");
+  const { apiVersion, kind, metadata = {}, spec = {} } = value;
+  if (apiVersion !== "fairlead.dev/v1alpha1" || kind !== "RemoteApp") {
+    const is = [apiVersion, kind].filter((part) => typeof part === "string").join(" ") || "of no kind";
+    throw usage(
+      `${where([])}: this is ${is}, not fairlead.dev/v1alpha1 RemoteApp`,
+      "kubectl apply -f, for other kinds",
+    );
   }
   // `status` and what the API server adds to the metadata may stand there, so that what `get -o yaml` prints can be used.
   const unknown = Object.keys(value).find((key) => !["apiVersion", "kind", "metadata", "spec", "status"].includes(key));
-  if (unknown) throw usage(`${where}: unknown field ${unknown}`);
-  const metadata = isObject(value.metadata) ? value.metadata : {};
-  if (typeof metadata.name !== "string" || metadata.name === "") throw usage(`${where}: metadata.name is missing`);
-  const namespace = typeof metadata.namespace === "string" ? metadata.namespace : defaultNamespace;
+  if (unknown) throw usage(`${where([unknown])}: there is no such field`);
+  if (!isObject(metadata)) throw usage(`${where(["metadata"])}: must be a map`);
+  const name = readString(metadata, "name", where);
+  if (!name) throw usage(`${where(["metadata", "name"])}: an app needs a name`);
   return {
-    ref: { namespace, name: metadata.name },
-    spec: readSpec(value.spec ?? {}, where),
-    labels: readStrings(metadata.labels, `${where}: metadata.labels`),
-    annotations: readStrings(metadata.annotations, `${where}: metadata.annotations`),
+    ref: { namespace: readString(metadata, "namespace", where) || defaultNamespace, name },
+    spec: readSpec(spec, where),
+    labels: readStrings(metadata, "labels", where),
+    annotations: readStrings(metadata, "annotations", where),
   };
 }
 
-function readSpec(spec: JsonValue, where: string): RemoteAppSpec {
+function readSpec(spec: JsonValue, where: Where): RemoteAppSpec {
+  const hint = "kubectl explain remoteapp.spec";
+  const mistakes = findMistakes(RemoteAppSpecSchema, spec, ["spec"]);
+  if (mistakes.length > 0) throw usage(mistakes.map(({ path, says }) => `${where(path)}: ${says}`).join("\n"), hint);
   try {
     return fromJson(RemoteAppSpecSchema, spec);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const known = create(RemoteAppSpecSchema).$typeName;
-    throw new CliError(`${where}: spec: ${reason.replaceAll(known, "RemoteApp.spec")}`, {
-      code: exitCode.usage,
-      hint: "kubectl explain remoteapp.spec",
-      cause: error,
-    });
+    throw new CliError(`${where(["spec"])}: ${reason}`, { code: exitCode.usage, hint, cause: error });
   }
 }
 
-function readStrings(value: JsonValue | undefined, where: string): Record<string, string> {
-  if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw usage(`${where} is not a map`);
+function readString(metadata: JsonObject, field: string, where: Where): string {
+  const text = metadata[field] ?? "";
+  if (typeof text === "string") return text;
+  throw usage(`${where(["metadata", field])}: must be a text; put it in quotes`);
+}
+
+function readStrings(metadata: JsonObject, field: string, where: Where): Record<string, string> {
+  const value = metadata[field] ?? {};
+  if (!isObject(value)) throw usage(`${where(["metadata", field])}: must be a map`);
   const strings: Record<string, string> = {};
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw usage(`${where}.${key} is not a string; put it in quotes`);
+    if (typeof text !== "string") throw usage(`${where(["metadata", field, key])}: must be a text; put it in quotes`);
     strings[key] = text;
   }
   return strings;

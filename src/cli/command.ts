@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CliContext, Connection } from "./context.ts";
 import { type Format, formats, parseFormat } from "./output.ts";
+import { explainUnreachable } from "./unreachable.ts";
 
 /** Runs `work` with a connection that the command's global options mean, and closes it whatever happens. */
 export async function withAgent<T>(
@@ -13,6 +14,8 @@ export async function withAgent<T>(
   const connection = await context.connect(command.optsWithGlobals(), context.signal);
   try {
     return await work(connection, context.signal);
+  } catch (error) {
+    throw explainUnreachable(error, connection.address);
   } finally {
     connection.close();
   }

@@ -46,6 +46,7 @@ export async function connectToAgent(
       token,
     }),
     namespace: cluster?.namespace ?? "default",
+    address: options.server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl,
     close: () => agent.destroy(),
   };
 
@@ -85,6 +86,7 @@ async function readToken(cluster: Cluster | undefined, agentNamespace: string, s
   try {
     token = await requireCluster(cluster).readToken(agentNamespace, signal);
   } catch (error) {
+    if (error instanceof CliError || signal.aborted) throw error;
     throw new CliError(`${where} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
       code: exitCode.unavailable,
       hint: "give a token as FAIRLEAD_TOKEN, or a kubeconfig that may read it",

@@ -31,6 +31,8 @@ export interface Connection {
   readonly client: FairleadClient;
   /** The namespace that commands mean when none is given: the kubeconfig context's, else "default". */
   readonly namespace: string;
+  /** Where the agent is, for messages. */
+  readonly address: string;
   close(): void;
 }
 

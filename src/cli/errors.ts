@@ -1,6 +1,7 @@
 /** How a command fails: one error type, one translation, and the exit codes that scripts rely on. */
 
 import { Code, ConnectError } from "@connectrpc/connect";
+import { explainViolations } from "./violations.ts";
 
 /** The exit codes of `fairlead`; documented in docs/cli.md. */
 export const exitCode = {
@@ -41,6 +42,8 @@ export class CliError extends Error {
 export function toCliError(error: unknown, interrupted: boolean): CliError {
   if (error instanceof CliError) return error;
   if (interrupted) return new CliError("interrupted", { code: exitCode.interrupted, cause: error });
+  // What a connection's maker threw comes back wrapped by those who asked for the connection.
+  for (let at: unknown = error; at instanceof Error; at = at.cause) if (at instanceof CliError) return at;
   if (error instanceof ConnectError) return fromConnect(error);
   return new CliError(error instanceof Error ? error.message : String(error), { cause: error });
 }
@@ -48,12 +51,9 @@ export function toCliError(error: unknown, interrupted: boolean): CliError {
 const byCode: Readonly<Partial<Record<Code, { code: ExitCode; hint?: string }>>> = {
   [Code.InvalidArgument]: { code: exitCode.usage },
   [Code.NotFound]: { code: exitCode.notFound },
-  [Code.Unauthenticated]: {
-    code: exitCode.denied,
-    hint: "give a valid token with --token or FAIRLEAD_TOKEN, or a kubeconfig that may read the Secret fairlead-admin-token",
-  },
+  [Code.Unauthenticated]: { code: exitCode.denied },
   [Code.PermissionDenied]: { code: exitCode.denied },
-  [Code.Unavailable]: { code: exitCode.unavailable, hint: "see `fairlead status` and `fairlead peer list`" },
+  [Code.Unavailable]: { code: exitCode.unavailable, hint: "fairlead peer list" },
   [Code.DeadlineExceeded]: { code: exitCode.timeout },
   [Code.Unimplemented]: {
     code: exitCode.failed,
@@ -63,5 +63,9 @@ const byCode: Readonly<Partial<Record<Code, { code: ExitCode; hint?: string }>>>
 
 function fromConnect(error: ConnectError): CliError {
   const known = byCode[error.code];
-  return new CliError(error.rawMessage, { code: known?.code ?? exitCode.failed, hint: known?.hint, cause: error });
+  return new CliError(explainViolations(error) ?? error.rawMessage, {
+    code: known?.code ?? exitCode.failed,
+    hint: known?.hint,
+    cause: error,
+  });
 }
