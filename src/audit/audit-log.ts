@@ -23,9 +23,6 @@ export interface AuditLog {
   list(filter?: AuditFilter): AuditRecord[];
 }
 
-/** What rooms that only write need of it. */
-export type Auditor = Pick<AuditLog, "record">;
-
 /** A new id that ties entries together: 16 hex digits. */
 export function newCorrelation(): string {
   return randomBytes(8).toString("hex");

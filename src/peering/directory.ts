@@ -2,7 +2,7 @@
  * What peers say of themselves: version, architecture, region. It is shown as said by them, may help to place work, and
  * never selects a policy.
  */
-import { createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import { createKeyedWorker } from "../base/keyed-worker.ts";
 import type { Log } from "../base/log.ts";
@@ -29,6 +29,8 @@ export interface DirectoryDeps {
   subscribe(listener: LinkListener): () => void;
   /** Told when a peer says something new. */
   changed(peer: string): void;
+  /** Told when a peer answers that we are none of its peers. */
+  disowned(peer: string): void;
 }
 
 /** How often a peer is asked again while its link stands, in milliseconds. */
@@ -59,9 +61,15 @@ export function createDirectory(deps: DirectoryDeps): Directory {
     // Without a link there is nobody to ask; the next link asks anew.
     if (!epochs.has(peer)) return undefined;
     const client = createClient(MembershipService, deps.transport(peer));
-    const facts = boundFacts(await client.getFacts({}, { signal, timeoutMs }));
+    const epoch = epochs.get(peer);
+    try {
+      known.set(peer, boundFacts(await client.getFacts({}, { signal, timeoutMs })));
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.PermissionDenied || epochs.get(peer) !== epoch) throw error;
+      deps.disowned(peer);
+      return undefined;
+    }
     if (!epochs.has(peer)) return undefined;
-    known.set(peer, facts);
     deps.changed(peer);
     return { againMs: refreshMs };
   }

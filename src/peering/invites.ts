@@ -6,6 +6,7 @@ import { JoinRefusal_Reason as Refusal } from "../gen/fairlead/peer/v1/pairing_p
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { LinkError } from "../link/error.ts";
 import { parseLinkUrl } from "../link/link-url.ts";
+import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
 import { encodeInvite, hashToken, makeToken } from "./invite.ts";
 import type { InviteClaim, InviteRecord, InviteStore, StoredInvite } from "./invite-record.ts";
@@ -27,6 +28,8 @@ export interface InviteOptions {
   readonly url?: string | undefined;
   /** Take a removed peer's name. */
   readonly reuseName?: boolean;
+  /** Who asked for it, for the audit. */
+  readonly person?: string | undefined;
 }
 
 export type Decision = "accepted" | "declined";
@@ -61,6 +64,7 @@ export interface InvitesDeps {
   readonly store: InviteStore;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: PeeringAudit;
   readonly fingerprint: Fingerprint;
   /** What this agent calls itself. */
   readonly name: string;
@@ -96,6 +100,10 @@ export function createInvites(deps: InvitesDeps): Invites {
       if (!next || !stored || (await store.update(next, stored.version, signal))) return;
     }
     throw contested(id);
+  }
+
+  function note(action: string, target: string, person?: string): void {
+    deps.audit.record({ action, actor: { person }, target, verdict: "done" });
   }
 
   /** Forgets what ended long ago; a failure is no reason not to go on. */
@@ -146,6 +154,7 @@ export function createInvites(deps: InvitesDeps): Invites {
         };
         if (!(await store.create(record, signal))) continue;
         seen.add(record.id);
+        note("invite.create", record.id, options.person);
         const { fingerprint } = deps;
         return { record, line: encodeInvite({ urls: [url], fingerprint, token, expiresAt, name: deps.name }) };
       }
@@ -169,6 +178,7 @@ export function createInvites(deps: InvitesDeps): Invites {
         },
         signal,
       );
+      note("invite.revoke", id);
       for (const tell of waiting.get(id) ?? []) tell("declined");
     },
 
@@ -228,6 +238,7 @@ export function createInvites(deps: InvitesDeps): Invites {
         },
         signal,
       );
+      note(decision === "accepted" ? "invite.accept" : "invite.decline", id);
       for (const tell of waiting.get(id) ?? []) tell(decision);
     },
 

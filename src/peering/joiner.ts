@@ -212,7 +212,7 @@ async function storeInviter(
     url,
     outerTls: outerTls ?? peer.outerTls,
     labels: { ...peer.labels, ...labels },
-    grants: options.grants ? grants : peer.grants,
+    grants: grants.length > 0 ? grants : peer.grants,
   });
   return deps.roster.update(known.name, merge, signal);
 }

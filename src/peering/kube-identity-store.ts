@@ -8,7 +8,7 @@ import { PeeringError } from "./error.ts";
 import { decodeData, encodeData } from "./kube-secret.ts";
 
 /** The name that the Secret has unless another is given. */
-export const identitySecretName = "fairlead-identity";
+const identitySecretName = "fairlead-identity";
 
 export function createKubeIdentityStore(deps: {
   client: Pick<KubeClient, "get" | "create">;

@@ -127,6 +127,20 @@ export class PeerLine {
     this.#endGrace();
   }
 
+  /**
+   * The other end does not serve us as its peer, although a link stands. It ends here, so that nobody takes it for a
+   * connection, and is tried again after ever longer waits, for the other end may be restored from a backup.
+   */
+  disowned(): void {
+    const held = this.#current;
+    if (!held) return;
+    const message = "It does not know this agent as its peer (any more): remove it here, or pair again with an invite.";
+    this.#current = undefined;
+    held.link.close({ reason: Reason.SESSION_LOST, message: "The other end does not serve this agent as its peer." });
+    this.#graceUntil = 0;
+    this.#lost(message, { grace: false });
+  }
+
   kick(): void {
     this.#redialer?.kick();
   }
@@ -303,7 +317,8 @@ export class PeerLine {
     const index = this.#challenge?.candidates.indexOf(held) ?? -1;
     if (index >= 0) this.#challenge?.candidates.splice(index, 1);
     if (wasDraining || this.#cut) return;
-    this.#gone(held, end.message || `The link ended: ${reasonName(end.reason)}.`);
+    const why = end.message || reasonName(end.reason);
+    this.#gone(held, end.by === "them" ? `The other end ended the link: ${why}` : why);
   }
 
   /** The link no longer counts, whether it still finishes something or not. */
@@ -317,12 +332,12 @@ export class PeerLine {
     if (!this.#useSpare()) this.#lost(why);
   }
 
-  #lost(why: string): void {
+  #lost(why: string, o = { grace: true }): void {
     const { clock, log, name } = this.#deps;
     this.#since = clock.now();
     this.#lastError = why;
     log.info({ peer: name, reason: why }, "peer disconnected");
-    this.#startGrace();
+    if (o.grace) this.#startGrace();
     this.#redialer?.down();
     this.#deps.changed();
   }

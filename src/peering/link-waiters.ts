@@ -7,7 +7,7 @@ export class Unreachable extends Error {
 }
 
 /** Callers wait so long for a link that is being made, in milliseconds. */
-export const connectWaitMs = 10_000;
+const connectWaitMs = 10_000;
 /** More than these at a time are turned away: whoever calls so often would not be served by waiting. */
 const mostWaiters = 1_000;
 

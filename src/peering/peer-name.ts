@@ -3,7 +3,7 @@ import { PeeringError } from "./error.ts";
 import { knownGrants } from "./peer.ts";
 
 /** Longest name: a namespace has 63 characters, of which `fairlead-peer-` takes 14. */
-export const longestPeerName = 49;
+const longestPeerName = 49;
 
 export function isPeerName(name: string): boolean {
   return name.length <= longestPeerName && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name);

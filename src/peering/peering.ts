@@ -130,6 +130,7 @@ export function createPeering(deps: PeeringDeps): Peering {
     transport: (peer) => switchboard.transport(peer),
     subscribe: (listener) => switchboard.subscribe(listener),
     changed: (peer) => mirror.update(peer),
+    disowned: (peer) => switchboard.disowned(peer),
   });
   const mirror: StatusMirror = createStatusMirror({
     roster,
@@ -146,6 +147,7 @@ export function createPeering(deps: PeeringDeps): Peering {
     store: deps.invites,
     clock,
     log,
+    audit,
     fingerprint,
     name: deps.name,
     url: deps.url,

@@ -28,7 +28,7 @@ export interface RedialerDeps {
 }
 
 /** A link that lasted so long was a good one: the next wait is short again. Milliseconds. */
-export const stableMs = 10_000;
+const stableMs = 10_000;
 const leastWaitMs = 1_000;
 const longestWaitMs = 30_000;
 

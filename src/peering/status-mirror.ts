@@ -72,7 +72,7 @@ export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
 const stateNames = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" } as const;
 
 /** Pure. */
-export function describePeer(
+function describePeer(
   link: LinkStatus,
   facts: PeerFacts | undefined,
   generation: number,

@@ -44,6 +44,9 @@ export interface Switchboard {
   /** Dials all that have no link at once: the network is back. */
   reconnectAll(): void;
 
+  /** The peer was reached and does not serve us as its peer. */
+  disowned(peer: string): void;
+
   /** Takes a link that stands, a peer's or a guest's. */
   offer(link: Link): void;
   standing(link: Link): Standing;
@@ -180,6 +183,8 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     reconnectAll() {
       for (const line of lines.values()) line.kick();
     },
+
+    disowned: (name) => lines.get(name)?.disowned(),
 
     offer,
 

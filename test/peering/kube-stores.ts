@@ -211,6 +211,7 @@ export function testKubeStores(open: () => Promise<{ kubeconfig: string; close()
       store,
       clock: systemClock,
       log: silentLog,
+      audit: { record: () => undefined },
       fingerprint: "ab".repeat(32),
       name: "aachen",
       url: "ws://aachen/link",

@@ -1,0 +1,242 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createRouterTransport } from "@connectrpc/connect";
+import { silentLog } from "../../src/base/log.ts";
+import type { Link, LinkEnd } from "../../src/link/link.ts";
+import { PeerLine } from "../../src/peering/line.ts";
+import { Unreachable } from "../../src/peering/link-waiters.ts";
+import { type CloseReason, Reason } from "../../src/wire/reason.ts";
+import type { Session } from "../../src/wire/session.ts";
+import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
+
+interface FakeLink extends Link {
+  /** Why this end closed it, or that it drained it. */
+  readonly endings: (CloseReason | "drained")[];
+  end(end: Partial<LinkEnd>): Promise<void>;
+  leave(): Promise<void>;
+}
+
+function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
+  const closed = Promise.withResolvers<LinkEnd>();
+  const leaving = Promise.withResolvers<CloseReason>();
+  const endings: FakeLink["endings"] = [];
+  const session: Session = {
+    id: new Uint8Array(16),
+    remote: {
+      instance: new Uint8Array(16).fill(o.instance ?? 1),
+      version: "0.0.1",
+      features: [],
+      limits: { maxDataBytes: 1, maxHeaderBytes: 1, maxStreams: 1, streamCredit: 1 },
+    },
+    closed: closed.promise,
+    leaving: leaving.promise,
+    open: () => assert.fail("not opened here"),
+    dial: () => assert.fail("not dialled here"),
+    async drain() {
+      endings.push("drained");
+      closed.resolve({ reason: Reason.SHUTDOWN, message: "", by: "us" });
+    },
+    close(reason) {
+      endings.push(reason);
+      closed.resolve({ ...reason, by: "us" });
+    },
+    stats: () => ({
+      open: { control: 0, interactive: 0, normal: 0, bulk: 0 },
+      opened: 0,
+      accepted: 0,
+      refused: 0,
+      creditStalls: 0,
+      roundTripMs: 1,
+      bytesIn: 0,
+      bytesOut: 0,
+      waitingBytes: 0,
+    }),
+  };
+  return {
+    fingerprint: "f",
+    caPem: "pem",
+    session,
+    dialled: o.dialled,
+    remoteAddress: "192.0.2.1",
+    closed: closed.promise,
+    close: (reason) => session.close(reason),
+    endings,
+    async end(end) {
+      closed.resolve({ reason: Reason.CARRIER_LOST, message: "The connection was lost.", by: "network", ...end });
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    async leave() {
+      leaving.resolve({ reason: Reason.SHUTDOWN, message: "stopping" });
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+interface Rig {
+  clock: FakeClock;
+  line: PeerLine;
+  duplicates: string[];
+  /** Whether the other end answers when it is asked. */
+  alive: boolean;
+}
+
+function rig(low: boolean): Rig {
+  const clock = createFakeClock();
+  const made: Rig = {
+    clock,
+    duplicates: [],
+    alive: true,
+    line: new PeerLine({
+      name: "berlin",
+      low,
+      clock,
+      log: silentLog,
+      createTransport: () => createRouterTransport(() => undefined),
+      probe: async () => made.alive,
+      changed: () => undefined,
+      duplicate: (message) => made.duplicates.push(message),
+    }),
+  };
+  return made;
+}
+
+test("the low end keeps its own link, waits for the other to drain the spare one, and leaves it to it", async () => {
+  const { clock, line } = rig(true);
+  const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
+  line.offer(mine);
+  line.offer(theirs);
+  assert.equal(line.status().path, "dialled");
+  await theirs.leave();
+  await theirs.end({});
+  await clock.advance(60_000);
+  assert.equal(line.status().path, "dialled");
+  assert.deepEqual([mine.endings, theirs.endings], [[], []]);
+});
+
+test("a spare link that the other end keeps is the only one it has: it is used", async () => {
+  const { clock, line } = rig(true);
+  const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
+  line.offer(mine);
+  line.offer(theirs);
+  await clock.advance(5_000);
+  assert.equal(line.status().path, "accepted");
+  await clock.advance(1_000);
+  assert.deepEqual(mine.endings, ["drained"]);
+});
+
+test("when the link that counts breaks, a spare one takes its place at once", async () => {
+  const { line } = rig(true);
+  const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
+  line.offer(mine);
+  line.offer(theirs);
+  await mine.end({});
+  assert.equal(line.status().state, "connected");
+  assert.equal(line.status().path, "accepted");
+});
+
+test("the high end gives its own link up for the other's, after it has lingered", async () => {
+  for (const mineFirst of [true, false]) {
+    const { clock, line } = rig(false);
+    const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
+    for (const link of mineFirst ? [mine, theirs] : [theirs, mine]) line.offer(link);
+    assert.equal(line.status().path, "accepted", `${mineFirst}`);
+    assert.equal(line.standing(mine).kind, "held", "what the other opens on it is still served");
+    assert.deepEqual(mine.endings, []);
+    await clock.advance(1_000);
+    assert.deepEqual([mine.endings, theirs.endings], [["drained"], []]);
+  }
+});
+
+test("a new link by the same end replaces the one that it had", async () => {
+  const { clock, line } = rig(true);
+  const [first, second] = [fakeLink({ dialled: false }), fakeLink({ dialled: false })];
+  line.offer(first);
+  const { epoch } = line.status();
+  line.offer(second);
+  line.offer(second);
+  assert.equal(line.status().epoch, epoch + 1, "offered twice it counts once");
+  await clock.advance(1_000);
+  assert.deepEqual([first.endings, second.endings], [["drained"], []]);
+});
+
+test("of several copies each is refused and named, and the link stays", async () => {
+  const made = rig(true);
+  const [mine, copy, another] = [
+    fakeLink({ dialled: true }),
+    fakeLink({ dialled: false, instance: 2 }),
+    fakeLink({ dialled: false, instance: 3 }),
+  ];
+  made.line.offer(mine);
+  made.line.offer(copy);
+  made.line.offer(another);
+  assert.equal(made.line.standing(copy).kind, "undecided");
+  await made.clock.advance(0);
+  assert.equal(made.duplicates.length, 2);
+  assert.match(made.duplicates[0] ?? "", /instance 01010101 .* holds the link, instance 02020202/);
+  assert.deepEqual(mine.endings, []);
+  assert.equal(made.line.standing(copy).kind, "unknown");
+  assert.match(made.line.status().lastError ?? "", /Two living agents/);
+});
+
+test("when the old one does not answer, the new start takes over, and what waited is decided", async () => {
+  const made = rig(true);
+  made.alive = false;
+  const [old, fresh] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
+  made.line.offer(old);
+  made.line.offer(fresh);
+  await made.clock.advance(0);
+  assert.equal(made.line.standing(fresh).kind, "held");
+  assert.equal(made.line.status().instance, "02".repeat(16));
+  assert.equal(made.duplicates.length, 0);
+});
+
+test("a peer that leaves is not connected any more, while what runs may end", async () => {
+  const { line } = rig(true);
+  const link = fakeLink({ dialled: false });
+  line.offer(link);
+  await link.leave();
+  assert.equal(line.status().state, "connecting");
+  assert.equal(line.standing(link).kind, "held");
+  assert.deepEqual(link.endings, []);
+});
+
+test("who waits gets the link when it comes, or hears since when there is none", async () => {
+  const { clock, line } = rig(true);
+  const waiting = line.connected();
+  const link = fakeLink({ dialled: false });
+  line.offer(link);
+  assert.equal((await waiting).link, link);
+  await link.end({ by: "them", message: "going home" });
+  const lostAt = new Date(clock.now()).toISOString();
+  const late = assert.rejects(line.connected(), (error) => {
+    return (
+      error instanceof Unreachable &&
+      error.message.includes(`since ${lostAt}: The other end ended the link: going home`)
+    );
+  });
+  const given = new AbortController();
+  const givenUp = assert.rejects(line.connected(given.signal), /enough/);
+  given.abort(new Error("enough"));
+  await givenUp;
+  await clock.advance(10_000);
+  await late;
+  assert.equal(line.status().state, "disconnected");
+  await assert.rejects(line.connected(), Unreachable);
+});
+
+test("a line that is cut closes every link, ends every wait, and takes no more", async () => {
+  const { clock, line } = rig(true);
+  const links = [fakeLink({ dialled: true }), fakeLink({ dialled: false }), fakeLink({ dialled: true })];
+  for (const link of links) line.offer(link);
+  const idle = rig(true);
+  const waiting = assert.rejects(idle.line.connected(), Unreachable);
+  const reason = { reason: Reason.REMOVED, message: "no peer any more" };
+  line.cut(reason);
+  idle.line.cut(reason);
+  await waiting;
+  for (const link of links) assert.deepEqual(link.endings, [reason]);
+  const late = fakeLink({ dialled: false });
+  line.offer(late);
+  assert.equal(late.endings.length, 1);
+  assert.equal(clock.timers + idle.clock.timers, 0, "nothing is left behind");
+});
