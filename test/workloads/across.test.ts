@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { namespaces } from "../../src/kube/resources.ts";
+import { kubeError } from "./cluster.ts";
 import {
   app,
   applyApp,
@@ -333,4 +334,39 @@ test("a RemoteApp that is edited by kubectl while it is being deleted still goes
   deleteApp(town, "web");
   applyApp(town, "web", { replicas: 5 });
   await town.until("gone", () => findApp(town, "web") === undefined && hostIsEmpty(town));
+});
+
+test("what the host's cluster refuses is shown with its words, tried again now and then, and no ill health of the agent", async (t) => {
+  const town = await startTown(t, (client) => ({
+    ...client,
+    apply: async (kind, object, o, signal) => {
+      if (kind.plural === "deployments" && isForbidden) throw kubeError(403, "Forbidden", "exceeded quota: pods=0");
+      return client.apply(kind, object, o, signal);
+    },
+  }));
+  let isForbidden = true;
+  applyApp(town, "web");
+  await town.until("Forbidden", () => statusOf(town, "web").reason === "Forbidden");
+  assert.match(String(statusOf(town, "web").message), /exceeded quota/);
+  assert.equal(phaseOf(town, "web"), "Degraded");
+  await town.clock.advance(30_000);
+  assert.equal(town.agent("osaka").workloads.host.oldestPendingMs(), 0);
+  isForbidden = false;
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+});
+
+test("when a peer is removed with what it runs, all of it goes and nothing of others", async (t) => {
+  const town = await startTown(t);
+  town.pair("kyoto", "osaka");
+  town.agent("kyoto").start();
+  await town.connect("kyoto", "osaka");
+  applyApp(town, "web");
+  applyApp(town, "web", {}, "kyoto");
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready" && phaseOf(town, "web", "kyoto") === "Ready");
+  await town.cut("tokyo", "osaka");
+  const { peering, workloads } = town.agent("osaka");
+  peering.set("tokyo", undefined);
+  await workloads.host.deleteAllOf(fingerprintOf("tokyo"), never);
+  await town.until("gone", () => held(town).length === 1 && deployments(town).length === 1);
+  assert.equal(held(town)[0]?.metadata.namespace, "fairlead-peer-kyoto");
 });

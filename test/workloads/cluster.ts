@@ -370,7 +370,7 @@ function map(value: unknown): { [name: string]: string } {
   return isJsonObject(value) ? JSON.parse(JSON.stringify(value)) : {};
 }
 
-function kubeError(status: number, reason: string, message: string): KubeError {
+export function kubeError(status: number, reason: string, message: string): KubeError {
   return new KubeError({ status, reason, message });
 }
 

@@ -1,4 +1,5 @@
 import type { TestContext } from "node:test";
+import type { KubeClient } from "../../src/kube/client.ts";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
 import { remoteApps } from "../../src/kube/resources.ts";
 import type { Stored } from "./cluster.ts";
@@ -6,9 +7,11 @@ import { Town } from "./town.ts";
 
 export const never = new AbortController().signal;
 
-/** tokyo is the origin, osaka the host; linked and started. */
-export async function startTown(t: TestContext): Promise<Town> {
+/** tokyo is the origin, osaka the host; linked and started. `atHost` may put something before osaka's API server. */
+export async function startTown(t: TestContext, atHost = (client: KubeClient): KubeClient => client): Promise<Town> {
   const town = new Town();
+  const host = town.agent("osaka");
+  host.client = atHost(host.cluster);
   t.after(() => town.close());
   town.pair("tokyo", "osaka");
   town.agent("tokyo").start();

@@ -48,6 +48,10 @@ interface Memory {
   status?: WorkloadStatus;
 }
 
+/** What the API server answers when trying again would change nothing. */
+const refusals: ReadonlySet<number> = new Set([400, 403, 422]);
+const retryRefusedMs = 60_000;
+
 export function createRunner(deps: RunnerDeps): Runner {
   const { client, book, log } = deps;
   const memories = new Map<string, Memory>();
@@ -65,9 +69,10 @@ export function createRunner(deps: RunnerDeps): Runner {
     const memory = memories.get(key) ?? {};
     memories.set(key, memory);
     const room = deps.room(workload.metadata.namespace ?? "");
-    const failure = await tryToApply(workload, memory, room, signal);
-    const againMs = report(key, workload, memory, room, failure?.obstacle);
-    if (failure?.error !== undefined) throw failure.error;
+    const obstacle = await tryToApply(workload, memory, room, signal);
+    const againMs = report(key, workload, memory, room, obstacle);
+    // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
+    if (obstacle) return { againMs: Math.min(againMs ?? retryRefusedMs, retryRefusedMs) };
     return againMs === undefined ? undefined : { againMs };
   }
 
@@ -76,24 +81,25 @@ export function createRunner(deps: RunnerDeps): Runner {
     memory: Memory,
     room: Room,
     signal: AbortSignal,
-  ): Promise<{ obstacle: Obstacle; error?: unknown } | undefined> {
+  ): Promise<Obstacle | undefined> {
     if (workload.metadata.deletionTimestamp) return undefined;
     if (workload.problems?.length) {
       const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
-      return { obstacle: { reason: "UnknownFields", message } };
+      return { reason: "UnknownFields", message };
     }
     const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
     try {
       const claim = await deps.namespaces.claim({ peer, fingerprint }, signal);
-      if (!claim.ok) return { obstacle: claim };
+      if (!claim.ok) return { reason: claim.reason, message: claim.message };
       await applyDeployment(workload, memory, room, signal);
       await applyService(workload, memory, room, signal);
       return undefined;
     } catch (error) {
       // The namespace may be on its way out, or gone.
       if (error instanceof KubeError && (error.status === 404 || error.status === 403)) deps.namespaces.doubt(peer);
-      if (!(error instanceof KubeError) || error.retryable() || error.status === 404) throw error;
-      return { obstacle: { reason: error.reason, message: `The host's cluster refuses: ${error.message}` }, error };
+      if (!(error instanceof KubeError) || !refusals.has(error.status)) throw error;
+      log.warn({ workload: keyOf(workload), err: error }, "The cluster refuses what a workload needs");
+      return { reason: error.reason, message: `The host's cluster refuses: ${error.message}` };
     }
   }
 
