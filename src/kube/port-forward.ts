@@ -4,10 +4,12 @@
  * Kubernetes' own protocol has one limit: it knows no half-close. When our side has ended its writing the connection stays
  * open for the answer, and the pod does not hear of that end.
  */
+import type { RequestOptions } from "node:https";
 import { Duplex, Readable, Writable } from "node:stream";
 import type { KubeConfig, PortForward } from "@kubernetes/client-node";
-import { abortable } from "../base/abort.ts";
-import { type Attempt, fromTransport, KubeError } from "./errors.ts";
+import { startDeadline } from "../base/abort.ts";
+import { systemClock } from "../base/clock.ts";
+import { type Attempt, fromTransport, KubeError, timedOut } from "./errors.ts";
 import type { ObjectRef } from "./object.ts";
 
 type Socket = Exclude<Awaited<ReturnType<PortForward["portForward"]>>, () => unknown>;
@@ -27,25 +29,42 @@ export async function openPortForward(
   signal.throwIfAborted();
   const library = await import("@kubernetes/client-node");
   const stream = new ForwardedPort(attempt);
-  const opening = new library.PortForward(config)
-    .portForward(ref.namespace ?? "", ref.name, [port], stream.answers, stream.complaints, silence())
-    .then((socket) => {
-      if (typeof socket === "function") throw new TypeError("The client library gave no socket.");
-      return socket;
-    });
+  const dialing = startDeadline(systemClock, handshakeMs, () => timedOut(attempt, handshakeMs), signal);
   try {
-    stream.attach(await abortable(opening, signal));
+    const socket = await new library.PortForward(cancellable(config, dialing.signal)).portForward(
+      ref.namespace ?? "",
+      ref.name,
+      [port],
+      stream.answers,
+      stream.complaints,
+      silence(),
+    );
+    if (typeof socket === "function") throw new TypeError("The client library gave no socket.");
+    stream.attach(socket);
+    if (stream.failure) throw stream.failure;
     return stream;
   } catch (error) {
-    // When it opens after all, nobody wants it any more.
-    opening.then(
-      (socket) => socket.terminate(),
-      () => undefined,
-    );
     stream.destroy();
-    if (signal.aborted) throw signal.reason;
-    throw translate(attempt, error);
+    throw dialing.signal.aborted ? dialing.signal.reason : translate(attempt, error);
+  } finally {
+    dialing.cancel();
   }
+}
+
+/** How long the API server may take to accept, in milliseconds. */
+const handshakeMs = 15_000;
+
+/** The library offers no way to stop a connection in the making, but it asks the configuration for the request's options. */
+function cancellable(config: KubeConfig, signal: AbortSignal): KubeConfig {
+  return Object.create(config, {
+    applyToHTTPSOptions: {
+      value: async (options: RequestOptions): Promise<void> => {
+        await config.applyToHTTPSOptions(options);
+        signal.throwIfAborted();
+        options.signal = signal;
+      },
+    },
+  });
 }
 
 class ForwardedPort extends Duplex {
@@ -54,6 +73,7 @@ class ForwardedPort extends Duplex {
   readonly complaints: Writable;
   readonly #attempt: Attempt;
   #socket: Socket | undefined;
+  #failure: Error | undefined;
 
   constructor(attempt: Attempt) {
     super({ allowHalfOpen: true });
@@ -62,17 +82,29 @@ class ForwardedPort extends Duplex {
       if (chunk.length > 0 && !this.destroyed && !this.push(chunk)) this.#socket?.pause();
     });
     this.complaints = sink((chunk) => {
-      if (chunk.length > 0) this.destroy(broken(attempt, chunk.toString("utf8").trim()));
+      if (chunk.length > 0) this.#fail(broken(attempt, chunk.toString("utf8").trim()));
     });
+  }
+
+  /** Why it is of no use, if it is. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Not at once: bad news may come together with the acceptance, before anybody can listen for errors. */
+  #fail(error: Error): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    setImmediate(() => this.destroy(error));
   }
 
   attach(socket: Socket): void {
     this.#socket = socket;
-    socket.on("error", (error) => this.destroy(fromTransport(this.#attempt, error)));
+    socket.on("error", (error) => this.#fail(fromTransport(this.#attempt, error)));
     socket.on("close", (code) => {
       // 1000 and 1005 are orderly ends; anything else, 1006 above all, is a connection that broke.
-      if (code === 1000 || code === 1005) this.push(null);
-      else this.destroy(broken(this.#attempt, `the connection broke (WebSocket code ${code})`));
+      if (code !== 1000 && code !== 1005) this.#fail(broken(this.#attempt, `it broke (WebSocket code ${code})`));
+      if (!this.#failure) this.push(null);
     });
     if (this.readableLength > this.readableHighWaterMark) socket.pause();
   }
@@ -118,6 +150,7 @@ function broken(attempt: Attempt, why: string): KubeError {
 
 /** `ws` tells of a refused upgrade in words only, or by an event whose `error` has them. */
 function translate(attempt: Attempt, error: unknown): Error {
+  if (error instanceof KubeError) return error;
   const cause = typeof error === "object" && error !== null && "error" in error ? error.error : error;
   const text = cause instanceof Error ? cause.message : "";
   const status = Number(/Unexpected server response: (\d+)/.exec(text)?.[1] ?? 0);
