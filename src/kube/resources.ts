@@ -50,15 +50,8 @@ export type Secret = Stored<k8s.V1Secret>;
 export type ConfigMap = Stored<k8s.V1ConfigMap>;
 export type Service = Stored<k8s.V1Service>;
 export type Pod = Stored<k8s.V1Pod>;
-export type ResourceQuota = Stored<k8s.V1ResourceQuota>;
-export type LimitRange = Stored<k8s.V1LimitRange>;
 export type Deployment = Stored<k8s.V1Deployment>;
-export type ReplicaSet = Stored<k8s.V1ReplicaSet>;
 export type Event = Stored<k8s.EventsV1Event>;
-export type Lease = Stored<k8s.V1Lease>;
-export type NetworkPolicy = Stored<k8s.V1NetworkPolicy>;
-export type RoleBinding = Stored<k8s.V1RoleBinding>;
-export type TokenReview = Stored<k8s.V1TokenReview>;
 export type CustomResourceDefinition = Stored<k8s.V1CustomResourceDefinition>;
 
 export const namespaces = builtIn<Namespace>("", "v1", "namespaces", "Namespace", false);
@@ -66,15 +59,8 @@ export const secrets = builtIn<Secret>("", "v1", "secrets", "Secret");
 export const configMaps = builtIn<ConfigMap>("", "v1", "configmaps", "ConfigMap");
 export const services = builtIn<Service>("", "v1", "services", "Service");
 export const pods = builtIn<Pod>("", "v1", "pods", "Pod");
-export const resourceQuotas = builtIn<ResourceQuota>("", "v1", "resourcequotas", "ResourceQuota");
-export const limitRanges = builtIn<LimitRange>("", "v1", "limitranges", "LimitRange");
 export const deployments = builtIn<Deployment>("apps", "v1", "deployments", "Deployment");
-export const replicaSets = builtIn<ReplicaSet>("apps", "v1", "replicasets", "ReplicaSet");
 export const events = builtIn<Event>("events.k8s.io", "v1", "events", "Event");
-export const leases = builtIn<Lease>("coordination.k8s.io", "v1", "leases", "Lease");
-export const networkPolicies = builtIn<NetworkPolicy>("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy");
-export const roleBindings = builtIn<RoleBinding>("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding");
-export const tokenReviews = builtIn<TokenReview>("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false);
 export const customResourceDefinitions = builtIn<CustomResourceDefinition>(
   "apiextensions.k8s.io",
   "v1",
