@@ -2,7 +2,7 @@
  * The console's port: the API for programs, and the doors to apps. Whatever asks for an app's host goes to that door and
  * nowhere else; the rest is the console's own.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
@@ -12,11 +12,13 @@ import { type FastifyInstance, fastify } from "fastify";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
-import { mayUpgrade } from "../tunnel/upgrade.ts";
 import { type Authenticator, requirePrincipal } from "./auth/authenticator.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
+import { divertHttp2 } from "./first-bytes.ts";
+import { createHttpServer } from "./http-server.ts";
+import { createHttp2Api } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
 
 export interface ConsoleServerDeps {
@@ -59,22 +61,25 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const stopApi = new AbortController();
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
+  const api = {
+    routes: deps.routes,
+    interceptors: [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])],
+    readMaxBytes: maxMessageBytes,
+    shutdownSignal: stopApi.signal,
+  };
+  const http2 = createHttp2Api({ ...api, headers: securityHeaders, log });
   const app = fastify({
     logger: false,
     bodyLimit: maxMessageBytes,
     serverFactory: (handler) => {
       server = createHttpServer(doors, upgraded, log, handler);
+      divertHttp2(server, http2.accept);
       return server;
     },
   });
   refuseTheRest(app, log);
   app.addHook("onRequest", async (_request, reply) => void reply.headers(securityHeaders));
-  app.register(fastifyConnectPlugin, {
-    routes: deps.routes,
-    interceptors: [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])],
-    readMaxBytes: maxMessageBytes,
-    shutdownSignal: stopApi.signal,
-  });
+  app.register(fastifyConnectPlugin, api);
 
   return {
     open: doors.open,
@@ -90,11 +95,13 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       const ends = [
         deps.clock.after(apiGraceMs, () => stopApi.abort(stopping)),
         deps.clock.after(doorGraceMs, () => {
+          http2.destroy();
           server?.closeAllConnections();
           for (const socket of upgraded) socket.destroy();
         }),
       ];
       doors.close();
+      http2.drain();
       try {
         await app.close();
       } finally {
@@ -102,50 +109,6 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       }
     },
   };
-}
-
-type Handler = (req: IncomingMessage, res: ServerResponse) => void;
-
-/** Node's own parser, strict, with limits on what comes before a body and none on how long one takes. */
-function createHttpServer(doors: Doors, upgraded: Set<Duplex>, log: Log, handler: Handler): Server {
-  const server = createServer({
-    requestTimeout: 0,
-    headersTimeout: 30_000,
-    keepAliveTimeout: 75_000,
-    // TCP's own probes find the client that has gone without a word, in whose name an app would stream for ever.
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
-    maxHeaderSize: 32 * 1024,
-    insecureHTTPParser: false,
-    requireHostHeader: true,
-    joinDuplicateHeaders: false,
-    shouldUpgradeCallback: (req) => mayUpgrade(req.headers.upgrade),
-  });
-  server.maxConnections = 10_000;
-  const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
-    if (!doors.serve({ kind: "http", req, res })) handler(req, res);
-  };
-  server.on("request", onRequest);
-  // The app says itself whether it wants the body; the console's own takes it.
-  server.on("checkContinue", (req: IncomingMessage, res: ServerResponse) => {
-    if (doors.serve({ kind: "http", req, res })) return;
-    res.writeContinue();
-    handler(req, res);
-  });
-  server.on("upgrade", (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => undefined);
-    upgraded.add(socket); // Node forgets it from here on.
-    socket.once("close", () => upgraded.delete(socket));
-    const served = doors.serve({ kind: "upgrade", req, socket, head });
-    if (!served) socket.end("HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-  });
-  server.on("clientError", (error: Error & { code?: string }, socket: Duplex) => {
-    log.debug({ code: error.code }, "request refused by the parser");
-    if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-    const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : "400 Bad Request";
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  });
-  return server;
 }
 
 function refuseTheRest(app: FastifyInstance, log: Log): void {

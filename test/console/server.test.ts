@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { principalKey } from "../../src/console/auth/principal.ts";
 import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { PodService } from "../../src/gen/fairlead/console/v1/pod_service_pb.ts";
@@ -132,5 +135,64 @@ describe("the API", () => {
     slow.write("GET / HTTP/1.1\r\nHost: x\r\n");
     assert.equal((await world.ask("/")).status, 404);
     slow.destroy();
+  });
+});
+
+describe("the console's port", () => {
+  test("speaks gRPC over HTTP/2 in clear beside HTTP/1.1, with the same credentials and rules", async () => {
+    await using world = await startConsole({
+      routes: (router) => {
+        router.service(AppService, { openApp: () => ({ url: "x" }) });
+        router.service(PodService, {
+          async *logs() {
+            for (let i = 0; i < 3; i += 1) yield { pod: "a", line: String(i) };
+          },
+        });
+      },
+    });
+    await world.run("web", (_req, res) => res.end("app"));
+    const { port } = world;
+    const sessions = new Http2SessionManager(`http://127.0.0.1:${port}`);
+    const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, sessionManager: sessions });
+    const apps = createClient(AppService, transport);
+    assert.equal((await apps.openApp({ ref }, { headers: bearer })).url, "x");
+    await assert.rejects(apps.openApp({ ref }), is(Code.Unauthenticated));
+    await assert.rejects(apps.openApp({}, { headers: bearer }), is(Code.InvalidArgument));
+    const lines = [];
+    const pods = createClient(PodService, transport);
+    for await (const { line } of pods.logs({ app: ref }, { headers: bearer })) lines.push(line);
+    assert.deepEqual(lines, ["0", "1", "2"]);
+
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    const stream = session.request({ ":path": "/apps/shop/web/http/", ...bearer });
+    const [headers] = await once(stream, "response");
+    assert.equal(headers[":status"], 404);
+    assert.match(Buffer.concat(await stream.toArray()).toString(), /over HTTP\/1\.1/);
+    session.close();
+    sessions.abort();
+    assert.equal((await world.ask("/apps/shop/web/http/", { headers: bearer })).text, "app");
+  });
+
+  test("tells the two apart however slowly the first bytes come", async () => {
+    await using world = await startConsole();
+    for (const [text, expected] of [
+      ["PROPFIND / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", /^HTTP\/1\.1 404/],
+      ["PRI * HTTP/1.1\r\nHost: x\r\n\r\n", /^HTTP\/1\.1 400/],
+      ["GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", /^HTTP\/1\.1 404/],
+    ] as const) {
+      const socket = connect({ port: world.port, host: "127.0.0.1", noDelay: true });
+      let answer = "";
+      socket.on("data", (part) => {
+        answer += part;
+      });
+      socket.on("error", () => undefined);
+      for (const byte of text.slice(0, 16)) {
+        socket.write(byte);
+        await turn();
+      }
+      socket.write(text.slice(16));
+      await new Promise((resolve) => socket.once("close", resolve));
+      assert.match(answer, expected);
+    }
   });
 });

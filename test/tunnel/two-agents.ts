@@ -12,8 +12,8 @@ import { Reason } from "../../src/wire/reason.ts";
 import { openSession, type Session } from "../../src/wire/session.ts";
 
 /** The caller as its host knows it. */
-export const originFingerprint = "0a".repeat(32);
-export const origin: ExitCaller = { fingerprint: originFingerprint, guest: false, peer: "here", grants: ["apps"] };
+const originFingerprint = "0a".repeat(32);
+const origin: ExitCaller = { fingerprint: originFingerprint, guest: false, peer: "here", grants: ["apps"] };
 
 /** UID of the RemoteApp of this name, for tests. */
 export function uidOf(name: string): string {

@@ -1,0 +1,60 @@
+/** The API over HTTP/2 in clear, for gRPC clients and all that streams in both directions. Apps are not shown here. */
+import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Log } from "../base/log.ts";
+import { renderProblem } from "./problem.ts";
+
+export interface Http2Api {
+  /** Serves a connection of which the first bytes are still to be read. */
+  accept(socket: Socket): void;
+  /** Takes no new calls; connections go as their last call ends. */
+  drain(): void;
+  /** Ends what is left. */
+  destroy(): void;
+}
+
+export interface Http2ApiOptions extends ConnectRouterOptions {
+  routes(router: ConnectRouter): void;
+  headers: Readonly<Record<string, string>>;
+  log: Log;
+}
+
+/** Streams of one connection at a time. */
+const maxStreams = 256;
+
+export function createHttp2Api(options: Http2ApiOptions): Http2Api {
+  const { headers, log, ...router } = options;
+  const sessions = new Set<ServerHttp2Session>();
+  const serve = connectNodeAdapter(router);
+  const server = createServer({ settings: { maxConcurrentStreams: maxStreams }, maxSessionMemory: 32 });
+  server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    if (req.url.startsWith("/fairlead.")) serve(req, res);
+    else refuse(req, res);
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("sessionError", (error: Error) => log.debug({ err: error }, "an HTTP/2 connection failed"));
+  return {
+    accept: (socket) => void server.emit("connection", socket),
+    drain() {
+      for (const session of sessions) session.close();
+    },
+    destroy() {
+      for (const session of sessions) session.destroy();
+    },
+  };
+}
+
+function refuse(req: Http2ServerRequest, res: Http2ServerResponse): void {
+  const detail = "Over HTTP/2 there is the API only. Apps are shown over HTTP/1.1.";
+  const problem = { status: 404, code: "not-found", title: "Nothing here", detail };
+  const { status, headers, body } = renderProblem(problem, req.headers.accept);
+  for (const [name, value] of headers) res.setHeader(name, value);
+  res.statusCode = status;
+  res.end(body);
+}
