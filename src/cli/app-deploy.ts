@@ -4,11 +4,14 @@ import type { Command } from "commander";
 import type { FairleadClient } from "../client/index.ts";
 import { type App, DeployAppResponse_Outcome as Outcome } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { type AppManifest, appFromOptions, type DeployOptions, readManifests } from "./app-manifest.ts";
-import { collectList, namespaceOption, outputOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
+import { collectList, namespaceOption, outputOption, timeoutOption, wholeNumber, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { type Format, printOne } from "./output.ts";
+import { type Format, printList, printOne } from "./output.ts";
+import { warnOfPeers } from "./peer-warning.ts";
+import { plain } from "./table.ts";
 import { appState, appView } from "./views.ts";
+import { watchApps } from "./watch.ts";
 
 interface Options extends DeployOptions {
   readonly namespace?: string;
@@ -35,7 +38,7 @@ export function addAppDeploy(app: Command, context: CliContext): void {
     .option("-f, --file <file>", "RemoteApp manifests; - reads standard input; may be given again", collectFile)
     .option("--peer <peer>", "where it runs")
     .option("--image <image>", "what runs")
-    .option("--replicas <count>", "how many", wholeNumber(0, 10_000))
+    .option("--replicas <count>", "how many", wholeNumber(0, 1000))
     .option(
       "--port <port>",
       "a port it listens on, as in 8080, 8080/http or web:8080/http; may be given again",
@@ -53,21 +56,27 @@ export function addAppDeploy(app: Command, context: CliContext): void {
     .option("--arg <words...>", "arguments of the command")
     .option("--dry-run", "check everything, change nothing")
     .option("--wait", "until it is Ready")
-    .option("--timeout <span>", "for how long --wait waits", spanSeconds, 300)
+    .addOption(timeoutOption())
     .addOption(outputOption());
   deploy.action((name: string | undefined, options: Options) =>
     withAgent(deploy, context, async ({ client, namespace }, signal) => {
       const wanted = await readWanted(name, options, options.namespace ?? namespace, context);
+      const answered: App[] = [];
       for (const manifest of wanted) {
         const answer = await client.apps.deployApp({ ...manifest, dryRun: options.dryRun === true }, { signal });
         if (options.output === "json" || options.output === "yaml") {
-          if (answer.app) await printOne(terminal, appView(Date.now(), false), answer.app, options.output);
+          if (answer.app) answered.push(answer.app);
         } else {
           const dry = options.dryRun ? " (dry run)" : "";
           const at = options.output === "name" ? "" : ` ${outcomeWords[answer.outcome]}${dry}`;
           await terminal.out(`remoteapp.fairlead.dev/${manifest.ref.name}${at}\n`);
         }
       }
+      const view = appView(Date.now(), namespace);
+      const [only, ...more] = answered;
+      if (only && more.length === 0) await printOne(terminal, view, only, options.output);
+      if (more.length > 0) await printList(terminal, view, answered, options.output);
+      await warnOfPeers(client, wanted, signal, terminal.err);
       if (!options.wait || options.dryRun) return;
       const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]);
       for (const manifest of wanted) await untilReady(client, manifest, limit, signal, options.timeout, terminal.err);
@@ -107,23 +116,22 @@ async function untilReady(
   say: (text: string) => void,
 ): Promise<void> {
   const { namespace, name } = manifest.ref;
-  let last: App | undefined;
   let said = "";
   try {
-    for await (const { change } of client.watch.watch({ apps: true, namespace }, { signal: limit })) {
-      if (change.case === "appGone" && change.value.name === name) {
+    for await (const heard of watchApps(client, manifest.ref, limit)) {
+      if (heard.kind === "gone") {
         throw new CliError(`${name} was deleted while waiting`, { code: exitCode.notFound });
       }
-      if (change.case !== "app" || change.value.metadata?.name !== name) continue;
-      last = change.value;
-      const current = BigInt(last.status?.observedGeneration ?? 0) >= (last.metadata?.generation ?? 0n);
-      const state = [appState(last), last.status?.reason, last.status?.message].filter(Boolean).join(": ");
-      if (state !== said) say(`${name}: ${state}\n`);
+      if (heard.kind === "synced") continue;
+      const { metadata, status } = heard.item;
+      const why = plain(status?.message || status?.reason || "");
+      const state = `${appState(heard.item, Date.now())}${why ? `: ${why}` : ""}`;
+      if (why && state !== said) say(`${name}: ${state}\n`);
       said = state;
-      if (!current) continue;
-      if (last.status?.phase === "Ready") return;
-      if (last.status?.phase === "Denied")
-        throw new CliError(`${name} was denied: ${last.status.message ?? ""}`, { code: exitCode.denied });
+      const isCurrent = BigInt(status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0n);
+      if (!isCurrent) continue;
+      if (status?.phase === "Ready") return;
+      if (status?.phase === "Denied") throw new CliError(`${name} was denied: ${why}`, { code: exitCode.denied });
     }
   } catch (error) {
     if (!limit.aborted || interrupted.aborted) throw error;
@@ -133,5 +141,5 @@ async function untilReady(
       cause: error,
     });
   }
-  throw new CliError(`the watch ended before ${name} was Ready`, { code: exitCode.unavailable });
+  throw new CliError(`the agent ended the watch before ${name} was Ready`, { code: exitCode.unavailable });
 }

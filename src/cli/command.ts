@@ -36,6 +36,11 @@ export function namespaceOption(): Option {
   );
 }
 
+/** `--timeout`, in seconds, for commands with `--wait`. */
+export function timeoutOption(): Option {
+  return new Option("--timeout <span>", "for how long --wait waits").default(300, "5m").argParser(spanSeconds);
+}
+
 /** Collects `--grant apps,tunnels --grant kubectl` into one list. */
 export function collectList(value: string, before: readonly string[] = []): string[] {
   return [

@@ -34,11 +34,11 @@ export async function connectToAgent(
   signal: AbortSignal,
 ): Promise<Connection> {
   const agentNamespace = options.agentNamespace ?? "fairlead-system";
-  const given = options.token ?? deps.env.FAIRLEAD_TOKEN;
-  const cluster = await openCluster(deps, options, options.server !== undefined && given !== undefined);
+  const { server, token: given } = chooseAddress(deps.env, options);
+  const cluster = await openCluster(deps, options, server !== undefined && given !== undefined);
   const token = given ?? (await readToken(cluster, agentNamespace, signal));
-  const agent = options.server === undefined ? throughCluster(requireCluster(cluster)) : new Agent({ keepAlive: true });
-  const baseUrl = options.server === undefined ? "http://fairlead" : readServer(options.server);
+  const agent = server === undefined ? throughCluster(requireCluster(cluster)) : new Agent({ keepAlive: true });
+  const baseUrl = server === undefined ? "http://fairlead" : readServer(server);
   const nodeOptions = baseUrl.startsWith("https:") ? {} : { agent };
   return {
     client: createFairleadClient({
@@ -46,13 +46,27 @@ export async function connectToAgent(
       token,
     }),
     namespace: cluster?.namespace ?? "default",
-    address: options.server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl,
+    address: server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl,
     close: () => agent.destroy(),
   };
 
   function throughCluster(found: Cluster): Agent {
     return new DialingAgent(() => found.dialAgent(agentNamespace, signal), { keepAlive: true, maxSockets: 8 });
   }
+}
+
+/**
+ * Flags before environment. Who names a kubeconfig or a context by flag means the agent there: FAIRLEAD_SERVER, and the
+ * token that goes with it, are about another one then.
+ */
+function chooseAddress(
+  env: ConnectionDeps["env"],
+  { server, token, kubeconfig, context }: ConnectionOptions,
+): { server: string | undefined; token: string | undefined } {
+  const ambient = env.FAIRLEAD_SERVER || undefined;
+  const isElsewhere = server === undefined && ambient !== undefined && (kubeconfig ?? context) !== undefined;
+  if (isElsewhere) return { server: undefined, token };
+  return { server: server ?? ambient, token: token ?? (env.FAIRLEAD_TOKEN || undefined) };
 }
 
 async function openCluster(

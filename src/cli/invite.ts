@@ -29,7 +29,11 @@ export function addInviteCommands(program: Command, context: CliContext): void {
       collectList,
     )
     .option("--label <labels>", "labels that it gets here, as NAME=VALUE", collectPairs)
-    .option("--for <span>", 'for how long the invite can be used, as in "30m"; by default 24h', spanSeconds)
+    .option(
+      "--for <span>",
+      'for how long the invite can be used, as in "30m"; by default 24h, at most 30d',
+      spanSeconds,
+    )
     .option("--confirm", "ask here before the join passes")
     .option("--url <url>", "the URL that the other will dial; by default this agent's own")
     .option("--reuse-name", "use the name of a removed peer again");
@@ -58,6 +62,9 @@ export function addInviteCommands(program: Command, context: CliContext): void {
           : "It grants nothing: the peer can run nothing here until you say `fairlead peer grant NAME apps`.\n",
       );
       terminal.err("On the other cluster: fairlead join LINE\n");
+      if (options.confirm) {
+        terminal.err(`The join will wait for you here: fairlead invite accept ${made.invite?.id ?? "ID"}, or deny.\n`);
+      }
     }),
   );
 

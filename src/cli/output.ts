@@ -18,6 +18,8 @@ export interface View<T> {
   json(item: T): JsonValue;
   /** What an empty table says, with what to do next. */
   readonly empty: string;
+  /** More about one that was asked for by name: lines below its row, for people at a terminal. */
+  detail?(item: T): string;
 }
 
 /** Reads `-o`. Throws a `CliError` that names the formats. */
@@ -39,7 +41,8 @@ export async function printList<T>(
 ): Promise<void> {
   if (format === "table" || format === "wide") {
     if (items.length === 0) return terminal.err(`${view.empty}\n`);
-    return terminal.out(`${formatTable(view.columns, items, { wide: format === "wide", head: true }).text}\n`);
+    const options = { wide: format === "wide", head: true, colours: hasColours(terminal) };
+    return terminal.out(`${formatTable(view.columns, items, options).text}\n`);
   }
   if (format === "name") return terminal.out(items.map((item) => `${plain(view.name(item))}\n`).join(""));
   return printJson(terminal, { apiVersion: "v1", kind: "List", items: items.map((item) => view.json(item)) }, format);
@@ -48,22 +51,37 @@ export async function printList<T>(
 /** Prints one object. */
 export async function printOne<T>(terminal: Terminal, view: View<T>, item: T, format: Format): Promise<void> {
   if (format === "json" || format === "yaml") return printJson(terminal, view.json(item), format);
-  return printList(terminal, view, [item], format);
+  await printList(terminal, view, [item], format);
+  if (format === "table" && terminal.interactive && view.detail) await terminal.out(`\n${view.detail(item)}\n`);
 }
 
 /** Prints the states of a watch, one after another: rows under one head, or a document each. */
-export function createWatchPrinter<T>(terminal: Terminal, view: View<T>, format: Format): (item: T) => Promise<void> {
+export interface WatchPrinter<T> {
+  /** Several at once stand in columns of one width. */
+  print(items: readonly T[]): Promise<void>;
+}
+
+/** `view` is asked anew for each print, because ages go on. */
+export function createWatchPrinter<T>(terminal: Terminal, view: () => View<T>, format: Format): WatchPrinter<T> {
   let widths: number[] | undefined;
-  return async (item) => {
-    if (format !== "table" && format !== "wide") return printOne(terminal, view, item, format);
-    const table = formatTable(view.columns, [item], {
-      wide: format === "wide",
-      head: !widths,
-      ...(widths && { widths }),
-    });
-    widths = table.widths;
-    await terminal.out(`${table.text}\n`);
+  return {
+    async print(items) {
+      if (items.length === 0) return;
+      if (format !== "table" && format !== "wide") {
+        for (const item of items) await printOne(terminal, view(), item, format);
+        return;
+      }
+      const options = { wide: format === "wide", head: !widths, colours: hasColours(terminal), widths };
+      const table = formatTable(view().columns, items, options);
+      widths = table.widths;
+      await terminal.out(`${table.text}\n`);
+    },
   };
+}
+
+/** Colours are for people: at a terminal, unless they said no. See https://no-color.org. */
+export function hasColours(terminal: Terminal): boolean {
+  return terminal.interactive && !terminal.env.NO_COLOR && terminal.env.TERM !== "dumb";
 }
 
 async function printJson(terminal: Terminal, value: JsonValue, format: "json" | "yaml"): Promise<void> {

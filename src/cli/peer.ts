@@ -1,11 +1,12 @@
 /** `fairlead peer`: the agents that this one is paired with. */
 
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import { collectList, collectPairs, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { createWatchPrinter, type Format, printList, printOne } from "./output.ts";
+import { type Format, printList, printOne } from "./output.ts";
 import { peerView } from "./views.ts";
+import { printWatch, watchPeers } from "./watch.ts";
 
 export function addPeerCommands(program: Command, context: CliContext): void {
   const { terminal } = context;
@@ -21,14 +22,12 @@ export function addPeerCommands(program: Command, context: CliContext): void {
           const { peers } = await client.peers.listPeers({}, { signal });
           return printList(terminal, peerView(Date.now()), peers, options.output);
         }
-        const print = createWatchPrinter(terminal, peerView(Date.now()), options.output);
-        for await (const { change } of client.watch.watch({ peers: true }, { signal })) {
-          if (change.case === "peer") await print(change.value);
-        }
+        const view = (): ReturnType<typeof peerView> => peerView(Date.now());
+        await printWatch(terminal, watchPeers(client, signal), { view, format: options.output });
       }),
     );
 
-  const get = peer.command("get <name>").description("one peer");
+  const get = peer.command("get <name>").description("one peer: its link, what it may do here, what it says of itself");
   get.addOption(outputOption()).action((name: string, options: { output: Format }) =>
     withAgent(get, context, async ({ client }, signal) => {
       const found = (await client.peers.getPeer({ name }, { signal })).peer;
@@ -48,11 +47,11 @@ export function addPeerCommands(program: Command, context: CliContext): void {
   );
 
   const label = peer
-    .command("label <name> <labels...>")
+    .command("label <name>")
+    .addArgument(new Argument("<labels...>").argParser(collectPairs))
     .description("set labels of a peer, as NAME=VALUE; NAME= removes one");
-  label.action((name: string, pairs: string[]) =>
+  label.action((name: string, labels: Record<string, string>) =>
     withAgent(label, context, async ({ client }, signal) => {
-      const labels = pairs.reduce<Record<string, string>>((all, pair) => collectPairs(pair, all), {});
       await client.peers.updatePeer({ name, labels }, { signal });
       await terminal.out(`${name} labelled\n`);
     }),

@@ -37,7 +37,8 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
 export function buildProgram(context: CliContext): Command {
   const program = new Command("fairlead")
     .description("Joins Kubernetes clusters as peers.")
-    .addOption(new Option("--server <url>", "the agent's console address").env("FAIRLEAD_SERVER"))
+    .version(context.version, "-V, --version", "the version of this program")
+    .addOption(new Option("--server <url>", "the agent's console address; also FAIRLEAD_SERVER"))
     .addOption(
       new Option("--token <token>", "an API token; better given as FAIRLEAD_TOKEN, which no process list shows"),
     )

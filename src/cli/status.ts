@@ -5,20 +5,23 @@ import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { printList } from "./output.ts";
-import { appState, appView, peerView } from "./views.ts";
+import { plain, sinceOf } from "./table.ts";
+import { appView, inviteView, peerView } from "./views.ts";
 
 export function addStatusCommands(program: Command, context: CliContext): void {
   const { terminal } = context;
   const status = program.command("status").description("this agent, its peers, and what needs you");
   status.action(() =>
     withAgent(status, context, async ({ client }, signal) => {
-      const [info, { peers }, { apps }] = await Promise.all([
+      const [info, { peers }, { apps }, { invites }] = await Promise.all([
         client.agent.getInfo({}, { signal }),
         client.peers.listPeers({}, { signal }),
         client.apps.listApps({}, { signal }),
+        client.peers.listInvites({}, { signal }),
       ]);
+      const now = Date.now();
       await terminal.out(
-        `${info.name}   fairlead ${info.version}   Kubernetes ${info.kubernetesVersion}   since ${info.startedAt}\n` +
+        `${info.name}   fairlead ${info.version}   Kubernetes ${info.kubernetesVersion}   up for ${sinceOf(info.startedAt, now)}\n` +
           `fingerprint ${info.fingerprint}\n` +
           `${info.url ? `peers dial ${info.url}` : "no URL of its own: it only dials out"}\n` +
           `${info.peersConnected} of ${info.peers} peers connected   ${info.appsReady} of ${info.apps} apps ready   ` +
@@ -26,21 +29,28 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       );
       const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
       const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
-      if (away.length === 0 && unwell.length === 0) return terminal.out("Nothing needs you.\n");
+      const waiting = invites.filter((invite) => invite.pending);
+      if (away.length + unwell.length + waiting.length === 0) return terminal.out("Nothing needs you.\n");
+      if (waiting.length > 0) {
+        await terminal.out("\nJoins that wait for you (fairlead invite accept ID, or deny):\n");
+        await printList(terminal, inviteView(now), waiting, "table");
+      }
       if (away.length > 0) {
         await terminal.out("\nPeers that are away:\n");
-        await printList(terminal, peerView(Date.now()), away, "table");
+        await printList(terminal, peerView(now), away, "table");
+        await tellWhy(away.map(({ metadata, status }) => [metadata?.name, status?.link?.message]));
       }
       if (unwell.length > 0) {
         await terminal.out("\nApps that are not Ready:\n");
-        await printList(terminal, appView(Date.now(), true), unwell, "table");
-        for (const app of unwell) {
-          if (app.status?.message)
-            await terminal.out(`  ${app.metadata?.name}: ${appState(app)}: ${app.status.message}\n`);
-        }
+        await printList(terminal, appView(now, ""), unwell, "table");
+        await tellWhy(unwell.map(({ metadata, status }) => [metadata?.name, status?.message]));
       }
     }),
   );
+
+  async function tellWhy(reasons: readonly (readonly (string | undefined)[])[]): Promise<void> {
+    for (const [name = "", message] of reasons) if (message) await terminal.out(`  ${name}: ${plain(message)}\n`);
+  }
 
   const version = program.command("version").description("the version of this program and of the agent");
   version.option("--client", "only of this program").action(async (options: { client?: boolean }) => {

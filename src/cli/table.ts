@@ -1,6 +1,6 @@
 /** Tables in kubectl's manner: upper-case heads, columns as wide as they must be, three spaces between. Pure. */
 
-import { stripVTControlCharacters } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 
 /** One column of a table of `T`. */
 export interface Column<T> {
@@ -9,27 +9,54 @@ export interface Column<T> {
   cell(row: T): string;
   /** Shown only with `-o wide`. */
   readonly wide?: boolean;
+  /** What the cell says of how things are; on a terminal it is its colour. */
+  tone?(row: T): Tone | undefined;
+}
+
+/** Well, not yet, or not well. */
+export type Tone = "good" | "waiting" | "bad";
+
+const colours = { good: "green", waiting: "yellow", bad: "red" } as const;
+
+export interface TableOptions {
+  readonly wide: boolean;
+  readonly head: boolean;
+  readonly colours?: boolean;
+  /** At least so wide, from an earlier part of the same table. */
+  readonly widths?: readonly number[] | undefined;
 }
 
 /** The lines of a table, without a last line feed. Control characters in cells are removed: they come from peers. */
 export function formatTable<T>(
   columns: readonly Column<T>[],
   rows: readonly T[],
-  options: { wide: boolean; head: boolean; widths?: readonly number[] },
+  options: TableOptions,
 ): { text: string; widths: number[] } {
   const shown = columns.filter((column) => options.wide || !column.wide);
   const cells = rows.map((row) => shown.map((column) => plain(column.cell(row)) || "<none>"));
-  if (options.head) cells.unshift(shown.map((column) => column.head));
   const widths = shown.map((column, index) =>
-    Math.max(options.widths?.[index] ?? 0, column.head.length, ...cells.map((row) => row[index]?.length ?? 0)),
+    cells.reduce(
+      (widest, row) => Math.max(widest, row[index]?.length ?? 0),
+      Math.max(options.widths?.[index] ?? 0, column.head.length),
+    ),
   );
-  const lines = cells.map((row) =>
-    row
-      .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
-      .join("   ")
-      .trimEnd(),
-  );
-  return { text: lines.join("\n"), widths };
+  const line = (texts: readonly string[], tones: readonly (Tone | undefined)[]): string => {
+    const padded = texts.map((text, index) => (index === texts.length - 1 ? text : text.padEnd(widths[index] ?? 0)));
+    return padded.map((text, index) => (options.colours ? paint(tones[index], text) : text)).join("   ");
+  };
+  const lines = rows.map((row, index) => {
+    const tones = shown.map((column) => column.tone?.(row));
+    return line(cells[index] ?? [], tones);
+  });
+  if (options.head) {
+    const heads = shown.map((column) => column.head);
+    lines.unshift(line(heads, []));
+  }
+  return { text: lines.map((text) => text.trimEnd()).join("\n"), widths };
+}
+
+function paint(tone: Tone | undefined, text: string): string {
+  return tone ? styleText(colours[tone], text, { validateStream: false }) : text;
 }
 
 /** Text of unknown origin as one harmless line. */
@@ -48,4 +75,10 @@ export function formatAge(ms: number): string {
   if (hours < 8) return minutes % 60 === 0 ? `${hours}h` : `${hours}h${minutes % 60}m`;
   if (hours < 48) return `${hours}h`;
   return `${Math.floor(hours / 24)}d`;
+}
+
+/** How long ago a time was, as an age; empty when there is no time. */
+export function sinceOf(time: string | undefined, now: number): string {
+  const at = Date.parse(time ?? "");
+  return Number.isNaN(at) ? "" : formatAge(now - at);
 }

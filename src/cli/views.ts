@@ -6,20 +6,22 @@ import type { ObjectMeta } from "../gen/fairlead/console/v1/object_pb.ts";
 import type { Invite, Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PeerSpecSchema, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { RemoteAppSpecSchema, RemoteAppStatusSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { appDetail } from "./app-detail.ts";
 import type { View } from "./output.ts";
-import { formatAge } from "./table.ts";
+import { peerDetail } from "./peer-detail.ts";
+import { formatAge, sinceOf, type Tone } from "./table.ts";
 
 const apiVersion = "fairlead.dev/v1alpha1";
 
-/** RemoteApps. `now` is in milliseconds since 1970; `withNamespace` adds the column that `--all-namespaces` needs. */
-export function appView(now: number, withNamespace: boolean): View<App> {
+/** RemoteApps. `now` is in milliseconds since 1970; `namespace` is where was looked, empty for everywhere. */
+export function appView(now: number, namespace: string): View<App> {
   return {
     name: (app) => `remoteapp.fairlead.dev/${app.metadata?.name ?? ""}`,
     columns: [
-      ...(withNamespace ? [{ head: "NAMESPACE", cell: (app: App) => app.metadata?.namespace ?? "" }] : []),
+      ...(namespace === "" ? [{ head: "NAMESPACE", cell: (app: App) => app.metadata?.namespace ?? "" }] : []),
       { head: "NAME", cell: (app) => app.metadata?.name ?? "" },
       { head: "PEER", cell: (app) => app.spec?.peer ?? "" },
-      { head: "STATUS", cell: appState },
+      { head: "STATUS", cell: (app) => appState(app, now), tone: appTone },
       { head: "READY", cell: (app) => `${app.status?.readyReplicas ?? 0}/${app.spec?.replicas ?? 1}` },
       { head: "AGE", cell: (app) => ageOf(app.metadata, now) },
       { head: "REASON", cell: (app) => app.status?.reason ?? "" },
@@ -33,15 +35,25 @@ export function appView(now: number, withNamespace: boolean): View<App> {
       ...(app.spec && { spec: toJson(RemoteAppSpecSchema, app.spec) }),
       ...(app.status && { status: toJson(RemoteAppStatusSchema, app.status) }),
     }),
-    empty: "No apps found. Deploy one with `fairlead app deploy NAME --peer PEER --image IMAGE`.",
+    empty:
+      namespace === ""
+        ? "No apps found in any namespace. Deploy one with `fairlead app deploy NAME --peer PEER --image IMAGE`."
+        : `No apps found in namespace ${namespace}. -A looks in all of them.`,
+    detail: (app) => appDetail(app, now),
   };
 }
 
-/** The phase, and that it is old news when the link is down. */
-export function appState(app: App): string {
+/** The phase, and for how long it has been unknown when the link is down. */
+export function appState(app: App, now: number): string {
   if (app.metadata?.deletedAt) return "Deleting";
   const phase = app.status?.phase || "Pending";
-  return app.status?.unknownSince ? `${phase} (as of ${app.status.unknownSince})` : phase;
+  const since = phase === "Unknown" ? sinceOf(app.status?.unknownSince, now) : "";
+  return since ? `Unknown (${since})` : phase;
+}
+
+function appTone(app: App): Tone {
+  if (app.status?.phase === "Ready" && !app.metadata?.deletedAt) return "good";
+  return ["Degraded", "Denied", "Unknown"].includes(app.status?.phase ?? "") ? "bad" : "waiting";
 }
 
 /** Peers. */
@@ -50,7 +62,7 @@ export function peerView(now: number): View<Peer> {
     name: (peer) => `peer.fairlead.dev/${peer.metadata?.name ?? ""}`,
     columns: [
       { head: "NAME", cell: (peer) => peer.metadata?.name ?? "" },
-      { head: "LINK", cell: (peer) => peer.status?.link?.state ?? "Unknown" },
+      { head: "LINK", cell: (peer) => peer.status?.link?.state ?? "Unknown", tone: peerTone },
       { head: "SINCE", cell: (peer) => sinceOf(peer.status?.link?.since, now) },
       { head: "ROUND-TRIP", cell: (peer) => roundTrip(peer) },
       { head: "VERSION", cell: (peer) => peer.status?.version ?? "" },
@@ -58,6 +70,7 @@ export function peerView(now: number): View<Peer> {
       { head: "AGE", cell: (peer) => ageOf(peer.metadata, now) },
       { head: "URL", cell: (peer) => peer.spec?.url ?? "", wide: true },
       { head: "FINGERPRINT", cell: (peer) => peer.spec?.fingerprint ?? "", wide: true },
+      { head: "MESSAGE", cell: (peer) => peer.status?.link?.message ?? "", wide: true },
     ],
     json: (peer) => ({
       apiVersion,
@@ -67,7 +80,13 @@ export function peerView(now: number): View<Peer> {
       ...(peer.status && { status: toJson(PeerStatusSchema, peer.status) }),
     }),
     empty: "No peers. Run `fairlead invite` here and `fairlead join` on the other cluster.",
+    detail: (peer) => peerDetail(peer, now),
   };
+}
+
+function peerTone(peer: Peer): Tone {
+  const state = peer.status?.link?.state;
+  return state === "Connected" ? "good" : state === "Connecting" ? "waiting" : "bad";
 }
 
 /** Invites that can still be used. */
@@ -140,11 +159,6 @@ function metadataJson(metadata: ObjectMeta | undefined): JsonObject {
 
 function ageOf(metadata: ObjectMeta | undefined, now: number): string {
   return sinceOf(metadata?.createdAt, now);
-}
-
-function sinceOf(time: string | undefined, now: number): string {
-  const at = Date.parse(time ?? "");
-  return Number.isNaN(at) ? "" : formatAge(now - at);
 }
 
 function roundTrip(peer: Peer): string {

@@ -1,9 +1,11 @@
 /** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
 
+import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
+import { KubeError } from "../../kube/errors.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import { toApp } from "./object.ts";
 
@@ -38,9 +40,10 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
   const { kube } = deps;
 
   async function find(ref: ObjectRef | undefined, signal: AbortSignal): Promise<RemoteApp> {
-    const found = await kube.get(remoteApps, required(ref), signal);
+    const wanted = required(ref);
+    const found = await kube.get(remoteApps, wanted, signal);
     if (found) return found;
-    throw new ConnectError(`there is no RemoteApp ${ref?.namespace}/${ref?.name}`, Code.NotFound);
+    throw noSuchApp(wanted);
   }
 
   return {
@@ -71,7 +74,7 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
     async deployApp({ ref, spec, labels, annotations, dryRun }, { signal }) {
       const { namespace, name } = required(ref);
       const before = await kube.get(remoteApps, { namespace, name }, signal);
-      const metadata = { namespace, name, labels, annotations };
+      const metadata = { namespace, name, labels, annotations: peoplesOwn(annotations) };
       const applied = await kube.apply(
         remoteApps,
         { metadata, ...(spec && { spec }) },
@@ -83,8 +86,12 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
 
     async scaleApp({ ref, replicas }, { signal }) {
       const { namespace, name } = required(ref);
-      const app = await kube.mergePatch(remoteApps, { namespace, name }, { spec: { replicas } }, signal);
-      return { app: toApp(app) };
+      try {
+        const app = await kube.mergePatch(remoteApps, { namespace, name }, { spec: { replicas } }, signal);
+        return { app: toApp(app) };
+      } catch (error) {
+        throw error instanceof KubeError && error.status === 404 ? noSuchApp({ namespace, name }) : error;
+      }
     },
 
     async deleteApp({ ref }, { signal }) {
@@ -113,7 +120,24 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
 
 function outcomeOf(before: RemoteApp | undefined, after: RemoteApp): Outcome {
   if (!before) return Outcome.CREATED;
-  return before.metadata.generation === after.metadata.generation ? Outcome.UNCHANGED : Outcome.CONFIGURED;
+  const isSame = isDeepStrictEqual(shape(before), shape(after));
+  return isSame ? Outcome.UNCHANGED : Outcome.CONFIGURED;
+}
+
+/** What a person says of an app; the rest is the agents' and the API server's. */
+function shape({ metadata }: RemoteApp): object {
+  const { generation, labels = {}, annotations = {} } = metadata;
+  return { generation, labels, annotations: peoplesOwn(annotations) };
+}
+
+/** Without the agent's own notes, which stand in what was once printed and deployed again. */
+function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const own = Object.entries(annotations).filter(([key]) => !key.startsWith("fairlead.dev/"));
+  return Object.fromEntries(own);
+}
+
+function noSuchApp({ namespace, name }: { namespace: string; name: string }): ConnectError {
+  return new ConnectError(`there is no RemoteApp ${namespace}/${name}; see: fairlead app list -A`, Code.NotFound);
 }
 
 /** Validation has refused requests without it; this tells the compiler. */

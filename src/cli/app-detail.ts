@@ -1,0 +1,77 @@
+/** One app in words, for a person at a terminal: why it is as it is, its pods and its conditions. Pure. */
+
+import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import type { AppPod } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
+import type { Condition } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
+import { type Column, formatTable, plain, sinceOf } from "./table.ts";
+
+/** Lines without a last line feed. `now` is in milliseconds since 1970. */
+export function appDetail({ spec, status }: App, now: number): string {
+  const ports = (spec?.ports ?? []).map(
+    ({ name, containerPort, appProtocol }) => `${name ? `${name}:` : ""}${containerPort}/${appProtocol ?? "http"}`,
+  );
+  const heard = sinceOf(status?.lastHeardAt, now);
+  const facts = [
+    ["Message", status?.message],
+    ["Image", spec?.image],
+    ["Ports", ports.join(", ")],
+    ["Runs in", status?.hostNamespace && `namespace ${status.hostNamespace} at ${status.peer ?? spec?.peer ?? "?"}`],
+    ["Heard of", heard && `${heard} ago`],
+  ];
+  const parts = [factLines(facts)];
+  if (status && status.pods.length > 0)
+    parts.push(indented(podTable(status.pods, now)), ...status.pods.flatMap(lastLines));
+  if (status && status.conditions.length > 0)
+    parts.push(indented(conditionTable(status.conditions, now, status.message)));
+  return parts.filter(Boolean).join("\n\n");
+}
+
+/** Names and values below one another; those without a value are left out. */
+export function factLines(facts: readonly (readonly (string | undefined)[])[]): string {
+  const known = facts.filter(([, value]) => value);
+  const width = Math.max(0, ...known.map(([name]) => name?.length ?? 0));
+  return known.map(([name = "", value = ""]) => `  ${name.padEnd(width)}   ${plain(value)}`).join("\n");
+}
+
+/** The table of an object's conditions; `said` is a message that stands above it and need not be repeated. */
+export function conditionTable(conditions: readonly Condition[], now: number, said?: string): string {
+  const columns: Column<Condition>[] = [
+    { head: "CONDITION", cell: ({ type }) => type ?? "" },
+    { head: "IS", cell: ({ status }) => status ?? "" },
+    { head: "FOR", cell: ({ lastTransitionTime }) => sinceOf(lastTransitionTime, now) },
+    { head: "BECAUSE", cell: ({ reason, message }) => because(reason, message === said ? "" : message) },
+  ];
+  return formatTable(columns, conditions, { wide: false, head: true }).text;
+}
+
+/** The same lines, two spaces to the right. */
+export function indented(text: string): string {
+  return text.replace(/^(?=.)/gm, "  ");
+}
+
+function podTable(pods: readonly AppPod[], now: number): string {
+  const columns: Column<AppPod>[] = [
+    { head: "POD", cell: ({ name }) => name ?? "" },
+    { head: "PHASE", cell: ({ phase }) => phase ?? "" },
+    { head: "READY", cell: ({ ready }) => (ready ? "yes" : "no") },
+    { head: "RESTARTS", cell: ({ restarts }) => String(restarts ?? 0) },
+    { head: "STARTED", cell: ({ startedAt }) => sinceOf(startedAt, now) },
+    { head: "BECAUSE", cell: ({ reason, message }) => because(reason, message) },
+  ];
+  return formatTable(columns, pods, { wide: false, head: true }).text;
+}
+
+function because(reason: string | undefined, message: string | undefined): string {
+  return [reason, message].filter(Boolean).join(": ");
+}
+
+/** What a crashing pod printed before its end. */
+function lastLines({ name, lastLines: text, exitCode }: AppPod): string[] {
+  if (!text) return [];
+  const ended = exitCode === undefined ? "" : ` before it ended with ${exitCode}`;
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => `    ${plain(line)}`);
+  return [`  The last lines of ${plain(name ?? "")}${ended}:\n${lines.join("\n")}`];
+}

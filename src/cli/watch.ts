@@ -1,0 +1,69 @@
+/** What `--watch` prints: what is there now, then each change, until Ctrl-C. */
+
+import type { FairleadClient } from "../client/index.ts";
+import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
+import type { Terminal } from "./context.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { createWatchPrinter, type Format, type View } from "./output.ts";
+
+/** One thing that a watch heard. */
+export type Heard<T> =
+  | { readonly kind: "now"; readonly item: T }
+  | { readonly kind: "gone"; readonly name: string }
+  /** All that was there at the start has been told. */
+  | { readonly kind: "synced" };
+
+/** Apps of a namespace, of all when it is empty, or one of them. */
+export async function* watchApps(
+  client: FairleadClient,
+  wanted: { readonly namespace: string; readonly name?: string },
+  signal: AbortSignal,
+): AsyncGenerator<Heard<App>> {
+  const { namespace, name } = wanted;
+  for await (const { change } of client.watch.watch({ apps: true, namespace }, { signal })) {
+    if (change.case === "synced") yield { kind: "synced" };
+    if (change.case === "app" && (name === undefined || change.value.metadata?.name === name)) {
+      yield { kind: "now", item: change.value };
+    }
+    if (change.case === "appGone" && (name === undefined || change.value.name === name)) {
+      yield {
+        kind: "gone",
+        name: namespace === "" ? `${change.value.namespace}/${change.value.name}` : change.value.name,
+      };
+    }
+  }
+}
+
+/** All peers. */
+export async function* watchPeers(client: FairleadClient, signal: AbortSignal): AsyncGenerator<Heard<Peer>> {
+  for await (const { change } of client.watch.watch({ peers: true }, { signal })) {
+    if (change.case === "synced") yield { kind: "synced" };
+    if (change.case === "peer") yield { kind: "now", item: change.value };
+    if (change.case === "peerGone") yield { kind: "gone", name: change.value };
+  }
+}
+
+/** Prints what is heard; `untilGone` ends it with the first thing that goes. */
+export async function printWatch<T>(
+  terminal: Terminal,
+  heard: AsyncIterable<Heard<T>>,
+  options: { view: () => View<T>; format: Format; untilGone?: boolean; only?: (item: T) => boolean },
+): Promise<void> {
+  const printer = createWatchPrinter(terminal, options.view, options.format);
+  let first: T[] | undefined = [];
+  for await (const event of heard) {
+    if (event.kind === "synced" && first) {
+      if (first.length === 0) terminal.err(`${options.view().empty}\n`);
+      await printer.print(first);
+      first = undefined;
+    } else if (event.kind === "now" && options.only?.(event.item) !== false) {
+      if (first) first.push(event.item);
+      else await printer.print([event.item]);
+    } else if (event.kind === "gone") {
+      terminal.err(`${event.name} is gone\n`);
+      if (options.untilGone) return;
+    }
+  }
+  throw new CliError("the agent ended the watch", { code: exitCode.unavailable });
+}
