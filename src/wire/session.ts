@@ -5,34 +5,33 @@
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import {
   AckSchema,
   CloseSchema,
-  DialSchema,
   type Frame,
   GoAwaySchema,
   type Hello,
-  type Open,
-  RpcSchema,
   UnsupportedSchema,
 } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import { Carrier } from "./carrier.ts";
 import type { FrameReader } from "./decoder.ts";
 import { awaitDial } from "./dial.ts";
-import { encodeFrame, type FrameKind, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
-import { writeHeaders } from "./headers.ts";
+import { encodeFrame, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
 import { type LocalHello, localHello, type RemoteHello, readHello, type Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { type DialOptions, type OpenRequest, writeOpen } from "./outgoing.ts";
 import { type CloseReason, DialError, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
+import { Receipts } from "./receipts.ts";
 import { Priority } from "./scheduler.ts";
 import type { Stream } from "./stream.ts";
 import { type StreamCounts, Streams } from "./streams.ts";
 
 export type { LocalHello, RemoteHello, Side } from "./hello.ts";
 export type { IncomingDial, IncomingRpc, IncomingStream } from "./incoming.ts";
+export type { DialOptions, OpenRequest } from "./outgoing.ts";
 
 export interface SessionOptions {
   /** An authenticated byte stream, owned by the session from now on. */
@@ -50,21 +49,6 @@ export interface SessionOptions {
    * wait. Never called before whoever awaits `openSession` has had its turn.
    */
   accept(incoming: IncomingStream): void;
-}
-
-/** What is opened: a call or a connection. */
-export type OpenRequest = { readonly priority?: Priority } & (
-  | { readonly rpc: { readonly path: string; readonly headers?: Headers } }
-  | { readonly dial: { readonly target: Target; readonly metadata?: Headers } }
-);
-
-export interface DialOptions {
-  /** Normal unless said. */
-  readonly priority?: Priority;
-  /** Gives the dial up; without meaning once it has succeeded. */
-  readonly signal?: AbortSignal;
-  /** Remarks for the other end's audit log. */
-  readonly metadata?: Headers;
 }
 
 /** How and why a session ended. */
@@ -103,9 +87,6 @@ export interface Session {
 }
 
 const defaultDrainMs = 30_000;
-/** Counted bytes after which an Ack is sent, and how long one may be owed. */
-const ackBytes = 256 * 1024;
-const ackMs = 10_000;
 /** Kinds that are answered with Unsupported, at most; more in one session are skipped in silence. */
 const maxUnsupported = 32;
 
@@ -166,15 +147,19 @@ class OpenSession implements Session, FrameReader {
   #drained: (() => void) | undefined;
   #goingAway: StreamError | undefined;
   readonly #unsupported = new Set<number>();
-  /** Counted frames that have come, and what of them is not acknowledged. */
-  #received = 0;
-  #unackedBytes = 0;
-  #ackTimer: Timer | undefined;
+  readonly #receipts: Receipts;
 
   constructor(o: SessionOptions, opened: (session: Session) => void) {
     this.#o = o;
     this.#opened = opened;
     this.#limits = { ...defaultLimits, ...o.limits };
+    this.#receipts = new Receipts({
+      clock: o.clock,
+      acknowledge: (received) => {
+        const value = create(AckSchema, { received: BigInt(received) });
+        this.#up?.streams.answer(encodeFrame(0, { case: "ack", value }));
+      },
+    });
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -209,7 +194,7 @@ class OpenSession implements Session, FrameReader {
   open(request: OpenRequest): Stream {
     if (this.#end !== undefined) throw endError(this.#end);
     if (this.#goingAway !== undefined) throw this.#goingAway;
-    return this.#mustBeUp().streams.open(openOf(request), request.priority ?? Priority.NORMAL);
+    return this.#mustBeUp().streams.open(writeOpen(request), request.priority ?? Priority.NORMAL);
   }
 
   dial(target: Target, options: DialOptions = {}): Promise<Duplex> {
@@ -257,7 +242,7 @@ class OpenSession implements Session, FrameReader {
 
   data(stream: number, pieces: readonly Uint8Array[], bytes: number): void {
     if (this.#up === undefined) throw notHello();
-    this.#count(bytes);
+    this.#receipts.count(bytes);
     this.#up.streams.data(stream, pieces, bytes);
   }
 
@@ -269,7 +254,7 @@ class OpenSession implements Session, FrameReader {
       return;
     }
     const number = kindNumber(frame);
-    if (kindCounts(number)) this.#count(bytes);
+    if (kindCounts(number)) this.#receipts.count(bytes);
     if (kindIsOfStream(number) && frame.stream > 0n) {
       this.#up.streams.frame(Number(frame.stream), kind);
       return;
@@ -344,24 +329,6 @@ class OpenSession implements Session, FrameReader {
     this.#mustBeUp().streams.answer(frame);
   }
 
-  #count(bytes: number): void {
-    this.#received += 1;
-    this.#unackedBytes += bytes;
-    if (this.#unackedBytes >= ackBytes) this.#ack();
-    else if (this.#ackTimer === undefined) {
-      this.#ackTimer = this.#o.clock.after(ackMs, () => this.#ack());
-      this.#ackTimer.unref?.();
-    }
-  }
-
-  #ack(): void {
-    this.#ackTimer?.cancel();
-    this.#ackTimer = undefined;
-    this.#unackedBytes = 0;
-    const kind: FrameKind = { case: "ack", value: create(AckSchema, { received: BigInt(this.#received) }) };
-    this.#mustBeUp().streams.answer(encodeFrame(0, kind));
-  }
-
   // ---- what goes to it ----
 
   #pull(out: Uint8Array[], budget: number): number {
@@ -379,7 +346,7 @@ class OpenSession implements Session, FrameReader {
   #finish(end: SessionEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#ackTimer?.cancel();
+    this.#receipts.close();
     this.#drained?.();
     this.#carrier.finish(end.by === "us" ? this.#lastWords(end) : undefined);
     this.#up?.streams.cutAll(endError(end));
@@ -397,15 +364,6 @@ class OpenSession implements Session, FrameReader {
     if (this.#up === undefined) throw new Error("The session is not open yet.");
     return this.#up;
   }
-}
-
-function openOf(request: OpenRequest): Open["what"] {
-  if ("rpc" in request) {
-    const { path, headers } = request.rpc;
-    return { case: "rpc", value: create(RpcSchema, { path, headers: writeHeaders(headers) }) };
-  }
-  const { target, metadata } = request.dial;
-  return { case: "dial", value: create(DialSchema, { target, metadata: writeHeaders(metadata) }) };
 }
 
 function endError(end: SessionEnd): StreamError {

@@ -9,6 +9,7 @@ import { DialError, Reason, StreamError } from "../../src/wire/reason.ts";
 import { Priority } from "../../src/wire/scheduler.ts";
 import type { IncomingDial, IncomingStream } from "../../src/wire/session.ts";
 import { openPair, service, serviceName, until } from "./pair.ts";
+import { dataFrame, openFrame, openRaw } from "./raw-peer.ts";
 
 /** Accepts every dial and hands it over. */
 function acceptor(): { accept(incoming: IncomingStream): void; next(): Promise<Duplex> } {
@@ -232,6 +233,46 @@ suite("dialled streams", () => {
       near.end();
       await pair.close();
     }
+  });
+
+  test("credit is given back when bytes are consumed, not when they arrive", async () => {
+    let far: Duplex | undefined;
+    const { peer } = await openRaw({
+      accept: (incoming) => {
+        if (incoming.kind === "dial") far = incoming.accept();
+      },
+    });
+    peer.send(openFrame(1), dataFrame(1, new Uint8Array(65_536)), dataFrame(1, new Uint8Array(65_536)));
+    await peer.hear("head");
+    await until(() => far?.readableLength === 65_536, "the first frame is there to be read");
+    // Whatever is sent before the answer to a ping that follows has come before it.
+    peer.send({ kind: { case: "ping", value: { id: 9n } } });
+    await peer.hear("pong");
+    assert.equal(
+      peer.heard.some((frame) => frame.kind.case === "credit"),
+      false,
+    );
+    far?.resume();
+    let given = 0n;
+    while (given < 131_072n) given += (await peer.hear("credit")).kind.value.bytes;
+    assert.equal(given, 131_072n);
+  });
+
+  test("bytes that came while earlier ones waited are there as soon as those are read", async () => {
+    const { pair, near, far } = await dialled();
+    const arrived = (bytes: number) => until(() => pair.low.stats().bytesIn >= bytes, "it has arrived");
+    // In the mode where Node reads nothing by itself.
+    near.on("readable", () => undefined);
+    for (const letter of ["a", "b", "c"]) {
+      const before = pair.low.stats().bytesIn;
+      far.write(letter);
+      await arrived(before + 1);
+      for (let i = 0; i < 5; i++) await new Promise(setImmediate);
+    }
+    let got = "";
+    for (let part = near.read(); part !== null; part = near.read()) got += String(part);
+    assert.equal(got, "abc");
+    await pair.close();
   });
 
   test("1 GiB flows through a dialled stream over a socket in constant memory", async () => {

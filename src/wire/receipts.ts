@@ -1,0 +1,45 @@
+import type { Clock, Timer } from "../base/clock.ts";
+
+/** What the other end is told at the latest: after so many bytes of counted frames, or so long after the first of them. */
+const atBytes = 256 * 1024;
+const atMs = 10_000;
+
+export interface ReceiptsDeps {
+  readonly clock: Clock;
+  /** Sends an Ack. */
+  acknowledge(received: number): void;
+}
+
+/** Counts the frames that have come, of those that count, and acknowledges them now and then. */
+export class Receipts {
+  readonly #deps: ReceiptsDeps;
+  #received = 0;
+  #owedBytes = 0;
+  #timer: Timer | undefined;
+
+  constructor(deps: ReceiptsDeps) {
+    this.#deps = deps;
+  }
+
+  /** One more has come, with so many bytes. */
+  count(bytes: number): void {
+    this.#received += 1;
+    this.#owedBytes += bytes;
+    if (this.#owedBytes >= atBytes) this.#acknowledge();
+    else if (this.#timer === undefined) {
+      this.#timer = this.#deps.clock.after(atMs, () => this.#acknowledge());
+      this.#timer.unref?.();
+    }
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #acknowledge(): void {
+    this.close();
+    this.#owedBytes = 0;
+    this.#deps.acknowledge(this.#received);
+  }
+}
