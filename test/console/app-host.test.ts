@@ -64,6 +64,7 @@ describe("an app's host", () => {
     const at = (label: string) => world.ask("/", { headers: { host: `${label}.localhost:${world.port}`, cookie } });
     assert.equal((await at("web-shop-http")).status, 200);
     assert.equal((await at("other-shop-http")).status, 401);
+    assert.equal((await at(`web-shop-${web.ports[0]?.number}`)).status, 401, "the same app by its other name");
     world.show({ ...web, uid: "another" });
     assert.equal((await at("web-shop-http")).status, 401);
   });

@@ -37,17 +37,13 @@ describe("host names of apps", () => {
 
   test("cannot be taken by somebody who calls a port like another's hash", () => {
     const victim = app("shop", "web", [{ name: "http", number: 80 }]);
-    const twin = app("shop-http".slice(5), "web-shop", [{ number: 1 }]);
-    const long = indexHostNames([victim, app("shop", "web", [{ name: "http", number: 81 }])]);
-    assert.ok(long);
-    const hashed = indexHostNames([victim, { ...twin, namespace: "http", ports: [] }, app("shop", "web.", [])]);
-    assert.equal(hashed.labelOf(only(victim)), "web-shop-http");
-    // The hashed name of the victim, as everybody can compute it, is claimed as a plain one.
-    const clash = indexHostNames([victim, app("http", "web-shop", [{ name: "", number: 80 }]), victim]);
-    const label = clash.labelOf(only(victim));
+    const rival = app("http", "web-shop", [{ name: "", number: 80 }]);
+    const shared = app("shop", "web", [{ name: "http", number: 81 }]);
+    // Two ports of one readable name: both get their hashed one, which everybody can compute.
+    const label = indexHostNames([victim, { ...shared, uid: "other" }]).labelOf(only(victim));
     const hash = label.slice(label.lastIndexOf("-") + 1);
     const thief = app("shop-http", "web", [{ name: hash, number: 7 }]);
-    const names = indexHostNames([victim, thief]);
+    const names = indexHostNames([victim, rival, thief]);
     assert.equal(names.find(label)?.app, victim);
     assert.notEqual(names.labelOf(only(thief)), label);
     assert.equal(names.find(names.labelOf(only(thief)))?.app, thief);

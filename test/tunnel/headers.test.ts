@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { cookieValues, type RequestRules, requestHeaders, responseHeaders } from "../../src/tunnel/headers.ts";
+import {
+  cookieValues,
+  type RequestRules,
+  requestHeaders,
+  responseHeaders,
+  trailerPairs,
+} from "../../src/tunnel/headers.ts";
 
 const rules: RequestRules = {
   arrival: { scheme: "https", host: "web.example:8000", clientAddress: "::1" },
@@ -90,6 +96,43 @@ describe("request headers", () => {
 
 describe("response headers", () => {
   const answer = { consoleCookies: ["fairlead-app"], host: "web.example" };
+
+  test("lose what Connection names, but for what the message means", () => {
+    const raw = [
+      "Connection",
+      "x-a, content-type, content-length",
+      "X-A",
+      "1",
+      "Content-Type",
+      "text/html",
+      "Content-Length",
+      "5",
+    ];
+    assert.deepEqual(responseHeaders(raw, answer), ["Content-Type", "text/html", "Content-Length", "5"]);
+    const both = ["Transfer-Encoding", "chunked", "Content-Length", "5"];
+    assert.deepEqual(responseHeaders(both, answer), [], "of two lengths the parser went by the chunks");
+  });
+
+  test("come after a body only when they change nothing that was said before it", () => {
+    const raw = [
+      "X-Sum",
+      "1",
+      "Content-Length",
+      "9",
+      "Set-Cookie",
+      "a=1",
+      "X-Forwarded-For",
+      "6.6.6.6",
+      "Connection",
+      "x",
+      "grpc-status",
+      "0",
+    ];
+    assert.deepEqual(trailerPairs(raw), [
+      ["X-Sum", "1"],
+      ["grpc-status", "0"],
+    ]);
+  });
 
   test("set no cookie that reaches beyond the app", () => {
     const set = (value: string): boolean => responseHeaders(["Set-Cookie", value], answer).length > 0;
