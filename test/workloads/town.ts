@@ -188,18 +188,27 @@ export class Town {
     }
   }
 
+  /** Stops an agent, moving the clock for what waits on it. */
+  async stop(name: string): Promise<void> {
+    await this.#during(this.agent(name).stop());
+  }
+
   async close(): Promise<void> {
     for (const key of [...this.#pairs.keys()]) {
       const [a = "", b = ""] = key.split(" ");
       await this.cut(a, b);
     }
-    const stopping = Promise.all([...this.#agents.values()].map((agent) => agent.stop()));
-    let stopped = false;
-    void stopping.finally(() => {
-      stopped = true;
+    await this.#during(Promise.all([...this.#agents.values()].map((agent) => agent.stop())));
+  }
+
+  async #during(work: Promise<unknown>): Promise<void> {
+    let isDone = false;
+    const done = work.finally(() => {
+      isDone = true;
     });
-    while (!stopped) await this.clock.advance(100);
-    await stopping;
+    done.catch(() => undefined); // Awaited below.
+    while (!isDone) await this.clock.advance(100);
+    await done;
   }
 }
 
