@@ -13,6 +13,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import { type Authenticator, requirePrincipal } from "./auth/authenticator.ts";
+import { guardRouter } from "./auth/guarded-router.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
@@ -61,9 +62,9 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const stopApi = new AbortController();
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
+  const guards = [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])];
   const api = {
-    routes: deps.routes,
-    interceptors: [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])],
+    routes: (router: ConnectRouter): void => deps.routes(guardRouter(router, guards)),
     readMaxBytes: maxMessageBytes,
     shutdownSignal: stopApi.signal,
   };

@@ -4,7 +4,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { principalKey } from "../../src/console/auth/principal.ts";
 import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
@@ -65,6 +65,25 @@ describe("the API", () => {
       clients(world).apps.openApp({ ref: { namespace: "../x", name: "y" } }),
       is(Code.InvalidArgument),
     );
+  });
+
+  test("is guarded although a service brings interceptors of its own, which run after the guards", async () => {
+    const ran: string[] = [];
+    const own: Interceptor = (next) => (request) => {
+      ran.push(request.contextValues.get(principalKey)?.name ?? "nobody");
+      return next(request);
+    };
+    await using world = await startConsole({
+      routes(router) {
+        router.service(AppService, { openApp: () => ({ url: "x" }) }, { interceptors: [own] });
+        router.rpc(PodService.method.logs, () => assert.fail("reached"), { interceptors: [] });
+      },
+    });
+    await assert.rejects(clients(world, {}).apps.openApp({ ref }), is(Code.Unauthenticated));
+    const lines = clients(world, {}).pods.logs({ app: ref })[Symbol.asyncIterator]();
+    await assert.rejects(lines.next(), is(Code.Unauthenticated));
+    assert.equal((await clients(world).apps.openApp({ ref })).url, "x");
+    assert.deepEqual(ran, ["admin"]);
   });
 
   test("streams: the first message comes before the last, and who leaves ends the handler", async () => {
