@@ -17,7 +17,8 @@ export function scaleOf(resource: Resource, object: KubeObject): KubeObject {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
     metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-    spec: { replicas: at(object, ...fields(scale.specReplicasPath)) ?? 0 },
+    // A Scale leaves zero out.
+    spec: { replicas: at(object, ...fields(scale.specReplicasPath)) || undefined },
     status: {
       replicas: at(object, ...fields(scale.statusReplicasPath)) ?? 0,
       ...(selector === undefined ? {} : { selector: selectorText(selector) }),

@@ -4,6 +4,7 @@ import { jsonPatch } from "../patch/json-patch.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMerge } from "../patch/strategic-merge.ts";
 import type { DeleteOptions, Registry, WriteOptions } from "../registry/registry.ts";
+import { checkName } from "../registry/transition.ts";
 import { type Resource, storeKey } from "../resource.ts";
 import { badRequest, invalid, noSuchPath, unsupportedMediaType } from "../status-error.ts";
 import { filterOf } from "./filter.ts";
@@ -37,6 +38,7 @@ export async function handleUpdate(
   const body = await readWritten(request, jsonOrYaml);
   const o = optionsOf(request, target);
   const { namespace, name = "" } = target;
+  checkName(body, name);
   const change = (live: KubeObject): unknown => {
     if (target.subresource === "scale") return withScale(resource, live, body);
     const hasVersion = isObject(body) && isObject(body.metadata) && body.metadata.resourceVersion;

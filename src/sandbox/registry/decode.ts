@@ -4,7 +4,7 @@ import { clone, isObject, type JsonObject } from "../json.ts";
 import { apiVersionOf, type Resource } from "../resource.ts";
 import { applyDefaults } from "../schema/defaults.ts";
 import { dropForbiddenNulls, dropNulls, prune } from "../schema/prune.ts";
-import { checkRules } from "../schema/rules.ts";
+import { checkRules, hasRules } from "../schema/rules.ts";
 import type { Definitions } from "../schema/schema.ts";
 import { validate } from "../schema/validate.ts";
 import { badRequest, type Cause, invalid } from "../status-error.ts";
@@ -55,8 +55,13 @@ export function decode(
   return object;
 }
 
-/** Fills in, in place, what the writer left to the server. */
+/** Fills in, in place, what the writer left to the server, and leaves out what says nothing. */
 export function fillDefaults(resource: Resource, object: JsonObject): void {
+  const { metadata } = object;
+  if (isObject(metadata)) dropEmpty(metadata, ["labels", "annotations", "finalizers", "ownerReferences"]);
+  if (!resource.custom && (resource.kind === "ConfigMap" || resource.kind === "Secret")) {
+    dropEmpty(object, ["data", "binaryData"]);
+  }
   if (resource.custom) {
     dropForbiddenNulls(object, resource.schema);
     applyDefaults(object, resource.schema);
@@ -65,18 +70,24 @@ export function fillDefaults(resource: Resource, object: JsonObject): void {
   }
 }
 
+/** Breaches after which the rules of a schema cannot be judged any more. */
+const blocking = new Set(["FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueTooMany"]);
+
+const unchecked =
+  "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
 /** Throws a 422 that names every wrong field. `before` is what is stored now, for rules about what may change. */
 export function checkObject(resource: Resource, object: JsonObject, before: JsonObject | undefined): void {
   const metadata = isObject(object.metadata) ? object.metadata : {};
   const name = typeof metadata.name === "string" ? metadata.name : "";
   const causes: Cause[] = [...nameBreach(resource, name), ...labelBreaches(metadata)];
   causes.push(...validate(object, resource.schema).filter((cause) => !isSettledElsewhere(cause)));
-  if (causes.length === 0) {
-    causes.push(
-      ...(resource.custom
-        ? checkRules(object, before, resource.schema)
-        : builtinBreaches(resource.kind, object, before)),
-    );
+  if (!resource.custom) {
+    if (causes.length === 0) causes.push(...builtinBreaches(resource.kind, object, before));
+  } else if (!causes.some(({ reason }) => blocking.has(reason))) {
+    causes.push(...checkRules(object, before, resource.schema));
+  } else if (hasRules(resource.schema)) {
+    causes.push({ reason: "FieldValueInvalid", message: unchecked, field: "<nil>" });
   }
   if (causes.length > 0) throw invalid(resource, name, causes);
 }
@@ -84,4 +95,11 @@ export function checkObject(resource: Resource, object: JsonObject, before: Json
 /** Kubernetes' published schema calls some fields required that its own types may leave out. */
 function isSettledElsewhere(cause: Cause): boolean {
   return cause.reason === "FieldValueRequired" && (cause.field ?? "").startsWith("status.");
+}
+
+function dropEmpty(object: JsonObject, fields: readonly string[]): void {
+  for (const field of fields) {
+    const value = object[field];
+    if (typeof value === "object" && value !== null && Object.keys(value).length === 0) delete object[field];
+  }
 }

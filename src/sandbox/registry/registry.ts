@@ -5,16 +5,25 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import { applyConfiguration, type Owner, trackUpdate } from "../apply/managed-fields.ts";
+import { applyConfiguration, trackUpdate } from "../apply/managed-fields.ts";
 import { at, clone, equal, isObject, type JsonObject } from "../json.ts";
 import { assertObject, type KubeObject, type ManagedFieldsEntry, timestamp } from "../object.ts";
-import { apiVersionOf, type Catalog, type Resource, storeKey } from "../resource.ts";
+import { type Catalog, type Resource, storeKey } from "../resource.ts";
 import type { Definitions } from "../schema/schema.ts";
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound, staleObject } from "../status-error.ts";
+import { alreadyExists, badRequest, conflict, forbidden, notFound } from "../status-error.ts";
 import type { Store } from "../store.ts";
 import { checkObject, decode, type FieldValidation, fillDefaults } from "./decode.ts";
 import { randomSuffix } from "./names.ts";
 import { prepareNew } from "./new-object.ts";
+import {
+  baseEntries,
+  checkFinalizersOnlyShrink,
+  checkIdentity,
+  keepServerFields,
+  ownerOf,
+  wishChanged,
+  wrongNamespace,
+} from "./transition.ts";
 
 export interface WriteOptions {
   /** Who owns the fields that this write sets. */
@@ -79,9 +88,9 @@ export class Registry {
     const live = this.get(resource, namespace, name);
     const next = this.#decode(resource, change(clone(live)), o);
     const metadata = isObject(next.metadata) ? next.metadata : {};
-    this.#checkIdentity(resource, live, metadata, name, namespace);
+    checkIdentity(resource, live, metadata, name, namespace);
     const entries = baseEntries(live, metadata.managedFields);
-    const merged = this.#keepServerFields(resource, live, next, o.subresource);
+    const merged = keepServerFields(resource, live, next, o.subresource);
     return this.#replace(resource, live, merged, o, (after) => this.#track(resource, live, after, entries, o));
   }
 
@@ -110,7 +119,7 @@ export class Registry {
       const { merged, entries } = applyConfiguration({ live: {}, config, entries: [], owner, schema, time, force });
       return { object: this.#insert(resource, namespace, merged, o, () => entries), created: true };
     }
-    this.#checkIdentity(resource, live, metadata, name, namespace);
+    checkIdentity(resource, live, metadata, name, namespace);
     if (resource.namespaced) metadata.namespace ??= namespace;
     const { resourceVersion: _rv, ...configMetadata } = metadata;
     const stated = { ...config, metadata: configMetadata };
@@ -123,7 +132,7 @@ export class Registry {
       time,
       force,
     });
-    const next = this.#keepServerFields(resource, live, merged, o.subresource);
+    const next = keepServerFields(resource, live, merged, o.subresource);
     return { object: this.#replace(resource, live, next, o, () => entries), created: false };
   }
 
@@ -237,7 +246,7 @@ export class Registry {
     if (resource.generation && wishChanged(resource, live, next))
       metadata.generation = (live.metadata.generation ?? 0) + 1;
     checkObject(resource, next, live);
-    if (live.metadata.deletionTimestamp) this.#checkFinalizersOnlyShrink(resource, live, metadata);
+    if (live.metadata.deletionTimestamp) checkFinalizersOnlyShrink(resource, live, metadata);
     const entries = entriesOf(next);
     const same = equal(
       { ...next, metadata: { ...metadata, managedFields: [] } },
@@ -296,93 +305,6 @@ export class Registry {
     }
   }
 
-  #checkIdentity(
-    resource: Resource,
-    live: KubeObject,
-    metadata: JsonObject,
-    name: string,
-    namespace: string | undefined,
-  ): void {
-    if (metadata.name !== undefined && metadata.name !== name) {
-      throw badRequest(
-        `the name of the object (${String(metadata.name)}) does not match the name on the URL (${name})`,
-      );
-    }
-    if (metadata.namespace !== undefined && metadata.namespace !== namespace)
-      throw wrongNamespace(metadata.namespace, namespace);
-    if (metadata.uid && metadata.uid !== live.metadata.uid) {
-      throw conflict(
-        resource,
-        name,
-        `Precondition failed: UID in precondition: ${String(metadata.uid)}, UID in object meta: ${live.metadata.uid}`,
-      );
-    }
-    if (metadata.resourceVersion && metadata.resourceVersion !== live.metadata.resourceVersion)
-      throw conflict(resource, name, staleObject);
-  }
-
-  #checkFinalizersOnlyShrink(resource: Resource, live: KubeObject, metadata: JsonObject): void {
-    const allowed = new Set(live.metadata.finalizers ?? []);
-    const added = Array.isArray(metadata.finalizers) ? metadata.finalizers.filter((f) => !allowed.has(String(f))) : [];
-    if (added.length === 0) return;
-    const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`;
-    throw invalid(resource, live.metadata.name, [
-      { reason: "FieldValueForbidden", message, field: "metadata.finalizers" },
-    ]);
-  }
-
-  /** What a writer cannot change: identity, times, and the half of the object that the other endpoint writes. */
-  #keepServerFields(
-    resource: Resource,
-    live: KubeObject,
-    next: JsonObject,
-    subresource: WriteOptions["subresource"],
-  ): JsonObject {
-    const { managedFields: _m, ...liveMetadata } = live.metadata;
-    if (subresource === "status") {
-      const { status: _old, ...rest } = live;
-      return clone({ ...rest, metadata: liveMetadata, ...(next.status === undefined ? {} : { status: next.status }) });
-    }
-    const metadata = isObject(next.metadata) ? next.metadata : {};
-    const {
-      managedFields: _n,
-      deletionTimestamp: _d,
-      deletionGracePeriodSeconds: _g,
-      generation: _gen,
-      ...given
-    } = metadata;
-    const {
-      uid,
-      creationTimestamp,
-      generation,
-      deletionTimestamp,
-      deletionGracePeriodSeconds,
-      resourceVersion,
-      name,
-      namespace,
-    } = live.metadata;
-    const kept = {
-      ...given,
-      name,
-      namespace,
-      uid,
-      creationTimestamp,
-      generation,
-      resourceVersion,
-      deletionTimestamp,
-      deletionGracePeriodSeconds,
-    };
-    const result: JsonObject = {
-      ...next,
-      metadata: Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined)),
-    };
-    if (resource.status) {
-      if (live.status === undefined) delete result.status;
-      else result.status = clone(live.status);
-    }
-    return result;
-  }
-
   #graceOf(resource: Resource, live: KubeObject, o: DeleteOptions): number {
     if (resource.plural !== "pods" || resource.custom || at(live, "spec", "nodeName") === undefined) return 0;
     const declared = at(live, "spec", "terminationGracePeriodSeconds");
@@ -394,34 +316,4 @@ export class Registry {
   #isNamespaceWithContent(resource: Resource): boolean {
     return resource.plural === "namespaces" && resource.group === "";
   }
-}
-
-function ownerOf(resource: Resource, operation: Owner["operation"], o: WriteOptions): Owner {
-  return {
-    manager: o.manager,
-    operation,
-    apiVersion: apiVersionOf(resource),
-    ...(o.subresource ? { subresource: o.subresource } : {}),
-  };
-}
-
-/** A writer may rewrite the managedFields itself, as kubectl does when it migrates, or reset them with `[{}]`. */
-function baseEntries(live: KubeObject, given: unknown): ManagedFieldsEntry[] {
-  if (!Array.isArray(given) || given.length === 0) return live.metadata.managedFields ?? [];
-  return given.filter((entry) => isObject(entry) && isObject(entry.fieldsV1));
-}
-
-function wishChanged(resource: Resource, before: KubeObject, after: JsonObject): boolean {
-  const wish = ({ metadata: _m, status, ...rest }: JsonObject): JsonObject =>
-    resource.status ? rest : { ...rest, status };
-  if (!equal(wish(before), wish(after))) return true;
-  return (
-    resource.annotationsCount === true && !equal(before.metadata.annotations, at(after, "metadata", "annotations"))
-  );
-}
-
-function wrongNamespace(given: unknown, namespace: string | undefined): Error {
-  return badRequest(
-    `the namespace of the provided object does not match the namespace sent on the request (${String(given)} is not ${String(namespace)})`,
-  );
 }

@@ -28,32 +28,28 @@ export function validate(value: unknown, schema: Schema, path = ""): Cause[] {
 function checkType(value: unknown, schema: Schema, path: string): Cause | undefined {
   if (value === null) {
     if (schema.nullable || (!schema.type && !schema["x-kubernetes-int-or-string"])) return undefined;
-    return typeInvalid(path, schema.type ?? "integer,string", "null", "null");
+    return typeInvalid(path, schema.type ?? "integer,string", "null");
   }
   if (schema["x-kubernetes-int-or-string"]) {
     const fits = typeof value === "string" || (typeof value === "number" && (schema.format || Number.isInteger(value)));
-    return fits ? undefined : typeInvalid(path, "integer,string", typeName(value), show(value));
+    return fits ? undefined : typeInvalid(path, "integer,string", typeName(value));
   }
   const fits =
     !schema.type ||
     (schema.type === "integer" && typeof value === "number" && Number.isInteger(value)) ||
     schema.type === typeName(value) ||
     (schema.type === "number" && typeof value === "number");
-  return fits ? undefined : typeInvalid(path, schema.type ?? "", typeName(value), show(value));
+  return fits ? undefined : typeInvalid(path, schema.type ?? "", typeName(value));
 }
 
 /** The value is shown by the name of its type, as the validator of a real server does. */
-function typeInvalid(path: string, wanted: string, got: string, shown: string): Cause {
+function typeInvalid(path: string, wanted: string, got: string): Cause {
   const where = path || '""';
   return cause(
     "FieldValueTypeInvalid",
     path,
-    `Invalid value: "${got}": ${where} in body must be of type ${wanted}: ${quoted(got, shown)}`,
+    `Invalid value: "${got}": ${where} in body must be of type ${wanted}: "${got}"`,
   );
-}
-
-function quoted(type: string, shown: string): string {
-  return type === "string" ? shown : JSON.stringify(type);
 }
 
 function typeName(value: unknown): string {
@@ -62,31 +58,26 @@ function typeName(value: unknown): string {
   return typeof value;
 }
 
+/** The first breach only, as the validator of a real server tells it. */
 function checkString(value: string, schema: Schema, path: string): Cause[] {
-  const causes: Cause[] = [];
-  const length = [...value].length;
+  const { length } = [...value];
   if (schema.maxLength !== undefined && length > schema.maxLength) {
-    causes.push(cause("FieldValueTooLong", path, `Too long: may not be more than ${schema.maxLength} bytes`));
+    return [cause("FieldValueTooLong", path, `Too long: may not be more than ${schema.maxLength} bytes`)];
   }
   if (schema.minLength !== undefined && length < schema.minLength) {
-    causes.push(breach(path, value, `should be at least ${schema.minLength} chars long`));
+    return [breach(path, value, `should be at least ${schema.minLength} chars long`)];
   }
   if (schema.pattern !== undefined && !new RegExp(schema.pattern, "u").test(value)) {
-    causes.push(breach(path, value, `should match '${schema.pattern}'`));
+    return [breach(path, value, `should match '${schema.pattern}'`)];
   }
   if (schema.format === "quantity" && !quantity.test(value)) {
-    causes.push(
-      cause(
-        "FieldValueInvalid",
-        path,
-        `Invalid value: ${show(value)}: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`,
-      ),
-    );
+    const expected = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    return [cause("FieldValueInvalid", path, `Invalid value: ${show(value)}: ${expected}`)];
   }
   if (schema.format === "date-time" && Number.isNaN(Date.parse(value))) {
-    causes.push(breach(path, value, `must be of type date-time: ${show(value)}`));
+    return [breach(path, value, `must be of type date-time: ${show(value)}`)];
   }
-  return causes;
+  return [];
 }
 
 function checkNumber(value: number, schema: Schema, path: string): Cause[] {
@@ -148,7 +139,7 @@ function checkObject(value: Record<string, unknown>, schema: Schema, path: strin
   if (schema.minProperties !== undefined && count < schema.minProperties) {
     causes.push(breach(path, count, `should have at least ${schema.minProperties} properties`));
   }
-  for (const [key, field] of Object.entries(value)) {
+  for (const [key, field] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const declared = schema.properties?.[key];
     const extra = isObject(schema.additionalProperties) ? schema.additionalProperties : undefined;
     const child = declared ?? extra;

@@ -1,0 +1,18 @@
+import { after } from "node:test";
+import { silentLog } from "../../src/base/log.ts";
+import { createSandbox, type Sandbox } from "../../src/sandbox/sandbox.ts";
+import { contractSuite } from "./suite.ts";
+
+let sandbox: Sandbox | undefined;
+after(() => sandbox?.close());
+
+contractSuite("the sandbox", {
+  async kubeconfig() {
+    sandbox = await createSandbox({ log: silentLog, crashBackoffMs: 1000 });
+    return sandbox.kubeconfig();
+  },
+  echo: { name: "echo", image: "fairlead.dev/echo:1", ports: [{ containerPort: 8080 }] },
+  crash: { name: "crash", image: "fairlead.dev/crash:1" },
+  compact: () => sandbox?.compact("configmaps"),
+  token: async ({ token }) => token ?? "",
+});
