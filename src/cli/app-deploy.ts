@@ -10,7 +10,7 @@ import { CliError, exitCode } from "./errors.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { warnOfPeers } from "./peer-warning.ts";
 import { plain } from "./table.ts";
-import { appState, appView } from "./views.ts";
+import { appView } from "./views.ts";
 import { watchApps } from "./watch.ts";
 
 interface Options extends DeployOptions {
@@ -125,7 +125,7 @@ async function untilReady(
       if (heard.kind === "synced") continue;
       const { metadata, status } = heard.item;
       const why = plain(status?.message || status?.reason || "");
-      const state = `${appState(heard.item, Date.now())}${why ? `: ${why}` : ""}`;
+      const state = [status?.phase || "Pending", why].filter(Boolean).join(": ");
       if (why && state !== said) say(`${name}: ${state}\n`);
       said = state;
       const isCurrent = BigInt(status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0n);

@@ -59,9 +59,9 @@ function paint(tone: Tone | undefined, text: string): string {
   return tone ? styleText(colours[tone], text, { validateStream: false }) : text;
 }
 
-/** Text of unknown origin as one harmless line. */
+/** Text of unknown origin as one harmless line: without control characters, and without those that turn its direction. */
 export function plain(text: string): string {
-  return stripVTControlCharacters(text).replace(/\p{Cc}+/gu, " ");
+  return stripVTControlCharacters(text).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ");
 }
 
 /** A span of time as kubectl writes ages: "5s", "3m12s", "4h", "12d". */

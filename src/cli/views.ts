@@ -44,7 +44,7 @@ export function appView(now: number, namespace: string): View<App> {
 }
 
 /** The phase, and for how long it has been unknown when the link is down. */
-export function appState(app: App, now: number): string {
+function appState(app: App, now: number): string {
   if (app.metadata?.deletedAt) return "Deleting";
   const phase = app.status?.phase || "Pending";
   const since = phase === "Unknown" ? sinceOf(app.status?.unknownSince, now) : "";

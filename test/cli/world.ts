@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly interactive?: boolean;
   /** Another token than the agent's own. */
   readonly token?: string;
+  /** In place of a town. */
+  readonly connect?: CliContext["connect"];
 }
 
 /** Runs one command against a town's agent; fails after 20 s. */
@@ -93,6 +95,7 @@ export function start(town: Town | undefined, args: readonly string[], options: 
       env: options.env ?? {},
     },
     signal: interrupted.signal,
+    ...(options.connect && { connect: options.connect }),
     ...(town && {
       connect: (given, signal) =>
         connectToAgent(
