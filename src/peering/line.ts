@@ -107,9 +107,10 @@ export class PeerLine {
 
   /** "undecided" while it is not known whether the link will count; `settled` resolves when it is. */
   standing(link: Link): { kind: "held" | "unknown" } | { kind: "undecided"; settled: Promise<void> } {
+    if (this.#current?.link === link) return { kind: "held" };
     const { candidates, over } = this.#challenge ?? {};
     if (over && candidates?.some((held) => held.link === link)) return { kind: "undecided", settled: over };
-    const isHeld = [this.#current, this.#spare?.held, ...this.#draining.keys()].some((held) => held?.link === link);
+    const isHeld = [this.#spare?.held, ...this.#draining.keys()].some((held) => held?.link === link);
     return { kind: isHeld ? "held" : "unknown" };
   }
 
@@ -122,8 +123,10 @@ export class PeerLine {
 
   attemptFailed(message: string): void {
     if (this.#current) return;
+    const { log, name } = this.#deps;
+    // One line for each reason, not for each attempt.
+    log[message === this.#lastError ? "debug" : "info"]({ peer: name, reason: message }, "peer not reached");
     this.#lastError = message;
-    this.#deps.log.info({ peer: this.#deps.name, reason: message }, "peer not reached");
     this.#endGrace();
   }
 

@@ -123,17 +123,20 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
       : undefined;
   }
 
+  function list(): Peer[] {
+    return [...records.keys()]
+      .sort()
+      .map((name) => known(name))
+      .filter((peer) => peer !== undefined);
+  }
+
   return {
     get: known,
     byFingerprint,
-    list: () =>
-      [...records.keys()]
-        .sort()
-        .map((name) => known(name))
-        .filter((peer) => peer !== undefined),
+    list,
     subscribe(listener) {
       listeners.add(listener);
-      for (const after of this.list()) listener({ name: after.name, after });
+      for (const after of list()) listener({ name: after.name, after });
       return () => listeners.delete(listener);
     },
     former(fingerprint) {
