@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { namespaceOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
+import { plain } from "./table.ts";
 
 interface LogsOptions {
   readonly namespace?: string;
@@ -39,8 +40,9 @@ export function addAppLogs(app: Command, context: CliContext): void {
         timestamps: options.timestamps === true,
         pod: options.pod ?? "",
       };
-      for await (const { pod, line } of connection.client.pods.logs(request, { signal })) {
-        await terminal.out(options.prefix ? `[${pod}] ${line}\n` : `${line}\n`);
+      for await (const { pod, line, notice } of connection.client.pods.logs(request, { signal })) {
+        if (notice) terminal.err(`${plain(`[${pod}] ${notice}`)}\n`);
+        else await terminal.out(options.prefix ? `[${pod}] ${line}\n` : `${line}\n`);
       }
     }),
   );

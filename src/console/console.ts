@@ -12,7 +12,7 @@ import type { Pods } from "../pods/pods.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
-import type { AppServiceDeps } from "./api/app-service.ts";
+import { type AppServiceDeps, noSuchApp } from "./api/app-service.ts";
 import { translateErrors } from "./api/errors.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
@@ -115,11 +115,12 @@ function podDeps({ workloads, pods }: ConsoleDeps): PodServiceDeps {
   return {
     async *logs({ namespace, name }, options, signal) {
       const app = workloads.origin.get(keyOf({ namespace, name }));
-      if (!app) throw new ConnectError(`there is no RemoteApp ${namespace}/${name}`, Code.NotFound);
+      if (!app) throw noSuchApp({ namespace, name });
       const { peer } = app.spec;
       if (!peer) throw new ConnectError(`${namespace}/${name} runs nowhere yet`, Code.FailedPrecondition);
       for await (const event of pods.followLogs(peer, { namespace, name }, options, signal)) {
-        if (event.kind === "line") yield { pod: event.pod, line: event.line };
+        const { pod } = event;
+        yield event.kind === "line" ? { pod, line: event.line, notice: "" } : { pod, line: "", notice: event.message };
       }
     },
   };

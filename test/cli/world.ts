@@ -9,12 +9,15 @@ import { runCli } from "../../src/cli/program.ts";
 import { buildTown, type Town } from "../../src/demo/town.ts";
 
 export interface World extends AsyncDisposable {
-  /** "lisbon" and "berlin": not paired yet, and pods become Ready by themselves. */
+  /** "lisbon" and "berlin": not paired yet. */
   readonly lisbon: Town;
   readonly berlin: Town;
+  /** One more agent, which goes with the others. */
+  add(name: string): Promise<Town>;
 }
 
-export async function startWorld(): Promise<World> {
+/** Without processes every pod becomes Ready by itself, and writes no log. */
+export async function startWorld(processes = false): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
   const towns: Town[] = [];
   const end = async (): Promise<void> => {
@@ -22,13 +25,13 @@ export async function startWorld(): Promise<World> {
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes: false };
-    const signal = AbortSignal.timeout(30_000);
-    const lisbon = await buildTown({ ...common, name: "lisbon" }, signal);
-    towns.push(lisbon);
-    const berlin = await buildTown({ ...common, name: "berlin" }, signal);
-    towns.push(berlin);
-    return { lisbon, berlin, [Symbol.asyncDispose]: end };
+    const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes };
+    const add = async (name: string): Promise<Town> => {
+      const town = await buildTown({ ...common, name }, AbortSignal.timeout(30_000));
+      towns.push(town);
+      return town;
+    };
+    return { lisbon: await add("lisbon"), berlin: await add("berlin"), add, [Symbol.asyncDispose]: end };
   } catch (error) {
     await end();
     throw error;

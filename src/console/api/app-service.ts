@@ -136,7 +136,8 @@ function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<strin
   return Object.fromEntries(own);
 }
 
-function noSuchApp({ namespace, name }: { namespace: string; name: string }): ConnectError {
+/** NOT_FOUND, with where to look. */
+export function noSuchApp({ namespace, name }: { namespace: string; name: string }): ConnectError {
   return new ConnectError(`there is no RemoteApp ${namespace}/${name}; see: fairlead app list -A`, Code.NotFound);
 }
 

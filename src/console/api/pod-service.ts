@@ -15,17 +15,17 @@ export interface LogOptions {
 }
 
 export interface PodServiceDeps {
-  /** Lines of all pods of a RemoteApp, merged as they come. Throws a ConnectError when there is no such app. */
+  /** Lines of all pods of a RemoteApp, merged as they come, and notices. Throws a ConnectError when there is no such app. */
   logs(
     app: { namespace: string; name: string },
     options: LogOptions,
     signal: AbortSignal,
-  ): AsyncIterable<{ readonly pod: string; readonly line: string }>;
+  ): AsyncIterable<{ readonly pod: string; readonly line: string; readonly notice: string }>;
 }
 
 export function createPodService(deps: PodServiceDeps): ServiceImpl<typeof PodService> {
   return {
-    async *logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod }, { signal }) {
+    logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod }, { signal }) {
       const options: LogOptions = {
         follow,
         previous,
@@ -34,13 +34,7 @@ export function createPodService(deps: PodServiceDeps): ServiceImpl<typeof PodSe
         ...(sinceSeconds > 0n && { sinceSeconds: Number(sinceSeconds) }),
         ...(pod && { pod }),
       };
-      for await (const { pod: from, line } of deps.logs(
-        { namespace: app?.namespace ?? "", name: app?.name ?? "" },
-        options,
-        signal,
-      )) {
-        yield { pod: from, line };
-      }
+      return deps.logs({ namespace: app?.namespace ?? "", name: app?.name ?? "" }, options, signal);
     },
   };
 }
