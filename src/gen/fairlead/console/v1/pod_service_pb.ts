@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/pod_service.proto.
  */
 export const file_fairlead_console_v1_pod_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL3BvZF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxItYBCgtMb2dzUmVxdWVzdBIzCgNhcHAYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg4KBmZvbGxvdxgCIAEoCBIgCgp0YWlsX2xpbmVzGAMgASgFQge6SAQaAigASACIAQESHgoNc2luY2Vfc2Vjb25kcxgEIAEoA0IHukgEIgIoABIQCghwcmV2aW91cxgFIAEoCBISCgp0aW1lc3RhbXBzGAYgASgIEgsKA3BvZBgHIAEoCUINCgtfdGFpbF9saW5lcyIpCgxMb2dzUmVzcG9uc2USCwoDcG9kGAEgASgJEgwKBGxpbmUYAiABKAkyWwoKUG9kU2VydmljZRJNCgRMb2dzEiAuZmFpcmxlYWQuY29uc29sZS52MS5Mb2dzUmVxdWVzdBohLmZhaXJsZWFkLmNvbnNvbGUudjEuTG9nc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_object]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL3BvZF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxItYBCgtMb2dzUmVxdWVzdBIzCgNhcHAYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg4KBmZvbGxvdxgCIAEoCBIgCgp0YWlsX2xpbmVzGAMgASgFQge6SAQaAigASACIAQESHgoNc2luY2Vfc2Vjb25kcxgEIAEoA0IHukgEIgIoABIQCghwcmV2aW91cxgFIAEoCBISCgp0aW1lc3RhbXBzGAYgASgIEgsKA3BvZBgHIAEoCUINCgtfdGFpbF9saW5lcyI5CgxMb2dzUmVzcG9uc2USCwoDcG9kGAEgASgJEgwKBGxpbmUYAiABKAkSDgoGbm90aWNlGAMgASgJMlsKClBvZFNlcnZpY2USTQoETG9ncxIgLmZhaXJsZWFkLmNvbnNvbGUudjEuTG9nc1JlcXVlc3QaIS5mYWlybGVhZC5jb25zb2xlLnYxLkxvZ3NSZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object]);
 
 /**
  * @generated from message fairlead.console.v1.LogsRequest
@@ -88,11 +88,18 @@ export type LogsResponse = Message<"fairlead.console.v1.LogsResponse"> & {
   pod: string;
 
   /**
-   * One line, without its end.
+   * One line, without its end; empty beside a notice.
    *
    * @generated from field: string line = 2;
    */
   line: string;
+
+  /**
+   * Why the pod's lines begin, end or are missing, in a sentence; empty beside a line.
+   *
+   * @generated from field: string notice = 3;
+   */
+  notice: string;
 };
 
 /**
