@@ -255,11 +255,12 @@ class OpenSession implements Session, FrameReader {
     }
     const number = kindNumber(frame);
     if (kindCounts(number)) this.#receipts.count(bytes);
-    if (kindIsOfStream(number) && frame.stream > 0n) {
-      this.#up.streams.frame(Number(frame.stream), kind);
+    const id = Number(frame.stream);
+    if (kindIsOfStream(number) && id > 0 && (kind.case !== undefined || this.#up.streams.has(id))) {
+      this.#up.streams.frame(id, kind);
       return;
     }
-    if (kind.case !== undefined && (kindIsOfStream(number) || frame.stream > 0n)) {
+    if (kind.case !== undefined && (kindIsOfStream(number) || id > 0)) {
       throw new SessionError(Reason.PROTOCOL, `The other end sent a ${kind.case} frame for stream ${frame.stream}.`);
     }
     this.#sessionFrame(kind, number);

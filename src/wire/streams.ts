@@ -93,6 +93,11 @@ export class Streams implements StreamOwner {
     return this.#local + this.#theirs;
   }
 
+  /** Whether the stream is open now. */
+  has(id: number): boolean {
+    return this.#byId.has(id);
+  }
+
   /** The highest stream of the other end that was taken up. */
   get lastTaken(): number {
     return this.#lastRemoteId;

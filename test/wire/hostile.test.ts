@@ -245,6 +245,8 @@ suite("a peer that breaks the rules", () => {
     assert.equal((await peer.hear("unsupported")).kind.value.kind, 25);
     peer.send(openFrame(1));
     await peer.hear("head");
+    peer.sendBytes(unknown(13, 99n));
+    assert.equal((await peer.hear("unsupported")).kind.value.kind, 13);
     peer.sendBytes(unknown(12, 1n));
     await resets(session, peer, 1, Reason.UNSUPPORTED);
     assert.equal(
