@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { namespaceOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
-import { plain } from "./table.ts";
+import { harmless, plain } from "./table.ts";
 
 interface LogsOptions {
   readonly namespace?: string;
@@ -29,6 +29,8 @@ export function addAppLogs(app: Command, context: CliContext): void {
     .option("--timestamps", "begin each line with its time")
     .option("--pod <name>", "only of this pod")
     .option("--prefix", "begin each line with the pod's name");
+  // What is piped on is the app's own bytes; a terminal would obey them.
+  const shown = (line: string): string => (terminal.interactive ? harmless(line) : line);
   logs.action((name: string, options: LogsOptions) =>
     withAgent(logs, context, async (connection, signal) => {
       const request = {
@@ -42,7 +44,7 @@ export function addAppLogs(app: Command, context: CliContext): void {
       };
       for await (const { pod, line, notice } of connection.client.pods.logs(request, { signal })) {
         if (notice) terminal.err(`${plain(`[${pod}] ${notice}`)}\n`);
-        else await terminal.out(options.prefix ? `[${pod}] ${line}\n` : `${line}\n`);
+        else await terminal.out(`${options.prefix ? `[${plain(pod)}] ` : ""}${shown(line)}\n`);
       }
     }),
   );

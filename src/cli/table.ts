@@ -64,6 +64,17 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ");
 }
 
+/** A line of a log with its colours and tabs, and without everything else that a terminal would obey. */
+export function harmless(line: string): string {
+  // The pattern is a capture, so that every second part is what may stay.
+  const parts = line.split(colourOrTab);
+  const shown = parts.map((part, index) => (index % 2 === 1 ? part : plain(part))).join("");
+  return shown === line || !line.includes(esc) ? shown : `${shown}${esc}[0m`;
+}
+
+const esc = String.fromCharCode(27);
+const colourOrTab = new RegExp(`(${esc}\\[[0-9;:]*m|\\t)`);
+
 /** A span of time as kubectl writes ages: "5s", "3m12s", "4h", "12d". */
 export function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

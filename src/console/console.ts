@@ -120,7 +120,8 @@ function podDeps({ workloads, pods }: ConsoleDeps): PodServiceDeps {
       if (!peer) throw new ConnectError(`${namespace}/${name} runs nowhere yet`, Code.FailedPrecondition);
       for await (const event of pods.followLogs(peer, { namespace, name }, options, signal)) {
         const { pod } = event;
-        yield event.kind === "line" ? { pod, line: event.line, notice: "" } : { pod, line: "", notice: event.message };
+        if (event.kind === "line") yield { pod, line: event.line, notice: "" };
+        else if (event.message !== "") yield { pod, line: "", notice: event.message };
       }
     },
   };

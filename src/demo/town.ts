@@ -69,6 +69,8 @@ export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<To
       "link.url": `ws://127.0.0.1:${link}/link`,
       "telemetry.host": "127.0.0.1",
       "telemetry.port": String(telemetry),
+      // Nothing here is worth waiting for when it is taken down.
+      "shutdown.grace": "1s",
     };
     const loaded = loadConfig({ flags, env: {} });
     const agent = await startAgent({ loaded, log: o.log, clock: systemClock, version: o.version }, signal);

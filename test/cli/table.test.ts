@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
-import { formatAge, formatTable, plain, sinceOf } from "../../src/cli/table.ts";
+import { formatAge, formatTable, harmless, plain, sinceOf } from "../../src/cli/table.ts";
 
 interface Row {
   readonly name: string;
@@ -69,6 +69,14 @@ suite("tables", () => {
 
   test("texts that turn the direction of writing lose what turns it", () => {
     assert.equal(plain("shop\u202egnp.exe"), "shop gnp.exe");
+  });
+});
+
+suite("lines of logs at a terminal", () => {
+  test("keep colours and tabs, and lose what moves, hides or renames", () => {
+    const line = "\u001b[32mGET\u001b[0m\t/\u001b[2J\u001b]0;root\u0007 done\r";
+    assert.equal(harmless(line), "\u001b[32mGET\u001b[0m\t/ done \u001b[0m");
+    assert.equal(harmless("plain text"), "plain text");
   });
 });
 
