@@ -40,7 +40,7 @@ export function deletionTests(t: Context): void {
     const { status, body } = await ask({ uid: "00000000-0000-0000-0000-000000000000" });
     assert.equal(status, 409);
     assert.equal(body.reason, "Conflict");
-    assert.match(body.message, /Precondition failed: UID in precondition: 00000000-.*, UID in object meta: /);
+    assert.match(body.message, /the UID in the precondition \(00000000-.*\) does not match the UID in record/);
     assert.equal((await ask({ resourceVersion: "1" })).status, 409);
     assert.equal((await get(metadata.name)).status, 200);
     assert.equal((await ask({ uid: metadata.uid })).status, 200);

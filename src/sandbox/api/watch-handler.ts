@@ -75,22 +75,24 @@ async function stream(deps: WatchDeps, request: ApiRequest, watch: Watch, respon
   };
   for (const change of missed) tell(change);
   await new Promise<void>((resolve) => {
-    const timers: Timer[] = [];
+    let bookmarkTimer: Timer | undefined;
+    let limitTimer: Timer | undefined;
     const unsubscribe = store.subscribe(key, tell);
     const end = (): void => {
       unsubscribe();
-      for (const timer of timers) timer.cancel();
+      bookmarkTimer?.cancel();
+      limitTimer?.cancel();
       request.signal.removeEventListener("abort", end);
       response.end();
       resolve();
     };
     const beat = (): void => {
       send("BOOKMARK", bookmark(resource, Math.max(store.revision, since || 0)));
-      timers[0] = deps.clock.after(deps.bookmarkMs, beat);
+      bookmarkTimer = deps.clock.after(deps.bookmarkMs, beat);
     };
-    if (bookmarks) timers[0] = deps.clock.after(deps.bookmarkMs, beat);
+    if (bookmarks) bookmarkTimer = deps.clock.after(deps.bookmarkMs, beat);
     const seconds = Number(query.get("timeoutSeconds") ?? 0) || 1800 + Math.random() * 1800;
-    timers[1] = deps.clock.after(seconds * 1000, end);
+    limitTimer = deps.clock.after(seconds * 1000, end);
     request.signal.addEventListener("abort", end, { once: true });
     if (request.signal.aborted) end();
   });

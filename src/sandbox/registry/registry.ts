@@ -19,6 +19,7 @@ import {
   baseEntries,
   checkFinalizersOnlyShrink,
   checkIdentity,
+  checkPreconditions,
   keepServerFields,
   ownerOf,
   wishChanged,
@@ -115,7 +116,11 @@ export class Registry {
     const force = o.force ?? false;
     if (!live) {
       if (o.subresource) throw notFound(resource, name);
-      if (metadata.resourceVersion || metadata.uid) throw notFound(resource, name);
+      if (metadata.uid) {
+        const why = `uid mismatch: the provided object specified uid ${String(metadata.uid)}, and no existing object was found`;
+        throw conflict(resource, name, why);
+      }
+      if (metadata.resourceVersion) throw notFound(resource, name);
       const { merged, entries } = applyConfiguration({ live: {}, config, entries: [], owner, schema, time, force });
       return { object: this.#insert(resource, namespace, merged, o, () => entries), created: true };
     }
@@ -145,20 +150,7 @@ export class Registry {
   ): { object: KubeObject; gone: boolean } {
     const live = this.get(resource, namespace, name);
     const { metadata } = live;
-    if (o.uid && o.uid !== metadata.uid) {
-      throw conflict(
-        resource,
-        name,
-        `Precondition failed: UID in precondition: ${o.uid}, UID in object meta: ${metadata.uid}`,
-      );
-    }
-    if (o.resourceVersion && o.resourceVersion !== metadata.resourceVersion) {
-      throw conflict(
-        resource,
-        name,
-        `Precondition failed: ResourceVersion in precondition: ${o.resourceVersion}, ResourceVersion in object meta: ${metadata.resourceVersion}`,
-      );
-    }
+    checkPreconditions(resource, live, o);
     const finalizers = new Set(metadata.finalizers ?? []);
     if (o.propagation === "Foreground") finalizers.add("foregroundDeletion");
     if (o.propagation === "Orphan") finalizers.add("orphan");
@@ -253,14 +245,7 @@ export class Registry {
       { ...live, metadata: { ...live.metadata, managedFields: [] } },
     );
     if (same && equal(entries, live.metadata.managedFields ?? [])) return live;
-    const stored = this.#store(resource, next, entries, o);
-    const isReleased =
-      stored.metadata.deletionTimestamp &&
-      (stored.metadata.finalizers ?? []).length === 0 &&
-      !stored.metadata.deletionGracePeriodSeconds;
-    if (isReleased && !o.dryRun && !this.#isNamespaceWithContent(resource))
-      return this.store.remove(storeKey(resource), stored);
-    return stored;
+    return this.#store(resource, next, entries, o);
   }
 
   #store(resource: Resource, object: JsonObject, entries: ManagedFieldsEntry[], o: WriteOptions): KubeObject {
@@ -269,7 +254,12 @@ export class Registry {
     const made = { ...object, metadata: { ...rest, ...(entries.length > 0 ? { managedFields: entries } : {}) } };
     const checked = assertObject(made);
     const admitted = this.#deps.beforeStore?.(resource, checked) ?? checked;
-    return o.dryRun ? admitted : this.store.put(storeKey(resource), admitted);
+    if (o.dryRun) return admitted;
+    const { deletionTimestamp, deletionGracePeriodSeconds, finalizers = [] } = admitted.metadata;
+    // The write that takes away the last finalizer of a deleted object is its end.
+    const isReleased = deletionTimestamp && finalizers.length === 0 && !deletionGracePeriodSeconds;
+    if (isReleased && !this.#isNamespaceWithContent(resource)) return this.store.remove(storeKey(resource), admitted);
+    return this.store.put(storeKey(resource), admitted);
   }
 
   #track(

@@ -4,7 +4,7 @@ import { at, clone, equal, isObject, type JsonObject } from "../json.ts";
 import type { KubeObject, ManagedFieldsEntry } from "../object.ts";
 import { apiVersionOf, type Resource } from "../resource.ts";
 import { badRequest, conflict, invalid, staleObject } from "../status-error.ts";
-import type { WriteOptions } from "./registry.ts";
+import type { DeleteOptions, WriteOptions } from "./registry.ts";
 
 /** Throws a 400 when a body names another object than the path. */
 export function checkName(body: unknown, name: string): void {
@@ -33,6 +33,18 @@ export function checkIdentity(
   }
   if (metadata.resourceVersion && metadata.resourceVersion !== live.metadata.resourceVersion)
     throw conflict(resource, name, staleObject);
+}
+
+/** Throws a 409 when a deletion was meant for another object, or for an older state of this one. */
+export function checkPreconditions(resource: Resource, { metadata }: KubeObject, o: DeleteOptions): void {
+  const refuse = (what: string, wanted: string, found: string, how: string): never => {
+    const why = `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${found}). The object might have been ${how}`;
+    throw conflict({ ...resource, group: "", plural: resource.kind }, metadata.name, why);
+  };
+  if (o.uid && o.uid !== metadata.uid) refuse("UID", o.uid, metadata.uid, "deleted and then recreated");
+  if (o.resourceVersion && o.resourceVersion !== metadata.resourceVersion) {
+    refuse("ResourceVersion", o.resourceVersion, metadata.resourceVersion, "modified");
+  }
 }
 
 export function checkFinalizersOnlyShrink(resource: Resource, live: KubeObject, metadata: JsonObject): void {

@@ -13,7 +13,7 @@ export function prune(value: unknown, schema: Schema, definitions: Definitions, 
     return unknown;
   }
   if (!isObject(value)) return unknown;
-  for (const key of Object.keys(value)) {
+  for (const key of Object.keys(value).sort()) {
     const child = childSchema(schema, key, definitions);
     const childPath = path ? `${path}.${key}` : key;
     if (child) unknown.push(...prune(value[key], child, definitions, childPath));
