@@ -8,7 +8,7 @@ import { applyApp, containerOf, deleteApp, deployments, findApp, held, phaseOf }
 import { Town } from "../workloads/town.ts";
 import { type FaultPlan, faults, faultyClient } from "./faulty-client.ts";
 
-const seeds = 60;
+const seeds = 40;
 const steps = 25;
 const names = ["one", "two", "three"];
 

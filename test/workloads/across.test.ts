@@ -370,3 +370,52 @@ test("when a peer is removed with what it runs, all of it goes and nothing of ot
   await town.until("gone", () => held(town).length === 1 && deployments(town).length === 1);
   assert.equal(held(town)[0]?.metadata.namespace, "fairlead-peer-kyoto");
 });
+
+test("what the garbage collector deletes is not put back, even while the host's cache is behind", async (t) => {
+  let isBehind = false;
+  let applies = 0;
+  const { promise: caughtUp, resolve: catchUp } = Promise.withResolvers<void>();
+  const town = await startTown(t, (client) => ({
+    ...client,
+    apply(kind, object, o, signal) {
+      if (kind.plural === "deployments") applies += 1;
+      return client.apply(kind, object, o, signal);
+    },
+    async *watch(kind, o, signal) {
+      for await (const event of client.watch(kind, o, signal)) {
+        if (isBehind && kind.plural === "workloads") await caughtUp;
+        yield event;
+      }
+    },
+  }));
+  t.after(() => catchUp());
+  applyApp(town, "web");
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  isBehind = true;
+  const before = applies;
+  deleteApp(town, "web");
+  await town.until("all is gone at the host", () => hostIsEmpty(town));
+  for (let second = 0; second < 20; second += 1) await town.clock.advance(1_000);
+  assert.equal(applies, before, "no Deployment was made again");
+  assert.ok(hostIsEmpty(town));
+  catchUp();
+  await town.until("gone here", () => findApp(town, "web") === undefined);
+});
+
+test("somebody who undoes every repair is not fought at full speed", async (t) => {
+  const town = await startTown(t);
+  const { cluster } = town.agent("osaka");
+  applyApp(town, "web");
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  let undone = 0;
+  for (let step = 0; step < 100; step += 1) {
+    const found = deployments(town)[0];
+    if (found) {
+      cluster.purge("deployments", `${found.metadata.namespace}/${found.metadata.name}`);
+      undone += 1;
+    }
+    await town.clock.advance(100);
+  }
+  assert.ok(undone <= 12, `within ten seconds it was put back ${undone} times`);
+  await town.until("it is back", () => deployments(town).length === 1 && phaseOf(town, "web") === "Ready");
+});

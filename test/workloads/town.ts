@@ -207,7 +207,11 @@ export class Town {
       isDone = true;
     });
     done.catch(() => undefined); // Awaited below.
-    while (!isDone) await this.clock.advance(100);
+    const limit = performance.now() + 30_000;
+    while (!isDone) {
+      if (performance.now() > limit) throw new Error("An agent does not stop.");
+      await this.clock.advance(100);
+    }
     await done;
   }
 }

@@ -32,6 +32,8 @@ export interface OriginDeps {
   /** How the link to a peer is, and news of it. */
   links: { status(peer: string): LinkStatus; subscribe(fn: (peer: string, status: LinkStatus) => void): () => void };
   events: Pick<EventRecorder, "record">;
+  /** Where the app's page is shown at this agent's console, for its status; undefined for an app without one. */
+  pageUrl?(app: RemoteApp): string | undefined;
   clock: Clock;
   log: Log;
 }
@@ -99,6 +101,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     }
     tellPeer(app);
     if (!decision.status) return;
+    const url = deps.pageUrl?.(app);
+    if (url !== undefined) decision.status.url = url;
     if (decision.happenings.length > 0) logChange(key, app, decision.status);
     decided.set(app.metadata.uid ?? "", decision.status);
     statuses.write({ metadata: app.metadata, status: decision.status });
