@@ -5,6 +5,7 @@ import type { Link, LinkEnd } from "../link/link.ts";
 import { type CloseReason, Reason, reasonName } from "../wire/reason.ts";
 import { chooseLink } from "./choose-link.ts";
 import type { HeldLink } from "./held-link.ts";
+import { describeDuplicate, IdentityChallenge } from "./identity-challenge.ts";
 import type { LinkStatus } from "./link-status.ts";
 import { LinkWaiters, Unreachable } from "./link-waiters.ts";
 import type { Redialer } from "./redialer.ts";
@@ -36,8 +37,6 @@ const lingerMs = 1_000;
 const drainMs = 5_000;
 /** How long the other end has to drain a spare before we take that it no longer has the current link. Milliseconds. */
 const spareMs = 5_000;
-/** Links by other instances that wait for the outcome of a challenge. */
-const mostCandidates = 4;
 
 /**
  * The line to one peer: the one link that counts, and those that come and go beside it. Of two links that both ends
@@ -51,7 +50,7 @@ export class PeerLine {
   #redialer: Redialer | undefined;
   #current: HeldLink | undefined;
   #spare: { readonly held: HeldLink; readonly timer: Timer } | undefined;
-  #challenge: { readonly candidates: HeldLink[]; readonly over: Promise<void> } | undefined;
+  #challenge: IdentityChallenge | undefined;
   #cut = false;
   #epoch = 0;
   #since: number;
@@ -108,8 +107,7 @@ export class PeerLine {
   /** "undecided" while it is not known whether the link will count; `settled` resolves when it is. */
   standing(link: Link): { kind: "held" | "unknown" } | { kind: "undecided"; settled: Promise<void> } {
     if (this.#current?.link === link) return { kind: "held" };
-    const { candidates, over } = this.#challenge ?? {};
-    if (over && candidates?.some((held) => held.link === link)) return { kind: "undecided", settled: over };
+    if (this.#challenge?.has(link)) return { kind: "undecided", settled: this.#challenge.over };
     const isHeld = [this.#spare?.held, ...this.#draining.keys()].some((held) => held?.link === link);
     return { kind: isHeld ? "held" : "unknown" };
   }
@@ -178,8 +176,8 @@ export class PeerLine {
     this.#redialer?.close();
     this.#graceTimer?.cancel();
     this.#spare?.timer.cancel();
-    const { candidates = [] } = this.#challenge ?? {};
-    const links = [this.#current, this.#spare?.held, ...this.#draining.keys(), ...candidates];
+    const waiting = this.#challenge?.waiting ?? [];
+    const links = [this.#current, this.#spare?.held, ...this.#draining.keys(), ...waiting];
     this.#current = undefined;
     this.#spare = undefined;
     for (const timer of this.#draining.values()) timer?.cancel();
@@ -272,44 +270,40 @@ export class PeerLine {
 
   #challengeFor(held: HeldLink, current: HeldLink): void {
     if (this.#challenge) {
-      const { candidates } = this.#challenge;
-      candidates.push(held);
-      if (candidates.length > mostCandidates)
-        candidates.shift()?.link.close({ reason: Reason.OVERLOADED, message: "" });
+      this.#challenge.add(held);
       return;
     }
-    const candidates = [held];
-    const over = this.#deps.probe(current).then((alive) => this.#decide(candidates, current, alive));
-    this.#challenge = { candidates, over };
+    this.#challenge = new IdentityChallenge(held, this.#deps.probe(current), (alive, waiting) => {
+      this.#challenge = undefined;
+      if (this.#cut) return;
+      if (this.#current !== current) for (const one of waiting) this.#place(one);
+      else if (alive) this.#refuseCopies(current, waiting);
+      else this.#succeed(current, waiting);
+    });
   }
 
-  #decide(candidates: readonly HeldLink[], current: HeldLink, alive: boolean): void {
-    this.#challenge = undefined;
-    if (this.#cut) return;
-    if (!alive || this.#current !== current) {
-      if (this.#current === current) {
-        this.#current = undefined;
-        current.link.close({
-          reason: Reason.REPLACED,
-          message: "This agent did not answer, and a new start of it has come.",
-        });
-      }
-      for (const candidate of candidates) this.#place(candidate);
-      if (!this.#current) this.#lost("The link ended.");
-      return;
-    }
-    for (const candidate of candidates) {
-      const message = describeDuplicate(this.#deps.name, current, candidate);
+  #refuseCopies(current: HeldLink, copies: readonly HeldLink[]): void {
+    for (const copy of copies) {
+      const message = describeDuplicate(this.#deps.name, current, copy);
       this.#lastError = message;
-      candidate.link.close({ reason: Reason.DUPLICATE_INSTANCE, message });
+      copy.link.close({ reason: Reason.DUPLICATE_INSTANCE, message });
       this.#deps.duplicate(message);
     }
     this.#deps.changed();
   }
 
+  #succeed(dead: HeldLink, successors: readonly HeldLink[]): void {
+    this.#current = undefined;
+    const message = "This agent did not answer, and a new start of it has come.";
+    dead.link.close({ reason: Reason.REPLACED, message });
+    for (const one of successors) this.#place(one);
+    if (!this.#current) this.#lost("It did not answer.");
+  }
+
   #left(held: HeldLink, reason: CloseReason): void {
     if (this.#draining.has(held) || this.#cut) return;
     this.#draining.set(held, undefined);
+    this.#challenge?.drop(held);
     this.#gone(held, reason.message || "The other end leaves.");
   }
 
@@ -317,8 +311,7 @@ export class PeerLine {
     const wasDraining = this.#draining.has(held);
     this.#draining.get(held)?.cancel();
     this.#draining.delete(held);
-    const index = this.#challenge?.candidates.indexOf(held) ?? -1;
-    if (index >= 0) this.#challenge?.candidates.splice(index, 1);
+    this.#challenge?.drop(held);
     if (wasDraining || this.#cut) return;
     const why = end.message || reasonName(end.reason);
     this.#gone(held, end.by === "them" ? `The other end ended the link: ${why}` : why);
@@ -374,12 +367,3 @@ export const removed: CloseReason = {
   reason: Reason.REMOVED,
   message: "This agent does not know the other as its peer any more.",
 };
-
-function describeDuplicate(name: string, first: HeldLink, second: HeldLink): string {
-  const who = (held: HeldLink): string =>
-    `instance ${held.facts.instance.slice(0, 8)} (${held.link.session.remote.version || "unknown version"}, ${held.link.remoteAddress ?? "unknown address"})`;
-  return (
-    `Two living agents have the identity of ${name}: ${who(first)} holds the link, ${who(second)} was refused. ` +
-    "One is a copy: delete its identity Secret, restart it, and pair it anew."
-  );
-}
