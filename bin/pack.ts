@@ -1,26 +1,33 @@
 /**
  * Makes `dist/fairlead-<version>.tgz`, which `npm install` puts anywhere: Node strips no types under `node_modules`,
- * so the package holds JavaScript with declarations beside it, in the folders of the sources.
+ * so the package holds JavaScript with declarations beside it, in the folders of the sources. With `--unpacked FOLDER` it
+ * writes what of that an agent runs into a folder instead, for the image.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 
 const root = new URL("..", import.meta.url).pathname;
-const stage = join(root, "dist", "package");
+const { unpacked } = parseArgs({ options: { unpacked: { type: "string" } } }).values;
+const stage = unpacked ?? join(root, "dist", "package");
 
 rmSync(stage, { recursive: true, force: true });
 mkdirSync(stage, { recursive: true });
-const emit = ["--noEmit", "false", "--outDir", stage, "--declaration", "--rewriteRelativeImportExtensions"];
-run("tsc", ["--project", join(root, "tsconfig.build.json"), ...emit]);
+const emit = ["--noEmit", "false", "--outDir", stage, "--rewriteRelativeImportExtensions"];
+if (unpacked === undefined) emit.push("--declaration");
+run(join(root, "node_modules", ".bin", "tsc"), ["--project", join(root, "tsconfig.build.json"), ...emit]);
 const data = globSync("src/**/*.json", { cwd: root });
-for (const name of [...data, "bin/fairlead", "charts", "LICENSE", "README.md", "CHANGELOG.md"]) {
+const documents = unpacked === undefined ? ["charts", "README.md", "CHANGELOG.md"] : ["charts/fairlead/crds"];
+for (const name of [...data, ...documents, "bin/fairlead", "LICENSE"]) {
   cpSync(join(root, name), join(stage, name), { recursive: true });
 }
 writeFileSync(join(stage, "package.json"), `${JSON.stringify(describePackage(), null, 2)}\n`);
-const packed = run("npm", ["pack", "--silent", "--pack-destination", join(root, "dist"), stage]).trim();
-rmSync(stage, { recursive: true });
-console.log(`dist/${packed}`);
+if (unpacked === undefined) {
+  const packed = run("npm", ["pack", "--silent", "--pack-destination", join(root, "dist"), stage]).trim();
+  rmSync(stage, { recursive: true });
+  console.log(`dist/${packed}`);
+}
 
 /** Ours without what only a clone needs, its TypeScript named as the JavaScript that it became. */
 function describePackage(): object {
