@@ -10,6 +10,7 @@ import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
 import { createConsole } from "./console/console.ts";
+import type { ConsoleServer } from "./console/server.ts";
 import { loadIdentity } from "./identity/identity.ts";
 import { connectKube, type KubeConnection } from "./kube/connect.ts";
 import { checkDefinitions } from "./kube/definitions.ts";
@@ -120,6 +121,7 @@ async function compose(
   started.push(() => peering.close());
   const { roster, switchboard } = peering;
 
+  let consoleServer: ConsoleServer | undefined;
   const workloads = createWorkloads({
     origin: {
       client: kube.client,
@@ -127,6 +129,8 @@ async function compose(
       links: switchboard,
       transport: (peer) => switchboard.transport(peer),
       events,
+      // The console stands on this room, so it comes later; until then nobody could open a page anyway.
+      pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
       clock,
       log,
     },
@@ -171,7 +175,7 @@ async function compose(
 
   const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
-  const consoleServer = await createConsole(
+  const server = await createConsole(
     {
       listen: { host: config.console.host, port: config.console.port, domain: config.console.domain },
       about: { name, fingerprint: identity.fingerprint, version, instance, startedAt, namespace, kubernetesVersion },
@@ -184,11 +188,13 @@ async function compose(
       workloads,
       pods,
       http: tunnel.http,
+      audit,
       clock,
       log,
     },
     signal,
   );
+  consoleServer = server;
   await Promise.all([roster.synced(signal), peerObjects.synced(signal), workloads.origin.synced(signal)]);
 
   const health = createHealth();
@@ -226,8 +232,8 @@ async function compose(
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());
   const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
-  started.push(() => consoleServer.close());
-  const consolePort = (await consoleServer.listen()).port;
+  started.push(() => server.close());
+  const consolePort = (await server.listen()).port;
   // Ended first: the peers are told, what runs may end, and only then the rooms go.
   started.push(() => peering.drain(config.shutdown.grace));
   started.push(() => acceptor.close());

@@ -45,6 +45,7 @@ export interface ConsoleServer {
   listen(): Promise<{ port: number }>;
   /** Opens apps for browsers: one-time addresses. */
   readonly open: Doors["open"];
+  readonly pageOf: Doors["pageOf"];
   /** Takes nothing new, gives requests to apps 5 s, calls of the API half a second, then ends them. */
   close(): Promise<void>;
 }
@@ -84,6 +85,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
 
   return {
     open: doors.open,
+    pageOf: doors.pageOf,
     async listen() {
       await app.listen({ host: deps.host, port: deps.port });
       const address: AddressInfo | string | null | undefined = server?.address();
