@@ -136,7 +136,8 @@ async function compose(
     },
     host: { client: kube.client, logs: kube.pods.logs, roster, clock, log },
   });
-  started.push(() => workloads.close());
+  const closeWorkloads = once(() => workloads.close());
+  started.push(closeWorkloads);
   const pods = createPods({
     client: kube.client,
     logs: kube.pods.logs,
@@ -171,7 +172,8 @@ async function compose(
     },
     onDefect: (error, path) => log.error({ err: error, path }, "a call of a peer failed"),
   });
-  started.push(() => rpc.close());
+  const closeRpc = once(() => rpc.close());
+  started.push(closeRpc);
 
   const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
@@ -232,16 +234,31 @@ async function compose(
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());
   const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
-  started.push(() => server.close());
   const consolePort = (await server.listen()).port;
-  // Ended first: the peers are told, what runs may end, and only then the rooms go.
-  started.push(() => peering.drain(config.shutdown.grace));
+  started.push(async () => {
+    const leave = async (): Promise<void> => {
+      // What goes on for ever by its nature would hold the drain to its limit.
+      await closeWorkloads();
+      await closeRpc();
+      await peering.drain(config.shutdown.grace);
+    };
+    await Promise.all([server.close(), leave()]);
+  });
   started.push(() => acceptor.close());
   const linkPort = (await acceptor.listen(config.link.port, config.link.host)).port;
 
   const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort };
   log.info({ name, fingerprint: identity.fingerprint, version, namespace, ...ports }, "agent is ready");
   return { name, fingerprint: identity.fingerprint, ports, close };
+}
+
+/** The same promise for whoever asks again. */
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => {
+    closing ??= close();
+    return closing;
+  };
 }
 
 /** Beside a cluster nobody has made the agent's namespace; in one, the chart has. */
