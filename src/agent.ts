@@ -10,6 +10,7 @@ import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
 import { createConsole } from "./console/console.ts";
+import type { ConsoleServer } from "./console/server.ts";
 import { loadIdentity } from "./identity/identity.ts";
 import { connectKube, type KubeConnection } from "./kube/connect.ts";
 import { checkDefinitions } from "./kube/definitions.ts";
@@ -120,6 +121,7 @@ async function compose(
   started.push(() => peering.close());
   const { roster, switchboard } = peering;
 
+  let consoleServer: ConsoleServer | undefined;
   const workloads = createWorkloads({
     origin: {
       client: kube.client,
@@ -127,12 +129,15 @@ async function compose(
       links: switchboard,
       transport: (peer) => switchboard.transport(peer),
       events,
+      // The console stands on this room, so it comes later; until then nobody could open a page anyway.
+      pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
       clock,
       log,
     },
     host: { client: kube.client, logs: kube.pods.logs, roster, clock, log },
   });
-  started.push(() => workloads.close());
+  const closeWorkloads = once(() => workloads.close());
+  started.push(closeWorkloads);
   const pods = createPods({
     client: kube.client,
     logs: kube.pods.logs,
@@ -167,11 +172,12 @@ async function compose(
     },
     onDefect: (error, path) => log.error({ err: error, path }, "a call of a peer failed"),
   });
-  started.push(() => rpc.close());
+  const closeRpc = once(() => rpc.close());
+  started.push(closeRpc);
 
   const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
-  const consoleServer = await createConsole(
+  const server = await createConsole(
     {
       listen: { host: config.console.host, port: config.console.port, domain: config.console.domain },
       about: { name, fingerprint: identity.fingerprint, version, instance, startedAt, namespace, kubernetesVersion },
@@ -184,11 +190,13 @@ async function compose(
       workloads,
       pods,
       http: tunnel.http,
+      audit,
       clock,
       log,
     },
     signal,
   );
+  consoleServer = server;
   await Promise.all([roster.synced(signal), peerObjects.synced(signal), workloads.origin.synced(signal)]);
 
   const health = createHealth();
@@ -226,16 +234,31 @@ async function compose(
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());
   const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
-  started.push(() => consoleServer.close());
-  const consolePort = (await consoleServer.listen()).port;
-  // Ended first: the peers are told, what runs may end, and only then the rooms go.
-  started.push(() => peering.drain(config.shutdown.grace));
+  const consolePort = (await server.listen()).port;
+  started.push(async () => {
+    const leave = async (): Promise<void> => {
+      // What goes on for ever by its nature would hold the drain to its limit.
+      await closeWorkloads();
+      await closeRpc();
+      await peering.drain(config.shutdown.grace);
+    };
+    await Promise.all([server.close(), leave()]);
+  });
   started.push(() => acceptor.close());
   const linkPort = (await acceptor.listen(config.link.port, config.link.host)).port;
 
   const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort };
   log.info({ name, fingerprint: identity.fingerprint, version, namespace, ...ports }, "agent is ready");
   return { name, fingerprint: identity.fingerprint, ports, close };
+}
+
+/** The same promise for whoever asks again. */
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  return () => {
+    closing ??= close();
+    return closing;
+  };
 }
 
 /** Beside a cluster nobody has made the agent's namespace; in one, the chart has. */

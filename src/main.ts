@@ -14,6 +14,9 @@ import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
 import { createLog } from "./telemetry/log.ts";
 
+// A token on the command line is hidden from process lists, as well as a process can.
+if (process.argv.some((arg) => /^--token(=|$)/.test(arg))) process.title = "fairlead";
+
 const version = readVersion();
 const interrupted = new AbortController();
 

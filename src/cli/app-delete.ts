@@ -48,8 +48,8 @@ async function untilGone(
       if (heard.kind === "gone" || (heard.kind === "synced" && !isThere)) return;
       if (heard.kind === "synced") continue;
       isThere = true;
-      const { deletedAt } = heard.item.metadata ?? {};
-      const message = plain((deletedAt && heard.item.status?.message) || "");
+      const { phase, message: why } = heard.item.status ?? {};
+      const message = plain((phase === "Deleting" && why) || "");
       if (message && message !== said) say(`${ref.name}: ${message}\n`);
       said = message;
     }

@@ -61,6 +61,9 @@ export function addAppDeploy(app: Command, context: CliContext): void {
   deploy.action((name: string | undefined, options: Options) =>
     withAgent(deploy, context, async ({ client, namespace }, signal) => {
       const wanted = await readWanted(name, options, options.namespace ?? namespace, context);
+      // All are checked before the first is written, so that a mistake in the last leaves nothing half done.
+      if (wanted.length > 1)
+        for (const one of wanted) await client.apps.deployApp({ ...one, dryRun: true }, { signal });
       const answered: App[] = [];
       for (const manifest of wanted) {
         const answer = await client.apps.deployApp({ ...manifest, dryRun: options.dryRun === true }, { signal });

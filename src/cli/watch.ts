@@ -55,7 +55,7 @@ export async function printWatch<T>(
   for await (const event of heard) {
     if (event.kind === "synced" && first) {
       if (first.length === 0) terminal.err(`${options.view().empty}\n`);
-      await printer.print(first);
+      await printer.print(first.sort((a, b) => options.view().name(a).localeCompare(options.view().name(b))));
       first = undefined;
     } else if (event.kind === "now" && options.only?.(event.item) !== false) {
       if (first) first.push(event.item);

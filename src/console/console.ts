@@ -1,6 +1,7 @@
 /** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
 
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeConnection } from "../kube/connect.ts";
@@ -13,6 +14,7 @@ import type { HttpForwarder } from "../tunnel/http.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
 import { type AppServiceDeps, noSuchApp } from "./api/app-service.ts";
+import { auditChanges } from "./api/audit.ts";
 import { translateErrors } from "./api/errors.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
@@ -40,6 +42,7 @@ export interface ConsoleDeps {
   readonly workloads: Workloads;
   readonly pods: Pods;
   readonly http: HttpForwarder;
+  readonly audit: Pick<AuditLog, "record">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -61,7 +64,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       pods: podDeps(deps),
       watch: { peers: knownPeers(deps.peerObjects), apps: { subscribe: origin.subscribe, synced: origin.synced } },
     }),
-    interceptors: [translateErrors],
+    interceptors: [auditChanges(deps.audit), translateErrors],
     authenticator: createAuthenticator({ adminTokenHash }),
     apps: catalogueOf(deps.workloads),
     http: deps.http,
@@ -100,10 +103,10 @@ function peerDeps({ kube, namespace, peering, peerObjects, workloads }: ConsoleD
     invites: peering.invites,
     update: (name, change, signal) => peering.roster.update(name, change, signal),
     reconnect: (name) => peering.switchboard.reconnect(name),
-    async remove(name, { deleteWorkloads }, signal) {
+    async remove(name, { deleteWorkloads, person }, signal) {
       const fingerprint = peering.roster.get(name)?.fingerprint ?? "";
       const count = workloads.host.count(fingerprint);
-      const { told } = await peering.remove(name, { workloads: deleteWorkloads ? "Delete" : "Keep" }, signal);
+      const { told } = await peering.remove(name, { workloads: deleteWorkloads ? "Delete" : "Keep", person }, signal);
       if (deleteWorkloads) await workloads.host.deleteAllOf(fingerprint, signal);
       return { told, workloads: count };
     },

@@ -2,7 +2,7 @@
  * The console's port: the API for programs, and the doors to apps. Whatever asks for an app's host goes to that door and
  * nowhere else; the rest is the console's own.
  */
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
@@ -45,6 +45,7 @@ export interface ConsoleServer {
   listen(): Promise<{ port: number }>;
   /** Opens apps for browsers: one-time addresses. */
   readonly open: Doors["open"];
+  readonly pageOf: Doors["pageOf"];
   /** Takes nothing new, gives requests to apps 5 s, calls of the API half a second, then ends them. */
   close(): Promise<void>;
 }
@@ -62,6 +63,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const stopApi = new AbortController();
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
+  let stopping = false;
   const guards = [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])];
   const api = {
     routes: (router: ConnectRouter): void => deps.routes(guardRouter(router, guards)),
@@ -75,6 +77,10 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     serverFactory: (handler) => {
       server = createHttpServer(doors, upgraded, log, handler);
       divertHttp2(server, http2.accept);
+      server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
+        // Node closes what is idle when it stops; what ends only then would be kept alive.
+        res.once("close", () => stopping && setImmediate(() => server?.closeIdleConnections()));
+      });
       return server;
     },
   });
@@ -84,6 +90,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
 
   return {
     open: doors.open,
+    pageOf: doors.pageOf,
     async listen() {
       await app.listen({ host: deps.host, port: deps.port });
       const address: AddressInfo | string | null | undefined = server?.address();
@@ -92,9 +99,10 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       return { port };
     },
     async close() {
-      const stopping = new ConnectError("The agent is stopping.", Code.Unavailable);
+      stopping = true;
+      const reason = new ConnectError("The agent is stopping.", Code.Unavailable);
       const ends = [
-        deps.clock.after(apiGraceMs, () => stopApi.abort(stopping)),
+        deps.clock.after(apiGraceMs, () => stopApi.abort(reason)),
         deps.clock.after(doorGraceMs, () => {
           http2.destroy();
           server?.closeAllConnections();

@@ -3,7 +3,8 @@
  * paired; an app of one runs on the other. It leaves nothing behind.
  */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
@@ -23,9 +24,15 @@ export interface DemoOptions {
 /** How long one claim may take, in milliseconds, before it counts as not true. */
 const claimLimitMs = 45_000;
 
-/** Resolves with the exit code: 0, or 1 when a claim was not true. */
-export async function runDemo(o: DemoOptions): Promise<number> {
+/**
+ * Resolves with the exit code: 0, or 1 when a claim was not true. Rejects with the signal's reason when it was ended before
+ * every claim was checked. `tell` is for a test that breaks the story.
+ */
+export async function runDemo(o: DemoOptions, tell = tellStory): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), "fairlead-demo-"));
+  // Also when the process ends in a hurry, as after a second Ctrl-C.
+  const sweep = (): void => rmSync(directory, { recursive: true, force: true });
+  process.once("exit", sweep);
   const towns: Town[] = [];
   try {
     o.print("Two clusters are embedded in this process, for trying Fairlead out and for nothing else.\n\n");
@@ -38,33 +45,39 @@ export async function runDemo(o: DemoOptions): Promise<number> {
     for (const result of built) if (result.status === "rejected") throw result.reason;
     const [lisbon, berlin] = towns;
     if (!lisbon || !berlin) return 1;
-    for (const claim of tellStory(lisbon, berlin)) if (!(await check(claim, o))) return 1;
-    if (o.once || o.signal.aborted) return 0;
+    for (const claim of tell(lisbon, berlin)) if (!(await check(claim, o))) return 1;
+    if (o.once) return 0;
     await invite(lisbon, berlin, o);
     await untilAborted(o.signal);
     o.print("\nTaking it down.\n");
     return 0;
   } catch (error) {
-    if (o.signal.aborted) return 0;
+    if (o.signal.aborted) throw error;
     o.print(`${paint(o, "red", "✖")} the demo could not be built up: ${explain(error)}\n`);
     return 1;
   } finally {
     await Promise.allSettled(towns.map((town) => town.close()));
-    await rm(directory, { recursive: true, force: true });
+    sweep();
+    process.removeListener("exit", sweep);
   }
 }
 
 async function check(claim: Claim, o: DemoOptions): Promise<boolean> {
   const startedAt = performance.now();
+  // A watch or a log that has told enough would go on, and hold up the end.
+  const seenEnough = new AbortController();
   try {
-    const seen = await claim.see(AbortSignal.any([o.signal, AbortSignal.timeout(claimLimitMs)]));
+    const limit = AbortSignal.timeout(claimLimitMs);
+    const seen = await claim.see(AbortSignal.any([o.signal, limit, seenEnough.signal]));
     const ms = Math.round(performance.now() - startedAt);
     o.print(`${paint(o, "green", "✔")} ${claim.says} ${paint(o, "dim", `(${ms} ms)`)}\n    ${seen}\n`);
     return true;
   } catch (error) {
-    if (o.signal.aborted) return true;
+    if (o.signal.aborted) throw error;
     o.print(`${paint(o, "red", "✖")} Not so: ${claim.says}\n    ${explain(error)}\n`);
     return false;
+  } finally {
+    seenEnough.abort();
   }
 }
 
@@ -74,16 +87,17 @@ async function invite(origin: Town, host: Town, o: DemoOptions): Promise<void> {
   const head = (text: string): string => paint(o, "bold", text);
   o.print(`
 ${head("What is so")}
-  cluster   console                  kubeconfig
+  cluster   API                      kubeconfig
   ${origin.name.padEnd(9)} ${origin.consoleUrl.padEnd(24)} ${origin.kubeconfig}
   ${host.name.padEnd(9)} ${host.consoleUrl.padEnd(24)} ${host.kubeconfig}
 
-${head("Look at the page")}, served by ${host.name}, in a browser (this address works once, for 60 s; a new one: app open hello):
+${head("Look at the page")} in a browser; ${host.name} serves it, and this address works once, within 60 s:
   ${page.url}
 
 ${head("Try next")}, in another terminal, in this folder:
   export KUBECONFIG=${origin.kubeconfig} FAIRLEAD_SERVER=${origin.consoleUrl}
   bin/fairlead status
+  bin/fairlead app open hello   # prints a new address for the page
   bin/fairlead app logs hello -f --prefix
   bin/fairlead app scale hello --replicas 1
   bin/fairlead app deploy broken --peer ${host.name} --image fairlead.dev/crash:1 && bin/fairlead app list --watch

@@ -118,7 +118,10 @@ export function createHostSession(deps: {
     switch (message.case) {
       case "digest":
         if (originDigest.add(pageFromMessage(message.value))) {
-          store.ready(closing.signal).then(compare, () => undefined); // It rejects only when this session closes.
+          store
+            .ready(closing.signal)
+            .then(compare)
+            .catch((error: unknown) => void close(toError(error)));
         }
         return;
       case "wish":
@@ -268,6 +271,13 @@ export function createHostSession(deps: {
     });
   }
 
+  async function close(error?: Error): Promise<void> {
+    unsubscribe();
+    closing.abort(error ?? new Error("The conversation is over."));
+    outbox.close(error);
+    await worker.close();
+  }
+
   return {
     responses,
     receive,
@@ -278,13 +288,12 @@ export function createHostSession(deps: {
         outbox.add(uid);
       }
     },
-    async close(error) {
-      unsubscribe();
-      closing.abort(error ?? new Error("The conversation is over."));
-      outbox.close(error);
-      await worker.close();
-    },
+    close,
   };
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** Whether the object's state differs from what was said last; it is then the last said. */

@@ -42,12 +42,15 @@ const ungrantedPaths = [pairingPath, `/${MembershipService.typeName}/`];
 const mostHeld = 64;
 /** A guest that was refused so often has come for something else. */
 const mostRefusals = 8;
+/** Calls of one guest at a time: it has one thing to say, and each call that is open takes room that peers need. */
+const mostGuestCalls = 4;
 
 export function createGate(deps: GateDeps): Gate {
   const { roster, log, audit } = deps;
   const open = new Map<Fingerprint, Set<Stream>>();
   const held = new WeakMap<Link, number>();
   const refusals = new WeakMap<Link, number>();
+  const guestCalls = new WeakMap<Link, number>();
   // A stranger must not fill the audit log; what is over this is in the debug log only.
   const audited = createRateLimit({ clock: deps.clock, burst: 60, perMinute: 60 });
   const unsubscribe = roster.subscribe(({ before, after }) => {
@@ -67,7 +70,7 @@ export function createGate(deps: GateDeps): Gate {
       }
       case "guest":
         if (incoming.kind === "rpc" && incoming.path.startsWith(pairingPath)) {
-          serve(incoming, { ...known(link), guest: true, grants: [] });
+          serveGuest(link, incoming);
         } else refuseGuest(link, incoming);
         break;
       case "undecided":
@@ -77,6 +80,18 @@ export function createGate(deps: GateDeps): Gate {
         refuse(incoming, Reason.GOING_AWAY, "This link does not count any more.");
         break;
     }
+  }
+
+  function serveGuest(link: Link, incoming: IncomingRpc): void {
+    const calls = guestCalls.get(link) ?? 0;
+    if (calls >= mostGuestCalls) {
+      refuseGuest(link, incoming);
+      return;
+    }
+    guestCalls.set(link, calls + 1);
+    void deps.serveRpc(incoming, { ...known(link), guest: true, grants: [] }).then(() => {
+      guestCalls.set(link, (guestCalls.get(link) ?? 1) - 1);
+    });
   }
 
   function serve(incoming: IncomingStream, caller: Caller): void {

@@ -4,6 +4,7 @@ import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Link } from "../link/link.ts";
 import { type CloseReason, Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
+import { createRateLimit } from "./rate-limit.ts";
 
 /**
  * Links of agents that are not in the roster. There are few of them at a time, and one that is not joining does not stay:
@@ -27,6 +28,8 @@ const idleMs = 10_000;
 export function createGuests(deps: { clock: Clock; log: Log }): Guests {
   const { clock, log } = deps;
   const guests = new Map<Link, { idle: Timer | undefined; busy: number }>();
+  // Anybody may make keys and come as a guest, as often as they like.
+  const noted = createRateLimit({ clock, burst: 60, perMinute: 60 });
 
   function rest(link: Link): void {
     const guest = guests.get(link);
@@ -49,7 +52,7 @@ export function createGuests(deps: { clock: Clock; log: Log }): Guests {
         if (!idle) return;
       }
       const { fingerprint, remoteAddress, dialled } = link;
-      if (!dialled) log.info({ fingerprint, address: remoteAddress }, "guest came");
+      if (!dialled) log[noted.take() ? "info" : "debug"]({ fingerprint, address: remoteAddress }, "guest came");
       guests.set(link, { idle: undefined, busy: 0 });
       rest(link);
       void link.closed.then(() => {

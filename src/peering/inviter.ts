@@ -15,6 +15,7 @@ import type { InviteRecord } from "./invite-record.ts";
 import type { Invites, Redeemed } from "./invites.ts";
 import type { Peer } from "./peer.ts";
 import { findFreeName, toPeerName } from "./peer-name.ts";
+import type { RateLimit } from "./rate-limit.ts";
 import type { Roster } from "./roster.ts";
 
 /** Why a join did not pass, for the joiner. */
@@ -36,6 +37,8 @@ export interface InviterDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: PeeringAudit;
+  /** How many refusals are written down: a stranger must not fill the audit log, nor push out what is in it. */
+  readonly noted: RateLimit;
   /** Remembers the words of a pairing, to be shown with the peer. */
   remember(peer: string, words: string): void;
 }
@@ -45,7 +48,7 @@ const attempts = 5;
 
 /**
  * Lets the caller in by its token. Yields "waiting" when a person is asked, and "joined" last. Throws `JoinRefused`, which
- * is logged and audited.
+ * is logged and audited, as long as there are not too many.
  */
 export async function* receiveJoiner(
   deps: InviterDeps,
@@ -74,6 +77,7 @@ export async function* receiveJoiner(
     yield "joined";
   } catch (error) {
     if (!(error instanceof JoinRefused)) throw error;
+    if (!deps.noted.take()) throw error;
     const rule = ruleOf(error.reason);
     log.warn({ fingerprint: caller.fingerprint, rule, reason: error.message }, "join refused");
     audit.record({ action: "peer.join", actor, verdict: "denied", rule, message: error.message });

@@ -191,7 +191,14 @@ export class PeerLine {
   async drain(message: string, withinMs: number): Promise<void> {
     this.#redialer?.close();
     const held = this.#current;
-    if (held) await held.link.session.drain(message, withinMs);
+    if (held) {
+      // Not connected any more for whoever keeps a call open as long as there is a link; else nothing would ever finish.
+      this.#draining.set(held, undefined);
+      this.#current = undefined;
+      this.#graceUntil = 0;
+      this.#lost(message, { grace: false });
+      await held.link.session.drain(message, withinMs);
+    }
     this.cut({ reason: Reason.SHUTDOWN, message });
   }
 

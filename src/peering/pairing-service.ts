@@ -12,8 +12,9 @@ import {
 import { callerKey } from "../rpc/caller.ts";
 import type { Session } from "../wire/session.ts";
 import { type InviterDeps, JoinRefused, receiveJoiner } from "./inviter.ts";
+import { createRateLimit } from "./rate-limit.ts";
 
-export interface PairingServiceDeps extends InviterDeps {
+export interface PairingServiceDeps extends Omit<InviterDeps, "noted"> {
   /** What this agent calls itself. */
   readonly name: string;
   /** A guest is joining; the answer says that it no longer is. */
@@ -21,12 +22,13 @@ export interface PairingServiceDeps extends InviterDeps {
 }
 
 export function createPairingService(deps: PairingServiceDeps): ServiceImpl<typeof PairingService> {
+  const noted = createRateLimit({ clock: deps.clock, burst: 60, perMinute: 60 });
   return {
     async *join(request, context) {
       const caller = context.values.get(callerKey);
       const done = caller.session ? deps.joining(caller.session) : () => undefined;
       try {
-        for await (const step of receiveJoiner(deps, caller, request, context.signal)) {
+        for await (const step of receiveJoiner({ ...deps, noted }, caller, request, context.signal)) {
           yield step === "waiting"
             ? create(JoinResponseSchema, { step: { case: "waiting", value: create(WaitingSchema) } })
             : create(JoinResponseSchema, {

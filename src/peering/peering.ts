@@ -82,6 +82,9 @@ export interface Peering {
 /** An agent that does not answer within this, in milliseconds, while another comes with its identity, is gone. */
 const probeTimeoutMs = 5_000;
 
+/** A request to join has a token, a URL and a name; strangers may not make us hold more. Bytes. */
+const largestJoinBytes = 16 * 1024;
+
 /** Dials peers at once, as soon as the store knows them. */
 export function createPeering(deps: PeeringDeps): Peering {
   const { identity, clock, log, audit } = deps;
@@ -233,6 +236,7 @@ export function createPeering(deps: PeeringDeps): Peering {
           remember,
           joining: (session) => switchboard.joining(session),
         }),
+        { readMaxBytes: largestJoinBytes },
       );
       router.service(
         MembershipService,

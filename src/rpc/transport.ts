@@ -22,6 +22,9 @@ export interface LinkTransportOptions {
 /**
  * Calls over a session: Connect's transport with gRPC's semantics, one stream a call. A session that ends makes its calls
  * fail with Unavailable; so does one that is over already.
+ *
+ * To leave the loop over a server's messages does not end the call: Connect hides it from every transport. Abort the
+ * call's signal as well, or the stream stays until the session ends.
  */
 export function createLinkTransport(session: Pick<Session, "open">, options: LinkTransportOptions = {}): Transport {
   const unary = grpc(session, options, options.unaryPriority ?? Priority.INTERACTIVE);

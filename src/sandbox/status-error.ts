@@ -43,7 +43,7 @@ export class StatusError extends Error {
 }
 
 /** `remoteapps.fairlead.dev`, or `pods` for the core group. */
-export function qualified(about: Pick<About, "group" | "plural">): string {
+function qualified(about: Pick<About, "group" | "plural">): string {
   return about.group ? `${about.plural}.${about.group}` : about.plural;
 }
 

@@ -16,6 +16,8 @@ export type ChangeListener = (change: Change) => void;
 
 interface Shelf {
   objects: Map<string, KubeObject>;
+  /** The keys of the objects, sorted. */
+  keys: string[];
   log: Change[];
   /** Everything up to this revision has been forgotten. */
   compacted: number;
@@ -46,7 +48,17 @@ export class Store {
 
   /** All objects of a resource, or those of one namespace, in the order of namespace and name. */
   list(resource: string, namespace?: string): KubeObject[] {
-    return sorted(this.#shelves.get(resource)?.objects.values() ?? [], namespace);
+    const shelf = this.#shelves.get(resource);
+    if (!shelf) return [];
+    const prefix = namespace === undefined ? "" : `${namespace}/`;
+    const found: KubeObject[] = [];
+    for (let i = positionOf(shelf.keys, prefix); i < shelf.keys.length; i++) {
+      const key = shelf.keys[i] ?? "";
+      if (!key.startsWith(prefix)) break;
+      const object = shelf.objects.get(key);
+      if (object) found.push(object);
+    }
+    return found;
   }
 
   /** What `list` would have said at an earlier revision, or undefined when that is forgotten. */
@@ -72,6 +84,7 @@ export class Store {
     const revision = ++this.#revision;
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
     shelf.objects.set(key, stored);
+    if (!previous) shelf.keys.splice(positionOf(shelf.keys, key), 0, key);
     this.#tell(resource, shelf, {
       type: previous ? "MODIFIED" : "ADDED",
       object: stored,
@@ -88,6 +101,7 @@ export class Store {
     const previous = shelf.objects.get(key);
     if (!previous) return object;
     shelf.objects.delete(key);
+    shelf.keys.splice(positionOf(shelf.keys, key), 1);
     const revision = ++this.#revision;
     const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
     this.#tell(resource, shelf, { type: "DELETED", object: last, previous, revision });
@@ -124,7 +138,7 @@ export class Store {
   #shelf(resource: string): Shelf {
     let shelf = this.#shelves.get(resource);
     if (!shelf) {
-      shelf = { objects: new Map(), log: [], compacted: this.#start, listeners: new Set() };
+      shelf = { objects: new Map(), keys: [], log: [], compacted: this.#start, listeners: new Set() };
       this.#shelves.set(resource, shelf);
     }
     return shelf;
@@ -144,6 +158,18 @@ export class Store {
 
 function keyOf(namespace: string | undefined, name: string): string {
   return `${namespace ?? ""}/${name}`;
+}
+
+/** Where a key stands in a sorted list, or would stand. */
+function positionOf(keys: readonly string[], key: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((keys[middle] ?? "") < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function sorted(objects: Iterable<KubeObject>, namespace: string | undefined): KubeObject[] {

@@ -74,6 +74,7 @@ export class AppAgent extends DialingAgent {
   async #connect(route: AppRoute): Promise<Duplex> {
     const dialled = await dialApp(this.#deps.dial, route.destination, route.signal);
     const stream = route.tls ? await startTls(dialled, route.signal) : dialled;
+    if (stream.destroyed) throw stream.errored ?? new Error("The app broke the connection off as soon as it stood.");
     // After its end there is no answer to come; a half-open connection must not be taken for a usable one.
     stream.once("end", () => {
       if (this.#idle.has(stream)) stream.destroy();
@@ -103,10 +104,10 @@ function startTls(dialled: Duplex, signal: AbortSignal): Promise<Duplex> {
     const stream = connectTls({ socket: dialled, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
     const onAbort = (): void => void stream.destroy(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
-    stream.once("error", reject);
+    // For good: the app can break the connection in the very bytes that end the handshake, when nobody else listens yet.
+    stream.on("error", reject);
     stream.once("secureConnect", () => {
       signal.removeEventListener("abort", onAbort);
-      stream.removeListener("error", reject);
       resolve(stream);
     });
   });

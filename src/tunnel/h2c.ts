@@ -159,7 +159,9 @@ function exchange(
       res.end();
       settle();
     });
-    out.on("wantTrailers", () => out.sendTrailers(req.trailers));
+    out.on("wantTrailers", () => {
+      if (!out.closed && !out.destroyed) out.sendTrailers(http2Trailers(req.rawTrailers));
+    });
     if (body) req.pipe(out);
   });
 }
@@ -180,6 +182,17 @@ function http2Headers(req: IncomingMessage, passage: Passage): OutgoingHttpHeade
     headers[lower] = before === undefined ? value : [before, value].flat().map(String);
   }
   return headers;
+}
+
+/** A client may send any trailers; one that HTTP/2 has no place for would end more than its request. */
+function http2Trailers(raw: readonly string[]): OutgoingHttpHeaders {
+  const trailers = new Map<string, string>();
+  for (const [name, value] of trailerPairs(raw)) {
+    const lower = name.toLowerCase();
+    const before = trailers.get(lower);
+    trailers.set(lower, before === undefined ? value : `${before}, ${value}`);
+  }
+  return Object.fromEntries(trailers);
 }
 
 function pairs(raw: readonly string[]): [string, string][] {

@@ -5,15 +5,17 @@ import { type Frame, PingSchema, PongSchema } from "../gen/fairlead/wire/v1/fram
 import { FrameDecoder, type FrameReader } from "./decoder.ts";
 import { encodeFrame } from "./frame.ts";
 import { Keepalive } from "./keepalive.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, maxDataBytes } from "./limits.ts";
 import { Reason, SessionError } from "./reason.ts";
 
 const KiB = 1024;
 
-/** One write holds between these many bytes: small on a slow connection, where what was written delays all that comes later. */
+/**
+ * One write holds about so many bytes, and a frame more at most: fewer on a slow connection, where what was written
+ * delays all that comes later. More than one full frame made writes slower, for then less stays in the processor's cache.
+ */
 const minBatchBytes = 16 * KiB;
-const maxBatchBytes = 128 * KiB;
-const firstBatchBytes = 64 * KiB;
+const maxBatchBytes = maxDataBytes;
 
 /** A batch that took longer to leave makes the next one half as large; a quicker one, twice. */
 const slowBatchMs = 250;
@@ -52,7 +54,7 @@ export class Carrier implements FrameReader {
   #scheduled = false;
   /** Bytes written that the connection has not taken. */
   #waiting = 0;
-  #batchBytes = firstBatchBytes;
+  #batchBytes = maxBatchBytes;
   #ping: number | undefined;
   #pong: bigint | undefined;
   #parting: Timer | undefined;
@@ -164,9 +166,10 @@ export class Carrier implements FrameReader {
     this.#scheduled = false;
     if (this.#done) return;
     const room = this.#deps.limits.maxWritableBytes - this.#waiting;
-    if (room <= 0) return;
+    // What is written while little room is left would be cut small; the next write that leaves makes room.
+    if (room < this.#batchBytes && this.#waiting > 0) return;
     const out: Uint8Array[] = [];
-    const budget = Math.min(this.#batchBytes, room);
+    const budget = this.#batchBytes;
     let bytes = this.#pullOwn(out);
     bytes += this.#deps.pull(out, budget);
     // Pulling may have ended the session.

@@ -36,15 +36,18 @@ export const defaultLimits: Limits = {
   opensPerSecond: 20_000,
   resetsPerSecond: 20_000,
   maxAnswerBytes: 4096 * KiB,
-  maxWritableBytes: 256 * KiB,
+  maxWritableBytes: 128 * KiB,
   helloTimeoutMs: 10_000,
   quietMs: 15_000,
   deadMs: 45_000,
   stalledMs: 10_000,
 };
 
-/** Bytes of data that one frame carries at most: what others wait for when it goes first. */
-export const maxDataBytes = 64 * KiB;
+/**
+ * Bytes of data that one frame carries at most: what others wait for when it goes first. A little below 64 KiB, so that a full
+ * frame, with its header and what TLS adds to it, is one WebSocket message of 64 KiB and not one and a tail.
+ */
+export const maxDataBytes = 65_408;
 
 /** What a zero in the other's Hello stands for; the same values as in frame.proto. */
 export const unsaidLimits = {

@@ -31,17 +31,18 @@ export class Scheduler {
   }
 
   /**
-   * Adds frames with at most `maxData` bytes of data each to `out`, until there are none or `budget` bytes are reached; the
-   * last may go beyond it by its headers. Returns the bytes.
+   * Adds frames with at most `maxData` bytes of data each to `out`, until there are none or `budget` bytes are reached. No
+   * frame is cut for what is left of the budget, so the last one may go beyond it. Returns the bytes.
    */
   pull(out: Uint8Array[], budget: number, maxData: number): number {
+    const most = Math.min(maxData, budget);
     let bytes = 0;
     for (const line of this.#lines) {
       while (line.size > 0 && bytes < budget) {
         const turn = line.shift();
         if (turn === undefined) break;
         turn.waiting = false;
-        bytes += turn.take(out, Math.min(maxData, budget - bytes));
+        bytes += turn.take(out, most);
         if (turn.sendable()) this.ready(turn);
       }
     }

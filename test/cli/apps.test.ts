@@ -58,6 +58,14 @@ suite("fairlead app", () => {
     assert.equal((await app(["deploy", "-f", "-", "--dry-run"], { input: manifest("Dry!") })).code, exitCode.usage);
   });
 
+  test("of several documents none is deployed when one is wrong", async () => {
+    const text = `${manifest("sound")}---\n${manifest("unsound", ", replicas: 5000")}`;
+    const { code, out } = await app(["deploy", "-f", "-"], { input: text });
+    assert.equal(code, exitCode.usage);
+    assert.equal(out, "");
+    assert.equal(await find("sound"), undefined);
+  });
+
   test("values out of range are refused by the agent with their paths", async () => {
     const { code, err } = await app(["deploy", "x", "--peer", "berlin", "--image", "a", "--port", "99999"]);
     assert.equal(code, exitCode.usage);

@@ -162,7 +162,7 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
 }
 
 /** Pairs the two, as `fairlead invite` and `fairlead join` do; `grants` are what lisbon may do at berlin. */
-export async function pair({ lisbon, berlin }: World, grants: string): Promise<void> {
+export async function pair({ lisbon, berlin }: Pick<World, "lisbon" | "berlin">, grants: string): Promise<void> {
   const invite = await run(berlin, ["invite", "--name", "lisbon", ...(grants ? ["--grant", grants] : [])]);
   const joined = await run(lisbon, ["join", invite.out.trim()]);
   if (joined.code !== 0) throw new Error(joined.err);

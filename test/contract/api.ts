@@ -119,7 +119,7 @@ export function connectApi(kubeconfig: string): Api {
   };
 }
 
-export async function readAll(response: IncomingMessage): Promise<string> {
+async function readAll(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
   return Buffer.concat(chunks).toString("utf8");

@@ -9,8 +9,8 @@ import { mustRun, type Outcome, run } from "./command.ts";
 const root = new URL("../..", import.meta.url).pathname;
 const program = `${root}src/main.ts`;
 
-/** The namespace in which the tests keep each agent's own objects. */
-export const agentNamespace = "fairlead-system";
+/** The namespace in which the tests keep each agent's own objects: never that of an agent in earnest. */
+export const agentNamespace = "fairlead-e2e-agent";
 
 export interface AgentProcess {
   readonly name: string;

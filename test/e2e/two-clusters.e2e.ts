@@ -17,7 +17,7 @@ import { until } from "./until.ts";
 
 const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
 const run = randomBytes(3).toString("hex");
-const namespace = `e2e-${run}`;
+const namespace = `fairlead-e2e-${run}`;
 const hostNamespace = "fairlead-peer-cluster-a";
 
 interface Listed<T> {
@@ -69,6 +69,9 @@ after(
   { timeout: 180_000 },
 );
 
+/** What these tests make, and nothing of an agent that somebody has in these clusters in earnest. */
+const ours = /^(fairlead-e2e-.+|fairlead-peer-cluster-[ab])$/;
+
 /** Removes what an earlier run or this one left, finalizers included: no agent is there to take them off. */
 async function clean(cluster: Cluster): Promise<void> {
   const crds = await cluster.kubectl(["get", "crd", "-o", "name"]);
@@ -76,13 +79,14 @@ async function clean(cluster: Cluster): Promise<void> {
     if (!crds.includes(`${kind}.fairlead.dev`)) continue;
     const { items } = await cluster.get<Listed<Hosted>>([kind, "-A"]);
     for (const { metadata } of items) {
+      if (!ours.test(metadata.namespace)) continue;
       const patch = JSON.stringify({ metadata: { finalizers: null } });
       await cluster.kubectl(["patch", kind, "-n", metadata.namespace, metadata.name, "--type=merge", "-p", patch]);
     }
   }
   const { items } = await cluster.get<Listed<Hosted>>(["namespaces"]);
-  const ours = items.map(({ metadata }) => metadata.name).filter((name) => /^(e2e-|fairlead-)/.test(name));
-  if (ours.length > 0) await cluster.kubectl(["delete", "namespace", ...ours, "--wait=true", "--timeout=120s"]);
+  const names = items.map(({ metadata }) => metadata.name).filter((name) => ours.test(name));
+  if (names.length > 0) await cluster.kubectl(["delete", "namespace", ...names, "--wait=true", "--timeout=120s"]);
 }
 
 function manifest(name: string, spec: Record<string, unknown>): string {

@@ -200,6 +200,18 @@ test("a peer that leaves is not connected any more, while what runs may end", as
   assert.deepEqual(link.endings, []);
 });
 
+test("an end that leaves is not connected any more to those above it at once, while what runs may end", async () => {
+  const { line } = rig(true);
+  const link = fakeLink({ dialled: false });
+  line.offer(link);
+  const drained = line.drain("stopping", 1_000);
+  assert.equal(line.status().state, "disconnected");
+  assert.equal(line.status().lastError, "stopping");
+  assert.equal(line.standing(link).kind, "held", "the other end's calls are still served");
+  await assert.rejects(line.connected(), /stopping/);
+  await drained;
+});
+
 test("who waits gets the link when it comes, or hears since when there is none", async () => {
   const { clock, line } = rig(true);
   const waiting = line.connected();

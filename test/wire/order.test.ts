@@ -55,13 +55,13 @@ suite("who goes first", () => {
     assert.deepEqual(log, ["bulk", "bulk", "key", "bulk", "bulk"]);
   });
 
-  test("no more is pulled than there is room for, and a stream stands in line once", () => {
+  test("pulling stops where there is no more room, cuts no frame for it, and a stream stands in line once", () => {
     const log: string[] = [];
     const scheduler = new Scheduler();
     const one = turn("a", Priority.NORMAL, 100, log);
     scheduler.ready(one);
     scheduler.ready(one);
-    assert.equal(scheduler.pull([], 250, 65_536), 250);
+    assert.equal(scheduler.pull([], 250, 65_536), 300);
     assert.equal(log.length, 3);
   });
 });

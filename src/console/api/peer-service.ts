@@ -13,6 +13,7 @@ import type { InviteRecord } from "../../peering/invite-record.ts";
 import type { Invites } from "../../peering/invites.ts";
 import type { JoinOptions, JoinProgress } from "../../peering/joiner.ts";
 import type { Peer } from "../../peering/peer.ts";
+import { principalKey } from "../auth/principal.ts";
 import { toPeer } from "./object.ts";
 
 export interface PeerServiceDeps {
@@ -30,7 +31,7 @@ export interface PeerServiceDeps {
   /** Ends the pairing on both sides. */
   remove(
     name: string,
-    options: { deleteWorkloads: boolean },
+    options: { deleteWorkloads: boolean; person: string | undefined },
     signal: AbortSignal,
   ): Promise<{ told: boolean; workloads: number }>;
   /** Uses an invite; tells each step. */
@@ -77,12 +78,13 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
       return {};
     },
 
-    async removePeer({ name, deleteWorkloads }, { signal }) {
-      const { told, workloads } = await deps.remove(name, { deleteWorkloads }, signal);
+    async removePeer({ name, deleteWorkloads }, { signal, values }) {
+      const person = values.get(principalKey)?.name;
+      const { told, workloads } = await deps.remove(name, { deleteWorkloads, person }, signal);
       return { peerTold: told, workloads };
     },
 
-    async createInvite({ name, grants, labels, lifetimeSeconds, confirm, url, reuseName }, { signal }) {
+    async createInvite({ name, grants, labels, lifetimeSeconds, confirm, url, reuseName }, { signal, values }) {
       const { record, line } = await invites.create(
         {
           ...(name && { name }),
@@ -92,6 +94,7 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
           labels,
           confirm,
           reuseName,
+          person: values.get(principalKey)?.name,
         },
         signal,
       );
@@ -112,8 +115,9 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
       return {};
     },
 
-    async *join({ invite, name, grants, labels, reuseName }, { signal }) {
-      const options = { grants, labels, reuseName, ...(name && { name }) };
+    async *join({ invite, name, grants, labels, reuseName }, { signal, values }) {
+      const person = values.get(principalKey)?.name;
+      const options = { grants, labels, reuseName, person, ...(name && { name }) };
       for await (const step of deps.join(invite, options, signal)) {
         yield {
           state: states[step.step],

@@ -46,6 +46,8 @@ export interface AppHostDoor {
   serve(request: DoorRequest, label: string, secure: boolean): Promise<void>;
   /** An address that opens the app's page once. `base` is how the browser reaches this server. */
   open(asked: OpenRequest, principal: Principal, base: { secure: boolean; port: number }): Opened;
+  /** Where the page of an app is, for who is let in already; undefined for an app without one. */
+  pageOf(namespace: string, name: string, base: { secure: boolean; port: number }): string | undefined;
   /** The address of the app's page, without a code. */
   addressOf(door: AppDoor, path: string, base: { secure: boolean; port: number }): string;
 }
@@ -127,6 +129,12 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     return `${base.secure ? "https" : "http"}://${deps.names().labelOf(door)}${suffix}${port}${path}`;
   }
 
+  function pageOf(namespace: string, name: string, base: { secure: boolean; port: number }): string | undefined {
+    const app = deps.apps.get(namespace, name);
+    const port = app?.ports.find((one) => httpScheme(one.appProtocol) !== undefined);
+    return app && port && addressOf({ app, port }, "/", base);
+  }
+
   function open(asked: OpenRequest, principal: Principal, base: { secure: boolean; port: number }): Opened {
     const app = deps.apps.get(asked.namespace, asked.name);
     if (!app) return { ok: false, problem: noSuchApp(asked.namespace, asked.name) };
@@ -149,7 +157,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     };
   }
 
-  return { labelOf, serve, open, addressOf };
+  return { labelOf, serve, open, pageOf, addressOf };
 }
 
 /** The path as a redirect may name it; undefined for one that would lead to another host. */

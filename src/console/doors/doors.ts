@@ -29,6 +29,8 @@ export interface Doors {
    * reached this server, so that the address works through the same port-forward.
    */
   open(asked: OpenRequest, principal: Principal, authority?: string): Opened;
+  /** Where the page of an app is, for who is let in already; undefined for an app without one. */
+  pageOf(namespace: string, name: string): string | undefined;
   close(): void;
 }
 
@@ -75,6 +77,7 @@ export function createDoors(deps: DoorsDeps): Doors {
     serve,
     open: (asked, principal, authority) =>
       appHost.open(asked, principal, { secure: false, port: portOf(authority ?? "") ?? deps.port() }),
+    pageOf: (namespace, name) => appHost.pageOf(namespace, name, { secure: false, port: deps.port() }),
     close: unsubscribe,
   };
 }

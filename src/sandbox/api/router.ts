@@ -84,7 +84,7 @@ async function handle(
 }
 
 /** The verb by which Kubernetes' authorisation knows this request. */
-export function verbOf(request: Pick<ApiRequest, "method" | "query">, target: Target): string {
+function verbOf(request: Pick<ApiRequest, "method" | "query">, target: Target): string {
   const { method, query } = request;
   if (method === "GET" || method === "HEAD") {
     if (flag(query, "watch")) return "watch";

@@ -24,6 +24,8 @@ export interface Controller {
 export interface Watched {
   resource: Resource;
   keysOf(object: KubeObject): Iterable<string>;
+  /** How long to wait for more of the same, in milliseconds; not at all unless given. */
+  afterMs?: number;
 }
 
 export function startController(
@@ -46,9 +48,9 @@ export function startController(
         deps.log.warn({ controller: o.name, key, err: error }, "reconciling failed");
     },
   });
-  const unsubscribes = o.watched.map(({ resource, keysOf }) => {
+  const unsubscribes = o.watched.map(({ resource, keysOf, afterMs }) => {
     const add = (object: KubeObject): void => {
-      for (const key of keysOf(object)) worker.add(key);
+      for (const key of keysOf(object)) worker.add(key, afterMs);
     };
     for (const object of store.list(storeKey(resource))) add(object);
     return store.subscribe(storeKey(resource), ({ object }) => add(object));

@@ -37,7 +37,7 @@ export function startDeploymentController(deps: ControllerDeps): Controller {
     name: "deployments",
     watched: [
       { resource: deployments, keysOf: (object) => [keyOf(object)] },
-      { resource: replicaSets, keysOf: controllerKey("Deployment") },
+      { resource: replicaSets, keysOf: controllerKey("Deployment"), afterMs: 5 },
     ],
     async reconcile(key) {
       const { namespace, name } = splitKey(key);

@@ -58,7 +58,11 @@ export function startEndpointsController(deps: ControllerDeps, localPort: LocalP
     name: "endpoints",
     watched: [
       { resource: services, keysOf: (object) => [keyOf(object)] },
-      { resource: pods, keysOf: (pod) => servicesOf(store.list(storeKey(services), pod.metadata.namespace), pod) },
+      {
+        resource: pods,
+        keysOf: (pod) => servicesOf(store.list(storeKey(services), pod.metadata.namespace), pod),
+        afterMs: 5,
+      },
       { resource: slices, keysOf: controllerKey("Service") },
     ],
     async reconcile(key) {

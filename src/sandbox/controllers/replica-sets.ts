@@ -30,7 +30,7 @@ export function startReplicaSetController(deps: ControllerDeps): Controller {
     name: "replicasets",
     watched: [
       { resource: replicaSets, keysOf: (object) => [keyOf(object)] },
-      { resource: pods, keysOf: controllerKey("ReplicaSet") },
+      { resource: pods, keysOf: controllerKey("ReplicaSet"), afterMs: 5 },
     ],
     async reconcile(key) {
       const { namespace, name } = splitKey(key);

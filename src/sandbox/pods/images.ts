@@ -1,9 +1,11 @@
+import { extname } from "node:path";
+
 /** The images that the sandbox knows: small programs of its own. */
 const programs: Readonly<Record<string, { file: string; listens: boolean }>> = {
-  "fairlead.dev/demo-web": { file: "demo-web.ts", listens: true },
-  "fairlead.dev/echo": { file: "echo.ts", listens: true },
-  "fairlead.dev/once": { file: "once.ts", listens: false },
-  "fairlead.dev/crash": { file: "crash.ts", listens: false },
+  "fairlead.dev/demo-web": { file: "demo-web", listens: true },
+  "fairlead.dev/echo": { file: "echo", listens: true },
+  "fairlead.dev/once": { file: "once", listens: false },
+  "fairlead.dev/crash": { file: "crash", listens: false },
 };
 
 export interface Program {
@@ -17,7 +19,9 @@ export function programOf(image: string): Program | undefined {
   const [repository = "", tag] = image.split(":");
   const program = programs[repository];
   if (!program || (tag !== undefined && tag !== "1" && tag !== "latest")) return undefined;
-  return { url: new URL(`../programs/${program.file}`, import.meta.url), listens: program.listens };
+  // A package holds JavaScript in place of the sources.
+  const file = `../programs/${program.file}${extname(import.meta.url)}`;
+  return { url: new URL(file, import.meta.url), listens: program.listens };
 }
 
 export function pullFailure(image: string): string {

@@ -16,7 +16,7 @@ import { podStatus } from "./pod-status.ts";
 import { type Capacity, whyUnschedulable } from "./scheduling.ts";
 
 const manager = { manager: "kubelet" };
-export const nodeName = "sandbox";
+const nodeName = "sandbox";
 
 interface RunningPod {
   uid: string;

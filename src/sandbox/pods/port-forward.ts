@@ -8,7 +8,9 @@ import type { Duplex } from "node:stream";
 import type { ApiRequest, Target } from "../api/request.ts";
 import { badRequest } from "../status-error.ts";
 import { type PodHandlerDeps, podOf } from "./log-handler.ts";
-import { acceptWebSocket, type WebSocket } from "./websocket.ts";
+import { acceptWebSocket, agreedProtocol, type WebSocket } from "./websocket.ts";
+
+const protocols = ["v4.channel.k8s.io"];
 
 export function portForward(
   deps: PodHandlerDeps,
@@ -17,6 +19,7 @@ export function portForward(
   socket: Duplex,
   head: Buffer,
 ): void {
+  agreedProtocol(request, protocols);
   const pod = podOf(deps, target);
   const ports = request.query
     .getAll("ports")
@@ -30,7 +33,7 @@ export function portForward(
       `unable to forward port because pod is not running. Current status=${pod.status?.phase ?? "Unknown"}`,
     );
   }
-  acceptWebSocket(request, socket, head, ["v4.channel.k8s.io"], (webSocket) => {
+  acceptWebSocket(request, socket, head, protocols, (webSocket) => {
     const forwards = ports.map((port, index) =>
       openForward(webSocket, index, port, deps.kubelet.localPort(pod.metadata.uid, port), pod.metadata.name),
     );

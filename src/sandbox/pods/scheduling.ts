@@ -14,6 +14,8 @@ export const defaultCapacity: Capacity = { cpu: 8, memory: 16 * 2 ** 30, pods: 1
 
 /** Undefined when the pod fits beside those that run already, or the scheduler's words for why it does not. */
 export function whyUnschedulable(pod: Pod, scheduled: readonly Pod[], capacity: Capacity): string | undefined {
+  const isModest = requests(pod, "cpu") === 0 && requests(pod, "memory") === 0;
+  if (isModest && scheduled.length < capacity.pods) return undefined;
   const others = scheduled.filter((other) => other.metadata.uid !== pod.metadata.uid && !isPodGone(other));
   const short: string[] = [];
   if (others.length + 1 > capacity.pods) short.push("Too many pods");

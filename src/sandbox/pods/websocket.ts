@@ -29,6 +29,18 @@ const maxMessageBytes = 16 * 1024 * 1024;
 
 const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
+/** The subprotocol of ours that the request asks for. Throws a 400 that names both sides' when there is none. */
+export function agreedProtocol(request: ApiRequest, protocols: readonly string[]): string {
+  const { headers } = request.raw;
+  const asked = (headers["sec-websocket-protocol"] ?? headers.upgrade ?? "").split(",").map((name) => name.trim());
+  const protocol = protocols.find((name) => asked.includes(name));
+  if (protocol && headers["sec-websocket-key"]) return protocol;
+  const wanted = asked.filter(Boolean).join(", ") || "none";
+  throw badRequest(
+    `the sandbox speaks ${protocols.join(" and ")} over a WebSocket here, and was asked for ${wanted}: use a real cluster for that`,
+  );
+}
+
 /** Answers the upgrade and opens the WebSocket. Throws a 400 when no subprotocol of ours is asked for. */
 export function acceptWebSocket(
   request: ApiRequest,
@@ -37,15 +49,8 @@ export function acceptWebSocket(
   protocols: readonly string[],
   listen: (webSocket: WebSocket) => WebSocketListener,
 ): void {
-  const { headers } = request.raw;
-  const asked = (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
-  const protocol = protocols.find((name) => asked.includes(name));
-  const key = headers["sec-websocket-key"];
-  if (!protocol || !key) {
-    throw badRequest(
-      `the sandbox speaks ${protocols.join(" or ")} over a WebSocket here, and the request asked for ${asked.join(", ") || "none of them"}`,
-    );
-  }
+  const protocol = agreedProtocol(request, protocols);
+  const key = request.raw.headers["sec-websocket-key"] ?? "";
   const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`,

@@ -12,9 +12,10 @@ import { type Catalog, type Resource, storeKey } from "../resource.ts";
 import type { Definitions } from "../schema/schema.ts";
 import { alreadyExists, badRequest, conflict, forbidden, notFound } from "../status-error.ts";
 import type { Store } from "../store.ts";
-import { checkObject, decode, type FieldValidation, fillDefaults } from "./decode.ts";
+import { checkObject, decode, fillDefaults } from "./decode.ts";
 import { randomSuffix } from "./names.ts";
 import { prepareNew } from "./new-object.ts";
+import type { DeleteOptions, WriteOptions } from "./options.ts";
 import {
   baseEntries,
   checkFinalizersOnlyShrink,
@@ -25,25 +26,6 @@ import {
   wishChanged,
   wrongNamespace,
 } from "./transition.ts";
-
-export interface WriteOptions {
-  /** Who owns the fields that this write sets. */
-  manager: string;
-  fieldValidation?: FieldValidation;
-  dryRun?: boolean;
-  /** Apply only: take over fields that others own. */
-  force?: boolean;
-  subresource?: "status" | "scale";
-  warn?(text: string): void;
-}
-
-export interface DeleteOptions {
-  uid?: string;
-  resourceVersion?: string;
-  propagation?: "Background" | "Foreground" | "Orphan";
-  gracePeriodSeconds?: number;
-  dryRun?: boolean;
-}
 
 export interface RegistryDeps {
   store: Store;

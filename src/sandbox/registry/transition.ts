@@ -4,7 +4,7 @@ import { at, clone, equal, isObject, type JsonObject } from "../json.ts";
 import type { KubeObject, ManagedFieldsEntry } from "../object.ts";
 import { apiVersionOf, type Resource } from "../resource.ts";
 import { badRequest, conflict, invalid, staleObject } from "../status-error.ts";
-import type { DeleteOptions, WriteOptions } from "./registry.ts";
+import type { DeleteOptions, WriteOptions } from "./options.ts";
 
 /** Throws a 400 when a body names another object than the path. */
 export function checkName(body: unknown, name: string): void {

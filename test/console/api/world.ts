@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { silentLog } from "../../../src/base/log.ts";
+import { type Log, silentLog } from "../../../src/base/log.ts";
 import { buildTown, type Town } from "../../../src/demo/town.ts";
 
 export interface ApiWorld extends AsyncDisposable {
@@ -13,7 +13,7 @@ export interface ApiWorld extends AsyncDisposable {
   readonly transport: Transport;
 }
 
-export async function startApi(): Promise<ApiWorld> {
+export async function startApi(log: Log = silentLog): Promise<ApiWorld> {
   const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
   const clean = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
@@ -22,7 +22,7 @@ export async function startApi(): Promise<ApiWorld> {
       directory,
       firstPort: 0,
       version: "0.0.1",
-      log: silentLog,
+      log,
       processes: false,
     };
     const town = await buildTown(options, AbortSignal.timeout(30_000));

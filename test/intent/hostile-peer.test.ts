@@ -1,0 +1,27 @@
+/** What a peer may say to hurt: whatever it is ends its conversation, and nothing else. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLog } from "../../src/base/log.ts";
+import { createHostSession } from "../../src/intent/host-session.ts";
+import { request } from "../../src/intent/messages.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
+import { FakeStore } from "./fake-store.ts";
+
+test("a digest that comes when too much is under way ends the conversation, and not the process", async () => {
+  const host = createHostSession({
+    store: new FakeStore(),
+    clock: createFakeClock(),
+    log: silentLog,
+    limits: { objects: 10 },
+  });
+  const ended = (async () => {
+    for await (const _ of host.responses()) {
+      // Only the end is of interest.
+    }
+  })();
+  for (let i = 0; i < 20; i += 1) host.receive(request({ case: "tombstone", value: { uid: `t${i}` } }));
+  const entries = [{ uid: "one-more", generation: 1n, hash: "h" }];
+  host.receive(request({ case: "digest", value: { entries, complete: true } }));
+  await assert.rejects(ended, /more than 20 objects/);
+  await host.close();
+});
