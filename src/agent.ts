@@ -134,7 +134,7 @@ async function compose(
       clock,
       log,
     },
-    host: { client: kube.client, logs: kube.pods.logs, roster, clock, log },
+    host: { client: kube.client, logs: kube.pods.logs, roster, tenantRole: config.kube.tenantRole, clock, log },
   });
   const closeWorkloads = once(() => workloads.close());
   started.push(closeWorkloads);

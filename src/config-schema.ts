@@ -40,6 +40,11 @@ export const schema = {
     namespace: optional(
       text({ doc: "Namespace of the agent's own objects. Without one: the pod's, else fairlead-system." }),
     ),
+    tenantRole: optional(
+      text({
+        doc: "ClusterRole that the agent binds to itself in the namespace of each peer, as the chart has it. Without one, the agent's rights must reach there already.",
+      }),
+    ),
   },
   console: {
     host: text({ fallback: "127.0.0.1", doc: "Address on which the console and its API listen." }),

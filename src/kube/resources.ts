@@ -52,6 +52,11 @@ export type Service = Stored<k8s.V1Service>;
 export type Pod = Stored<k8s.V1Pod>;
 export type Deployment = Stored<k8s.V1Deployment>;
 export type Event = Stored<k8s.EventsV1Event>;
+export type RoleBinding = Stored<k8s.V1RoleBinding>;
+/** Asked and answered by a creation, never stored. */
+export type SelfSubjectReview = Stored<k8s.V1SelfSubjectReview>;
+/** Asked and answered by a creation, never stored. */
+export type SelfSubjectAccessReview = Stored<k8s.V1SelfSubjectAccessReview>;
 export type CustomResourceDefinition = Stored<k8s.V1CustomResourceDefinition>;
 
 export const namespaces = builtIn<Namespace>("", "v1", "namespaces", "Namespace", false);
@@ -61,6 +66,21 @@ export const services = builtIn<Service>("", "v1", "services", "Service");
 export const pods = builtIn<Pod>("", "v1", "pods", "Pod");
 export const deployments = builtIn<Deployment>("apps", "v1", "deployments", "Deployment");
 export const events = builtIn<Event>("events.k8s.io", "v1", "events", "Event");
+export const roleBindings = builtIn<RoleBinding>("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding");
+export const selfSubjectReviews = builtIn<SelfSubjectReview>(
+  "authentication.k8s.io",
+  "v1",
+  "selfsubjectreviews",
+  "SelfSubjectReview",
+  false,
+);
+export const selfSubjectAccessReviews = builtIn<SelfSubjectAccessReview>(
+  "authorization.k8s.io",
+  "v1",
+  "selfsubjectaccessreviews",
+  "SelfSubjectAccessReview",
+  false,
+);
 export const customResourceDefinitions = builtIn<CustomResourceDefinition>(
   "apiextensions.k8s.io",
   "v1",

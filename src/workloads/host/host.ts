@@ -22,6 +22,7 @@ import { createPeerNamespaces } from "./namespace.ts";
 import { openRoom, type Room } from "./room.ts";
 import { createRunner } from "./runner.ts";
 import { createHeldStore, deleteWorkload } from "./store.ts";
+import { createTenantRights } from "./tenant-rights.ts";
 import { createWorkloadService } from "./workload-service.ts";
 
 export interface HostDeps {
@@ -30,6 +31,8 @@ export interface HostDeps {
   logs: PodAccess["logs"];
   /** Who our peers are, and what they may do here now. */
   roster: Pick<Roster, "byFingerprint" | "subscribe">;
+  /** The ClusterRole that the agent binds to itself in each peer's namespace; nothing is bound unless given. */
+  tenantRole?: string | undefined;
   clock: Clock;
   log: Log;
   /** Bounds of what one peer may hold here; those of intent unless given. */
@@ -80,7 +83,11 @@ export interface WorkloadHost {
 export function createHost(deps: HostDeps): WorkloadHost {
   const { client, clock, log } = deps;
   const book = createWorkloadBook(createLatest(createReflector({ client, kind: workloads, clock, log })));
-  const namespaces = createPeerNamespaces({ client, clock });
+  const namespaces = createPeerNamespaces({
+    client,
+    rights: createTenantRights({ client, role: deps.tenantRole, clock }),
+    clock,
+  });
   const rooms = new Map<string, Room>();
   const statusListeners = new Set<(key: string) => void>();
   const statuses = createStatusWriter({ client, kind: workloads, clock, log });

@@ -7,6 +7,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { isAlreadyExists } from "../../kube/errors.ts";
 import { type Namespace, namespaces } from "../../kube/resources.ts";
 import { fingerprintLabel, labels, peerNamespace } from "./names.ts";
+import type { TenantRights } from "./tenant-rights.ts";
 
 export interface Tenant {
   /** Our name for the peer. */
@@ -17,7 +18,7 @@ export interface Tenant {
 export type Claim = { ok: true; namespace: string } | { ok: false; reason: string; message: string };
 
 export interface PeerNamespaces {
-  /** Makes sure that the peer's namespace is there and is the peer's. Rejects on trouble that may pass. */
+  /** Makes sure that the peer's namespace is there, is the peer's, and lets the agent work in it. Rejects on trouble that may pass. */
   claim(tenant: Tenant, signal: AbortSignal): Promise<Claim>;
   /** The next `claim` looks again; call it when a write says that the namespace is missing. */
   doubt(peer: string): void;
@@ -28,9 +29,10 @@ const trustMs = 60_000;
 
 export function createPeerNamespaces(deps: {
   client: Pick<KubeClient, "get" | "create" | "mergePatch">;
+  rights: TenantRights;
   clock: Clock;
 }): PeerNamespaces {
-  const { client, clock } = deps;
+  const { client, rights, clock } = deps;
   /** By peer; bounded by the roster. `until` is on the monotonic clock. */
   const trusted = new Map<string, { fingerprint: string; until: number }>();
 
@@ -38,11 +40,13 @@ export function createPeerNamespaces(deps: {
     const name = peerNamespace(tenant.peer);
     const found = (await client.get(namespaces, { name }, signal)) ?? (await make(tenant, signal));
     const verdict = judge(found, tenant);
-    if (verdict.ok && found.metadata.labels?.[labels.podSecurity] !== podSecurityLevel) {
+    if (!verdict.ok) return verdict;
+    if (found.metadata.labels?.[labels.podSecurity] !== podSecurityLevel) {
       const patch = { metadata: { labels: { [labels.podSecurity]: podSecurityLevel } } };
       await client.mergePatch(namespaces, { name }, patch, signal);
     }
-    return verdict;
+    const problem = await rights.ensure(name, signal);
+    return problem === undefined ? verdict : { ok: false, reason: "NotPermitted", message: problem };
   }
 
   async function make(tenant: Tenant, signal: AbortSignal): Promise<Namespace> {

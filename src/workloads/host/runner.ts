@@ -32,6 +32,7 @@ export interface RunnerDeps {
   client: MakerDeps["client"];
   book: WorkloadBook;
   namespaces: PeerNamespaces;
+  /** Opens the namespace if it is not open; it must be claimed before. */
   room(namespace: string): Room;
   lines: CrashLines;
   statuses: StatusWriter<WorkloadStatus>;
@@ -43,6 +44,8 @@ export interface RunnerDeps {
 
 interface Memory {
   readonly made: Made;
+  /** Once its namespace is known to be its peer's. */
+  room?: Room;
   status?: WorkloadStatus;
 }
 
@@ -67,10 +70,9 @@ export function createRunner(deps: RunnerDeps): Runner {
     if (!isInPlace(workload)) return;
     const memory = memories.get(key) ?? { made: {} };
     memories.set(key, memory);
-    const room = deps.room(workload.metadata.namespace ?? "");
-    const outcome = await tryToMake(workload, memory, room, signal);
+    const outcome = await tryToMake(workload, memory, signal);
     const obstacle = typeof outcome === "object" ? outcome : undefined;
-    const lookAgainMs = report(key, workload, memory, room, obstacle);
+    const lookAgainMs = report(key, workload, memory, obstacle);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
     const makeAgainMs = obstacle ? retryRefusedMs : outcome;
     const again = [lookAgainMs, makeAgainMs].filter((ms) => typeof ms === "number");
@@ -81,19 +83,23 @@ export function createRunner(deps: RunnerDeps): Runner {
   async function tryToMake(
     workload: Workload,
     memory: Memory,
-    room: Room,
     signal: AbortSignal,
   ): Promise<Obstacle | number | undefined> {
-    if (workload.metadata.deletionTimestamp) return undefined;
-    if (workload.problems?.length) {
-      const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
-      return { reason: "UnknownFields", message };
+    const { namespace = "", deletionTimestamp } = workload.metadata;
+    if (deletionTimestamp) {
+      memory.room ??= deps.room(namespace);
+      return undefined;
     }
     const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
     try {
       const claim = await deps.namespaces.claim({ peer, fingerprint }, signal);
       if (!claim.ok) return { reason: claim.reason, message: claim.message };
-      return await maker.make(workload, memory.made, room, signal);
+      memory.room ??= deps.room(namespace);
+      if (workload.problems?.length) {
+        const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
+        return { reason: "UnknownFields", message };
+      }
+      return await maker.make(workload, memory.made, memory.room, signal);
     } catch (error) {
       // The namespace may be on its way out, or gone.
       if (error instanceof KubeError && (error.status === 404 || error.status === 403)) deps.namespaces.doubt(peer);
@@ -104,20 +110,15 @@ export function createRunner(deps: RunnerDeps): Runner {
   }
 
   /** Returns in how many milliseconds the passing of time alone may change the answer. */
-  function report(
-    key: string,
-    workload: Workload,
-    memory: Memory,
-    room: Room,
-    obstacle: Obstacle | undefined,
-  ): number | undefined {
+  function report(key: string, workload: Workload, memory: Memory, obstacle: Obstacle | undefined): number | undefined {
+    const { room } = memory;
     // Before all is known, pods that run would look missing.
-    if (!room.isSynced && workload.status && !obstacle) return undefined;
+    if (!room?.isSynced && workload.status && !obstacle) return undefined;
     const now = clock.now();
     const seen = readiness({
       desired: workload.spec.app?.replicas ?? 1,
-      deployment: room.deployments.get(key),
-      pods: room.podsOf(workload.metadata.name ?? ""),
+      deployment: room?.deployments.get(key),
+      pods: room?.podsOf(workload.metadata.name ?? "") ?? [],
       template: templateOf(workload),
       lastLines: (pod) => deps.lines.get(refOf(key), pod),
       now,
