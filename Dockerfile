@@ -16,7 +16,9 @@ FROM node:24-slim
 LABEL org.opencontainers.image.title="fairlead" \
       org.opencontainers.image.description="Joins Kubernetes clusters as peers: one agent a cluster, one link between two, everything through it." \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV NODE_ENV=production
+ENV NODE_ENV=production \
+    FAIRLEAD_SERVER=http://localhost:8000 \
+    PATH=/opt/fairlead/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 WORKDIR /opt/fairlead
 COPY --from=packages /build/node_modules ./node_modules
 COPY --from=compiled /out ./

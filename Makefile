@@ -32,6 +32,10 @@ e2e: $(packages) ## Test between two real clusters, named by KUBECONFIG_A and KU
 build: $(packages) ## Compile and pack: dist/fairlead-<version>.tgz, for npm install
 	@node bin/pack.ts
 
+.PHONY: image
+image: ## Build the agent's image with docker, podman or buildah (IMAGE=fairlead:dev)
+	@bin/build-image "$(or $(IMAGE),fairlead:dev)"
+
 .PHONY: generate
 generate: $(packages) $(validate) ## Bring generated code up to date with proto/
 	@node proto/tools/generate.ts
@@ -43,6 +47,7 @@ land-protos: $(packages) $(validate) ## Make the present protos the ones that la
 .PHONY: docs
 docs: $(packages) ## Bring generated reference pages up to date
 	@node docs/generate-configuration.ts
+	@node docs/generate-values.ts
 
 .PHONY: fmt
 fmt: $(packages) ## Format and mend what can be mended by itself

@@ -1,0 +1,46 @@
+{{- define "fairlead.selector" -}}
+app.kubernetes.io/name: fairlead
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "fairlead.labels" -}}
+{{ include "fairlead.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Names that are fixed: the command line looks for the Service, and a cluster has one agent. */}}
+{{- define "fairlead.tenantRole" -}}fairlead-tenant{{- end }}
+
+{{- define "fairlead.image" -}}
+{{- with .Values.image -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Where peers reach this agent; empty when it only dials. */}}
+{{- define "fairlead.url" -}}
+{{- with .Values.link -}}
+{{- if .url -}}
+{{ .url }}
+{{- else if .ingress.enabled -}}
+{{ ternary "wss" "ws" (ne .ingress.tlsSecret "") }}://{{ .ingress.host }}/link
+{{- else if .route.enabled -}}
+{{ ternary "wss" "ws" .route.tls }}://{{ .route.host }}/link
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The agent's configuration file. What the chart must have its way with stands last. */}}
+{{- define "fairlead.config" -}}
+{{- $own := dict -}}
+{{- with .Values.name }}{{ $_ := set $own "name" . }}{{ end -}}
+{{- with include "fairlead.url" . }}{{ $_ := set $own "link" (dict "url" .) }}{{ end -}}
+{{- $fixed := dict
+  "console" (dict "host" "0.0.0.0" "port" 8000)
+  "link" (dict "host" "0.0.0.0" "port" 8001)
+  "telemetry" (dict "host" "0.0.0.0" "port" 8002)
+  "kube" (dict "namespace" .Release.Namespace "tenantRole" (include "fairlead.tenantRole" .)) -}}
+{{- mergeOverwrite (dict) $own .Values.config $fixed | toYaml -}}
+{{- end }}

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parse } from "yaml";
+import { valuesPage, valuesSchema } from "../../docs/generate-values.ts";
+import { loadConfig } from "../../src/config.ts";
+import { peerNamespace } from "../../src/workloads/host/names.ts";
+import { chart, helm, type Manifest, render, type Values } from "./render.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+
+/** What people set, by what for: each must lint, render, and give the agent a configuration that it takes. */
+const table: { name: string; values: Values; url?: string; kinds?: string[] }[] = [
+  { name: "nothing set: an agent that dials out", values: {} },
+  {
+    name: "a NodePort",
+    values: { link: { url: "ws://node:31801/link", service: { type: "NodePort", nodePort: 31801 } } },
+    url: "ws://node:31801/link",
+  },
+  {
+    name: "a load balancer",
+    values: {
+      link: {
+        url: "ws://lb.example.com:8001/link",
+        service: {
+          type: "LoadBalancer",
+          annotations: { "cloud.example.com/scheme": "internet" },
+          loadBalancerClass: "example.com/lb",
+          loadBalancerSourceRanges: ["10.0.0.0/8"],
+          externalTrafficPolicy: "Local",
+        },
+      },
+    },
+    url: "ws://lb.example.com:8001/link",
+  },
+  {
+    name: "an Ingress with a certificate",
+    values: {
+      link: { ingress: { enabled: true, className: "nginx", host: "fairlead.example.com", tlsSecret: "fairlead-tls" } },
+    },
+    url: "wss://fairlead.example.com/link",
+    kinds: ["Ingress"],
+  },
+  {
+    name: "an Ingress without one",
+    values: { link: { ingress: { enabled: true, host: "fairlead.example.com" } } },
+    url: "ws://fairlead.example.com/link",
+    kinds: ["Ingress"],
+  },
+  {
+    name: "a Gateway",
+    values: {
+      link: {
+        route: { enabled: true, host: "fairlead.example.com", parentRefs: [{ name: "public", namespace: "gw" }] },
+      },
+    },
+    url: "wss://fairlead.example.com/link",
+    kinds: ["HTTPRoute"],
+  },
+  {
+    name: "settings, a proxy from a Secret, and roots of one's own",
+    values: {
+      name: "tokyo",
+      config: { log: { level: "debug" }, link: { noProxy: ["10.0.0.0/8"], caFile: "/roots/ca.pem", maxLinks: 100000 } },
+      env: [{ name: "HTTPS_PROXY", valueFrom: { secretKeyRef: { name: "proxy", key: "url" } } }],
+      volumes: [{ name: "roots", configMap: { name: "roots" } }],
+      volumeMounts: [{ name: "roots", mountPath: "/roots", readOnly: true }],
+    },
+  },
+  {
+    name: "a place to run",
+    values: {
+      image: { repository: "registry.example.com/fairlead", digest: `sha256:${"0".repeat(64)}`, pullPolicy: "Always" },
+      imagePullSecrets: [{ name: "registry" }],
+      nodeSelector: { "kubernetes.io/arch": "amd64" },
+      tolerations: [{ operator: "Exists" }],
+      affinity: { nodeAffinity: {} },
+      priorityClassName: "system-cluster-critical",
+      podLabels: { team: "platform" },
+      podAnnotations: { "example.com/scrape": "true" },
+      serviceAccount: { annotations: { "example.com/role": "none" } },
+      rbac: { ownerReferencesPermissionEnforcement: true },
+    },
+  },
+];
+
+for (const { name, values, url, kinds = [] } of table) {
+  test(`the chart lints and renders with ${name}`, { timeout: 120_000 }, async () => {
+    const linted = await helm(["lint", "--strict", chart], values);
+    assert.equal(linted.code, 0, linted.stdout + linted.stderr);
+    const rendered = await render(values);
+    for (const kind of ["Ingress", "HTTPRoute"]) assert.equal(rendered.has(kind), kinds.includes(kind), kind);
+    const text: string = rendered.get("ConfigMap", "fairlead").data["fairlead.yaml"];
+    const { config } = loadConfig({ flags: {}, env: {}, file: { path: "fairlead.yaml", text } });
+    assert.equal(config.link.url, url);
+    assert.deepEqual([config.console.port, config.link.port, config.telemetry.port], [8000, 8001, 8002]);
+    assert.equal(config.kube.namespace, "ship");
+    for (const object of rendered.objects) {
+      assert.ok(object.metadata.labels["app.kubernetes.io/name"] === "fairlead", `${object.kind} bears the labels`);
+    }
+  });
+}
+
+test("settings of the table reach the agent and its pod", async () => {
+  const [settings, place] = [table[6], table[7]];
+  const first = await render(settings?.values);
+  const { config } = loadConfig({
+    flags: {},
+    env: {},
+    file: { path: "f", text: first.get("ConfigMap", "fairlead").data["fairlead.yaml"] },
+  });
+  assert.deepEqual([config.name, config.log.level, config.link.noProxy], ["tokyo", "debug", "10.0.0.0/8"]);
+  const { containers, volumes } = first.get("Deployment", "fairlead").spec.template.spec;
+  assert.ok(containers[0].env.some((each: Manifest) => each.name === "HTTPS_PROXY"));
+  assert.deepEqual(volumes.map((each: Manifest) => each.name).sort(), ["config", "roots"]);
+  const second = (await render(place?.values)).get("Deployment", "fairlead").spec.template;
+  assert.equal(second.spec.containers[0].image, `registry.example.com/fairlead@sha256:${"0".repeat(64)}`);
+  assert.equal(second.metadata.labels.team, "platform");
+  assert.equal(second.spec.priorityClassName, "system-cluster-critical");
+});
+
+test("a changed setting is a new pod", async () => {
+  const annotation = async (values: Values): Promise<string> =>
+    (await render(values)).get("Deployment", "fairlead").spec.template.metadata.annotations["fairlead.dev/config"];
+  assert.equal(await annotation({}), await annotation({}));
+  assert.notEqual(await annotation({}), await annotation({ config: { log: { level: "debug" } } }));
+});
+
+const wrong: { name: string; values: Values; says: RegExp }[] = [
+  { name: "a value that does not exist", values: { replicas: 2 }, says: /replicas/ },
+  { name: "a setting that does not exist", values: { config: { link: { prot: 1 } } }, says: /prot/ },
+  { name: "a port that the Services do not know", values: { config: { console: { port: 9000 } } }, says: /port/ },
+  { name: "another namespace for the agent's objects", values: { config: { kube: { namespace: "x" } } }, says: /kube/ },
+  { name: "a level that does not exist", values: { config: { log: { level: "loud" } } }, says: /level/ },
+  { name: "an Ingress without a host", values: { link: { ingress: { enabled: true } } }, says: /host/ },
+  {
+    name: "an HTTPRoute without a Gateway",
+    values: { link: { route: { enabled: true, host: "a.b" } } },
+    says: /parentRefs/,
+  },
+  {
+    name: "a kind of Service that does not exist",
+    values: { link: { service: { type: "ExternalName" } } },
+    says: /type/,
+  },
+  { name: "a URL that is none", values: { link: { url: "fairlead.example.com" } }, says: /url/ },
+  { name: "a digest that is none", values: { image: { digest: "latest" } }, says: /digest/ },
+];
+
+for (const { name, values, says } of wrong) {
+  test(`the schema refuses ${name}`, async () => {
+    const { code, stderr } = await helm(["template", "fairlead", chart], values);
+    assert.notEqual(code, 0);
+    assert.match(stderr, says);
+  });
+}
+
+test("the pod is restricted and writes nothing", async () => {
+  const rendered = await render();
+  const { spec } = rendered.get("Deployment", "fairlead");
+  assert.deepEqual([spec.replicas, spec.strategy], [1, { type: "Recreate" }]);
+  const pod = spec.template.spec;
+  const [container] = pod.containers;
+  assert.deepEqual(pod.securityContext, { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
+  assert.deepEqual(container.securityContext, {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    runAsNonRoot: true,
+    capabilities: { drop: ["ALL"] },
+  });
+  assert.ok(container.volumeMounts.every((mount: Manifest) => mount.readOnly === true));
+  assert.deepEqual(
+    ["startupProbe", "livenessProbe", "readinessProbe"].map((probe) => container[probe].httpGet.port),
+    ["telemetry", "telemetry", "telemetry"],
+  );
+  const config = loadConfig({ flags: {}, env: {} }).config;
+  assert.ok(pod.terminationGracePeriodSeconds * 1000 > config.shutdown.grace, "it may drain before it is killed");
+});
+
+test("the console is inside only, whatever the peer port's Service is", async () => {
+  for (const { values } of table) {
+    const rendered = await render(values);
+    const console_ = rendered.get("Service", "fairlead");
+    assert.equal(console_.spec.type, "ClusterIP");
+    assert.deepEqual(
+      console_.spec.ports.map((port: Manifest) => [port.name, port.port]),
+      [["console", 8000]],
+    );
+    const others = rendered.objects.filter((object) => object.kind === "Service" && object !== console_);
+    assert.deepEqual(
+      others.map((service) => service.spec.ports.map((port: Manifest) => port.targetPort)),
+      [["link"]],
+    );
+    for (const object of rendered.objects.filter(({ kind }) => kind === "Ingress" || kind === "HTTPRoute")) {
+      assert.doesNotMatch(JSON.stringify(object), /8000|console/);
+      assert.match(JSON.stringify(object), /fairlead-link/);
+    }
+  }
+});
+
+test("cluster-wide the agent has no right to Secrets, Deployments, Pods, Services or ConfigMaps, and binds one role", async () => {
+  const rendered = await render();
+  const { rules } = rendered.get("ClusterRole", "fairlead-agent");
+  const granted = rules.flatMap((rule: Manifest) => rule.resources);
+  for (const resource of ["*", "secrets", "deployments", "pods", "services", "configmaps", "pods/exec"]) {
+    assert.ok(!granted.includes(resource), resource);
+  }
+  assert.ok(rules.every((rule: Manifest) => !rule.verbs.includes("*") && !rule.verbs.includes("escalate")));
+  const binds = rules.filter((rule: Manifest) => rule.verbs.includes("bind"));
+  assert.deepEqual(
+    binds.map((rule: Manifest) => [rule.resources, rule.resourceNames]),
+    [[["clusterroles"], ["fairlead-tenant"]]],
+  );
+  assert.ok(rules.every((rule: Manifest) => !rule.verbs.includes("impersonate")));
+  const tenant = rendered.get("ClusterRole", "fairlead-tenant").rules.flatMap((rule: Manifest) => rule.resources);
+  assert.ok(!tenant.includes("secrets"), "not even in peers' namespaces does it read Secrets");
+});
+
+test("the admission policy speaks of the prefix and the role that the agent uses", async () => {
+  const rendered = await render();
+  const policy = JSON.stringify(rendered.get("ValidatingAdmissionPolicy", "fairlead-agent").spec);
+  assert.match(policy, new RegExp(`startsWith\\('${peerNamespace("")}'\\)`));
+  assert.match(policy, /system:serviceaccount:ship:fairlead/);
+  const { kube } = parse(rendered.get("ConfigMap", "fairlead").data["fairlead.yaml"]);
+  assert.match(policy, new RegExp(`roleRef.name == '${kube.tenantRole}'`));
+  rendered.get("ClusterRole", kube.tenantRole);
+  const binding = rendered.get("ValidatingAdmissionPolicyBinding", "fairlead-agent").spec;
+  assert.deepEqual([binding.policyName, binding.validationActions], ["fairlead-agent", ["Deny"]]);
+});
+
+test("definitions are in crds/, which Helm installs and never removes", async () => {
+  const rendered = await render();
+  assert.ok(!rendered.has("CustomResourceDefinition"), "a template would be removed with the release");
+  assert.equal(readdirSync(`${chart}/crds`).length, 3);
+  const { stdout } = await helm(["template", "fairlead", chart, "--include-crds"]);
+  assert.equal(stdout.match(/^kind: CustomResourceDefinition$/gm)?.length, 3);
+});
+
+test("the notes say the next command", { timeout: 60_000 }, async () => {
+  const notes = async (values: Values): Promise<string> => {
+    const dry = ["install", "fairlead", chart, "--namespace", "ship", "--dry-run=client"];
+    const { code, stdout, stderr } = await helm(dry, values);
+    assert.equal(code, 0, stderr);
+    return stdout.slice(stdout.indexOf("NOTES:"));
+  };
+  assert.match(await notes({}), /-n ship exec -i deploy\/fairlead -- fairlead --agent-namespace ship join LINE/);
+  assert.match(
+    await notes({ link: { url: "ws://a/link" } }),
+    /Peers reach it at ws:\/\/a\/link[\s\S]*invite --name PEER --grant apps/,
+  );
+  assert.match(await notes({ link: { service: { type: "NodePort" } } }), /NODEPORT/);
+});
+
+test("the chart has the version of the program", () => {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+  const { appVersion, version: ownVersion } = parse(readFileSync(`${chart}/Chart.yaml`, "utf8"));
+  assert.deepEqual([appVersion, ownVersion], [version, version]);
+});
+
+test("the reference of the values and the schema of the settings are current; `make docs` makes them so", () => {
+  assert.equal(readFileSync(`${root}docs/reference/values.md`, "utf8"), valuesPage());
+  assert.equal(readFileSync(`${chart}/values.schema.json`, "utf8"), valuesSchema());
+});
