@@ -25,3 +25,23 @@ test("a digest that comes when too much is under way ends the conversation, and 
   await assert.rejects(ended, /more than 20 objects/);
   await host.close();
 });
+
+test("a spec beyond the bound is refused, also when it was announced to the peer in vain", async () => {
+  const store = new FakeStore();
+  const clock = createFakeClock();
+  const host = createHostSession({ store, clock, log: silentLog, limits: { specBytes: 100 } });
+  const said: string[] = [];
+  const ended = (async () => {
+    for await (const { message } of host.responses()) {
+      if (message.case === "refusal") said.push(message.value.reason);
+    }
+  })();
+  host.receive(request({ case: "digest", value: { entries: [], complete: true } }));
+  const wish = { uid: "big", generation: 1n, namespace: "shop", name: "big", hash: "h", spec: "x".repeat(101) };
+  host.receive(request({ case: "wish", value: wish }));
+  for (let turn = 0; turn < 20 && said.length === 0; turn += 1) await clock.advance(1);
+  assert.deepEqual(said, ["TooLarge"]);
+  assert.deepEqual(store.asked, []);
+  await host.close();
+  await ended;
+});
