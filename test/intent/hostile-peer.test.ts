@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { createHostSession } from "../../src/intent/host-session.ts";
-import { request } from "../../src/intent/messages.ts";
+import { request, requestFault, response, responseFault } from "../../src/intent/messages.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { FakeStore } from "./fake-store.ts";
 
@@ -44,4 +44,12 @@ test("a spec beyond the bound is refused, also when it was announced to the peer
   assert.deepEqual(store.asked, []);
   await host.close();
   await ended;
+});
+
+test("a page with endless entries is refused before any of them is judged", () => {
+  // Each entry breaks a rule by itself, of which the answer would tell if it had been looked at.
+  const entries = Array.from({ length: 501 }, () => ({ uid: "not a uid", generation: -1n, hash: "" }));
+  assert.match(requestFault(request({ case: "digest", value: { entries } })) ?? "", /^a list has more than 500/);
+  const uids = Array.from({ length: 501 }, () => "u");
+  assert.match(responseFault(response({ case: "need", value: { uids } })) ?? "", /^a list has more than 500/);
 });
