@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { systemClock } from "./base/clock.ts";
-import { type Cluster, connectToAgent } from "./cli/connection.ts";
+import { adminTokenSecret, type Cluster, connectToAgent } from "./cli/connection.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
 import { CliError, exitCode } from "./cli/errors.ts";
 import { runCli } from "./cli/program.ts";
@@ -117,7 +117,7 @@ async function openCluster(options: { kubeconfig?: string; context?: string }): 
   return {
     namespace: kube.namespace,
     async readToken(namespace, signal) {
-      const secret = await kube.client.get(secrets, { namespace, name: "fairlead-admin-token" }, signal);
+      const secret = await kube.client.get(secrets, { namespace, name: adminTokenSecret }, signal);
       const encoded = secret?.data?.token;
       return encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8").trim();
     },

@@ -6,18 +6,19 @@ import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { printList } from "./output.ts";
 import { plain, sinceOf } from "./table.ts";
-import { appView, inviteView, peerView } from "./views.ts";
+import { appView, inviteView, orphanView, peerView } from "./views.ts";
 
 export function addStatusCommands(program: Command, context: CliContext): void {
   const { terminal } = context;
   const status = program.command("status").description("this agent, its peers, and what needs you");
   status.action(() =>
     withAgent(status, context, async ({ client }, signal) => {
-      const [info, { peers }, { apps }, { invites }] = await Promise.all([
+      const [info, { peers }, { apps }, { invites }, { orphans }] = await Promise.all([
         client.agent.getInfo({}, { signal }),
         client.peers.listPeers({}, { signal }),
         client.apps.listApps({}, { signal }),
         client.peers.listInvites({}, { signal }),
+        client.apps.listOrphans({}, { signal }),
       ]);
       const now = Date.now();
       await terminal.out(
@@ -30,7 +31,8 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
       const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
       const waiting = invites.filter((invite) => invite.pending);
-      if (away.length + unwell.length + waiting.length === 0) return terminal.out("Nothing needs you.\n");
+      if (away.length + unwell.length + waiting.length + orphans.length === 0)
+        return terminal.out("Nothing needs you.\n");
       if (waiting.length > 0) {
         await terminal.out("\nJoins that wait for you (fairlead invite accept ID, or deny):\n");
         await printList(terminal, inviteView(now), waiting, "table");
@@ -44,6 +46,12 @@ export function addStatusCommands(program: Command, context: CliContext): void {
         await terminal.out("\nApps that are not Ready:\n");
         await printList(terminal, appView(now, ""), unwell, "table");
         await tellWhy(unwell.map(({ metadata, status }) => [metadata?.name, status?.message]));
+      }
+      if (orphans.length > 0) {
+        await terminal.out(
+          "\nWorkloads here that their origin no longer knows (fairlead orphan delete NAMESPACE/WORKLOAD):\n",
+        );
+        await printList(terminal, orphanView(now), orphans, "table");
       }
     }),
   );

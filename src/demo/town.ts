@@ -40,8 +40,8 @@ export interface TownOptions {
   readonly log: Log;
   /** Whether pods run processes; without, every pod becomes Ready by itself. True unless given. */
   readonly processes?: boolean;
-  /** The setting `shutdown.grace`. A second unless given: in a demo nothing is worth waiting for. */
-  readonly grace?: string;
+  /** Settings of the agent in place of those that suit a demo. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Builds it up from nothing. What was built before a failure is taken down again. */
@@ -71,7 +71,9 @@ export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<To
       "link.url": `ws://127.0.0.1:${link}/link`,
       "telemetry.host": "127.0.0.1",
       "telemetry.port": String(telemetry),
-      "shutdown.grace": o.grace ?? "1s",
+      // Nothing here is worth waiting for when it is taken down.
+      "shutdown.grace": "1s",
+      ...o.settings,
     };
     const loaded = loadConfig({ flags, env: {} });
     const agent = await startAgent({ loaded, log: o.log, clock: systemClock, version: o.version }, signal);

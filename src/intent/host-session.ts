@@ -217,7 +217,7 @@ export function createHostSession(deps: {
       return true;
     }
     const { wish } = desire;
-    const outcome = isRoomFor(wish) ? await store.put(wish, signal) : tooMany(limits.objects);
+    const outcome = unfit(wish) ?? (await store.put(wish, signal));
     if (outcome === "later") return false;
     if (outcome === "done") delete entry.refused;
     else tellRefusal(uid, entry, wish, outcome);
@@ -226,8 +226,11 @@ export function createHostSession(deps: {
     return true;
   }
 
-  function isRoomFor(wish: Wish): boolean {
-    return store.get(wish.uid) !== undefined || store.count() < limits.objects;
+  /** Why a wish is beyond the bounds, whatever it is about. */
+  function unfit({ uid, spec }: Wish): Refusal | undefined {
+    const bytes = Buffer.byteLength(spec);
+    if (bytes > limits.specBytes) return tooLarge(bytes, limits.specBytes);
+    return store.get(uid) !== undefined || store.count() < limits.objects ? undefined : tooMany(limits.objects);
   }
 
   function tellGone(uid: string, entry: Entry): void {
@@ -302,6 +305,11 @@ function isNews(entry: Entry, held: Held): boolean {
   if (entry.saidHash === hash) return false;
   entry.saidHash = hash;
   return true;
+}
+
+function tooLarge(bytes: number, most: number): Refusal {
+  const message = `The spec has ${bytes} bytes, and the host takes ${most} at most; make it smaller.`;
+  return { reason: "TooLarge", message, violations: [] };
 }
 
 function tooMany(objects: number): Refusal {

@@ -18,6 +18,7 @@ export function response(message: MessageInitShape<typeof SyncResponseSchema>["m
 
 /** The first rule of intent.proto that a request breaks, for the peer to read; undefined when it keeps them all. */
 export function requestFault(message: pb.SyncRequest): string | undefined {
+  if (isEndless(message.message)) return endless;
   const result = validator.validate(SyncRequestSchema, message);
   return result.kind === "valid"
     ? undefined
@@ -25,10 +26,29 @@ export function requestFault(message: pb.SyncRequest): string | undefined {
 }
 
 export function responseFault(message: pb.SyncResponse): string | undefined {
+  if (isEndless(message.message)) return endless;
   const result = validator.validate(SyncResponseSchema, message);
   return result.kind === "valid"
     ? undefined
     : (result.error?.message ?? "the message breaks the rules of intent.proto");
+}
+
+const endless = `a list has more than ${intentLimits.page} entries, which intent.proto forbids`;
+
+/** The validator would judge each of a million entries before it said that there are too many. */
+function isEndless(message: pb.SyncRequest["message"] | pb.SyncResponse["message"]): boolean {
+  switch (message.case) {
+    case "digest":
+      return message.value.entries.length > intentLimits.page;
+    case "need":
+      return message.value.uids.length > intentLimits.page;
+    case "orphans":
+      return message.value.orphans.length > intentLimits.page;
+    case "refusal":
+      return message.value.violations.length > intentLimits.page;
+    default:
+      return false;
+  }
 }
 
 export function pageToMessage(page: Page<WishHead>): MessageInitShape<typeof pb.DigestSchema> {

@@ -70,7 +70,10 @@ function findUnknownIn(field: DescField, value: JsonValue, path: string): string
   }
   if (field.fieldKind === "map") {
     return isJsonObject(value)
-      ? Object.entries(value).flatMap(([key, item]) => findUnknown(message, item, `${path}[${key}]`))
+      ? Object.entries(value).flatMap(([key, item]) =>
+          // As a key of an object of ours it would be no entry, but its prototype.
+          key === "__proto__" ? [`${path}.${key}: unknown field`] : findUnknown(message, item, `${path}[${key}]`),
+        )
       : [];
   }
   return findUnknown(message, value, path);

@@ -36,6 +36,15 @@ const countGapMs = 60_000;
 const maxSeries = 1_024;
 const maxWaiting = 256;
 const maxAttempts = 4;
+/** New Events about one object at once, and how long it takes until there may be one more, in milliseconds. Peers can cause them. */
+const maxBurst = 25;
+const refillMs = 10_000;
+
+/** How many new Events there may still be about an object. */
+interface Allowance {
+  left: number;
+  at: number;
+}
 
 interface Series {
   namespace: string;
@@ -55,6 +64,7 @@ export function createEventRecorder(deps: {
   const { client, clock, log } = deps;
   const waiting = new Queue<() => Promise<unknown>>(maxWaiting);
   const known = new Map<string, Series>(); // Oldest use first.
+  const allowances = new Map<string, Allowance>(); // By the object's uid, oldest use first.
   const closing = new AbortController();
   const running = writeAll();
 
@@ -111,6 +121,16 @@ export function createEventRecorder(deps: {
     push(() => client.mergePatch(events, series, patch, closing.signal));
   }
 
+  function mayStart(uid: string): boolean {
+    const now = clock.monotonic();
+    const before = allowances.get(uid) ?? { left: maxBurst, at: now };
+    const left = Math.min(maxBurst, before.left + (now - before.at) / refillMs);
+    allowances.delete(uid);
+    allowances.set(uid, { left: left < 1 ? left : left - 1, at: now });
+    forgetOldest(allowances);
+    return left >= 1;
+  }
+
   function push(write: () => Promise<unknown>): void {
     if (!waiting.push(write)) log.debug({}, "an event was dropped because too many wait");
   }
@@ -124,9 +144,9 @@ export function createEventRecorder(deps: {
       if (series && clock.monotonic() - series.seenAt < seriesMs) {
         repeat(series);
         known.set(key, series);
-      } else known.set(key, start(about, happening));
-      const oldest = known.keys().next().value;
-      if (known.size > maxSeries && oldest !== undefined) known.delete(oldest);
+      } else if (mayStart(about.metadata?.uid ?? "")) known.set(key, start(about, happening));
+      else log.debug({ reason }, "an event was dropped because too much happens to its object");
+      forgetOldest(known);
     },
     async close() {
       waiting.close();
@@ -135,6 +155,11 @@ export function createEventRecorder(deps: {
       limit.cancel();
     },
   };
+}
+
+function forgetOldest(map: Map<string, unknown>): void {
+  const oldest = map.keys().next().value;
+  if (map.size > maxSeries && oldest !== undefined) map.delete(oldest);
 }
 
 /** RFC 3339 with microseconds, as eventTime wants it. */

@@ -46,8 +46,9 @@ function loadFile(config: KubeConfig, path: string): void {
   try {
     config.loadFromFile(path);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${path} is no kubeconfig: ${why}`, { cause });
+    // The first line says what is wrong and where. Those after it quote the file, which holds credentials, as does the cause.
+    const [why = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    throw new Error(`${path} is no kubeconfig: ${why}`);
   }
 }
 

@@ -13,7 +13,19 @@ export interface LogsServiceDeps extends LogStreamDeps {
   refusal(caller: Caller): string | undefined;
 }
 
+/** Logs that one peer reads at a time. Each costs a watch at the API server, and a request for each pod. */
+const maxPerPeer = 64;
+
 export function createLogsService(deps: LogsServiceDeps): ServiceImpl<typeof PodService> {
+  /** By fingerprint. */
+  const reading = new Map<string, number>();
+
+  function count(fingerprint: string, change: 1 | -1): void {
+    const logs = (reading.get(fingerprint) ?? 0) + change;
+    if (logs > 0) reading.set(fingerprint, logs);
+    else reading.delete(fingerprint);
+  }
+
   return {
     async *logs(request, context) {
       const caller = context.values.get(callerKey);
@@ -26,14 +38,19 @@ export function createLogsService(deps: LogsServiceDeps): ServiceImpl<typeof Pod
       const find = (): LoggedApp | undefined => deps.findApp(caller.fingerprint, { namespace, name });
       const app = find();
       if (!app) throw new ConnectError(`No app of yours called ${namespace}/${name} runs here.`, Code.NotFound);
+      if ((reading.get(caller.fingerprint) ?? 0) >= maxPerPeer) {
+        throw new ConnectError(`You read ${maxPerPeer} logs here already. End some of them.`, Code.ResourceExhausted);
+      }
       const deleted = new AbortController();
       const unsubscribe = deps.subscribeApps((fingerprint) => {
         if (fingerprint === caller.fingerprint && !find()) deleted.abort();
       });
+      count(caller.fingerprint, 1);
       try {
         const options = { follow, previous, timestamps, pod, tailLines, sinceSeconds };
         yield* streamLogs(deps, app, options, deleted.signal, context.signal);
       } finally {
+        count(caller.fingerprint, -1);
         unsubscribe();
       }
     },

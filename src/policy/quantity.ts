@@ -12,6 +12,9 @@ const mostBinary = (2n ** 63n - 1n) * nanosPerUnit;
 /** Beyond this an exponent is nonsense, and its power would only cost memory. */
 const mostExponent = 100;
 
+/** Longer than any quantity that somebody means; the work grows with the square of it. */
+const longestText = 256;
+
 const grammar = /^([+-]?)(\d*)(?:\.(\d*))?((?:[KMGTPE]i)|[numkMGTPE]|[eE][+-]?\d+)?$/;
 const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
 const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n };
@@ -23,6 +26,7 @@ const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40
 export function parseQuantity(input: unknown): Quantity | undefined {
   if (typeof input !== "string" && typeof input !== "number") return undefined;
   const text = String(input);
+  if (text.length > longestText) return undefined;
   const match = grammar.exec(text);
   if (!match || text === "") return undefined;
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;

@@ -21,6 +21,8 @@ export interface RpcServerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Calls that run at a time, over all links; 20,000 unless said. Beyond it a call ends with ResourceExhausted. */
   readonly maxConcurrent?: number;
+  /** Of these, by one caller, so that none takes all the room; 12,000 unless said. */
+  readonly maxPerCaller?: number;
   /** Told of defects that no caller can be told of; nothing unless said. */
   onDefect?(error: unknown, path: string): void;
 }
@@ -38,6 +40,7 @@ export interface RpcServer {
 }
 
 const defaultMaxConcurrent = 20_000;
+const defaultMaxPerCaller = 12_000;
 
 /** Serves calls that come as streams, with gRPC's semantics, to handlers that Connect routes. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
@@ -53,8 +56,17 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const maxConcurrent = options.maxConcurrent ?? defaultMaxConcurrent;
+  const maxPerCaller = options.maxPerCaller ?? defaultMaxPerCaller;
+  /** By fingerprint. */
+  const perCaller = new Map<string, number>();
   // A signal for each call, not one for all: to listen costs time for each that listens already.
   const running = new Map<Promise<void>, AbortController>();
+
+  function count({ fingerprint }: Caller, change: 1 | -1): void {
+    const calls = (perCaller.get(fingerprint) ?? 0) + change;
+    if (calls > 0) perCaller.set(fingerprint, calls);
+    else perCaller.delete(fingerprint);
+  }
 
   return {
     serve(incoming, caller) {
@@ -62,7 +74,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       const handler = handlers.get(path);
       if (stopping !== undefined) {
         refuse(stream, stopping);
-      } else if (running.size >= maxConcurrent) {
+      } else if (running.size >= maxConcurrent || (perCaller.get(caller.fingerprint) ?? 0) >= maxPerCaller) {
         refuse(stream, new ConnectError("Too many calls run here already.", Code.ResourceExhausted));
       } else if (handler === undefined) {
         refuse(stream, new ConnectError(`This agent has no method ${path}.`, Code.Unimplemented));
@@ -70,8 +82,12 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
         const abort = new AbortController();
         const call = answer(handler, incoming, caller, abort)
           .catch((error: unknown) => settle(stream, error, (defect) => options.onDefect?.(defect, path)))
-          .finally(() => running.delete(call));
+          .finally(() => {
+            running.delete(call);
+            count(caller, -1);
+          });
         running.set(call, abort);
+        count(caller, 1);
         return call;
       }
       return Promise.resolve();

@@ -43,6 +43,8 @@ export interface ExitDeps {
   log: Log;
   /** For a connection to the app, in milliseconds; 10,000 unless given. */
   connectTimeoutMs?: number;
+  /** Connections of one peer at a time, being made or open; 2,048 unless given. Each is a socket of this process. */
+  maxPerPeer?: number;
 }
 
 export interface Exit {
@@ -77,6 +79,9 @@ interface Passage {
 export function createExit(deps: ExitDeps): Exit {
   const { clock, log } = deps;
   const passages = new Map<Passage, Promise<void>>();
+  const maxPerPeer = deps.maxPerPeer ?? 2_048;
+  /** By fingerprint. */
+  const perPeer = new Map<string, number>();
   let closed = false;
 
   function open(caller: ExitCaller, dial: IncomingDial): void {
@@ -104,11 +109,26 @@ export function createExit(deps: ExitDeps): Exit {
       refuse(dial, caller, formatTarget(target), refusalReason[decision.reason], decision.message);
       return;
     }
+    const held = perPeer.get(caller.fingerprint) ?? 0;
+    if (held >= maxPerPeer) {
+      const message = `You have ${held} connections to apps here, as many as one peer may have.`;
+      refuse(dial, caller, formatTarget(target), Reason.OVERLOADED, message);
+      return;
+    }
+    perPeer.set(caller.fingerprint, held + 1);
     const passage: Passage = { caller, target, ended: new AbortController() };
     const done = pass(passage, dial, decision.app, decision.port.number)
       .catch((error: unknown) => log.debug({ peer: caller.peer, err: error }, "dial lost"))
-      .finally(() => passages.delete(passage));
+      .finally(() => forget(passage));
     passages.set(passage, done);
+  }
+
+  function forget(passage: Passage): void {
+    passages.delete(passage);
+    const { fingerprint } = passage.caller;
+    const left = (perPeer.get(fingerprint) ?? 0) - 1;
+    if (left > 0) perPeer.set(fingerprint, left);
+    else perPeer.delete(fingerprint);
   }
 
   function permit(caller: ExitCaller, target: AppTarget): Permission {

@@ -22,6 +22,9 @@ export interface Workloads {
   close(): Promise<void>;
 }
 
+/** What a peer may send in one message: a wish is the longest, and its spec has 1 MiB at most by intent.proto. Bytes. */
+const largestRequestBytes = 2 * 1024 * 1024;
+
 export function createWorkloads(deps: WorkloadsDeps): Workloads {
   const host = createHost(deps.host);
   const origin = createOrigin(deps.origin);
@@ -29,8 +32,8 @@ export function createWorkloads(deps: WorkloadsDeps): Workloads {
     origin,
     host,
     routes(router) {
-      router.service(IntentService, host.intent);
-      router.service(WorkloadService, host.service);
+      router.service(IntentService, host.intent, { readMaxBytes: largestRequestBytes });
+      router.service(WorkloadService, host.service, { readMaxBytes: largestRequestBytes });
     },
     async close() {
       await Promise.all([origin.close(), host.close()]);

@@ -2,12 +2,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { inspect } from "node:util";
+import { systemClock } from "../../src/base/clock.ts";
 import { connectToAgent } from "../../src/cli/connection.ts";
 import { toCliError } from "../../src/cli/errors.ts";
+import { connectKube } from "../../src/kube/connect.ts";
 import { run } from "./world.ts";
 
 const token = "flt_averysecretsecret";
@@ -51,6 +55,20 @@ suite("the token", () => {
       child.kill("SIGKILL");
       await once(child, "exit");
       silent.close();
+    }
+  });
+
+  test("of a kubeconfig is not quoted when the file is broken", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "fairlead-test-"));
+    try {
+      const path = join(directory, "config");
+      writeFileSync(path, `users:\n- name: a\n  user: {token: ${token}}\nclusters: [unfinished\n`);
+      await assert.rejects(
+        connectKube({ kubeconfig: path, clock: systemClock }),
+        (error) => /is no kubeconfig/.test(String(error)) && !inspect(error, { depth: 10 }).includes("flt_"),
+      );
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
     }
   });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { createHostSession } from "../../src/intent/host-session.ts";
-import { request } from "../../src/intent/messages.ts";
+import { request, requestFault, response, responseFault } from "../../src/intent/messages.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { FakeStore } from "./fake-store.ts";
 
@@ -24,4 +24,32 @@ test("a digest that comes when too much is under way ends the conversation, and 
   host.receive(request({ case: "digest", value: { entries, complete: true } }));
   await assert.rejects(ended, /more than 20 objects/);
   await host.close();
+});
+
+test("a spec beyond the bound is refused, also when it was announced to the peer in vain", async () => {
+  const store = new FakeStore();
+  const clock = createFakeClock();
+  const host = createHostSession({ store, clock, log: silentLog, limits: { specBytes: 100 } });
+  const said: string[] = [];
+  const ended = (async () => {
+    for await (const { message } of host.responses()) {
+      if (message.case === "refusal") said.push(message.value.reason);
+    }
+  })();
+  host.receive(request({ case: "digest", value: { entries: [], complete: true } }));
+  const wish = { uid: "big", generation: 1n, namespace: "shop", name: "big", hash: "h", spec: "x".repeat(101) };
+  host.receive(request({ case: "wish", value: wish }));
+  for (let turn = 0; turn < 20 && said.length === 0; turn += 1) await clock.advance(1);
+  assert.deepEqual(said, ["TooLarge"]);
+  assert.deepEqual(store.asked, []);
+  await host.close();
+  await ended;
+});
+
+test("a page with endless entries is refused before any of them is judged", () => {
+  // Each entry breaks a rule by itself, of which the answer would tell if it had been looked at.
+  const entries = Array.from({ length: 501 }, () => ({ uid: "not a uid", generation: -1n, hash: "" }));
+  assert.match(requestFault(request({ case: "digest", value: { entries } })) ?? "", /^a list has more than 500/);
+  const uids = Array.from({ length: 501 }, () => "u");
+  assert.match(responseFault(response({ case: "need", value: { uids } })) ?? "", /^a list has more than 500/);
 });

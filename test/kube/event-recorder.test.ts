@@ -95,3 +95,16 @@ test("a flood of happenings is bounded, and closing does not wait for a server t
   await closed;
   assert.equal(clock.timers, 0);
 });
+
+test("an object to which too much happens does not fill the cluster with Events", async (t) => {
+  const { clock, made, recorder } = set(t);
+  for (let count = 0; count < 100; count += 1) recorder.record(about, { ...happening, note: `trouble ${count}` });
+  const other = { ...about, metadata: { ...about.metadata, uid: "u2" } };
+  recorder.record(other, happening);
+  for (let turn = 0; turn < 200; turn += 1) await clock.advance(0);
+  assert.equal(made.length, 26);
+  await clock.advance(10_000);
+  recorder.record(about, { ...happening, note: "later" });
+  for (let turn = 0; turn < 20; turn += 1) await clock.advance(0);
+  assert.equal(made.at(-1)?.note, "later");
+});

@@ -308,4 +308,25 @@ describe("the logs of an app at a peer", () => {
     assert.deepEqual(await collect(at.read({ ...once, pod: "b" })), ["b joined", "b failed no previous container"]);
     assert.deepEqual(await collect(at.read({ ...once, pod: "c" })), ["c failed The app has no pod of this name."]);
   });
+
+  test("are read so many at a time by one peer, since each costs the API server a watch", async () => {
+    await using at = await world();
+    at.kube.set("a", running);
+    at.kube.answer = async function* (_pod, _query, signal) {
+      yield "2026-11-21T12:00:00Z hello\n";
+      await untilAborted(signal);
+    };
+    const stop = new AbortController();
+    const reading = Array.from({ length: 64 }, () => at.read(follow, stop.signal)[Symbol.asyncIterator]());
+    await Promise.all(reading.map((one) => one.next()));
+    await assert.rejects(
+      collect(at.read(once)),
+      (error) => ConnectError.from(error).code === Code.ResourceExhausted && at.kube.watches === 64,
+    );
+    stop.abort();
+    await Promise.allSettled(reading.map((one) => one.next()));
+    await until(() => at.kube.watches === 0, "no log is read");
+    at.kube.answer = async function* () {};
+    await collect(at.read(once));
+  });
 });

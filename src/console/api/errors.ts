@@ -16,7 +16,7 @@ export const translateErrors: Interceptor = (next) => async (request) => {
 };
 
 /** The same failure with the code that a client can act on; anything else as it is. */
-export function translate(error: unknown): unknown {
+function translate(error: unknown): unknown {
   if (error instanceof KubeError) return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
   if (error instanceof PeeringError) {
     return new ConnectError(error.message, peeringCodes[error.code], undefined, undefined, error);

@@ -6,7 +6,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-import type { Refusal, Violation } from "../../intent/wish.ts";
+import { intentLimits, type Refusal, type Violation } from "../../intent/wish.ts";
 import { findUnknown } from "../../kube/custom-resource.ts";
 import { isJsonObject, type JsonObject } from "../../kube/object.ts";
 import { parseQuantity } from "../../policy/quantity.ts";
@@ -15,10 +15,21 @@ export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal
 
 const validator = createValidator();
 
+/** Items of any list of a spec that are looked at at all: to judge each takes time in which the agent does nothing else. */
+const mostItems = 1_000;
+
 /** Parses the JSON text of a RemoteAppSpec without its `peer`. */
 export function parseSpec(text: string): ParsedSpec {
+  if (Buffer.byteLength(text) > intentLimits.specBytes) {
+    const message = `the spec is longer than ${intentLimits.specBytes} bytes`;
+    return refuse([{ field: "", rule: "max_bytes", message }]);
+  }
   const json = parseJson(text);
   if (!json) return refuse([{ field: "", rule: "json", message: "the spec is not a JSON object" }]);
+  const endless = Object.entries(json).find(([, value]) => Array.isArray(value) && value.length > mostItems);
+  if (endless) {
+    return refuse([{ field: endless[0], rule: "max_items", message: `must contain no more than ${mostItems} items` }]);
+  }
   const unknown = findUnknown(RemoteAppSpecSchema, json, "spec").map(unknownField);
   if (unknown.length > 0) return refuse(unknown);
   let app: RemoteAppSpec;

@@ -2,6 +2,7 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
 import type { IntentCaller } from "../../intent/host.ts";
+import { intentLimits } from "../../intent/wish.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { admit } from "../../policy/admission.ts";
 import type { WorkloadBook } from "./book.ts";
@@ -21,7 +22,10 @@ export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<ty
     check({ spec }, context) {
       const caller = deps.caller(context);
       const parsed = parseSpec(spec);
-      if (!parsed.ok) return { admitted: false, ...parsed.refusal, violations: [...parsed.refusal.violations] };
+      if (!parsed.ok) {
+        const violations = parsed.refusal.violations.slice(0, intentLimits.violations);
+        return { admitted: false, ...parsed.refusal, violations };
+      }
       const grants = deps.grants(caller.fingerprint);
       const { decision, findings } = admit({ app: parsed.app }, { peer: caller.peer, grants });
       const admitted = decision === "admit";

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createRpcServer } from "../../src/rpc/server.ts";
+import { createLinkTransport } from "../../src/rpc/transport.ts";
+import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
+import { openPair, until } from "../wire/pair.ts";
+import { tester } from "./pair.ts";
+
+test("one caller does not take all the room for calls from the others", async () => {
+  const held = Promise.withResolvers<{ text: string }>();
+  const server = createRpcServer({
+    routes: (router) => router.service(EchoService, { say: () => held.promise }),
+    maxConcurrent: 5,
+    maxPerCaller: 3,
+  });
+  let fingerprint = "a";
+  const pair = await openPair({
+    acceptHigh(incoming) {
+      if (incoming.kind === "rpc") void server.serve(incoming, { ...tester, fingerprint });
+    },
+  });
+  const client = createClient(EchoService, createLinkTransport(pair.low));
+  const greedy = [client.say({}), client.say({}), client.say({})];
+  await until(() => server.running === 3, "three calls run");
+  await assert.rejects(client.say({}), (error) => ConnectError.from(error).code === Code.ResourceExhausted);
+  fingerprint = "b";
+  const other = client.say({});
+  await until(() => server.running === 4, "another's call runs");
+  held.resolve({ text: "done" });
+  await Promise.all([...greedy, other]);
+  await until(() => server.running === 0, "no call runs");
+  fingerprint = "a";
+  assert.equal((await client.say({})).text, "done");
+  await pair.close();
+});
