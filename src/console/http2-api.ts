@@ -17,22 +17,32 @@ export interface Http2Api {
 
 export interface Http2ApiOptions extends ConnectRouterOptions {
   routes(router: ConnectRouter): void;
+  /** Whether these credentials are good. */
+  isKnown(authorization: string | undefined): boolean;
   headers: Readonly<Record<string, string>>;
   log: Log;
 }
+
+/**
+ * Bytes of a message that are read of who is not known: a call is judged when its first message is there, and until then
+ * it is held.
+ */
+export const largestStrangerBytes = 16 * 1024;
 
 /** Streams of one connection at a time. */
 const maxStreams = 256;
 
 export function createHttp2Api(options: Http2ApiOptions): Http2Api {
-  const { headers, log, ...router } = options;
+  const { headers, log, isKnown, ...router } = options;
   const sessions = new Set<ServerHttp2Session>();
   const serve = connectNodeAdapter(router);
+  const serveStranger = connectNodeAdapter({ ...router, readMaxBytes: largestStrangerBytes });
   const server = createServer({ settings: { maxConcurrentStreams: maxStreams }, maxSessionMemory: 32 });
   server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-    if (req.url.startsWith("/fairlead.")) serve(req, res);
-    else refuse(req, res);
+    if (!req.url.startsWith("/fairlead.")) refuse(req, res);
+    else if (isKnown(req.headers.authorization)) serve(req, res);
+    else serveStranger(req, res);
   });
   server.on("session", (session) => {
     sessions.add(session);
