@@ -53,6 +53,8 @@ export interface ConsoleServer {
 
 /** Bytes of one message of the API. Doors have no limit: they hold nothing. */
 const maxMessageBytes = 4 * 1024 * 1024;
+/** Node's timers know no longer ones: it would end the call at once, and print a warning for each. Milliseconds. */
+const longestTimeoutMs = 2 ** 31 - 1;
 /** At the end, requests at doors have so long to finish, in milliseconds, and calls of the API so long: watches never do. */
 const doorGraceMs = 5_000;
 const apiGraceMs = 500;
@@ -69,6 +71,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const api = {
     routes: (router: ConnectRouter): void => deps.routes(guardRouter(router, guards)),
     readMaxBytes: maxMessageBytes,
+    maxTimeoutMs: longestTimeoutMs,
     shutdownSignal: stopApi.signal,
   };
   const isKnown = (authorization: string | undefined): boolean =>
