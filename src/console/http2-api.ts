@@ -1,9 +1,11 @@
 /** The API over HTTP/2 in clear, for gRPC clients and all that streams in both directions. Apps are not shown here. */
+import type { IncomingHttpHeaders } from "node:http";
 import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "../base/log.ts";
+import { boundedTimeout, timeoutHeaders } from "../rpc/call-timeout.ts";
 import { renderProblem } from "./problem.ts";
 
 export interface Http2Api {
@@ -40,6 +42,7 @@ export function createHttp2Api(options: Http2ApiOptions): Http2Api {
   const server = createServer({ settings: { maxConcurrentStreams: maxStreams }, maxSessionMemory: 32 });
   server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    boundTimeouts(req.headers);
     if (!req.url.startsWith("/fairlead.")) refuse(req, res);
     else if (isKnown(req.headers.authorization)) serve(req, res);
     else serveStranger(req, res);
@@ -58,6 +61,15 @@ export function createHttp2Api(options: Http2ApiOptions): Http2Api {
       for (const session of sessions) session.destroy();
     },
   };
+}
+
+/** Puts the longest time-out that can be kept in place of a longer one. */
+export function boundTimeouts(headers: IncomingHttpHeaders): void {
+  for (const name of timeoutHeaders) {
+    const value = headers[name];
+    const bounded = typeof value === "string" ? boundedTimeout(value) : undefined;
+    if (bounded !== undefined) headers[name] = bounded;
+  }
 }
 
 function refuse(req: Http2ServerRequest, res: Http2ServerResponse): void {

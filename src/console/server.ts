@@ -20,7 +20,7 @@ import { createDoors, type Doors } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { divertHttp2 } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
-import { createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
+import { boundTimeouts, createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
 
 export interface ConsoleServerDeps {
@@ -53,8 +53,6 @@ export interface ConsoleServer {
 
 /** Bytes of one message of the API. Doors have no limit: they hold nothing. */
 const maxMessageBytes = 4 * 1024 * 1024;
-/** Node's timers know no longer ones: it would end the call at once, and print a warning for each. Milliseconds. */
-const longestTimeoutMs = 2 ** 31 - 1;
 /** At the end, requests at doors have so long to finish, in milliseconds, and calls of the API so long: watches never do. */
 const doorGraceMs = 5_000;
 const apiGraceMs = 500;
@@ -71,7 +69,6 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const api = {
     routes: (router: ConnectRouter): void => deps.routes(guardRouter(router, guards)),
     readMaxBytes: maxMessageBytes,
-    maxTimeoutMs: longestTimeoutMs,
     shutdownSignal: stopApi.signal,
   };
   const isKnown = (authorization: string | undefined): boolean =>
@@ -83,6 +80,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     bodyLimit: maxMessageBytes,
     serverFactory: (handler) => {
       server = createHttpServer(doors, upgraded, log, (req, res) => {
+        boundTimeouts(req.headers);
         if (!req.url?.startsWith("/fairlead.") || isKnown(req.headers.authorization)) return handler(req, res);
         for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
         serveStranger(req, res);

@@ -47,4 +47,22 @@ describe("of who has not shown good credentials", () => {
     assert.equal(headers[":status"], 429);
     session.destroy();
   });
+
+  test("no time-out beyond all timers prints a warning, over either protocol", async () => {
+    await using at = await world();
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const headers = { "content-type": "application/json", "connect-timeout-ms": "9999999999" };
+    const answer = await at.ask(path, { method: "POST", headers, body: Buffer.from("{}") });
+    assert.equal(answer.status, 401);
+    const session = connectHttp2(`http://127.0.0.1:${at.port}`);
+    const call = session.request({ ":method": "POST", ":path": path, "grpc-timeout": "99999999H", ...headers });
+    call.end("{}");
+    const [head] = await once(call, "response", { signal: AbortSignal.timeout(5_000) });
+    assert.equal(head[":status"], 401);
+    session.destroy();
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
+  });
 });
