@@ -92,7 +92,7 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
       loaded = next;
       log.info({ level: next.config.log.level }, "configuration read again");
     } catch (error) {
-      log.error({ error }, "configuration not read; the old one stays in force");
+      log.error({ err: error }, "configuration not read; the old one stays in force");
     }
   };
   process.on("SIGHUP", onReload);

@@ -138,11 +138,11 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   }
 
   function logChange(key: string, app: RemoteApp, { phase, reason, message }: RemoteAppStatus): void {
-    log.info({ app: key, peer: app.spec.peer, phase, reason, detail: message }, "A remote app changed");
+    log.info({ app: key, peer: app.spec.peer, phase, reason, detail: message }, "a remote app changed");
   }
 
   function onError(key: string, error: unknown, attempt: number): void {
-    log.warn({ app: key, err: error, attempt }, "A remote app could not be brought forward; it is tried again");
+    log.warn({ app: key, err: error, attempt }, "a remote app could not be brought forward; it is tried again");
   }
 
   function onTrouble(peer: string, error: unknown): void {
