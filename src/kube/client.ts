@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import { type ApplyOptions, applyObject, fieldManager } from "./apply.ts";
 import { isNotFound, KubeError } from "./errors.ts";
-import { type Draft, isJsonObject, type JsonObject, keyOf, type ObjectMeta, type ObjectRef } from "./object.ts";
+import { type Draft, isJsonObject, type JsonObject, keyOf, type ObjectMeta, type ObjectRef, refOf } from "./object.ts";
 import type { Requests } from "./requests.ts";
 import { collectionPath, formatDraft, type KindAddress, objectPath, type ResourceKind } from "./resource-kind.ts";
 import { type WatchEvent, type WatchOptions, watchObjects } from "./watch.ts";
@@ -124,7 +124,7 @@ export function createKubeClient(deps: {
     async update(kind, object, signal) {
       const what = `update ${kind.kind} ${keyOf(object)}`;
       const body = formatDraft(kind, object);
-      const path = objectPath(kind, nameOf(object));
+      const path = objectPath(kind, refOf(object));
       return kind.parse(asObject(await requests.json({ method: "PUT", path, body, what }, signal)));
     },
 
@@ -162,10 +162,6 @@ export function createKubeClient(deps: {
       }
     },
   };
-}
-
-function nameOf(object: { metadata: ObjectMeta }): ObjectRef {
-  return { namespace: object.metadata.namespace, name: object.metadata.name ?? "" };
 }
 
 /**

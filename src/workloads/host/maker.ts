@@ -6,7 +6,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { type Draft, keyOf, type ObjectRef } from "../../kube/object.ts";
+import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import {
   type Deployment,
   deployments,
@@ -128,8 +128,4 @@ function isKnown(manifest: object, applied: Applied | undefined): boolean {
 function replacing(manifest: Draft<Deployment>, found: Deployment): Draft<Deployment> {
   const { resourceVersion = "", uid = "", annotations = {} } = found.metadata;
   return { ...manifest, metadata: { ...manifest.metadata, resourceVersion, uid, annotations } };
-}
-
-function refOf({ metadata: { namespace, name = "" } }: Pick<Workload, "metadata">): ObjectRef {
-  return { namespace, name };
 }
