@@ -12,6 +12,7 @@ import { withConfigErrors } from "./cli/settings.ts";
 import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
 import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
+import { decodeData } from "./kube/secret-data.ts";
 import { createLog } from "./telemetry/log.ts";
 
 // A token on the command line is hidden from process lists, as well as a process can.
@@ -92,7 +93,7 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
       loaded = next;
       log.info({ level: next.config.log.level }, "configuration read again");
     } catch (error) {
-      log.error({ error }, "configuration not read; the old one stays in force");
+      log.error({ err: error }, "configuration not read; the old one stays in force");
     }
   };
   process.on("SIGHUP", onReload);
@@ -118,8 +119,7 @@ async function openCluster(options: { kubeconfig?: string; context?: string }): 
     namespace: kube.namespace,
     async readToken(namespace, signal) {
       const secret = await kube.client.get(secrets, { namespace, name: adminTokenSecret }, signal);
-      const encoded = secret?.data?.token;
-      return encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8").trim();
+      return secret && decodeData(secret, "token")?.trim();
     },
     async dialAgent(namespace, signal) {
       const service = await kube.client.get(services, { namespace, name: "fairlead" }, signal);

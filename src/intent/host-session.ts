@@ -262,7 +262,7 @@ export function createHostSession(deps: {
   }
 
   function onError(uid: string, error: unknown, attempt: number): void {
-    deps.log.warn({ uid, err: error, attempt }, "A wish could not be carried out; it is tried again");
+    deps.log.warn({ uid, err: error, attempt }, "a wish could not be carried out; it is tried again");
     const entry = entries.get(uid);
     if (!entry?.known || attempt !== failuresBeforeTelling) return;
     const text = error instanceof Error ? error.message : String(error);

@@ -11,6 +11,7 @@ import type { KubeClient } from "./client.ts";
 import { isNotFound, KubeError } from "./errors.ts";
 import type { KubeObject } from "./object.ts";
 import { events } from "./resources.ts";
+import { microTimeText } from "./time.ts";
 
 export interface Happening {
   type: "Normal" | "Warning";
@@ -97,7 +98,7 @@ export function createEventRecorder(deps: {
     const { apiVersion = "", kind = "" } = about;
     const event = {
       metadata: { namespace, name: `${name.slice(0, 200)}.${randomBytes(8).toString("hex")}` },
-      eventTime: microTime(clock.now()),
+      eventTime: microTimeText(clock.now()),
       reportingController: "fairlead.dev/agent",
       reportingInstance: deps.instance.slice(0, 128),
       action: happening.action,
@@ -117,7 +118,7 @@ export function createEventRecorder(deps: {
     series.seenAt = now;
     if (now - series.writtenAt < countGapMs) return;
     series.writtenAt = now;
-    const patch = { series: { count: series.count, lastObservedTime: microTime(clock.now()) } };
+    const patch = { series: { count: series.count, lastObservedTime: microTimeText(clock.now()) } };
     push(() => client.mergePatch(events, series, patch, closing.signal));
   }
 
@@ -160,11 +161,6 @@ export function createEventRecorder(deps: {
 function forgetOldest(map: Map<string, unknown>): void {
   const oldest = map.keys().next().value;
   if (map.size > maxSeries && oldest !== undefined) map.delete(oldest);
-}
-
-/** RFC 3339 with microseconds, as eventTime wants it. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace("Z", "000Z");
 }
 
 /** At most so many bytes of UTF-8, never ending in half a character. */

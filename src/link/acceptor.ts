@@ -163,7 +163,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
         server.once("error", reject);
         server.listen({ port, host }, () => {
           server.removeListener("error", reject);
-          server.on("error", (error) => deps.log.error({ error }, "the peer port failed"));
+          server.on("error", (error) => deps.log.error({ err: error }, "the peer port failed"));
           resolve({ port: portOf(server.address()) });
         });
       }),

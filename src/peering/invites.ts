@@ -88,6 +88,20 @@ export function createInvites(deps: InvitesDeps): Invites {
   // Ids that were seen in the store. Wrong tokens are limited, right ones are not: guessing must not keep guests out.
   const seen = new Set<string>();
   const wrongTokens = createRateLimit({ clock, burst: 20, perMinute: 20 });
+  let learned: Promise<void> | undefined;
+
+  /** What was given out before this process started is known too, so that nobody's guesses keep its holders out. */
+  function learn(signal: AbortSignal): Promise<void> {
+    learned ??= store.list(signal).then(
+      (all) => {
+        for (const { record } of all) seen.add(record.id);
+      },
+      () => {
+        learned = undefined; // The next one asks again.
+      },
+    );
+    return learned;
+  }
 
   async function rewrite(
     id: string,
@@ -185,6 +199,7 @@ export function createInvites(deps: InvitesDeps): Invites {
     async redeem(token, claimant, known, signal) {
       const tokenHash = hashToken(token);
       const id = tokenHash.slice(0, 10);
+      if (!seen.has(id)) await learn(signal);
       if (!seen.has(id) && !wrongTokens.take()) {
         return {
           ok: false,

@@ -122,8 +122,8 @@ export function createPeering(deps: PeeringDeps): Peering {
       }
     },
     duplicate(peer, message) {
-      log.error({ peer: peer.name, fingerprint: peer.fingerprint }, message);
       const actor = { peer: peer.name, fingerprint: peer.fingerprint };
+      log.error({ ...actor, reason: message }, "two living agents have one identity");
       audit.record({ action: "link.open", actor, verdict: "denied", rule: "duplicate-instance", message });
     },
   });

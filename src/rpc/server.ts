@@ -11,6 +11,7 @@ import { Reason } from "../wire/reason.ts";
 import type { IncomingRpc } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { StreamBody, writeBody } from "./body.ts";
+import { boundedTimeout } from "./call-timeout.ts";
 import { type Caller, callerKey } from "./caller.ts";
 import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
@@ -110,6 +111,8 @@ async function answer(
   abort: AbortController,
 ): Promise<void> {
   const { stream, path, headers } = incoming;
+  const timeout = boundedTimeout(headers.get("grpc-timeout"));
+  if (timeout !== undefined) headers.set("grpc-timeout", timeout);
   const response = await handler({
     httpVersion: "2.0",
     method: "POST",

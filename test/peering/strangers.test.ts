@@ -7,6 +7,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { PairingService } from "../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { dialLink } from "../../src/link/dialer.ts";
 import type { Link } from "../../src/link/link.ts";
+import { decodeInvite } from "../../src/peering/invite.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
@@ -65,4 +66,22 @@ test("refused joins do not push out what the audit log holds", async (t) => {
   }
   assert.equal(a.audited.filter(({ verdict }) => verdict === "denied").length, 60);
   link.close({ reason: Reason.SHUTDOWN, message: "" });
+});
+
+test("guesses do not keep out who has an invite from before a restart", async (t) => {
+  const clock = createFakeClock(Date.now());
+  const first = await startAgent(t, { name: "aachen", clock });
+  const token = Buffer.from(decodeInvite(await first.invite()).token.reveal(), "hex");
+  await first.close();
+  const a = await startAgent(t, { name: "aachen", clock, disk: first.disk });
+  const guesser = await dialAsGuest(await startAgent(t, { name: "guest" }), a);
+  const guess = createClient(PairingService, createLinkTransport(guesser.session));
+  for (let count = 0; count < 30; count += 1) {
+    await assert.rejects(readAll(guess.join({ token: new Uint8Array(16) }, { signal: patience() })));
+  }
+  const holder = await dialAsGuest(await startAgent(t, { name: "berlin" }), a);
+  const join = createClient(PairingService, createLinkTransport(holder.session));
+  await readAll(join.join({ token, name: "berlin" }, { signal: patience() }));
+  assert.equal(a.peering.roster.list().length, 1);
+  for (const link of [guesser, holder]) link.close({ reason: Reason.SHUTDOWN, message: "" });
 });
