@@ -23,7 +23,7 @@ export class DialingAgent extends Agent {
     callback?: (error: Error | null, stream: Duplex) => void,
   ): undefined {
     this.#dial(options).then(
-      (connection) => callback?.(null, connection),
+      (connection) => callback?.(null, asSocket(connection)),
       (cause: unknown) => {
         const error = cause instanceof Error ? cause : new Error(String(cause));
         // Node looks at the error alone; its types want a stream beside it.
@@ -42,4 +42,10 @@ export class DialingAgent extends Agent {
     if (!("ref" in connection)) Object.assign(connection, { ref: () => connection });
     super.reuseSocket(connection, request);
   }
+}
+
+/** Connect's client writes nothing before a socket says that it is open; other streams are open once they are dialled. */
+function asSocket(connection: Duplex): Duplex {
+  if (!("readyState" in connection)) Object.assign(connection, { readyState: "open" });
+  return connection;
 }

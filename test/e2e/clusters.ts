@@ -30,6 +30,12 @@ export function openCluster(name: "a" | "b"): Cluster {
   };
 }
 
+/** How to drop all packets between the two clusters, and to let them pass again; undefined where nothing says so. */
+export function openNetwork(): { cut(): Promise<void>; heal(): Promise<void> } | undefined {
+  const { NETWORK_CUT: cut, NETWORK_HEAL: heal } = process.env;
+  return cut && heal ? { cut: () => shell(cut), heal: () => shell(heal) } : undefined;
+}
+
 async function shell(line: string): Promise<void> {
   await mustRun("sh", ["-c", line], { seconds: 120 });
 }
