@@ -30,7 +30,7 @@ test("Connect's client calls over a connection that is no socket, as a forwarded
   });
   const transport = createConnectTransport({ baseUrl: "http://fairlead", httpVersion: "1.1", nodeOptions: { agent } });
   await assert.rejects(
-    createClient(AgentService, transport).getStatus({}, { timeoutMs: 10_000 }),
+    createClient(AgentService, transport).getInfo({}, { timeoutMs: 10_000 }),
     (error) => error instanceof ConnectError && error.code !== Code.DeadlineExceeded,
   );
 });

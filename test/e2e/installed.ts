@@ -43,7 +43,9 @@ export async function openAgent(cluster: Cluster, name: string): Promise<Install
   const image = agentImage();
   const address = process.env[`NODE_IP_${cluster.name.toUpperCase()}`] ?? (await nodeAddress(cluster));
   const helm = (args: readonly string[]): Promise<string> =>
-    mustRun(findHelm(), [...args, "--kubeconfig", cluster.kubeconfig, "--namespace", releaseNamespace], { seconds: 180 });
+    mustRun(findHelm(), [...args, "--kubeconfig", cluster.kubeconfig, "--namespace", releaseNamespace], {
+      seconds: 180,
+    });
   const cliArgs = (args: readonly string[]): string[] => [
     `${root}src/main.ts`,
     "--kubeconfig",
@@ -101,11 +103,23 @@ export async function openAgent(cluster: Cluster, name: string): Promise<Install
     },
     async killPod() {
       const pods = await cluster.kubectl(["-n", releaseNamespace, "get", "pods", "-l", selector, "-o", "name"]);
-      await cluster.kubectl(["-n", releaseNamespace, "delete", ...pods.trim().split("\n"), "--force", "--grace-period=0"]);
+      await cluster.kubectl([
+        "-n",
+        releaseNamespace,
+        "delete",
+        ...pods.trim().split("\n"),
+        "--force",
+        "--grace-period=0",
+      ]);
       await rollout();
     },
     async linkState(peer) {
-      const found = await cluster.get<{ status?: { link?: { state?: string } } }>(["peers", "-n", releaseNamespace, peer]);
+      const found = await cluster.get<{ status?: { link?: { state?: string } } }>([
+        "peers",
+        "-n",
+        releaseNamespace,
+        peer,
+      ]);
       return found.status?.link?.state;
     },
   };
@@ -136,7 +150,15 @@ export async function clean(cluster: Cluster, namespaces: RegExp): Promise<void>
   interface Listed {
     items: { metadata: { name: string; namespace: string } }[];
   }
-  await run(findHelm(), ["uninstall", "fairlead", "--kubeconfig", cluster.kubeconfig, "-n", releaseNamespace, "--wait"]);
+  await run(findHelm(), [
+    "uninstall",
+    "fairlead",
+    "--kubeconfig",
+    cluster.kubeconfig,
+    "-n",
+    releaseNamespace,
+    "--wait",
+  ]);
   const crds = await cluster.kubectl(["get", "crd", "-o", "name"]);
   for (const kind of ["remoteapps", "workloads"]) {
     if (!crds.includes(`${kind}.fairlead.dev`)) continue;
@@ -158,6 +180,9 @@ async function nodeAddress(cluster: Cluster): Promise<string> {
   }
   const { items } = await cluster.get<Nodes>(["nodes"]);
   const found = items[0]?.status.addresses.find(({ type }) => type === "InternalIP");
-  if (!found) throw new Error(`cluster ${cluster.name} has no node with an InternalIP; set NODE_IP_${cluster.name.toUpperCase()}`);
+  if (!found)
+    throw new Error(
+      `cluster ${cluster.name} has no node with an InternalIP; set NODE_IP_${cluster.name.toUpperCase()}`,
+    );
   return found.address;
 }
