@@ -11,6 +11,7 @@ import type { Fingerprint } from "../identity/fingerprint.ts";
 import { shortWords } from "../identity/short-words.ts";
 import { LinkError } from "../link/error.ts";
 import type { Link } from "../link/link.ts";
+import { readLinkUrl } from "../link/link-url.ts";
 import { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
@@ -184,8 +185,11 @@ async function* redeemAt(
 async function* showToken(deps: JoinerDeps, link: Link, invite: Invite, signal: AbortSignal): AsyncGenerator<boolean> {
   const client = createClient(PairingService, deps.createTransport(link));
   const token = Buffer.from(invite.token.reveal(), "hex");
+  // As pairing.proto wants them: people write https:// and long names.
+  const url = readLinkUrl(deps.url ?? "") ?? "";
+  const name = deps.name.slice(0, 63).toWellFormed();
   try {
-    for await (const { step } of client.join({ token, url: deps.url ?? "", name: deps.name }, { signal })) {
+    for await (const { step } of client.join({ token, url, name }, { signal })) {
       if (step.case === "joined") return;
       yield true;
     }
