@@ -3,6 +3,7 @@
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { RateLimit } from "../base/rate-limit.ts";
 import { SecretText } from "../base/secret-text.ts";
 import { type JoinRequest, JoinRefusal_Reason as Refusal } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import { shortWords } from "../identity/short-words.ts";
@@ -14,7 +15,7 @@ import type { InviteRecord } from "./invite-record.ts";
 import type { Invites, Redeemed } from "./invites.ts";
 import type { Peer } from "./peer.ts";
 import { findFreeName, toPeerName } from "./peer-name.ts";
-import type { RateLimit } from "./rate-limit.ts";
+
 import type { Roster } from "./roster.ts";
 
 /** Why a join did not pass, for the joiner. */

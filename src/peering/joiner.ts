@@ -18,7 +18,7 @@ import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
 import { checkExpiry, decodeInvite, type Invite } from "./invite.ts";
 import type { Peer, PeerOuterTls } from "./peer.ts";
-import { checkGrantsAndLabels, checkPeerName, findFreeName } from "./peer-name.ts";
+import { checkGrantsAndLabels, checkPeerName, findFreeName, nameTaken } from "./peer-name.ts";
 import type { Roster } from "./roster.ts";
 
 export interface JoinOptions {
@@ -127,14 +127,10 @@ function chooseName(deps: JoinerDeps, invite: Invite, options: JoinOptions): str
   }
   checkPeerName(options.name);
   const state = roster.nameState(options.name);
-  const mayTake = state === "free" || (state === "removed" && (options.reuseName === true || former === options.name));
-  if (mayTake) return options.name;
-  throw new PeeringError(
-    "name-taken",
-    state === "taken"
-      ? `There is a peer "${options.name}" already. Choose another name.`
-      : `The name "${options.name}" belonged to a peer that was removed. Choose another, or take it again with --reuse-name.`,
-  );
+  if (state === "free" || (state === "removed" && (options.reuseName === true || former === options.name))) {
+    return options.name;
+  }
+  throw nameTaken(options.name, state);
 }
 
 async function* redeemAt(
