@@ -11,6 +11,7 @@ import type { Log } from "./base/log.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
 import { createConsole } from "./console/console.ts";
 import type { ConsoleServer } from "./console/server.ts";
+import { IntentService } from "./gen/fairlead/peer/v1/intent_pb.ts";
 import { loadIdentity } from "./identity/identity.ts";
 import { connectKube, type KubeConnection } from "./kube/connect.ts";
 import { checkDefinitions } from "./kube/definitions.ts";
@@ -22,6 +23,7 @@ import { createAcceptor } from "./link/acceptor.ts";
 import { createKubeIdentityStore } from "./peering/kube-identity-store.ts";
 import { createKubeInviteStore } from "./peering/kube-invite-store.ts";
 import { createKubePeerStore } from "./peering/kube-peer-store.ts";
+import { toPeerName } from "./peering/peer-name.ts";
 import { createPeering, type Peering } from "./peering/peering.ts";
 import { createPods } from "./pods/pods.ts";
 import { permitApps } from "./policy/reach.ts";
@@ -86,7 +88,8 @@ async function compose(
     signal,
   );
   started.push(() => identity.close());
-  const name = config.name ?? nameFrom(kube.context) ?? `cluster-${identity.fingerprint.slice(0, 6)}`;
+  const ownName = kube.inCluster ? `cluster-${identity.fingerprint.slice(0, 6)}` : toPeerName(kube.context);
+  const name = config.name ?? ownName;
   const hello = { instance: randomBytes(16), version };
   const instance = Buffer.from(hello.instance).toString("hex");
   const audit = createAuditLog({ clock, log });
@@ -170,6 +173,7 @@ async function compose(
       workloads.routes(router);
       pods.routes(router);
     },
+    judgingThemselves: [IntentService],
     onDefect: (error, path) => log.error({ err: error, path }, "a call of a peer failed"),
   });
   const closeRpc = once(() => rpc.close());
@@ -270,14 +274,4 @@ async function ensureNamespace(kube: KubeConnection, name: string, signal: Abort
 async function readKubernetesVersion(kube: KubeConnection, signal: AbortSignal): Promise<string> {
   const answer = await kube.requests.json({ method: "GET", path: "/version" }, signal);
   return isJsonObject(answer) && typeof answer.gitVersion === "string" ? answer.gitVersion : "unknown";
-}
-
-/** The context's name as a name that a peer can have; undefined when nothing of it is left. */
-function nameFrom(context: string): string | undefined {
-  const name = context
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 48);
-  return name === "" || name === "in-cluster" ? undefined : name;
 }

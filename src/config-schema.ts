@@ -23,7 +23,7 @@ export interface Setting<T> {
 export const schema = {
   name: optional(
     text({
-      doc: 'Name of this agent, suggested to peers and shown in the console. Without one, the kubeconfig\'s context, else "fairlead".',
+      doc: "Name of this agent, suggested to peers and shown in the console. Without one: the kubeconfig's context, in a pod cluster- and the first digits of its fingerprint.",
     }),
   ),
   log: {
@@ -68,11 +68,11 @@ export const schema = {
       }),
     ),
     httpProxy: {
-      ...optional(url(["http:"], { doc: "Proxy for links to ws:// URLs, asked by CONNECT." })),
+      ...optional(url(["http:", "https:"], { doc: "Proxy for links to ws:// URLs, asked by CONNECT." })),
       sharedEnv: ["HTTP_PROXY", "http_proxy"],
     },
     httpsProxy: {
-      ...optional(url(["http:"], { doc: "Proxy for links to wss:// URLs, asked by CONNECT." })),
+      ...optional(url(["http:", "https:"], { doc: "Proxy for links to wss:// URLs, asked by CONNECT." })),
       sharedEnv: ["HTTPS_PROXY", "https_proxy"],
     },
     noProxy: {

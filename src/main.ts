@@ -14,6 +14,7 @@ import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
 import { decodeData } from "./kube/secret-data.ts";
 import { createLog } from "./telemetry/log.ts";
+import { logProcess } from "./telemetry/process-log.ts";
 
 // A token on the command line is hidden from process lists, as well as a process can.
 if (process.argv.some((arg) => /^--token(=|$)/.test(arg))) process.title = "fairlead";
@@ -81,6 +82,7 @@ process.exit();
 async function runAgent(flags: Readonly<Record<string, string>>, file: string | undefined): Promise<void> {
   let loaded = withConfigErrors(() => readConfig(flags, file));
   const log = createLog({ level: loaded.config.log.level });
+  logProcess(process, log, () => process.exit(exitCode.failed));
   const { startAgent } = await import("./agent.ts");
   const agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
   const onReload = (): void => {

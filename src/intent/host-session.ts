@@ -59,7 +59,7 @@ export function createHostSession(deps: {
   store: HeldStore;
   clock: Clock;
   log: Log;
-  limits?: { objects?: number; specBytes?: number };
+  limits?: { objects?: number; specBytes?: number; heldBytes?: number };
 }): HostSession {
   const { store } = deps;
   const limits = { ...intentLimits, ...deps.limits };
@@ -106,7 +106,7 @@ export function createHostSession(deps: {
     for (const held of store.list()) {
       if (entries.get(held.uid)?.known) continue;
       const { uid, namespace, name, generation, spec, orphanedSince = "" } = held;
-      bytes += spec.length;
+      bytes += Buffer.byteLength(spec);
       truncated = orphans.length === limits.page || bytes > limits.listBytes;
       if (truncated) break;
       orphans.push({ uid, namespace, name, generation, spec, since: orphanedSince });
@@ -230,7 +230,11 @@ export function createHostSession(deps: {
   function unfit({ uid, spec }: Wish): Refusal | undefined {
     const bytes = Buffer.byteLength(spec);
     if (bytes > limits.specBytes) return tooLarge(bytes, limits.specBytes);
-    return store.get(uid) !== undefined || store.count() < limits.objects ? undefined : tooMany(limits.objects);
+    const held = store.get(uid);
+    if (held === undefined && store.count() >= limits.objects) return tooMany(limits.objects);
+    const grows = bytes - (held === undefined ? 0 : Buffer.byteLength(held.spec));
+    // What makes it smaller is welcome, also when it is not small enough.
+    return grows > 0 && store.bytes() + grows > limits.heldBytes ? tooMuch(limits.heldBytes) : undefined;
   }
 
   function tellGone(uid: string, entry: Entry): void {
@@ -310,6 +314,11 @@ function isNews(entry: Entry, held: Held): boolean {
 function tooLarge(bytes: number, most: number): Refusal {
   const message = `The spec has ${bytes} bytes, and the host takes ${most} at most; make it smaller.`;
   return { reason: "TooLarge", message, violations: [] };
+}
+
+function tooMuch(most: number): Refusal {
+  const message = `With this spec the host would hold more than ${most} bytes of specs of this peer, which is the most; make it smaller, or delete other objects.`;
+  return { reason: "TooMany", message, violations: [] };
 }
 
 function tooMany(objects: number): Refusal {

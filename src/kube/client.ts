@@ -41,8 +41,6 @@ export interface DeleteOptions {
 type Named = { metadata: ObjectMeta };
 
 export interface KubeClient {
-  /** The namespace of the kubeconfig's context or of the pod that this runs in; "default" when neither says. */
-  readonly currentNamespace: string;
   /** Undefined when there is no such object; any other failure throws. */
   get<T>(kind: ResourceKind<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined>;
   list<T>(kind: ResourceKind<T>, options: ListOptions, signal: AbortSignal): Promise<Page<T>>;
@@ -78,16 +76,9 @@ export interface KubeClient {
 }
 
 /** `server` is the API server's address, for messages. */
-export function createKubeClient(deps: {
-  requests: Requests;
-  clock: Clock;
-  currentNamespace: string;
-  server: string;
-}): KubeClient {
+export function createKubeClient(deps: { requests: Requests; clock: Clock; server: string }): KubeClient {
   const { requests } = deps;
   return {
-    currentNamespace: deps.currentNamespace,
-
     async get(kind, ref, signal) {
       try {
         const what = `get ${kind.kind} ${keyOf(ref)}`;

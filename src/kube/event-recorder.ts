@@ -7,6 +7,7 @@ import { createBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Queue } from "../base/queue.ts";
+import { createRateLimit, type RateLimit } from "../base/rate-limit.ts";
 import type { KubeClient } from "./client.ts";
 import { isNotFound, KubeError } from "./errors.ts";
 import type { KubeObject } from "./object.ts";
@@ -37,15 +38,9 @@ const countGapMs = 60_000;
 const maxSeries = 1_024;
 const maxWaiting = 256;
 const maxAttempts = 4;
-/** New Events about one object at once, and how long it takes until there may be one more, in milliseconds. Peers can cause them. */
+/** New Events about one object at once, and how many more there may be in a second. Peers can cause them. */
 const maxBurst = 25;
-const refillMs = 10_000;
-
-/** How many new Events there may still be about an object. */
-interface Allowance {
-  left: number;
-  at: number;
-}
+const refillPerSecond = 0.1;
 
 interface Series {
   namespace: string;
@@ -65,7 +60,7 @@ export function createEventRecorder(deps: {
   const { client, clock, log } = deps;
   const waiting = new Queue<() => Promise<unknown>>(maxWaiting);
   const known = new Map<string, Series>(); // Oldest use first.
-  const allowances = new Map<string, Allowance>(); // By the object's uid, oldest use first.
+  const allowances = new Map<string, RateLimit>(); // By the object's uid, oldest use first.
   const closing = new AbortController();
   const running = writeAll();
 
@@ -123,13 +118,11 @@ export function createEventRecorder(deps: {
   }
 
   function mayStart(uid: string): boolean {
-    const now = clock.monotonic();
-    const before = allowances.get(uid) ?? { left: maxBurst, at: now };
-    const left = Math.min(maxBurst, before.left + (now - before.at) / refillMs);
+    const allowance = allowances.get(uid) ?? createRateLimit({ clock, burst: maxBurst, perSecond: refillPerSecond });
     allowances.delete(uid);
-    allowances.set(uid, { left: left < 1 ? left : left - 1, at: now });
+    allowances.set(uid, allowance);
     forgetOldest(allowances);
-    return left >= 1;
+    return allowance.take();
   }
 
   function push(write: () => Promise<unknown>): void {

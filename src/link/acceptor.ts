@@ -140,6 +140,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           limits: deps.linkLimits,
           opened: (link) => handOver(visit, link),
           accept: (link, stream) => deps.accept(link, stream),
+          onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
         },
         { dialled: false, remoteAddress: visit.address },
         visit.signal,

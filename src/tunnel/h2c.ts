@@ -9,7 +9,7 @@ import type { Timer } from "../base/clock.ts";
 import { beginAnswer, sendInformation } from "./answer.ts";
 import type { AppAgentDeps } from "./app-agent.ts";
 import { dialApp } from "./entry.ts";
-import { requestHeaders, trailerPairs } from "./headers.ts";
+import { pairs, requestHeaders, trailerPairs } from "./headers.ts";
 import { hasBody, type Passage } from "./passage.ts";
 import { formatTarget } from "./target.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
@@ -206,10 +206,4 @@ function http2Trailers(raw: readonly string[]): OutgoingHttpHeaders {
     trailers.set(lower, before === undefined ? value : `${before}, ${value}`);
   }
   return Object.fromEntries(trailers);
-}
-
-function pairs(raw: readonly string[]): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) list.push([raw[i] ?? "", raw[i + 1] ?? ""]);
-  return list;
 }

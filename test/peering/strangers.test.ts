@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { systemClock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+
 import { PairingService } from "../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { dialLink } from "../../src/link/dialer.ts";
 import type { Link } from "../../src/link/link.ts";
@@ -16,7 +16,7 @@ import { patience, startAgent, type TestAgent, until } from "./agents.ts";
 async function dialAsGuest(from: TestAgent, to: TestAgent): Promise<Link> {
   const hello = { instance: new Uint8Array(16).fill(7), version: "guest" };
   const accept = (): void => undefined;
-  const deps = { identity: from.identity, hello, clock: systemClock, log: silentLog, accept };
+  const deps = { identity: from.identity, hello, clock: systemClock, accept };
   return dialLink(deps, { url: to.url, pin: to.fingerprint }, patience());
 }
 
