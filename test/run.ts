@@ -87,12 +87,22 @@ function count(output: string, name: string): number {
 
 function hasClusters(): boolean {
   const missing = ["KUBECONFIG_A", "KUBECONFIG_B"].filter((name) => !process.env[name]);
-  if (missing.length === 0) return true;
+  if (missing.length === 0) return hasImage();
   console.error(
     `The end-to-end tests need two Kubernetes clusters, and ${missing.join(" and ")} ${missing.length > 1 ? "are" : "is"} not set.
 Set KUBECONFIG_A and KUBECONFIG_B to a kubeconfig file of a cluster administrator each, for instance
   KUBECONFIG_A=~/.kube/east KUBECONFIG_B=~/.kube/west make e2e
 The tests install Fairlead's custom resource definitions there, and remove the namespaces that they made.`,
+  );
+  return false;
+}
+
+function hasImage(): boolean {
+  if (process.env.E2E_AGENT_IMAGE) return true;
+  console.error(
+    `The end-to-end tests of the chart need the agent's image, and E2E_AGENT_IMAGE is not set.
+Build it by \`make image IMAGE=registry.example.com/fairlead:test\`, put it where both clusters find it, and name it, with its tag:
+  E2E_AGENT_IMAGE=registry.example.com/fairlead:test make e2e`,
   );
   return false;
 }

@@ -13,11 +13,13 @@ import { WebSocket } from "ws";
 import { type Cluster, openCluster, openNetwork } from "./clusters.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { until } from "./until.ts";
+import { givenRights, usedRights } from "./used-rights.ts";
 
 const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
 const namespace = `chart-${randomBytes(3).toString("hex")}`;
 const hostNamespace = "fairlead-peer-chart-a";
 const podSecurity = "pod-security.kubernetes.io/enforce";
+const startedAt = new Date();
 const ours = /^(chart-[0-9a-f]{6}|fairlead-chart|fairlead-peer-chart-[ab])$/;
 
 interface Listed<T> {
@@ -107,7 +109,22 @@ test("the agents pair through a NodePort, and an expired invite is refused", {
   await host.cli(["invite", "--grant", "apps"]);
   const [left = ""] = (await host.cli(["invite", "list", "-o", "name"])).trim().split("\n");
   await host.cli(["invite", "revoke", left.replace(/^.*\//, "")]);
+  await forgetsInviteOf1970();
 });
+
+/** As if one invite had ended long ago. */
+async function forgetsInviteOf1970(): Promise<void> {
+  const inAgents = ["-n", releaseNamespace];
+  const [name = ""] = (
+    await b.kubectl(["get", "secrets", ...inAgents, "-l", "fairlead.dev/invite", "-o", "name"])
+  ).split("\n");
+  const { data } = await b.get<{ data: Record<string, string> }>([...inAgents, name]);
+  const record = JSON.parse(Buffer.from(data["invite.json"] ?? "", "base64").toString());
+  const stringData = { "invite.json": JSON.stringify({ ...record, createdAt: 0, expiresAt: 1 }) };
+  await b.kubectl(["patch", ...inAgents, name, "--type=merge", "-p", JSON.stringify({ stringData })]);
+  await host.cli(["invite", "list"]);
+  await assert.rejects(b.kubectl(["get", ...inAgents, name]), /NotFound/);
+}
 
 test("kubectl apply in a namespace of its own runs it there, Ready here with Events", {
   timeout: 120_000,
@@ -354,4 +371,15 @@ test("a peer can be removed on either side, and is gone on both", { timeout: 180
     invite = next;
     await connected(origin, host);
   }
+});
+
+test("each right that the chart gives the agent was used in these steps", { timeout: 60_000 }, async (t) => {
+  const used = await usedRights(startedAt);
+  if (!used) return t.diagnostic("AUDIT_LOG_A and AUDIT_LOG_B are not set; this is left out");
+  const given = await givenRights(a);
+  assert.ok(given.length > 30);
+  assert.deepEqual(
+    given.filter((right) => !used.has(right)),
+    [],
+  );
 });
