@@ -2,7 +2,6 @@
  * The composition: makes every room, hands each what it needs of the others, and ends them in the reverse order. It decides
  * nothing.
  */
-
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createAuditLog } from "./audit/audit-log.ts";
@@ -167,6 +166,7 @@ async function compose(
   });
   started.push(() => tunnel.close());
   started.push(roster.subscribe(() => tunnel.exit.review((fingerprint) => peering.callerOf(fingerprint))));
+  started.push(workloads.host.subscribe((fingerprint) => tunnel.exit.appsChanged(fingerprint)));
   const rpc = createRpcServer({
     routes(router) {
       peering.routes(router);
