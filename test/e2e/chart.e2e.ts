@@ -93,7 +93,7 @@ function ready(name: string, replicas: number, seconds = 75): Promise<App> {
 const door = (path: string): string => `/apps/${namespace}/echo/8080${path}`;
 
 test("the agents pair through a NodePort, and an expired invite is refused", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   invite = (await host.cli(["invite", "--grant", "apps"])).trim();
   const joined = await origin.cli(["join", "-"], invite);
@@ -194,7 +194,7 @@ test("logs -f follows what the app writes", { timeout: 60_000 }, async () => {
   }
 });
 
-test("kubectl scale here scales there; a port that goes takes its Service along", { timeout: 120_000 }, async () => {
+test("kubectl scale here scales there; a port that goes takes its Service along", { timeout: 240_000 }, async () => {
   await a.kubectl(["scale", "rapp", "echo", "-n", namespace, "--replicas=3"]);
   await ready("echo", 3);
   assert.equal((await deployments())[0]?.spec.replicas, 3);

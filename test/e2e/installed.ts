@@ -31,7 +31,7 @@ export interface InstalledAgent {
 }
 
 /** The image under test, as repository and tag. Throws an Error that says how to get one. */
-export function agentImage(): { repository: string; tag: string } {
+function agentImage(): { repository: string; tag: string } {
   const [, repository, tag] = /^(.+):([^:/]+)$/.exec(process.env.E2E_AGENT_IMAGE ?? "") ?? [];
   if (repository && tag) return { repository, tag };
   throw new Error(
