@@ -1,7 +1,7 @@
 /** RemoteApps as a person writes them: YAML documents, or options of the command line. Pure. */
-
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Document, DocumentError, parseDocuments } from "../base/document.ts";
+import { errorText } from "../base/error-text.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { findMistakes, type Path, pathText } from "./spec-mistakes.ts";
@@ -124,7 +124,7 @@ function readSpec(spec: JsonValue, where: Where): RemoteAppSpec {
   try {
     return fromJson(RemoteAppSpecSchema, spec);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new CliError(`${where(["spec"])}: ${reason}`, { code: exitCode.usage, hint, cause: error });
   }
 }

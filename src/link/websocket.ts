@@ -2,7 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
-import { LinkError, textOf } from "./error.ts";
+import { errorText } from "../base/error-text.ts";
+import { LinkError } from "./error.ts";
 import { maxMessageBytes } from "./messages.ts";
 import { WebSocketStream } from "./websocket-stream.ts";
 
@@ -76,7 +77,7 @@ export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Pr
 }
 
 function notOpened(url: URL, cause: Error): LinkError {
-  return new LinkError("not-an-agent", `${url.host} did not open a WebSocket: ${textOf(cause)}.`, cause);
+  return new LinkError("not-an-agent", `${url.host} did not open a WebSocket: ${errorText(cause)}.`, cause);
 }
 
 function refusedUpgrade(url: URL, status: number): LinkError {
