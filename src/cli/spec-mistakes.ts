@@ -1,5 +1,4 @@
 /** What is wrong with the shape of a spec, with the path of each mistake: unknown fields and wrong types. Pure. */
-
 import { type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { findNearest } from "../base/nearest.ts";
 

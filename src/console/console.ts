@@ -1,5 +1,4 @@
 /** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
-
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";

@@ -2,7 +2,6 @@
  * `fairlead demo`: the main job in front of one's eyes, with nothing but Node. Two embedded clusters, an agent beside each,
  * paired; an app of one runs on the other. It leaves nothing behind.
  */
-
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";

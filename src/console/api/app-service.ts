@@ -1,5 +1,4 @@
 /** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
-
 import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";

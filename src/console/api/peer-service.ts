@@ -1,5 +1,4 @@
 /** `PeerService`: pairing, and the peers that came of it. */
-
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import {
