@@ -13,7 +13,6 @@ import { type Identity, loadIdentity } from "../src/identity/identity.ts";
 import { createSecurer } from "../src/link/secure.ts";
 import { acceptWebSocket, openWebSocket } from "../src/link/websocket.ts";
 import { createLinkTransport } from "../src/rpc/transport.ts";
-import { Priority } from "../src/wire/scheduler.ts";
 import { EchoService } from "../test/gen/fairlead/test/v1/echo_pb.ts";
 import { createEchoServer } from "../test/rpc/echo.ts";
 import { openPair, type Pair, service } from "../test/wire/pair.ts";
@@ -32,7 +31,7 @@ interface Row {
 const identities = await Promise.all([newIdentity(), newIdentity()]);
 const bare = await securePipe();
 const linked = await openSessions();
-const client = createClient(EchoService, createLinkTransport(linked.low, { streamPriority: Priority.NORMAL }));
+const client = createClient(EchoService, createLinkTransport(linked.low));
 
 const rows: Row[] = [
   { name: "bare TLS in a WebSocket, down", run: () => pour(bare[1], bare[0], false) },

@@ -11,6 +11,7 @@ import type { Log } from "./base/log.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
 import { createConsole } from "./console/console.ts";
 import type { ConsoleServer } from "./console/server.ts";
+import { IntentService } from "./gen/fairlead/peer/v1/intent_pb.ts";
 import { loadIdentity } from "./identity/identity.ts";
 import { connectKube, type KubeConnection } from "./kube/connect.ts";
 import { checkDefinitions } from "./kube/definitions.ts";
@@ -170,6 +171,7 @@ async function compose(
       workloads.routes(router);
       pods.routes(router);
     },
+    judgingThemselves: [IntentService],
     onDefect: (error, path) => log.error({ err: error, path }, "a call of a peer failed"),
   });
   const closeRpc = once(() => rpc.close());

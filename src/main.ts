@@ -12,7 +12,9 @@ import { withConfigErrors } from "./cli/settings.ts";
 import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
 import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
+import { decodeData } from "./kube/secret-data.ts";
 import { createLog } from "./telemetry/log.ts";
+import { logProcess } from "./telemetry/process-log.ts";
 
 // A token on the command line is hidden from process lists, as well as a process can.
 if (process.argv.some((arg) => /^--token(=|$)/.test(arg))) process.title = "fairlead";
@@ -80,6 +82,7 @@ process.exit();
 async function runAgent(flags: Readonly<Record<string, string>>, file: string | undefined): Promise<void> {
   let loaded = withConfigErrors(() => readConfig(flags, file));
   const log = createLog({ level: loaded.config.log.level });
+  logProcess(process, log, () => process.exit(exitCode.failed));
   const { startAgent } = await import("./agent.ts");
   const agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
   const onReload = (): void => {
@@ -92,7 +95,7 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
       loaded = next;
       log.info({ level: next.config.log.level }, "configuration read again");
     } catch (error) {
-      log.error({ error }, "configuration not read; the old one stays in force");
+      log.error({ err: error }, "configuration not read; the old one stays in force");
     }
   };
   process.on("SIGHUP", onReload);
@@ -118,8 +121,7 @@ async function openCluster(options: { kubeconfig?: string; context?: string }): 
     namespace: kube.namespace,
     async readToken(namespace, signal) {
       const secret = await kube.client.get(secrets, { namespace, name: adminTokenSecret }, signal);
-      const encoded = secret?.data?.token;
-      return encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString("utf8").trim();
+      return secret && decodeData(secret, "token")?.trim();
     },
     async dialAgent(namespace, signal) {
       const service = await kube.client.get(services, { namespace, name: "fairlead" }, signal);

@@ -1,5 +1,5 @@
 /** Who asked what, and what became of it: one line of JSON each in the log, and the latest in memory. */
-import { randomBytes } from "node:crypto";
+
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type AuditEntry, type AuditRecord, type AuditVerdict, boundEntry, formatRecord } from "./entry.ts";
@@ -21,11 +21,6 @@ export interface AuditLog {
   record(entry: AuditEntry): AuditRecord;
   /** What is still in memory, oldest first. */
   list(filter?: AuditFilter): AuditRecord[];
-}
-
-/** A new id that ties entries together: 16 hex digits. */
-export function newCorrelation(): string {
-  return randomBytes(8).toString("hex");
 }
 
 /** Keeps the latest `keep` entries, 10,000 unless given. */

@@ -1,27 +1,50 @@
-/** `fairlead orphan`: workloads here that their origin no longer knows. Nothing deletes them by itself. */
+/** `fairlead orphan`: what runs, here or at a peer, and its origin no longer knows. Nothing deletes it by itself. */
 
 import type { Command } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { type Format, printList } from "./output.ts";
-import { orphanView } from "./views.ts";
+import { orphanAtPeerView, orphanView } from "./views.ts";
 
 export function addOrphanCommands(program: Command, context: CliContext): void {
   const { terminal } = context;
-  const orphan = program.command("orphan").description("workloads here that their origin no longer knows");
+  const orphan = program.command("orphan").description("what runs, here or at a peer, and its origin no longer knows");
 
-  const list = orphan.command("list").alias("ls").description("all of them");
-  list.addOption(outputOption()).action((options: { output: Format }) =>
-    withAgent(list, context, async ({ client }, signal) => {
-      const { orphans } = await client.apps.listOrphans({}, { signal });
-      await printList(terminal, orphanView(Date.now()), orphans, options.output);
+  const list = orphan
+    .command("list")
+    .alias("ls")
+    .description("workloads of peers that run here, or ours that run at peers");
+  list
+    .addOption(outputOption())
+    .option("--at-peers", "what connected peers run for this cluster, instead of what they run here")
+    .action((options: { output: Format; atPeers?: boolean }) =>
+      withAgent(list, context, async ({ client }, signal) => {
+        const { orphans, atPeers } = await client.apps.listOrphans({}, { signal });
+        if (options.atPeers) await printList(terminal, orphanAtPeerView(Date.now()), atPeers, options.output);
+        else await printList(terminal, orphanView(Date.now()), orphans, options.output);
+      }),
+    );
+
+  const adopt = orphan.command("adopt <uid>").description("make a RemoteApp here that takes over one at a peer");
+  adopt.requiredOption("--at <peer>", "the peer that runs it").action((uid: string, options: { at: string }) =>
+    withAgent(adopt, context, async ({ client }, signal) => {
+      const { app } = await client.apps.adoptOrphan({ peer: options.at, uid }, { signal });
+      await terminal.out(`remoteapp.fairlead.dev/${app?.metadata?.name ?? ""} took over ${uid} at ${options.at}\n`);
     }),
   );
 
-  const remove = orphan.command("delete <namespace/workload>").description("delete one, and what it runs");
-  remove.action((path: string) =>
+  const remove = orphan
+    .command("delete <workload>")
+    .description("delete one, and what it runs: NAMESPACE/WORKLOAD here, or a UID with --at")
+    .option("--at <peer>", "the peer that runs it");
+  remove.action((path: string, options: { at?: string }) =>
     withAgent(remove, context, async ({ client }, signal) => {
+      if (options.at !== undefined) {
+        await client.apps.deleteOrphanAtPeer({ peer: options.at, uid: path }, { signal });
+        await terminal.out(`${path} deleted at ${options.at}\n`);
+        return;
+      }
       const [namespace, name, ...rest] = path.split("/");
       if (!namespace || !name || rest.length > 0) {
         throw new CliError(`${JSON.stringify(path)} does not name a workload`, {

@@ -6,14 +6,14 @@ import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { printList } from "./output.ts";
 import { plain, sinceOf } from "./table.ts";
-import { appView, inviteView, orphanView, peerView } from "./views.ts";
+import { appView, inviteView, orphanAtPeerView, orphanView, peerView } from "./views.ts";
 
 export function addStatusCommands(program: Command, context: CliContext): void {
   const { terminal } = context;
   const status = program.command("status").description("this agent, its peers, and what needs you");
   status.action(() =>
     withAgent(status, context, async ({ client }, signal) => {
-      const [info, { peers }, { apps }, { invites }, { orphans }] = await Promise.all([
+      const [info, { peers }, { apps }, { invites }, { orphans, atPeers }] = await Promise.all([
         client.agent.getInfo({}, { signal }),
         client.peers.listPeers({}, { signal }),
         client.apps.listApps({}, { signal }),
@@ -31,7 +31,7 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
       const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
       const waiting = invites.filter((invite) => invite.pending);
-      if (away.length + unwell.length + waiting.length + orphans.length === 0)
+      if (away.length + unwell.length + waiting.length + orphans.length + atPeers.length === 0)
         return terminal.out("Nothing needs you.\n");
       if (waiting.length > 0) {
         await terminal.out("\nJoins that wait for you (fairlead invite accept ID, or deny):\n");
@@ -52,6 +52,12 @@ export function addStatusCommands(program: Command, context: CliContext): void {
           "\nWorkloads here that their origin no longer knows (fairlead orphan delete NAMESPACE/WORKLOAD):\n",
         );
         await printList(terminal, orphanView(now), orphans, "table");
+      }
+      if (atPeers.length > 0) {
+        await terminal.out(
+          "\nApps that peers run for this cluster and no RemoteApp stands for (fairlead orphan adopt UID --at PEER):\n",
+        );
+        await printList(terminal, orphanAtPeerView(now), atPeers, "table");
       }
     }),
   );

@@ -1,7 +1,7 @@
 /** How peers, apps, invites and orphans look on a terminal. Pure. */
 
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
-import type { App, Orphan } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import type { App, Orphan, OrphanAtPeer } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectMeta } from "../gen/fairlead/console/v1/object_pb.ts";
 import type { Invite, Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PeerSpecSchema, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
@@ -139,6 +139,26 @@ export function orphanView(now: number): View<Orphan> {
       since: orphan.since,
     }),
     empty: "No orphans: every workload here is known to its origin.",
+  };
+}
+
+/** What peers run for us and no RemoteApp stands for. */
+export function orphanAtPeerView(now: number): View<OrphanAtPeer> {
+  return {
+    name: (orphan) => `${orphan.peer}/${orphan.uid}`,
+    columns: [
+      { head: "PEER", cell: (orphan) => orphan.peer },
+      { head: "UID", cell: (orphan) => orphan.uid },
+      { head: "APP", cell: (orphan) => `${orphan.app?.namespace ?? ""}/${orphan.app?.name ?? ""}` },
+      { head: "ORPHANED", cell: (orphan) => sinceOf(orphan.since, now) },
+    ],
+    json: (orphan) => ({
+      peer: orphan.peer,
+      uid: orphan.uid,
+      app: { namespace: orphan.app?.namespace ?? "", name: orphan.app?.name ?? "" },
+      since: orphan.since,
+    }),
+    empty: "No orphans at connected peers: a RemoteApp stands for each app that they run for this cluster.",
   };
 }
 

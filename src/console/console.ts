@@ -89,6 +89,7 @@ function appDeps({ kube, workloads }: ConsoleDeps, open: ConsoleServer["open"]):
     },
     listOrphans: () => workloads.host.orphans(),
     deleteOrphan: (ref, signal) => workloads.host.deleteOrphan(ref, signal),
+    atPeers: workloads.origin,
   };
 }
 

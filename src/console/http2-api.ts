@@ -1,9 +1,11 @@
 /** The API over HTTP/2 in clear, for gRPC clients and all that streams in both directions. Apps are not shown here. */
+import type { IncomingHttpHeaders } from "node:http";
 import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "../base/log.ts";
+import { boundedTimeout, timeoutHeaders } from "../rpc/call-timeout.ts";
 import { renderProblem } from "./problem.ts";
 
 export interface Http2Api {
@@ -17,22 +19,33 @@ export interface Http2Api {
 
 export interface Http2ApiOptions extends ConnectRouterOptions {
   routes(router: ConnectRouter): void;
+  /** Whether these credentials are good. */
+  isKnown(authorization: string | undefined): boolean;
   headers: Readonly<Record<string, string>>;
   log: Log;
 }
+
+/**
+ * Bytes of a message that are read of who is not known: a call is judged when its first message is there, and until then
+ * it is held.
+ */
+export const largestStrangerBytes = 16 * 1024;
 
 /** Streams of one connection at a time. */
 const maxStreams = 256;
 
 export function createHttp2Api(options: Http2ApiOptions): Http2Api {
-  const { headers, log, ...router } = options;
+  const { headers, log, isKnown, ...router } = options;
   const sessions = new Set<ServerHttp2Session>();
   const serve = connectNodeAdapter(router);
+  const serveStranger = connectNodeAdapter({ ...router, readMaxBytes: largestStrangerBytes });
   const server = createServer({ settings: { maxConcurrentStreams: maxStreams }, maxSessionMemory: 32 });
   server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-    if (req.url.startsWith("/fairlead.")) serve(req, res);
-    else refuse(req, res);
+    boundTimeouts(req.headers);
+    if (!req.url.startsWith("/fairlead.")) refuse(req, res);
+    else if (isKnown(req.headers.authorization)) serve(req, res);
+    else serveStranger(req, res);
   });
   server.on("session", (session) => {
     sessions.add(session);
@@ -48,6 +61,15 @@ export function createHttp2Api(options: Http2ApiOptions): Http2Api {
       for (const session of sessions) session.destroy();
     },
   };
+}
+
+/** Puts the longest time-out that can be kept in place of a longer one. */
+export function boundTimeouts(headers: IncomingHttpHeaders): void {
+  for (const name of timeoutHeaders) {
+    const value = headers[name];
+    const bounded = typeof value === "string" ? boundedTimeout(value) : undefined;
+    if (bounded !== undefined) headers[name] = bounded;
+  }
 }
 
 function refuse(req: Http2ServerRequest, res: Http2ServerResponse): void {

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { type FastifyInstance, fastify } from "fastify";
 import type { Clock } from "../base/clock.ts";
@@ -19,7 +20,7 @@ import { createDoors, type Doors } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { divertHttp2 } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
-import { createHttp2Api } from "./http2-api.ts";
+import { boundTimeouts, createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
 
 export interface ConsoleServerDeps {
@@ -70,12 +71,20 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     readMaxBytes: maxMessageBytes,
     shutdownSignal: stopApi.signal,
   };
-  const http2 = createHttp2Api({ ...api, headers: securityHeaders, log });
+  const isKnown = (authorization: string | undefined): boolean =>
+    deps.authenticator.authenticate(authorization) !== undefined;
+  const http2 = createHttp2Api({ ...api, isKnown, headers: securityHeaders, log });
+  const serveStranger = connectNodeAdapter({ ...api, readMaxBytes: largestStrangerBytes });
   const app = fastify({
     logger: false,
     bodyLimit: maxMessageBytes,
     serverFactory: (handler) => {
-      server = createHttpServer(doors, upgraded, log, handler);
+      server = createHttpServer(doors, upgraded, log, (req, res) => {
+        boundTimeouts(req.headers);
+        if (!req.url?.startsWith("/fairlead.") || isKnown(req.headers.authorization)) return handler(req, res);
+        for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
+        serveStranger(req, res);
+      });
       divertHttp2(server, http2.accept);
       server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
         // Node closes what is idle when it stops; what ends only then would be kept alive.

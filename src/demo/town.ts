@@ -9,9 +9,11 @@ import { parseDocuments } from "../base/document.ts";
 import type { Log } from "../base/log.ts";
 import { createFairleadClient, type FairleadClient } from "../client/index.ts";
 import { loadConfig } from "../config.ts";
+import { adminTokenSecret } from "../console/auth/admin-token.ts";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
 import { isJsonObject } from "../kube/object.ts";
 import { customResourceDefinitions, namespaces, secrets } from "../kube/resources.ts";
+import { decodeData } from "../kube/secret-data.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";
 import { freePorts } from "./free-port.ts";
 
@@ -101,8 +103,9 @@ async function installDefinitions(kube: KubeConnection, signal: AbortSignal): Pr
 }
 
 async function readToken(kube: KubeConnection, signal: AbortSignal): Promise<string> {
-  const ref = { namespace: agentNamespace, name: "fairlead-admin-token" };
-  const encoded = (await kube.client.get(secrets, ref, signal))?.data?.token;
-  if (encoded === undefined) throw new Error("the agent has made no admin token");
-  return Buffer.from(encoded, "base64").toString("utf8");
+  const { name, key } = adminTokenSecret;
+  const secret = await kube.client.get(secrets, { namespace: agentNamespace, name }, signal);
+  const token = secret && decodeData(secret, key);
+  if (token === undefined) throw new Error("the agent has made no admin token");
+  return token;
 }

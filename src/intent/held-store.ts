@@ -22,6 +22,8 @@ export interface HeldStore {
   list(): Iterable<Held>;
   get(uid: string): Held | undefined;
   count(): number;
+  /** Of all specs, as `list` has them. Asked for each wish, so it must cost little. */
+  bytes(): number;
   /** Carries a wish out or says why not. "later": an earlier object of it is still being deleted; `subscribe` tells its end. */
   put(wish: Wish, signal: AbortSignal): Promise<"done" | "later" | Refusal>;
   /** Asks for the deletion; the object, with all that belongs to it, is gone when `get` says undefined. */

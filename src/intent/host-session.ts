@@ -59,7 +59,7 @@ export function createHostSession(deps: {
   store: HeldStore;
   clock: Clock;
   log: Log;
-  limits?: { objects?: number; specBytes?: number };
+  limits?: { objects?: number; specBytes?: number; heldBytes?: number };
 }): HostSession {
   const { store } = deps;
   const limits = { ...intentLimits, ...deps.limits };
@@ -230,7 +230,11 @@ export function createHostSession(deps: {
   function unfit({ uid, spec }: Wish): Refusal | undefined {
     const bytes = Buffer.byteLength(spec);
     if (bytes > limits.specBytes) return tooLarge(bytes, limits.specBytes);
-    return store.get(uid) !== undefined || store.count() < limits.objects ? undefined : tooMany(limits.objects);
+    const held = store.get(uid);
+    if (held === undefined && store.count() >= limits.objects) return tooMany(limits.objects);
+    const grows = bytes - (held === undefined ? 0 : Buffer.byteLength(held.spec));
+    // What makes it smaller is welcome, also when it is not small enough.
+    return grows > 0 && store.bytes() + grows > limits.heldBytes ? tooMuch(limits.heldBytes) : undefined;
   }
 
   function tellGone(uid: string, entry: Entry): void {
@@ -262,7 +266,7 @@ export function createHostSession(deps: {
   }
 
   function onError(uid: string, error: unknown, attempt: number): void {
-    deps.log.warn({ uid, err: error, attempt }, "A wish could not be carried out; it is tried again");
+    deps.log.warn({ uid, err: error, attempt }, "a wish could not be carried out; it is tried again");
     const entry = entries.get(uid);
     if (!entry?.known || attempt !== failuresBeforeTelling) return;
     const text = error instanceof Error ? error.message : String(error);
@@ -310,6 +314,11 @@ function isNews(entry: Entry, held: Held): boolean {
 function tooLarge(bytes: number, most: number): Refusal {
   const message = `The spec has ${bytes} bytes, and the host takes ${most} at most; make it smaller.`;
   return { reason: "TooLarge", message, violations: [] };
+}
+
+function tooMuch(most: number): Refusal {
+  const message = `With this spec the host would hold more than ${most} bytes of specs of this peer, which is the most; make it smaller, or delete other objects.`;
+  return { reason: "TooMany", message, violations: [] };
 }
 
 function tooMany(objects: number): Refusal {

@@ -24,7 +24,7 @@ export interface IntentHostDeps {
   kinds: ReadonlyMap<string, (caller: IntentCaller) => HeldStore>;
   clock: Clock;
   log: Log;
-  limits?: { objects?: number; specBytes?: number };
+  limits?: { objects?: number; specBytes?: number; heldBytes?: number };
 }
 
 export interface IntentHost {

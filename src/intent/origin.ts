@@ -81,7 +81,7 @@ export function createIntentOrigin(deps: OriginDeps): IntentOrigin {
       deps.onTrouble?.(peer, error);
       deps.log.warn(
         { peer, kind: deps.kind, err: error, waitMs },
-        "A conversation about wishes broke off; it begins again",
+        "a conversation about wishes broke off; it begins again",
       );
       await deps.clock.sleep(waitMs, signal).catch(() => undefined);
     }

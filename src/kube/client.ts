@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import { type ApplyOptions, applyObject, fieldManager } from "./apply.ts";
 import { isNotFound, KubeError } from "./errors.ts";
-import { type Draft, isJsonObject, type JsonObject, keyOf, type ObjectMeta, type ObjectRef } from "./object.ts";
+import { type Draft, isJsonObject, type JsonObject, keyOf, type ObjectMeta, type ObjectRef, refOf } from "./object.ts";
 import type { Requests } from "./requests.ts";
 import { collectionPath, formatDraft, type KindAddress, objectPath, type ResourceKind } from "./resource-kind.ts";
 import { type WatchEvent, type WatchOptions, watchObjects } from "./watch.ts";
@@ -41,8 +41,6 @@ export interface DeleteOptions {
 type Named = { metadata: ObjectMeta };
 
 export interface KubeClient {
-  /** The namespace of the kubeconfig's context or of the pod that this runs in; "default" when neither says. */
-  readonly currentNamespace: string;
   /** Undefined when there is no such object; any other failure throws. */
   get<T>(kind: ResourceKind<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined>;
   list<T>(kind: ResourceKind<T>, options: ListOptions, signal: AbortSignal): Promise<Page<T>>;
@@ -78,16 +76,9 @@ export interface KubeClient {
 }
 
 /** `server` is the API server's address, for messages. */
-export function createKubeClient(deps: {
-  requests: Requests;
-  clock: Clock;
-  currentNamespace: string;
-  server: string;
-}): KubeClient {
+export function createKubeClient(deps: { requests: Requests; clock: Clock; server: string }): KubeClient {
   const { requests } = deps;
   return {
-    currentNamespace: deps.currentNamespace,
-
     async get(kind, ref, signal) {
       try {
         const what = `get ${kind.kind} ${keyOf(ref)}`;
@@ -105,9 +96,8 @@ export function createKubeClient(deps: {
         await requests.json({ method: "GET", path, query: { ...query }, what: `list ${kind.plural}` }, signal),
       );
       const metadata = isJsonObject(answer.metadata) ? answer.metadata : {};
-      const items = Array.isArray(answer.items) ? answer.items.filter(isJsonObject) : [];
       return {
-        items: items.map((item) => kind.parse(item)),
+        items: itemsOf(answer, kind.plural).map((item) => kind.parse(item)),
         resourceVersion: typeof metadata.resourceVersion === "string" ? metadata.resourceVersion : "",
         ...(typeof metadata.continue === "string" && metadata.continue ? { continue: metadata.continue } : {}),
       };
@@ -125,7 +115,7 @@ export function createKubeClient(deps: {
     async update(kind, object, signal) {
       const what = `update ${kind.kind} ${keyOf(object)}`;
       const body = formatDraft(kind, object);
-      const path = objectPath(kind, nameOf(object));
+      const path = objectPath(kind, refOf(object));
       return kind.parse(asObject(await requests.json({ method: "PUT", path, body, what }, signal)));
     },
 
@@ -165,8 +155,16 @@ export function createKubeClient(deps: {
   };
 }
 
-function nameOf(object: { metadata: ObjectMeta }): ObjectRef {
-  return { namespace: object.metadata.namespace, name: object.metadata.name ?? "" };
+/**
+ * An answer that is no list must not be taken for an empty one: whatever is missing from a list counts as deleted. Some
+ * servers write null where a list is empty.
+ */
+function itemsOf(answer: JsonObject, plural: string): JsonObject[] {
+  const { items, kind } = answer;
+  if (items === null && typeof kind === "string" && kind.endsWith("List")) return [];
+  if (Array.isArray(items) && items.every(isJsonObject)) return items;
+  const message = `Could not list ${plural}: the answer is no list. Is it a Kubernetes API server?`;
+  throw new KubeError({ status: 0, reason: "Garbled", message });
 }
 
 function asObject(answer: unknown): JsonObject {

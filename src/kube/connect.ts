@@ -15,8 +15,6 @@ export interface ConnectOptions {
   /** A context of the kubeconfig; its current one unless given. */
   context?: string | undefined;
   clock: Clock;
-  /** The longest that an ordinary request may take, in milliseconds; 30,000 unless given. */
-  timeoutMs?: number | undefined;
 }
 
 export interface KubeConnection {
@@ -41,9 +39,8 @@ export interface KubeConnection {
 export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
   const { endpoint, namespace, context, inCluster, config } = await findAccess(o);
   const server = endpoint.server.origin;
-  const timeout = o.timeoutMs === undefined ? {} : { timeoutMs: o.timeoutMs };
-  const requests = createRequests({ endpoint, clock: o.clock, ...timeout });
-  const client = createKubeClient({ requests, clock: o.clock, currentNamespace: namespace, server });
+  const requests = createRequests({ endpoint, clock: o.clock });
+  const client = createKubeClient({ requests, clock: o.clock, server });
   const portForward: PodAccess["portForward"] = async (ref, port, signal) =>
     openPortForward(await config(), server, ref, port, signal);
   return {

@@ -7,10 +7,12 @@ import { createBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Queue } from "../base/queue.ts";
+import { createRateLimit, type RateLimit } from "../base/rate-limit.ts";
 import type { KubeClient } from "./client.ts";
 import { isNotFound, KubeError } from "./errors.ts";
 import type { KubeObject } from "./object.ts";
 import { events } from "./resources.ts";
+import { microTimeText } from "./time.ts";
 
 export interface Happening {
   type: "Normal" | "Warning";
@@ -36,15 +38,9 @@ const countGapMs = 60_000;
 const maxSeries = 1_024;
 const maxWaiting = 256;
 const maxAttempts = 4;
-/** New Events about one object at once, and how long it takes until there may be one more, in milliseconds. Peers can cause them. */
+/** New Events about one object at once, and how many more there may be in a second. Peers can cause them. */
 const maxBurst = 25;
-const refillMs = 10_000;
-
-/** How many new Events there may still be about an object. */
-interface Allowance {
-  left: number;
-  at: number;
-}
+const refillPerSecond = 0.1;
 
 interface Series {
   namespace: string;
@@ -64,7 +60,7 @@ export function createEventRecorder(deps: {
   const { client, clock, log } = deps;
   const waiting = new Queue<() => Promise<unknown>>(maxWaiting);
   const known = new Map<string, Series>(); // Oldest use first.
-  const allowances = new Map<string, Allowance>(); // By the object's uid, oldest use first.
+  const allowances = new Map<string, RateLimit>(); // By the object's uid, oldest use first.
   const closing = new AbortController();
   const running = writeAll();
 
@@ -97,7 +93,7 @@ export function createEventRecorder(deps: {
     const { apiVersion = "", kind = "" } = about;
     const event = {
       metadata: { namespace, name: `${name.slice(0, 200)}.${randomBytes(8).toString("hex")}` },
-      eventTime: microTime(clock.now()),
+      eventTime: microTimeText(clock.now()),
       reportingController: "fairlead.dev/agent",
       reportingInstance: deps.instance.slice(0, 128),
       action: happening.action,
@@ -117,18 +113,16 @@ export function createEventRecorder(deps: {
     series.seenAt = now;
     if (now - series.writtenAt < countGapMs) return;
     series.writtenAt = now;
-    const patch = { series: { count: series.count, lastObservedTime: microTime(clock.now()) } };
+    const patch = { series: { count: series.count, lastObservedTime: microTimeText(clock.now()) } };
     push(() => client.mergePatch(events, series, patch, closing.signal));
   }
 
   function mayStart(uid: string): boolean {
-    const now = clock.monotonic();
-    const before = allowances.get(uid) ?? { left: maxBurst, at: now };
-    const left = Math.min(maxBurst, before.left + (now - before.at) / refillMs);
+    const allowance = allowances.get(uid) ?? createRateLimit({ clock, burst: maxBurst, perSecond: refillPerSecond });
     allowances.delete(uid);
-    allowances.set(uid, { left: left < 1 ? left : left - 1, at: now });
+    allowances.set(uid, allowance);
     forgetOldest(allowances);
-    return left >= 1;
+    return allowance.take();
   }
 
   function push(write: () => Promise<unknown>): void {
@@ -160,11 +154,6 @@ export function createEventRecorder(deps: {
 function forgetOldest(map: Map<string, unknown>): void {
   const oldest = map.keys().next().value;
   if (map.size > maxSeries && oldest !== undefined) map.delete(oldest);
-}
-
-/** RFC 3339 with microseconds, as eventTime wants it. */
-function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace("Z", "000Z");
 }
 
 /** At most so many bytes of UTF-8, never ending in half a character. */

@@ -59,10 +59,20 @@ export function keyOf(ref: ObjectRef | { metadata: ObjectMeta }): string {
   return namespace ? `${namespace}/${name ?? ""}` : (name ?? "");
 }
 
-/** The reverse of `keyOf`. */
-export function refOf(key: string): ObjectRef {
-  const slash = key.indexOf("/");
-  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+/** Where an object is, told by its key (the reverse of `keyOf`) or by itself. */
+export function refOf(of: string | { metadata: ObjectMeta }): ObjectRef {
+  if (typeof of !== "string") return { namespace: of.metadata.namespace, name: of.metadata.name ?? "" };
+  const slash = of.indexOf("/");
+  return slash < 0 ? { name: of } : { namespace: of.slice(0, slash), name: of.slice(slash + 1) };
+}
+
+/**
+ * Whether `a` is an earlier version than `b`. Resource versions of one kind are numbers that rise (KEP-5504); where they
+ * are no numbers nothing is older.
+ */
+export function isOlder(a: { metadata: ObjectMeta }, b: { metadata: ObjectMeta }): boolean {
+  const [left = "", right = ""] = [a.metadata.resourceVersion, b.metadata.resourceVersion];
+  return /^\d+$/.test(left) && /^\d+$/.test(right) && BigInt(left) < BigInt(right);
 }
 
 /** True for an object that JSON calls an object: neither null nor an array. */

@@ -18,8 +18,6 @@ export interface LogOptions {
   previous?: boolean | undefined;
   /** Each line begins with its time, RFC 3339. */
   timestamps?: boolean | undefined;
-  /** No more than so many bytes. */
-  limitBytes?: number | undefined;
 }
 
 export interface PodAccess {

@@ -81,7 +81,7 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
 
   /** A conflict may also pass by itself; only another uid says that the object that was meant is no more. */
   async function isReplaced(metadata: ObjectMeta, signal: AbortSignal): Promise<boolean> {
-    const present = await client.get(kind, refOf(keyOf({ metadata })), signal);
+    const present = await client.get(kind, refOf({ metadata }), signal);
     return present?.metadata.uid !== metadata.uid;
   }
 

@@ -140,6 +140,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           limits: deps.linkLimits,
           opened: (link) => handOver(visit, link),
           accept: (link, stream) => deps.accept(link, stream),
+          onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
         },
         { dialled: false, remoteAddress: visit.address },
         visit.signal,
@@ -163,7 +164,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
         server.once("error", reject);
         server.listen({ port, host }, () => {
           server.removeListener("error", reject);
-          server.on("error", (error) => deps.log.error({ error }, "the peer port failed"));
+          server.on("error", (error) => deps.log.error({ err: error }, "the peer port failed"));
           resolve({ port: portOf(server.address()) });
         });
       }),

@@ -1,6 +1,6 @@
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { LocalHello } from "../wire/hello.ts";
@@ -18,7 +18,7 @@ export interface DialDeps {
   readonly identity: Identity;
   readonly hello: LocalHello;
   readonly clock: Clock;
-  readonly log: Log;
+
   readonly limits?: Partial<Limits>;
   /** For the whole dial, from the name's look-up to the other's Hello; 20 s unless said. Milliseconds. */
   readonly timeoutMs?: number;
@@ -26,6 +26,8 @@ export interface DialDeps {
   accept(link: Link, stream: IncomingStream): void;
   /** Called with the link before its first stream and before `dialLink` resolves; for who must know it that early. It must not throw. */
   opened?(link: Link): void;
+  /** Told what `accept` or the listener of a stream threw, which has ended the link with that agent; nothing unless said. */
+  onDefect?(error: unknown, fingerprint: Fingerprint): void;
 }
 
 export interface DialTarget {
@@ -68,6 +70,7 @@ export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSign
         limits: deps.limits,
         opened: (link) => deps.opened?.(link),
         accept: (link, stream) => deps.accept(link, stream),
+        onDefect: deps.onDefect,
       },
       { dialled: true, remoteAddress },
       deadline.signal,

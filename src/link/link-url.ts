@@ -26,6 +26,16 @@ export function parseLinkUrl(text: string): URL {
   return whole;
 }
 
+/** The same where such a URL is welcome and not needed; undefined for anything else. */
+export function readLinkUrl(text: string): string | undefined {
+  try {
+    return parseLinkUrl(text).href;
+  } catch (error) {
+    if (error instanceof LinkError) return undefined;
+    throw error;
+  }
+}
+
 /** Whether a request's target is the peer port's path, with whatever prefix an ingress has left on it. */
 export function isLinkTarget(target: string | undefined): boolean {
   return target?.split("?", 1)[0]?.endsWith(linkPath) ?? false;

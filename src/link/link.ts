@@ -1,5 +1,4 @@
 /** A link: a session, and who is at its other end. Both ends of a link are alike once it stands, whoever dialled. */
-import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { LocalHello } from "../wire/hello.ts";
@@ -38,6 +37,8 @@ export interface LinkDeps {
   opened(link: Link): void;
   /** Called for each stream that the other end opens, synchronously; it must not throw. */
   accept(link: Link, stream: IncomingStream): void;
+  /** Told what `accept` or the listener of a stream threw, which has ended the link with that agent; nothing unless said. */
+  readonly onDefect?: ((error: unknown, fingerprint: Fingerprint) => void) | undefined;
 }
 
 /**
@@ -53,7 +54,7 @@ export async function openLink(
   const twin = carrier.fingerprint === deps.fingerprint;
   let link: Link | undefined;
   const low = twin ? from.dialled : deps.fingerprint < carrier.fingerprint;
-  const session = await sayHello(carrier.stream, deps, low, signal, (stream) => {
+  const session = await sayHello(carrier, deps, low, signal, (stream) => {
     // The session hands over no stream before this function has gone on, so only a twin's find no link.
     if (link) deps.accept(link, stream);
   });
@@ -72,16 +73,17 @@ export async function openLink(
 }
 
 async function sayHello(
-  carrier: Duplex,
+  { stream: carrier, fingerprint }: SecureCarrier,
   deps: LinkDeps,
   low: boolean,
   signal: AbortSignal,
   accept: (stream: IncomingStream) => void,
 ): Promise<Session> {
   const { hello, clock, limits } = deps;
+  const onDefect = (error: unknown): void => deps.onDefect?.(error, fingerprint);
   try {
     return await openSession(
-      { carrier, side: low ? "low" : "high", hello, clock, accept, ...(limits ? { limits } : {}) },
+      { carrier, side: low ? "low" : "high", hello, clock, accept, onDefect, ...(limits ? { limits } : {}) },
       signal,
     );
   } catch (cause) {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { createRateLimit } from "../base/rate-limit.ts";
 import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
@@ -13,7 +14,7 @@ import { Reason } from "../wire/reason.ts";
 import type { IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
-import { createRateLimit } from "./rate-limit.ts";
+
 import type { Roster } from "./roster.ts";
 import type { Standing } from "./switchboard.ts";
 
@@ -52,7 +53,7 @@ export function createGate(deps: GateDeps): Gate {
   const refusals = new WeakMap<Link, number>();
   const guestCalls = new WeakMap<Link, number>();
   // A stranger must not fill the audit log; what is over this is in the debug log only.
-  const audited = createRateLimit({ clock: deps.clock, burst: 60, perMinute: 60 });
+  const audited = createRateLimit({ clock: deps.clock, burst: 60, perSecond: 1 });
   const unsubscribe = roster.subscribe(({ before, after }) => {
     if (!before || !after || before.grants.every((grant) => after.grants.includes(grant))) return;
     for (const stream of open.get(after.fingerprint) ?? []) {

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { createRateLimit } from "../base/rate-limit.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Link } from "../link/link.ts";
 import { type CloseReason, Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
-import { createRateLimit } from "./rate-limit.ts";
 
 /**
  * Links of agents that are not in the roster. There are few of them at a time, and one that is not joining does not stay:
@@ -29,7 +29,7 @@ export function createGuests(deps: { clock: Clock; log: Log }): Guests {
   const { clock, log } = deps;
   const guests = new Map<Link, { idle: Timer | undefined; busy: number }>();
   // Anybody may make keys and come as a guest, as often as they like.
-  const noted = createRateLimit({ clock, burst: 60, perMinute: 60 });
+  const noted = createRateLimit({ clock, burst: 60, perSecond: 1 });
 
   function rest(link: Link): void {
     const guest = guests.get(link);

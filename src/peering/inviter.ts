@@ -3,11 +3,11 @@
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { RateLimit } from "../base/rate-limit.ts";
 import { SecretText } from "../base/secret-text.ts";
 import { type JoinRequest, JoinRefusal_Reason as Refusal } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import { shortWords } from "../identity/short-words.ts";
-import { LinkError } from "../link/error.ts";
-import { parseLinkUrl } from "../link/link-url.ts";
+import { readLinkUrl } from "../link/link-url.ts";
 import type { Caller } from "../rpc/caller.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
@@ -15,7 +15,7 @@ import type { InviteRecord } from "./invite-record.ts";
 import type { Invites, Redeemed } from "./invites.ts";
 import type { Peer } from "./peer.ts";
 import { findFreeName, toPeerName } from "./peer-name.ts";
-import type { RateLimit } from "./rate-limit.ts";
+
 import type { Roster } from "./roster.ts";
 
 /** Why a join did not pass, for the joiner. */
@@ -69,7 +69,7 @@ export async function* receiveJoiner(
       yield "waiting";
       await confirm(deps, record, signal);
     }
-    const peer = await storeJoiner(deps, redeemed, caller, readUrl(request.url), signal);
+    const peer = await storeJoiner(deps, redeemed, caller, readLinkUrl(request.url), signal);
     deps.remember(peer.name, claim.words);
     await deps.invites.settle(record.id, peer.name, signal);
     log.info({ peer: peer.name, fingerprint: peer.fingerprint, invite: record.id, words: claim.words }, "peer joined");
@@ -153,16 +153,6 @@ async function storeJoiner(
       }
       if (attempt >= attempts) throw error;
     }
-  }
-}
-
-function readUrl(url: string): string | undefined {
-  if (url === "") return undefined;
-  try {
-    return parseLinkUrl(url).href;
-  } catch (error) {
-    if (error instanceof LinkError) return undefined; // It is then not dialled, which it can do itself.
-    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 /** The invites that this agent has given out. */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { createRateLimit } from "../base/rate-limit.ts";
 import type { SecretText } from "../base/secret-text.ts";
 import { JoinRefusal_Reason as Refusal } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
@@ -10,8 +11,8 @@ import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
 import { encodeInvite, hashToken, makeToken } from "./invite.ts";
 import type { InviteClaim, InviteRecord, InviteStore, StoredInvite } from "./invite-record.ts";
-import { checkGrantsAndLabels, checkPeerName } from "./peer-name.ts";
-import { createRateLimit } from "./rate-limit.ts";
+import { checkGrantsAndLabels, checkPeerName, nameTaken } from "./peer-name.ts";
+
 import { type Claimant, judgeRedeem, type RedeemVerdict } from "./redeem.ts";
 
 export interface InviteOptions {
@@ -87,7 +88,21 @@ export function createInvites(deps: InvitesDeps): Invites {
   const waiting = new Map<string, Set<(decision: Decision) => void>>();
   // Ids that were seen in the store. Wrong tokens are limited, right ones are not: guessing must not keep guests out.
   const seen = new Set<string>();
-  const wrongTokens = createRateLimit({ clock, burst: 20, perMinute: 20 });
+  const wrongTokens = createRateLimit({ clock, burst: 20, perSecond: 1 / 3 });
+  let learned: Promise<void> | undefined;
+
+  /** What was given out before this process started is known too, so that nobody's guesses keep its holders out. */
+  function learn(signal: AbortSignal): Promise<void> {
+    learned ??= store.list(signal).then(
+      (all) => {
+        for (const { record } of all) seen.add(record.id);
+      },
+      () => {
+        learned = undefined; // The next one asks again.
+      },
+    );
+    return learned;
+  }
 
   async function rewrite(
     id: string,
@@ -185,6 +200,7 @@ export function createInvites(deps: InvitesDeps): Invites {
     async redeem(token, claimant, known, signal) {
       const tokenHash = hashToken(token);
       const id = tokenHash.slice(0, 10);
+      if (!seen.has(id)) await learn(signal);
       if (!seen.has(id) && !wrongTokens.take()) {
         return {
           ok: false,
@@ -277,12 +293,7 @@ function checkUrl(url: string | undefined): string {
 function checkFree(name: string, reuseName: boolean, state: "free" | "removed" | "taken"): void {
   checkPeerName(name);
   if (state === "free" || (state === "removed" && reuseName)) return;
-  throw new PeeringError(
-    "name-taken",
-    state === "taken"
-      ? `There is a peer "${name}" already. Choose another name.`
-      : `The name "${name}" belonged to a peer that was removed. Choose another, or take it again with --reuse-name.`,
-  );
+  throw nameTaken(name, state);
 }
 
 function noSuchInvite(id: string): PeeringError {

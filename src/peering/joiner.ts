@@ -11,13 +11,14 @@ import type { Fingerprint } from "../identity/fingerprint.ts";
 import { shortWords } from "../identity/short-words.ts";
 import { LinkError } from "../link/error.ts";
 import type { Link } from "../link/link.ts";
+import { readLinkUrl } from "../link/link-url.ts";
 import { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
 import { checkExpiry, decodeInvite, type Invite } from "./invite.ts";
 import type { Peer, PeerOuterTls } from "./peer.ts";
-import { checkGrantsAndLabels, checkPeerName, findFreeName } from "./peer-name.ts";
+import { checkGrantsAndLabels, checkPeerName, findFreeName, nameTaken } from "./peer-name.ts";
 import type { Roster } from "./roster.ts";
 
 export interface JoinOptions {
@@ -126,14 +127,10 @@ function chooseName(deps: JoinerDeps, invite: Invite, options: JoinOptions): str
   }
   checkPeerName(options.name);
   const state = roster.nameState(options.name);
-  const mayTake = state === "free" || (state === "removed" && (options.reuseName === true || former === options.name));
-  if (mayTake) return options.name;
-  throw new PeeringError(
-    "name-taken",
-    state === "taken"
-      ? `There is a peer "${options.name}" already. Choose another name.`
-      : `The name "${options.name}" belonged to a peer that was removed. Choose another, or take it again with --reuse-name.`,
-  );
+  if (state === "free" || (state === "removed" && (options.reuseName === true || former === options.name))) {
+    return options.name;
+  }
+  throw nameTaken(options.name, state);
 }
 
 async function* redeemAt(
@@ -184,8 +181,11 @@ async function* redeemAt(
 async function* showToken(deps: JoinerDeps, link: Link, invite: Invite, signal: AbortSignal): AsyncGenerator<boolean> {
   const client = createClient(PairingService, deps.createTransport(link));
   const token = Buffer.from(invite.token.reveal(), "hex");
+  // As pairing.proto wants them: people write https:// and long names.
+  const url = readLinkUrl(deps.url ?? "") ?? "";
+  const name = deps.name.slice(0, 63).toWellFormed();
   try {
-    for await (const { step } of client.join({ token, url: deps.url ?? "", name: deps.name }, { signal })) {
+    for await (const { step } of client.join({ token, url, name }, { signal })) {
       if (step.case === "joined") return;
       yield true;
     }

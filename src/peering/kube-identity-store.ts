@@ -4,8 +4,8 @@ import type { IdentityStore } from "../identity/store.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { isAlreadyExists } from "../kube/errors.ts";
 import { secrets } from "../kube/resources.ts";
+import { decodeData, encodeData } from "../kube/secret-data.ts";
 import { PeeringError } from "./error.ts";
-import { decodeData, encodeData } from "./kube-secret.ts";
 
 /** The name that the Secret has unless another is given. */
 const identitySecretName = "fairlead-identity";
@@ -22,7 +22,7 @@ export function createKubeIdentityStore(deps: {
       if (!secret) return undefined;
       const caCertPem = decodeData(secret, "ca.crt");
       const caKeyPem = decodeData(secret, "ca.key");
-      if (caCertPem === undefined || caKeyPem === undefined) {
+      if (!caCertPem || !caKeyPem) {
         throw new PeeringError(
           "precondition",
           `The Secret ${namespace}/${name} has no ca.crt or no ca.key. Restore it from a backup; deleting it gives this agent a new identity, which its peers do not know.`,

@@ -2,9 +2,9 @@
 import type { KubeClient } from "../kube/client.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../kube/errors.ts";
 import { type Secret, secrets } from "../kube/resources.ts";
+import { decodeData, encodeData } from "../kube/secret-data.ts";
 import type { InviteRecord, InviteStore, StoredInvite } from "./invite-record.ts";
 import { parseInviteRecord } from "./invite-record.ts";
-import { decodeData, encodeData } from "./kube-secret.ts";
 
 const marker = "fairlead.dev/invite";
 const dataKey = "invite.json";

@@ -7,7 +7,7 @@ import { type PeerSpec, PeerSpecSchema, type PeerStatus } from "../gen/fairlead/
 import { fingerprintOf, isFingerprint } from "../identity/fingerprint.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../kube/errors.ts";
-import type { Draft } from "../kube/object.ts";
+import { type Draft, isOlder, refOf } from "../kube/object.ts";
 import { createReflector } from "../kube/reflector.ts";
 import { type Peer as PeerResource, peers } from "../kube/resources.ts";
 import { createStatusWriter } from "../kube/status-writer.ts";
@@ -39,12 +39,13 @@ export function createKubePeerStore(deps: {
   return {
     watch(listener) {
       return reflector.subscribe((key, resource) => {
-        const name = key.slice(key.indexOf("/") + 1);
+        const { name } = refOf(key);
+        const ours = written.get(name);
         if (!resource) {
           written.delete(name);
           statusWriter.forget(key);
           listener(name, undefined);
-        } else if (!isOlder(resource, written.get(name))) {
+        } else if (!ours || !isOlder(resource, ours)) {
           listener(name, readQuietly(resource));
         }
       });
@@ -175,12 +176,4 @@ function fingerprintOfPem(pem: string): string | undefined {
 
 function unusable(name: string, why: string): PeeringError {
   return new PeeringError("precondition", `The Peer "${name}" cannot be used: ${why}. Mend or delete it with kubectl.`);
-}
-
-/** Versions of one kind rise (KEP-5504). Where they are no numbers nothing is older. */
-function isOlder(resource: PeerResource, written: PeerResource | undefined): boolean {
-  const version = resource.metadata.resourceVersion;
-  const than = written?.metadata.resourceVersion;
-  if (!version || !than || !/^\d+$/.test(version) || !/^\d+$/.test(than)) return false;
-  return BigInt(version) < BigInt(than);
 }

@@ -1,6 +1,7 @@
 /** The face of pairing to guests: `fairlead.peer.v1.PairingService`. */
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { createRateLimit } from "../base/rate-limit.ts";
 import {
   JoinedSchema,
   JoinRefusalSchema,
@@ -12,7 +13,6 @@ import {
 import { callerKey } from "../rpc/caller.ts";
 import type { Session } from "../wire/session.ts";
 import { type InviterDeps, JoinRefused, receiveJoiner } from "./inviter.ts";
-import { createRateLimit } from "./rate-limit.ts";
 
 export interface PairingServiceDeps extends Omit<InviterDeps, "noted"> {
   /** What this agent calls itself. */
@@ -22,7 +22,7 @@ export interface PairingServiceDeps extends Omit<InviterDeps, "noted"> {
 }
 
 export function createPairingService(deps: PairingServiceDeps): ServiceImpl<typeof PairingService> {
-  const noted = createRateLimit({ clock: deps.clock, burst: 60, perMinute: 60 });
+  const noted = createRateLimit({ clock: deps.clock, burst: 60, perSecond: 1 });
   return {
     async *join(request, context) {
       const caller = context.values.get(callerKey);

@@ -41,6 +41,16 @@ export function findFreeName(suggestion: string, isTaken: (name: string) => bool
   }
 }
 
+/** The error for a name that a peer has, or one had that was removed: what to try differs. */
+export function nameTaken(name: string, state: "taken" | "removed"): PeeringError {
+  return new PeeringError(
+    "name-taken",
+    state === "taken"
+      ? `There is a peer "${name}" already. Choose another name.`
+      : `The name "${name}" belonged to a peer that was removed. Choose another, or take it again with --reuse-name.`,
+  );
+}
+
 /** Throws, naming it, when a grant or a label is none. */
 export function checkGrantsAndLabels(grants: readonly string[], labels: Readonly<Record<string, string>>): void {
   for (const grant of grants) {

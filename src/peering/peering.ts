@@ -14,7 +14,7 @@ import type { ProxySettings } from "../link/proxy.ts";
 import type { Caller } from "../rpc/caller.ts";
 import { createLinkTransport } from "../rpc/transport.ts";
 import type { LocalHello } from "../wire/hello.ts";
-import type { Limits } from "../wire/limits.ts";
+
 import type { IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { createDirectory, type Directory, type PeerFacts } from "./directory.ts";
@@ -45,7 +45,7 @@ export interface PeeringDeps {
   /** How outer TLS is checked where a peer has no settings of its own. */
   readonly outerTls?: OuterTls | undefined;
   readonly proxy?: ProxySettings | undefined;
-  readonly linkLimits?: Partial<Limits> | undefined;
+
   /** What this agent says of itself to its peers. */
   facts(): PeerFacts;
   /** Answers a call that may be made; resolves when its handler has ended, and never rejects. */
@@ -122,8 +122,8 @@ export function createPeering(deps: PeeringDeps): Peering {
       }
     },
     duplicate(peer, message) {
-      log.error({ peer: peer.name, fingerprint: peer.fingerprint }, message);
       const actor = { peer: peer.name, fingerprint: peer.fingerprint };
+      log.error({ ...actor, reason: message }, "two living agents have one identity");
       audit.record({ action: "link.open", actor, verdict: "denied", rule: "duplicate-instance", message });
     },
   });
@@ -163,17 +163,16 @@ export function createPeering(deps: PeeringDeps): Peering {
     opened: (link: Link) => void,
     signal: AbortSignal,
   ): Promise<Link> {
-    const { linkLimits, proxy } = deps;
+    const { proxy } = deps;
     const outer = to.outerTls ?? deps.outerTls;
     return dialLink(
       {
         identity,
         hello: deps.hello,
         clock,
-        log,
         accept: (link, stream) => gate.accept(link, stream),
         opened,
-        ...(linkLimits && { limits: linkLimits }),
+        onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
       },
       { url: to.url, pin: to.pin, ...(outer && { outer }), ...(proxy && { proxy }) },
       signal,

@@ -4,7 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PeeringError } from "./error.ts";
 import type { Peer, PeerStore, Removal, StoredPeer } from "./peer.ts";
-import { checkGrantsAndLabels, checkPeerName } from "./peer-name.ts";
+import { checkGrantsAndLabels, checkPeerName, nameTaken } from "./peer-name.ts";
 
 /** What became of a peer: added when `before` is missing, removed when `after` is. */
 export interface RosterChange {
@@ -156,7 +156,7 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
       checkGrantsAndLabels(peer.grants, peer.labels);
       const decide = (stored: StoredPeer | undefined): { peer: Peer } => {
         if (!stored || (stored.removal && (reuseName || stored.peer.fingerprint === peer.fingerprint))) return { peer };
-        throw new PeeringError("name-taken", whyTaken(peer.name, stored));
+        throw nameTaken(peer.name, stored.removal ? "removed" : "taken");
       };
       await rewrite(peer.name, decide, signal);
       return peer;
@@ -193,10 +193,4 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
 
 export function noSuchPeer(name: string): PeeringError {
   return new PeeringError("not-found", `There is no peer "${name}". See: fairlead peer list`);
-}
-
-function whyTaken(name: string, stored: StoredPeer): string {
-  return stored.removal
-    ? `The name "${name}" belonged to a peer that was removed. Choose another, or take it again with --reuse-name.`
-    : `There is a peer "${name}" already. Choose another name.`;
 }

@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ConditionSchema } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
 import { type PeerStatus, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
+import { timeText } from "../kube/time.ts";
 import type { PeerFacts } from "./directory.ts";
 import type { LinkStatus } from "./link-status.ts";
 import type { Roster } from "./roster.ts";
@@ -84,7 +85,7 @@ function describePeer(
     observedGeneration: generation,
     link: {
       state: stateNames[link.state],
-      since: isoTime(link.since),
+      since: timeText(link.since),
       ...(link.path && { path: link.path }),
       ...(link.lastError && { message: link.lastError.slice(0, 1024) }),
     },
@@ -92,14 +93,14 @@ function describePeer(
     ...(version && { version }),
     ...(link.instance && { instance: link.instance }),
     facts: { ...facts?.facts },
-    ...(link.lastSeenAt !== undefined && { lastSeenAt: isoTime(link.lastSeenAt) }),
+    ...(link.lastSeenAt !== undefined && { lastSeenAt: timeText(link.lastSeenAt) }),
     ...(words && { words }),
     conditions: [
       create(ConditionSchema, {
         type: "Connected",
         status: connected ? "True" : "False",
         observedGeneration: generation,
-        lastTransitionTime: isoTime(link.since),
+        lastTransitionTime: timeText(link.since),
         reason: connected ? "LinkUp" : link.state === "connecting" ? "Connecting" : "Unreachable",
         message: (link.lastError ?? (connected ? "The link stands." : "There is no link.")).slice(0, 1024),
       }),
@@ -110,20 +111,15 @@ function describePeer(
 function describeRemoved(now: number): PeerStatus {
   const message = "The pairing has ended. The record keeps the name from being given to another agent.";
   return create(PeerStatusSchema, {
-    link: { state: "Disconnected", since: isoTime(now), message },
+    link: { state: "Disconnected", since: timeText(now), message },
     conditions: [
       create(ConditionSchema, {
         type: "Connected",
         status: "False",
-        lastTransitionTime: isoTime(now),
+        lastTransitionTime: timeText(now),
         reason: "Removed",
         message,
       }),
     ],
   });
-}
-
-/** As Kubernetes writes times: whole seconds, UTC. */
-function isoTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

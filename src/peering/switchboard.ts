@@ -41,8 +41,6 @@ export interface Switchboard {
   subscribe(listener: LinkListener): () => void;
   /** Dials a peer at once. Throws `not-found`. */
   reconnect(peer: string): void;
-  /** Dials all that have no link at once: the network is back. */
-  reconnectAll(): void;
 
   /** The peer was reached and does not serve us as its peer. */
   disowned(peer: string): void;
@@ -179,10 +177,6 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     },
 
     reconnect: (name) => lineOf(name).kick(),
-
-    reconnectAll() {
-      for (const line of lines.values()) line.kick();
-    },
 
     disowned: (name) => lines.get(name)?.disowned(),
 

@@ -22,7 +22,7 @@ export interface StreamBodyEvents {
  */
 export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Array> {
   /** Filled when the other end has ended its direction. */
-  readonly trailers = new Headers();
+  readonly trailers: Headers = new Headers();
   /** Resolves with the response's head; rejects with a ConnectError. Of no meaning on a stream that the other end opened. */
   readonly headArrived: Promise<ResponseHead>;
   readonly #stream: Stream;

@@ -1,3 +1,4 @@
+import type { DescService } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -11,13 +12,17 @@ import { Reason } from "../wire/reason.ts";
 import type { IncomingRpc } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { StreamBody, writeBody } from "./body.ts";
+import { boundedTimeout } from "./call-timeout.ts";
 import { type Caller, callerKey } from "./caller.ts";
 import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
+import { validateRequests } from "./validation.ts";
 
 export interface RpcServerOptions {
   /** Says which services there are, and what implements them. */
   routes(router: ConnectRouter): void;
+  /** Services that look after the rules of their protos themselves; everybody else's requests are held to them here. */
+  readonly judgingThemselves?: readonly DescService[];
   readonly interceptors?: readonly Interceptor[];
   /** Calls that run at a time, over all links; 20,000 unless said. Beyond it a call ends with ResourceExhausted. */
   readonly maxConcurrent?: number;
@@ -46,7 +51,7 @@ const defaultMaxPerCaller = 12_000;
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   let stopping: ConnectError | undefined;
   const router = createConnectRouter({
-    interceptors: [...(options.interceptors ?? [])],
+    interceptors: [validateRequests(options.judgingThemselves ?? []), ...(options.interceptors ?? [])],
     connect: false,
     grpcWeb: false,
     acceptCompression: [],
@@ -110,6 +115,8 @@ async function answer(
   abort: AbortController,
 ): Promise<void> {
   const { stream, path, headers } = incoming;
+  const timeout = boundedTimeout(headers.get("grpc-timeout"));
+  if (timeout !== undefined) headers.set("grpc-timeout", timeout);
   const response = await handler({
     httpVersion: "2.0",
     method: "POST",

@@ -1,4 +1,4 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { Reason } from "../wire/reason.ts";
@@ -9,41 +9,30 @@ import { StreamBody, writeBody } from "./body.ts";
 import { toConnectError, toReason } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
 
-export interface LinkTransportOptions {
-  readonly interceptors?: readonly Interceptor[];
-  /** Of unary calls; interactive unless said. */
-  readonly unaryPriority?: Priority;
-  /** Of the other three kinds; normal unless said. */
-  readonly streamPriority?: Priority;
-  /** For calls that name no time-out of their own; none unless said. */
-  readonly defaultTimeoutMs?: number;
-}
-
 /**
- * Calls over a session: Connect's transport with gRPC's semantics, one stream a call. A session that ends makes its calls
- * fail with Unavailable; so does one that is over already.
+ * Calls over a session: Connect's transport with gRPC's semantics, one stream a call. Unary calls are interactive, the other
+ * three kinds normal. A session that ends makes its calls fail with Unavailable; so does one that is over already.
  *
  * To leave the loop over a server's messages does not end the call: Connect hides it from every transport. Abort the
  * call's signal as well, or the stream stays until the session ends.
  */
-export function createLinkTransport(session: Pick<Session, "open">, options: LinkTransportOptions = {}): Transport {
-  const unary = grpc(session, options, options.unaryPriority ?? Priority.INTERACTIVE);
-  const stream = grpc(session, options, options.streamPriority ?? Priority.NORMAL);
-  return { unary: unary.unary, stream: stream.stream };
+export function createLinkTransport(session: Pick<Session, "open">): Transport {
+  const { unary } = grpc(session, Priority.INTERACTIVE);
+  const { stream } = grpc(session, Priority.NORMAL);
+  return { unary, stream };
 }
 
-function grpc(session: Pick<Session, "open">, options: LinkTransportOptions, priority: Priority): Transport {
+function grpc(session: Pick<Session, "open">, priority: Priority): Transport {
   return createTransport({
     httpClient: createStreamClient(session, priority),
     baseUrl,
     useBinaryFormat: true,
-    interceptors: [...(options.interceptors ?? [])],
+    interceptors: [],
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: maxMessageBytes,
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
-    ...(options.defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs: options.defaultTimeoutMs }),
   });
 }
 

@@ -2,8 +2,8 @@
 import type { Duplex } from "node:stream";
 import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
-import { Reason } from "../gen/fairlead/wire/v1/reason_pb.ts";
 import { KubeError } from "../kube/errors.ts";
+import { Reason } from "../wire/reason.ts";
 
 /**
  * Connects to a port of a Service. The stream allows half-open. Rejects when nobody answers, and with the signal's

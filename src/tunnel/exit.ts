@@ -5,9 +5,9 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { Reason } from "../gen/fairlead/wire/v1/reason_pb.ts";
+
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
-import { StreamError } from "../wire/reason.ts";
+import { Reason, StreamError } from "../wire/reason.ts";
 import { connectService, type ServiceDialer } from "./connect-service.ts";
 import { decideExit, type HostedApp, type Permission } from "./hosted-app.ts";
 import { breakOff, join } from "./join.ts";

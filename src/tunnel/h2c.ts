@@ -4,11 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
+import { abortable, startDeadline } from "../base/abort.ts";
 import type { Timer } from "../base/clock.ts";
 import { beginAnswer, sendInformation } from "./answer.ts";
 import type { AppAgentDeps } from "./app-agent.ts";
 import { dialApp } from "./entry.ts";
-import { requestHeaders, trailerPairs } from "./headers.ts";
+import { pairs, requestHeaders, trailerPairs } from "./headers.ts";
 import { hasBody, type Passage } from "./passage.ts";
 import { formatTarget } from "./target.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
@@ -85,22 +86,34 @@ export function createH2cForwarder(deps: AppAgentDeps): H2cForwarder {
   };
 }
 
+/** A peer that does not answer must not hold up all later requests, which would wait for the same connection. Milliseconds. */
+const connectMs = 20_000;
+
 /** `forget` is called as soon as the session takes no more requests. */
 async function openSession(deps: AppAgentDeps, passage: Passage, forget: () => void): Promise<ClientHttp2Session> {
-  const stream = await dialApp(deps.dial, passage.destination);
-  return new Promise((resolve, reject) => {
-    const session = connect("http://app", {
-      createConnection: () => stream,
-      settings: { enablePush: false, initialWindowSize: streamWindow },
+  const late = (): TunnelError => new TunnelError("timeout", `The app was not reached within ${connectMs / 1000} s.`);
+  const deadline = startDeadline(deps.clock, connectMs, late);
+  try {
+    const stream = await abortable(dialApp(deps.dial, passage.destination, deadline.signal), deadline.signal);
+    return await new Promise((resolve, reject) => {
+      const session = connect("http://app", {
+        createConnection: () => stream,
+        settings: { enablePush: false, initialWindowSize: streamWindow },
+      });
+      session.on("error", reject);
+      session.once("goaway", forget);
+      session.once("close", () => {
+        forget();
+        reject(new TunnelError("broken", "The app ended the connection before it stood."));
+      });
+      session.once("connect", () => {
+        session.setLocalWindowSize(sessionWindow);
+        resolve(session);
+      });
     });
-    session.on("error", reject);
-    session.once("goaway", forget);
-    session.once("close", forget);
-    session.once("connect", () => {
-      session.setLocalWindowSize(sessionWindow);
-      resolve(session);
-    });
-  });
+  } finally {
+    deadline.cancel();
+  }
 }
 
 function exchange(
@@ -193,10 +206,4 @@ function http2Trailers(raw: readonly string[]): OutgoingHttpHeaders {
     trailers.set(lower, before === undefined ? value : `${before}, ${value}`);
   }
   return Object.fromEntries(trailers);
-}
-
-function pairs(raw: readonly string[]): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) list.push([raw[i] ?? "", raw[i + 1] ?? ""]);
-  return list;
 }

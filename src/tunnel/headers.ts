@@ -194,7 +194,8 @@ function forwardedHeaders(arrival: Arrival): string[] {
   ];
 }
 
-function pairs(raw: readonly string[]): [name: string, value: string][] {
+/** A raw list as pairs of name and value. */
+export function pairs(raw: readonly string[]): [name: string, value: string][] {
   const list: [string, string][] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) list.push([raw[i] ?? "", raw[i + 1] ?? ""]);
   return list;

@@ -59,16 +59,6 @@ export function formatTarget(target: AppTarget): string {
   return `${target.namespace}/${target.name}${port}`;
 }
 
-/** Reads what {@link formatTarget} writes; undefined for anything else. */
-export function parseTarget(text: string): AppTarget | undefined {
-  const match = /^([^/:]+)\/([^/:]+)(?::([^/:]+))?$/.exec(text);
-  const [, namespace = "", name = "", portText] = match ?? [];
-  if (!isName(namespace, 63) || !isName(name, 253)) return undefined;
-  if (portText === undefined) return { namespace, name };
-  const port = parsePort(portText);
-  return port === undefined ? undefined : { namespace, name, port };
-}
-
 function refuse(reason: "unsupported" | "malformed", message: string): ReadTarget {
   return { ok: false, reason, message };
 }

@@ -2,8 +2,7 @@
  * Why bytes do not reach an app, in the words of whoever stands at the origin. Made once, where a dial fails; doors and
  * forwards only show it.
  */
-import { Reason } from "../gen/fairlead/wire/v1/reason_pb.ts";
-import { StreamError } from "../wire/reason.ts";
+import { Reason, StreamError } from "../wire/reason.ts";
 
 export type TunnelFailure =
   /** The app, or the port, is not there. */

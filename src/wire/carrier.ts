@@ -6,7 +6,7 @@ import { FrameDecoder, type FrameReader } from "./decoder.ts";
 import { encodeFrame } from "./frame.ts";
 import { Keepalive } from "./keepalive.ts";
 import { type Limits, maxDataBytes } from "./limits.ts";
-import { Reason, SessionError } from "./reason.ts";
+import { SessionError } from "./reason.ts";
 
 const KiB = 1024;
 
@@ -36,6 +36,8 @@ export interface CarrierDeps {
   pull(out: Uint8Array[], budget: number): number;
   /** The other end broke the rules, or is dead. Called once at most, and not after `lost`. */
   failed(error: SessionError): void;
+  /** What a listener of a stream threw, which is a defect of this end: the session has to end. */
+  defect(error: unknown): void;
   /** The connection has ended. Called once at most, and not after `failed`. */
   lost(cause?: Error): void;
 }
@@ -155,8 +157,7 @@ export class Carrier implements FrameReader {
         return;
       }
       // Somebody's listener threw. The rest of the chunk is gone, and going on would be a gap in silence.
-      this.#fail(new SessionError(Reason.INTERNAL, "A defect of this end has ended the session.", { cause: error }));
-      throw error;
+      if (!this.#done) this.#deps.defect(error);
     }
   };
 

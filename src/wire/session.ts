@@ -49,6 +49,8 @@ export interface SessionOptions {
    * wait. Never called before whoever awaits `openSession` has had its turn.
    */
   accept(incoming: IncomingStream): void;
+  /** Told what `accept` or the listener of a stream threw, which has ended the session; nothing unless said. */
+  onDefect?(error: unknown): void;
 }
 
 /** How and why a session ended. */
@@ -175,6 +177,7 @@ class OpenSession implements Session, FrameReader {
       ...(o.random === undefined ? {} : { random: o.random }),
       pull: (out, budget) => this.#pull(out, budget),
       failed: (error) => this.#finish({ reason: error.reason, message: error.message, by: "us", cause: error.cause }),
+      defect: (error) => this.#defect(error),
       lost: (cause) => {
         const message = "The connection to the other end was lost.";
         this.#finish({ reason: Reason.CARRIER_LOST, message, by: "network", cause });
@@ -314,7 +317,11 @@ class OpenSession implements Session, FrameReader {
     setImmediate(() => {
       const early = this.#early ?? [];
       this.#early = undefined;
-      for (const incoming of early) this.#o.accept(incoming);
+      try {
+        for (const incoming of early) this.#o.accept(incoming);
+      } catch (error) {
+        this.#defect(error);
+      }
     });
   }
 
@@ -343,6 +350,12 @@ class OpenSession implements Session, FrameReader {
   }
 
   // ---- the end ----
+
+  #defect(cause: unknown): void {
+    this.#o.onDefect?.(cause);
+    const message = "A defect of this end has ended the session.";
+    this.#finish({ reason: Reason.INTERNAL, message, by: "us", cause });
+  }
 
   #finish(end: SessionEnd): void {
     if (this.#end !== undefined) return;

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
+import { createRateLimit, type RateLimit } from "../base/rate-limit.ts";
 import {
   type Announce,
   type Frame,
@@ -14,7 +15,7 @@ import { HeaderError, headerBytes, readHeaders } from "./headers.ts";
 import type { RemoteLimits, Side } from "./hello.ts";
 import { type IncomingStream, openBytes, readIncoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
-import { Rate } from "./rate.ts";
+
 import { knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
 import { Priority, Scheduler } from "./scheduler.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
@@ -63,8 +64,8 @@ export class Streams implements StreamOwner {
   readonly #byId = new Map<number, Stream>();
   /** Opened here, and not sent yet, so that they have no number. */
   readonly #unsent = new Set<Stream>();
-  readonly #opens: Rate;
-  readonly #resets: Rate;
+  readonly #opens: RateLimit;
+  readonly #resets: RateLimit;
   #remote: RemoteLimits;
   #announced = 0n;
   #nextId: number;
@@ -83,8 +84,9 @@ export class Streams implements StreamOwner {
   constructor(deps: StreamsDeps, remote: RemoteLimits) {
     this.#deps = deps;
     this.#remote = remote;
-    this.#opens = new Rate(deps.limits.opensPerSecond, deps.clock);
-    this.#resets = new Rate(deps.limits.resetsPerSecond, deps.clock);
+    const { clock, limits } = deps;
+    this.#opens = createRateLimit({ clock, burst: limits.opensPerSecond, perSecond: limits.opensPerSecond });
+    this.#resets = createRateLimit({ clock, burst: limits.resetsPerSecond, perSecond: limits.resetsPerSecond });
     this.#nextId = deps.side === "low" ? 1 : 2;
   }
 

@@ -1,6 +1,7 @@
 /** Conditions by Kubernetes' conventions. Pure. */
 import { create } from "@bufbuild/protobuf";
 import { type Condition, ConditionSchema } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
+import { timeText } from "../kube/time.ts";
 
 export interface Finding {
   readonly type: string;
@@ -28,9 +29,4 @@ export function conditionsFrom(
       lastTransitionTime: changed ? timeText(o.now) : (known.lastTransitionTime ?? timeText(o.now)),
     });
   });
-}
-
-/** RFC 3339 in UTC with whole seconds, as Kubernetes writes times. */
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
 }

@@ -2,7 +2,7 @@
  * The latest known version of each object of a kind: what the reflector heard, and what our own writes answered before the
  * reflector could hear of them. So a run that follows a write never decides on what was before it.
  */
-import { keyOf, type ObjectMeta } from "../kube/object.ts";
+import { isOlder, keyOf, type ObjectMeta } from "../kube/object.ts";
 import type { Reflector } from "../kube/reflector.ts";
 
 export interface Latest<T> {
@@ -92,10 +92,4 @@ export function createLatest<T extends { metadata: ObjectMeta }>(reflector: Refl
 
 function isSame(a: { metadata: ObjectMeta }, b: { metadata: ObjectMeta }): boolean {
   return a.metadata.uid === b.metadata.uid;
-}
-
-/** Resource versions of one kind at one API server are numbers that grow; where they are not, the news counts as newer. */
-function isOlder(a: { metadata: ObjectMeta }, b: { metadata: ObjectMeta }): boolean {
-  const [left = "", right = ""] = [a.metadata.resourceVersion, b.metadata.resourceVersion];
-  return /^\d+$/.test(left) && /^\d+$/.test(right) && BigInt(left) < BigInt(right);
 }

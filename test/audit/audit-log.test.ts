@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createAuditLog, newCorrelation } from "../../src/audit/audit-log.ts";
+import { createAuditLog } from "../../src/audit/audit-log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
@@ -76,9 +76,4 @@ test("what a stranger says is cut, and a log that fails loses nothing", () => {
   const record = audit.record({ action: "stream.open", actor: {}, target: "x".repeat(100_000), verdict: "denied" });
   assert.equal(record.target?.length, 512);
   assert.equal(audit.list().length, 1);
-});
-
-test("a correlation id is 16 hex digits, another one each time", () => {
-  assert.match(newCorrelation(), /^[0-9a-f]{16}$/);
-  assert.notEqual(newCorrelation(), newCorrelation());
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { exitCode } from "../../src/cli/errors.ts";
 import { namespaces, workloads } from "../../src/kube/resources.ts";
 import { fingerprintLabel, labels, peerNamespace } from "../../src/workloads/host/names.ts";
-import { pair, run, startWorld } from "./world.ts";
+import { pair, run, startWorld, type World } from "./world.ts";
 
 const namespace = peerNamespace("lisbon");
 const never = new AbortController().signal;
@@ -11,20 +11,7 @@ const never = new AbortController().signal;
 test("a workload that its origin no longer knows is shown, goes on running, and is deleted when somebody says so", async () => {
   await using world = await startWorld();
   const { client } = world.berlin.kube;
-  // As if lisbon had been put back to a backup from before the app.
-  const { fingerprint } = world.lisbon.agent;
-  const owner = {
-    [labels.managedBy]: "fairlead",
-    [labels.peer]: "lisbon",
-    [labels.fingerprint]: fingerprintLabel(fingerprint),
-  };
-  await client.create(namespaces, { metadata: { name: namespace, labels: owner } }, never);
-  const origin = { fingerprint, peer: "lisbon", namespace: "default", name: "shop", uid: "u-1", generation: 1 };
-  const lost = workloads.parse({
-    metadata: { name: "shop-0123456789", namespace },
-    spec: { origin, app: { image: "a", replicas: 1 } },
-  });
-  await client.create(workloads, lost, never);
+  await loseApps(world, ["shop"]);
   await pair(world, "apps");
 
   const path = `${namespace}/shop-0123456789`;
@@ -33,6 +20,12 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
     return out.includes("shop-0123456789") ? out : undefined;
   });
   assert.match(listed, /lisbon +default\/shop/);
+  const lostThere = await until(async () => {
+    const { out } = await run(world.lisbon, ["orphan", "list", "--at-peers"]);
+    return out.includes("uid-shop") ? out : undefined;
+  });
+  assert.match(lostThere, /berlin +uid-shop +default\/shop/, "the origin is told too");
+  assert.match((await run(world.lisbon, ["status"])).out, /no RemoteApp stands for.*default\/shop/s);
   const status = await run(world.berlin, ["status"]);
   assert.match(status.out, /no longer knows.*shop-0123456789/s);
   assert.doesNotMatch(status.out, /Nothing needs you/);
@@ -47,6 +40,50 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
   );
   assert.equal((await run(world.berlin, ["orphan", "delete", path])).code, exitCode.notFound);
 });
+
+test("an origin that lost apps takes one over again, and has the peer delete the other", async () => {
+  await using world = await startWorld();
+  const { client } = world.berlin.kube;
+  await loseApps(world, ["kept", "dropped"]);
+  await pair(world, "apps");
+  await until(async () => {
+    const { out } = await run(world.lisbon, ["orphan", "list", "--at-peers"]);
+    return (out.includes("uid-kept") && out.includes("uid-dropped")) || undefined;
+  });
+
+  const adopted = await run(world.lisbon, ["orphan", "adopt", "uid-kept", "--at", "berlin"]);
+  assert.equal(adopted.code, 0, adopted.err);
+  const removed = await run(world.lisbon, ["orphan", "delete", "uid-dropped", "--at", "berlin"]);
+  assert.equal(removed.code, 0, removed.err);
+  await until(async () => {
+    const { items } = await client.list(workloads, { namespace }, never);
+    const names = items.map(({ metadata }) => metadata.name);
+    return (names.length === 1 && names[0] === "kept-0123456789") || undefined;
+  });
+  const { out } = await run(world.lisbon, ["app", "get", "kept"]);
+  assert.match(out, /kept +berlin/);
+  assert.equal((await run(world.lisbon, ["orphan", "adopt", "uid-gone", "--at", "berlin"])).code, exitCode.notFound);
+});
+
+/** As if lisbon had been put back to a backup from before these apps, which berlin runs for it. */
+async function loseApps({ lisbon, berlin }: World, names: readonly string[]): Promise<void> {
+  const { client } = berlin.kube;
+  const { fingerprint } = lisbon.agent;
+  const owner = {
+    [labels.managedBy]: "fairlead",
+    [labels.peer]: "lisbon",
+    [labels.fingerprint]: fingerprintLabel(fingerprint),
+  };
+  await client.create(namespaces, { metadata: { name: namespace, labels: owner } }, never);
+  for (const name of names) {
+    const origin = { fingerprint, peer: "lisbon", namespace: "default", name, uid: `uid-${name}`, generation: 1 };
+    const lost = workloads.parse({
+      metadata: { name: `${name}-0123456789`, namespace },
+      spec: { origin, app: { image: "a", replicas: 1 } },
+    });
+    await client.create(workloads, lost, never);
+  }
+}
 
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
   const limit = AbortSignal.timeout(20_000);

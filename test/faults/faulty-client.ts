@@ -34,7 +34,6 @@ export function faultyClient(client: KubeClient, plan: FaultPlan): KubeClient {
   }
 
   return {
-    currentNamespace: client.currentNamespace,
     get: (kind, ref, signal) => through(`get ${kind.plural}`, () => client.get(kind, ref, signal)),
     list: (kind, o, signal) => through(`list ${kind.plural}`, () => client.list(kind, o, signal)),
     create: (kind, object, signal) => through(`create ${kind.plural}`, () => client.create(kind, object, signal)),

@@ -23,6 +23,9 @@ export class FakeStore implements HeldStore {
   count(): number {
     return this.objects.size;
   }
+  bytes(): number {
+    return [...this.objects.values()].reduce((sum, { spec }) => sum + spec.length, 0);
+  }
 
   async put(wish: Wish): Promise<"done" | "later" | Refusal> {
     this.#note(`put ${wish.uid} ${wish.generation}`);

@@ -46,6 +46,36 @@ test("a spec beyond the bound is refused, also when it was announced to the peer
   await ended;
 });
 
+test("specs are held up to a sum of bytes, and what would go beyond is refused with the reason until there is room", async () => {
+  const store = new FakeStore();
+  const clock = createFakeClock();
+  const host = createHostSession({ store, clock, log: silentLog, limits: { heldBytes: 100 } });
+  const said: string[] = [];
+  const ended = (async () => {
+    for await (const { message } of host.responses()) {
+      if (message.case === "refusal")
+        said.push(`${message.value.uid} ${message.value.generation} ${message.value.reason}`);
+      if (message.case === "state") said.push(`${message.value.uid} ${message.value.generation}`);
+    }
+  })();
+  host.receive(request({ case: "digest", value: { entries: [], complete: true } }));
+  const wish = async (uid: string, generation: number, bytes: number): Promise<string[]> => {
+    const spec = "x".repeat(bytes);
+    const value = { uid, generation: BigInt(generation), namespace: "shop", name: uid, hash: `${generation}`, spec };
+    host.receive(request({ case: "wish", value }));
+    for (let turn = 0; turn < 20 && said.length === 0; turn += 1) await clock.advance(1);
+    return said.splice(0);
+  };
+  assert.deepEqual(await wish("a", 1, 60), ["a 1"]);
+  assert.deepEqual(await wish("b", 1, 41), ["b 1 TooMany"]);
+  assert.deepEqual(await wish("a", 2, 61), ["a 2"]);
+  assert.deepEqual(await wish("b", 2, 39), ["b 2"]);
+  assert.deepEqual(await wish("a", 3, 62), ["a 3 TooMany"]);
+  assert.deepEqual(await wish("a", 4, 50), ["a 4"]);
+  await host.close();
+  await ended;
+});
+
 test("a page with endless entries is refused before any of them is judged", () => {
   // Each entry breaks a rule by itself, of which the answer would tell if it had been looked at.
   const entries = Array.from({ length: 501 }, () => ({ uid: "not a uid", generation: -1n, hash: "" }));

@@ -35,7 +35,7 @@ test("a kubeconfig gives the server, the namespace of its context and the creden
   const kube = await connectKube({ kubeconfig: kubeconfig(t, url), clock: systemClock });
   t.after(() => kube.close());
   assert.equal(kube.namespace, "team");
-  assert.equal(kube.client.currentNamespace, "team");
+
   assert.equal(kube.inCluster, false);
   assert.equal(kube.server, url);
   await kube.client.list(namespaces, {}, never);

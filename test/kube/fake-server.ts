@@ -54,7 +54,7 @@ export async function startFakeServer(t: TestContext, answer: Answer, timeoutMs?
     server.closeAllConnections();
     server.close();
   });
-  const client = createKubeClient({ requests, clock: systemClock, currentNamespace: "default", server: url });
+  const client = createKubeClient({ requests, clock: systemClock, server: url });
   return { url, asked, sockets, requests, client };
 }
 

@@ -65,7 +65,6 @@ export async function dialFrom(
       identity: agent.identity,
       hello: agent.hello,
       clock: systemClock,
-      log: silentLog,
       accept: (_link, stream) => echo(stream),
       ...more,
     },

@@ -44,6 +44,12 @@ async function startCall(from: TestAgent, to: TestAgent, peer: string): Promise<
   return { ended };
 }
 
+/** Two agents whose clocks stand still: what they do they do at once, for nothing that waits for a timer ever comes. */
+function startTimelessPair(t: TestContext, grants: string[]): ReturnType<typeof startPair> {
+  const clock = createFakeClock(Date.now());
+  return startPair(t, { a: { clock }, b: { clock }, grants });
+}
+
 /** Makes one call after the other in both directions; `end` gives their number, and throws if one failed. */
 function keepCalling([a, b]: [TestAgent, TestAgent]): { end(): Promise<number> } {
   let calling = true;
@@ -150,13 +156,10 @@ test("without a link calls and dials end at once, and say since when and why", a
   const lostAt = new Date(clock.now()).toISOString().slice(0, 16);
   way.cut();
   await until("the loss is known", () => !isConnected(b.peering, "aachen"));
-  // One second at a time, so that each attempt has the time to fail.
-  for (let second = 0; second < 12; second += 1) {
-    const { attempts } = way;
-    await clock.advance(1_000);
-    await until("it was tried", () => way.attempts > attempts);
-    await until("it failed", () => !isDialling(b, "aachen", clock.timers));
-  }
+  const { attempts } = way;
+  // In small steps: the wait for the next attempt begins when one has failed, and nobody can say how soon it does.
+  for (let ms = 0; ms < 12_000; ms += 100) await clock.advance(100);
+  await until("it was tried", () => way.attempts > attempts);
   await until("it is given up for now", () => b.peering.switchboard.status("aachen").state === "disconnected");
   const unreachable = new RegExp(`aachen has been unreachable since ${lostAt}`);
   await assert.rejects(ask(b, "aachen"), (error) => {
@@ -177,11 +180,6 @@ test("without a link calls and dials end at once, and say since when and why", a
   b.peering.switchboard.reconnect("aachen");
   await b.connected("aachen");
 });
-
-/** Whether an attempt is under way; told by the state of the line after it. */
-function isDialling(agent: TestAgent, peer: string, timers: number): boolean {
-  return timers === 0 || (agent.peering.switchboard.status(peer).lastError ?? "") === "";
-}
 
 test("a peer that is not known is named, by calls and by dials", async (t) => {
   const a = await startAgent(t, { name: "aachen" });
@@ -262,13 +260,11 @@ test("a new start takes over from one that does not answer any more", async (t) 
 });
 
 test("removing a peer ends the link, what runs on it, and the pairing on both sides at once", async (t) => {
-  const { a, b } = await startPair(t, { grants: ["apps"] });
+  const { a, b } = await startTimelessPair(t, ["apps"]);
   const calls = [await startCall(a, b, "berlin"), await startCall(b, a, "aachen")];
-  const startedAt = performance.now();
   const outcome = await a.peering.remove("berlin", { workloads: "Delete", person: "ada" }, patience());
   assert.deepEqual(outcome, { told: true });
   for (const { ended } of calls) assert.equal((await ended).code, Code.Unavailable);
-  assert.ok(performance.now() - startedAt < 1_000, "within a second");
   assert.equal(a.peering.roster.get("berlin"), undefined);
   assert.deepEqual(pick(a.disk.peers.stored.get("berlin")?.removal), { workloads: "Delete", forced: false });
   await until("b has forgotten a", () => b.peering.roster.list().length === 0);
@@ -302,27 +298,23 @@ test("a peer that is away is removed by force, and refused when it comes", async
 });
 
 test("a Peer that is deleted with kubectl is cut within a second, with what runs", async (t) => {
-  const { a, b } = await startPair(t, { grants: ["apps"] });
+  const { a, b } = await startTimelessPair(t, ["apps"]);
   const { ended } = await startCall(b, a, "aachen");
   const links: Link[] = [...a.accepted, ...b.accepted];
-  const startedAt = performance.now();
   a.disk.peers.delete("berlin");
   const error = await ended;
-  assert.ok(performance.now() - startedAt < 1_000, "within a second");
   assert.match(error.message, /does not know the other as its peer any more/);
   assert.ok(links.length > 0);
   for (const link of links) await link.closed;
 });
 
 test("a grant that is withdrawn ends the calls of that peer within a second, and its link lives on", async (t) => {
-  const { a, b } = await startPair(t, { grants: ["apps", "tunnels"] });
+  const { a, b } = await startTimelessPair(t, ["apps", "tunnels"]);
   const { ended } = await startCall(b, a, "aachen");
   const { epoch } = a.peering.switchboard.status("berlin");
   await a.peering.roster.update("berlin", (peer) => ({ ...peer, labels: { tier: "edge" } }), patience());
-  const startedAt = performance.now();
   await a.peering.roster.update("berlin", (peer) => ({ ...peer, grants: ["tunnels"] }), patience());
   const error = await ended;
-  assert.ok(performance.now() - startedAt < 1_000, "within a second");
   assert.equal(error.code, Code.PermissionDenied);
   await ask(b, "aachen");
   assert.equal(a.peering.switchboard.status("berlin").epoch, epoch);

@@ -55,6 +55,16 @@ test("after pairing each calls the other over the one link and is known by finge
   }
 });
 
+test("an agent whose URL is an https one and whose name is long joins all the same, and is dialled", async (t) => {
+  const a = await startAgent(t, { name: "aachen" });
+  const b = await startAgent(t, { name: "n".repeat(80), url: async (port) => `http://127.0.0.1:${port}` });
+  await b.join(await a.invite());
+  assert.deepEqual(
+    a.peering.roster.list().map(({ url }) => url),
+    [`ws://127.0.0.1:${b.port}/link`],
+  );
+});
+
 test("an agent without a URL joins, and only it dials", async (t) => {
   const { a, b } = await startPair(t, { b: { reachable: false } });
   assert.equal(a.peering.roster.get("berlin")?.url, undefined);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { systemClock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import {
   JoinRefusalSchema,
@@ -24,7 +24,6 @@ async function dialAsGuest(from: TestAgent, to: TestAgent): Promise<Link> {
       identity: from.identity,
       hello: { instance: new Uint8Array(16).fill(7), version: "guest" },
       clock: systemClock,
-      log: silentLog,
       accept: (_link, stream) => {
         if (stream.kind === "rpc") stream.stream.reset(Reason.UNSUPPORTED, "");
         else stream.refuse(Reason.UNSUPPORTED, "");

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { systemClock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+
 import { PairingService } from "../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { dialLink } from "../../src/link/dialer.ts";
 import type { Link } from "../../src/link/link.ts";
+import { decodeInvite } from "../../src/peering/invite.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
@@ -15,7 +16,7 @@ import { patience, startAgent, type TestAgent, until } from "./agents.ts";
 async function dialAsGuest(from: TestAgent, to: TestAgent): Promise<Link> {
   const hello = { instance: new Uint8Array(16).fill(7), version: "guest" };
   const accept = (): void => undefined;
-  const deps = { identity: from.identity, hello, clock: systemClock, log: silentLog, accept };
+  const deps = { identity: from.identity, hello, clock: systemClock, accept };
   return dialLink(deps, { url: to.url, pin: to.fingerprint }, patience());
 }
 
@@ -65,4 +66,22 @@ test("refused joins do not push out what the audit log holds", async (t) => {
   }
   assert.equal(a.audited.filter(({ verdict }) => verdict === "denied").length, 60);
   link.close({ reason: Reason.SHUTDOWN, message: "" });
+});
+
+test("guesses do not keep out who has an invite from before a restart", async (t) => {
+  const clock = createFakeClock(Date.now());
+  const first = await startAgent(t, { name: "aachen", clock });
+  const token = Buffer.from(decodeInvite(await first.invite()).token.reveal(), "hex");
+  await first.close();
+  const a = await startAgent(t, { name: "aachen", clock, disk: first.disk });
+  const guesser = await dialAsGuest(await startAgent(t, { name: "guest" }), a);
+  const guess = createClient(PairingService, createLinkTransport(guesser.session));
+  for (let count = 0; count < 30; count += 1) {
+    await assert.rejects(readAll(guess.join({ token: new Uint8Array(16) }, { signal: patience() })));
+  }
+  const holder = await dialAsGuest(await startAgent(t, { name: "berlin" }), a);
+  const join = createClient(PairingService, createLinkTransport(holder.session));
+  await readAll(join.join({ token, name: "berlin" }, { signal: patience() }));
+  assert.equal(a.peering.roster.list().length, 1);
+  for (const link of [guesser, holder]) link.close({ reason: Reason.SHUTDOWN, message: "" });
 });

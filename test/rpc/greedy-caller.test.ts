@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as turn } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
@@ -32,5 +33,30 @@ test("one caller does not take all the room for calls from the others", async ()
   await until(() => server.running === 0, "no call runs");
   fingerprint = "a";
   assert.equal((await client.say({})).text, "done");
+  await pair.close();
+});
+
+test("a call with a time-out beyond all timers is served, and not ended by a timer that overflows", async () => {
+  const server = createRpcServer({
+    routes: (router) =>
+      router.service(EchoService, {
+        say: async () => {
+          await turn(20); // Longer than the 1 ms that an overflow is set to.
+          return { text: "served" };
+        },
+      }),
+  });
+  const pair = await openPair({
+    acceptHigh(incoming) {
+      if (incoming.kind === "rpc") void server.serve(incoming, tester);
+    },
+  });
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", onWarning);
+  const client = createClient(EchoService, createLinkTransport(pair.low));
+  assert.equal((await client.say({}, { headers: { "grpc-timeout": "99999999H" } })).text, "served");
+  assert.deepEqual(warnings, []);
+  process.off("warning", onWarning);
   await pair.close();
 });

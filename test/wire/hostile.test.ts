@@ -11,7 +11,6 @@ import {
   dataFrame,
   dialKubernetes,
   type FrameInit,
-  frameBytes,
   openFrame,
   openRaw,
   RawPeer,
@@ -266,17 +265,39 @@ suite("a peer that breaks the rules", () => {
   });
 
   test("what a listener throws ends the session, for a gap in silence would be worse", async () => {
-    const { session, peer, carrier } = await openRaw({
+    const defects: unknown[] = [];
+    const { session, peer } = await openRaw({
       accept: (incoming) => {
         if (incoming.kind !== "dial") return;
         incoming.accept().on("data", () => {
           throw new Error("a defect of the listener");
         });
       },
+      onDefect: (error) => defects.push(error),
     });
-    carrier.emit("data", frameBytes(openFrame(1)));
+    peer.send(openFrame(1));
     await peer.hear("head");
-    assert.throws(() => carrier.emit("data", frameBytes(dataFrame(1, new Uint8Array(1)))), /a defect of the listener/);
+    peer.send(dataFrame(1, new Uint8Array(1)), dataFrame(1, new Uint8Array(1)));
     assert.equal((await session.closed).reason, Reason.INTERNAL);
+    assert.match(String(defects), /^Error: a defect of the listener$/);
+    await peer.hear("close");
+  });
+
+  test("what an acceptor throws ends the session alone, also of a stream that came with the Hello", async () => {
+    const [carrier, ours] = duplexPair();
+    const peer = new RawPeer(ours);
+    ours.cork();
+    peer.send(rawHello, openFrame(1));
+    ours.uncork();
+    const defects: unknown[] = [];
+    const accept = (): void => {
+      throw new Error("a defect of the acceptor");
+    };
+    const session = await openSession(
+      { carrier, side: "high", hello: hello(1), clock: systemClock, accept, onDefect: (error) => defects.push(error) },
+      never,
+    );
+    assert.equal((await session.closed).reason, Reason.INTERNAL);
+    assert.match(String(defects), /^Error: a defect of the acceptor$/);
   });
 });

@@ -88,7 +88,13 @@ export const rawHello: FrameInit = {
 
 /** A session, which is the high end, and a raw peer that has said Hello to it. */
 export async function openRaw(
-  o: { limits?: Partial<Limits>; clock?: Clock; accept?(incoming: IncomingStream): void; hello?: FrameInit } = {},
+  o: {
+    limits?: Partial<Limits>;
+    clock?: Clock;
+    accept?(incoming: IncomingStream): void;
+    onDefect?(error: unknown): void;
+    hello?: FrameInit;
+  } = {},
 ): Promise<{ session: Session; peer: RawPeer; carrier: Duplex }> {
   const [carrier, ours] = duplexPair();
   const peer = new RawPeer(ours);
@@ -102,6 +108,7 @@ export async function openRaw(
       clock: o.clock ?? systemClock,
       random: () => 0,
       accept: o.accept ?? (() => undefined),
+      ...(o.onDefect && { onDefect: o.onDefect }),
     },
     never,
   );

@@ -239,7 +239,7 @@ export function createCluster(): Cluster {
       const object = objects.get(`${plural}/${key}`);
       if (object) store(plural, structuredClone(object), "DELETED");
     },
-    currentNamespace: "fairlead",
+
     async get(kind, ref) {
       const found = objects.get(at(kind, ref));
       return found && parse(kind, structuredClone(found));

@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { systemClock as clock } from "../../src/base/clock.ts";
 import { parseDocuments } from "../../src/base/document.ts";
 import { silentLog as log } from "../../src/base/log.ts";
+import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { connectKube, type KubeConnection } from "../../src/kube/connect.ts";
 import { createEventRecorder } from "../../src/kube/event-recorder.ts";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
@@ -68,7 +69,7 @@ async function startAgents(t: TestContext): Promise<[Agent, Agent]> {
   const [tokyo, osaka] = await Promise.all([startAgent(t, "tokyo"), startAgent(t, "osaka")]);
   tokyo.peering.set("osaka", {});
   osaka.peering.set("tokyo", { grants: ["apps"] });
-  const rpc = createRpcServer({ routes: osaka.workloads.routes });
+  const rpc = createRpcServer({ routes: osaka.workloads.routes, judgingThemselves: [IntentService] });
   const caller = { fingerprint: fingerprintOf("tokyo"), guest: false, peer: "tokyo", grants: ["apps"], caPem: "" };
   const pair = await openPair({ acceptHigh: (incoming) => incoming.kind === "rpc" && rpc.serve(incoming, caller) });
   tokyo.peering.link("osaka", pair.low);

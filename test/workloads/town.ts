@@ -2,6 +2,7 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createEventRecorder } from "../../src/kube/event-recorder.ts";
 import type { LinkStatus } from "../../src/peering/link-status.ts";
@@ -123,7 +124,7 @@ export class Agent {
     const { links, transport } = peering;
     const origin = { client, roster: peering, transport, links, events, clock, log };
     const workloads = createWorkloads({ origin, host: { client, logs, roster: peering, clock, log } });
-    const rpc = createRpcServer({ routes: workloads.routes });
+    const rpc = createRpcServer({ routes: workloads.routes, judgingThemselves: [IntentService] });
     const stop = async (): Promise<void> => {
       await Promise.all([workloads.close(), rpc.close()]);
       await events.close();

@@ -7,6 +7,7 @@ import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
+import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
 import { toApp } from "./object.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
@@ -26,6 +27,8 @@ export interface AppServiceDeps {
   listOrphans(): readonly Orphan[];
   /** False when there is no such orphan. */
   deleteOrphan(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<boolean>;
+  /** What connected peers run for us that no RemoteApp stands for. */
+  readonly atPeers: Pick<WorkloadOrigin, "orphans" | "adopt" | "deleteOrphan">;
 }
 
 export interface Orphan {
@@ -107,13 +110,25 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
     },
 
     listOrphans() {
-      return { orphans: deps.listOrphans().map((orphan) => ({ ...orphan })) };
+      const atPeers = deps.atPeers.orphans().map(({ peer, uid, namespace, name, since }) => {
+        return { peer, uid, app: { namespace, name }, since };
+      });
+      return { orphans: deps.listOrphans().map((orphan) => ({ ...orphan })), atPeers };
     },
 
     async deleteOrphan({ workload }, { signal }) {
       const ref = required(workload);
       if (await deps.deleteOrphan({ namespace: ref.namespace, name: ref.name }, signal)) return {};
       throw new ConnectError(`${ref.namespace}/${ref.name} is no orphan here`, Code.NotFound);
+    },
+
+    async adoptOrphan({ peer, uid }, { signal }) {
+      return { app: toApp(await deps.atPeers.adopt(peer, uid, signal)) };
+    },
+
+    async deleteOrphanAtPeer({ peer, uid }, { signal }) {
+      await deps.atPeers.deleteOrphan(peer, uid, signal);
+      return {};
     },
   };
 }

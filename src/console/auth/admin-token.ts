@@ -3,7 +3,7 @@
  * agent's namespace can use the agent. Only its hash stays in memory.
  */
 import type { Log } from "../../base/log.ts";
-import { SecretText } from "../../base/secret-text.ts";
+import type { SecretText } from "../../base/secret-text.ts";
 import { hashToken, mintToken } from "./token.ts";
 
 /** The Secret and its key. */
@@ -41,10 +41,4 @@ function hashOf(token: SecretText): Buffer {
     );
   }
   return hashToken(text);
-}
-
-/** For a store: the SecretText of a Secret's data. Undefined when the key is missing. */
-export function readSecretData(data: Readonly<Record<string, string>> | undefined): SecretText | undefined {
-  const encoded = data?.[adminTokenSecret.key];
-  return encoded === undefined ? undefined : new SecretText(Buffer.from(encoded, "base64").toString("utf8"));
 }

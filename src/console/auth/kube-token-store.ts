@@ -1,7 +1,9 @@
+import { SecretText } from "../../base/secret-text.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isAlreadyExists } from "../../kube/errors.ts";
 import { secrets } from "../../kube/resources.ts";
-import { type AdminTokenStore, adminTokenSecret, readSecretData } from "./admin-token.ts";
+import { decodeData, encodeData } from "../../kube/secret-data.ts";
+import { type AdminTokenStore, adminTokenSecret } from "./admin-token.ts";
 
 /** The admin token in a Secret of the agent's namespace. */
 export function createKubeTokenStore(deps: {
@@ -13,10 +15,10 @@ export function createKubeTokenStore(deps: {
   return {
     async read(signal) {
       const secret = await client.get(secrets, { namespace, name }, signal);
-      return secret && readSecretData(secret.data);
+      return secret && new SecretText(decodeData(secret, key) ?? "");
     },
     async create(token, signal) {
-      const data = { [key]: Buffer.from(token.reveal()).toString("base64") };
+      const data = encodeData({ [key]: token.reveal() });
       try {
         await client.create(secrets, { metadata: { namespace, name }, type: "Opaque", data }, signal);
         return "created";

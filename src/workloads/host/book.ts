@@ -1,4 +1,6 @@
 /** All Workloads of this cluster as they are now, found by who asked for them. A peer's fingerprint decides before anything else. */
+import { toJsonString } from "@bufbuild/protobuf";
+import { RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { keyOf } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
@@ -8,23 +10,41 @@ export interface WorkloadBook {
   readonly latest: Latest<Workload>;
   /** Those that a peer asked for, by the origin's UID. */
   of(fingerprint: string): ReadonlyMap<string, Workload>;
+  /** Bytes of their specs as JSON text, all together. */
+  specBytes(fingerprint: string): number;
   /** Calls `fn` after each change of a Workload, with who asked for it. */
   subscribe(fn: (fingerprint: string, uid: string, key: string) => void): () => void;
 }
 
 export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
   const byOrigin = new Map<string, Map<string, Workload>>();
+  const bytes = new Map<string, number>();
+  const sizes = new WeakMap<Workload, number>();
   const listeners = new Set<(fingerprint: string, uid: string, key: string) => void>();
 
   function index(workload: Workload, present: boolean): { fingerprint: string; uid: string } {
     const { fingerprint = "", uid = "" } = workload.spec.origin ?? {};
     const theirs = byOrigin.get(fingerprint) ?? new Map<string, Workload>();
     const known = theirs.get(uid);
+    const goes = known && (present || keyOf(known) === keyOf(workload)) ? known : undefined;
     if (present) theirs.set(uid, workload);
-    else if (known && keyOf(known) === keyOf(workload)) theirs.delete(uid);
-    if (theirs.size > 0) byOrigin.set(fingerprint, theirs);
-    else byOrigin.delete(fingerprint);
+    else if (goes) theirs.delete(uid);
+    const total = (bytes.get(fingerprint) ?? 0) + (present ? sizeOf(workload) : 0) - (goes ? sizeOf(goes) : 0);
+    if (theirs.size > 0) {
+      byOrigin.set(fingerprint, theirs);
+      bytes.set(fingerprint, total);
+    } else {
+      byOrigin.delete(fingerprint);
+      bytes.delete(fingerprint);
+    }
     return { fingerprint, uid };
+  }
+
+  /** Counted once for each version: a spec may be long. */
+  function sizeOf(workload: Workload): number {
+    const size = sizes.get(workload) ?? Buffer.byteLength(specText(workload));
+    sizes.set(workload, size);
+    return size;
   }
 
   latest.subscribe((key, workload, before) => {
@@ -39,6 +59,7 @@ export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
   return {
     latest,
     of: (fingerprint) => byOrigin.get(fingerprint) ?? new Map(),
+    specBytes: (fingerprint) => bytes.get(fingerprint) ?? 0,
     subscribe(fn) {
       listeners.add(fn);
       return () => void listeners.delete(fn);
@@ -50,4 +71,9 @@ export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
 export function isInPlace(workload: Workload): boolean {
   const { peer, fingerprint, uid } = workload.spec.origin ?? {};
   return Boolean(peer && fingerprint && uid) && workload.metadata.namespace === peerNamespace(peer ?? "");
+}
+
+/** What a Workload runs, as JSON text. */
+export function specText({ spec }: Workload): string {
+  return spec.app ? toJsonString(RemoteAppSpecSchema, spec.app) : "{}";
 }

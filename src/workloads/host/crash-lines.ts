@@ -66,7 +66,7 @@ export function createCrashLines(deps: {
   }
 
   function onError(key: string, error: unknown): void {
-    deps.log.debug({ key, err: error }, "The last lines of a container could not be read");
+    deps.log.debug({ key, err: error }, "the last lines of a container could not be read");
   }
 
   return {

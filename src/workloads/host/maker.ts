@@ -6,7 +6,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { type Draft, keyOf, type ObjectRef } from "../../kube/object.ts";
+import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import {
   type Deployment,
   deployments,
@@ -58,7 +58,7 @@ export function createMaker({ client, latest, clock, log }: MakerDeps): Maker {
       if (waitMs > 0) return waitMs;
       if (!(await isWanted(workload, signal))) return undefined;
       made.putBackAt = clock.monotonic();
-      log.info({ workload: key }, "Somebody changed what a workload runs by; it is put back");
+      log.info({ workload: key }, "somebody changed what a workload runs by; it is put back");
     }
     if (isDeploymentDue) await makeDeployment(deployment, made, room, signal);
     if (isServiceDue) {
@@ -78,7 +78,7 @@ export function createMaker({ client, latest, clock, log }: MakerDeps): Maker {
     let answer = await client.apply(deployments, manifest, { force: true }, signal);
     const extra = additions(manifest, answer);
     if (extra.length > 0) {
-      log.warn({ deployment: keyOf(answer), extra }, "Somebody added to a Deployment of a peer; it is taken away");
+      log.warn({ deployment: keyOf(answer), extra }, "somebody added to a Deployment of a peer; it is taken away");
       answer = await client.update(deployments, replacing(manifest, answer), signal);
     }
     room.deployments.put(answer);
@@ -128,8 +128,4 @@ function isKnown(manifest: object, applied: Applied | undefined): boolean {
 function replacing(manifest: Draft<Deployment>, found: Deployment): Draft<Deployment> {
   const { resourceVersion = "", uid = "", annotations = {} } = found.metadata;
   return { ...manifest, metadata: { ...manifest.metadata, resourceVersion, uid, annotations } };
-}
-
-function refOf({ metadata: { namespace, name = "" } }: Pick<Workload, "metadata">): ObjectRef {
-  return { namespace, name };
 }

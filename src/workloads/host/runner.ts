@@ -98,7 +98,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       // The namespace may be on its way out, or gone.
       if (error instanceof KubeError && (error.status === 404 || error.status === 403)) deps.namespaces.doubt(peer);
       if (!(error instanceof KubeError) || !refusals.has(error.status)) throw error;
-      log.warn({ workload: keyOf(workload), err: error }, "The cluster refuses what a workload needs");
+      log.warn({ workload: keyOf(workload), err: error }, "the cluster refuses what a workload needs");
       return { reason: error.reason, message: `The host's cluster refuses: ${error.message}` };
     }
   }
@@ -129,7 +129,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       const { phase, reason, message } = status;
       log.info(
         { workload: key, peer: workload.spec.origin?.peer, phase, reason, detail: message },
-        "A workload changed",
+        "a workload changed",
       );
     }
     memory.status = status;
@@ -139,7 +139,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   }
 
   function onError(key: string, error: unknown, attempt: number): void {
-    log.warn({ workload: key, err: error, attempt }, "A workload could not be made as it should be; it is tried again");
+    log.warn({ workload: key, err: error, attempt }, "a workload could not be made as it should be; it is tried again");
   }
 
   return {

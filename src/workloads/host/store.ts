@@ -1,7 +1,7 @@
 /** What this cluster holds for one peer, as intent wants it: Workloads in the peer's namespace. */
-import { create, toJsonString } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
-import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { WorkloadSpecSchema, type WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import type { Held, HeldStore } from "../../intent/held-store.ts";
 import type { Refusal, Wish } from "../../intent/wish.ts";
@@ -9,9 +9,9 @@ import type { KubeClient } from "../../kube/client.ts";
 import { isNotFound, KubeError } from "../../kube/errors.ts";
 import { type Draft, keyOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
+import { timeText } from "../../kube/time.ts";
 import { admit } from "../../policy/admission.ts";
-import { timeText } from "../conditions.ts";
-import type { WorkloadBook } from "./book.ts";
+import { specText, type WorkloadBook } from "./book.ts";
 import { annotations, labels, objectName } from "./names.ts";
 import type { PeerNamespaces, Tenant } from "./namespace.ts";
 import { parseSpec } from "./spec.ts";
@@ -42,7 +42,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
       hash: workload.metadata.annotations?.[annotations.wishHash] ?? "",
       namespace: origin?.namespace ?? "",
       name: origin?.name ?? "",
-      spec: workload.spec.app ? toJsonString(RemoteAppSpecSchema, workload.spec.app) : "{}",
+      spec: specText(workload),
       status: statusForOrigin(workload, deps.statusOf(keyOf(workload)) ?? workload.status),
       ...(orphanedSince === undefined ? {} : { orphanedSince }),
     };
@@ -121,6 +121,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
       return workload && heldOf(uid, workload);
     },
     count: () => mine().size,
+    bytes: () => book.specBytes(tenant.fingerprint),
     put,
     async remove(uid, signal) {
       const workload = mine().get(uid);

@@ -1,7 +1,8 @@
 /** A RemoteApp's status, told from what is known. Pure. */
 import { create } from "@bufbuild/protobuf";
 import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-import { conditionsFrom, type Finding, timeText } from "../conditions.ts";
+import { timeText } from "../../kube/time.ts";
+import { conditionsFrom, type Finding } from "../conditions.ts";
 import type { Decision, Facts, Happening, PeerView } from "./facts.ts";
 import { cut, type HostStatus, word } from "./host-status.ts";
 import { heldBy, wishOf } from "./wishes.ts";

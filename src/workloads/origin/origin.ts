@@ -1,6 +1,6 @@
 /** The origin's half: RemoteApps of this cluster, carried out by peers and mirrored back. */
 import { create, fromJsonString } from "@bufbuild/protobuf";
-import { createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
@@ -53,7 +53,10 @@ export interface WorkloadOrigin {
   synced(signal: AbortSignal): Promise<void>;
   /** What connected peers run for us and we do not know. */
   orphans(): OrphanAtPeer[];
-  /** Makes a RemoteApp that takes over an orphan with what it runs. Throws a KubeError when there is one by its name. */
+  /**
+   * Makes a RemoteApp that takes over an orphan with what it runs. Throws a ConnectError when there is no such orphan, a
+   * KubeError when there is a RemoteApp by its name.
+   */
   adopt(peer: string, uid: string, signal: AbortSignal): Promise<RemoteApp>;
   /** Has the peer delete an orphan. Throws a ConnectError. */
   deleteOrphan(peer: string, uid: string, signal: AbortSignal): Promise<void>;
@@ -135,11 +138,11 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   }
 
   function logChange(key: string, app: RemoteApp, { phase, reason, message }: RemoteAppStatus): void {
-    log.info({ app: key, peer: app.spec.peer, phase, reason, detail: message }, "A remote app changed");
+    log.info({ app: key, peer: app.spec.peer, phase, reason, detail: message }, "a remote app changed");
   }
 
   function onError(key: string, error: unknown, attempt: number): void {
-    log.warn({ app: key, err: error, attempt }, "A remote app could not be brought forward; it is tried again");
+    log.warn({ app: key, err: error, attempt }, "a remote app could not be brought forward; it is tried again");
   }
 
   function onTrouble(peer: string, error: unknown): void {
@@ -179,7 +182,10 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     orphans: book.orphans,
     async adopt(peer, uid, signal) {
       const orphan = book.orphans().find((one) => one.peer === peer && one.uid === uid);
-      if (!orphan) throw new Error(`${peer} names no orphan with the UID ${uid}. See: fairlead app orphans`);
+      if (!orphan) {
+        const message = `${peer} names no orphan with the UID ${uid}; see: fairlead orphan list --at-peers`;
+        throw new ConnectError(message, Code.NotFound);
+      }
       const spec = create(RemoteAppSpecSchema, { ...fromJsonString(RemoteAppSpecSchema, orphan.spec), peer });
       const { namespace, name } = orphan;
       const metadata = { namespace, name, annotations: { [annotations.adopts]: uid } };

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/app_service.proto.
  */
 export const file_fairlead_console_v1_app_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuMBChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMiZAoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAAiOQoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJHChBEZWxldGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiEwoRRGVsZXRlQXBwUmVzcG9uc2UiYQoOT3BlbkFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIMCgRwb3J0GAIgASgJEgwKBHBhdGgYAyABKAkiLAoPT3BlbkFwcFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIhQKEkxpc3RPcnBoYW5zUmVxdWVzdCJDChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbiKHAQoGT3JwaGFuEjAKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDAoEcGVlchgCIAEoCRIuCgZvcmlnaW4YAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJPChNEZWxldGVPcnBoYW5SZXF1ZXN0EjgKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASIWChREZWxldGVPcnBoYW5SZXNwb25zZTLmBQoKQXBwU2VydmljZRJXCghMaXN0QXBwcxIkLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcHNSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1Jlc3BvbnNlElEKBkdldEFwcBIiLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVzcG9uc2USWgoJRGVwbG95QXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZRJXCghTY2FsZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlc3BvbnNlEloKCURlbGV0ZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVzcG9uc2USVAoHT3BlbkFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXNwb25zZRJgCgtMaXN0T3JwaGFucxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1Jlc3BvbnNlEmMKDERlbGV0ZU9ycGhhbhIoLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuMBChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMiZAoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAAiOQoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJHChBEZWxldGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiEwoRRGVsZXRlQXBwUmVzcG9uc2UiYQoOT3BlbkFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIMCgRwb3J0GAIgASgJEgwKBHBhdGgYAyABKAkiLAoPT3BlbkFwcFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIhQKEkxpc3RPcnBoYW5zUmVxdWVzdCJ4ChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIzCghhdF9wZWVycxgCIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuQXRQZWVyImUKDE9ycGhhbkF0UGVlchIMCgRwZWVyGAEgASgJEgsKA3VpZBgCIAEoCRIrCgNhcHAYAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJBChJBZG9wdE9ycGhhblJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiPAoTQWRvcHRPcnBoYW5SZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJIChlEZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIhwKGkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIocBCgZPcnBoYW4SMAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhIMCgRwZWVyGAIgASgJEi4KBm9yaWdpbhgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIk8KE0RlbGV0ZU9ycGhhblJlcXVlc3QSOAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMr8HCgpBcHBTZXJ2aWNlElcKCExpc3RBcHBzEiQuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1JlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVzcG9uc2USUQoGR2V0QXBwEiIuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXF1ZXN0GiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXNwb25zZRJaCglEZXBsb3lBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlElcKCFNjYWxlQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVzcG9uc2USWgoJRGVsZXRlQXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVBcHBSZXNwb25zZRJUCgdPcGVuQXBwEiMuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuQXBwUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlc3BvbnNlEmAKC0xpc3RPcnBoYW5zEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zUmVzcG9uc2USYwoMRGVsZXRlT3JwaGFuEiguZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5SZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5SZXNwb25zZRJgCgtBZG9wdE9ycGhhbhInLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5BZG9wdE9ycGhhblJlc3BvbnNlEnUKEkRlbGV0ZU9ycGhhbkF0UGVlchIuLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuQXRQZWVyUmVxdWVzdBovLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuQXRQZWVyUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * A RemoteApp.
@@ -366,9 +366,18 @@ export const ListOrphansRequestSchema: GenMessage<ListOrphansRequest> = /*@__PUR
  */
 export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansResponse"> & {
   /**
+   * Those that run here.
+   *
    * @generated from field: repeated fairlead.console.v1.Orphan orphans = 1;
    */
   orphans: Orphan[];
+
+  /**
+   * Those that connected peers run for this agent.
+   *
+   * @generated from field: repeated fairlead.console.v1.OrphanAtPeer at_peers = 2;
+   */
+  atPeers: OrphanAtPeer[];
 };
 
 /**
@@ -377,6 +386,124 @@ export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansRespon
  */
 export const ListOrphansResponseSchema: GenMessage<ListOrphansResponse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_app_service, 14);
+
+/**
+ * What a peer runs for this agent and no RemoteApp here stands for.
+ *
+ * @generated from message fairlead.console.v1.OrphanAtPeer
+ */
+export type OrphanAtPeer = Message<"fairlead.console.v1.OrphanAtPeer"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * UID of the RemoteApp that it was.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * What the RemoteApp was called.
+   *
+   * @generated from field: fairlead.console.v1.ObjectRef app = 3;
+   */
+  app?: ObjectRef | undefined;
+
+  /**
+   * Since when it is orphaned, RFC 3339 in UTC.
+   *
+   * @generated from field: string since = 4;
+   */
+  since: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.OrphanAtPeer.
+ * Use `create(OrphanAtPeerSchema)` to create a new message.
+ */
+export const OrphanAtPeerSchema: GenMessage<OrphanAtPeer> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 15);
+
+/**
+ * Names an orphan at a peer.
+ *
+ * @generated from message fairlead.console.v1.AdoptOrphanRequest
+ */
+export type AdoptOrphanRequest = Message<"fairlead.console.v1.AdoptOrphanRequest"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.AdoptOrphanRequest.
+ * Use `create(AdoptOrphanRequestSchema)` to create a new message.
+ */
+export const AdoptOrphanRequestSchema: GenMessage<AdoptOrphanRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 16);
+
+/**
+ * @generated from message fairlead.console.v1.AdoptOrphanResponse
+ */
+export type AdoptOrphanResponse = Message<"fairlead.console.v1.AdoptOrphanResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.App app = 1;
+   */
+  app?: App | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.AdoptOrphanResponse.
+ * Use `create(AdoptOrphanResponseSchema)` to create a new message.
+ */
+export const AdoptOrphanResponseSchema: GenMessage<AdoptOrphanResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 17);
+
+/**
+ * Names an orphan at a peer.
+ *
+ * @generated from message fairlead.console.v1.DeleteOrphanAtPeerRequest
+ */
+export type DeleteOrphanAtPeerRequest = Message<"fairlead.console.v1.DeleteOrphanAtPeerRequest"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.DeleteOrphanAtPeerRequest.
+ * Use `create(DeleteOrphanAtPeerRequestSchema)` to create a new message.
+ */
+export const DeleteOrphanAtPeerRequestSchema: GenMessage<DeleteOrphanAtPeerRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 18);
+
+/**
+ * @generated from message fairlead.console.v1.DeleteOrphanAtPeerResponse
+ */
+export type DeleteOrphanAtPeerResponse = Message<"fairlead.console.v1.DeleteOrphanAtPeerResponse"> & {
+};
+
+/**
+ * Describes the message fairlead.console.v1.DeleteOrphanAtPeerResponse.
+ * Use `create(DeleteOrphanAtPeerResponseSchema)` to create a new message.
+ */
+export const DeleteOrphanAtPeerResponseSchema: GenMessage<DeleteOrphanAtPeerResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 19);
 
 /**
  * A workload here whose origin no longer knows it.
@@ -418,7 +545,7 @@ export type Orphan = Message<"fairlead.console.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 15);
+  messageDesc(file_fairlead_console_v1_app_service, 20);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanRequest
@@ -435,7 +562,7 @@ export type DeleteOrphanRequest = Message<"fairlead.console.v1.DeleteOrphanReque
  * Use `create(DeleteOrphanRequestSchema)` to create a new message.
  */
 export const DeleteOrphanRequestSchema: GenMessage<DeleteOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 16);
+  messageDesc(file_fairlead_console_v1_app_service, 21);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanResponse
@@ -448,7 +575,7 @@ export type DeleteOrphanResponse = Message<"fairlead.console.v1.DeleteOrphanResp
  * Use `create(DeleteOrphanResponseSchema)` to create a new message.
  */
 export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 17);
+  messageDesc(file_fairlead_console_v1_app_service, 22);
 
 /**
  * Apps of this cluster that run at peers: its RemoteApps.
@@ -517,7 +644,8 @@ export const AppService: GenService<{
     output: typeof OpenAppResponseSchema;
   },
   /**
-   * Workloads of peers that run here and that their origin no longer knows.
+   * Workloads of peers that run here and that their origin no longer knows, and what connected peers run for this agent
+   * that no RemoteApp here stands for. Nothing deletes either by itself.
    *
    * @generated from rpc fairlead.console.v1.AppService.ListOrphans
    */
@@ -527,7 +655,7 @@ export const AppService: GenService<{
     output: typeof ListOrphansResponseSchema;
   },
   /**
-   * Deletes an orphan and what it ran.
+   * Deletes an orphan that runs here, and what it ran.
    *
    * @generated from rpc fairlead.console.v1.AppService.DeleteOrphan
    */
@@ -535,6 +663,26 @@ export const AppService: GenService<{
     methodKind: "unary";
     input: typeof DeleteOrphanRequestSchema;
     output: typeof DeleteOrphanResponseSchema;
+  },
+  /**
+   * Makes a RemoteApp that takes over an orphan at a peer, with what it runs. ALREADY_EXISTS when there is one of its name.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.AdoptOrphan
+   */
+  adoptOrphan: {
+    methodKind: "unary";
+    input: typeof AdoptOrphanRequestSchema;
+    output: typeof AdoptOrphanResponseSchema;
+  },
+  /**
+   * Has a peer delete an orphan, and what it runs there.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.DeleteOrphanAtPeer
+   */
+  deleteOrphanAtPeer: {
+    methodKind: "unary";
+    input: typeof DeleteOrphanAtPeerRequestSchema;
+    output: typeof DeleteOrphanAtPeerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_app_service, 0);

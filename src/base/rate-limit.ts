@@ -1,4 +1,4 @@
-import type { Clock } from "../base/clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** Counts what may not happen often. */
 export interface RateLimit {
@@ -6,14 +6,14 @@ export interface RateLimit {
   take(): boolean;
 }
 
-/** `burst` at once, and `perMinute` after that. */
-export function createRateLimit(o: { clock: Clock; burst: number; perMinute: number }): RateLimit {
+/** `burst` at once, and `perSecond` after that. */
+export function createRateLimit(o: { clock: Clock; burst: number; perSecond: number }): RateLimit {
   let left = o.burst;
   let at = o.clock.monotonic();
   return {
     take() {
       const now = o.clock.monotonic();
-      left = Math.min(o.burst, left + ((now - at) * o.perMinute) / 60_000);
+      left = Math.min(o.burst, left + ((now - at) * o.perSecond) / 1_000);
       at = now;
       if (left < 1) return false;
       left -= 1;

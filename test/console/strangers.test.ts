@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
+import { connect } from "node:net";
+import { describe, test } from "node:test";
+import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { bearer, type ConsoleWorld, startConsole } from "./console-world.ts";
+
+const path = `/${AppService.typeName}/ListApps`;
+
+async function world(): Promise<ConsoleWorld> {
+  return startConsole({ routes: (router) => void router.service(AppService, { listApps: () => ({}) }) });
+}
+
+/** Sends the beginning of a long message, and tells the status of the answer if there is one before its end. */
+async function beginOver1(port: number, headers: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.on("error", () => undefined);
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/json\r\n${headers}`);
+  socket.write(`Content-Length: 1000000\r\n\r\n${" ".repeat(100_000)}`);
+  const [answer] = await once(socket, "data", { signal: AbortSignal.timeout(5_000) });
+  socket.destroy();
+  return String(answer).split("\r\n")[0] ?? "";
+}
+
+describe("of who has not shown good credentials", () => {
+  test("no long message is held, over HTTP/1.1", async () => {
+    await using at = await world();
+    assert.match(await beginOver1(at.port, ""), / 429 /);
+    assert.match(await beginOver1(at.port, "Authorization: Bearer flt_wrong\r\n"), / 429 /);
+    const known = await at.ask(path, {
+      method: "POST",
+      headers: { ...bearer, "content-type": "application/json" },
+      body: Buffer.from(`{}${" ".repeat(1_000_000)}`),
+    });
+    assert.equal(known.status, 200);
+  });
+
+  test("no long message is held, over HTTP/2", async () => {
+    await using at = await world();
+    const session = connectHttp2(`http://127.0.0.1:${at.port}`);
+    session.on("error", () => undefined);
+    const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+    call.on("error", () => undefined);
+    call.write(" ".repeat(60_000));
+    const [headers] = await once(call, "response", { signal: AbortSignal.timeout(5_000) });
+    assert.equal(headers[":status"], 429);
+    session.destroy();
+  });
+
+  test("no time-out beyond all timers prints a warning, over either protocol", async () => {
+    await using at = await world();
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const headers = { "content-type": "application/json", "connect-timeout-ms": "9999999999" };
+    const answer = await at.ask(path, { method: "POST", headers, body: Buffer.from("{}") });
+    assert.equal(answer.status, 401);
+    const session = connectHttp2(`http://127.0.0.1:${at.port}`);
+    const call = session.request({ ":method": "POST", ":path": path, "grpc-timeout": "99999999H", ...headers });
+    call.end("{}");
+    const [head] = await once(call, "response", { signal: AbortSignal.timeout(5_000) });
+    assert.equal(head[":status"], 401);
+    session.destroy();
+    process.off("warning", onWarning);
+    assert.deepEqual(warnings, []);
+  });
+});
