@@ -2,7 +2,6 @@
  * The composition: makes every room, hands each what it needs of the others, and ends them in the reverse order. It decides
  * nothing.
  */
-
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createAuditLog } from "./audit/audit-log.ts";
@@ -23,6 +22,7 @@ import { createAcceptor } from "./link/acceptor.ts";
 import { createKubeIdentityStore } from "./peering/kube-identity-store.ts";
 import { createKubeInviteStore } from "./peering/kube-invite-store.ts";
 import { createKubePeerStore } from "./peering/kube-peer-store.ts";
+import { toPeerName } from "./peering/peer-name.ts";
 import { createPeering, type Peering } from "./peering/peering.ts";
 import { createPods } from "./pods/pods.ts";
 import { permitApps } from "./policy/reach.ts";
@@ -87,7 +87,8 @@ async function compose(
     signal,
   );
   started.push(() => identity.close());
-  const name = config.name ?? nameFrom(kube.context) ?? `cluster-${identity.fingerprint.slice(0, 6)}`;
+  const ownName = kube.inCluster ? `cluster-${identity.fingerprint.slice(0, 6)}` : toPeerName(kube.context);
+  const name = config.name ?? ownName;
   const hello = { instance: randomBytes(16), version };
   const instance = Buffer.from(hello.instance).toString("hex");
   const audit = createAuditLog({ clock, log });
@@ -165,6 +166,7 @@ async function compose(
   });
   started.push(() => tunnel.close());
   started.push(roster.subscribe(() => tunnel.exit.review((fingerprint) => peering.callerOf(fingerprint))));
+  started.push(workloads.host.subscribe((fingerprint) => tunnel.exit.appsChanged(fingerprint)));
   const rpc = createRpcServer({
     routes(router) {
       peering.routes(router);
@@ -272,14 +274,4 @@ async function ensureNamespace(kube: KubeConnection, name: string, signal: Abort
 async function readKubernetesVersion(kube: KubeConnection, signal: AbortSignal): Promise<string> {
   const answer = await kube.requests.json({ method: "GET", path: "/version" }, signal);
   return isJsonObject(answer) && typeof answer.gitVersion === "string" ? answer.gitVersion : "unknown";
-}
-
-/** The context's name as a name that a peer can have; undefined when nothing of it is left. */
-function nameFrom(context: string): string | undefined {
-  const name = context
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 48);
-  return name === "" || name === "in-cluster" ? undefined : name;
 }

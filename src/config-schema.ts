@@ -23,7 +23,7 @@ export interface Setting<T> {
 export const schema = {
   name: optional(
     text({
-      doc: 'Name of this agent, suggested to peers and shown in the console. Without one, the kubeconfig\'s context, else "fairlead".',
+      doc: "Name of this agent, suggested to peers and shown in the console. Without one: the kubeconfig's context, in a pod cluster- and the first digits of its fingerprint.",
     }),
   ),
   log: {

@@ -53,7 +53,12 @@ export function createHttp2Api(options: Http2ApiOptions): Http2Api {
   });
   server.on("sessionError", (error: Error) => log.debug({ err: error }, "an HTTP/2 connection failed"));
   return {
-    accept: (socket) => void server.emit("connection", socket),
+    accept(socket) {
+      // A client of HTTP/1.1 may end its half and wait for the answer, so the socket was made for that. In HTTP/2 an end means
+      // that the client has gone, and nothing that it began is to be held any longer.
+      socket.allowHalfOpen = false;
+      server.emit("connection", socket);
+    },
     drain() {
       for (const session of sessions) session.close();
     },

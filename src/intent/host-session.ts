@@ -106,7 +106,7 @@ export function createHostSession(deps: {
     for (const held of store.list()) {
       if (entries.get(held.uid)?.known) continue;
       const { uid, namespace, name, generation, spec, orphanedSince = "" } = held;
-      bytes += spec.length;
+      bytes += Buffer.byteLength(spec);
       truncated = orphans.length === limits.page || bytes > limits.listBytes;
       if (truncated) break;
       orphans.push({ uid, namespace, name, generation, spec, since: orphanedSince });

@@ -73,8 +73,8 @@ export const intentLimits = {
   specBytes: 256 * 1024,
   /** Bytes of all specs that a host holds for one peer, of one kind: a cluster's store has a few GiB for everybody. */
   heldBytes: 64 * 1024 * 1024,
-  /** Characters of all specs in one list of orphans. */
-  listBytes: 4 * 1024 * 1024,
+  /** Bytes of all specs in one list of orphans, which is one message: half of the longest that a link carries. */
+  listBytes: 2 * 1024 * 1024,
   /** Violations in one refusal. */
   violations: 100,
 } as const;

@@ -64,7 +64,7 @@ export async function* receiveJoiner(
     const isKnown = !redeemed.first && deps.roster.byFingerprint(caller.fingerprint) !== undefined;
     if (record.confirm && claim.decision !== "accepted" && !isKnown) {
       const { id } = record;
-      log.info({ invite: id, fingerprint: caller.fingerprint, words: claim.words }, "a join waits for a person");
+      log.info({ inviteId: id, fingerprint: caller.fingerprint, words: claim.words }, "a join waits for a person");
       audit.record({ action: "peer.join", actor, target: id, verdict: "held", rule: "invite/confirm" });
       yield "waiting";
       await confirm(deps, record, signal);
@@ -72,7 +72,10 @@ export async function* receiveJoiner(
     const peer = await storeJoiner(deps, redeemed, caller, readLinkUrl(request.url), signal);
     deps.remember(peer.name, claim.words);
     await deps.invites.settle(record.id, peer.name, signal);
-    log.info({ peer: peer.name, fingerprint: peer.fingerprint, invite: record.id, words: claim.words }, "peer joined");
+    log.info(
+      { peer: peer.name, fingerprint: peer.fingerprint, inviteId: record.id, words: claim.words },
+      "peer joined",
+    );
     audit.record({ action: "peer.join", actor, target: peer.name, verdict: "allowed", rule: "invite/valid" });
     yield "joined";
   } catch (error) {

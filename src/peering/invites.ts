@@ -127,7 +127,7 @@ export function createInvites(deps: InvitesDeps): Invites {
       if (clock.now() < record.expiresAt + memoryMs) continue;
       seen.delete(record.id);
       await store.delete(record.id, signal).catch((error: unknown) => {
-        log.warn({ err: error, invite: record.id }, "old invite not deleted");
+        log.warn({ err: error, inviteId: record.id }, "old invite not deleted");
       });
     }
   }

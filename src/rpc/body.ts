@@ -18,7 +18,8 @@ export interface StreamBodyEvents {
 
 /**
  * The reading side of a stream as the async iterable that Connect reads bodies from. Bytes count as consumed, and give the sender
- * credit, when the iteration hands them out. Leaving the iteration before its end resets the stream.
+ * credit, when the iteration hands them out. Leaving the iteration before its end resets a stream that was opened here; on
+ * one that the other end opened, it throws away what still comes, since an answer may follow that says why.
  */
 export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Array> {
   /** Filled when the other end has ended its direction. */
@@ -31,6 +32,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   #rejectHead: (error: unknown) => void = () => undefined;
   #wake: (() => void) | undefined;
   #ended = false;
+  #left = false;
   #error: StreamError | undefined;
 
   constructor(stream: Stream, on: StreamBodyEvents = {}) {
@@ -53,7 +55,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
 
   data(): boolean {
     this.#stir();
-    return false;
+    return this.#left;
   }
 
   end(trailers: Headers): void {
@@ -79,6 +81,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
 
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     for (;;) {
+      if (this.#left) return { done: true, value: undefined };
       const piece = this.#stream.read();
       if (piece !== undefined) {
         this.#stream.consumed(piece.length);
@@ -97,15 +100,27 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
 
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
     this.#on.end?.();
-    if (!this.#ended) this.#stream.reset(Reason.CANCELLED, "The reader has left.");
+    this.#leave(Reason.CANCELLED);
     return { done: true, value: undefined };
   }
 
   /** Connect throws into an iteration that it gives up. */
   async throw(error: unknown): Promise<IteratorResult<Uint8Array, undefined>> {
     this.#on.end?.();
-    if (!this.#ended) this.#stream.reset(toReason(error), "The reader has left.", toConnectError(error));
+    this.#leave(toReason(error), toConnectError(error));
     throw error;
+  }
+
+  #leave(reason: Reason, cause?: Error): void {
+    if (this.#ended) return;
+    if (this.#stream.opened) {
+      this.#stream.reset(reason, "The reader has left.", cause);
+      return;
+    }
+    this.#left = true;
+    // It was not consumed, so the other end gets no credit to send more than it has.
+    while (this.#stream.read() !== undefined);
+    this.#stir();
   }
 
   #stir(): void {

@@ -3,7 +3,7 @@
  * Service, and bytes. Every open is judged on its own, and `review` judges again what is open.
  */
 import type { Duplex } from "node:stream";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
@@ -52,6 +52,8 @@ export interface Exit {
   open(caller: ExitCaller, dial: IncomingDial): void;
   /** Asks the rules again about everything that is open and resets what is no longer allowed. `stillKnown` gives the caller as it is now. */
   review(stillKnown: (fingerprint: string) => ExitCaller | undefined): void;
+  /** An app of that peer's may be gone: within a second, what is open to apps that are no more is reset. */
+  appsChanged(fingerprint: string): void;
   /** Connections being made and open. */
   readonly size: number;
   /** Resets everything that is open, and resolves when the sockets are closed. Later dials are refused. */
@@ -64,6 +66,9 @@ const refusalReason = {
   unsupported: Reason.UNSUPPORTED,
   malformed: Reason.NOT_FOUND,
 } as const;
+
+/** Milliseconds that news of apps is gathered for. */
+const settleMs = 500;
 
 interface Refusal {
   readonly reason: Reason;
@@ -82,6 +87,9 @@ export function createExit(deps: ExitDeps): Exit {
   const maxPerPeer = deps.maxPerPeer ?? 2_048;
   /** By fingerprint. */
   const perPeer = new Map<string, number>();
+  /** Peers of whose apps there was news since the last look. */
+  const changed = new Set<string>();
+  let look: Timer | undefined;
   let closed = false;
 
   function open(caller: ExitCaller, dial: IncomingDial): void {
@@ -129,6 +137,24 @@ export function createExit(deps: ExitDeps): Exit {
     const left = (perPeer.get(fingerprint) ?? 0) - 1;
     if (left > 0) perPeer.set(fingerprint, left);
     else perPeer.delete(fingerprint);
+  }
+
+  /** Not at each piece of news, of which a rollout brings many. */
+  function reviewApps(): void {
+    look = undefined;
+    const alive = new Map<string, boolean>();
+    for (const { caller, target, ended } of passages.keys()) {
+      const { fingerprint, peer } = caller;
+      if (!changed.has(fingerprint)) continue;
+      const shown = formatTarget(target);
+      const key = JSON.stringify([fingerprint, target.namespace, target.name, target.uid]);
+      const isAlive = alive.get(key) ?? deps.findApp(fingerprint, target) !== undefined;
+      alive.set(key, isAlive);
+      if (isAlive) continue;
+      log.info({ peer, target: shown }, "dial ended, for its app is gone");
+      ended.abort(new StreamError(Reason.NOT_FOUND, `The app ${shown} runs here no more.`));
+    }
+    changed.clear();
   }
 
   function permit(caller: ExitCaller, target: AppTarget): Permission {
@@ -182,8 +208,14 @@ export function createExit(deps: ExitDeps): Exit {
         ended.abort(new StreamError(Reason.REVOKED, `${permission.message} (rule: ${permission.rule})`));
       }
     },
+    appsChanged(fingerprint) {
+      if (closed || !perPeer.has(fingerprint)) return;
+      changed.add(fingerprint);
+      look ??= clock.after(settleMs, reviewApps);
+    },
     async close() {
       closed = true;
+      look?.cancel();
       for (const { ended } of passages.keys()) {
         ended.abort(new StreamError(Reason.SHUTDOWN, "The agent is stopping."));
       }

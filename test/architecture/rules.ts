@@ -36,7 +36,7 @@ const narrow: Readonly<Record<string, { sees: readonly string[]; why: string }>>
     why: "the CLI stands on the published client, so that others can do what it does",
   },
   sandbox: {
-    sees: ["base", "gen", "telemetry"],
+    sees: ["base"],
     why: "the agent and the sandbox meet in the Kubernetes API and nowhere else",
   },
   gen: { sees: [], why: "generated code knows only the runtime of protobuf" },

@@ -41,6 +41,7 @@ describe("host names of apps", () => {
     const shared = app("shop", "web", [{ name: "http", number: 81 }]);
     // Two ports of one readable name: both get their hashed one, which everybody can compute.
     const label = indexHostNames([victim, { ...shared, uid: "other" }]).labelOf(only(victim));
+    assert.match(label, /-[0-9a-f]{16}$/, "64 bits, for which nobody finds a second name");
     const hash = label.slice(label.lastIndexOf("-") + 1);
     const thief = app("shop-http", "web", [{ name: hash, number: 7 }]);
     const names = indexHostNames([victim, rival, thief]);

@@ -18,7 +18,7 @@ async function beginOver1(port: number, headers: string): Promise<string> {
   socket.on("error", () => undefined);
   socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/json\r\n${headers}`);
   socket.write(`Content-Length: 1000000\r\n\r\n${" ".repeat(100_000)}`);
-  const [answer] = await once(socket, "data", { signal: AbortSignal.timeout(5_000) });
+  const [answer] = await once(socket, "data", { signal: AbortSignal.timeout(20_000) });
   socket.destroy();
   return String(answer).split("\r\n")[0] ?? "";
 }
@@ -43,9 +43,23 @@ describe("of who has not shown good credentials", () => {
     const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
     call.on("error", () => undefined);
     call.write(" ".repeat(60_000));
-    const [headers] = await once(call, "response", { signal: AbortSignal.timeout(5_000) });
+    const [headers] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
     assert.equal(headers[":status"], 429);
     session.destroy();
+  });
+
+  test("nothing is held over HTTP/2 when the client has gone", async () => {
+    await using at = await world();
+    const socket = connect(at.port, "127.0.0.1");
+    const session = connectHttp2(`http://127.0.0.1:${at.port}`, { createConnection: () => socket });
+    session.on("error", () => undefined);
+    const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+    call.on("error", () => undefined);
+    call.write(" ".repeat(60_000));
+    await once(call, "response", { signal: AbortSignal.timeout(20_000) });
+    const closed = once(session, "close", { signal: AbortSignal.timeout(20_000) });
+    socket.end();
+    await closed;
   });
 
   test("no time-out beyond all timers prints a warning, over either protocol", async () => {
@@ -59,7 +73,7 @@ describe("of who has not shown good credentials", () => {
     const session = connectHttp2(`http://127.0.0.1:${at.port}`);
     const call = session.request({ ":method": "POST", ":path": path, "grpc-timeout": "99999999H", ...headers });
     call.end("{}");
-    const [head] = await once(call, "response", { signal: AbortSignal.timeout(5_000) });
+    const [head] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
     assert.equal(head[":status"], 401);
     session.destroy();
     process.off("warning", onWarning);

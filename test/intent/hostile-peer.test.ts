@@ -1,9 +1,12 @@
 /** What a peer may say to hurt: whatever it is ends its conversation, and nothing else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { toBinary } from "@bufbuild/protobuf";
 import { silentLog } from "../../src/base/log.ts";
+import { type SyncResponse, SyncResponseSchema } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { createHostSession } from "../../src/intent/host-session.ts";
 import { request, requestFault, response, responseFault } from "../../src/intent/messages.ts";
+import { maxMessageBytes } from "../../src/rpc/message.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { FakeStore } from "./fake-store.ts";
 
@@ -72,6 +75,28 @@ test("specs are held up to a sum of bytes, and what would go beyond is refused w
   assert.deepEqual(await wish("b", 2, 39), ["b 2"]);
   assert.deepEqual(await wish("a", 3, 62), ["a 3 TooMany"]);
   assert.deepEqual(await wish("a", 4, 50), ["a 4"]);
+  await host.close();
+  await ended;
+});
+
+test("a list of orphans fits into one message, however long their specs are", async () => {
+  const store = new FakeStore();
+  const spec = JSON.stringify({ image: "€".repeat(80_000) });
+  for (let i = 0; i < 40; i += 1) {
+    const orphan = { uid: `u${i}`, generation: 1, namespace: "shop", name: `a${i}`, spec, hash: "h", status: "{}" };
+    store.set({ ...orphan, orphanedSince: "2026-01-01T00:00:00Z" });
+  }
+  const clock = createFakeClock();
+  const host = createHostSession({ store, clock, log: silentLog });
+  let list: SyncResponse | undefined;
+  const ended = (async () => {
+    for await (const answer of host.responses()) if (answer.message.case === "orphans") list = answer;
+  })();
+  host.receive(request({ case: "digest", value: { entries: [], complete: true } }));
+  for (let turn = 0; turn < 20 && list === undefined; turn += 1) await clock.advance(1);
+  assert.ok(list?.message.case === "orphans" && list.message.value.truncated);
+  assert.ok(list.message.value.orphans.length > 1);
+  assert.ok(toBinary(SyncResponseSchema, list).length < maxMessageBytes);
   await host.close();
   await ended;
 });

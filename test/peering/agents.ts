@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { type Log, silentLog } from "../../src/base/log.ts";
 import { IntentService, SyncResponseSchema, WelcomeSchema } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { type Identity, loadIdentity } from "../../src/identity/identity.ts";
 import type { IdentityStore } from "../../src/identity/store.ts";
@@ -89,6 +89,7 @@ export interface AgentOptions<D extends Disk = MemoryDisk> {
   reachable?: boolean;
   disk?: D;
   clock?: Clock;
+  log?: Log;
   random?: () => number;
   /** What others dial instead of its own port. */
   url?: (port: number) => Promise<string>;
@@ -125,7 +126,7 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
     identity,
     hello,
     clock,
-    log: silentLog,
+    log: o.log ?? silentLog,
     audit: { record: (entry) => audited.push(entry) },
     peers: disk.peers,
     invites: disk.invites,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
+import { createLog } from "../../src/telemetry/log.ts";
 import { patience, startAgent, startPair, until } from "./agents.ts";
 
 test("joining by an invite makes each the other's peer, under names of their own, with equal words", async (t) => {
@@ -102,6 +103,19 @@ test("a person at the inviter is asked when the invite says so, sees the same wo
   assert.equal(last?.step === "joined" ? last.words : "", pending.claim?.words);
   assert.deepEqual(await a.peering.invites.list(patience()), []);
   await assert.rejects(a.peering.invites.decide(pending.id, "declined", patience()), { code: "not-found" });
+});
+
+test("the log says by which invite an agent joined", async (t) => {
+  const lines: string[] = [];
+  const log = createLog({ level: "info", write: (line) => lines.push(line) });
+  const a = await startAgent(t, { name: "aachen", log });
+  const b = await startAgent(t, { name: "berlin" });
+  const line = await a.invite();
+  const [invite] = await a.peering.invites.list(patience());
+  await b.join(line);
+  const joined = lines.map((line) => JSON.parse(line)).find(({ msg }) => msg === "peer joined");
+  assert.ok(invite);
+  assert.equal(joined.inviteId, invite.id);
 });
 
 test("two peers that suggest one name get different ones", async (t) => {

@@ -3,7 +3,9 @@ import { suite, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createContextValues } from "@connectrpc/connect";
+import { StreamBody } from "../../src/rpc/body.ts";
 import { callerKey } from "../../src/rpc/caller.ts";
+import { maxMessageBytes } from "../../src/rpc/message.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -273,6 +275,27 @@ suite("calls over a link", () => {
     await pair.close();
   });
 
+  test("a refusal before the request's end reaches the caller with its own code, and what still comes takes no room", async () => {
+    const pair = await openRpcPair();
+    for (const method of ["Say", "Collect"]) {
+      const headers = new Headers({ "content-type": "application/grpc+proto" });
+      const stream = pair.low.open({ rpc: { path: `/${EchoService.typeName}/${method}`, headers } });
+      const answer = new StreamBody(stream);
+      const tooLong = Buffer.alloc(200_000);
+      tooLong.writeUInt32BE(maxMessageBytes + 1, 1); // Of gRPC's prefix: a flag and the message's length.
+      stream.write([tooLong], () => undefined);
+      await answer.headArrived;
+      await list(answer);
+      assert.equal(answer.trailers.get("grpc-status"), String(Code.ResourceExhausted), method);
+      stream.end();
+    }
+    await until(
+      () => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0,
+      "the streams are over",
+    );
+    await pair.close();
+  });
+
   test("a request that fails in the making fails the call, and stops the handler", async () => {
     const pair = await openRpcPair();
     const broken = (async function* () {
@@ -306,7 +329,7 @@ suite("calls over a link", () => {
 
   test("a message beyond the limit is refused, and the link works on", async () => {
     const pair = await openRpcPair();
-    const long = "x".repeat(17 * 1024 * 1024);
+    const long = "x".repeat(4 * 1024 * 1024);
     await assert.rejects(pair.client.say({ text: long }), fails(Code.ResourceExhausted));
     assert.equal((await pair.client.say({ text: "short" })).text, "short");
     await pair.close();

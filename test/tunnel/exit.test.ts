@@ -183,6 +183,34 @@ describe("a dial of an app's port", () => {
     server.close();
   });
 
+  test("ends when its app is gone, and no other's", async () => {
+    const server = createServer((socket) => socket.on("error", () => undefined).write("hello"));
+    const port = await listen(server);
+    await using agents = await startTwoAgents();
+    const web = agents.offer("web", port);
+    agents.offer("other", port);
+    const [gone, stays] = await Promise.all(
+      ["web", "other"].map(async (name) => {
+        const stream = await agents.origin.dial({ peer, target: { namespace: "shop", name } });
+        await once(stream, "data");
+        return stream;
+      }),
+    );
+    assert.ok(gone && stays);
+    const { fingerprint } = agents.caller;
+    const broken = once(gone, "error");
+    agents.hosted.get(fingerprint)?.delete("shop/web");
+    agents.host.exit.appsChanged("0b".repeat(32));
+    agents.host.exit.appsChanged(fingerprint);
+    const [error] = await broken;
+    assert.equal(error.reason, Reason.NOT_FOUND);
+    await until("only the other is left", () => agents.host.exit.size === 1);
+    agents.hosted.get(fingerprint)?.set("shop/web", web);
+    assert.equal(stays.destroyed, false);
+    stays.destroy();
+    server.close();
+  });
+
   test("ends within a moment when the right to it is withdrawn, with the rule", async () => {
     const server = createServer((socket) => socket.on("error", () => undefined).write("hello"));
     const port = await listen(server);

@@ -7,15 +7,7 @@ import { Reason, reasonName, SessionError } from "../../src/wire/reason.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { hello, never, service, until } from "./pair.ts";
-import {
-  dataFrame,
-  dialKubernetes,
-  type FrameInit,
-  openFrame,
-  openRaw,
-  RawPeer,
-  rawHello,
-} from "./raw-peer.ts";
+import { dataFrame, dialKubernetes, type FrameInit, openFrame, openRaw, RawPeer, rawHello } from "./raw-peer.ts";
 
 /** The session ends by this end's decision, for that reason, and the peer is told. */
 async function endsWith(session: Session, peer: RawPeer, reason: Reason): Promise<void> {

@@ -14,7 +14,8 @@ export interface HostNames {
 
 /** A DNS label has 63 characters at most. */
 const longestLabel = 63;
-const hashLength = 10;
+/** Of 4 bits each: so many that nobody finds a second name with another app's hash. */
+const hashLength = 16;
 
 /**
  * A label that two ports would share belongs to neither: both are shown under a name with a hash, so that nobody gets
