@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { errorText } from "../base/error-text.ts";
 import { LinkError } from "./error.ts";
+import { describeOuterTlsFailure } from "./outer-failure.ts";
 import { bareHost } from "./proxy.ts";
 
 /** How the outer TLS of `wss` is checked, and that of an `https` proxy. */
@@ -51,11 +52,7 @@ async function openTls(below: Socket, host: string, tls: OuterTls, signal: Abort
     ALPNProtocols: ["http/1.1"],
   });
   return established(socket, "secureConnect", signal, (cause) => {
-    return new LinkError(
-      "outer-tls",
-      `The outer TLS with ${host} failed: ${errorText(cause)}. Trust its root by a custom root CA, or allow an unverified outer certificate explicitly: the TLS inside still proves who the peer is.`,
-      cause,
-    );
+    return new LinkError("outer-tls", describeOuterTlsFailure(host, cause), cause);
   });
 }
 

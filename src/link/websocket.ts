@@ -83,7 +83,7 @@ function notOpened(url: URL, cause: Error): LinkError {
 function refusedUpgrade(url: URL, status: number): LinkError {
   const hint =
     status === 404
-      ? "Is the path right, and does it lead to an agent's peer port (8001)?"
+      ? "Is the path right, does it lead to an agent's peer port (8001), and does what stands in front of it pass the headers Upgrade and Connection on?"
       : status >= 500
         ? "The ingress in front of the agent answers, the agent does not: is it running?"
         : status >= 300 && status < 400

@@ -40,7 +40,7 @@ export async function mustRun(command: string, args: readonly string[], options:
 }
 
 /** Gathers what a child prints from now on. */
-function collect(child: ChildProcess): () => { stdout: string; stderr: string } {
+export function collect(child: ChildProcess): () => { stdout: string; stderr: string } {
   let stdout = "";
   let stderr = "";
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
