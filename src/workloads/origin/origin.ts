@@ -171,7 +171,10 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       // Someone took the finalizer away: the peer hears that nobody here knows the app any more.
       if (before) tellPeer(before);
     }),
-    roster.subscribe(({ name }) => wake(name)),
+    roster.subscribe(({ name, after }) => {
+      if (!after) book.forgetPeer(name);
+      wake(name);
+    }),
     deps.links.subscribe((peer) => wake(peer)),
   ];
 
