@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { aborted } from "./base/abort.ts";
 import { systemClock } from "./base/clock.ts";
 import { errorText } from "./base/error-text.ts";
 import { adminTokenSecret, type Cluster, connectToAgent } from "./cli/connection.ts";
@@ -99,10 +100,7 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
     }
   };
   process.on("SIGHUP", onReload);
-  await new Promise<void>((resolve) => {
-    if (interrupted.signal.aborted) resolve();
-    else interrupted.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await aborted(interrupted.signal);
   log.info({}, "agent is stopping");
   await agent.close();
   process.removeListener("SIGHUP", onReload);

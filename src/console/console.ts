@@ -86,8 +86,7 @@ function appDeps({ kube, workloads }: ConsoleDeps, open: ConsoleServer["open"]):
       const message = [problem.detail, problem.hint].filter(Boolean).join(" ");
       throw new ConnectError(message, problem.status === 404 ? Code.NotFound : Code.FailedPrecondition);
     },
-    listOrphans: () => workloads.host.orphans(),
-    deleteOrphan: (ref, signal) => workloads.host.deleteOrphan(ref, signal),
+    here: workloads.host,
     atPeers: workloads.origin,
   };
 }
