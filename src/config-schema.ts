@@ -68,11 +68,11 @@ export const schema = {
       }),
     ),
     httpProxy: {
-      ...optional(url(["http:", "https:"], { doc: "Proxy for links to ws:// URLs, asked by CONNECT." })),
+      ...optional(proxy({ doc: "Proxy for links to ws:// URLs, asked by CONNECT." })),
       sharedEnv: ["HTTP_PROXY", "http_proxy"],
     },
     httpsProxy: {
-      ...optional(url(["http:", "https:"], { doc: "Proxy for links to wss:// URLs, asked by CONNECT." })),
+      ...optional(proxy({ doc: "Proxy for links to wss:// URLs, asked by CONNECT." })),
       sharedEnv: ["HTTPS_PROXY", "https_proxy"],
     },
     noProxy: {
@@ -189,6 +189,12 @@ function url(protocols: readonly string[], o: { doc: string }): Setting<string> 
     return parsed.href;
   };
   return { form: "URL", fallback: "", doc: o.doc, parse, show: hidePassword };
+}
+
+/** A URL, or `host:port` alone, as curl and Go take it: the variables are shared with other programs. */
+function proxy(o: { doc: string }): Setting<string> {
+  const whole = url(["http:", "https:"], o);
+  return { ...whole, parse: (given) => whole.parse(given.includes("://") ? given : `http://${given.trim()}`) };
 }
 
 function hidePassword(value: string): string {

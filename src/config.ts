@@ -3,6 +3,7 @@
  * stronger. Every value remembers where it came from, and a name that nobody knows is refused, never ignored.
  */
 import { type Document, parseDocuments } from "./base/document.ts";
+import { errorText } from "./base/error-text.ts";
 import { findNearest } from "./base/nearest.ts";
 import { type Setting, schema } from "./config-schema.ts";
 
@@ -62,7 +63,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
       values.set(name, settings.get(name)?.parse(text));
       origins.set(name, origin);
     } catch (error) {
-      problems.push(`${name}: ${error instanceof Error ? error.message : String(error)} (${origin})`);
+      problems.push(`${name}: ${errorText(error)} (${origin})`);
     }
   };
   const refuse = (given: string, origin: string, known: Iterable<string>): void => {
@@ -154,7 +155,7 @@ function readFile(file: { path: string; text: string }): Document[] {
   try {
     return parseDocuments(file.text, file.path);
   } catch (error) {
-    throw new ConfigError([error instanceof Error ? error.message : String(error)], { cause: error });
+    throw new ConfigError([errorText(error)], { cause: error });
   }
 }
 

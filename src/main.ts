@@ -1,9 +1,10 @@
 /** The process: what it was asked to do, its signals, its streams and its exit code. Everything else is below. */
-
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { aborted } from "./base/abort.ts";
 import { systemClock } from "./base/clock.ts";
+import { errorText } from "./base/error-text.ts";
 import { adminTokenSecret, type Cluster, connectToAgent } from "./cli/connection.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
 import { CliError, exitCode } from "./cli/errors.ts";
@@ -46,7 +47,7 @@ const terminal: Terminal = {
     try {
       return await readFile(path, "utf8");
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = errorText(cause);
       throw new CliError(`${path} cannot be read: ${why}`, { code: exitCode.usage, cause });
     }
   },
@@ -99,10 +100,7 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
     }
   };
   process.on("SIGHUP", onReload);
-  await new Promise<void>((resolve) => {
-    if (interrupted.signal.aborted) resolve();
-    else interrupted.signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await aborted(interrupted.signal);
   log.info({}, "agent is stopping");
   await agent.close();
   process.removeListener("SIGHUP", onReload);

@@ -15,7 +15,7 @@ async function startTown(t: TestContext, name: string, settings: Settings): Prom
   const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const options = { name, directory, firstPort: 0, version: "0.0.1", log: silentLog, processes: false, settings };
-  const town = await buildTown(options, AbortSignal.timeout(30_000));
+  const town = await buildTown(options, AbortSignal.timeout(60_000));
   t.after(() => town.close());
   return town;
 }

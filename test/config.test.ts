@@ -42,6 +42,21 @@ test("a flag is stronger than a variable, a variable than the file, the file tha
   assert.equal(sources.get("link.host"), "default");
 });
 
+test("a proxy is given as other programs take it: a URL of http or https, or a host and its port alone", () => {
+  const parsed = (given: string) => loadConfig({ ...nothing, env: { HTTPS_PROXY: given } }).config.link.httpsProxy;
+  assert.equal(parsed("proxy.test:3128"), "http://proxy.test:3128/");
+  assert.equal(parsed("me:hunter2@proxy.test"), "http://me:hunter2@proxy.test/");
+  assert.equal(parsed("https://proxy.test:3129"), "https://proxy.test:3129/");
+  assert.equal(parsed(""), undefined);
+  for (const given of ["socks5://proxy.test:1080", "http://", "proxy test"]) {
+    assert.throws(
+      () => parsed(given),
+      /must be a URL that starts with http:\/\/ or https:\/\/ \(environment HTTPS_PROXY\)/,
+      given,
+    );
+  }
+});
+
 test("an unknown name is refused wherever it stands, with the nearest one that exists", () => {
   assert.throws(
     () => loadConfig({ ...nothing, flags: { "link.prot": "1" } }),

@@ -1,5 +1,4 @@
 /** Who asked what, and what became of it: one line of JSON each in the log, and the latest in memory. */
-
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type AuditEntry, type AuditRecord, type AuditVerdict, boundEntry, formatRecord } from "./entry.ts";

@@ -1,5 +1,4 @@
 /** Node's HTTP client over connections that we make ourselves: dialled streams, port-forwards. */
-
 import { Agent, type AgentOptions, type ClientRequest, type ClientRequestArgs } from "node:http";
 import { Duplex } from "node:stream";
 

@@ -1,5 +1,6 @@
 /** YAML text as documents, with the place of each mistake. JSON is YAML too. */
 import { LineCounter, parseAllDocuments, type Document as YamlDocument } from "yaml";
+import { errorText } from "./error-text.ts";
 
 export interface Document {
   /** Plain values as JSON has them: objects, arrays, strings, numbers, booleans, null. */
@@ -45,7 +46,7 @@ function toPlain(document: YamlDocument, name: string, start: { line: number; co
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw mistakeAt(name, error instanceof Error ? error.message : String(error), start, error);
+    throw mistakeAt(name, errorText(error), start, error);
   }
 }
 

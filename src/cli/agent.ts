@@ -1,5 +1,4 @@
 /** `fairlead agent` and `fairlead demo`: the commands that do not call an agent but are one. */
-
 import type { Command } from "commander";
 import type { CliContext } from "./context.ts";
 import { CliError } from "./errors.ts";

@@ -1,5 +1,4 @@
 /** `fairlead app delete`: asks for it, and waits until the peer has deleted what ran when asked. */
-
 import type { Command } from "commander";
 import type { FairleadClient } from "../client/index.ts";
 import { namespaceOption, timeoutOption, withAgent } from "./command.ts";

@@ -1,5 +1,4 @@
 /** `fairlead app deploy`: from options or from a file, and wait until it runs when asked. */
-
 import type { Command } from "commander";
 import type { FairleadClient } from "../client/index.ts";
 import { type App, DeployAppResponse_Outcome as Outcome } from "../gen/fairlead/console/v1/app_service_pb.ts";

@@ -1,5 +1,4 @@
 /** One app in words, for a person at a terminal: why it is as it is, its pods and its conditions. Pure. */
-
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { AppPod } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Condition } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";

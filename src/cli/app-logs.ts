@@ -1,5 +1,4 @@
 /** `fairlead app logs`: what an app's pods write, wherever they run. */
-
 import type { Command } from "commander";
 import { namespaceOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";

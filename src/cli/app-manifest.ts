@@ -1,10 +1,10 @@
 /** RemoteApps as a person writes them: YAML documents, or options of the command line. Pure. */
-
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Document, DocumentError, parseDocuments } from "../base/document.ts";
+import { errorText } from "../base/error-text.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { findMistakes, type Path, pathText } from "./spec-mistakes.ts";
+import { findMistakes, isMap, type Path, pathText } from "./spec-mistakes.ts";
 
 /** What `app deploy` sends. */
 export interface AppManifest {
@@ -79,7 +79,7 @@ function documents(text: string, from: string): Source[] {
         const at = `${from}, ${document.locate([...base, ...path])}`;
         return path.length === 0 ? at : `${at}: ${pathText(path)}`;
       };
-    if (!isObject(value) || value.kind !== "List" || !Array.isArray(value.items)) return [{ value, where: where([]) }];
+    if (!isMap(value) || value.kind !== "List" || !Array.isArray(value.items)) return [{ value, where: where([]) }];
     return value.items.map((item, index) => ({ value: item, where: where(["items", index]) }));
   });
 }
@@ -94,7 +94,7 @@ function parse(text: string, from: string): Document[] {
 }
 
 function readManifest({ value, where }: Source, defaultNamespace: string): AppManifest {
-  if (!isObject(value)) throw usage(`${where([])}: this is no RemoteApp`, "kubectl explain remoteapp");
+  if (!isMap(value)) throw usage(`${where([])}: this is no RemoteApp`, "kubectl explain remoteapp");
   const { apiVersion, kind, metadata = {}, spec = {} } = value;
   if (apiVersion !== "fairlead.dev/v1alpha1" || kind !== "RemoteApp") {
     const is = [apiVersion, kind].filter((part) => typeof part === "string").join(" ") || "of no kind";
@@ -106,7 +106,7 @@ function readManifest({ value, where }: Source, defaultNamespace: string): AppMa
   // `status` and what the API server adds to the metadata may stand there, so that what `get -o yaml` prints can be used.
   const unknown = Object.keys(value).find((key) => !["apiVersion", "kind", "metadata", "spec", "status"].includes(key));
   if (unknown) throw usage(`${where([unknown])}: there is no such field`);
-  if (!isObject(metadata)) throw usage(`${where(["metadata"])}: must be a map`);
+  if (!isMap(metadata)) throw usage(`${where(["metadata"])}: must be a map`);
   const name = readString(metadata, "name", where);
   if (!name) throw usage(`${where(["metadata", "name"])}: an app needs a name`);
   return {
@@ -124,7 +124,7 @@ function readSpec(spec: JsonValue, where: Where): RemoteAppSpec {
   try {
     return fromJson(RemoteAppSpecSchema, spec);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new CliError(`${where(["spec"])}: ${reason}`, { code: exitCode.usage, hint, cause: error });
   }
 }
@@ -137,7 +137,7 @@ function readString(metadata: JsonObject, field: string, where: Where): string {
 
 function readStrings(metadata: JsonObject, field: string, where: Where): Record<string, string> {
   const value = metadata[field] ?? {};
-  if (!isObject(value)) throw usage(`${where(["metadata", field])}: must be a map`);
+  if (!isMap(value)) throw usage(`${where(["metadata", field])}: must be a map`);
   const strings: Record<string, string> = {};
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== "string") throw usage(`${where(["metadata", field, key])}: must be a text; put it in quotes`);
@@ -167,10 +167,6 @@ function readQuantities(words: readonly string[] | undefined): JsonObject {
     quantities[word.slice(0, at)] = word.slice(at + 1);
   }
   return quantities;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function usage(message: string, hint?: string): CliError {

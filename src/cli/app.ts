@@ -1,5 +1,4 @@
 /** `fairlead app`: apps of this cluster that run at peers. */
-
 import type { Command } from "commander";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";

@@ -1,5 +1,4 @@
 /** What every command that talks to an agent does alike: find it, call it, close it. */
-
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { CliContext, Connection } from "./context.ts";
 import { type Format, formats, parseFormat } from "./output.ts";

@@ -1,5 +1,4 @@
 /** `fairlead config`: what is set, and where it was set. */
-
 import type { Command } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";

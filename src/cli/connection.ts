@@ -1,9 +1,9 @@
 /** How a command finds its agent: by address, or through the kubeconfig as kubectl would. */
-
 import { Agent } from "node:http";
 import type { Duplex } from "node:stream";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { DialingAgent } from "../base/dialing-agent.ts";
+import { errorText } from "../base/error-text.ts";
 import { createFairleadClient } from "../client/index.ts";
 import type { Connection, ConnectionOptions } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -81,7 +81,7 @@ async function openCluster(
     });
   } catch (error) {
     if (optional && options.kubeconfig === undefined && options.context === undefined) return undefined;
-    throw new CliError(`the agent cannot be found: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new CliError(`the agent cannot be found: ${errorText(error)}`, {
       code: exitCode.unavailable,
       hint: "--kubeconfig FILE, or --server URL with FAIRLEAD_TOKEN",
       cause: error,
@@ -101,7 +101,7 @@ async function readToken(cluster: Cluster | undefined, agentNamespace: string, s
     token = await requireCluster(cluster).readToken(agentNamespace, signal);
   } catch (error) {
     if (error instanceof CliError || signal.aborted) throw error;
-    throw new CliError(`${where} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new CliError(`${where} cannot be read: ${errorText(error)}`, {
       code: exitCode.unavailable,
       hint: "give a token as FAIRLEAD_TOKEN, or a kubeconfig that may read it",
       cause: error,

@@ -1,5 +1,4 @@
 /** What a command gets from the process that runs it: nothing in the CLI touches `process` itself. */
-
 import type { FairleadClient } from "../client/index.ts";
 
 /** Where a command reads and writes. */

@@ -1,6 +1,6 @@
 /** How a command fails: one error type, one translation, and the exit codes that scripts rely on. */
-
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorText } from "../base/error-text.ts";
 import { explainViolations } from "./violations.ts";
 
 /** The exit codes of `fairlead`; documented in docs/cli.md. */
@@ -45,7 +45,7 @@ export function toCliError(error: unknown, interrupted: boolean): CliError {
   // What a connection's maker threw comes back wrapped by those who asked for the connection.
   for (let at: unknown = error; at instanceof Error; at = at.cause) if (at instanceof CliError) return at;
   if (error instanceof ConnectError) return fromConnect(error);
-  return new CliError(error instanceof Error ? error.message : String(error), { cause: error });
+  return new CliError(errorText(error), { cause: error });
 }
 
 const byCode: Readonly<Partial<Record<Code, { code: ExitCode; hint?: string }>>> = {

@@ -1,5 +1,4 @@
 /** `fairlead invite`: one line that another agent can use once to pair with this one. */
-
 import type { Command } from "commander";
 import { collectList, collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";

@@ -1,5 +1,4 @@
 /** `fairlead join`: use an invite from another agent. */
-
 import type { Command } from "commander";
 import { JoinResponse_State } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { collectList, collectPairs, withAgent } from "./command.ts";

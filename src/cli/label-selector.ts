@@ -1,5 +1,4 @@
 /** Label selectors in Kubernetes' syntax, for what is selected here and not by the agent. Pure. */
-
 import { CliError, exitCode } from "./errors.ts";
 
 type Labels = Readonly<Record<string, string>>;

@@ -1,5 +1,4 @@
 /** `fairlead orphan`: what runs, here or at a peer, and its origin no longer knows. Nothing deletes it by itself. */
-
 import type { Command } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";

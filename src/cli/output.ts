@@ -1,5 +1,4 @@
 /** The ways a command shows what it has: `-o table|wide|json|yaml|name`. */
-
 import type { JsonValue } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 import type { Terminal } from "./context.ts";

@@ -1,5 +1,4 @@
 /** One peer in words, for a person at a terminal. Pure. */
-
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { conditionTable, factLines, indented } from "./app-detail.ts";
 import { sinceOf } from "./table.ts";

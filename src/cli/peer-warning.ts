@@ -1,5 +1,4 @@
 /** Tells who deploys to a peer that cannot be reached that nothing will happen yet. */
-
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { FairleadClient } from "../client/index.ts";
 import type { AppManifest } from "./app-manifest.ts";

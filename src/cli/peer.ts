@@ -1,5 +1,4 @@
 /** `fairlead peer`: the agents that this one is paired with. */
-
 import { Argument, type Command } from "commander";
 import { collectList, collectPairs, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";

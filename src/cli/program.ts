@@ -1,5 +1,4 @@
 /** The `fairlead` command: its nouns and verbs, and one place where failures become words and exit codes. */
-
 import { Command, CommanderError, Option } from "commander";
 import { addAgentCommands } from "./agent.ts";
 import { addAppCommands } from "./app.ts";

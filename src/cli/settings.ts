@@ -1,5 +1,4 @@
 /** The agent's settings as flags: `link.httpProxy` is `--link-http-proxy`. The settings themselves are in config. */
-
 import type { Command } from "commander";
 import { ConfigError, describeConfig, loadConfig } from "../config.ts";
 import { CliError, exitCode } from "./errors.ts";

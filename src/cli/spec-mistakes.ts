@@ -1,6 +1,5 @@
 /** What is wrong with the shape of a spec, with the path of each mistake: unknown fields and wrong types. Pure. */
-
-import { type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type JsonObject, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { findNearest } from "../base/nearest.ts";
 
 export type Path = readonly (string | number)[];
@@ -61,6 +60,7 @@ function expected(what: string, value: JsonValue, path: Path): Mistake {
   return { path, says: `must be ${what} (it is ${text.length > 40 ? `${text.slice(0, 40)}…` : text})` };
 }
 
-function isMap(value: JsonValue): value is { [key: string]: JsonValue } {
+/** What JSON calls an object. */
+export function isMap(value: JsonValue): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,4 @@
 /** `fairlead status` and `fairlead version`: is all well, and what runs. */
-
 import type { Command } from "commander";
 import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";

@@ -1,5 +1,4 @@
 /** Tables in kubectl's manner: upper-case heads, columns as wide as they must be, three spaces between. Pure. */
-
 import { stripVTControlCharacters, styleText } from "node:util";
 
 /** One column of a table of `T`. */

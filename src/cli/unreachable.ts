@@ -1,5 +1,4 @@
 /** Connections that fail before or below the agent's API, in words that name the address. Pure. */
-
 import { ConnectError } from "@connectrpc/connect";
 import { CliError, exitCode } from "./errors.ts";
 

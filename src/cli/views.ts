@@ -1,5 +1,4 @@
 /** How peers, apps, invites and orphans look on a terminal. Pure. */
-
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import type { App, Orphan, OrphanAtPeer } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectMeta } from "../gen/fairlead/console/v1/object_pb.ts";

@@ -1,5 +1,4 @@
 /** What validation at the agent found wrong with a request, in the words of manifests. Pure. */
-
 import { type Violation, ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { ConnectError } from "@connectrpc/connect";
 

@@ -1,5 +1,4 @@
 /** What `--watch` prints: what is there now, then each change, until Ctrl-C. */
-
 import type { FairleadClient } from "../client/index.ts";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";

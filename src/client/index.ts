@@ -13,7 +13,6 @@
  * for (const peer of (await fairlead.peers.listPeers({})).peers) console.log(peer.metadata?.name);
  * ```
  */
-
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { AgentService } from "../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";

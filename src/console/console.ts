@@ -1,5 +1,4 @@
 /** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
-
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";
@@ -87,8 +86,7 @@ function appDeps({ kube, workloads }: ConsoleDeps, open: ConsoleServer["open"]):
       const message = [problem.detail, problem.hint].filter(Boolean).join(" ");
       throw new ConnectError(message, problem.status === 404 ? Code.NotFound : Code.FailedPrecondition);
     },
-    listOrphans: () => workloads.host.orphans(),
-    deleteOrphan: (ref, signal) => workloads.host.deleteOrphan(ref, signal),
+    here: workloads.host,
     atPeers: workloads.origin,
   };
 }

@@ -2,12 +2,12 @@
  * `fairlead demo`: the main job in front of one's eyes, with nothing but Node. Two embedded clusters, an agent beside each,
  * paired; an app of one runs on the other. It leaves nothing behind.
  */
-
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
+import { aborted } from "../base/abort.ts";
 import { silentLog } from "../base/log.ts";
 import { type Claim, demoApp, tellStory } from "./story.ts";
 import { buildTown, type Town } from "./town.ts";
@@ -48,7 +48,7 @@ export async function runDemo(o: DemoOptions, tell = tellStory): Promise<number>
     for (const claim of tell(lisbon, berlin)) if (!(await check(claim, o))) return 1;
     if (o.once) return 0;
     await invite(lisbon, berlin, o);
-    await untilAborted(o.signal);
+    await aborted(o.signal);
     o.print("\nTaking it down.\n");
     return 0;
   } catch (error) {
@@ -106,13 +106,6 @@ ${head("Try next")}, in another terminal, in this folder:
 
 Ctrl-C takes everything down.
 `);
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 function explain(error: unknown): string {

@@ -1,5 +1,4 @@
 /** What the demo claims, each with its check: a claim is shown as true only after it was seen. */
-
 import { createHash } from "node:crypto";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { JoinResponse_State } from "../gen/fairlead/console/v1/peer_service_pb.ts";

@@ -1,5 +1,4 @@
 /** One end of the demo: an embedded cluster with Fairlead's resources, and an agent beside it. */
-
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createConnectTransport } from "@connectrpc/connect-node";

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import { createKeyedWorker } from "../base/keyed-worker.ts";
 import type { Log } from "../base/log.ts";
 import type * as pb from "../gen/fairlead/peer/v1/intent_pb.ts";
@@ -269,7 +270,7 @@ export function createHostSession(deps: {
     deps.log.warn({ uid, err: error, attempt }, "a wish could not be carried out; it is tried again");
     const entry = entries.get(uid);
     if (!entry?.known || attempt !== failuresBeforeTelling) return;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     const wish = typeof entry.desire === "object" ? entry.desire.wish : undefined;
     tellRefusal(uid, entry, wish, {
       reason: "Failing",

@@ -7,7 +7,14 @@ import { type ApplyOptions, applyObject, fieldManager } from "./apply.ts";
 import { isNotFound, KubeError } from "./errors.ts";
 import { type Draft, isJsonObject, type JsonObject, keyOf, type ObjectMeta, type ObjectRef, refOf } from "./object.ts";
 import type { Requests } from "./requests.ts";
-import { collectionPath, formatDraft, type KindAddress, objectPath, type ResourceKind } from "./resource-kind.ts";
+import {
+  collectionPath,
+  formatDraft,
+  isAddressed,
+  type KindAddress,
+  objectPath,
+  type ResourceKind,
+} from "./resource-kind.ts";
 import { type WatchEvent, type WatchOptions, watchObjects } from "./watch.ts";
 
 export type { ApplyOptions } from "./apply.ts";
@@ -97,7 +104,7 @@ export function createKubeClient(deps: { requests: Requests; clock: Clock; serve
       );
       const metadata = isJsonObject(answer.metadata) ? answer.metadata : {};
       return {
-        items: itemsOf(answer, kind.plural).map((item) => kind.parse(item)),
+        items: itemsOf(answer, kind).map((item) => kind.parse(item)),
         resourceVersion: typeof metadata.resourceVersion === "string" ? metadata.resourceVersion : "",
         ...(typeof metadata.continue === "string" && metadata.continue ? { continue: metadata.continue } : {}),
       };
@@ -159,11 +166,13 @@ export function createKubeClient(deps: { requests: Requests; clock: Clock; serve
  * An answer that is no list must not be taken for an empty one: whatever is missing from a list counts as deleted. Some
  * servers write null where a list is empty.
  */
-function itemsOf(answer: JsonObject, plural: string): JsonObject[] {
+function itemsOf(answer: JsonObject, address: KindAddress): JsonObject[] {
   const { items, kind } = answer;
   if (items === null && typeof kind === "string" && kind.endsWith("List")) return [];
-  if (Array.isArray(items) && items.every(isJsonObject)) return items;
-  const message = `Could not list ${plural}: the answer is no list. Is it a Kubernetes API server?`;
+  if (Array.isArray(items) && items.every(isJsonObject) && items.every((item) => isAddressed(address, item))) {
+    return items;
+  }
+  const message = `Could not list ${address.plural}: the answer is no list. Is it a Kubernetes API server?`;
   throw new KubeError({ status: 0, reason: "Garbled", message });
 }
 

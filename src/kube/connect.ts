@@ -42,7 +42,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
   const requests = createRequests({ endpoint, clock: o.clock });
   const client = createKubeClient({ requests, clock: o.clock, server });
   const portForward: PodAccess["portForward"] = async (ref, port, signal) =>
-    openPortForward(await config(), server, ref, port, signal);
+    openPortForward({ config: await config(), server, clock: o.clock }, ref, port, signal);
   return {
     server,
     namespace,

@@ -1,5 +1,6 @@
 /** How one of our own resources is read from and written as JSON. Pure. */
 import { type DescField, type DescMessage, fromJson, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { errorText } from "../base/error-text.ts";
 import { isJsonObject, type JsonObject, type JsonValue, type Resource } from "./object.ts";
 import { apiVersionOf, type ResourceKind } from "./resource-kind.ts";
 
@@ -38,7 +39,7 @@ function readSpec<S extends DescMessage>(schema: S, json: JsonValue): { message:
   try {
     return { message: fromJson(schema, json, { ignoreUnknownFields: true }), problems };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     return { message: fromJson(schema, {}), problems: [...problems, `spec: ${why}`] };
   }
 }

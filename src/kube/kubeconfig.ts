@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { KubeConfig } from "@kubernetes/client-node";
+import { errorText } from "../base/error-text.ts";
 import type { Endpoint } from "./requests.ts";
 
 export interface KubeconfigAccess {
@@ -47,7 +48,7 @@ function loadFile(config: KubeConfig, path: string): void {
     config.loadFromFile(path);
   } catch (cause) {
     // The first line says what is wrong and where. Those after it quote the file, which holds credentials, as does the cause.
-    const [why = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    const [why = ""] = errorText(cause).split("\n");
     throw new Error(`${path} is no kubeconfig: ${why}`);
   }
 }

@@ -8,7 +8,7 @@ import type { RequestOptions } from "node:https";
 import { Duplex, Readable, Writable } from "node:stream";
 import type { KubeConfig, PortForward } from "@kubernetes/client-node";
 import { startDeadline } from "../base/abort.ts";
-import { systemClock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { type Attempt, fromTransport, KubeError, timedOut } from "./errors.ts";
 import type { ObjectRef } from "./object.ts";
 
@@ -16,12 +16,12 @@ type Socket = Exclude<Awaited<ReturnType<PortForward["portForward"]>>, () => unk
 
 /** Resolves when the API server has accepted; that the pod does not listen shows as an error of the stream. */
 export async function openPortForward(
-  config: KubeConfig,
-  server: string,
+  deps: { config: KubeConfig; server: string; clock: Clock },
   ref: ObjectRef,
   port: number,
   signal: AbortSignal,
 ): Promise<Duplex> {
+  const { config, server, clock } = deps;
   const attempt: Attempt = { what: `forward port ${port} of Pod ${ref.namespace}/${ref.name}`, server };
   for (const name of [ref.namespace, ref.name]) {
     if (!name || !/^[a-z0-9][a-z0-9.-]*$/.test(name)) throw new TypeError(`"${name}" is no name of a Pod.`);
@@ -29,7 +29,7 @@ export async function openPortForward(
   signal.throwIfAborted();
   const library = await import("@kubernetes/client-node");
   const stream = new ForwardedPort(attempt);
-  const dialing = startDeadline(systemClock, handshakeMs, () => timedOut(attempt, handshakeMs), signal);
+  const dialing = startDeadline(clock, handshakeMs, () => timedOut(attempt, handshakeMs), signal);
   try {
     const socket = await new library.PortForward(cancellable(config, dialing.signal)).portForward(
       ref.namespace ?? "",

@@ -50,6 +50,8 @@ export interface Reflector<T> {
 const pageSize = 500;
 /** A watch that held this long, in milliseconds, was a good one: the next failure starts with a short wait again. */
 const stableMs = 10_000;
+/** Between an empty list and the one that confirms it, in milliseconds: what hangs on all objects at once hangs on two answers. */
+const confirmMs = 1_000;
 /** After so many watches in a row that failed without a word, a fresh list is worth its price. */
 const patience = 3;
 
@@ -84,6 +86,22 @@ export function createReflector<T extends { metadata: ObjectMeta }>(deps: Reflec
   }
 
   async function relist(): Promise<string> {
+    let { found, version } = await listAll();
+    if (found.size === 0 && objects.size > 0) {
+      log.warn(
+        { known: objects.size },
+        "a list has nothing of what was known; it is asked for again before that counts",
+      );
+      await clock.sleep(confirmMs, signal);
+      ({ found, version } = await listAll());
+    }
+    signal.throwIfAborted();
+    heard();
+    replaceAll(found);
+    return version;
+  }
+
+  async function listAll(): Promise<{ found: Map<string, T>; version: string }> {
     const found = new Map<string, T>();
     let page = await client.list(kind, { ...scope, limit: pageSize }, signal);
     let version = page.resourceVersion;
@@ -101,10 +119,7 @@ export function createReflector<T extends { metadata: ObjectMeta }>(deps: Reflec
       }
       collect(page.items, found);
     }
-    signal.throwIfAborted();
-    heard();
-    replaceAll(found);
-    return version;
+    return { found, version };
   }
 
   function collect(items: T[], into: Map<string, T>): void {

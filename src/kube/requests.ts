@@ -6,6 +6,7 @@ import http, { type IncomingHttpHeaders, type IncomingMessage } from "node:http"
 import https, { type RequestOptions } from "node:https";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import { type Attempt, fromAnswer, fromTransport, KubeError, timedOut } from "./errors.ts";
 import type { JsonObject } from "./object.ts";
 
@@ -100,7 +101,7 @@ export function createRequests(deps: { endpoint: Endpoint; clock: Clock; timeout
     try {
       return await endpoint.options();
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = errorText(cause);
       throw new KubeError(
         { status: 0, reason: "NoCredentials", message: `Could not ${attempt.what}: no credentials (${why}).` },
         { cause },

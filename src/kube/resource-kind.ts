@@ -1,5 +1,5 @@
 /** What the client must know of a kind of object: its address at the API server, and how its JSON becomes a `T`. */
-import type { Draft, JsonObject, ObjectMeta, ObjectRef } from "./object.ts";
+import { type Draft, isJsonObject, type JsonObject, type ObjectMeta, type ObjectRef } from "./object.ts";
 
 /** Where the objects of a kind are. */
 export interface KindAddress {
@@ -37,6 +37,17 @@ export function objectPath(kind: KindAddress, ref: ObjectRef, subresource?: stri
   if (!ref.name) throw new TypeError(`The name of the ${kind.kind} is missing.`);
   const path = `${collectionPath(kind, ref.namespace)}/${encodeURIComponent(ref.name)}`;
   return subresource === undefined ? path : `${path}/${subresource}`;
+}
+
+/** Whether this says of which object it is, as everything does that an API server tells of an object. */
+export function isAddressed({ namespaced }: KindAddress, { metadata }: JsonObject): boolean {
+  if (!isJsonObject(metadata)) return false;
+  const { name, namespace } = metadata;
+  return isText(name) && (!namespaced || isText(namespace));
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
 }
 
 /** The JSON that is sent for an object or for parts of one. */

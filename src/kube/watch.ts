@@ -1,12 +1,11 @@
 /** One watch request as an iteration of events. */
-
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Attempt, fromStatus, fromTransport, KubeError, timedOut } from "./errors.ts";
 import { CutLineError, readJsonLines } from "./json-lines.ts";
 import { isJsonObject, type JsonObject } from "./object.ts";
 import type { ApiRequest, Requests } from "./requests.ts";
-import { collectionPath, type ResourceKind } from "./resource-kind.ts";
+import { collectionPath, isAddressed, type ResourceKind } from "./resource-kind.ts";
 
 /** The longest event, in bytes: etcd stores 1.5 MiB at most, and JSON of it may be larger. */
 const maxEventBytes = 32 * 1024 * 1024;
@@ -75,6 +74,7 @@ function readEvent<T>(kind: ResourceKind<T>, attempt: Attempt, line: unknown): W
   const resourceVersion = versionOf(object);
   if (type === "BOOKMARK") return { type, resourceVersion };
   if (type !== "ADDED" && type !== "MODIFIED" && type !== "DELETED") throw garbled(attempt, type);
+  if (!isAddressed(kind, object)) throw garbled(attempt, "an object without its name");
   return { type, object: kind.parse(object), resourceVersion };
 }
 

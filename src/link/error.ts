@@ -31,8 +31,3 @@ export class LinkError extends Error {
     this.code = code;
   }
 }
-
-/** What an unknown error says, in one line. */
-export function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

@@ -7,7 +7,9 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { unescape as percentDecoded } from "node:querystring"; // Takes a stray "%" as it is, where decodeURIComponent throws.
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
-import { LinkError, textOf } from "./error.ts";
+import { errorText } from "../base/error-text.ts";
+import { LinkError } from "./error.ts";
+import { describeOuterTlsFailure } from "./outer-failure.ts";
 import { bareHost } from "./proxy.ts";
 
 /** How the outer TLS of `wss` is checked, and that of an `https` proxy. */
@@ -36,7 +38,7 @@ export async function openOuter(
 async function openTcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   const socket = connectTcp({ host, port, noDelay: true });
   return established(socket, "connect", signal, (cause) => {
-    return new LinkError("unreachable", `${host} port ${port} cannot be reached: ${textOf(cause)}.`, cause);
+    return new LinkError("unreachable", `${host} port ${port} cannot be reached: ${errorText(cause)}.`, cause);
   });
 }
 
@@ -50,11 +52,7 @@ async function openTls(below: Socket, host: string, tls: OuterTls, signal: Abort
     ALPNProtocols: ["http/1.1"],
   });
   return established(socket, "secureConnect", signal, (cause) => {
-    return new LinkError(
-      "outer-tls",
-      `The outer TLS with ${host} failed: ${textOf(cause)}. Trust its root by a custom root CA, or allow an unverified outer certificate explicitly: the TLS inside still proves who the peer is.`,
-      cause,
-    );
+    return new LinkError("outer-tls", describeOuterTlsFailure(host, cause), cause);
   });
 }
 
@@ -88,7 +86,11 @@ async function openTunnel(proxy: URL, host: string, port: number, tls: OuterTls,
     signal.addEventListener("abort", onAbort, { once: true });
     tunnel.on("error", (cause) =>
       fail(
-        new LinkError("proxy", `The proxy ${proxy.host} failed to connect to ${authority}: ${textOf(cause)}.`, cause),
+        new LinkError(
+          "proxy",
+          `The proxy ${proxy.host} failed to connect to ${authority}: ${errorText(cause)}.`,
+          cause,
+        ),
       ),
     );
     tunnel.once("response", (response) => refused(response.statusCode ?? 0));

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
-import { textOf } from "./error.ts";
 
 /** The shortest time between two lines, in milliseconds. */
 const everyMs = 10_000;
@@ -25,7 +25,7 @@ export function createRefusalLog(deps: { clock: Clock; log: Log }): {
         unsaid += 1;
         return;
       }
-      deps.log.warn({ address, reason: textOf(error) }, "a connection to the peer port was refused");
+      deps.log.warn({ address, reason: errorText(error) }, "a connection to the peer port was refused");
       pause = deps.clock.after(everyMs, resume);
       pause.unref?.();
     },

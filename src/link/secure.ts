@@ -8,11 +8,12 @@
 import { constants } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { errorText } from "../base/error-text.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { Leaf } from "../identity/leaf.ts";
 import type { Pin } from "../identity/verify.ts";
-import { LinkError, textOf } from "./error.ts";
+import { LinkError } from "./error.ts";
 import { judgePeer } from "./peer-proof.ts";
 
 /** The protocol inside TLS, by ALPN. A later incompatible wire is a later number. */
@@ -123,5 +124,5 @@ function settle(
 }
 
 function handshakeFailed(cause: unknown): LinkError {
-  return new LinkError("handshake", `The TLS handshake with the other end failed: ${textOf(cause)}.`, cause);
+  return new LinkError("handshake", `The TLS handshake with the other end failed: ${errorText(cause)}.`, cause);
 }

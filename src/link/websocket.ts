@@ -2,7 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
-import { LinkError, textOf } from "./error.ts";
+import { errorText } from "../base/error-text.ts";
+import { LinkError } from "./error.ts";
 import { maxMessageBytes } from "./messages.ts";
 import { WebSocketStream } from "./websocket-stream.ts";
 
@@ -76,13 +77,13 @@ export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Pr
 }
 
 function notOpened(url: URL, cause: Error): LinkError {
-  return new LinkError("not-an-agent", `${url.host} did not open a WebSocket: ${textOf(cause)}.`, cause);
+  return new LinkError("not-an-agent", `${url.host} did not open a WebSocket: ${errorText(cause)}.`, cause);
 }
 
 function refusedUpgrade(url: URL, status: number): LinkError {
   const hint =
     status === 404
-      ? "Is the path right, and does it lead to an agent's peer port (8001)?"
+      ? "Is the path right, does it lead to an agent's peer port (8001), and does what stands in front of it pass the headers Upgrade and Connection on?"
       : status >= 500
         ? "The ingress in front of the agent answers, the agent does not: is it running?"
         : status >= 300 && status < 400

@@ -1,5 +1,6 @@
 /** What the inviter keeps of an invite, and where. The token itself is kept nowhere. */
 import type { Fingerprint } from "../identity/fingerprint.ts";
+import { isJsonObject } from "../kube/object.ts";
 
 export interface InviteRecord {
   /** Names the invite for people: the first 10 hex digits of the token's hash, which say nothing of the token. */
@@ -68,7 +69,7 @@ export function parseInviteRecord(json: string): InviteRecord | undefined {
 }
 
 function isRecord(value: unknown): value is InviteRecord {
-  if (!isObject(value)) return false;
+  if (!isJsonObject(value)) return false;
   const { id, tokenHash, name, grants, labels, urls, createdAt, expiresAt, confirm, reuseName, revoked, claim } = value;
   return (
     typeof id === "string" &&
@@ -76,7 +77,7 @@ function isRecord(value: unknown): value is InviteRecord {
     /^[0-9a-f]{64}$/.test(tokenHash) &&
     (name === undefined || typeof name === "string") &&
     isTexts(grants) &&
-    isObject(labels) &&
+    isJsonObject(labels) &&
     isTexts(Object.values(labels)) &&
     isTexts(urls) &&
     typeof createdAt === "number" &&
@@ -89,7 +90,7 @@ function isRecord(value: unknown): value is InviteRecord {
 }
 
 function isClaim(value: unknown): value is InviteClaim {
-  if (!isObject(value)) return false;
+  if (!isJsonObject(value)) return false;
   const { fingerprint, name, words, at, decision, joinedAs } = value;
   return (
     isTexts([fingerprint, name, words]) &&
@@ -101,8 +102,4 @@ function isClaim(value: unknown): value is InviteClaim {
 
 function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

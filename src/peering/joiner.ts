@@ -1,6 +1,7 @@
 /** The joiner's half of pairing: from a pasted line to a stored peer. */
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
 import {
   JoinRefusalSchema,
@@ -225,7 +226,7 @@ function notReached(error: unknown): PeeringError {
       { cause: error },
     );
   }
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorText(error);
   return new PeeringError("unreachable", `The inviter was not reached: ${why}`, { cause: error });
 }
 

@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
@@ -120,7 +121,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       dial: async (signal) => {
         await deps.dial(peer, offer, signal);
       },
-      onFailed: (error) => lines.get(peer.name)?.attemptFailed(error instanceof Error ? error.message : String(error)),
+      onFailed: (error) => lines.get(peer.name)?.attemptFailed(errorText(error)),
     });
   }
 
@@ -164,7 +165,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       } catch (cause) {
         if (options.signal?.aborted) throw new DialError(Reason.CANCELLED, "The dial was given up.", { cause });
         const reason = cause instanceof Unreachable ? Reason.UNREACHABLE : Reason.NOT_FOUND;
-        throw new DialError(reason, cause instanceof Error ? cause.message : String(cause), { cause });
+        throw new DialError(reason, errorText(cause), { cause });
       }
       return held.link.session.dial(target, options);
     },

@@ -4,6 +4,7 @@
  */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
 import { PodNotice_Kind as Kind, type LogsResponse, LogsResponseSchema } from "../gen/fairlead/peer/v1/pods_pb.ts";
 import type { Reflector } from "../kube/reflector.ts";
@@ -176,7 +177,7 @@ class PodReaders {
       if (this.#signal.aborted) return;
       if (isGone(error) && this.#options.follow) return this.#notice(pod, Kind.ENDED, "The pod is gone.");
       this.#deps.log.debug({ pod, err: error }, "log not read");
-      await this.#notice(pod, Kind.FAILED, error instanceof Error ? error.message : String(error));
+      await this.#notice(pod, Kind.FAILED, errorText(error));
     }
   }
 

@@ -1,5 +1,4 @@
 /** What the sandbox knows of a resource: its names, its schema and which of the usual behaviours it has. */
-
 import type { Schema } from "./schema/schema.ts";
 import type { About } from "./status-error.ts";
 

@@ -2,6 +2,7 @@
  * Whether the agent is alive and ready. A check answers at once, from what its room knows: a probe must never wait for
  * what it judges. Health is the age of the oldest unfinished work, not a flag that somebody once set.
  */
+import { errorText } from "../base/error-text.ts";
 
 /** Undefined when all is well; else one sentence that says what is not, and what would mend it. */
 export type Check = () => string | undefined;
@@ -53,6 +54,6 @@ function ask(check: Check): string | undefined {
   try {
     return check();
   } catch (error) {
-    return `The check itself failed: ${error instanceof Error ? error.message : String(error)}`;
+    return `The check itself failed: ${errorText(error)}`;
   }
 }

@@ -2,6 +2,7 @@
  * Why bytes do not reach an app, in the words of whoever stands at the origin. Made once, where a dial fails; doors and
  * forwards only show it.
  */
+import { errorText } from "../base/error-text.ts";
 import { Reason, StreamError } from "../wire/reason.ts";
 
 export type TunnelFailure =
@@ -65,6 +66,6 @@ export function toTunnelError(error: unknown): TunnelError {
   if (error instanceof Error && error.name === "AbortError") {
     return new TunnelError("cancelled", "The request was given up.", { cause: error });
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   return new TunnelError("broken", `The connection to the app broke: ${message}`, { cause: error });
 }

@@ -20,7 +20,7 @@ suite("fairlead app", () => {
   const app = (args: readonly string[], options?: RunOptions): Promise<Ran> =>
     run(world.lisbon, ["app", ...args], options);
   const find = (name: string): Promise<unknown> =>
-    world.lisbon.kube.client.get(remoteApps, { namespace: "default", name }, AbortSignal.timeout(5000));
+    world.lisbon.kube.client.get(remoteApps, { namespace: "default", name }, AbortSignal.timeout(30_000));
 
   test("deploy from a file: created, then unchanged, then configured; also when only a label changed", async () => {
     const deploy = (text: string): Promise<Ran> => app(["deploy", "-f", "a.yaml"], { files: { "a.yaml": text } });
@@ -37,7 +37,7 @@ suite("fairlead app", () => {
     assert.equal(code, 0, err);
     assert.equal(out, "remoteapp.fairlead.dev/waited created\n");
     assert.match(err, /^waited: Ready: /m);
-    const there = await world.berlin.kube.client.list(deployments, {}, AbortSignal.timeout(5000));
+    const there = await world.berlin.kube.client.list(deployments, {}, AbortSignal.timeout(30_000));
     assert.ok(there.items.some(({ metadata }) => metadata.name?.startsWith("waited-")));
   });
 
@@ -139,7 +139,7 @@ suite("fairlead app", () => {
     assert.equal(code, 0);
     assert.equal(out, "gone deleted\n");
     assert.equal(await find("gone"), undefined);
-    const there = await world.berlin.kube.client.list(deployments, {}, AbortSignal.timeout(5000));
+    const there = await world.berlin.kube.client.list(deployments, {}, AbortSignal.timeout(30_000));
     assert.ok(!there.items.some(({ metadata }) => metadata.name?.startsWith("gone-")));
   });
 

@@ -49,6 +49,10 @@ suite("fairlead app logs", () => {
     const watch = start(world.lisbon, ["app", "get", "bad", "-w", "-o", "wide"]);
     await watch.until((out) => /^bad +berlin +Degraded .*CrashLoopBackOff/m.test(out));
     watch.interrupt();
+    // The lines are read when the reason is known, and told after it.
+    const objects = start(world.lisbon, ["app", "get", "bad", "-w", "-o", "yaml"]);
+    await objects.until((printed) => printed.includes("lastLines:"));
+    objects.interrupt();
     const { out } = await run(world.lisbon, ["app", "get", "bad"], { interactive: true });
     assert.match(out, /Message +\S+/);
     assert.match(out, /The last lines of bad-/);

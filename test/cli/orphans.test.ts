@@ -86,7 +86,7 @@ async function loseApps({ lisbon, berlin }: World, names: readonly string[]): Pr
 }
 
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const limit = AbortSignal.timeout(20_000);
+  const limit = AbortSignal.timeout(60_000);
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;

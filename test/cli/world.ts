@@ -27,7 +27,7 @@ export async function startWorld(processes = false): Promise<World> {
   try {
     const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes };
     const add = async (name: string): Promise<Town> => {
-      const town = await buildTown({ ...common, name }, AbortSignal.timeout(30_000));
+      const town = await buildTown({ ...common, name }, AbortSignal.timeout(60_000));
       towns.push(town);
       return town;
     };
@@ -56,7 +56,7 @@ export interface RunOptions {
   readonly connect?: CliContext["connect"];
 }
 
-/** Runs one command against a town's agent; fails after 20 s. */
+/** Runs one command against a town's agent; fails after 60 s. */
 export function run(town: Town | undefined, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return start(town, args, options).ended;
 }
@@ -66,7 +66,7 @@ export interface Running {
   readonly ended: Promise<Ran>;
   out(): string;
   err(): string;
-  /** Waits until the condition holds for what was printed to standard output; fails after 20 s, or when it ended before. */
+  /** Waits until the condition holds for what was printed to standard output; fails after 60 s, or when it ended before. */
   until(condition: (out: string) => boolean): Promise<void>;
   /** What Ctrl-C does. */
   interrupt(): void;
@@ -74,7 +74,7 @@ export interface Running {
 
 export function start(town: Town | undefined, args: readonly string[], options: RunOptions = {}): Running {
   const interrupted = new AbortController();
-  const deadline = AbortSignal.timeout(20_000);
+  const deadline = AbortSignal.timeout(60_000);
   let out = "";
   let err = "";
   let wake = (): void => {};
@@ -115,7 +115,7 @@ export function start(town: Town | undefined, args: readonly string[], options: 
         ),
     }),
   });
-  const tooLong = (): void => interrupted.abort(new Error("the command took more than 20 s"));
+  const tooLong = (): void => interrupted.abort(new Error("the command took more than 60 s"));
   deadline.addEventListener("abort", tooLong, { once: true });
   let isOver = false;
   const ended = runCli(args, context).then((code) => {

@@ -98,7 +98,11 @@ test("a draft of parts sends these parts only", () => {
 test("an answer that is no list is not taken for an empty one, from which everything is missing", async (t) => {
   let said: unknown = {};
   const { client } = await startFakeServer(t, (_, response) => reply(response, 200, said));
-  for (said of [{}, { items: null }, { items: "x" }, { items: [null] }, { kind: "Status", items: null }]) {
+  const nameless = [{}, { metadata: { name: "a" } }, { metadata: { name: "", namespace: "b" } }];
+  for (said of [
+    ...[{}, { items: null }, { items: "x" }, { items: [null] }, { kind: "Status", items: null }],
+    ...nameless.map((item) => ({ items: [item] })),
+  ]) {
     await assert.rejects(client.list(configMaps, {}, never), { reason: "Garbled" });
   }
   said = { kind: "ConfigMapList", items: null, metadata: { resourceVersion: "7" } };

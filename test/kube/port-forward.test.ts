@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { KubeConfig } from "@kubernetes/client-node";
 import { type WebSocket, WebSocketServer } from "ws";
+import { systemClock } from "../../src/base/clock.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import { openPortForward } from "../../src/kube/port-forward.ts";
 
@@ -41,7 +42,11 @@ async function set(t: TestContext, play: (socket: WebSocket) => void, refuse?: n
   const url = `http://127.0.0.1:${port}`;
   const config = new KubeConfig();
   config.loadFromClusterAndUser({ name: "c", server: url, skipTLSVerify: true }, { name: "u" });
-  return { paths, connections, open: (signal = never) => openPortForward(config, url, ref, 8080, signal) };
+  return {
+    paths,
+    connections,
+    open: (signal = never) => openPortForward({ config, server: url, clock: systemClock }, ref, 8080, signal),
+  };
 }
 
 function data(text: string): Buffer {
@@ -147,6 +152,7 @@ test("aborting while nobody answers rejects with the caller's reason and closes 
 test("a name that is none never reaches the path", async () => {
   const config = new KubeConfig();
   for (const name of ["", "../x", "a/b", "a?b"]) {
-    await assert.rejects(openPortForward(config, "http://x", { namespace: "default", name }, 1, never), TypeError);
+    const deps = { config, server: "http://x", clock: systemClock };
+    await assert.rejects(openPortForward(deps, { namespace: "default", name }, 1, never), TypeError);
   }
 });

@@ -294,3 +294,29 @@ function replay(news: string[]): Record<string, string> {
   }
   return state;
 }
+
+test("an empty list counts only when a second one confirms it", async (t) => {
+  const store = new FakeStore();
+  store.put("a", "1");
+  store.put("b", "1");
+  const { clock, reflector, news } = watchStore(t, store);
+  await clock.advance(0);
+  const { list } = store;
+  store.list = async () => {
+    store.list = list;
+    return { items: [], resourceVersion: "9" };
+  };
+  store.forget();
+  store.cut(expired());
+  await clock.advance(10_000);
+  assert.deepEqual(news, ["a=1", "b=1"], "one garbled answer removes nothing");
+  assert.equal(store.openWatches, 1);
+
+  store.cut();
+  store.remove("a");
+  store.remove("b");
+  store.forget();
+  await clock.advance(60_000);
+  assert.deepEqual(news.slice(2), ["a gone", "b gone"]);
+  assert.deepEqual(shown(reflector), {});
+});

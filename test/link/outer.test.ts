@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from "node:http";
 import { connect as connectTo, createServer, type Socket } from "node:net";
 import { suite, test } from "node:test";
 import { openOuter } from "../../src/link/outer.ts";
+import { describeOuterTlsFailure } from "../../src/link/outer-failure.ts";
 import { acceptWebSocket } from "../../src/link/websocket.ts";
 import { listen, newAgent, patience, until } from "./agents.ts";
 import { dialFrom, openHarbour, provesItself, refusedWith } from "./linked.ts";
@@ -123,18 +124,38 @@ suite("behind a proxy that ends TLS", () => {
     const wrongRoot = (await startTlsFront(t, harbour.port)).rootCaPem;
     const url = `wss://localhost:${front.port}/link`;
     const pin = far.identity.fingerprint;
-    await refusedWith(dialFrom(t, near, { url, pin }), "outer-tls", /explicitly/);
-    await refusedWith(dialFrom(t, near, { url, pin, outer: { rootCaPem: wrongRoot } }), "outer-tls");
+    await refusedWith(dialFrom(t, near, { url, pin }), "outer-tls", /certificate.*link\.caFile.*link\.insecure/);
+    await refusedWith(dialFrom(t, near, { url, pin, outer: { rootCaPem: wrongRoot } }), "outer-tls", /link\.caFile/);
     await refusedWith(
       dialFrom(t, near, { url: `wss://127.0.0.1:${front.port}/link`, pin, outer: { rootCaPem: front.rootCaPem } }),
       "outer-tls",
-      /altnames/i,
+      /altnames.*Dial a name .*DNS:peer\.example/,
     );
     await provesItself(await dialFrom(t, near, { url, pin, outer: { insecure: true } }));
     await refusedWith(
       dialFrom(t, near, { url, pin: other.identity.fingerprint, outer: { insecure: true } }),
       "untrusted",
     );
+    const noTls = { url: `wss://localhost:${harbour.port}/link`, pin };
+    await refusedWith(dialFrom(t, near, noTls), "outer-tls", /Does that port speak TLS\?/);
+  });
+
+  test("what is wrong with an outer certificate decides what to try", () => {
+    const described = (code: string) => describeOuterTlsFailure("h", Object.assign(new Error("so"), { code }));
+    for (const code of ["SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "INVALID_CA"]) {
+      assert.match(described(code), /^The outer TLS with h failed: so\. Name a file with the root .* by link\.caFile/);
+    }
+    assert.match(described("CERT_HAS_EXPIRED"), /Renew/);
+    assert.match(described("ERR_TLS_CERT_ALTNAME_INVALID"), /Dial a name that the certificate is for, or/);
+    const noisy = { code: "ERR_SSL_WRONG_VERSION_NUMBER", reason: "wrong version number" };
+    const cause = Object.assign(new Error("80:error:0A:record.c:350:\n"), noisy);
+    assert.match(
+      describeOuterTlsFailure("h", cause),
+      /^The .* failed: wrong version number\. Does that port speak TLS\?/,
+    );
+    for (const code of ["ECONNRESET", "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"]) {
+      assert.doesNotMatch(described(code), /caFile|insecure/);
+    }
   });
 });
 

@@ -145,7 +145,7 @@ suite("what a stranger says in a WebSocket:", () => {
 
 test("what answers without upgrading is told apart, and nothing stays open", async (t) => {
   const answers: [string, RegExp][] = [
-    ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", /HTTP 404.*path right/],
+    ["HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", /HTTP 404.*path right.*Upgrade and Connection/],
     ["HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n", /HTTP 503.*is it running/],
     ["HTTP/1.1 302 Found\r\nlocation: https://x/\r\ncontent-length: 0\r\n\r\n", /redirects/],
     [

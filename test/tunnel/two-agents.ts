@@ -48,7 +48,7 @@ export async function startTwoAgents(
   o: { dialService?: ServiceDialer; connectTimeoutMs?: number } = {},
 ): Promise<TwoAgents> {
   const [a, b] = duplexPair({ highWaterMark: 128 * 1024 });
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(30_000);
   const hosted = new Map<string, Map<string, HostedApp>>();
   const common = { clock: systemClock, log: silentLog };
   const agents = { caller: origin, permission: { allowed: true } as Permission };

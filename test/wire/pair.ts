@@ -85,7 +85,7 @@ export function serviceName(target: Target): string {
 }
 
 /** Waits until `check` is true, looking each turn of the event loop; fails after `ms`. */
-export async function until(check: () => boolean, what: string, ms = 10_000): Promise<void> {
+export async function until(check: () => boolean, what: string, ms = 30_000): Promise<void> {
   const end = performance.now() + ms;
   while (!check()) {
     if (performance.now() > end) throw new Error(`This did not come to pass within ${ms} ms: ${what}`);

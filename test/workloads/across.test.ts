@@ -166,6 +166,19 @@ test("an orphan is deleted when somebody says so, on either end", async (t) => {
   await town.until("none left", () => hostIsEmpty(town) && origin.orphans().length === 0);
 });
 
+test("what a peer runs that nobody knows is shown no longer when it is no peer any more", async (t) => {
+  const town = await startTown(t);
+  applyApp(town, "web");
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  const { cluster, peering, workloads } = town.agent("tokyo");
+  cluster.purge("remoteapps", "shop/web");
+  await town.until("an orphan", () => workloads.origin.orphans().length === 1);
+  await town.cut("tokyo", "osaka");
+  assert.equal(workloads.origin.orphans().length, 1, "a link that is down changes nothing");
+  peering.set("osaka", undefined);
+  assert.deepEqual(workloads.origin.orphans(), []);
+});
+
 test("without a grant nothing runs, the reason says who can give it, and giving it is enough", async (t) => {
   const town = await startTown(t);
   const { peering, cluster } = town.agent("osaka");

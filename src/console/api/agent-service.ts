@@ -1,5 +1,4 @@
 /** `AgentService`: who this agent is, and how it is set up. */
-
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 

@@ -1,5 +1,4 @@
 /** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
-
 import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";
@@ -7,6 +6,7 @@ import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
+import type { WorkloadHost } from "../../workloads/host/host.ts";
 import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
 import { toApp } from "./object.ts";
 
@@ -24,19 +24,9 @@ export interface AppServiceDeps {
     context: HandlerContext,
   ): { url: string; host: string };
   /** Workloads here whose origin no longer knows them. */
-  listOrphans(): readonly Orphan[];
-  /** False when there is no such orphan. */
-  deleteOrphan(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<boolean>;
+  readonly here: Pick<WorkloadHost, "orphans" | "deleteOrphan">;
   /** What connected peers run for us that no RemoteApp stands for. */
   readonly atPeers: Pick<WorkloadOrigin, "orphans" | "adopt" | "deleteOrphan">;
-}
-
-export interface Orphan {
-  readonly workload: { readonly namespace: string; readonly name: string };
-  readonly peer: string;
-  readonly origin: { readonly namespace: string; readonly name: string };
-  /** RFC 3339. */
-  readonly since: string;
 }
 
 export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppService> {
@@ -113,12 +103,12 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       const atPeers = deps.atPeers.orphans().map(({ peer, uid, namespace, name, since }) => {
         return { peer, uid, app: { namespace, name }, since };
       });
-      return { orphans: deps.listOrphans().map((orphan) => ({ ...orphan })), atPeers };
+      return { orphans: deps.here.orphans().map((orphan) => ({ ...orphan })), atPeers };
     },
 
     async deleteOrphan({ workload }, { signal }) {
       const ref = required(workload);
-      if (await deps.deleteOrphan({ namespace: ref.namespace, name: ref.name }, signal)) return {};
+      if (await deps.here.deleteOrphan({ namespace: ref.namespace, name: ref.name }, signal)) return {};
       throw new ConnectError(`${ref.namespace}/${ref.name} is no orphan here`, Code.NotFound);
     },
 

@@ -1,7 +1,7 @@
 /** Every change that somebody makes through the API, written down with who made it and how it ended. */
-
 import type { Interceptor, UnaryRequest } from "@connectrpc/connect";
 import type { AuditLog } from "../../audit/audit-log.ts";
+import { errorText } from "../../base/error-text.ts";
 import { principalKey } from "../auth/principal.ts";
 
 /** Reading changes nothing and is not recorded. Streams record what they change where they change it. */
@@ -21,7 +21,7 @@ export function auditChanges(audit: Pick<AuditLog, "record">): Interceptor {
       audit.record({ ...entry, verdict: "done" });
       return response;
     } catch (error) {
-      audit.record({ ...entry, verdict: "failed", message: error instanceof Error ? error.message : String(error) });
+      audit.record({ ...entry, verdict: "failed", message: errorText(error) });
       throw error;
     }
   };

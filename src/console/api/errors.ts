@@ -1,5 +1,4 @@
 /** What goes wrong below the API, as the errors of its RPCs: translated here, once, by an interceptor. */
-
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { KubeError } from "../../kube/errors.ts";
 import { PeeringError, type PeeringErrorCode } from "../../peering/error.ts";

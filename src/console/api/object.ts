@@ -1,5 +1,4 @@
 /** Kubernetes' objects as the API shows them. Pure. */
-
 import { create } from "@bufbuild/protobuf";
 import { type App, AppSchema } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { type ObjectMeta, ObjectMetaSchema } from "../../gen/fairlead/console/v1/object_pb.ts";

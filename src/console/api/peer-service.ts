@@ -1,7 +1,6 @@
 /** `PeerService`: pairing, and the peers that came of it. */
-
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import {
   type Invite,
   InviteSchema,
@@ -13,6 +12,7 @@ import type { InviteRecord } from "../../peering/invite-record.ts";
 import type { Invites } from "../../peering/invites.ts";
 import type { JoinOptions, JoinProgress } from "../../peering/joiner.ts";
 import type { Peer } from "../../peering/peer.ts";
+import { noSuchPeer } from "../../peering/roster.ts";
 import { principalKey } from "../auth/principal.ts";
 import { toPeer } from "./object.ts";
 
@@ -150,8 +150,4 @@ function toInvite(record: InviteRecord): Invite {
     url: urls[0] ?? "",
     ...(waits && { pending: { fingerprint: claim.fingerprint, name: claim.name, words: claim.words } }),
   });
-}
-
-function noSuchPeer(name: string): ConnectError {
-  return new ConnectError(`there is no peer ${name}; see: fairlead peer list`, Code.NotFound);
 }

@@ -1,5 +1,4 @@
 /** `PodService`: pods of apps, wherever they run. */
-
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
 

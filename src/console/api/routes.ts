@@ -1,5 +1,4 @@
 /** Every service of the console API, in one place. */
-
 import type { ConnectRouter } from "@connectrpc/connect";
 import { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";

@@ -1,5 +1,4 @@
 /** `WatchService`: the present state, then each change, as fast as the caller reads and no faster. */
-
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ObjectRefSchema } from "../../gen/fairlead/console/v1/object_pb.ts";

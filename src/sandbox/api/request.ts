@@ -1,6 +1,7 @@
 /** A request as the handlers see it: who asks, for which resource, and how the answer should look. */
 import type { IncomingMessage } from "node:http";
 import { parse } from "yaml";
+import { errorText } from "../../base/error-text.ts";
 import { badRequest, StatusError, unsupportedMediaType } from "../status-error.ts";
 import type { User } from "./users.ts";
 
@@ -73,7 +74,7 @@ export async function readBody(raw: IncomingMessage, accepted: readonly string[]
   try {
     return type.includes("yaml") ? parse(text) : JSON.parse(text);
   } catch (cause) {
-    throw badRequest(`the object provided is unrecognized: ${cause instanceof Error ? cause.message : String(cause)}`);
+    throw badRequest(`the object provided is unrecognized: ${errorText(cause)}`);
   }
 }
 

@@ -11,6 +11,7 @@ import {
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer as createNetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { errorText } from "../../base/error-text.ts";
 import type { Log } from "../../base/log.ts";
 import { StatusError, unauthorized } from "../status-error.ts";
 import { type Reply, sendError, sendReply } from "./reply.ts";
@@ -147,9 +148,5 @@ function authenticate(raw: IncomingMessage, users: Users): User {
 function toStatusError(error: unknown, log: Log, raw: IncomingMessage): StatusError {
   if (error instanceof StatusError) return error;
   log.error({ err: error, method: raw.method, url: raw.url }, "a request to the sandbox failed");
-  return new StatusError(
-    500,
-    "InternalError",
-    `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
-  );
+  return new StatusError(500, "InternalError", `Internal error occurred: ${errorText(error)}`);
 }

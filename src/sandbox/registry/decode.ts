@@ -1,5 +1,4 @@
 /** From the body of a write to an object that may be stored: its type, its unknown fields, its defaults, its validity. */
-
 import { clone, isObject, type JsonObject } from "../json.ts";
 import { apiVersionOf, type Resource } from "../resource.ts";
 import { applyDefaults } from "../schema/defaults.ts";

@@ -5,6 +5,7 @@
 import { fromJson } from "@bufbuild/protobuf";
 import type { Path } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { errorText } from "../../base/error-text.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { intentLimits, type Refusal, type Violation } from "../../intent/wish.ts";
 import { findUnknown } from "../../kube/custom-resource.ts";
@@ -36,7 +37,7 @@ export function parseSpec(text: string): ParsedSpec {
   try {
     app = fromJson(RemoteAppSpecSchema, json);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorText(error);
     return refuse([{ field: "", rule: "type", message }]);
   }
   const violations = [...brokenRules(app), ...ownChecks(app)];

@@ -18,6 +18,8 @@ export interface AppBook {
   forgetHeard(app: RemoteApp): void;
   /** All that the peers said they run for us and we do not know. */
   orphans(): (Orphan & { peer: string })[];
+  /** It is no peer any more, and nothing that it runs is our affair. */
+  forgetPeer(peer: string): void;
 }
 
 /** `onHeard` is called with the key of an app about which something was heard. */
@@ -80,6 +82,7 @@ export function createAppBook(deps: { latest: Latest<RemoteApp>; clock: Clock; o
     }),
     heard: (app) => heard.get(app.metadata.uid ?? ""),
     forgetHeard: (app) => void heard.delete(app.metadata.uid ?? ""),
+    forgetPeer: (peer) => void orphans.delete(peer),
     orphans: () => [...orphans].flatMap(([peer, all]) => all.map((orphan) => ({ ...orphan, peer }))),
   };
 }

@@ -2,6 +2,7 @@
 import { create, fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
+import { errorText } from "../../base/error-text.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
 import { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
@@ -147,7 +148,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
 
   function onTrouble(peer: string, error: unknown): void {
     const before = troubles.get(peer);
-    const text = error === undefined ? undefined : error instanceof Error ? error.message : String(error);
+    const text = error === undefined ? undefined : errorText(error);
     if (text === undefined) troubles.delete(peer);
     else troubles.set(peer, text);
     if (before !== text) wake(peer);
@@ -170,7 +171,10 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       // Someone took the finalizer away: the peer hears that nobody here knows the app any more.
       if (before) tellPeer(before);
     }),
-    roster.subscribe(({ name }) => wake(name)),
+    roster.subscribe(({ name, after }) => {
+      if (!after) book.forgetPeer(name);
+      wake(name);
+    }),
     deps.links.subscribe((peer) => wake(peer)),
   ];
 

@@ -38,7 +38,7 @@ suite("access to the API", () => {
 
 /** Calls a method with an empty request, and gives its failure. */
 async function failureOf(transport: Transport, method: DescMethod): Promise<ConnectError> {
-  const signal = AbortSignal.timeout(10_000);
+  const signal = AbortSignal.timeout(30_000);
   try {
     if (isUnary(method)) await transport.unary(method, signal, undefined, undefined, create(method.input));
     else if (isStreaming(method)) {

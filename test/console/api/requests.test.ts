@@ -72,7 +72,7 @@ suite("requests to the API", { timeout: 60_000 }, () => {
   test("what the agent notes on an app cannot be set through the API", async () => {
     const annotations = { "fairlead.dev/held-by": "mallory", note: "mine" };
     await client.apps.deployApp({ ref: { ...ref, name: "noted" }, spec, annotations });
-    const stored = await world.town.kube.client.get(remoteApps, { ...ref, name: "noted" }, AbortSignal.timeout(5000));
+    const stored = await world.town.kube.client.get(remoteApps, { ...ref, name: "noted" }, AbortSignal.timeout(30_000));
     assert.equal(stored?.metadata.annotations?.note, "mine");
     assert.notEqual(stored?.metadata.annotations?.["fairlead.dev/held-by"], "mallory");
   });

@@ -25,7 +25,7 @@ export async function startApi(log: Log = silentLog): Promise<ApiWorld> {
       log,
       processes: false,
     };
-    const town = await buildTown(options, AbortSignal.timeout(30_000));
+    const town = await buildTown(options, AbortSignal.timeout(60_000));
     return {
       town,
       transport: createConnectTransport({ baseUrl: town.consoleUrl, httpVersion: "1.1" }),

@@ -1,0 +1,104 @@
+/**
+ * Programs of Debian, run as plain processes of a test's own: in the foreground, on loopback, with what they are to read in
+ * a directory that goes with them. A test installs nothing; who runs it does.
+ */
+
+import { spawn } from "node:child_process";
+import { access, constants } from "node:fs/promises";
+import { connect } from "node:net";
+import { collect } from "./command.ts";
+import { until } from "./until.ts";
+
+/** Which of Debian's packages brings which program. */
+const packages = { nginx: "nginx-light", haproxy: "haproxy", squid: "squid" } as const;
+
+type ProgramName = keyof typeof packages;
+
+export interface Program {
+  /** To the process that was started, not to its children. */
+  signal(name: NodeJS.Signals): void;
+  /** SIGKILL to it and all its children, and waits until it is gone. */
+  kill(): Promise<void>;
+  /** What it printed so far. */
+  output(): string;
+}
+
+/** Rejects with all the packages to install when a program is missing. */
+export async function requirePrograms(names: readonly ProgramName[]): Promise<void> {
+  const found = await Promise.all(names.map(look));
+  const missing = names.filter((_name, index) => found[index] === undefined);
+  if (missing.length === 0) return;
+  const install = missing.map((name) => packages[name]).join(" ");
+  throw new Error(`These tests need ${missing.join(", ")}, and install nothing themselves: apt-get install ${install}`);
+}
+
+/** Where the program is; rejects with the package to install when it is not there. */
+export async function findProgram(name: ProgramName): Promise<string> {
+  await requirePrograms([name]);
+  return (await look(name)) ?? name;
+}
+
+async function look(name: ProgramName): Promise<string | undefined> {
+  // What an administrator runs is not on everybody's PATH.
+  for (const directory of [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]) {
+    const path = `${directory}/${name}`;
+    if (await isExecutable(path)) return path;
+  }
+  return undefined;
+}
+
+/** Starts it, and resolves when it listens on `port` of loopback. Rejects with what it printed when it ends before. */
+export async function startProgram(name: ProgramName, args: readonly string[], port: number): Promise<Program> {
+  // A process group of its own, so that its children go with it.
+  const child = spawn(await findProgram(name), args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const printed = collect(child);
+  const output = (): string => printed().stdout + printed().stderr;
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const group = await new Promise<number>((resolve, reject) => {
+    child.once("spawn", () => resolve(-(child.pid ?? Number.NaN)));
+    child.once("error", reject);
+  });
+  const killGroup = (): void => {
+    try {
+      process.kill(group, "SIGKILL");
+    } catch {
+      // It is gone.
+    }
+  };
+  // Should the test's process end without having killed it.
+  process.once("exit", killGroup);
+  const kill = async (): Promise<void> => {
+    killGroup();
+    process.removeListener("exit", killGroup);
+    await ended;
+  };
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  await until(`${name} listens`, async () => hasEnded() || (await isOpen(port)), { seconds: 20, seen: output }).catch(
+    async (error: unknown) => {
+      await kill();
+      throw error;
+    },
+  );
+  if (hasEnded()) throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}: ${output()}`);
+  return { signal: (signal) => void child.kill(signal), kill, output };
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
