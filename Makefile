@@ -25,7 +25,7 @@ check: $(packages) $(validate) ## Format, lint, types, protos, generated code, a
 	@node test/run.ts check
 
 .PHONY: e2e
-e2e: $(packages) ## Test between two real clusters, named by KUBECONFIG_A and KUBECONFIG_B
+e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; the agent's image in E2E_AGENT_IMAGE)
 	@node test/run.ts e2e
 
 .PHONY: build

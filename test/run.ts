@@ -8,6 +8,8 @@ import { availableParallelism } from "node:os";
 import { stripVTControlCharacters } from "node:util";
 
 const root = new URL("..", import.meta.url).pathname;
+/** The longest that all tests together may take, in milliseconds: Node waits for ever for a file of which something runs on. */
+const longestRunMs = 30 * 60_000;
 
 interface Step {
   name: string;
@@ -60,7 +62,7 @@ async function runChecks(steps: Step[]): Promise<boolean> {
   return failed.length === 0;
 }
 
-/** `timeoutMs` ends a test that hangs, and a file whose process does not end. */
+/** `timeoutMs` ends a test that hangs. */
 async function runTests(patterns: string[], o: { concurrency: number; timeoutMs: number }): Promise<boolean> {
   const files = globSync(patterns, { cwd: root }).sort();
   if (files.length === 0) {
@@ -70,7 +72,8 @@ async function runTests(patterns: string[], o: { concurrency: number; timeoutMs:
   const bounds = [`--test-concurrency=${o.concurrency}`, `--test-timeout=${o.timeoutMs}`];
   const options = ["--test", "--test-reporter=spec", ...bounds];
   const startedAt = performance.now();
-  const { code, output } = await run(["node", ...options, ...files], true);
+  // Told to end, Node says which file still ran.
+  const { code, output } = await run(["node", ...options, ...files], true, longestRunMs);
   const passed = count(output, "pass");
   const failed = count(output, "fail") + count(output, "cancelled");
   const skipped = count(output, "skipped") + count(output, "todo");
@@ -107,10 +110,13 @@ Build it by \`make image IMAGE=registry.example.com/fairlead:test\`, put it wher
   return false;
 }
 
-/** Runs a command from the root of the project and keeps what it says; `show` also passes it on as it comes. */
-function run([command = "", ...args]: string[], show: boolean): Promise<{ code: number; output: string }> {
+/**
+ * Runs a command from the root of the project and keeps what it says; `show` also passes it on as it comes. It is told to end
+ * after `timeout` milliseconds; 0 lets it run for ever.
+ */
+function run([command = "", ...args]: string[], show: boolean, timeout = 0): Promise<{ code: number; output: string }> {
   const env = show && process.stdout.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env;
-  const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], timeout });
   let output = "";
   const take = (to: NodeJS.WriteStream) => (chunk: string) => {
     output += chunk;

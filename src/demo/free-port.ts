@@ -15,6 +15,31 @@ export async function freePorts(first: number): Promise<[number, number, number]
   }
 }
 
+/** How often others are chosen for those that were taken meanwhile. */
+const mostChoices = 5;
+
+/**
+ * Starts something on three free ports. Between the choice and the listening somebody else may take one; then others are
+ * chosen, and it is started again. So `start` has to leave nothing behind when it fails.
+ */
+export async function onFreePorts<T>(
+  first: number,
+  start: (ports: readonly [number, number, number]) => Promise<T>,
+): Promise<T> {
+  for (let choice = 1; ; choice += 1) {
+    const ports = await freePorts(first);
+    try {
+      return await start(ports);
+    } catch (error) {
+      if (choice === mostChoices || !isPortTaken(error)) throw error;
+    }
+  }
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+}
+
 async function take(preferred: number, held: Server[]): Promise<number> {
   const server = (await listen(preferred)) ?? (await listen(0));
   if (!server) throw new Error("there is no free port on 127.0.0.1");

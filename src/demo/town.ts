@@ -14,7 +14,7 @@ import { isJsonObject } from "../kube/object.ts";
 import { customResourceDefinitions, namespaces, secrets } from "../kube/resources.ts";
 import { decodeData } from "../kube/secret-data.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";
-import { freePorts } from "./free-port.ts";
+import { onFreePorts } from "./free-port.ts";
 
 export interface Town {
   readonly name: string;
@@ -61,26 +61,10 @@ export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<To
     await installDefinitions(kube, signal);
     await kube.client.create(namespaces, { metadata: { name: agentNamespace } }, signal);
 
-    const [console, link, telemetry] = await freePorts(o.firstPort);
-    const flags = {
-      name: o.name,
-      "kube.kubeconfig": kubeconfig,
-      "kube.namespace": agentNamespace,
-      "console.port": String(console),
-      "link.host": "127.0.0.1",
-      "link.port": String(link),
-      "link.url": `ws://127.0.0.1:${link}/link`,
-      "telemetry.host": "127.0.0.1",
-      "telemetry.port": String(telemetry),
-      // Nothing here is worth waiting for when it is taken down.
-      "shutdown.grace": "1s",
-      ...o.settings,
-    };
-    const loaded = loadConfig({ flags, env: {} });
-    const agent = await startAgent({ loaded, log: o.log, clock: systemClock, version: o.version }, signal);
+    const agent = await onFreePorts(o.firstPort, (ports) => startAgentOn(ports, kubeconfig, o, signal));
     built.push(() => agent.close());
     const token = await readToken(kube, signal);
-    const consoleUrl = `http://127.0.0.1:${console}`;
+    const consoleUrl = `http://127.0.0.1:${agent.ports.console}`;
     const client = createFairleadClient({
       transport: createConnectTransport({ baseUrl: consoleUrl, httpVersion: "1.1" }),
       token,
@@ -90,6 +74,30 @@ export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<To
     await close();
     throw error;
   }
+}
+
+function startAgentOn(
+  [console, link, telemetry]: readonly [number, number, number],
+  kubeconfig: string,
+  o: TownOptions,
+  signal: AbortSignal,
+): Promise<Agent> {
+  const flags = {
+    name: o.name,
+    "kube.kubeconfig": kubeconfig,
+    "kube.namespace": agentNamespace,
+    "console.port": String(console),
+    "link.host": "127.0.0.1",
+    "link.port": String(link),
+    "link.url": `ws://127.0.0.1:${link}/link`,
+    "telemetry.host": "127.0.0.1",
+    "telemetry.port": String(telemetry),
+    // Nothing here is worth waiting for when it is taken down.
+    "shutdown.grace": "1s",
+    ...o.settings,
+  };
+  const loaded = loadConfig({ flags, env: {} });
+  return startAgent({ loaded, log: o.log, clock: systemClock, version: o.version }, signal);
 }
 
 async function installDefinitions(kube: KubeConnection, signal: AbortSignal): Promise<void> {

@@ -4,13 +4,13 @@ import type { AuditLog } from "../../audit/audit-log.ts";
 import { errorText } from "../../base/error-text.ts";
 import { principalKey } from "../auth/principal.ts";
 
-/** Reading changes nothing and is not recorded. Streams record what they change where they change it. */
-const readings = /^(Get|List)/;
+/** Reading changes nothing. Invites and removals are recorded by peering, which knows more of them; so are joins, a stream. */
+const recordedElsewhere = /^(Get|List|CreateInvite$|RemovePeer$)/;
 
 /** Records each unary RPC that changes something, as in "app.deploy" of "default/shop". */
 export function auditChanges(audit: Pick<AuditLog, "record">): Interceptor {
   return (next) => async (request) => {
-    if (request.stream || readings.test(request.method.name)) return next(request);
+    if (request.stream || recordedElsewhere.test(request.method.name)) return next(request);
     const entry = {
       action: actionOf(request.method.name),
       actor: { person: request.contextValues.get(principalKey)?.name },

@@ -28,6 +28,13 @@ suite("the audit of the API", () => {
     assert.equal(scaled?.verdict, "failed");
   });
 
+  test("records an invite once, with the person", async () => {
+    await world.town.client.peers.createInvite({ url: "ws://127.0.0.1:1/link" });
+    const entries = audited("invite.create");
+    assert.equal(entries.length, 1);
+    assert.equal(entries[0]?.person, "admin");
+  });
+
   test("says nothing of reading", async () => {
     const before = lines.filter((line) => line.audit === true).length;
     const { apps, peers } = world.town.client;

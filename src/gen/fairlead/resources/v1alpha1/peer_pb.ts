@@ -106,7 +106,7 @@ export const PeerSpecSchema: GenMessage<PeerSpec> = /*@__PURE__*/
  */
 export type OuterTls = Message<"fairlead.resources.v1alpha1.OuterTls"> & {
   /**
-   * Roots to trust beside the system's, PEM.
+   * Roots to trust instead of the public ones, PEM.
    *
    * @generated from field: optional string ca_bundle = 1;
    */
