@@ -13,10 +13,14 @@ export interface KeepaliveDeps {
   readonly random?: () => number;
 }
 
+/** A look that is later than so many milliseconds was kept from happening; less is a timer's usual delay. */
+const leastPauseMs = 500;
+
 /**
  * Watches whether a carrier lives. Each received byte is a sign of life, so a ping that waits behind bulk data never
  * kills a busy link. A ping goes out when it was quiet for a while, sooner by up to a fifth at random so that a thousand
  * links do not ping together. Bytes that wait to be written and do not move are death too, even while the other end still talks.
+ * Time in which this process did not run counts for neither: what came meanwhile waits unread.
  */
 export class Keepalive {
   readonly #deps: KeepaliveDeps;
@@ -25,6 +29,8 @@ export class Keepalive {
   #movedAt: number | undefined;
   #quietMs = 0;
   #timer: Timer | undefined;
+  /** When it looks next. */
+  #dueAt = 0;
   #pings = 0;
   #pingedAt: number | undefined;
   #roundTripMs: number | undefined;
@@ -81,6 +87,7 @@ export class Keepalive {
     const every = Math.min(limits.stalledMs / 4, limits.deadMs / 9);
     const untilPing = this.#heardAt + this.#quietMs - now;
     const next = untilPing > 0 ? Math.min(every, untilPing) : every;
+    this.#dueAt = now + next;
     this.#timer = clock.after(next, () => this.#look());
     this.#timer.unref?.();
   }
@@ -88,6 +95,7 @@ export class Keepalive {
   #look(): void {
     const { clock, limits } = this.#deps;
     const now = clock.monotonic();
+    this.#forgive(now - this.#dueAt, now);
     const silentMs = now - this.#heardAt;
     const stuckMs = this.#movedAt === undefined ? 0 : now - this.#movedAt;
     if (silentMs >= limits.deadMs) {
@@ -107,6 +115,14 @@ export class Keepalive {
       this.ask();
     }
     this.#arm();
+  }
+
+  /** A look that comes late tells that nobody was listening here: a busy machine, or a process that was held. */
+  #forgive(lateMs: number, now: number): void {
+    if (lateMs < leastPauseMs) return;
+    this.#heardAt = Math.min(now, this.#heardAt + lateMs);
+    if (this.#movedAt !== undefined) this.#movedAt = Math.min(now, this.#movedAt + lateMs);
+    if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + lateMs);
   }
 
   #draw(): void {

@@ -5,7 +5,7 @@ import { Keepalive } from "../../src/wire/keepalive.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 import { Reason, reasonName } from "../../src/wire/reason.ts";
 import { openSession } from "../../src/wire/session.ts";
-import { createFakeClock } from "../base/fake-clock.ts";
+import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
 import { hello, never, openPair } from "./pair.ts";
 import { openRaw, RawPeer } from "./raw-peer.ts";
 
@@ -22,6 +22,19 @@ function watch(random = 0) {
     dead: (reason) => deaths.push(`${reasonName(reason)} ${(clock.monotonic() - startedAt) / 1000}`),
   });
   return { clock, pings, deaths, keepalive };
+}
+
+/** A clock whose timers fire late after a pause, as those of a process do that was held. */
+function createHeldClock(): { clock: FakeClock; pause(ms: number): Promise<void> } {
+  const inner = createFakeClock();
+  let pausedMs = 0;
+  return {
+    clock: { ...inner, monotonic: () => inner.monotonic() + pausedMs },
+    async pause(ms) {
+      pausedMs += ms;
+      await inner.advance(3_000);
+    },
+  };
 }
 
 suite("liveness", () => {
@@ -77,6 +90,24 @@ suite("liveness", () => {
       keepalive.heard();
     }
     assert.deepEqual(deaths, []);
+  });
+
+  test("a process that did not run for a while takes nobody for dead before it has listened again", async () => {
+    const held = createHeldClock();
+    const deaths: Reason[] = [];
+    const keepalive = new Keepalive({
+      clock: held.clock,
+      limits: defaultLimits,
+      ping: () => undefined,
+      dead: (reason) => deaths.push(reason),
+    });
+    keepalive.moved(true);
+    await held.clock.advance(2_000);
+    // Timers are first to run after a pause, before anything is read or written.
+    await held.pause(60_000);
+    assert.deepEqual(deaths, []);
+    await held.clock.advance(20_000);
+    assert.deepEqual(deaths, [Reason.STALLED], "but then what was dead is found out as always");
   });
 
   test("two sessions with nothing to say keep each other alive", async () => {
