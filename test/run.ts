@@ -30,7 +30,7 @@ const checks: Step[] = [
 const modes: Record<string, () => Promise<boolean>> = {
   check: () => runChecks(checks),
   // An end-to-end test is not named *.test.ts, so this is every test that needs no cluster.
-  test: () => runTests(["test/**/*.test.ts"], { concurrency: Math.max(2, availableParallelism()), timeoutMs: 120_000 }),
+  test: () => runTests(["test/**/*.test.ts"], { concurrency: Math.max(2, availableParallelism()), timeoutMs: 300_000 }),
   e2e: async () =>
     hasClusters() && runTests(["test/contract/*.e2e.ts", "test/e2e/*.e2e.ts"], { concurrency: 1, timeoutMs: 600_000 }),
 };
