@@ -182,18 +182,27 @@ suite("calls over a link", () => {
   });
 
   test("a deadline ends the call at both ends", async () => {
+    let allowedMs = 25;
+    let runs = 0;
     let stopped: unknown;
     const pair = await openRpcPair({
-      say: (_, context) =>
+      say: (_, { signal, timeoutMs }) =>
         new Promise((_resolve, reject) => {
-          assert.ok((context.timeoutMs() ?? 0) <= 50);
-          context.signal.addEventListener("abort", () => {
-            stopped = context.signal.reason;
-            reject(context.signal.reason);
-          });
+          runs += 1;
+          assert.ok((timeoutMs() ?? Number.POSITIVE_INFINITY) <= allowedMs);
+          const stop = (): void => {
+            stopped = signal.reason;
+            reject(stopped);
+          };
+          if (signal.aborted) stop();
+          else signal.addEventListener("abort", stop);
         }),
     });
-    await assert.rejects(pair.client.say({}, { timeoutMs: 50 }), fails(Code.DeadlineExceeded));
+    // On a busy machine a short call may be over before it has arrived.
+    while (runs === 0) {
+      allowedMs *= 2;
+      await assert.rejects(pair.client.say({}, { timeoutMs: allowedMs }), fails(Code.DeadlineExceeded));
+    }
     await until(() => stopped instanceof ConnectError, "the handler has stopped");
     await pair.close();
   });
