@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
-import { type Cluster, openCluster, openNetwork } from "./clusters.ts";
+import { type Cluster, openCluster, openNetwork, refreshDefinitions } from "./clusters.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { until } from "./until.ts";
 import { givenRights, usedRights } from "./used-rights.ts";
@@ -45,6 +45,8 @@ before(
     a = openCluster("a");
     b = openCluster("b");
     await Promise.all([clean(a, ours), clean(b, ours)]);
+    // Helm refuses to install over definitions that another hand has put there and that differ.
+    await Promise.all([refreshDefinitions(a), refreshDefinitions(b)]);
     [origin, host] = await Promise.all([openAgent(a, "chart-a"), openAgent(b, "chart-b")]);
     await Promise.all([origin.install(), host.install(), a.kubectl(["create", "namespace", namespace])]);
   },

@@ -45,3 +45,14 @@ function required(name: string): string {
   if (value) return value;
   throw new Error(`${name} is not set; run these tests by \`make e2e\`, which says what it needs`);
 }
+
+/** Brings Fairlead's definitions to what this tree has. Others may have put older ones there. */
+export async function applyDefinitions(cluster: Cluster): Promise<void> {
+  await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "charts/fairlead/crds"]);
+}
+
+/** The same, but a cluster without any is left for whoever installs them. */
+export async function refreshDefinitions(cluster: Cluster): Promise<void> {
+  const present = await cluster.kubectl(["get", "crd", "-o", "name"]);
+  if (present.includes(".fairlead.dev")) await applyDefinitions(cluster);
+}

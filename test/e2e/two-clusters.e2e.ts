@@ -11,7 +11,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { type AgentProcess, agentNamespace, startAgent } from "./agent.ts";
-import { type Cluster, openCluster } from "./clusters.ts";
+import { applyDefinitions, type Cluster, openCluster } from "./clusters.ts";
 import { freePort } from "./free-port.ts";
 import { until } from "./until.ts";
 
@@ -50,9 +50,7 @@ before(
     a = openCluster("a");
     b = openCluster("b");
     await Promise.all([a, b].map(clean));
-    await Promise.all(
-      [a, b].map((cluster) => cluster.kubectl(["apply", "--server-side", "-f", "charts/fairlead/crds"])),
-    );
+    await Promise.all([a, b].map(applyDefinitions));
     await Promise.all([a, b].map((cluster) => cluster.kubectl(["create", "namespace", agentNamespace])));
     await a.kubectl(["create", "namespace", namespace]);
     const ports = async () => ({ console: await freePort(), link: await freePort(), telemetry: await freePort() });
