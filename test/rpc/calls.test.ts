@@ -8,7 +8,6 @@ import { callerKey } from "../../src/rpc/caller.ts";
 import { maxMessageBytes } from "../../src/rpc/message.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
-import { Reason } from "../../src/wire/reason.ts";
 import { EchoService, SayRequestSchema } from "../gen/fairlead/test/v1/echo_pb.ts";
 import { openPair, until } from "../wire/pair.ts";
 import { createEchoServer } from "./echo.ts";
@@ -390,15 +389,5 @@ suite("calls over a link", () => {
     await assert.rejects(pair.client.say({}, { signal: AbortSignal.abort() }), fails(Code.Canceled));
     assert.equal(pair.low.stats().opened, 0);
     await pair.close();
-  });
-
-  test("every reason of the wire has a code, and what ends a link is Unavailable", async () => {
-    const { toConnectError } = await import("../../src/rpc/errors.ts");
-    const { StreamError } = await import("../../src/wire/reason.ts");
-    for (const reason of Object.values(Reason)) {
-      const error = toConnectError(new StreamError(reason, "why"));
-      if (reason >= 48) assert.equal(error.code, Code.Unavailable);
-      assert.equal(error.rawMessage, "why");
-    }
   });
 });
