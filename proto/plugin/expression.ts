@@ -1,12 +1,13 @@
 /**
  * CEL of protovalidate as CEL of Kubernetes. The two differ: a field that is not set has its default value in the one and is an
- * error in the other. So only what means the same in both is taken: `has()` of fields with presence, `!`, `&&`, `||` and
- * parentheses. Anything else throws.
+ * error in the other. So only what means the same in both is taken: `has()` of fields with presence, `size() == 0` of lists and
+ * maps, `!`, `&&`, `||` and parentheses. Anything else throws.
  */
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { UntranslatableError, type Validation } from "./json-schema.ts";
 
-const token = /\s+|has\(\s*this((?:\.[a-z][a-z0-9_]*)+)\s*\)|!|&&|\|\||[()]/y;
+const token =
+  /\s+|has\(\s*this(?<present>(?:\.[a-z][a-z0-9_]*)+)\s*\)|this(?<empty>(?:\.[a-z][a-z0-9_]*)+?)\.size\(\)\s*==\s*0|!|&&|\|\||[()]/y;
 
 export function translateExpression(message: DescMessage, expression: string, text: string): Validation {
   const where = `${message.typeName}: ${expression}`;
@@ -17,13 +18,16 @@ export function translateExpression(message: DescMessage, expression: string, te
     const at = token.lastIndex;
     const found = token.exec(expression);
     if (!found) throw new UntranslatableError(where, `\`${expression.slice(at)}\` cannot be translated`);
-    const [all, fields] = found;
-    if (fields === undefined) rule += all;
-    else {
-      const path = resolve(message, fields.slice(1).split("."), where);
+    const { present, empty } = found.groups ?? {};
+    if (present !== undefined) {
+      const path = resolve(message, present.slice(1).split("."), where, "has");
       paths.push(path.map((field) => field.jsonName));
       rule += guarded(path);
-    }
+    } else if (empty !== undefined) {
+      const path = resolve(message, empty.slice(1).split("."), where, "size");
+      paths.push(path.map((field) => field.jsonName));
+      rule += `(!${guarded(path)} || ${dotted(path)}.size() == 0)`;
+    } else rule += found[0];
   }
   const [only] = paths;
   if (paths.length !== 1 || !only) return { rule, message: text };
@@ -41,13 +45,17 @@ export function translateOneof(names: readonly string[], required: boolean): Val
     : { rule: `${present} <= 1`, message: `at most one of ${list} may be set` };
 }
 
-function resolve(message: DescMessage, names: readonly string[], where: string): DescField[] {
+function resolve(message: DescMessage, names: readonly string[], where: string, use: "has" | "size"): DescField[] {
   let within: DescMessage | undefined = message;
-  return names.map((name) => {
+  return names.map((name, index) => {
     const field: DescField | undefined = within?.fields.find((each) => each.name === name);
     if (!field) throw new UntranslatableError(where, `there is no field \`${name}\``);
-    if (field.fieldKind === "list" || field.fieldKind === "map") {
+    const isMany = field.fieldKind === "list" || field.fieldKind === "map";
+    if (isMany && use === "has") {
       throw new UntranslatableError(where, `has() of the list or map \`${name}\` means different things`);
+    }
+    if (use === "size" && isMany !== (index === names.length - 1)) {
+      throw new UntranslatableError(where, `size() is of a list or map, and \`${names.join(".")}\` is none`);
     }
     within = field.message;
     return field;
@@ -56,14 +64,12 @@ function resolve(message: DescMessage, names: readonly string[], where: string):
 
 /** `has(self.a.b)` is an error in Kubernetes when there is no `a`, and false in protovalidate. */
 function guarded(path: readonly DescField[]): string {
-  const steps = path.map(
-    (_, index) =>
-      `has(self.${path
-        .slice(0, index + 1)
-        .map((field) => spell(field.jsonName))
-        .join(".")})`,
-  );
+  const steps = path.map((_, index) => `has(${dotted(path.slice(0, index + 1))})`);
   return steps.length === 1 ? steps.join("") : `(${steps.join(" && ")})`;
+}
+
+function dotted(path: readonly DescField[]): string {
+  return `self.${path.map((field) => spell(field.jsonName)).join(".")}`;
 }
 
 /** Words that Kubernetes' CEL keeps for itself and spells differently where they name a field. */

@@ -74,7 +74,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
   return server;
 }
 
-function appDeps({ kube, workloads }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
+function appDeps({ kube, workloads, peering }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
   return {
     kube: kube.client,
     openApp(app, context) {
@@ -88,6 +88,8 @@ function appDeps({ kube, workloads }: ConsoleDeps, open: ConsoleServer["open"]):
     },
     here: workloads.host,
     atPeers: workloads.origin,
+    check: workloads.origin.check,
+    peers: () => peering.roster.list().map(({ name }) => name),
   };
 }
 

@@ -7,6 +7,12 @@ import {
   PeerStatusSchema,
 } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import {
+  type PeerPolicySpec,
+  PeerPolicySpecSchema,
+  type PeerPolicyStatus,
+  PeerPolicyStatusSchema,
+} from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
+import {
   type RemoteAppSpec,
   RemoteAppSpecSchema,
   type RemoteAppStatus,
@@ -23,6 +29,7 @@ import type { JsonObject, KubeObject, Resource, Stored } from "./object.ts";
 import type { ResourceKind } from "./resource-kind.ts";
 
 export type Peer = Resource<PeerSpec, PeerStatus>;
+export type PeerPolicy = Resource<PeerPolicySpec, PeerPolicyStatus>;
 export type RemoteApp = Resource<RemoteAppSpec, RemoteAppStatus>;
 export type Workload = Resource<WorkloadSpec, WorkloadStatus>;
 
@@ -31,6 +38,12 @@ export const peers: ResourceKind<Peer> = customResource({
   kind: "Peer",
   spec: PeerSpecSchema,
   status: PeerStatusSchema,
+});
+export const peerPolicies: ResourceKind<PeerPolicy> = customResource({
+  plural: "peerpolicies",
+  kind: "PeerPolicy",
+  spec: PeerPolicySpecSchema,
+  status: PeerPolicyStatusSchema,
 });
 export const remoteApps: ResourceKind<RemoteApp> = customResource({
   plural: "remoteapps",

@@ -1,9 +1,13 @@
 /** The face of this agent to its peers as such: `fairlead.peer.v1.MembershipService`. */
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { GetFactsResponseSchema, type MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
+import {
+  GetFactsResponseSchema,
+  type MembershipService,
+  type WatchStandingResponseSchema,
+} from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { type Caller, callerKey } from "../rpc/caller.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import type { PeerFacts } from "./directory.ts";
@@ -30,6 +34,10 @@ export function createMembershipService(deps: MembershipServiceDeps): ServiceImp
       const { version, facts } = deps.facts();
       return create(GetFactsResponseSchema, { version, facts: { ...facts } });
     },
+    async *watchStanding(_request, context) {
+      const { fingerprint } = context.values.get(callerKey);
+      yield* standings(deps.roster, fingerprint, AbortSignal.any([context.signal, deps.closing]));
+    },
     leave(_request, context) {
       const caller = context.values.get(callerKey);
       if (caller.peer === undefined) throw new ConnectError("Only a peer can leave.", Code.PermissionDenied);
@@ -53,5 +61,39 @@ async function forget(deps: MembershipServiceDeps, caller: Caller, name: string)
   } catch (error) {
     if (closing.aborted || (error instanceof PeeringError && error.code === "not-found")) return;
     log.error({ err: error, ...actor }, "a peer left and could not be forgotten: remove it here");
+  }
+}
+
+/** What a peer may do here, now and after each change; of changes that come too quickly the last one counts. */
+async function* standings(
+  roster: Roster,
+  fingerprint: string,
+  signal: AbortSignal,
+): AsyncGenerator<MessageInitShape<typeof WatchStandingResponseSchema>, void, undefined> {
+  let wake = (): void => undefined;
+  let isNews = true;
+  const unsubscribe = roster.subscribe(({ before, after }) => {
+    if ((after ?? before)?.fingerprint !== fingerprint) return;
+    isNews = true;
+    wake();
+  });
+  const stop = (): void => wake();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    while (!signal.aborted) {
+      if (isNews) {
+        isNews = false;
+        const grants = roster.byFingerprint(fingerprint)?.grants ?? [];
+        yield { grants: grants.map((name) => ({ name })) };
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (isNews || signal.aborted) resolve();
+        });
+      }
+    }
+  } finally {
+    unsubscribe();
+    signal.removeEventListener("abort", stop);
   }
 }

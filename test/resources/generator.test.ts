@@ -43,6 +43,7 @@ const refused: Record<string, RegExp> = {
   FieldCel: /`cel` cannot be translated; put it on the message/,
   ComparingCel: /`this\.a > 1` cannot be translated/,
   ListCel: /means different things/,
+  SizeOfScalar: /size\(\) is of a list or map/,
   LostCel: /there is no field `b`/,
   PrefixRule: /PrefixRule\.a: the rule `string\.prefix` cannot be translated/,
   BytesRule: /`string\.max_bytes` cannot/,
@@ -70,7 +71,7 @@ for (const [name, why] of Object.entries(refused)) {
 }
 
 test("every trap in the fixture is held by a test", () => {
-  const good = ["Choice", "Excluding", "Fragment", "Good"];
+  const good = ["Choice", "Emptiness", "Excluding", "Fragment", "Good"];
   const file = registry.getFile("traps.proto") ?? assert.fail("the fixture is not there");
   const names = file.messages.map(({ name }) => name).sort();
   assert.deepEqual(names, [...Object.keys(refused), ...good].sort());
@@ -104,6 +105,15 @@ test("has() is guarded, because a missing parent is an error in Kubernetes, and 
   ]);
 });
 
+test("an empty list or map is one that is not there, too", () => {
+  assert.deepEqual(messageSchema(trap("Emptiness"), published)["x-kubernetes-validations"], [
+    {
+      rule: "(!has(self.tags) || self.tags.size() == 0) || (!(has(self.good) && has(self.good.tags)) || self.good.tags.size() == 0)",
+      message: "why",
+    },
+  ]);
+});
+
 test("a fragment of a Pod is Kubernetes' own, whole and without references", () => {
   const schema = messageSchema(trap("Fragment"), published).properties?.resources;
   assert.deepEqual(Object.keys(schema?.properties ?? {}), ["claims", "limits", "requests"]);
@@ -113,13 +123,13 @@ test("a fragment of a Pod is Kubernetes' own, whole and without references", () 
 });
 
 test("the definitions that are shipped are structural, described, and only of resources that some code reads", () => {
-  for (const plural of ["peers", "remoteapps", "workloads"]) {
+  for (const plural of ["peers", "peerpolicies", "remoteapps", "workloads"]) {
     const text = readFileSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`, "utf8");
     const [version] = parse(text).spec.versions;
     assert.ok(version.subresources.status);
     checkStructural(version.schema.openAPIV3Schema, plural, 0);
   }
-  for (const plural of ["peerpolicies", "deliveries", "forwards"]) {
+  for (const plural of ["deliveries", "forwards"]) {
     assert.equal(existsSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`), false);
   }
 });

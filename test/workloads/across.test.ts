@@ -298,7 +298,7 @@ test("a wish with a field that the host does not know is refused by name, and wh
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
   const verdict = await town
     .agent("tokyo")
-    .workloads.origin.check("osaka", '{"image":"a","securityContext":{"x":1}}', never);
+    .workloads.origin.check("osaka", '{"image":"a","securityContext":{"x":1}}', undefined, never);
   assert.equal(verdict.admitted, false);
   assert.equal(verdict.violations[0]?.field, "securityContext");
   assert.equal(verdict.violations[0]?.rule, "unknown-field");

@@ -8,6 +8,7 @@ import { KubeError } from "../../kube/errors.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import type { WorkloadHost } from "../../workloads/host/host.ts";
 import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
+import { verdictOf } from "./app-verdict.ts";
 import { toApp } from "./object.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
@@ -27,6 +28,10 @@ export interface AppServiceDeps {
   readonly here: Pick<WorkloadHost, "orphans" | "deleteOrphan">;
   /** What connected peers run for us that no RemoteApp stands for. */
   readonly atPeers: Pick<WorkloadOrigin, "orphans" | "adopt" | "deleteOrphan">;
+  /** Asks a peer whether it would run an app. */
+  readonly check: WorkloadOrigin["check"];
+  /** The names of all peers. */
+  peers(): readonly string[];
 }
 
 export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppService> {
@@ -75,6 +80,14 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
         signal,
       );
       return { app: toApp(applied), outcome: outcomeOf(before, applied) };
+    },
+
+    async checkApp({ ref, spec, peers }, { signal }) {
+      if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
+      const found = ref && (await kube.get(remoteApps, { namespace: ref.namespace, name: ref.name }, signal));
+      const asked = peers.length > 0 ? peers : spec.peer === undefined ? deps.peers() : [spec.peer];
+      const verdicts = asked.map((peer) => verdictOf(deps.check, { peer, spec, uid: found?.metadata.uid }, signal));
+      return { verdicts: await Promise.all(verdicts) };
     },
 
     async scaleApp({ ref, replicas }, { signal }) {

@@ -61,8 +61,11 @@ export interface WorkloadOrigin {
   adopt(peer: string, uid: string, signal: AbortSignal): Promise<RemoteApp>;
   /** Has the peer delete an orphan. Throws a ConnectError. */
   deleteOrphan(peer: string, uid: string, signal: AbortSignal): Promise<void>;
-  /** Whether the peer would run an app with this spec (JSON text). Throws a ConnectError. */
-  check(peer: string, spec: string, signal: AbortSignal): Promise<CheckResponse>;
+  /**
+   * Whether the peer would run an app with this spec (JSON text). With the UID of the RemoteApp that it would be the spec of,
+   * the app is not counted beside itself. Throws a ConnectError.
+   */
+  check(peer: string, spec: string, uid: string | undefined, signal: AbortSignal): Promise<CheckResponse>;
   /** Age of the oldest unfinished work, in milliseconds; for health. */
   oldestPendingMs(): number;
   close(): Promise<void>;
@@ -198,7 +201,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     async deleteOrphan(peer, uid, signal) {
       await createClient(WorkloadService, deps.transport(peer)).deleteOrphan({ uid }, { signal });
     },
-    check: (peer, spec, signal) => createClient(WorkloadService, deps.transport(peer)).check({ spec }, { signal }),
+    check: (peer, spec, uid = "", signal) =>
+      createClient(WorkloadService, deps.transport(peer)).check({ spec, uid }, { signal }),
     oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),
     async close() {
       for (const end of unsubscribe) end();

@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { ObjectMeta, ObjectRef } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
+import type { AdmissionFinding } from "../../resources/v1alpha1/admission_pb.ts";
+import { file_fairlead_resources_v1alpha1_admission } from "../../resources/v1alpha1/admission_pb.ts";
 import type { RemoteAppSpec, RemoteAppStatus } from "../../resources/v1alpha1/remote_app_pb.ts";
 import { file_fairlead_resources_v1alpha1_remote_app } from "../../resources/v1alpha1/remote_app_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/app_service.proto.
  */
 export const file_fairlead_console_v1_app_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIuMBChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMiZAoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAAiOQoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJHChBEZWxldGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiEwoRRGVsZXRlQXBwUmVzcG9uc2UiYQoOT3BlbkFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIMCgRwb3J0GAIgASgJEgwKBHBhdGgYAyABKAkiLAoPT3BlbkFwcFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIhQKEkxpc3RPcnBoYW5zUmVxdWVzdCJ4ChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIzCghhdF9wZWVycxgCIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuQXRQZWVyImUKDE9ycGhhbkF0UGVlchIMCgRwZWVyGAEgASgJEgsKA3VpZBgCIAEoCRIrCgNhcHAYAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJBChJBZG9wdE9ycGhhblJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiPAoTQWRvcHRPcnBoYW5SZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJIChlEZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIhwKGkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIocBCgZPcnBoYW4SMAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhIMCgRwZWVyGAIgASgJEi4KBm9yaWdpbhgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIk8KE0RlbGV0ZU9ycGhhblJlcXVlc3QSOAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMr8HCgpBcHBTZXJ2aWNlElcKCExpc3RBcHBzEiQuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1JlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVzcG9uc2USUQoGR2V0QXBwEiIuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXF1ZXN0GiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXNwb25zZRJaCglEZXBsb3lBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlElcKCFNjYWxlQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVzcG9uc2USWgoJRGVsZXRlQXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVBcHBSZXNwb25zZRJUCgdPcGVuQXBwEiMuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuQXBwUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlc3BvbnNlEmAKC0xpc3RPcnBoYW5zEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zUmVzcG9uc2USYwoMRGVsZXRlT3JwaGFuEiguZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5SZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5SZXNwb25zZRJgCgtBZG9wdE9ycGhhbhInLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5BZG9wdE9ycGhhblJlc3BvbnNlEnUKEkRlbGV0ZU9ycGhhbkF0UGVlchIuLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuQXRQZWVyUmVxdWVzdBovLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuQXRQZWVyUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lEjEKB3ZlcmRpY3QYAyABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0ImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMimgEKD0NoZWNrQXBwUmVxdWVzdBIrCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARIYCgVwZWVycxgDIAMoCUIJukgGkgEDEMgBIkYKEENoZWNrQXBwUmVzcG9uc2USMgoIdmVyZGljdHMYASADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0In4KC1BlZXJWZXJkaWN0EgwKBHBlZXIYASABKAkSDwoHdmVyZGljdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj8KCGZpbmRpbmdzGAQgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmciZAoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAAiOQoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJHChBEZWxldGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiEwoRRGVsZXRlQXBwUmVzcG9uc2UiYQoOT3BlbkFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIMCgRwb3J0GAIgASgJEgwKBHBhdGgYAyABKAkiLAoPT3BlbkFwcFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIhQKEkxpc3RPcnBoYW5zUmVxdWVzdCJ4ChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIzCghhdF9wZWVycxgCIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuQXRQZWVyImUKDE9ycGhhbkF0UGVlchIMCgRwZWVyGAEgASgJEgsKA3VpZBgCIAEoCRIrCgNhcHAYAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJBChJBZG9wdE9ycGhhblJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiPAoTQWRvcHRPcnBoYW5SZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJIChlEZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIhwKGkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIocBCgZPcnBoYW4SMAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhIMCgRwZWVyGAIgASgJEi4KBm9yaWdpbhgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIk8KE0RlbGV0ZU9ycGhhblJlcXVlc3QSOAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMpgICgpBcHBTZXJ2aWNlElcKCExpc3RBcHBzEiQuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1JlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVzcG9uc2USUQoGR2V0QXBwEiIuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXF1ZXN0GiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXNwb25zZRJaCglEZXBsb3lBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlElcKCENoZWNrQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5DaGVja0FwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkNoZWNrQXBwUmVzcG9uc2USVwoIU2NhbGVBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXNwb25zZRJaCglEZWxldGVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUFwcFJlc3BvbnNlElQKB09wZW5BcHASIy5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXF1ZXN0GiQuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuQXBwUmVzcG9uc2USYAoLTGlzdE9ycGhhbnMSJy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXNwb25zZRJjCgxEZWxldGVPcnBoYW4SKC5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhblJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhblJlc3BvbnNlEmAKC0Fkb3B0T3JwaGFuEicuZmFpcmxlYWQuY29uc29sZS52MS5BZG9wdE9ycGhhblJlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVzcG9uc2USdQoSRGVsZXRlT3JwaGFuQXRQZWVyEi4uZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0Gi8uZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5BdFBlZXJSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * A RemoteApp.
@@ -177,6 +179,13 @@ export type DeployAppResponse = Message<"fairlead.console.v1.DeployAppResponse">
    * @generated from field: fairlead.console.v1.DeployAppResponse.Outcome outcome = 2;
    */
   outcome: DeployAppResponse_Outcome;
+
+  /**
+   * What the peer would decide; with `dry_run` only, and absent when the peer could not be asked.
+   *
+   * @generated from field: fairlead.console.v1.PeerVerdict verdict = 3;
+   */
+  verdict?: PeerVerdict | undefined;
 };
 
 /**
@@ -223,6 +232,94 @@ export const DeployAppResponse_OutcomeSchema: GenEnum<DeployAppResponse_Outcome>
   enumDesc(file_fairlead_console_v1_app_service, 6, 0);
 
 /**
+ * @generated from message fairlead.console.v1.CheckAppRequest
+ */
+export type CheckAppRequest = Message<"fairlead.console.v1.CheckAppRequest"> & {
+  /**
+   * The RemoteApp that it would be. One that exists is not counted beside itself. May be absent.
+   *
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.RemoteAppSpec spec = 2;
+   */
+  spec?: RemoteAppSpec | undefined;
+
+  /**
+   * The peers to ask; empty: the one that the spec names, and all peers when it names none.
+   *
+   * @generated from field: repeated string peers = 3;
+   */
+  peers: string[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.CheckAppRequest.
+ * Use `create(CheckAppRequestSchema)` to create a new message.
+ */
+export const CheckAppRequestSchema: GenMessage<CheckAppRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 7);
+
+/**
+ * @generated from message fairlead.console.v1.CheckAppResponse
+ */
+export type CheckAppResponse = Message<"fairlead.console.v1.CheckAppResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.PeerVerdict verdicts = 1;
+   */
+  verdicts: PeerVerdict[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.CheckAppResponse.
+ * Use `create(CheckAppResponseSchema)` to create a new message.
+ */
+export const CheckAppResponseSchema: GenMessage<CheckAppResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 8);
+
+/**
+ * What one peer answers.
+ *
+ * @generated from message fairlead.console.v1.PeerVerdict
+ */
+export type PeerVerdict = Message<"fairlead.console.v1.PeerVerdict"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * "Admitted", "Held", "Denied", "Invalid"; "Unknown" when there was no answer, and then `message` says why.
+   *
+   * @generated from field: string verdict = 2;
+   */
+  verdict: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * Every rule that spoke.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.AdmissionFinding findings = 4;
+   */
+  findings: AdmissionFinding[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.PeerVerdict.
+ * Use `create(PeerVerdictSchema)` to create a new message.
+ */
+export const PeerVerdictSchema: GenMessage<PeerVerdict> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 9);
+
+/**
  * @generated from message fairlead.console.v1.ScaleAppRequest
  */
 export type ScaleAppRequest = Message<"fairlead.console.v1.ScaleAppRequest"> & {
@@ -242,7 +339,7 @@ export type ScaleAppRequest = Message<"fairlead.console.v1.ScaleAppRequest"> & {
  * Use `create(ScaleAppRequestSchema)` to create a new message.
  */
 export const ScaleAppRequestSchema: GenMessage<ScaleAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 7);
+  messageDesc(file_fairlead_console_v1_app_service, 10);
 
 /**
  * @generated from message fairlead.console.v1.ScaleAppResponse
@@ -259,7 +356,7 @@ export type ScaleAppResponse = Message<"fairlead.console.v1.ScaleAppResponse"> &
  * Use `create(ScaleAppResponseSchema)` to create a new message.
  */
 export const ScaleAppResponseSchema: GenMessage<ScaleAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 8);
+  messageDesc(file_fairlead_console_v1_app_service, 11);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppRequest
@@ -276,7 +373,7 @@ export type DeleteAppRequest = Message<"fairlead.console.v1.DeleteAppRequest"> &
  * Use `create(DeleteAppRequestSchema)` to create a new message.
  */
 export const DeleteAppRequestSchema: GenMessage<DeleteAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 9);
+  messageDesc(file_fairlead_console_v1_app_service, 12);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppResponse
@@ -289,7 +386,7 @@ export type DeleteAppResponse = Message<"fairlead.console.v1.DeleteAppResponse">
  * Use `create(DeleteAppResponseSchema)` to create a new message.
  */
 export const DeleteAppResponseSchema: GenMessage<DeleteAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 10);
+  messageDesc(file_fairlead_console_v1_app_service, 13);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppRequest
@@ -320,7 +417,7 @@ export type OpenAppRequest = Message<"fairlead.console.v1.OpenAppRequest"> & {
  * Use `create(OpenAppRequestSchema)` to create a new message.
  */
 export const OpenAppRequestSchema: GenMessage<OpenAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 11);
+  messageDesc(file_fairlead_console_v1_app_service, 14);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppResponse
@@ -346,7 +443,7 @@ export type OpenAppResponse = Message<"fairlead.console.v1.OpenAppResponse"> & {
  * Use `create(OpenAppResponseSchema)` to create a new message.
  */
 export const OpenAppResponseSchema: GenMessage<OpenAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 12);
+  messageDesc(file_fairlead_console_v1_app_service, 15);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansRequest
@@ -359,7 +456,7 @@ export type ListOrphansRequest = Message<"fairlead.console.v1.ListOrphansRequest
  * Use `create(ListOrphansRequestSchema)` to create a new message.
  */
 export const ListOrphansRequestSchema: GenMessage<ListOrphansRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 13);
+  messageDesc(file_fairlead_console_v1_app_service, 16);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansResponse
@@ -385,7 +482,7 @@ export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansRespon
  * Use `create(ListOrphansResponseSchema)` to create a new message.
  */
 export const ListOrphansResponseSchema: GenMessage<ListOrphansResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 14);
+  messageDesc(file_fairlead_console_v1_app_service, 17);
 
 /**
  * What a peer runs for this agent and no RemoteApp here stands for.
@@ -425,7 +522,7 @@ export type OrphanAtPeer = Message<"fairlead.console.v1.OrphanAtPeer"> & {
  * Use `create(OrphanAtPeerSchema)` to create a new message.
  */
 export const OrphanAtPeerSchema: GenMessage<OrphanAtPeer> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 15);
+  messageDesc(file_fairlead_console_v1_app_service, 18);
 
 /**
  * Names an orphan at a peer.
@@ -449,7 +546,7 @@ export type AdoptOrphanRequest = Message<"fairlead.console.v1.AdoptOrphanRequest
  * Use `create(AdoptOrphanRequestSchema)` to create a new message.
  */
 export const AdoptOrphanRequestSchema: GenMessage<AdoptOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 16);
+  messageDesc(file_fairlead_console_v1_app_service, 19);
 
 /**
  * @generated from message fairlead.console.v1.AdoptOrphanResponse
@@ -466,7 +563,7 @@ export type AdoptOrphanResponse = Message<"fairlead.console.v1.AdoptOrphanRespon
  * Use `create(AdoptOrphanResponseSchema)` to create a new message.
  */
 export const AdoptOrphanResponseSchema: GenMessage<AdoptOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 17);
+  messageDesc(file_fairlead_console_v1_app_service, 20);
 
 /**
  * Names an orphan at a peer.
@@ -490,7 +587,7 @@ export type DeleteOrphanAtPeerRequest = Message<"fairlead.console.v1.DeleteOrpha
  * Use `create(DeleteOrphanAtPeerRequestSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerRequestSchema: GenMessage<DeleteOrphanAtPeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 18);
+  messageDesc(file_fairlead_console_v1_app_service, 21);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanAtPeerResponse
@@ -503,7 +600,7 @@ export type DeleteOrphanAtPeerResponse = Message<"fairlead.console.v1.DeleteOrph
  * Use `create(DeleteOrphanAtPeerResponseSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerResponseSchema: GenMessage<DeleteOrphanAtPeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 19);
+  messageDesc(file_fairlead_console_v1_app_service, 22);
 
 /**
  * A workload here whose origin no longer knows it.
@@ -545,7 +642,7 @@ export type Orphan = Message<"fairlead.console.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 20);
+  messageDesc(file_fairlead_console_v1_app_service, 23);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanRequest
@@ -562,7 +659,7 @@ export type DeleteOrphanRequest = Message<"fairlead.console.v1.DeleteOrphanReque
  * Use `create(DeleteOrphanRequestSchema)` to create a new message.
  */
 export const DeleteOrphanRequestSchema: GenMessage<DeleteOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 21);
+  messageDesc(file_fairlead_console_v1_app_service, 24);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanResponse
@@ -575,7 +672,7 @@ export type DeleteOrphanResponse = Message<"fairlead.console.v1.DeleteOrphanResp
  * Use `create(DeleteOrphanResponseSchema)` to create a new message.
  */
 export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 22);
+  messageDesc(file_fairlead_console_v1_app_service, 25);
 
 /**
  * Apps of this cluster that run at peers: its RemoteApps.
@@ -612,6 +709,16 @@ export const AppService: GenService<{
     methodKind: "unary";
     input: typeof DeployAppRequestSchema;
     output: typeof DeployAppResponseSchema;
+  },
+  /**
+   * Asks peers whether they would run the app, without deploying it.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.CheckApp
+   */
+  checkApp: {
+    methodKind: "unary";
+    input: typeof CheckAppRequestSchema;
+    output: typeof CheckAppResponseSchema;
   },
   /**
    * Sets the number of replicas and nothing else.

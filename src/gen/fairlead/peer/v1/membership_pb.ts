@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/peer/v1/membership.proto.
  */
 export const file_fairlead_peer_v1_membership: GenFile = /*@__PURE__*/
-  fileDesc("CiFmYWlybGVhZC9wZWVyL3YxL21lbWJlcnNoaXAucHJvdG8SEGZhaXJsZWFkLnBlZXIudjEiEQoPR2V0RmFjdHNSZXF1ZXN0IsUBChBHZXRGYWN0c1Jlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlCB7pIBHICGD8SaQoFZmFjdHMYAiADKAsyLS5mYWlybGVhZC5wZWVyLnYxLkdldEZhY3RzUmVzcG9uc2UuRmFjdHNFbnRyeUIrukgomgElEEAiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kKgVyAxiAAhosCgpGYWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKQoMTGVhdmVSZXF1ZXN0EhkKB21lc3NhZ2UYASABKAlCCLpIBXIDGIAIIg8KDUxlYXZlUmVzcG9uc2UysAEKEU1lbWJlcnNoaXBTZXJ2aWNlElEKCEdldEZhY3RzEiEuZmFpcmxlYWQucGVlci52MS5HZXRGYWN0c1JlcXVlc3QaIi5mYWlybGVhZC5wZWVyLnYxLkdldEZhY3RzUmVzcG9uc2USSAoFTGVhdmUSHi5mYWlybGVhZC5wZWVyLnYxLkxlYXZlUmVxdWVzdBofLmZhaXJsZWFkLnBlZXIudjEuTGVhdmVSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CiFmYWlybGVhZC9wZWVyL3YxL21lbWJlcnNoaXAucHJvdG8SEGZhaXJsZWFkLnBlZXIudjEiEQoPR2V0RmFjdHNSZXF1ZXN0IsUBChBHZXRGYWN0c1Jlc3BvbnNlEhgKB3ZlcnNpb24YASABKAlCB7pIBHICGD8SaQoFZmFjdHMYAiADKAsyLS5mYWlybGVhZC5wZWVyLnYxLkdldEZhY3RzUmVzcG9uc2UuRmFjdHNFbnRyeUIrukgomgElEEAiGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kKgVyAxiAAhosCgpGYWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiFgoUV2F0Y2hTdGFuZGluZ1JlcXVlc3QiUgoVV2F0Y2hTdGFuZGluZ1Jlc3BvbnNlEjkKBmdyYW50cxgBIAMoCzIfLmZhaXJsZWFkLnBlZXIudjEuR3JhbnRTdGFuZGluZ0IIukgFkgECECAiPgoNR3JhbnRTdGFuZGluZxIVCgRuYW1lGAEgASgJQge6SARyAhg/EhYKBXVudGlsGAIgASgJQge6SARyAhhAIikKDExlYXZlUmVxdWVzdBIZCgdtZXNzYWdlGAEgASgJQgi6SAVyAxiACCIPCg1MZWF2ZVJlc3BvbnNlMpQCChFNZW1iZXJzaGlwU2VydmljZRJRCghHZXRGYWN0cxIhLmZhaXJsZWFkLnBlZXIudjEuR2V0RmFjdHNSZXF1ZXN0GiIuZmFpcmxlYWQucGVlci52MS5HZXRGYWN0c1Jlc3BvbnNlEmIKDVdhdGNoU3RhbmRpbmcSJi5mYWlybGVhZC5wZWVyLnYxLldhdGNoU3RhbmRpbmdSZXF1ZXN0GicuZmFpcmxlYWQucGVlci52MS5XYXRjaFN0YW5kaW5nUmVzcG9uc2UwARJICgVMZWF2ZRIeLmZhaXJsZWFkLnBlZXIudjEuTGVhdmVSZXF1ZXN0Gh8uZmFpcmxlYWQucGVlci52MS5MZWF2ZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
 
 /**
  * @generated from message fairlead.peer.v1.GetFactsRequest
@@ -54,6 +54,64 @@ export const GetFactsResponseSchema: GenMessage<GetFactsResponse> = /*@__PURE__*
   messageDesc(file_fairlead_peer_v1_membership, 1);
 
 /**
+ * @generated from message fairlead.peer.v1.WatchStandingRequest
+ */
+export type WatchStandingRequest = Message<"fairlead.peer.v1.WatchStandingRequest"> & {
+};
+
+/**
+ * Describes the message fairlead.peer.v1.WatchStandingRequest.
+ * Use `create(WatchStandingRequestSchema)` to create a new message.
+ */
+export const WatchStandingRequestSchema: GenMessage<WatchStandingRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_membership, 2);
+
+/**
+ * All that the caller may do; what was said before no longer counts.
+ *
+ * @generated from message fairlead.peer.v1.WatchStandingResponse
+ */
+export type WatchStandingResponse = Message<"fairlead.peer.v1.WatchStandingResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.peer.v1.GrantStanding grants = 1;
+   */
+  grants: GrantStanding[];
+};
+
+/**
+ * Describes the message fairlead.peer.v1.WatchStandingResponse.
+ * Use `create(WatchStandingResponseSchema)` to create a new message.
+ */
+export const WatchStandingResponseSchema: GenMessage<WatchStandingResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_membership, 3);
+
+/**
+ * @generated from message fairlead.peer.v1.GrantStanding
+ */
+export type GrantStanding = Message<"fairlead.peer.v1.GrantStanding"> & {
+  /**
+   * The grant, such as "apps".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Until when, RFC 3339 in UTC; empty: until it is withdrawn.
+   *
+   * @generated from field: string until = 2;
+   */
+  until: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.GrantStanding.
+ * Use `create(GrantStandingSchema)` to create a new message.
+ */
+export const GrantStandingSchema: GenMessage<GrantStanding> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_membership, 4);
+
+/**
  * @generated from message fairlead.peer.v1.LeaveRequest
  */
 export type LeaveRequest = Message<"fairlead.peer.v1.LeaveRequest"> & {
@@ -70,7 +128,7 @@ export type LeaveRequest = Message<"fairlead.peer.v1.LeaveRequest"> & {
  * Use `create(LeaveRequestSchema)` to create a new message.
  */
 export const LeaveRequestSchema: GenMessage<LeaveRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_membership, 2);
+  messageDesc(file_fairlead_peer_v1_membership, 5);
 
 /**
  * @generated from message fairlead.peer.v1.LeaveResponse
@@ -83,7 +141,7 @@ export type LeaveResponse = Message<"fairlead.peer.v1.LeaveResponse"> & {
  * Use `create(LeaveResponseSchema)` to create a new message.
  */
 export const LeaveResponseSchema: GenMessage<LeaveResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_membership, 3);
+  messageDesc(file_fairlead_peer_v1_membership, 6);
 
 /**
  * What peers say of themselves, and how they part. Only peers may call it.
@@ -102,6 +160,17 @@ export const MembershipService: GenService<{
     methodKind: "unary";
     input: typeof GetFactsRequestSchema;
     output: typeof GetFactsResponseSchema;
+  },
+  /**
+   * What the caller may do here: at once, and again on every change, for as long as the link lasts. An agent that does not
+   * have it answers UNIMPLEMENTED.
+   *
+   * @generated from rpc fairlead.peer.v1.MembershipService.WatchStanding
+   */
+  watchStanding: {
+    methodKind: "server_streaming";
+    input: typeof WatchStandingRequestSchema;
+    output: typeof WatchStandingResponseSchema;
   },
   /**
    * The caller no longer knows the answering agent as its peer. The answering agent forgets the caller in turn, keeps

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/peer/v1/workload.proto.
  */
 export const file_fairlead_peer_v1_workload: GenFile = /*@__PURE__*/
-  fileDesc("Ch9mYWlybGVhZC9wZWVyL3YxL3dvcmtsb2FkLnByb3RvEhBmYWlybGVhZC5wZWVyLnYxIicKDENoZWNrUmVxdWVzdBIXCgRzcGVjGAEgASgJQgm6SAZyBCiAgEAicwoNQ2hlY2tSZXNwb25zZRIQCghhZG1pdHRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIvCgp2aW9sYXRpb25zGAQgAygLMhsuZmFpcmxlYWQucGVlci52MS5WaW9sYXRpb24iSgoTRGVsZXRlT3JwaGFuUmVxdWVzdBIzCgN1aWQYASABKAlCJrpII3IhMh9eW0EtWmEtejAtOV1bQS1aYS16MC05LV17MCw2M30kIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMroBCg9Xb3JrbG9hZFNlcnZpY2USSAoFQ2hlY2sSHi5mYWlybGVhZC5wZWVyLnYxLkNoZWNrUmVxdWVzdBofLmZhaXJsZWFkLnBlZXIudjEuQ2hlY2tSZXNwb25zZRJdCgxEZWxldGVPcnBoYW4SJS5mYWlybGVhZC5wZWVyLnYxLkRlbGV0ZU9ycGhhblJlcXVlc3QaJi5mYWlybGVhZC5wZWVyLnYxLkRlbGV0ZU9ycGhhblJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_peer_v1_intent]);
+  fileDesc("Ch9mYWlybGVhZC9wZWVyL3YxL3dvcmtsb2FkLnByb3RvEhBmYWlybGVhZC5wZWVyLnYxIl8KDENoZWNrUmVxdWVzdBIXCgRzcGVjGAEgASgJQgm6SAZyBCiAgEASNgoDdWlkGAIgASgJQim6SCZyJDIiXihbQS1aYS16MC05XVtBLVphLXowLTktXXswLDYzfSk/JCKBAQoNQ2hlY2tSZXNwb25zZRIQCghhZG1pdHRlZBgBIAEoCBIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIvCgp2aW9sYXRpb25zGAQgAygLMhsuZmFpcmxlYWQucGVlci52MS5WaW9sYXRpb24SDAoEaGVsZBgFIAEoCCJKChNEZWxldGVPcnBoYW5SZXF1ZXN0EjMKA3VpZBgBIAEoCUImukgjciEyH15bQS1aYS16MC05XVtBLVphLXowLTktXXswLDYzfSQiFgoURGVsZXRlT3JwaGFuUmVzcG9uc2UyugEKD1dvcmtsb2FkU2VydmljZRJICgVDaGVjaxIeLmZhaXJsZWFkLnBlZXIudjEuQ2hlY2tSZXF1ZXN0Gh8uZmFpcmxlYWQucGVlci52MS5DaGVja1Jlc3BvbnNlEl0KDERlbGV0ZU9ycGhhbhIlLmZhaXJsZWFkLnBlZXIudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBomLmZhaXJsZWFkLnBlZXIudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_fairlead_peer_v1_intent]);
 
 /**
  * @generated from message fairlead.peer.v1.CheckRequest
@@ -25,6 +25,13 @@ export type CheckRequest = Message<"fairlead.peer.v1.CheckRequest"> & {
    * @generated from field: string spec = 1;
    */
   spec: string;
+
+  /**
+   * The RemoteApp that it would become the spec of, so that the app is not counted beside itself. Empty for a new one.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
 };
 
 /**
@@ -44,7 +51,7 @@ export type CheckResponse = Message<"fairlead.peer.v1.CheckResponse"> & {
   admitted: boolean;
 
   /**
-   * One word in CamelCase when it is not admitted: "Invalid" or "Denied".
+   * One word in CamelCase when it is not admitted: "Invalid", "Denied" or "Held".
    *
    * @generated from field: string reason = 2;
    */
@@ -58,11 +65,18 @@ export type CheckResponse = Message<"fairlead.peer.v1.CheckResponse"> & {
   message: string;
 
   /**
-   * Every rule that spoke against it.
+   * Every rule that spoke: those that deny it, or those that have it held.
    *
    * @generated from field: repeated fairlead.peer.v1.Violation violations = 4;
    */
   violations: Violation[];
+
+  /**
+   * It would wait for a person's approval. Then it is not admitted, and `reason` is "Held".
+   *
+   * @generated from field: bool held = 5;
+   */
+  held: boolean;
 };
 
 /**

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/resources/v1alpha1/peer.proto.
  */
 export const file_fairlead_resources_v1alpha1_peer: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcGVlci5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIvUDCgRQZWVyEkAKBHNwZWMYASABKAsyJS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclNwZWNCBrpIA8gBAUgAiAEBEjwKBnN0YXR1cxgCIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU3RhdHVzSAGIAQE62AKKgBnTAgoFcGVlcnMSBHBlZXIaBWZwZWVyIghmYWlybGVhZCoKTmFtZXNwYWNlZDABQiIKBExpbmsSBnN0cmluZxoSLnN0YXR1cy5saW5rLnN0YXRlQiEKBVNpbmNlEgRkYXRlGhIuc3RhdHVzLmxpbmsuc2luY2VCJgoGUlRULW1zEgdpbnRlZ2VyGhMuc3RhdHVzLnJvdW5kVHJpcE1zQiIKB1ZlcnNpb24SBnN0cmluZxoPLnN0YXR1cy52ZXJzaW9uQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQhoKA1VSTBIGc3RyaW5nGgkuc3BlYy51cmwgAUIgCgZHcmFudHMSBnN0cmluZxoMLnNwZWMuZ3JhbnRzIAFCKgoLRmluZ2VycHJpbnQSBnN0cmluZxoRLnNwZWMuZmluZ2VycHJpbnQgAUIHCgVfc3BlY0IJCgdfc3RhdHVzIqgDCghQZWVyU3BlYxIyCgtmaW5nZXJwcmludBgBIAEoCUIYukgVyAEBchAyDl5bMC05YS1mXXs2NH0kSACIAQESKwoOY2FfY2VydGlmaWNhdGUYAiABKAlCDrpIC8gBAXIGEAEYgIABSAGIAQESMQoDdXJsGAMgASgJQh+6SBxyGhiAEDIVXih3c3M/fGh0dHBzPyk6Ly9cUyskSAKIAQESRAoGZ3JhbnRzGAQgAygJQjS6SCuSASgQICIkciIQARg/MhxeW2Etel0oW2EtejAtOS1dKlthLXowLTldKT8kmoAZAhABEj0KCW91dGVyX3RscxgFIAEoCzIlLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5PdXRlclRsc0gDiAEBEj4KB3JlbW92YWwYBiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclJlbW92YWxIBIgBAUIOCgxfZmluZ2VycHJpbnRCEQoPX2NhX2NlcnRpZmljYXRlQgYKBF91cmxCDAoKX291dGVyX3Rsc0IKCghfcmVtb3ZhbCJfCghPdXRlclRscxIhCgljYV9idW5kbGUYASABKAlCCbpIBnIEGICAEEgAiAEBEhUKCGluc2VjdXJlGAIgASgISAGIAQFCDAoKX2NhX2J1bmRsZUILCglfaW5zZWN1cmUioQEKC1BlZXJSZW1vdmFsEiYKAmF0GAEgASgJQhW6SAPIAQGagBkLKglkYXRlLXRpbWVIAIgBARI1Cgl3b3JrbG9hZHMYAiABKAlCHbpIEHIOUgRLZWVwUgZEZWxldGWagBkGOgRLZWVwSAGIAQESEwoGZm9yY2VkGAMgASgISAKIAQFCBQoDX2F0QgwKCl93b3JrbG9hZHNCCQoHX2ZvcmNlZCKcBAoKUGVlclN0YXR1cxIgChNvYnNlcnZlZF9nZW5lcmF0aW9uGAEgASgFSACIAQESOQoEbGluaxgCIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5MaW5rU3RhdGVIAYgBARIaCg1yb3VuZF90cmlwX21zGAMgASgFSAKIAQESFAoHdmVyc2lvbhgEIAEoCUgDiAEBEhUKCGluc3RhbmNlGAUgASgJSASIAQESSwoFZmFjdHMYBiADKAsyMi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclN0YXR1cy5GYWN0c0VudHJ5Qgi6SAWaAQIQQBIqCgxsYXN0X3NlZW5fYXQYByABKAlCD5qAGQsqCWRhdGUtdGltZUgFiAEBEhIKBXdvcmRzGAggASgJSAaIAQESRgoKY29uZGl0aW9ucxgJIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUaLAoKRmFjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQgcKBV9saW5rQhAKDl9yb3VuZF90cmlwX21zQgoKCF92ZXJzaW9uQgsKCV9pbnN0YW5jZUIPCg1fbGFzdF9zZWVuX2F0QggKBl93b3JkcyLCAQoJTGlua1N0YXRlEj4KBXN0YXRlGAEgASgJQiq6SCdyJVIJQ29ubmVjdGVkUgpDb25uZWN0aW5nUgxEaXNjb25uZWN0ZWRIAIgBARIjCgVzaW5jZRgCIAEoCUIPmoAZCyoJZGF0ZS10aW1lSAGIAQESEQoEcGF0aBgDIAEoCUgCiAEBEhQKB21lc3NhZ2UYBCABKAlIA4gBAUIICgZfc3RhdGVCCAoGX3NpbmNlQgcKBV9wYXRoQgoKCF9tZXNzYWdlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options]);
+  fileDesc("CiZmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcGVlci5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIvUDCgRQZWVyEkAKBHNwZWMYASABKAsyJS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclNwZWNCBrpIA8gBAUgAiAEBEjwKBnN0YXR1cxgCIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU3RhdHVzSAGIAQE62AKKgBnTAgoFcGVlcnMSBHBlZXIaBWZwZWVyIghmYWlybGVhZCoKTmFtZXNwYWNlZDABQiIKBExpbmsSBnN0cmluZxoSLnN0YXR1cy5saW5rLnN0YXRlQiEKBVNpbmNlEgRkYXRlGhIuc3RhdHVzLmxpbmsuc2luY2VCJgoGUlRULW1zEgdpbnRlZ2VyGhMuc3RhdHVzLnJvdW5kVHJpcE1zQiIKB1ZlcnNpb24SBnN0cmluZxoPLnN0YXR1cy52ZXJzaW9uQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQhoKA1VSTBIGc3RyaW5nGgkuc3BlYy51cmwgAUIgCgZHcmFudHMSBnN0cmluZxoMLnNwZWMuZ3JhbnRzIAFCKgoLRmluZ2VycHJpbnQSBnN0cmluZxoRLnNwZWMuZmluZ2VycHJpbnQgAUIHCgVfc3BlY0IJCgdfc3RhdHVzIpgFCghQZWVyU3BlYxIyCgtmaW5nZXJwcmludBgBIAEoCUIYukgVyAEBchAyDl5bMC05YS1mXXs2NH0kSACIAQESKwoOY2FfY2VydGlmaWNhdGUYAiABKAlCDrpIC8gBAXIGEAEYgIABSAGIAQESMQoDdXJsGAMgASgJQh+6SBxyGhiAEDIVXih3c3M/fGh0dHBzPyk6Ly9cUyskSAKIAQESRAoGZ3JhbnRzGAQgAygJQjS6SCuSASgQICIkciIQARg/MhxeW2Etel0oW2EtejAtOS1dKlthLXowLTldKT8kmoAZAhABEj0KCW91dGVyX3RscxgFIAEoCzIlLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5PdXRlclRsc0gDiAEBEj4KB3JlbW92YWwYBiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclJlbW92YWxIBIgBARJcCgxncmFudHNfdW50aWwYByADKAsyNi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclNwZWMuR3JhbnRzVW50aWxFbnRyeUIOukgLmgEIECAqBHICGEASXAoQdHVubmVsX2RlY2lzaW9ucxgIIAMoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5UdW5uZWxEZWNpc2lvbkIVukgGkgEDEIACmoAZCAoGdGFyZ2V0GjIKEEdyYW50c1VudGlsRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIOCgxfZmluZ2VycHJpbnRCEQoPX2NhX2NlcnRpZmljYXRlQgYKBF91cmxCDAoKX291dGVyX3Rsc0IKCghfcmVtb3ZhbCKpAgoOVHVubmVsRGVjaXNpb24SIgoGdGFyZ2V0GAEgASgJQg26SArIAQFyBRABGJADSACIAQESMAoHdmVyZGljdBgCIAEoCUIaukgXyAEBchJSCEFwcHJvdmVkUgZEZW5pZWRIAYgBARIZCgJieRgDIAEoCUIIukgFcgMYgAJIAogBARImCgJhdBgEIAEoCUIVukgDyAEBmoAZCyoJZGF0ZS10aW1lSAOIAQESHgoHbWVzc2FnZRgFIAEoCUIIukgFcgMYgAhIBIgBARIjCgV1bnRpbBgGIAEoCUIPmoAZCyoJZGF0ZS10aW1lSAWIAQFCCQoHX3RhcmdldEIKCghfdmVyZGljdEIFCgNfYnlCBQoDX2F0QgoKCF9tZXNzYWdlQggKBl91bnRpbCJfCghPdXRlclRscxIhCgljYV9idW5kbGUYASABKAlCCbpIBnIEGICAEEgAiAEBEhUKCGluc2VjdXJlGAIgASgISAGIAQFCDAoKX2NhX2J1bmRsZUILCglfaW5zZWN1cmUioQEKC1BlZXJSZW1vdmFsEiYKAmF0GAEgASgJQhW6SAPIAQGagBkLKglkYXRlLXRpbWVIAIgBARI1Cgl3b3JrbG9hZHMYAiABKAlCHbpIEHIOUgRLZWVwUgZEZWxldGWagBkGOgRLZWVwSAGIAQESEwoGZm9yY2VkGAMgASgISAKIAQFCBQoDX2F0QgwKCl93b3JrbG9hZHNCCQoHX2ZvcmNlZCLtBAoKUGVlclN0YXR1cxIgChNvYnNlcnZlZF9nZW5lcmF0aW9uGAEgASgFSACIAQESOQoEbGluaxgCIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5MaW5rU3RhdGVIAYgBARIaCg1yb3VuZF90cmlwX21zGAMgASgFSAKIAQESFAoHdmVyc2lvbhgEIAEoCUgDiAEBEhUKCGluc3RhbmNlGAUgASgJSASIAQESSwoFZmFjdHMYBiADKAsyMi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclN0YXR1cy5GYWN0c0VudHJ5Qgi6SAWaAQIQQBIqCgxsYXN0X3NlZW5fYXQYByABKAlCD5qAGQsqCWRhdGUtdGltZUgFiAEBEhIKBXdvcmRzGAggASgJSAaIAQESRgoKY29uZGl0aW9ucxgJIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUSTwoLZ3JhbnRzX2hlbGQYCiADKAsyJi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuR3JhbnRIZWxkQhK6SAWSAQIQIJqAGQYKBG5hbWUaLAoKRmFjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQgcKBV9saW5rQhAKDl9yb3VuZF90cmlwX21zQgoKCF92ZXJzaW9uQgsKCV9pbnN0YW5jZUIPCg1fbGFzdF9zZWVuX2F0QggKBl93b3JkcyJiCglHcmFudEhlbGQSHQoEbmFtZRgBIAEoCUIKukgHyAEBcgIYP0gAiAEBEiMKBXVudGlsGAIgASgJQg+agBkLKglkYXRlLXRpbWVIAYgBAUIHCgVfbmFtZUIICgZfdW50aWwiwgEKCUxpbmtTdGF0ZRI+CgVzdGF0ZRgBIAEoCUIqukgnciVSCUNvbm5lY3RlZFIKQ29ubmVjdGluZ1IMRGlzY29ubmVjdGVkSACIAQESIwoFc2luY2UYAiABKAlCD5qAGQsqCWRhdGUtdGltZUgBiAEBEhEKBHBhdGgYAyABKAlIAogBARIUCgdtZXNzYWdlGAQgASgJSAOIAQFCCAoGX3N0YXRlQggKBl9zaW5jZUIHCgVfcGF0aEIKCghfbWVzc2FnZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options]);
 
 /**
  * Another agent that this one has paired with. It lives in the agent's namespace and its name is ours to choose. The
@@ -90,6 +90,20 @@ export type PeerSpec = Message<"fairlead.resources.v1alpha1.PeerSpec"> & {
    * @generated from field: optional fairlead.resources.v1alpha1.PeerRemoval removal = 6;
    */
   removal?: PeerRemoval | undefined;
+
+  /**
+   * Until when a grant counts, by its name. A grant that is not in it counts until it is withdrawn.
+   *
+   * @generated from field: map<string, string> grants_until = 7;
+   */
+  grantsUntil: { [key: string]: string };
+
+  /**
+   * What a person here decided about targets that the peer wants to reach, where a PeerPolicy asks for approval on first use.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.TunnelDecision tunnel_decisions = 8;
+   */
+  tunnelDecisions: TunnelDecision[];
 };
 
 /**
@@ -98,6 +112,60 @@ export type PeerSpec = Message<"fairlead.resources.v1alpha1.PeerSpec"> & {
  */
 export const PeerSpecSchema: GenMessage<PeerSpec> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_peer, 1);
+
+/**
+ * A person's word about one target that a peer wants to reach.
+ *
+ * @generated from message fairlead.resources.v1alpha1.TunnelDecision
+ */
+export type TunnelDecision = Message<"fairlead.resources.v1alpha1.TunnelDecision"> & {
+  /**
+   * As the inbox shows it: `app/<namespace>/<name>`, `service/<namespace>/<name>:<port>` or `kubernetes`.
+   *
+   * @generated from field: optional string target = 1;
+   */
+  target?: string | undefined;
+
+  /**
+   * @generated from field: optional string verdict = 2;
+   */
+  verdict?: string | undefined;
+
+  /**
+   * Who decided, as this agent's console knows them.
+   *
+   * @generated from field: optional string by = 3;
+   */
+  by?: string | undefined;
+
+  /**
+   * When.
+   *
+   * @generated from field: optional string at = 4;
+   */
+  at?: string | undefined;
+
+  /**
+   * Why. The peer sees it.
+   *
+   * @generated from field: optional string message = 5;
+   */
+  message?: string | undefined;
+
+  /**
+   * Until when it holds; then it is as if nobody had decided. For ever unless said.
+   *
+   * @generated from field: optional string until = 6;
+   */
+  until?: string | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.TunnelDecision.
+ * Use `create(TunnelDecisionSchema)` to create a new message.
+ */
+export const TunnelDecisionSchema: GenMessage<TunnelDecision> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer, 2);
 
 /**
  * How the TLS of a wss:// URL is checked.
@@ -125,7 +193,7 @@ export type OuterTls = Message<"fairlead.resources.v1alpha1.OuterTls"> & {
  * Use `create(OuterTlsSchema)` to create a new message.
  */
 export const OuterTlsSchema: GenMessage<OuterTls> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer, 2);
+  messageDesc(file_fairlead_resources_v1alpha1_peer, 3);
 
 /**
  * That a peer was removed, and how.
@@ -160,7 +228,7 @@ export type PeerRemoval = Message<"fairlead.resources.v1alpha1.PeerRemoval"> & {
  * Use `create(PeerRemovalSchema)` to create a new message.
  */
 export const PeerRemovalSchema: GenMessage<PeerRemoval> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer, 3);
+  messageDesc(file_fairlead_resources_v1alpha1_peer, 4);
 
 /**
  * @generated from message fairlead.resources.v1alpha1.PeerStatus
@@ -226,6 +294,13 @@ export type PeerStatus = Message<"fairlead.resources.v1alpha1.PeerStatus"> & {
    * @generated from field: repeated fairlead.resources.v1alpha1.Condition conditions = 9;
    */
   conditions: Condition[];
+
+  /**
+   * What this agent may do at the peer, as the peer says.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.GrantHeld grants_held = 10;
+   */
+  grantsHeld: GrantHeld[];
 };
 
 /**
@@ -233,7 +308,35 @@ export type PeerStatus = Message<"fairlead.resources.v1alpha1.PeerStatus"> & {
  * Use `create(PeerStatusSchema)` to create a new message.
  */
 export const PeerStatusSchema: GenMessage<PeerStatus> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer, 4);
+  messageDesc(file_fairlead_resources_v1alpha1_peer, 5);
+
+/**
+ * Something that this agent may do at a peer.
+ *
+ * @generated from message fairlead.resources.v1alpha1.GrantHeld
+ */
+export type GrantHeld = Message<"fairlead.resources.v1alpha1.GrantHeld"> & {
+  /**
+   * The grant, such as `apps`.
+   *
+   * @generated from field: optional string name = 1;
+   */
+  name?: string | undefined;
+
+  /**
+   * Until when. Until it is withdrawn unless said.
+   *
+   * @generated from field: optional string until = 2;
+   */
+  until?: string | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.GrantHeld.
+ * Use `create(GrantHeldSchema)` to create a new message.
+ */
+export const GrantHeldSchema: GenMessage<GrantHeld> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer, 6);
 
 /**
  * The state of the link to a peer.
@@ -273,5 +376,5 @@ export type LinkState = Message<"fairlead.resources.v1alpha1.LinkState"> & {
  * Use `create(LinkStateSchema)` to create a new message.
  */
 export const LinkStateSchema: GenMessage<LinkState> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer, 5);
+  messageDesc(file_fairlead_resources_v1alpha1_peer, 7);
 

@@ -16,10 +16,19 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/resources/v1alpha1/peer_policy.proto.
  */
 export const file_fairlead_resources_v1alpha1_peer_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ci1mYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcGVlcl9wb2xpY3kucHJvdG8SG2ZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMSLGAgoKUGVlclBvbGljeRJGCgRzcGVjGAEgASgLMisuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJQb2xpY3lTcGVjQga6SAPIAQFIAIgBARJCCgZzdGF0dXMYAiABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1c0gBiAEBOpcBioAZkgEKDHBlZXJwb2xpY2llcxIKcGVlcnBvbGljeRoEcHBvbCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIsCghBcHByb3ZhbBIGc3RyaW5nGhguc3BlYy53b3JrbG9hZHMuYXBwcm92YWxCKAoDQWdlEgRkYXRlGhsubWV0YWRhdGEuY3JlYXRpb25UaW1lc3RhbXBIAEIHCgVfc3BlY0IJCgdfc3RhdHVzIqwBCg5QZWVyUG9saWN5U3BlYxI9CgVwZWVycxgBIAEoCzIpLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU2VsZWN0b3JIAIgBARJDCgl3b3JrbG9hZHMYAiABKAsyKy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuV29ya2xvYWRQb2xpY3lIAYgBAUIICgZfcGVlcnNCDAoKX3dvcmtsb2FkcyK+AQoMUGVlclNlbGVjdG9yEh4KBW5hbWVzGAEgAygJQg+6SAaSAQMQgAKagBkCEAESWgoMbWF0Y2hfbGFiZWxzGAIgAygLMjouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTZWxlY3Rvci5NYXRjaExhYmVsc0VudHJ5Qgi6SAWaAQIQIBoyChBNYXRjaExhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEipwMKDldvcmtsb2FkUG9saWN5EjsKCGFwcHJvdmFsGAEgASgJQiS6SBZyFFIFTmV2ZXJSA05ld1IGQ2hhbmdlmoAZBzoFTmV2ZXJIAIgBARIfCgZpbWFnZXMYAiADKAlCD7pIBpIBAxCAApqAGQIQARJVCgVxdW90YRgDIAMoCzI2LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFBvbGljeS5RdW90YUVudHJ5Qg66SAWaAQIQIJqAGQJIARIlCgxtYXhfcmVwbGljYXMYBCABKAVCCrpIBxoFGOgHKABIAYgBARJECgxwb2Rfc2VjdXJpdHkYBSABKAlCKbpIGHIWUghiYXNlbGluZVIKcmVzdHJpY3RlZJqAGQo6CGJhc2VsaW5lSAKIAQEaRAoKUXVvdGFFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBQgsKCV9hcHByb3ZhbEIPCg1fbWF4X3JlcGxpY2FzQg8KDV9wb2Rfc2VjdXJpdHkiqwEKEFBlZXJQb2xpY3lTdGF0dXMSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgBIAEoBUgAiAEBEhUKBXBlZXJzGAIgAygJQgaagBkCEAESRgoKY29uZGl0aW9ucxgDIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGVCFgoUX29ic2VydmVkX2dlbmVyYXRpb25iBnByb3RvMw", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
+  fileDesc("Ci1mYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcGVlcl9wb2xpY3kucHJvdG8SG2ZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMSLPAwoKUGVlclBvbGljeRJGCgRzcGVjGAEgASgLMisuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJQb2xpY3lTcGVjQga6SAPIAQFIAIgBARJCCgZzdGF0dXMYAiABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1c0gBiAEBOqACioAZmwIKDHBlZXJwb2xpY2llcxIKcGVlcnBvbGljeRoEcHBvbCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIpCgZBY2NlcHQSB2Jvb2xlYW4aFi5zcGVjLndvcmtsb2Fkcy5hY2NlcHRCLAoIQXBwcm92YWwSBnN0cmluZxoYLnNwZWMud29ya2xvYWRzLmFwcHJvdmFsQh4KBVBlZXJzEgZzdHJpbmcaDS5zdGF0dXMucGVlcnNCPgoFVmFsaWQSBnN0cmluZxotLnN0YXR1cy5jb25kaXRpb25zWz8oQC50eXBlPT0nVmFsaWQnKV0uc3RhdHVzQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQgcKBV9zcGVjQgkKB19zdGF0dXMi+AMKDlBlZXJQb2xpY3lTcGVjEj0KBXBlZXJzGAEgASgLMikuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTZWxlY3RvckgAiAEBEkMKCXdvcmtsb2FkcxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFBvbGljeUgBiAEBEj8KB3R1bm5lbHMYAyABKAsyKS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuVHVubmVsUG9saWN5SAKIAQESOQoEcG9kcxgEIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RQb2xpY3lIA4gBATq4AbpItAEasQEKEHBlZXJwb2xpY3kudG90YWwST2EgdG90YWwgb3ZlciBhbGwgcGVlcnMgYmVsb25ncyBpbnRvIGEgcG9saWN5IGZvciBhbGwgcGVlcnM6IG9uZSB3aXRob3V0IGBwZWVyc2AaTCFoYXModGhpcy5wZWVycykgfHwgIWhhcyh0aGlzLndvcmtsb2FkcykgfHwgdGhpcy53b3JrbG9hZHMudG90YWwuc2l6ZSgpID09IDBCCAoGX3BlZXJzQgwKCl93b3JrbG9hZHNCCgoIX3R1bm5lbHNCBwoFX3BvZHMiwgIKDFBlZXJTZWxlY3RvchIeCgVuYW1lcxgBIAMoCUIPukgGkgEDEIACmoAZAhABEloKDG1hdGNoX2xhYmVscxgCIAMoCzI6LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU2VsZWN0b3IuTWF0Y2hMYWJlbHNFbnRyeUIIukgFmgECECAaMgoQTWF0Y2hMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoEBukh+GnwKEHBlZXJzZWxlY3Rvci5vbmUSL3NlbGVjdCBwZWVycyBieSBuYW1lcyBvciBieSBsYWJlbHMsIG5vdCBieSBib3RoGjd0aGlzLm5hbWVzLnNpemUoKSA9PSAwIHx8IHRoaXMubWF0Y2hfbGFiZWxzLnNpemUoKSA9PSAwIqMLCg5Xb3JrbG9hZFBvbGljeRI1CghhcHByb3ZhbBgBIAEoCUIeukgbchlSBU5ldmVyUghOZXdJbWFnZVIGQWx3YXlzSACIAQESJgoGaW1hZ2VzGAIgAygJQha6SA2SAQoQgAIiBXIDGIAEmoAZAhABElUKBXF1b3RhGAMgAygLMjYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LlF1b3RhRW50cnlCDrpIBZoBAhAgmoAZAkgBEiUKDG1heF9yZXBsaWNhcxgEIAEoBUIKukgHGgUY6AcoAEgBiAEBEjYKDHBvZF9zZWN1cml0eRgFIAEoCUIbukgYchZSCGJhc2VsaW5lUgpyZXN0cmljdGVkSAKIAQESEwoGYWNjZXB0GAYgASgISAOIAQESLQoNZGVuaWVkX2ltYWdlcxgHIAMoCUIWukgNkgEKEIACIgVyAxiABJqAGQIQARIbCg5yZXF1aXJlX2RpZ2VzdBgIIAEoCEgEiAEBEmYKDmFwcHJvdmFsX2Fib3ZlGAkgAygLMj4uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LkFwcHJvdmFsQWJvdmVFbnRyeUIOukgFmgECECCagBkCSAESOQoOYXBwcm92YWxfbGFzdHMYCiABKAlCHLpIGXIXMhVeKFswLTldezEsNn1bc21oZF0pKyRIBYgBARIhCghtYXhfYXBwcxgLIAEoBUIKukgHGgUYkE4oAEgGiAEBElUKBXRvdGFsGAwgAygLMjYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LlRvdGFsRW50cnlCDrpIBZoBAhAgmoAZAkgBEjgKA3BvZBgNIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHNIB4gBARJACgdzdG9yYWdlGA4gASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlN0b3JhZ2VQb2xpY3lICIgBARJeCg1ub2RlX3NlbGVjdG9yGA8gAygLMj0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5Lk5vZGVTZWxlY3RvckVudHJ5Qgi6SAWaAQIQIBJFCgduZXR3b3JrGBAgASgLMi8uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLk5ldHdvcmtQb2xpY3lSdWxlc0gJiAEBEi0KDXdoZW5fdmlvbGF0ZWQYESABKAlCEbpIDnIMUgRLZWVwUgRTdG9wSAqIAQEaRAoKUXVvdGFFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkwKEkFwcHJvdmFsQWJvdmVFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkQKClRvdGFsRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlOgI4ARozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgsKCV9hcHByb3ZhbEIPCg1fbWF4X3JlcGxpY2FzQg8KDV9wb2Rfc2VjdXJpdHlCCQoHX2FjY2VwdEIRCg9fcmVxdWlyZV9kaWdlc3RCEQoPX2FwcHJvdmFsX2xhc3RzQgsKCV9tYXhfYXBwc0IGCgRfcG9kQgoKCF9zdG9yYWdlQgoKCF9uZXR3b3JrQhAKDl93aGVuX3Zpb2xhdGVkItcECglQb2RCb3VuZHMSKAoQcmVxdWlyZV9yZXF1ZXN0cxgBIAMoCUIOukgFkgECEBCagBkCEAESJgoOcmVxdWlyZV9saW1pdHMYAiADKAlCDrpIBZIBAhAQmoAZAhABEkwKA21heBgDIAMoCzIvLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHMuTWF4RW50cnlCDrpIBZoBAhAQmoAZAkgBEmUKEGRlZmF1bHRfcmVxdWVzdHMYBCADKAsyOy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUG9kQm91bmRzLkRlZmF1bHRSZXF1ZXN0c0VudHJ5Qg66SAWaAQIQEJqAGQJIARJhCg5kZWZhdWx0X2xpbWl0cxgFIAMoCzI5LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHMuRGVmYXVsdExpbWl0c0VudHJ5Qg66SAWaAQIQEJqAGQJIARpCCghNYXhFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGk4KFERlZmF1bHRSZXF1ZXN0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEaTAoSRGVmYXVsdExpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEidAoNU3RvcmFnZVBvbGljeRIfCgdjbGFzc2VzGAEgAygJQg66SAWSAQIQIJqAGQIQARI1CghtYXhfc2l6ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIGmoAZAkgBSACIAQFCCwoJX21heF9zaXplIlcKEk5ldHdvcmtQb2xpY3lSdWxlcxJBCgZlZ3Jlc3MYASADKAsyJy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRWdyZXNzUnVsZUIIukgFkgECEEAikwEKCkVncmVzc1J1bGUSOgoEY2lkchgBIAEoCUInukgkyAEBch8YQDIbXlswLTlhLWZBLUYuOl0rL1swLTldezEsM30kSACIAQESQAoFcG9ydHMYAiADKAsyJy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRWdyZXNzUG9ydEIIukgFkgECECBCBwoFX2NpZHIingEKCkVncmVzc1BvcnQSIQoEcG9ydBgBIAEoBUIOukgLyAEBGgYY//8DKAFIAIgBARIiCghlbmRfcG9ydBgCIAEoBUILukgIGgYY//8DKAFIAYgBARImCghwcm90b2NvbBgDIAEoCUIPukgMcgpSA1RDUFIDVURQSAKIAQFCBwoFX3BvcnRCCwoJX2VuZF9wb3J0QgsKCV9wcm90b2NvbCLSAgoMVHVubmVsUG9saWN5EhEKBGFwcHMYASABKAhIAIgBARJFCghzZXJ2aWNlcxgCIAMoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5TZXJ2aWNlUnVsZUIJukgGkgEDEIACEhcKCmt1YmVybmV0ZXMYAyABKAhIAYgBARItCghhcHByb3ZhbBgEIAEoCUIWukgTchFSBU5ldmVyUghGaXJzdFVzZUgCiAEBEjkKDmFwcHJvdmFsX2xhc3RzGAUgASgJQhy6SBlyFzIVXihbMC05XXsxLDZ9W3NtaGRdKSskSAOIAQESIwoFdW50aWwYBiABKAlCD5qAGQsqCWRhdGUtdGltZUgEiAEBQgcKBV9hcHBzQg0KC19rdWJlcm5ldGVzQgsKCV9hcHByb3ZhbEIRCg9fYXBwcm92YWxfbGFzdHNCCAoGX3VudGlsIoUBCgtTZXJ2aWNlUnVsZRIkCgluYW1lc3BhY2UYASABKAlCDLpICcgBAXIEEAEYP0gAiAEBEhoKBG5hbWUYAiABKAlCB7pIBHICGD9IAYgBARIdCgVwb3J0cxgDIAMoBUIOukgFkgECEECagBkCEAFCDAoKX25hbWVzcGFjZUIHCgVfbmFtZSJhCglQb2RQb2xpY3kSEQoEbG9ncxgBIAEoCEgAiAEBEhEKBGV4ZWMYAiABKAhIAYgBARISCgVmaWxlcxgDIAEoCEgCiAEBQgcKBV9sb2dzQgcKBV9leGVjQggKBl9maWxlcyKrAQoQUGVlclBvbGljeVN0YXR1cxIgChNvYnNlcnZlZF9nZW5lcmF0aW9uGAEgASgFSACIAQESFQoFcGVlcnMYAiADKAlCBpqAGQIQARJGCgpjb25kaXRpb25zGAMgAygLMiYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkNvbmRpdGlvbkIKmoAZBgoEdHlwZUIWChRfb2JzZXJ2ZWRfZ2VuZXJhdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
 
 /**
- * What peers may do here. It lives in the agent's namespace.
+ * What peers may do here. It lives in the agent's namespace and is the operator's: the agent writes its status and nothing
+ * else of it.
+ *
+ * Several may be about one peer. Then each field counts by itself, and the policy that speaks of it with the most specific
+ * selector wins: one that names the peer before one that selects it by labels (more labels before fewer), and that before one
+ * for all peers. Between equals the older wins, and between twins the first by name. A list is one field; of a map each key
+ * is one. A field that no policy speaks of has its default, and the default is that nothing runs.
+ *
+ * A policy that cannot be understood (an unknown field of a later version, a pattern or a quantity that is none) lets none
+ * of the peers that it selects run or reach anything: half a rule would be worse than none.
  *
  * @generated from message fairlead.resources.v1alpha1.PeerPolicy
  */
@@ -59,6 +68,20 @@ export type PeerPolicySpec = Message<"fairlead.resources.v1alpha1.PeerPolicySpec
    * @generated from field: optional fairlead.resources.v1alpha1.WorkloadPolicy workloads = 2;
    */
   workloads?: WorkloadPolicy | undefined;
+
+  /**
+   * What they may reach through the link.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.TunnelPolicy tunnels = 3;
+   */
+  tunnels?: TunnelPolicy | undefined;
+
+  /**
+   * What they may do with the pods of their own apps.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.PodPolicy pods = 4;
+   */
+  pods?: PodPolicy | undefined;
 };
 
 /**
@@ -69,7 +92,7 @@ export const PeerPolicySpecSchema: GenMessage<PeerPolicySpec> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 1);
 
 /**
- * Chooses peers by our names and labels for them.
+ * Chooses peers by our names and labels for them, never by what they say of themselves. Either names or labels.
  *
  * @generated from message fairlead.resources.v1alpha1.PeerSelector
  */
@@ -101,21 +124,27 @@ export const PeerSelectorSchema: GenMessage<PeerSelector> = /*@__PURE__*/
  */
 export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy"> & {
   /**
-   * Whether a person must approve: never, for each new app, or for each change.
+   * Whether a person must approve a change before it runs: Never; NewImage, when it brings an image that none of the
+   * peer's apps runs here; Always, for each new app and each change of one. Never unless said.
    *
    * @generated from field: optional string approval = 1;
    */
   approval?: string | undefined;
 
   /**
-   * Patterns of images that may run, matched on the normalised reference; all when empty.
+   * Images that may run; all that are not denied when empty. A pattern is a reference without scheme, normalised as the
+   * container runtime does it (`nginx` is `docker.io/library/nginx`): registry and path, then optionally `:tag` or
+   * `@digest`. In the path `*` stands for anything but a slash and `**` for anything; in a tag `*` stands for anything. A
+   * pattern without a tag is about all tags and digests.
    *
    * @generated from field: repeated string images = 2;
    */
   images: string[];
 
   /**
-   * The most that all workloads of one peer together may ask for, as in a ResourceQuota's `hard`.
+   * The most that all workloads of one peer together may ask for, as in a ResourceQuota's `hard`: `pods`, `requests.cpu`,
+   * `requests.memory`, `requests.ephemeral-storage`, `limits.cpu`, `limits.memory`, `limits.ephemeral-storage`,
+   * `requests.storage`, `persistentvolumeclaims`. The cluster enforces it too, by a ResourceQuota.
    *
    * @generated from field: map<string, google.protobuf.Value> quota = 3;
    */
@@ -129,11 +158,98 @@ export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy
   maxReplicas?: number | undefined;
 
   /**
-   * The Pod Security level of the peer's namespace.
+   * The Pod Security level of the peer's namespace: baseline or restricted. Access to the host is part of neither. With
+   * restricted, pods get the security context that the level asks for. baseline unless said.
    *
    * @generated from field: optional string pod_security = 5;
    */
   podSecurity?: string | undefined;
+
+  /**
+   * Whether anything of the peer may run here. Not unless said.
+   *
+   * @generated from field: optional bool accept = 6;
+   */
+  accept?: boolean | undefined;
+
+  /**
+   * Images that may not run, in the same patterns. They count before `images`.
+   *
+   * @generated from field: repeated string denied_images = 7;
+   */
+  deniedImages: string[];
+
+  /**
+   * Whether an image must be named by its digest. Not unless said.
+   *
+   * @generated from field: optional bool require_digest = 8;
+   */
+  requireDigest?: boolean | undefined;
+
+  /**
+   * Beyond these a person must approve, whatever `approval` says: of one app with all its replicas, `pods` and the names
+   * of `quota`.
+   *
+   * @generated from field: map<string, google.protobuf.Value> approval_above = 9;
+   */
+  approvalAbove: { [key: string]: Value };
+
+  /**
+   * For how long an approval holds when the approver does not say, such as `8h` or `30d`. For ever unless said.
+   *
+   * @generated from field: optional string approval_lasts = 10;
+   */
+  approvalLasts?: string | undefined;
+
+  /**
+   * The most apps of one peer at a time. An app that is scaled to 0 counts.
+   *
+   * @generated from field: optional int32 max_apps = 11;
+   */
+  maxApps?: number | undefined;
+
+  /**
+   * The most that all workloads of all peers together may ask for, by the names of `quota`.
+   *
+   * @generated from field: map<string, google.protobuf.Value> total = 12;
+   */
+  total: { [key: string]: Value };
+
+  /**
+   * What each pod must say and may ask for.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.PodBounds pod = 13;
+   */
+  pod?: PodBounds | undefined;
+
+  /**
+   * What may be claimed to keep data in. Nothing unless said.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.StoragePolicy storage = 14;
+   */
+  storage?: StoragePolicy | undefined;
+
+  /**
+   * Labels of the nodes on which the pods run; the app cannot choose others.
+   *
+   * @generated from field: map<string, string> node_selector = 15;
+   */
+  nodeSelector: { [key: string]: string };
+
+  /**
+   * What the pods may reach beside their own app and DNS. Nothing unless said.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.NetworkPolicyRules network = 16;
+   */
+  network?: NetworkPolicyRules | undefined;
+
+  /**
+   * What becomes of an app that runs and no longer conforms, after the policy changed: Keep marks it and lets it run, Stop
+   * scales it to nothing until it conforms. Keep unless said.
+   *
+   * @generated from field: optional string when_violated = 17;
+   */
+  whenViolated?: string | undefined;
 };
 
 /**
@@ -142,6 +258,287 @@ export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy
  */
 export const WorkloadPolicySchema: GenMessage<WorkloadPolicy> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 3);
+
+/**
+ * What one pod must say and may ask for. Resources are `cpu`, `memory` and `ephemeral-storage`.
+ *
+ * @generated from message fairlead.resources.v1alpha1.PodBounds
+ */
+export type PodBounds = Message<"fairlead.resources.v1alpha1.PodBounds"> & {
+  /**
+   * Resources of which each container must say what it needs.
+   *
+   * @generated from field: repeated string require_requests = 1;
+   */
+  requireRequests: string[];
+
+  /**
+   * Resources of which each container must say the most that it uses.
+   *
+   * @generated from field: repeated string require_limits = 2;
+   */
+  requireLimits: string[];
+
+  /**
+   * The most that a pod may ask for or use. A pod that says no limit gets this one.
+   *
+   * @generated from field: map<string, google.protobuf.Value> max = 3;
+   */
+  max: { [key: string]: Value };
+
+  /**
+   * What a container needs when it does not say. Without it: its limit, as Kubernetes has it.
+   *
+   * @generated from field: map<string, google.protobuf.Value> default_requests = 4;
+   */
+  defaultRequests: { [key: string]: Value };
+
+  /**
+   * The most that a container may use when it does not say. Without it: `max`.
+   *
+   * @generated from field: map<string, google.protobuf.Value> default_limits = 5;
+   */
+  defaultLimits: { [key: string]: Value };
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.PodBounds.
+ * Use `create(PodBoundsSchema)` to create a new message.
+ */
+export const PodBoundsSchema: GenMessage<PodBounds> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 4);
+
+/**
+ * What may be claimed to keep data in.
+ *
+ * @generated from message fairlead.resources.v1alpha1.StoragePolicy
+ */
+export type StoragePolicy = Message<"fairlead.resources.v1alpha1.StoragePolicy"> & {
+  /**
+   * The StorageClasses that claims may name; none when empty.
+   *
+   * @generated from field: repeated string classes = 1;
+   */
+  classes: string[];
+
+  /**
+   * The most that one claim may ask for.
+   *
+   * @generated from field: optional google.protobuf.Value max_size = 2;
+   */
+  maxSize?: Value | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.StoragePolicy.
+ * Use `create(StoragePolicySchema)` to create a new message.
+ */
+export const StoragePolicySchema: GenMessage<StoragePolicy> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 5);
+
+/**
+ * What pods may reach beside their own app and DNS.
+ *
+ * @generated from message fairlead.resources.v1alpha1.NetworkPolicyRules
+ */
+export type NetworkPolicyRules = Message<"fairlead.resources.v1alpha1.NetworkPolicyRules"> & {
+  /**
+   * @generated from field: repeated fairlead.resources.v1alpha1.EgressRule egress = 1;
+   */
+  egress: EgressRule[];
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.NetworkPolicyRules.
+ * Use `create(NetworkPolicyRulesSchema)` to create a new message.
+ */
+export const NetworkPolicyRulesSchema: GenMessage<NetworkPolicyRules> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 6);
+
+/**
+ * Addresses outside that pods may reach. Whatever it says, it never means the addresses of node metadata
+ * (169.254.0.0/16 and their like) or of the API server. Private addresses are meant only by a block that lies within a private
+ * range: `0.0.0.0/0` is the internet, and not the cluster's own pods, Services and nodes.
+ *
+ * @generated from message fairlead.resources.v1alpha1.EgressRule
+ */
+export type EgressRule = Message<"fairlead.resources.v1alpha1.EgressRule"> & {
+  /**
+   * A block of addresses, such as 0.0.0.0/0 or 10.20.0.0/16.
+   *
+   * @generated from field: optional string cidr = 1;
+   */
+  cidr?: string | undefined;
+
+  /**
+   * Only these ports; all when empty.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.EgressPort ports = 2;
+   */
+  ports: EgressPort[];
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.EgressRule.
+ * Use `create(EgressRuleSchema)` to create a new message.
+ */
+export const EgressRuleSchema: GenMessage<EgressRule> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 7);
+
+/**
+ * @generated from message fairlead.resources.v1alpha1.EgressPort
+ */
+export type EgressPort = Message<"fairlead.resources.v1alpha1.EgressPort"> & {
+  /**
+   * @generated from field: optional int32 port = 1;
+   */
+  port?: number | undefined;
+
+  /**
+   * The last of a range that begins with `port`.
+   *
+   * @generated from field: optional int32 end_port = 2;
+   */
+  endPort?: number | undefined;
+
+  /**
+   * TCP unless said.
+   *
+   * @generated from field: optional string protocol = 3;
+   */
+  protocol?: string | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.EgressPort.
+ * Use `create(EgressPortSchema)` to create a new message.
+ */
+export const EgressPortSchema: GenMessage<EgressPort> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 8);
+
+/**
+ * What a peer may reach here through the link.
+ *
+ * @generated from message fairlead.resources.v1alpha1.TunnelPolicy
+ */
+export type TunnelPolicy = Message<"fairlead.resources.v1alpha1.TunnelPolicy"> & {
+  /**
+   * The ports of its own apps. Yes unless said.
+   *
+   * @generated from field: optional bool apps = 1;
+   */
+  apps?: boolean | undefined;
+
+  /**
+   * Services of this cluster. None unless said.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.ServiceRule services = 2;
+   */
+  services: ServiceRule[];
+
+  /**
+   * The Kubernetes API, where RBAC decides what the peer may do. Not unless said.
+   *
+   * @generated from field: optional bool kubernetes = 3;
+   */
+  kubernetes?: boolean | undefined;
+
+  /**
+   * Whether a person must approve: Never; FirstUse, once for each target. Never unless said.
+   *
+   * @generated from field: optional string approval = 4;
+   */
+  approval?: string | undefined;
+
+  /**
+   * For how long an approval holds when the approver does not say, such as `8h` or `30d`. For ever unless said.
+   *
+   * @generated from field: optional string approval_lasts = 5;
+   */
+  approvalLasts?: string | undefined;
+
+  /**
+   * From then on nothing is reached.
+   *
+   * @generated from field: optional string until = 6;
+   */
+  until?: string | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.TunnelPolicy.
+ * Use `create(TunnelPolicySchema)` to create a new message.
+ */
+export const TunnelPolicySchema: GenMessage<TunnelPolicy> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 9);
+
+/**
+ * Services that may be reached.
+ *
+ * @generated from message fairlead.resources.v1alpha1.ServiceRule
+ */
+export type ServiceRule = Message<"fairlead.resources.v1alpha1.ServiceRule"> & {
+  /**
+   * @generated from field: optional string namespace = 1;
+   */
+  namespace?: string | undefined;
+
+  /**
+   * The Service's name; all of the namespace when it is left out.
+   *
+   * @generated from field: optional string name = 2;
+   */
+  name?: string | undefined;
+
+  /**
+   * Only these ports; all when empty.
+   *
+   * @generated from field: repeated int32 ports = 3;
+   */
+  ports: number[];
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.ServiceRule.
+ * Use `create(ServiceRuleSchema)` to create a new message.
+ */
+export const ServiceRuleSchema: GenMessage<ServiceRule> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 10);
+
+/**
+ * What a peer may do with the pods of its own apps.
+ *
+ * @generated from message fairlead.resources.v1alpha1.PodPolicy
+ */
+export type PodPolicy = Message<"fairlead.resources.v1alpha1.PodPolicy"> & {
+  /**
+   * Read what they print. Yes unless said.
+   *
+   * @generated from field: optional bool logs = 1;
+   */
+  logs?: boolean | undefined;
+
+  /**
+   * Run programs in them. Not unless said, since that passes by every rule about images.
+   *
+   * @generated from field: optional bool exec = 2;
+   */
+  exec?: boolean | undefined;
+
+  /**
+   * Copy files from and to them. Not unless said.
+   *
+   * @generated from field: optional bool files = 3;
+   */
+  files?: boolean | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.PodPolicy.
+ * Use `create(PodPolicySchema)` to create a new message.
+ */
+export const PodPolicySchema: GenMessage<PodPolicy> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 11);
 
 /**
  * @generated from message fairlead.resources.v1alpha1.PeerPolicyStatus
@@ -174,5 +571,5 @@ export type PeerPolicyStatus = Message<"fairlead.resources.v1alpha1.PeerPolicySt
  * Use `create(PeerPolicyStatusSchema)` to create a new message.
  */
 export const PeerPolicyStatusSchema: GenMessage<PeerPolicyStatus> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 4);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 12);
 

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { Admission } from "./admission_pb.ts";
+import { file_fairlead_resources_v1alpha1_admission } from "./admission_pb.ts";
 import type { AppPod } from "./app_pod_pb.ts";
 import { file_fairlead_resources_v1alpha1_app_pod } from "./app_pod_pb.ts";
 import type { Condition } from "./condition_pb.ts";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/resources/v1alpha1/workload.proto.
  */
 export const file_fairlead_resources_v1alpha1_workload: GenFile = /*@__PURE__*/
-  fileDesc("CipmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvd29ya2xvYWQucHJvdG8SG2ZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMSLcBQoIV29ya2xvYWQSRAoEc3BlYxgBIAEoCzIpLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFNwZWNCBrpIA8gBAUgAiAEBEkAKBnN0YXR1cxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFN0YXR1c0gBiAEBOrMEukhWGlQKDXdvcmtsb2FkLnBlZXISKWEgd29ya2xvYWQgcnVucyBoZXJlLCBzbyBpdCBuYW1lcyBubyBwZWVyGhghaGFzKHRoaXMuc3BlYy5hcHAucGVlcimKgBnVAwoJd29ya2xvYWRzEgh3b3JrbG9hZBoCd2wiCGZhaXJsZWFkKgpOYW1lc3BhY2VkMAFCIQoEUGVlchIGc3RyaW5nGhEuc3BlYy5vcmlnaW4ucGVlckIgCgNBcHASBnN0cmluZxoRLnNwZWMub3JpZ2luLm5hbWVCLAoHVmVyZGljdBIGc3RyaW5nGhkuc3RhdHVzLmFkbWlzc2lvbi52ZXJkaWN0Qh4KBVBoYXNlEgZzdHJpbmcaDS5zdGF0dXMucGhhc2VCJwoFUmVhZHkSB2ludGVnZXIaFS5zdGF0dXMucmVhZHlSZXBsaWNhc0ImCgdEZXNpcmVkEgdpbnRlZ2VyGhIuc3BlYy5hcHAucmVwbGljYXNCIAoGUmVhc29uEgZzdHJpbmcaDi5zdGF0dXMucmVhc29uQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQigKBEZyb20SBnN0cmluZxoWLnNwZWMub3JpZ2luLm5hbWVzcGFjZSABQiIKBUltYWdlEgZzdHJpbmcaDy5zcGVjLmFwcC5pbWFnZSABQiQKB01lc3NhZ2USBnN0cmluZxoPLnN0YXR1cy5tZXNzYWdlIAFCBwoFX3NwZWNCCQoHX3N0YXR1cyKxAQoMV29ya2xvYWRTcGVjEkgKBm9yaWdpbhgBIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZE9yaWdpbkIGukgDyAEBSACIAQESRAoDYXBwGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBAUgBiAEBQgkKB19vcmlnaW5CBgoEX2FwcCK3AgoOV29ya2xvYWRPcmlnaW4SMgoLZmluZ2VycHJpbnQYASABKAlCGLpIFcgBAXIQMg5eWzAtOWEtZl17NjR9JEgAiAEBEh8KBHBlZXIYAiABKAlCDLpICcgBAXIEEAEYMEgBiAEBEiQKCW5hbWVzcGFjZRgDIAEoCUIMukgJyAEBcgQQARg/SAKIAQESIAoEbmFtZRgEIAEoCUINukgKyAEBcgUQARj9AUgDiAEBEh8KA3VpZBgFIAEoCUINukgKyAEBcgUQARiAAUgEiAEBEiAKCmdlbmVyYXRpb24YBiABKAVCB7pIBBoCKABIBYgBAUIOCgxfZmluZ2VycHJpbnRCBwoFX3BlZXJCDAoKX25hbWVzcGFjZUIHCgVfbmFtZUIGCgRfdWlkQg0KC19nZW5lcmF0aW9uIpcGCg5Xb3JrbG9hZFN0YXR1cxIgChNvYnNlcnZlZF9nZW5lcmF0aW9uGAEgASgFSACIAQESawoFcGhhc2UYAiABKAlCV7pIVHJSUgdQZW5kaW5nUgtQcm9ncmVzc2luZ1IFUmVhZHlSCERlZ3JhZGVkUgZEZW5pZWRSBEhlbGRSCE9ycGhhbmVkUgdVbmtub3duUghEZWxldGluZ0gBiAEBEhMKBnJlYXNvbhgDIAEoCUgCiAEBEhQKB21lc3NhZ2UYBCABKAlIA4gBARIVCghyZXBsaWNhcxgHIAEoBUgEiAEBEhsKDnJlYWR5X3JlcGxpY2FzGAggASgFSAWIAQESHQoQdXBkYXRlZF9yZXBsaWNhcxgJIAEoBUgGiAEBEh8KEmF2YWlsYWJsZV9yZXBsaWNhcxgKIAEoBUgHiAEBEhUKCHNlbGVjdG9yGAsgASgJSAiIAQESRQoEcG9kcxgMIAMoCzIjLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBQb2RCErpIBZIBAhBkmoAZBgoEbmFtZRJGCgpjb25kaXRpb25zGA0gAygLMiYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkNvbmRpdGlvbkIKmoAZBgoEdHlwZRI+CglhZG1pc3Npb24YESABKAsyJi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQWRtaXNzaW9uSAmIAQESLAoOb3JwaGFuZWRfc2luY2UYEiABKAlCD5qAGQsqCWRhdGUtdGltZUgKiAEBQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQggKBl9waGFzZUIJCgdfcmVhc29uQgoKCF9tZXNzYWdlQgsKCV9yZXBsaWNhc0IRCg9fcmVhZHlfcmVwbGljYXNCEwoRX3VwZGF0ZWRfcmVwbGljYXNCFQoTX2F2YWlsYWJsZV9yZXBsaWNhc0ILCglfc2VsZWN0b3JCDAoKX2FkbWlzc2lvbkIRCg9fb3JwaGFuZWRfc2luY2VKBAgFEAZKBAgGEAdKBAgOEBEiowEKCUFkbWlzc2lvbhI2Cgd2ZXJkaWN0GAEgASgJQiC6SB3IAQFyGFIIQWRtaXR0ZWRSBEhlbGRSBkRlbmllZEgAiAEBEhkKB3JlYXNvbnMYAiADKAlCCLpIBZIBAhBAEigKCmRlY2lkZWRfYXQYAyABKAlCD5qAGQsqCWRhdGUtdGltZUgBiAEBQgoKCF92ZXJkaWN0Qg0KC19kZWNpZGVkX2F0YgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_app_pod, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CipmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvd29ya2xvYWQucHJvdG8SG2ZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMSKbBgoIV29ya2xvYWQSRAoEc3BlYxgBIAEoCzIpLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFNwZWNCBrpIA8gBAUgAiAEBEkAKBnN0YXR1cxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFN0YXR1c0gBiAEBOvIEukiUARqRAQoNd29ya2xvYWQucGVlchIpYSB3b3JrbG9hZCBydW5zIGhlcmUsIHNvIGl0IG5hbWVzIG5vIHBlZXIaVSFoYXModGhpcy5zcGVjLmFwcC5wZWVyKSAmJiAoIWhhcyh0aGlzLnNwZWMucnVubmluZykgfHwgIWhhcyh0aGlzLnNwZWMucnVubmluZy5wZWVyKSmKgBnVAwoJd29ya2xvYWRzEgh3b3JrbG9hZBoCd2wiCGZhaXJsZWFkKgpOYW1lc3BhY2VkMAFCIQoEUGVlchIGc3RyaW5nGhEuc3BlYy5vcmlnaW4ucGVlckIgCgNBcHASBnN0cmluZxoRLnNwZWMub3JpZ2luLm5hbWVCLAoHVmVyZGljdBIGc3RyaW5nGhkuc3RhdHVzLmFkbWlzc2lvbi52ZXJkaWN0Qh4KBVBoYXNlEgZzdHJpbmcaDS5zdGF0dXMucGhhc2VCJwoFUmVhZHkSB2ludGVnZXIaFS5zdGF0dXMucmVhZHlSZXBsaWNhc0ImCgdEZXNpcmVkEgdpbnRlZ2VyGhIuc3BlYy5hcHAucmVwbGljYXNCIAoGUmVhc29uEgZzdHJpbmcaDi5zdGF0dXMucmVhc29uQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQigKBEZyb20SBnN0cmluZxoWLnNwZWMub3JpZ2luLm5hbWVzcGFjZSABQiIKBUltYWdlEgZzdHJpbmcaDy5zcGVjLmFwcC5pbWFnZSABQiQKB01lc3NhZ2USBnN0cmluZxoPLnN0YXR1cy5tZXNzYWdlIAFCBwoFX3NwZWNCCQoHX3N0YXR1cyLKAgoMV29ya2xvYWRTcGVjEkgKBm9yaWdpbhgBIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZE9yaWdpbkIGukgDyAEBSACIAQESRAoDYXBwGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBAUgBiAEBEkAKB3J1bm5pbmcYAyABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0gCiAEBEjwKCGRlY2lzaW9uGAQgASgLMiUuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkRlY2lzaW9uSAOIAQFCCQoHX29yaWdpbkIGCgRfYXBwQgoKCF9ydW5uaW5nQgsKCV9kZWNpc2lvbiKqAgoIRGVjaXNpb24SKwoEaGFzaBgBIAEoCUIYukgVyAEBchAyDl5bMC05YS1mXXs2NH0kSACIAQESMAoHdmVyZGljdBgCIAEoCUIaukgXyAEBchJSCEFwcHJvdmVkUgZEZW5pZWRIAYgBARIZCgJieRgDIAEoCUIIukgFcgMYgAJIAogBARImCgJhdBgEIAEoCUIVukgDyAEBmoAZCyoJZGF0ZS10aW1lSAOIAQESHgoHbWVzc2FnZRgFIAEoCUIIukgFcgMYgAhIBIgBARIjCgV1bnRpbBgGIAEoCUIPmoAZCyoJZGF0ZS10aW1lSAWIAQFCBwoFX2hhc2hCCgoIX3ZlcmRpY3RCBQoDX2J5QgUKA19hdEIKCghfbWVzc2FnZUIICgZfdW50aWwitwIKDldvcmtsb2FkT3JpZ2luEjIKC2ZpbmdlcnByaW50GAEgASgJQhi6SBXIAQFyEDIOXlswLTlhLWZdezY0fSRIAIgBARIfCgRwZWVyGAIgASgJQgy6SAnIAQFyBBABGDBIAYgBARIkCgluYW1lc3BhY2UYAyABKAlCDLpICcgBAXIEEAEYP0gCiAEBEiAKBG5hbWUYBCABKAlCDbpICsgBAXIFEAEY/QFIA4gBARIfCgN1aWQYBSABKAlCDbpICsgBAXIFEAEYgAFIBIgBARIgCgpnZW5lcmF0aW9uGAYgASgFQge6SAQaAigASAWIAQFCDgoMX2ZpbmdlcnByaW50QgcKBV9wZWVyQgwKCl9uYW1lc3BhY2VCBwoFX25hbWVCBgoEX3VpZEINCgtfZ2VuZXJhdGlvbiKXBgoOV29ya2xvYWRTdGF0dXMSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgBIAEoBUgAiAEBEmsKBXBoYXNlGAIgASgJQle6SFRyUlIHUGVuZGluZ1ILUHJvZ3Jlc3NpbmdSBVJlYWR5UghEZWdyYWRlZFIGRGVuaWVkUgRIZWxkUghPcnBoYW5lZFIHVW5rbm93blIIRGVsZXRpbmdIAYgBARITCgZyZWFzb24YAyABKAlIAogBARIUCgdtZXNzYWdlGAQgASgJSAOIAQESFQoIcmVwbGljYXMYByABKAVIBIgBARIbCg5yZWFkeV9yZXBsaWNhcxgIIAEoBUgFiAEBEh0KEHVwZGF0ZWRfcmVwbGljYXMYCSABKAVIBogBARIfChJhdmFpbGFibGVfcmVwbGljYXMYCiABKAVIB4gBARIVCghzZWxlY3RvchgLIAEoCUgIiAEBEkUKBHBvZHMYDCADKAsyIy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwUG9kQhK6SAWSAQIQZJqAGQYKBG5hbWUSRgoKY29uZGl0aW9ucxgNIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUSPgoJYWRtaXNzaW9uGBEgASgLMiYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkgJiAEBEiwKDm9ycGhhbmVkX3NpbmNlGBIgASgJQg+agBkLKglkYXRlLXRpbWVICogBAUIWChRfb2JzZXJ2ZWRfZ2VuZXJhdGlvbkIICgZfcGhhc2VCCQoHX3JlYXNvbkIKCghfbWVzc2FnZUILCglfcmVwbGljYXNCEQoPX3JlYWR5X3JlcGxpY2FzQhMKEV91cGRhdGVkX3JlcGxpY2FzQhUKE19hdmFpbGFibGVfcmVwbGljYXNCCwoJX3NlbGVjdG9yQgwKCl9hZG1pc3Npb25CEQoPX29ycGhhbmVkX3NpbmNlSgQIBRAGSgQIBhAHSgQIDhARYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_app_pod, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * An app that a peer asked this cluster to run: the host's copy of the peer's RemoteApp. It lives in the peer's own
@@ -66,6 +68,21 @@ export type WorkloadSpec = Message<"fairlead.resources.v1alpha1.WorkloadSpec"> &
    * @generated from field: optional fairlead.resources.v1alpha1.RemoteAppSpec app = 2;
    */
   app?: RemoteAppSpec | undefined;
+
+  /**
+   * What was admitted last: this is what runs, and `app` differs from it while a change is held or denied. Absent before
+   * anything was admitted.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.RemoteAppSpec running = 3;
+   */
+  running?: RemoteAppSpec | undefined;
+
+  /**
+   * What a person here decided about `app`. It counts for the very spec that its hash names, and for no other.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.Decision decision = 4;
+   */
+  decision?: Decision | undefined;
 };
 
 /**
@@ -74,6 +91,61 @@ export type WorkloadSpec = Message<"fairlead.resources.v1alpha1.WorkloadSpec"> &
  */
 export const WorkloadSpecSchema: GenMessage<WorkloadSpec> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_workload, 1);
+
+/**
+ * A person's word about a held wish.
+ *
+ * @generated from message fairlead.resources.v1alpha1.Decision
+ */
+export type Decision = Message<"fairlead.resources.v1alpha1.Decision"> & {
+  /**
+   * Of the spec that the person saw: the SHA-256, in lower-case hex, of its canonical JSON text (RFC 8785). This agent
+   * computes it; what the origin says of hashes does not count.
+   *
+   * @generated from field: optional string hash = 1;
+   */
+  hash?: string | undefined;
+
+  /**
+   * @generated from field: optional string verdict = 2;
+   */
+  verdict?: string | undefined;
+
+  /**
+   * Who decided, as this agent's console knows them. It is not told to the origin.
+   *
+   * @generated from field: optional string by = 3;
+   */
+  by?: string | undefined;
+
+  /**
+   * When.
+   *
+   * @generated from field: optional string at = 4;
+   */
+  at?: string | undefined;
+
+  /**
+   * Why. The origin sees it.
+   *
+   * @generated from field: optional string message = 5;
+   */
+  message?: string | undefined;
+
+  /**
+   * Until when an approval holds; then the wish is held anew, and what runs by it is stopped. For ever unless said.
+   *
+   * @generated from field: optional string until = 6;
+   */
+  until?: string | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.Decision.
+ * Use `create(DecisionSchema)` to create a new message.
+ */
+export const DecisionSchema: GenMessage<Decision> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_workload, 2);
 
 /**
  * Where a wish came from.
@@ -130,7 +202,7 @@ export type WorkloadOrigin = Message<"fairlead.resources.v1alpha1.WorkloadOrigin
  * Use `create(WorkloadOriginSchema)` to create a new message.
  */
 export const WorkloadOriginSchema: GenMessage<WorkloadOrigin> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_workload, 2);
+  messageDesc(file_fairlead_resources_v1alpha1_workload, 3);
 
 /**
  * How the workload is. Fields that RemoteAppStatus also has bear the same names and numbers, so that one converts into the other.
@@ -209,7 +281,7 @@ export type WorkloadStatus = Message<"fairlead.resources.v1alpha1.WorkloadStatus
   pods: AppPod[];
 
   /**
-   * Conditions by Kubernetes' conventions: Admitted, Ready, Progressing.
+   * Conditions by Kubernetes' conventions: Admitted, Conforms, Ready, Progressing.
    *
    * @generated from field: repeated fairlead.resources.v1alpha1.Condition conditions = 13;
    */
@@ -235,38 +307,5 @@ export type WorkloadStatus = Message<"fairlead.resources.v1alpha1.WorkloadStatus
  * Use `create(WorkloadStatusSchema)` to create a new message.
  */
 export const WorkloadStatusSchema: GenMessage<WorkloadStatus> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_workload, 3);
-
-/**
- * A decision about a wish.
- *
- * @generated from message fairlead.resources.v1alpha1.Admission
- */
-export type Admission = Message<"fairlead.resources.v1alpha1.Admission"> & {
-  /**
-   * @generated from field: optional string verdict = 1;
-   */
-  verdict?: string | undefined;
-
-  /**
-   * The rules that spoke, each in a sentence.
-   *
-   * @generated from field: repeated string reasons = 2;
-   */
-  reasons: string[];
-
-  /**
-   * When it was decided.
-   *
-   * @generated from field: optional string decided_at = 3;
-   */
-  decidedAt?: string | undefined;
-};
-
-/**
- * Describes the message fairlead.resources.v1alpha1.Admission.
- * Use `create(AdmissionSchema)` to create a new message.
- */
-export const AdmissionSchema: GenMessage<Admission> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_workload, 4);
 
