@@ -3,6 +3,8 @@
  * `ParseQuantity` in k8s.io/apimachinery/pkg/api/resource/quantity.go.
  */
 
+import type { Value } from "@bufbuild/protobuf/wkt";
+
 /** A quantity in billionths of its unit, the finest step that Kubernetes knows. */
 export type Quantity = bigint;
 
@@ -18,6 +20,44 @@ const longestText = 256;
 const grammar = /^([+-]?)(\d*)(?:\.(\d*))?((?:[KMGTPE]i)|[numkMGTPE]|[eE][+-]?\d+)?$/;
 const decimalExponents: Record<string, number> = { n: -9, u: -6, m: -3, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
 const binaryShifts: Record<string, bigint> = { Ki: 10n, Mi: 20n, Gi: 30n, Ti: 40n, Pi: 50n, Ei: 60n };
+
+/** Quantities by the names of what they are about, such as `requests.cpu`. What is missing is not bounded, or not asked for. */
+export type Amounts = ReadonlyMap<string, Quantity>;
+
+/** What is stored as a quantity in a message, where YAML may have a text or a number. Undefined when it is none. */
+export function readQuantity(value: Value | undefined): Quantity | undefined {
+  const kind = value?.kind;
+  return kind?.case === "stringValue" || kind?.case === "numberValue" ? parseQuantity(kind.value) : undefined;
+}
+
+/** A whole number as a quantity. */
+export function wholeQuantity(count: number): Quantity {
+  return BigInt(count) * nanosPerUnit;
+}
+
+/**
+ * For people, and to be parsed again as the same value: "500m", "2", "1Gi". What is counted in bytes gets the largest
+ * binary suffix that divides it; everything else is in units, or as coarse a part of one as is exact.
+ */
+export function formatQuantity(quantity: Quantity, name: string): string {
+  if (quantity % nanosPerUnit === 0n) {
+    const units = quantity / nanosPerUnit;
+    return countsBytes(name) ? binary(units) : String(units);
+  }
+  if (quantity % 1_000_000n === 0n) return `${quantity / 1_000_000n}m`;
+  return quantity % 1_000n === 0n ? `${quantity / 1_000n}u` : `${quantity}n`;
+}
+
+function countsBytes(name: string): boolean {
+  return /(^|[./])(memory|storage|ephemeral-storage)$/.test(name) || name.includes("hugepages-");
+}
+
+function binary(units: bigint): string {
+  if (units === 0n) return "0";
+  const suffixes = Object.entries(binaryShifts).toReversed();
+  const fitting = suffixes.find(([, shift]) => units % (1n << shift) === 0n);
+  return fitting ? `${units / (1n << fitting[1])}${fitting[0]}` : String(units);
+}
 
 /**
  * Parses what a YAML field may hold: a text or a number. Undefined when it is no quantity. A value finer than a billionth

@@ -1,16 +1,139 @@
-/** What a peer may reach of its own apps here: pages, logs. Pure. */
+/** What a peer may reach here through the link: ports of its apps, Services, the Kubernetes API, its pods. Pure. */
+import type { EffectivePolicy, ServiceRule } from "./effective-policy.ts";
 import { missingGrant } from "./grants.ts";
 
-/** `rule` names the rule that spoke. */
+/** `rule` names the rule that spoke. `held`: a person here may allow it. `until`: when time alone ends it, ms since 1970. */
 export type ReachPermission =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly rule: string; readonly message: string };
+  | { readonly allowed: true; readonly until?: number }
+  | { readonly allowed: false; readonly rule: string; readonly message: string; readonly held?: true };
 
-/** Whoever may run apps here may reach them. */
-export function permitApps(caller: {
+/** Who wants it, as the link proves it. */
+export interface ReachCaller {
   readonly peer?: string | undefined;
   readonly grants: readonly string[];
-}): ReachPermission {
+}
+
+export type ReachTarget =
+  | { readonly kind: "app"; readonly namespace: string; readonly name: string }
+  | { readonly kind: "service"; readonly namespace: string; readonly name: string; readonly port: number | string }
+  | { readonly kind: "kubernetes" };
+
+/** A person's word about a target. */
+export interface ReachDecision {
+  /** As `targetName` has it. */
+  readonly target: string;
+  readonly verdict: "Approved" | "Denied";
+  readonly message?: string | undefined;
+  /** Milliseconds since 1970; for ever when it is missing. */
+  readonly until?: number | undefined;
+}
+
+/** What a target is called in decisions, the inbox and the audit: `app/shop/web`, `service/shop/db:5432`, `kubernetes`. */
+export function targetName(target: ReachTarget): string {
+  if (target.kind === "kubernetes") return "kubernetes";
+  const port = target.kind === "service" ? `:${target.port}` : "";
+  return `${target.kind}/${target.namespace}/${target.name}${port}`;
+}
+
+/** Whoever may run apps here may reach them. */
+export function permitApps(caller: ReachCaller): ReachPermission {
   if (caller.grants.includes("apps")) return { allowed: true };
   return { allowed: false, rule: "grants/apps", message: missingGrant(caller.peer ?? "NAME", "apps") };
+}
+
+/** Asked anew for each stream. A guest is for the caller to refuse before. */
+export function permitTunnel(
+  caller: ReachCaller,
+  target: ReachTarget,
+  policy: EffectivePolicy,
+  decisions: readonly ReachDecision[],
+  now: number,
+): ReachPermission {
+  const refusal = mayReach(caller, target, policy, now);
+  if (refusal) return refusal;
+  const { approval, until } = policy.tunnels;
+  if (approval === "Never") return allow(until);
+  const name = targetName(target);
+  const decision = decisions.find((one) => one.target === name && (one.until === undefined || one.until > now));
+  const peer = caller.peer ?? "NAME";
+  if (!decision) {
+    const message = `${name} waits for the approval of a person here, for it is its first use: fairlead inbox approve ${peer}/${name}`;
+    return { allowed: false, rule: "tunnels/approval", message, held: true };
+  }
+  if (decision.verdict === "Denied") {
+    const why = decision.message ? `: ${decision.message}` : "";
+    return { allowed: false, rule: "inbox/denied", message: `a person here denied ${name} to peer ${peer}${why}` };
+  }
+  return allow(until, decision.until);
+}
+
+const grantFor = { app: "apps", service: "tunnels", kubernetes: "kubectl" } as const;
+
+function mayReach(
+  caller: ReachCaller,
+  target: ReachTarget,
+  policy: EffectivePolicy,
+  now: number,
+): ReachPermission | undefined {
+  const peer = caller.peer ?? "NAME";
+  const grant = grantFor[target.kind];
+  if (!caller.grants.includes(grant)) return refuse(`grants/${grant}`, missingGrant(peer, grant));
+  const [problem] = policy.problems;
+  if (problem !== undefined) return refuse("policy/problem", notUnderstood(peer, problem));
+  const { until } = policy.tunnels;
+  if (until !== undefined && until <= now) {
+    const message = `peer ${peer} might reach things here until ${new Date(until).toISOString()}, as tunnels.until of a PeerPolicy says`;
+    return refuse("tunnels/until", message);
+  }
+  if (target.kind === "service") return mayReachService(peer, target, policy.tunnels.services);
+  if (policy.tunnels[target.kind === "app" ? "apps" : "kubernetes"]) return undefined;
+  const field = target.kind === "app" ? "tunnels.apps" : "tunnels.kubernetes";
+  const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can allow it in a PeerPolicy: ${field}: true`;
+  return refuse(field.replace(".", "/"), message);
+}
+
+function mayReachService(
+  peer: string,
+  target: { readonly namespace: string; readonly name: string; readonly port: number | string },
+  rules: readonly ServiceRule[],
+): ReachPermission | undefined {
+  const allowed = rules.some(
+    ({ namespace, name, ports }) =>
+      namespace === target.namespace &&
+      (name === undefined || name === target.name) &&
+      (ports.length === 0 || ports.some((port) => port === target.port)),
+  );
+  if (allowed) return undefined;
+  const where = `the Service ${target.namespace}/${target.name} at port ${target.port}`;
+  const message = `no policy here lets peer ${peer} reach ${where}; the operator of this cluster can name it in a PeerPolicy's tunnels.services`;
+  return refuse("tunnels/services", message);
+}
+
+/** Whether a peer may do this with the pods of its own apps. */
+export function permitPods(
+  caller: ReachCaller,
+  action: "logs" | "exec" | "files",
+  policy: EffectivePolicy,
+): ReachPermission {
+  const peer = caller.peer ?? "NAME";
+  if (!caller.grants.includes("apps")) return refuse("grants/apps", missingGrant(peer, "apps"));
+  const [problem] = policy.problems;
+  if (problem !== undefined) return refuse("policy/problem", notUnderstood(peer, problem));
+  if (policy.pods[action]) return { allowed: true };
+  const message = `no policy here lets peer ${peer} use ${action} of its pods; the operator of this cluster can allow it in a PeerPolicy: pods.${action}: true`;
+  return refuse(`pods/${action}`, message);
+}
+
+/** The peer hears that, and which policy; what exactly is wrong is for the operator, who finds it in the policy's status. */
+export function notUnderstood(peer: string, problem: string): string {
+  return `nothing of peer ${peer} is let through, because ${problem}`;
+}
+
+function refuse(rule: string, message: string): ReachPermission {
+  return { allowed: false, rule, message };
+}
+
+function allow(...untils: readonly (number | undefined)[]): ReachPermission {
+  const ends = untils.filter((until) => until !== undefined);
+  return ends.length > 0 ? { allowed: true, until: Math.min(...ends) } : { allowed: true };
 }

@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-import { admit } from "../../src/policy/admission.ts";
-
-const app = create(RemoteAppSpecSchema, { image: "web:1" });
+import { appOf, ask } from "./given.ts";
 
 test("a peer without the grant runs nothing, and hears which rule spoke and who can change it", () => {
-  const { decision, findings } = admit({ app }, { peer: "tokyo", grants: ["tunnels"] });
+  const { decision, findings } = ask(appOf(), { grants: ["tunnels"] });
   assert.equal(decision, "deny");
   assert.deepEqual(findings, [
     {
@@ -19,6 +15,6 @@ test("a peer without the grant runs nothing, and hears which rule spoke and who 
   ]);
 });
 
-test("a peer with the grant is admitted, and no rule has anything to say", () => {
-  assert.deepEqual(admit({ app }, { peer: "tokyo", grants: ["apps"] }), { decision: "admit", findings: [] });
+test("a peer with the grant and a policy that accepts is admitted, and no rule has anything to say", () => {
+  assert.deepEqual(ask(appOf()), { decision: "admit", findings: [] });
 });

@@ -1,0 +1,94 @@
+/** What counts for one peer, every field resolved. */
+import type { Cidr } from "./cidr.ts";
+import type { ImagePattern } from "./image-pattern.ts";
+import type { Amounts, Quantity } from "./quantity.ts";
+
+/** A peer as our operator sees it. What it says of itself never selects a policy. */
+export interface PolicyPeer {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface EgressPort {
+  readonly port: number;
+  /** The last of a range that begins with `port`. */
+  readonly endPort?: number;
+  readonly protocol: "TCP" | "UDP";
+}
+
+export interface EgressRule {
+  readonly cidr: Cidr;
+  /** All when empty. */
+  readonly ports: readonly EgressPort[];
+}
+
+export interface ServiceRule {
+  readonly namespace: string;
+  /** All of the namespace when it is missing. */
+  readonly name?: string;
+  /** All when empty. */
+  readonly ports: readonly number[];
+}
+
+/** By resource: `cpu`, `memory`, `ephemeral-storage`. */
+export interface PodBounds {
+  readonly requireRequests: readonly string[];
+  readonly requireLimits: readonly string[];
+  readonly max: Amounts;
+  readonly defaultRequests: Amounts;
+  readonly defaultLimits: Amounts;
+}
+
+/** Every field resolved, defaults in. Bounds that are missing do not bind. */
+export interface EffectivePolicy {
+  readonly accept: boolean;
+  readonly approval: "Never" | "NewImage" | "Always";
+  /** By the names of a quota. */
+  readonly approvalAbove: Amounts;
+  /** For how long an approval holds when the approver does not say, in milliseconds; for ever when it is missing. */
+  readonly approvalLastsMs?: number;
+  /** All that are not denied when empty. */
+  readonly images: readonly ImagePattern[];
+  readonly deniedImages: readonly ImagePattern[];
+  readonly requireDigest: boolean;
+  /** By the names of a quota, where `cpu` and `memory` have become `requests.cpu` and `requests.memory`. */
+  readonly quota: Amounts;
+  /** The same, of all peers together. */
+  readonly total: Amounts;
+  readonly maxReplicas?: number;
+  readonly maxApps?: number;
+  readonly pod: PodBounds;
+  readonly storage: { readonly classes: readonly string[]; readonly maxSize?: Quantity };
+  readonly podSecurity: "baseline" | "restricted";
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly egress: readonly EgressRule[];
+  readonly whenViolated: "Keep" | "Stop";
+  readonly tunnels: {
+    readonly apps: boolean;
+    readonly services: readonly ServiceRule[];
+    readonly kubernetes: boolean;
+    readonly approval: "Never" | "FirstUse";
+    /** In milliseconds; for ever when it is missing. */
+    readonly approvalLastsMs?: number;
+    /** Milliseconds since 1970; from then on nothing is reached. */
+    readonly until?: number;
+  };
+  readonly pods: { readonly logs: boolean; readonly exec: boolean; readonly files: boolean };
+  /** Every field with what counts, for `explain`. */
+  readonly values: readonly ExplainedValue[];
+  /** The names of the policies that select the peer, the most specific first. */
+  readonly policies: readonly string[];
+  /** Why policies that select the peer cannot be understood. While there are any, nothing of the peer runs and it reaches nothing. */
+  readonly problems: readonly string[];
+}
+
+export interface ExplainedValue {
+  /** As in the YAML below `spec`, such as `workloads.quota[requests.cpu]`. */
+  readonly path: string;
+  /** As JSON text; empty when there is no bound. */
+  readonly value: string;
+  /** The policy that says so; empty: it is the default. */
+  readonly policy: string;
+  /** What less specific policies say, the most specific first. */
+  readonly overruled: readonly { readonly policy: string; readonly value: string }[];
+}

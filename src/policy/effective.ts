@@ -1,0 +1,181 @@
+/** What counts for one peer, of all that PeerPolicies say. Pure. */
+import type { PeerPolicy } from "../kube/resources.ts";
+import type { EffectivePolicy, ExplainedValue, PolicyPeer } from "./effective-policy.ts";
+import { type Stated, type StatedFields, type StatedPolicy, statePolicy } from "./stated.ts";
+
+export type {
+  EffectivePolicy,
+  EgressPort,
+  EgressRule,
+  ExplainedValue,
+  PodBounds,
+  PolicyPeer,
+  ServiceRule,
+} from "./effective-policy.ts";
+
+/**
+ * Each field from the most specific policy that speaks of it. With `problems` it lets nothing run and nothing be reached, for
+ * half a rule would be worse than none.
+ */
+export function effectivePolicy(policies: readonly PeerPolicy[], peer: PolicyPeer): EffectivePolicy {
+  return effectiveOf(policies.map(statePolicy), peer);
+}
+
+/** The same, of policies that were read before. */
+export function effectiveOf(policies: readonly StatedPolicy[], peer: PolicyPeer): EffectivePolicy {
+  const ranked = policies.filter((policy) => policy.selects(peer)).sort(byCloseness);
+  const problems = ranked.flatMap(({ name, problems }) =>
+    problems.map((problem) => `PeerPolicy ${name} cannot be understood: ${problem}`),
+  );
+  const chosen = { ...choose(ranked), policies: ranked.map(({ name }) => name) };
+  const [broken] = ranked.filter((policy) => policy.problems.length > 0);
+  return broken ? shut(chosen, problems, broken.name) : { ...chosen, problems };
+}
+
+/** Before anything is known of the policies: for nobody anything. */
+export function closedPolicy(problem: string): EffectivePolicy {
+  return shut({ ...choose([]), policies: [] }, [problem], "");
+}
+
+/** The fields that let something run or be reached, with the value by which they do not. */
+const shutValues: ReadonlyMap<string, string> = new Map([
+  ["workloads.accept", "false"],
+  ["workloads.network.egress", "[]"],
+  ["tunnels.apps", "false"],
+  ["tunnels.services", "[]"],
+  ["tunnels.kubernetes", "false"],
+  ["pods.logs", "false"],
+  ["pods.exec", "false"],
+  ["pods.files", "false"],
+]);
+
+/** Nothing runs, nothing is reached; bounds stay, so that what runs on while it may is not let loose. `by` is the broken policy. */
+function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly string[], by: string): EffectivePolicy {
+  return {
+    ...policy,
+    accept: false,
+    egress: [],
+    tunnels: { ...policy.tunnels, apps: false, services: [], kubernetes: false },
+    pods: { logs: false, exec: false, files: false },
+    values: policy.values.map((explained) => {
+      const value = shutValues.get(explained.path);
+      if (value === undefined || explained.value === value) return explained;
+      const before = explained.policy === "" ? [] : [{ policy: explained.policy, value: explained.value }];
+      return { ...explained, value, policy: by, overruled: [...before, ...explained.overruled] };
+    }),
+    problems,
+  };
+}
+
+function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policies" | "problems"> {
+  const choice = new Choice(ranked);
+  const approvalLastsMs = choice.bound("workloads.approvalLasts", (said) => said.approvalLasts);
+  const maxReplicas = choice.bound("workloads.maxReplicas", (said) => said.maxReplicas);
+  const maxApps = choice.bound("workloads.maxApps", (said) => said.maxApps);
+  const maxSize = choice.bound("workloads.storage.maxSize", (said) => said.storageMaxSize);
+  const tunnelApprovalLastsMs = choice.bound("tunnels.approvalLasts", (said) => said.tunnelApprovalLasts);
+  const until = choice.bound("tunnels.until", (said) => said.tunnelsUntil);
+  return {
+    accept: choice.one("workloads.accept", (said) => said.accept, false),
+    approval: choice.one("workloads.approval", (said) => said.approval, "Never"),
+    approvalAbove: choice.map("workloads.approvalAbove", (said) => said.approvalAbove),
+    ...(approvalLastsMs === undefined ? {} : { approvalLastsMs }),
+    images: choice.bound("workloads.images", (said) => said.images) ?? [],
+    deniedImages: choice.one("workloads.deniedImages", (said) => said.deniedImages, []),
+    requireDigest: choice.one("workloads.requireDigest", (said) => said.requireDigest, false),
+    quota: choice.map("workloads.quota", (said) => said.quota),
+    total: choice.map("workloads.total", (said) => said.total),
+    ...(maxReplicas === undefined ? {} : { maxReplicas }),
+    ...(maxApps === undefined ? {} : { maxApps }),
+    pod: {
+      requireRequests: choice.one("workloads.pod.requireRequests", (said) => said.requireRequests, []),
+      requireLimits: choice.one("workloads.pod.requireLimits", (said) => said.requireLimits, []),
+      max: choice.map("workloads.pod.max", (said) => said.podMax),
+      defaultRequests: choice.map("workloads.pod.defaultRequests", (said) => said.defaultRequests),
+      defaultLimits: choice.map("workloads.pod.defaultLimits", (said) => said.defaultLimits),
+    },
+    storage: {
+      classes: choice.one("workloads.storage.classes", (said) => said.storageClasses, []),
+      ...(maxSize === undefined ? {} : { maxSize }),
+    },
+    podSecurity: choice.one("workloads.podSecurity", (said) => said.podSecurity, "baseline"),
+    nodeSelector: Object.fromEntries(choice.map("workloads.nodeSelector", (said) => said.nodeSelector)),
+    egress: choice.one("workloads.network.egress", (said) => said.egress, []),
+    whenViolated: choice.one("workloads.whenViolated", (said) => said.whenViolated, "Keep"),
+    tunnels: {
+      apps: choice.one("tunnels.apps", (said) => said.tunnelApps, true),
+      services: choice.one("tunnels.services", (said) => said.services, []),
+      kubernetes: choice.one("tunnels.kubernetes", (said) => said.kubernetes, false),
+      approval: choice.one("tunnels.approval", (said) => said.tunnelApproval, "Never"),
+      ...(tunnelApprovalLastsMs === undefined ? {} : { approvalLastsMs: tunnelApprovalLastsMs }),
+      ...(until === undefined ? {} : { until }),
+    },
+    pods: {
+      logs: choice.one("pods.logs", (said) => said.logs, true),
+      exec: choice.one("pods.exec", (said) => said.exec, false),
+      files: choice.one("pods.files", (said) => said.files, false),
+    },
+    values: choice.values,
+  };
+}
+
+function byCloseness(a: StatedPolicy, b: StatedPolicy): number {
+  return b.closeness - a.closeness || compare(a.createdAt, b.createdAt) || compare(a.name, b.name);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** Chooses field by field, and writes down where each came from. */
+class Choice {
+  readonly values: ExplainedValue[] = [];
+  readonly #ranked: readonly StatedPolicy[];
+
+  /** The most specific policy first. */
+  constructor(ranked: readonly StatedPolicy[]) {
+    this.#ranked = ranked;
+  }
+
+  one<T>(path: string, of: (said: StatedFields) => Stated<T> | undefined, fallback: T): T {
+    const [first, ...others] = this.#saying(of);
+    this.#explain(path, first, others, JSON.stringify(fallback));
+    return first ? first.said.value : fallback;
+  }
+
+  /** A field without which nothing is bounded. */
+  bound<T>(path: string, of: (said: StatedFields) => Stated<T> | undefined): T | undefined {
+    const [first, ...others] = this.#saying(of);
+    this.#explain(path, first, others, "");
+    return first?.said.value;
+  }
+
+  map<T>(path: string, of: (said: StatedFields) => ReadonlyMap<string, Stated<T>>): ReadonlyMap<string, T> {
+    const keys = new Set(this.#ranked.flatMap(({ fields }) => [...of(fields).keys()]));
+    if (keys.size === 0) this.#explain(path, undefined, [], "");
+    const chosen = new Map<string, T>();
+    for (const key of [...keys].sort()) {
+      const value = this.bound(`${path}[${key}]`, (said) => of(said).get(key));
+      if (value !== undefined) chosen.set(key, value);
+    }
+    return chosen;
+  }
+
+  #saying<T>(of: (said: StatedFields) => Stated<T> | undefined): { policy: string; said: Stated<T> }[] {
+    return this.#ranked.flatMap(({ name, fields }) => {
+      const said = of(fields);
+      return said ? [{ policy: name, said }] : [];
+    });
+  }
+
+  #explain<T>(
+    path: string,
+    first: { policy: string; said: Stated<T> } | undefined,
+    others: readonly { policy: string; said: Stated<T> }[],
+    fallback: string,
+  ): void {
+    const overruled = others.map(({ policy, said }) => ({ policy, value: said.text }));
+    this.values.push({ path, value: first?.said.text ?? fallback, policy: first?.policy ?? "", overruled });
+  }
+}

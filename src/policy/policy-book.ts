@@ -1,0 +1,147 @@
+/** The policies of this cluster as they are now, and what counts by them for each peer. */
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { keyOf } from "../kube/object.ts";
+import { createReflector } from "../kube/reflector.ts";
+import { type PeerPolicy, peerPolicies } from "../kube/resources.ts";
+import { createStatusWriter } from "../kube/status-writer.ts";
+import { closedPolicy, type EffectivePolicy, effectiveOf } from "./effective.ts";
+import { policyStatus } from "./policy-status.ts";
+import { type StatedPolicy, statePolicy } from "./stated.ts";
+
+/** A peer that policies may select. */
+export interface BookPeer {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly fingerprint: string;
+}
+
+export interface PolicyBook {
+  /** What counts for a peer now; undefined when there is no such peer. Before the policies are known, nothing is allowed by it. */
+  of(fingerprint: string): EffectivePolicy | undefined;
+  /** By name. */
+  list(): PeerPolicy[];
+  /** Tells whose policy really changed, each time it did. Returns what ends it. */
+  subscribe(fn: (fingerprint: string) => void): () => void;
+  /** Resolves when the policies are known; rejects when the signal aborts or the book closes before. */
+  synced(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface PolicyBookDeps {
+  client: Pick<KubeClient, "list" | "watch" | "applyStatus" | "get">;
+  /** Where the PeerPolicies are: the agent's own namespace. */
+  namespace: string;
+  peers: { list(): readonly BookPeer[]; subscribe(fn: (fingerprint: string) => void): () => void };
+  clock: Clock;
+  log: Log;
+}
+
+/** Starts at once. A failed read changes nothing: what was known counts until the API server says otherwise. */
+export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
+  const { client, namespace, peers, clock } = deps;
+  const log = deps.log.child({ room: "policy" });
+  const reflector = createReflector<PeerPolicy>({ client, kind: peerPolicies, namespace, clock, log });
+  const writer = createStatusWriter({ client, kind: peerPolicies, clock, log });
+  const listeners = new Set<(fingerprint: string) => void>();
+  /** By key; each policy is understood once, when it comes. */
+  const stated = new Map<string, StatedPolicy>();
+  /** By fingerprint; bounded by the roster. */
+  let effective = new Map<string, EffectivePolicy>();
+  const changed = new Set<string>();
+  const closing = new AbortController();
+  let isStale = true;
+  let isFlushing = false;
+
+  /** Many changes of one turn are one. */
+  function touch(): void {
+    isStale = true;
+    if (isFlushing || closing.signal.aborted) return;
+    isFlushing = true;
+    queueMicrotask(() => {
+      isFlushing = false;
+      if (closing.signal.aborted) return;
+      refresh();
+      writeStatuses();
+      tell();
+    });
+  }
+
+  function refresh(): void {
+    if (!isStale) return;
+    isStale = false;
+    const policies = [...stated.values()];
+    const now = new Map<string, EffectivePolicy>();
+    for (const peer of peers.list()) {
+      const before = effective.get(peer.fingerprint);
+      const policy = reflector.isSynced ? effectiveOf(policies, peer) : notYetKnown;
+      const isSame = before !== undefined && isDeepStrictEqual(before, policy);
+      now.set(peer.fingerprint, isSame ? before : policy);
+      if (!isSame) changed.add(peer.fingerprint);
+    }
+    for (const fingerprint of effective.keys()) if (!now.has(fingerprint)) changed.add(fingerprint);
+    effective = now;
+  }
+
+  function tell(): void {
+    const news = [...changed];
+    changed.clear();
+    for (const fingerprint of news) {
+      for (const listener of [...listeners]) {
+        try {
+          listener(fingerprint);
+        } catch (error) {
+          // One listener's defect must not keep the news from the others.
+          log.error({ err: error, fingerprint }, "a listener failed");
+        }
+      }
+    }
+  }
+
+  function writeStatuses(): void {
+    if (!reflector.isSynced) return;
+    for (const policy of reflector.list()) {
+      const known = stated.get(keyOf(policy));
+      if (!known) continue;
+      const selected = peers.list().filter((peer) => known.selects(peer));
+      const found = { peers: selected.map(({ name }) => name), problems: known.problems };
+      writer.write({ metadata: policy.metadata, status: policyStatus(policy, found, clock.now()) });
+    }
+  }
+
+  const stopPolicies = reflector.subscribe((key, policy) => {
+    if (policy) stated.set(key, statePolicy(policy));
+    else {
+      stated.delete(key);
+      writer.forget(key);
+    }
+    touch();
+  });
+  const stopPeers = peers.subscribe(touch);
+  // A cluster without any policy has no news to tell but that.
+  reflector.synced(closing.signal).then(touch, () => undefined);
+
+  return {
+    of(fingerprint) {
+      refresh();
+      return effective.get(fingerprint);
+    },
+    list: () => reflector.list().sort((a, b) => ((a.metadata.name ?? "") < (b.metadata.name ?? "") ? -1 : 1)),
+    subscribe(fn) {
+      listeners.add(fn);
+      return () => listeners.delete(fn);
+    },
+    synced: (signal) => reflector.synced(signal),
+    async close() {
+      closing.abort(new Error("The book of policies is closed."));
+      stopPolicies();
+      stopPeers();
+      listeners.clear();
+      await Promise.all([reflector.close(), writer.close()]);
+    },
+  };
+}
+
+const notYetKnown = closedPolicy("the policies of this cluster are not known yet; its API server has not told them");
