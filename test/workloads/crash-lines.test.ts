@@ -58,3 +58,31 @@ test("a log that cannot be read is tried a few times, and then left alone until 
   for (let minute = 0; minute < 10; minute += 1) await clock.advance(60_000);
   assert.equal(asked.length, 5);
 });
+
+test("an empty log is looked at again, where the end is found by then", async (t) => {
+  const { clock, asked, told, lines } = start(({ previous }) => (previous ? [Buffer.from("no sail\n")] : []));
+  t.after(() => lines.close());
+  lines.want(workload, [{ pod: "web-1", id: "1", previous: false }]);
+  await clock.advance(0);
+  assert.deepEqual(told, [], "the next run has not printed yet: that says nothing of this end");
+  lines.want(workload, [{ pod: "web-1", id: "1", previous: true }]);
+  await clock.advance(1_000);
+  assert.equal(lines.get(workload, "web-1"), "no sail");
+  assert.deepEqual(
+    asked.map(({ previous }) => previous),
+    [false, true],
+  );
+});
+
+test("what ends without a word is read a few times, and then known to have said nothing", async (t) => {
+  let printed = "all is well";
+  const { clock, asked, lines } = start(() => [Buffer.from(printed)]);
+  t.after(() => lines.close());
+  lines.want(workload, [{ pod: "web-1", id: "1", previous: true }]);
+  await clock.advance(0);
+  printed = "";
+  lines.want(workload, [{ pod: "web-1", id: "2", previous: true }]);
+  for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
+  assert.equal(asked.length, 1 + 5);
+  assert.equal(lines.get(workload, "web-1"), "");
+});

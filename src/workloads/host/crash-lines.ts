@@ -20,8 +20,10 @@ const mostBytes = 4096;
 const mostLines = 20;
 /** Pods of one Workload whose lines are kept: the same trouble seldom needs more witnesses. */
 const mostPods = 5;
-/** A log that could not be read so often is left alone until the next end. */
+/** A log that could not be read, or was empty, so often is left alone until the next end. */
 const mostAttempts = 5;
+/** Between two looks at an empty log, in milliseconds. */
+const emptyMs = 1_000;
 
 interface Entry {
   crash: Crash;
@@ -40,13 +42,16 @@ export function createCrashLines(deps: {
   const known = new Map<string, Map<string, Entry>>();
   const worker = createKeyedWorker({ run, clock: deps.clock, concurrency: 2, minMs: 500, onError });
 
-  async function run(key: string, signal: AbortSignal): Promise<void> {
+  async function run(key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
     const [workload = "", pod = ""] = key.split(" ");
     const entry = known.get(workload)?.get(pod);
     if (!entry || entry.isRead || entry.attempts >= mostAttempts) return;
     entry.attempts += 1;
     const [namespace, name = ""] = pod.split("/");
-    entry.text = await readTail({ namespace, name }, entry.crash.previous, signal);
+    const text = await readTail({ namespace, name }, entry.crash.previous, signal);
+    // Empty may also be the log of the next run, which began between the news and this look.
+    if (text === "" && entry.attempts < mostAttempts) return { againMs: emptyMs };
+    entry.text = text;
     entry.isRead = true;
     deps.onRead(workload);
   }
@@ -79,6 +84,8 @@ export function createCrashLines(deps: {
         const pod = `${namespace}/${crash.pod}`;
         const earlier = before?.get(pod);
         const isSame = earlier?.crash.id === crash.id;
+        // The same end is found elsewhere once the next run has begun.
+        if (isSame) earlier.crash = crash;
         // Until the new lines are read, the earlier ones are the best there is.
         const entry: Entry = isSame ? earlier : { crash, attempts: 0, isRead: false, text: earlier?.text };
         now.set(pod, entry);
