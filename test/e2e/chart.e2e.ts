@@ -27,7 +27,14 @@ interface Listed<T> {
 }
 interface App {
   metadata: { name: string; generation: number };
-  status?: { phase?: string; reason?: string; message?: string; readyReplicas?: number; observedGeneration?: number };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    readyReplicas?: number;
+    observedGeneration?: number;
+    pods?: { lastLines?: string }[];
+  };
 }
 interface Hosted {
   metadata: { name: string; uid: string };
@@ -55,7 +62,7 @@ before(
 
 after(() => Promise.all([a, b].filter(Boolean).map((cluster) => clean(cluster, ours))), { timeout: 180_000 });
 
-function manifest(name: string, spec: Record<string, unknown>): string {
+function manifest(name: string, spec: object): string {
   return JSON.stringify({
     apiVersion: "fairlead.dev/v1alpha1",
     kind: "RemoteApp",
@@ -210,20 +217,25 @@ test("kubectl scale here scales there; a port that goes takes its Service along"
   await origin.cli(["app", "delete", "portless", "-n", namespace, "--wait"]);
 });
 
-const troubles = [
+const troubles: { name: string; spec: object; says: RegExp; prints?: RegExp }[] = [
   { name: "missing", spec: { image: "example.test/no-such-image:1" }, says: /ImagePull/ },
   {
     name: "three",
     spec: { command: ["sh", "-c", "echo no sail; exit 3"] },
     says: /exit code 3/,
+    prints: /no sail/,
   },
   { name: "big", spec: { resources: { requests: { cpu: "900" } } }, says: /Unschedulable.*Insufficient cpu/s },
 ];
 
-for (const { name, spec, says } of troubles) {
+for (const { name, spec, says, prints } of troubles) {
   test(`the reason is here: ${says.source}`, { timeout: 120_000 }, async () => {
     await origin.cli(["app", "deploy", "-f", "-", "-n", namespace], manifest(name, spec));
     await reaches(name, "shows its reason", ({ status }) => says.test(`${status?.reason} ${status?.message}`), 90);
+    if (prints)
+      await reaches(name, "shows its last lines", ({ status }) =>
+        (status?.pods ?? []).some(({ lastLines = "" }) => prints.test(lastLines)),
+      );
     await origin.cli(["app", "delete", name, "-n", namespace, "--wait"]);
   });
 }

@@ -39,11 +39,16 @@ function agentImage(): { repository: string; tag: string } {
   );
 }
 
-export async function openAgent(cluster: Cluster, name: string): Promise<InstalledAgent> {
+/** `namespace` is where its release is; `releaseNamespace` unless given. */
+export async function openAgent(
+  cluster: Cluster,
+  name: string,
+  namespace: string = releaseNamespace,
+): Promise<InstalledAgent> {
   const image = agentImage();
   const address = process.env[`NODE_IP_${cluster.name.toUpperCase()}`] ?? (await nodeAddress(cluster));
   const helm = (args: readonly string[]): Promise<string> =>
-    mustRun(findHelm(), [...args, "--kubeconfig", cluster.kubeconfig, "--namespace", releaseNamespace], {
+    mustRun(findHelm(), [...args, "--kubeconfig", cluster.kubeconfig, "--namespace", namespace], {
       seconds: 180,
     });
   const cliArgs = (args: readonly string[]): string[] => [
@@ -51,12 +56,12 @@ export async function openAgent(cluster: Cluster, name: string): Promise<Install
     "--kubeconfig",
     cluster.kubeconfig,
     "--agent-namespace",
-    releaseNamespace,
+    namespace,
     ...args,
   ];
   const options = (input: string | undefined) => ({ seconds: 120, ...(input !== undefined && { input }) });
   const rollout = (): Promise<string> =>
-    cluster.kubectl(["-n", releaseNamespace, "rollout", "status", "deployment/fairlead", "--timeout=50s"]);
+    cluster.kubectl(["-n", namespace, "rollout", "status", "deployment/fairlead", "--timeout=50s"]);
 
   return {
     name,
@@ -83,13 +88,13 @@ export async function openAgent(cluster: Cluster, name: string): Promise<Install
       const secret = await cluster.get<{ data: { token: string } }>([
         "secret",
         "-n",
-        releaseNamespace,
+        namespace,
         "fairlead-admin-token",
       ]);
       const authorization = `Bearer ${Buffer.from(secret.data.token, "base64")}`;
       const forward = spawn(
         process.env.KUBECTL ?? "kubectl",
-        ["--kubeconfig", cluster.kubeconfig, "-n", releaseNamespace, "port-forward", "service/fairlead", ":8000"],
+        ["--kubeconfig", cluster.kubeconfig, "-n", namespace, "port-forward", "service/fairlead", ":8000"],
         { stdio: ["ignore", "pipe", "inherit"] },
       );
       try {
@@ -102,24 +107,12 @@ export async function openAgent(cluster: Cluster, name: string): Promise<Install
       }
     },
     async killPod() {
-      const pods = await cluster.kubectl(["-n", releaseNamespace, "get", "pods", "-l", selector, "-o", "name"]);
-      await cluster.kubectl([
-        "-n",
-        releaseNamespace,
-        "delete",
-        ...pods.trim().split("\n"),
-        "--force",
-        "--grace-period=0",
-      ]);
+      const pods = await cluster.kubectl(["-n", namespace, "get", "pods", "-l", selector, "-o", "name"]);
+      await cluster.kubectl(["-n", namespace, "delete", ...pods.trim().split("\n"), "--force", "--grace-period=0"]);
       await rollout();
     },
     async linkState(peer) {
-      const found = await cluster.get<{ status?: { link?: { state?: string } } }>([
-        "peers",
-        "-n",
-        releaseNamespace,
-        peer,
-      ]);
+      const found = await cluster.get<{ status?: { link?: { state?: string } } }>(["peers", "-n", namespace, peer]);
       return found.status?.link?.state;
     },
   };
