@@ -9,3 +9,11 @@ export function timeText(ms: number): string {
 export function microTimeText(ms: number): string {
   return new Date(ms).toISOString().replace("Z", "000Z");
 }
+
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+/** Milliseconds since 1970 of a time as RFC 3339 has it; undefined for anything else, also for what `Date` would guess at. */
+export function readTime(text: string): number | undefined {
+  const ms = rfc3339.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
+}

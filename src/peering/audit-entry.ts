@@ -10,6 +10,8 @@ export interface PeeringAuditEntry {
   readonly verdict: "allowed" | "denied" | "held" | "done" | "failed";
   readonly rule?: string | undefined;
   readonly message?: string | undefined;
+  /** Ties together what belongs to one request, on both ends. */
+  readonly correlation?: string | undefined;
 }
 
 export interface PeeringAudit {

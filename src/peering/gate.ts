@@ -5,16 +5,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createRateLimit } from "../base/rate-limit.ts";
-import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Link } from "../link/link.ts";
 import type { Caller } from "../rpc/caller.ts";
 import { Reason } from "../wire/reason.ts";
-import type { IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
-import type { Stream } from "../wire/stream.ts";
+import type { IncomingDial, IncomingRpc, IncomingStream, Session } from "../wire/session.ts";
+import { streamName } from "../wire/stream-name.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
-
+import { endedBy } from "./call-rights.ts";
+import { lostGrants, tellLoss } from "./grants.ts";
 import type { Roster } from "./roster.ts";
 import type { Standing } from "./switchboard.ts";
 
@@ -37,8 +37,6 @@ export interface GateDeps {
 }
 
 const pairingPath = `/${PairingService.typeName}/`;
-/** Calls that need no grant, so that none that is withdrawn ends them. */
-const ungrantedPaths = [pairingPath, `/${MembershipService.typeName}/`];
 /** Streams of one link that wait until it is known who is behind it. */
 const mostHeld = 64;
 /** A guest that was refused so often has come for something else. */
@@ -48,16 +46,21 @@ const mostGuestCalls = 4;
 
 export function createGate(deps: GateDeps): Gate {
   const { roster, log, audit } = deps;
-  const open = new Map<Fingerprint, Set<Stream>>();
+  const open = new Map<Fingerprint, Set<IncomingRpc>>();
   const held = new WeakMap<Link, number>();
   const refusals = new WeakMap<Link, number>();
   const guestCalls = new WeakMap<Link, number>();
   // A stranger must not fill the audit log; what is over this is in the debug log only.
   const audited = createRateLimit({ clock: deps.clock, burst: 60, perSecond: 1 });
-  const unsubscribe = roster.subscribe(({ before, after }) => {
-    if (!before || !after || before.grants.every((grant) => after.grants.includes(grant))) return;
-    for (const stream of open.get(after.fingerprint) ?? []) {
-      stream.reset(Reason.REVOKED, "A grant of this peer was withdrawn. What is still allowed may be asked again.");
+  const unsubscribe = roster.subscribe(({ name, before, after }) => {
+    // Who is no peer any more has no link any more, and no calls on it.
+    if (!before || !after) return;
+    const lost = lostGrants(before, after, deps.clock.now());
+    for (const call of lost.length > 0 ? (open.get(after.fingerprint) ?? []) : []) {
+      const missing = endedBy(call.path, lost);
+      if (!missing) continue;
+      log.info({ peer: name, path: call.path, grant: missing.grant }, "call revoked");
+      call.stream.reset(Reason.REVOKED, tellLoss(name, missing));
     }
   });
 
@@ -66,7 +69,7 @@ export function createGate(deps: GateDeps): Gate {
     switch (standing.kind) {
       case "peer": {
         const { name: peer, grants } = standing.peer;
-        serve(incoming, { ...known(link), guest: false, peer, grants });
+        serve(incoming, { ...known(link, incoming), guest: false, peer, grants });
         break;
       }
       case "guest":
@@ -90,7 +93,7 @@ export function createGate(deps: GateDeps): Gate {
       return;
     }
     guestCalls.set(link, calls + 1);
-    void deps.serveRpc(incoming, { ...known(link), guest: true, grants: [] }).then(() => {
+    void deps.serveRpc(incoming, { ...known(link, incoming), guest: true, grants: [] }).then(() => {
       guestCalls.set(link, (guestCalls.get(link) ?? 1) - 1);
     });
   }
@@ -101,12 +104,11 @@ export function createGate(deps: GateDeps): Gate {
       return;
     }
     const done = deps.serveRpc(incoming, caller);
-    if (ungrantedPaths.some((path) => incoming.path.startsWith(path))) return;
-    const streams = open.get(caller.fingerprint) ?? new Set();
-    open.set(caller.fingerprint, streams.add(incoming.stream));
+    const calls = open.get(caller.fingerprint) ?? new Set();
+    open.set(caller.fingerprint, calls.add(incoming));
     void done.then(() => {
-      streams.delete(incoming.stream);
-      if (streams.size === 0 && open.get(caller.fingerprint) === streams) open.delete(caller.fingerprint);
+      calls.delete(incoming);
+      if (calls.size === 0 && open.get(caller.fingerprint) === calls) open.delete(caller.fingerprint);
     });
   }
 
@@ -136,6 +138,7 @@ export function createGate(deps: GateDeps): Gate {
         verdict: "denied",
         rule: "guest",
         message,
+        correlation: nameOf(link.session, incoming),
       });
     }
     const count = (refusals.get(link) ?? 0) + 1;
@@ -153,8 +156,14 @@ export function createGate(deps: GateDeps): Gate {
   };
 }
 
-function known(link: Link): Pick<Caller, "fingerprint" | "caPem" | "session"> {
-  return { fingerprint: link.fingerprint, caPem: link.caPem, session: link.session };
+type Known = Pick<Caller, "fingerprint" | "caPem" | "session" | "correlation">;
+
+function known({ fingerprint, caPem, session }: Link, incoming: IncomingStream): Known {
+  return { fingerprint, caPem, session, correlation: nameOf(session, incoming) };
+}
+
+function nameOf(session: Session, incoming: IncomingStream): string {
+  return streamName(session, incoming.kind === "rpc" ? incoming.stream.id : incoming.id);
 }
 
 function refuse(incoming: IncomingStream, reason: Reason, message: string): void {

@@ -11,6 +11,8 @@ export interface InviteRecord {
   readonly name?: string | undefined;
   /** What the peer will get here. */
   readonly grants: readonly string[];
+  /** For how long these count after the join, in milliseconds; until they are withdrawn unless given. */
+  readonly grantsLastMs?: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly urls: readonly string[];
   /** Milliseconds since 1970. */
@@ -71,12 +73,14 @@ export function parseInviteRecord(json: string): InviteRecord | undefined {
 function isRecord(value: unknown): value is InviteRecord {
   if (!isJsonObject(value)) return false;
   const { id, tokenHash, name, grants, labels, urls, createdAt, expiresAt, confirm, reuseName, revoked, claim } = value;
+  const { grantsLastMs } = value;
   return (
     typeof id === "string" &&
     typeof tokenHash === "string" &&
     /^[0-9a-f]{64}$/.test(tokenHash) &&
     (name === undefined || typeof name === "string") &&
     isTexts(grants) &&
+    (grantsLastMs === undefined || (typeof grantsLastMs === "number" && grantsLastMs > 0)) &&
     isJsonObject(labels) &&
     isTexts(Object.values(labels)) &&
     isTexts(urls) &&

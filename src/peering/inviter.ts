@@ -11,6 +11,7 @@ import { readLinkUrl } from "../link/link-url.ts";
 import type { Caller } from "../rpc/caller.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
+import { endTogether } from "./grants.ts";
 import type { InviteRecord } from "./invite-record.ts";
 import type { Invites, Redeemed } from "./invites.ts";
 import type { Peer } from "./peer.ts";
@@ -130,20 +131,22 @@ async function storeJoiner(
   signal: AbortSignal,
 ): Promise<Peer> {
   const { roster } = deps;
-  const { grants, labels } = record;
+  const { labels } = record;
   for (let attempt = 1; ; attempt += 1) {
+    // What the invite gives for a while begins here: whoever waited for a person has lost nothing of it.
+    const rights = { grants: record.grants, ...endTogether(record.grants, record.grantsLastMs, deps.clock.now()) };
     const known = roster.byFingerprint(caller.fingerprint);
     if (known) {
       if (!first) return known;
       // It was paired already, and its operator used a new invite: what that one gives is what it gets.
-      const merge = (peer: Peer): Peer => ({ ...peer, url, grants, labels: { ...peer.labels, ...labels } });
+      const merge = (peer: Peer): Peer => ({ ...peer, url, ...rights, labels: { ...peer.labels, ...labels } });
       return roster.update(known.name, merge, signal);
     }
     const name =
       record.name ??
       roster.former(caller.fingerprint)?.name ??
       findFreeName(claim.name, (one) => roster.nameState(one) !== "free");
-    const peer: Peer = { name, fingerprint: caller.fingerprint, caPem: caller.caPem, url, labels, grants };
+    const peer: Peer = { name, fingerprint: caller.fingerprint, caPem: caller.caPem, url, labels, ...rights };
     try {
       return await roster.add(peer, { reuseName: record.reuseName }, signal);
     } catch (error) {

@@ -9,6 +9,7 @@ import { LinkError } from "../link/error.ts";
 import { parseLinkUrl } from "../link/link-url.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
+import { checkLifetime } from "./grants.ts";
 import { encodeInvite, hashToken, makeToken } from "./invite.ts";
 import type { InviteClaim, InviteRecord, InviteStore, StoredInvite } from "./invite-record.ts";
 import { checkGrantsAndLabels, checkPeerName, nameTaken } from "./peer-name.ts";
@@ -20,6 +21,8 @@ export interface InviteOptions {
   readonly name?: string | undefined;
   /** What the peer may do here; nothing unless given. */
   readonly grants?: readonly string[];
+  /** For how long the grants count after the join, in milliseconds; until they are withdrawn unless given. */
+  readonly grantsLastMs?: number | undefined;
   readonly labels?: Readonly<Record<string, string>>;
   /** 24 hours unless given; milliseconds. */
   readonly lifetimeMs?: number | undefined;
@@ -136,7 +139,9 @@ export function createInvites(deps: InvitesDeps): Invites {
     async create(options, signal) {
       const url = checkUrl(options.url ?? deps.url);
       const { name, grants = [], labels = {}, reuseName = false } = options;
+      const { grantsLastMs } = options;
       checkGrantsAndLabels(grants, labels);
+      if (grantsLastMs !== undefined) checkLifetime(grantsLastMs);
       if (name !== undefined) checkFree(name, reuseName, deps.nameState(name));
       const lifetimeMs = options.lifetimeMs ?? defaultLifetimeMs;
       if (!(lifetimeMs >= 1_000 && lifetimeMs <= longestLifetimeMs)) {
@@ -160,6 +165,7 @@ export function createInvites(deps: InvitesDeps): Invites {
           tokenHash,
           name,
           grants: [...new Set(grants)].sort(),
+          ...(grantsLastMs !== undefined && { grantsLastMs }),
           labels: { ...labels },
           urls: [url],
           createdAt: now,

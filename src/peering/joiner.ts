@@ -17,6 +17,7 @@ import { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { PeeringError } from "./error.ts";
+import { checkLifetime, endTogether } from "./grants.ts";
 import { checkExpiry, decodeInvite, type Invite } from "./invite.ts";
 import type { Peer, PeerOuterTls } from "./peer.ts";
 import { checkGrantsAndLabels, checkPeerName, findFreeName, nameTaken } from "./peer-name.ts";
@@ -27,6 +28,8 @@ export interface JoinOptions {
   readonly name?: string | undefined;
   /** What the inviter may do here; nothing unless given. */
   readonly grants?: readonly string[];
+  /** For how long the grants count from the join on, in milliseconds; until they are withdrawn unless given. */
+  readonly grantsLastMs?: number | undefined;
   readonly labels?: Readonly<Record<string, string>>;
   /** Take a removed peer's name. */
   readonly reuseName?: boolean;
@@ -114,6 +117,7 @@ export async function* joinByInvite(
 function chooseName(deps: JoinerDeps, invite: Invite, options: JoinOptions): string {
   const { roster } = deps;
   checkGrantsAndLabels(options.grants ?? [], options.labels ?? {});
+  if (options.grantsLastMs !== undefined) checkLifetime(options.grantsLastMs);
   if (invite.fingerprint === deps.fingerprint) {
     throw new PeeringError("refused", "This invite is this agent's own. Use it on another cluster.");
   }
@@ -204,16 +208,17 @@ async function storeInviter(
   signal: AbortSignal,
 ): Promise<Peer> {
   const { grants = [], labels = {}, outerTls, reuseName = false } = options;
+  const rights = { grants, ...endTogether(grants, options.grantsLastMs, deps.clock.now()) };
   const { fingerprint, caPem } = link;
   const known = deps.roster.byFingerprint(fingerprint);
   if (!known)
-    return deps.roster.add({ name, fingerprint, caPem, url, outerTls, labels, grants }, { reuseName }, signal);
+    return deps.roster.add({ name, fingerprint, caPem, url, outerTls, labels, ...rights }, { reuseName }, signal);
   const merge = (peer: Peer): Peer => ({
     ...peer,
     url,
     outerTls: outerTls ?? peer.outerTls,
     labels: { ...peer.labels, ...labels },
-    grants: grants.length > 0 ? grants : peer.grants,
+    ...(grants.length > 0 && rights),
   });
   return deps.roster.update(known.name, merge, signal);
 }

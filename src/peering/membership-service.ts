@@ -1,18 +1,15 @@
 /** The face of this agent to its peers as such: `fairlead.peer.v1.MembershipService`. */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import {
-  GetFactsResponseSchema,
-  type MembershipService,
-  type WatchStandingResponseSchema,
-} from "../gen/fairlead/peer/v1/membership_pb.ts";
+import { GetFactsResponseSchema, type MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { type Caller, callerKey } from "../rpc/caller.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import type { PeerFacts } from "./directory.ts";
 import { PeeringError } from "./error.ts";
 import type { Roster } from "./roster.ts";
+import { createStandings } from "./standing.ts";
 
 export interface MembershipServiceDeps {
   readonly roster: Roster;
@@ -29,6 +26,7 @@ export interface MembershipServiceDeps {
 const farewellMs = 500;
 
 export function createMembershipService(deps: MembershipServiceDeps): ServiceImpl<typeof MembershipService> {
+  const standings = createStandings(deps.roster);
   return {
     getFacts() {
       const { version, facts } = deps.facts();
@@ -36,7 +34,8 @@ export function createMembershipService(deps: MembershipServiceDeps): ServiceImp
     },
     async *watchStanding(_request, context) {
       const { fingerprint } = context.values.get(callerKey);
-      yield* standings(deps.roster, fingerprint, AbortSignal.any([context.signal, deps.closing]));
+      const ended = AbortSignal.any([context.signal, deps.closing]);
+      for await (const grants of standings.watch(fingerprint, ended)) yield { grants };
     },
     leave(_request, context) {
       const caller = context.values.get(callerKey);
@@ -61,39 +60,5 @@ async function forget(deps: MembershipServiceDeps, caller: Caller, name: string)
   } catch (error) {
     if (closing.aborted || (error instanceof PeeringError && error.code === "not-found")) return;
     log.error({ err: error, ...actor }, "a peer left and could not be forgotten: remove it here");
-  }
-}
-
-/** What a peer may do here, now and after each change; of changes that come too quickly the last one counts. */
-async function* standings(
-  roster: Roster,
-  fingerprint: string,
-  signal: AbortSignal,
-): AsyncGenerator<MessageInitShape<typeof WatchStandingResponseSchema>, void, undefined> {
-  let wake = (): void => undefined;
-  let isNews = true;
-  const unsubscribe = roster.subscribe(({ before, after }) => {
-    if ((after ?? before)?.fingerprint !== fingerprint) return;
-    isNews = true;
-    wake();
-  });
-  const stop = (): void => wake();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    while (!signal.aborted) {
-      if (isNews) {
-        isNews = false;
-        const grants = roster.byFingerprint(fingerprint)?.grants ?? [];
-        yield { grants: grants.map((name) => ({ name })) };
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          if (isNews || signal.aborted) resolve();
-        });
-      }
-    }
-  } finally {
-    unsubscribe();
-    signal.removeEventListener("abort", stop);
   }
 }

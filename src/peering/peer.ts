@@ -14,9 +14,34 @@ export interface Peer {
   readonly outerTls?: PeerOuterTls | undefined;
   /** The operator's; a policy selects by them. */
   readonly labels: Readonly<Record<string, string>>;
-  /** What it may do here at all, before any policy. */
+  /**
+   * What it may do here at all, before any policy. In a store all that was granted, from the roster only what counts at
+   * this moment: a grant whose time is over is as good as withdrawn.
+   */
   readonly grants: readonly string[];
+  /** Until when a grant counts, in milliseconds since 1970, by its name. One that is not in it counts until it is withdrawn. */
+  readonly grantsUntil?: Readonly<Record<string, number>> | undefined;
+  /** What a person decided about targets that it wants to reach. At most {@link mostTunnelDecisions}, one for each target. */
+  readonly tunnelDecisions?: readonly TunnelDecision[] | undefined;
 }
+
+/** A person's word about one target that a peer wants to reach here. */
+export interface TunnelDecision {
+  /** As people read it: "app/shop/web", "service/default/db:5432", "kubernetes". */
+  readonly target: string;
+  readonly verdict: "Approved" | "Denied";
+  /** Who decided, as the console knows them. */
+  readonly by?: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Why; the peer sees it. */
+  readonly message?: string | undefined;
+  /** From then on it is as if nobody had decided; milliseconds since 1970. For ever unless given. */
+  readonly until?: number | undefined;
+}
+
+/** Decisions that a peer's record holds. */
+export const mostTunnelDecisions = 256;
 
 /** How the TLS of a wss:// URL is checked for this peer, instead of the agent's own settings. */
 export interface PeerOuterTls {

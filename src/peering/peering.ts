@@ -19,14 +19,16 @@ import type { IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.
 import type { PeeringAudit } from "./audit-entry.ts";
 import { createDirectory, type Directory, type PeerFacts } from "./directory.ts";
 import { createGate } from "./gate.ts";
+import { lostGrants, tellLoss } from "./grants.ts";
 import type { InviteStore } from "./invite-record.ts";
 import { createInvites, type Invites } from "./invites.ts";
 import { type JoinOptions, type JoinProgress, joinByInvite } from "./joiner.ts";
 import { createMembershipService } from "./membership-service.ts";
 import { createPairingService } from "./pairing-service.ts";
-import type { PeerOuterTls, PeerStore } from "./peer.ts";
+import type { Peer, PeerOuterTls, PeerStore } from "./peer.ts";
 import { type RemovalOptions, removePeer } from "./removal.ts";
 import { createRoster, type Roster } from "./roster.ts";
+import { createStandingWatch } from "./standing-watch.ts";
 import { createStatusMirror, type StatusMirror } from "./status-mirror.ts";
 import { createSwitchboard, type Switchboard } from "./switchboard.ts";
 
@@ -135,16 +137,27 @@ export function createPeering(deps: PeeringDeps): Peering {
     changed: (peer) => mirror.update(peer),
     disowned: (peer) => switchboard.disowned(peer),
   });
+  const standing = createStandingWatch({
+    clock,
+    log,
+    transport: (peer) => switchboard.transport(peer),
+    subscribe: (listener) => switchboard.subscribe(listener),
+    changed: (peer) => mirror.update(peer),
+  });
   const mirror: StatusMirror = createStatusMirror({
     roster,
     clock,
     status: (peer) => switchboard.status(peer),
     facts: (peer) => directory.get(peer),
+    held: (peer) => standing.held(peer),
     subscribe: (listener) => switchboard.subscribe(listener),
     write: (peer, status) => deps.peers.writeStatus(peer, status),
   });
-  const forgetting = roster.subscribe(({ name, after }) => {
-    if (!after) directory.forget(name);
+  const listening = roster.subscribe(({ name, before, after }) => {
+    if (!after) {
+      directory.forget(name);
+      standing.forget(name);
+    } else if (before) noteEnds(before, after);
   });
   const invites = createInvites({
     store: deps.invites,
@@ -156,6 +169,19 @@ export function createPeering(deps: PeeringDeps): Peering {
     url: deps.url,
     nameState: (name) => roster.nameState(name),
   });
+
+  /** Who withdraws a grant is written down where they do it; nobody does it for one that comes to its end. */
+  function noteEnds(before: Peer, after: Peer): void {
+    const { name, fingerprint } = after;
+    for (const lost of lostGrants(before, after, clock.now())) {
+      if (lost.endedAt === undefined) continue;
+      const message = tellLoss(name, lost);
+      log.info({ peer: name, grant: lost.grant }, "a grant has come to its end");
+      const actor = { peer: name, fingerprint };
+      audit.record({ action: "grant.expire", actor, target: lost.grant, verdict: "done", message });
+    }
+  }
+
   const remember = (peer: string, words: string): void => mirror.remember(peer, words);
 
   function dial(
@@ -247,9 +273,9 @@ export function createPeering(deps: PeeringDeps): Peering {
     drain: (withinMs) => switchboard.drain("This agent is stopping.", withinMs),
     async close() {
       closing.abort(new Error("This agent is stopping."));
-      forgetting();
+      listening();
       mirror.close();
-      await directory.close();
+      await Promise.all([directory.close(), standing.close()]);
       switchboard.close();
       gate.close();
       roster.close();

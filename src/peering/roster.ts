@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PeeringError } from "./error.ts";
+import { countedNow, nextEnd, timesOf } from "./grants.ts";
 import type { Peer, PeerStore, Removal, StoredPeer } from "./peer.ts";
 import { checkGrantsAndLabels, checkPeerName, nameTaken } from "./peer-name.ts";
 
@@ -15,7 +16,10 @@ export interface RosterChange {
 
 export type RosterListener = (change: RosterChange) => void;
 
-/** The peers that we know, as they are stored now. A removed one is unknown; only its name is still taken. */
+/**
+ * The peers that we know, with the grants that count now: one whose time is over is withdrawn at that moment, and told as
+ * such. A removed peer is unknown; only its name is still taken.
+ */
 export interface Roster {
   get(name: string): Peer | undefined;
   byFingerprint(fingerprint: Fingerprint): Peer | undefined;
@@ -34,7 +38,10 @@ export interface Roster {
    * `reuseName` is set.
    */
   add(peer: Peer, o: { reuseName?: boolean }, signal: AbortSignal): Promise<Peer>;
-  /** Changes a peer by what `change` makes of it as it is stored; its name stays. Throws `not-found`. */
+  /**
+   * Changes a peer by what `change` makes of it as it counts now; its name stays, and grants that are over are forgotten.
+   * Throws `not-found`.
+   */
   update(name: string, change: (peer: Peer) => Peer, signal: AbortSignal): Promise<Peer>;
   /** Ends a pairing here. Throws `not-found`; a second removal changes nothing. */
   remove(name: string, removal: Omit<Removal, "at">, signal: AbortSignal): Promise<void>;
@@ -47,12 +54,26 @@ export interface Roster {
 
 /** A change is tried so often when others change the same record meanwhile. */
 const attempts = 5;
+/**
+ * Grants end by the wall clock, which may be set forward while a timer waits: it is read again at least so often, in
+ * milliseconds, as long as a grant has an end.
+ */
+const longestWaitMs = 60_000;
+/** The last moment that a `Date` can say, in milliseconds since 1970. */
+const latestTime = 8.64e15;
+
+interface Known {
+  readonly stored: StoredPeer;
+  /** With what counts of its grants. */
+  readonly peer: Peer;
+}
 
 export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log }): Roster {
   const { store, clock, log } = deps;
-  const records = new Map<string, StoredPeer>();
+  const records = new Map<string, Known>();
   const names = new Map<Fingerprint, Set<string>>();
   const listeners = new Set<RosterListener>();
+  let expiry: Timer | undefined;
   const stopWatch = store.watch((name, stored) => accept(name, stored));
 
   /** Of several records with one fingerprint the first by name counts, so that an agent has one set of rights. */
@@ -63,12 +84,12 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
 
   function accept(name: string, stored: StoredPeer | undefined): void {
     const old = records.get(name);
-    if (old?.version === stored?.version) return;
+    if (old?.stored.version === stored?.version) return;
     const touched = new Set([old?.peer.fingerprint, stored?.peer.fingerprint].filter((one) => one !== undefined));
     const before = [...touched].map((fingerprint) => byFingerprint(fingerprint));
     if (old) names.get(old.peer.fingerprint)?.delete(name);
     if (old && names.get(old.peer.fingerprint)?.size === 0) names.delete(old.peer.fingerprint);
-    if (stored) records.set(name, stored);
+    if (stored) records.set(name, { stored, peer: countedNow(stored.peer, clock.now()) });
     else records.delete(name);
     if (stored && !stored.removal) {
       const { fingerprint } = stored.peer;
@@ -76,7 +97,30 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
       names.set(fingerprint, known.add(name));
       if (known.size > 1) log.warn({ fingerprint, peers: [...known] }, "peers with one fingerprint: the first counts");
     }
+    awaitExpiry();
     for (const [index, fingerprint] of [...touched].entries()) tell(before[index], byFingerprint(fingerprint));
+  }
+
+  /** One timer for all, for the grant that ends next. */
+  function awaitExpiry(): void {
+    expiry?.cancel();
+    expiry = undefined;
+    const ends = [...records.values()].map(({ peer }) => nextEnd(peer)).filter((end) => end !== undefined);
+    if (ends.length === 0) return;
+    const waitMs = Math.max(0, Math.min(...ends) - clock.now());
+    expiry = clock.after(Math.min(waitMs, longestWaitMs), expire);
+    expiry.unref?.();
+  }
+
+  function expire(): void {
+    const now = clock.now();
+    const changed = [...records].filter(([, { peer }]) => (nextEnd(peer) ?? Number.POSITIVE_INFINITY) <= now);
+    for (const [name, { stored, peer: before }] of changed) {
+      const wasCounted = known(name) !== undefined;
+      records.set(name, { stored, peer: countedNow(before, now) });
+      if (wasCounted) tell(before, known(name));
+    }
+    awaitExpiry();
   }
 
   function tell(before: Peer | undefined, after: Peer | undefined): void {
@@ -118,7 +162,7 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
 
   function known(name: string): Peer | undefined {
     const record = records.get(name);
-    return record && byFingerprint(record.peer.fingerprint) === record.peer && !record.removal
+    return record && byFingerprint(record.peer.fingerprint) === record.peer && !record.stored.removal
       ? record.peer
       : undefined;
   }
@@ -143,17 +187,17 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
       if (names.has(fingerprint)) return undefined;
       const removals = [...records.values()]
         .filter((record) => record.peer.fingerprint === fingerprint)
-        .map((record) => ({ name: record.peer.name, removedAt: record.removal?.at ?? 0 }));
+        .map(({ peer, stored }) => ({ name: peer.name, removedAt: stored.removal?.at ?? 0 }));
       return removals.sort((a, b) => b.removedAt - a.removedAt)[0];
     },
     nameState(name) {
       const record = records.get(name);
-      return record ? (record.removal ? "removed" : "taken") : "free";
+      return record ? (record.stored.removal ? "removed" : "taken") : "free";
     },
-    words: (name) => records.get(name)?.words,
-    async add(peer, { reuseName = false }, signal) {
+    words: (name) => records.get(name)?.stored.words,
+    async add(added, { reuseName = false }, signal) {
+      const peer = tidy(added);
       checkPeerName(peer.name);
-      checkGrantsAndLabels(peer.grants, peer.labels);
       const decide = (stored: StoredPeer | undefined): { peer: Peer } => {
         if (!stored || (stored.removal && (reuseName || stored.peer.fingerprint === peer.fingerprint))) return { peer };
         throw nameTaken(peer.name, stored.removal ? "removed" : "taken");
@@ -164,13 +208,11 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
     async update(name, change, signal) {
       const decide = (stored: StoredPeer | undefined): { peer: Peer } => {
         if (!stored || stored.removal) throw noSuchPeer(name);
-        const peer = { ...change(stored.peer), name };
-        checkGrantsAndLabels(peer.grants, peer.labels);
-        return { peer };
+        return { peer: tidy({ ...change(countedNow(stored.peer, clock.now())), name }) };
       };
       const written = await rewrite(name, decide, signal);
       if (!written) throw noSuchPeer(name);
-      return written.peer;
+      return countedNow(written.peer, clock.now());
     },
     async remove(name, removal, signal) {
       await rewrite(
@@ -183,12 +225,24 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
       );
     },
     synced: (signal) => store.synced(signal),
-    generation: (name) => records.get(name)?.generation ?? 0,
+    generation: (name) => records.get(name)?.stored.generation ?? 0,
     close() {
+      expiry?.cancel();
       stopWatch();
       listeners.clear();
     },
   };
+}
+
+/** As it may be stored. Throws `invalid` when it may not. */
+function tidy(peer: Peer): Peer {
+  const { grantsUntil, ...rest } = peer;
+  checkGrantsAndLabels(peer.grants, peer.labels);
+  const times = timesOf(peer.grants, grantsUntil);
+  for (const until of Object.values(times ?? {})) {
+    if (!(Math.abs(until) <= latestTime)) throw new PeeringError("invalid", "A grant's end is not a time.");
+  }
+  return { ...rest, ...(times && { grantsUntil: times }) };
 }
 
 export function noSuchPeer(name: string): PeeringError {

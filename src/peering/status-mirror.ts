@@ -2,11 +2,12 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ConditionSchema } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
-import { type PeerStatus, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
+import { GrantHeldSchema, type PeerStatus, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { timeText } from "../kube/time.ts";
 import type { PeerFacts } from "./directory.ts";
 import type { LinkStatus } from "./link-status.ts";
 import type { Roster } from "./roster.ts";
+import type { HeldGrant } from "./standing-watch.ts";
 import type { LinkListener } from "./switchboard.ts";
 
 export interface StatusMirror {
@@ -22,6 +23,8 @@ export interface StatusMirrorDeps {
   readonly clock: Clock;
   status(peer: string): LinkStatus;
   facts(peer: string): PeerFacts | undefined;
+  /** What this agent may do at the peer, as that says. */
+  held(peer: string): readonly HeldGrant[] | undefined;
   subscribe(listener: LinkListener): () => void;
   write(peer: string, status: PeerStatus): void;
 }
@@ -35,8 +38,12 @@ export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
 
   function update(name: string): void {
     if (!roster.get(name)) return;
-    const told = words.get(name) ?? roster.words(name);
-    deps.write(name, describePeer(deps.status(name), deps.facts(name), roster.generation(name), told));
+    const said = {
+      facts: deps.facts(name),
+      held: deps.held(name) ?? [],
+      words: words.get(name) ?? roster.words(name),
+    };
+    deps.write(name, describePeer(deps.status(name), said, roster.generation(name)));
   }
 
   const ended = roster.subscribe(({ name, before, after }) => {
@@ -72,13 +79,15 @@ export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
 
 const stateNames = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" } as const;
 
+/** What a peer has said of itself and of us, and the words of its pairing. */
+interface Said {
+  readonly facts: PeerFacts | undefined;
+  readonly held: readonly HeldGrant[];
+  readonly words: string | undefined;
+}
+
 /** Pure. */
-function describePeer(
-  link: LinkStatus,
-  facts: PeerFacts | undefined,
-  generation: number,
-  words: string | undefined,
-): PeerStatus {
+function describePeer(link: LinkStatus, { facts, held, words }: Said, generation: number): PeerStatus {
   const version = facts?.version || link.version;
   const connected = link.state === "connected";
   return create(PeerStatusSchema, {
@@ -95,6 +104,7 @@ function describePeer(
     facts: { ...facts?.facts },
     ...(link.lastSeenAt !== undefined && { lastSeenAt: timeText(link.lastSeenAt) }),
     ...(words && { words }),
+    grantsHeld: held.map((grant) => create(GrantHeldSchema, grant)),
     conditions: [
       create(ConditionSchema, {
         type: "Connected",

@@ -15,6 +15,8 @@ export interface Caller {
   readonly caPem: string;
   /** The session that the call came by, for calls back. */
   readonly session?: Session;
+  /** Names the stream of this very call or dial, alike at both ends, for their records. */
+  readonly correlation?: string;
 }
 
 /** Whoever is not named: a guest with no rights. */

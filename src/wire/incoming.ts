@@ -20,6 +20,8 @@ export interface IncomingRpc {
 /** A connection that the other end asks for. It is answered once, by `accept` or `refuse`; until then its data waits. */
 export interface IncomingDial {
   readonly kind: "dial";
+  /** The number of its stream. */
+  readonly id: number;
   readonly target: Target;
   /** Remarks for the audit log and for tracing; never an authorisation. */
   readonly metadata: Headers;
@@ -45,6 +47,7 @@ export function readIncoming(open: Open, stream: Stream): IncomingStream | undef
   if (what.case !== "dial" || target?.kind.case === undefined) return undefined;
   return {
     kind: "dial",
+    id: stream.id,
     target,
     metadata: readHeaders(what.value.metadata),
     priority,

@@ -3,9 +3,11 @@ import { connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Log, silentLog } from "../../src/base/log.ts";
 import { IntentService, SyncResponseSchema, WelcomeSchema } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
+import { PodService } from "../../src/gen/fairlead/peer/v1/pods_pb.ts";
 import { type Identity, loadIdentity } from "../../src/identity/identity.ts";
 import type { IdentityStore } from "../../src/identity/store.ts";
 import { type Acceptor, createAcceptor } from "../../src/link/acceptor.ts";
@@ -17,6 +19,7 @@ import type { PeerRecord, PeerStore } from "../../src/peering/peer.ts";
 import { createPeering, type Peering } from "../../src/peering/peering.ts";
 import { type Caller, callerKey } from "../../src/rpc/caller.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
+import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
 import { createMemoryStore } from "../identity/memory-store.ts";
 import {
   createMemoryInviteStore,
@@ -150,7 +153,15 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
         async *sync(_requests, context) {
           callers.push(context.values.get(callerKey));
           yield create(SyncResponseSchema, { message: { case: "welcome", value: create(WelcomeSchema) } });
-          await new Promise((resolve) => context.signal.addEventListener("abort", resolve, { once: true }));
+          await untilAborted(context.signal);
+        },
+      });
+      router.service(PodService, {
+        /** Lasts until it is ended. */
+        async *logs(_request, context) {
+          callers.push(context.values.get(callerKey));
+          yield {};
+          await untilAborted(context.signal);
         },
       });
     },
@@ -189,6 +200,51 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
   };
   t.after(() => agent.close());
   return agent;
+}
+
+function untilAborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
+
+/** A call that lasts until somebody ends it; resolves, once it runs, with the error that will have ended it. */
+export async function startCall(
+  from: TestAgent,
+  to: TestAgent,
+  kind: "sync" | "logs" = "sync",
+): Promise<{ ended: Promise<ConnectError> }> {
+  const before = to.callers.length;
+  const transport = from.peering.switchboard.transport(to.name);
+  const end = new AbortController();
+  async function* nothing(): AsyncGenerator<never> {
+    await untilAborted(end.signal);
+    yield* [];
+  }
+  const options = { signal: patience() };
+  const answers: AsyncIterable<unknown> =
+    kind === "sync"
+      ? createClient(IntentService, transport).sync(nothing(), options)
+      : createClient(PodService, transport).logs({ namespace: "shop", name: "web" }, options);
+  const ended = (async () => {
+    try {
+      for await (const _answer of answers);
+    } catch (error) {
+      return ConnectError.from(error);
+    } finally {
+      end.abort();
+    }
+    throw new Error("The call ended well.");
+  })();
+  await until("the call runs", () => to.callers.length > before);
+  return { ended };
+}
+
+/** Two agents whose clock stands still: what they do they do at once, for nothing that waits for a timer ever comes. */
+export async function startTimelessPair(
+  t: TestContext,
+  grants: string[],
+): Promise<{ a: TestAgent; b: TestAgent; clock: FakeClock }> {
+  const clock = createFakeClock(Date.now());
+  return { ...(await startPair(t, { a: { clock }, b: { clock }, grants })), clock };
 }
 
 export function isConnected(peering: Peering, peer: string): boolean {

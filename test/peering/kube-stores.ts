@@ -11,7 +11,7 @@ import { parse } from "yaml";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { SecretText } from "../../src/base/secret-text.ts";
-import { PeerStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/peer_pb.ts";
+import { PeerSpecSchema, PeerStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { loadIdentity } from "../../src/identity/identity.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { connectKube, type KubeConnection } from "../../src/kube/connect.ts";
@@ -123,6 +123,41 @@ export function testKubeStores(open: () => Promise<{ kubeconfig: string; close()
     await assert.rejects(store.create(identity, patience()), { name: "KubeError" });
   });
 
+  test("an end of a grant or of an approval that is no time has passed, and the log says which", async (t) => {
+    const namespace = await openNamespace();
+    const remarks: unknown[] = [];
+    const log = { ...silentLog, warn: (fields: unknown) => remarks.push(fields) };
+    const { fingerprint, caPem } = await makePeer("berlin");
+    const spec = create(PeerSpecSchema, {
+      fingerprint,
+      caCertificate: caPem,
+      grants: ["apps", "deliveries", "kubectl", "tunnels"],
+      grantsUntil: {
+        apps: "tomorrow",
+        deliveries: "2099",
+        kubectl: "",
+        tunnels: "2099-01-01T00:00:00Z",
+        nonesuch: "x",
+      },
+    });
+    await kube.client.create(peers, { metadata: { name: "berlin", namespace }, spec }, patience());
+    const store = createKubePeerStore({ client: kube.client, namespace, clock: systemClock, log });
+    t.after(() => store.close());
+    const roster = createRoster({ store, clock: systemClock, log: silentLog });
+    t.after(() => roster.close());
+    await roster.synced(patience());
+    const peer = await until("it is known", () => roster.get("berlin"));
+    assert.deepEqual(peer.grants, ["tunnels"]);
+    assert.deepEqual(peer.grantsUntil, { tunnels: Date.UTC(2099, 0, 1) });
+    const said = JSON.stringify(remarks);
+    for (const grant of ["apps", "deliveries", "kubectl"]) {
+      assert.ok(said.includes(`spec.grantsUntil.${grant} is no time, so that this grant does not count`), said);
+    }
+    await roster.update("berlin", (known) => ({ ...known, labels: { tier: "edge" } }), patience());
+    const stored = await kube.client.get(peers, { namespace, name: "berlin" }, patience());
+    assert.deepEqual(stored?.spec.grants, ["tunnels"], "what is over is forgotten with the next change");
+  });
+
   test("a peer is a resource: labels are its own, and what is written is told and read back", async (t) => {
     const { namespace, store, told } = await openPeers(t);
     const peer = await makePeer("berlin", {
@@ -130,6 +165,17 @@ export function testKubeStores(open: () => Promise<{ kubeconfig: string; close()
       labels: { tier: "edge" },
       grants: ["apps", "tunnels"],
       outerTls: { rootCaPem: "pem", insecure: true },
+      grantsUntil: { apps: Date.UTC(2030, 0, 1, 12, 0, 0, 250) },
+      tunnelDecisions: [
+        {
+          target: "app/shop/web",
+          verdict: "Approved",
+          by: "ada",
+          at: Date.UTC(2026, 0, 1),
+          until: Date.UTC(2027, 0, 1),
+        },
+        { target: "kubernetes", verdict: "Denied", at: Date.UTC(2026, 0, 2), message: "Not this one." },
+      ],
     });
     const written = await store.put({ peer }, undefined, patience());
     assert.deepEqual(written?.peer, peer);

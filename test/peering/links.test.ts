@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import type { Link } from "../../src/link/link.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -13,41 +12,15 @@ import {
   isConnected,
   patience,
   startAgent,
+  startCall,
   startPair,
+  startTimelessPair,
   type TestAgent,
   until,
 } from "./agents.ts";
 
 function ask(from: TestAgent, peer: string): Promise<unknown> {
   return createClient(MembershipService, from.peering.switchboard.transport(peer)).getFacts({}, { signal: patience() });
-}
-
-/** A call that lasts until somebody ends it; resolves with the error that ended it. */
-async function startCall(from: TestAgent, to: TestAgent, peer: string): Promise<{ ended: Promise<ConnectError> }> {
-  const before = to.callers.length;
-  const client = createClient(IntentService, from.peering.switchboard.transport(peer));
-  const end = new AbortController();
-  async function* nothing(): AsyncGenerator<never> {
-    await new Promise((resolve) => end.signal.addEventListener("abort", resolve, { once: true }));
-  }
-  const ended = (async () => {
-    try {
-      for await (const _response of client.sync(nothing(), { signal: patience() }));
-    } catch (error) {
-      return ConnectError.from(error);
-    } finally {
-      end.abort();
-    }
-    throw new Error("The call ended well.");
-  })();
-  await until("the call runs", () => to.callers.length > before);
-  return { ended };
-}
-
-/** Two agents whose clocks stand still: what they do they do at once, for nothing that waits for a timer ever comes. */
-function startTimelessPair(t: TestContext, grants: string[]): ReturnType<typeof startPair> {
-  const clock = createFakeClock(Date.now());
-  return startPair(t, { a: { clock }, b: { clock }, grants });
 }
 
 /** Makes one call after the other in both directions; `end` gives their number, and throws if one failed. */
@@ -261,7 +234,7 @@ test("a new start takes over from one that does not answer any more", async (t) 
 
 test("removing a peer ends the link, what runs on it, and the pairing on both sides at once", async (t) => {
   const { a, b } = await startTimelessPair(t, ["apps"]);
-  const calls = [await startCall(a, b, "berlin"), await startCall(b, a, "aachen")];
+  const calls = [await startCall(a, b), await startCall(b, a)];
   const outcome = await a.peering.remove("berlin", { workloads: "Delete", person: "ada" }, patience());
   assert.deepEqual(outcome, { told: true });
   for (const { ended } of calls) assert.equal((await ended).code, Code.Unavailable);
@@ -299,29 +272,13 @@ test("a peer that is away is removed by force, and refused when it comes", async
 
 test("a Peer that is deleted with kubectl is cut within a second, with what runs", async (t) => {
   const { a, b } = await startTimelessPair(t, ["apps"]);
-  const { ended } = await startCall(b, a, "aachen");
+  const { ended } = await startCall(b, a);
   const links: Link[] = [...a.accepted, ...b.accepted];
   a.disk.peers.delete("berlin");
   const error = await ended;
   assert.match(error.message, /does not know the other as its peer any more/);
   assert.ok(links.length > 0);
   for (const link of links) await link.closed;
-});
-
-test("a grant that is withdrawn ends the calls of that peer within a second, and its link lives on", async (t) => {
-  const { a, b } = await startTimelessPair(t, ["apps", "tunnels"]);
-  const { ended } = await startCall(b, a, "aachen");
-  const { epoch } = a.peering.switchboard.status("berlin");
-  await a.peering.roster.update("berlin", (peer) => ({ ...peer, labels: { tier: "edge" } }), patience());
-  await a.peering.roster.update("berlin", (peer) => ({ ...peer, grants: ["tunnels"] }), patience());
-  const error = await ended;
-  assert.equal(error.code, Code.PermissionDenied);
-  await ask(b, "aachen");
-  assert.equal(a.peering.switchboard.status("berlin").epoch, epoch);
-  const again = await startCall(b, a, "aachen");
-  assert.deepEqual(a.callers.at(-1)?.grants, ["tunnels"], "the next call has the rights of now");
-  a.disk.peers.delete("berlin");
-  await again.ended;
 });
 
 test("an agent that drains says so, and its peer looks for another link", async (t) => {
