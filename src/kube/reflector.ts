@@ -18,6 +18,8 @@ export interface ReflectorDeps<T> {
   /** All namespaces unless given. */
   namespace?: string | undefined;
   labelSelector?: string | undefined;
+  /** Such as "metadata.name=kubernetes", for whom RBAC lets see one object alone. */
+  fieldSelector?: string | undefined;
   clock: Clock;
   log: Log;
   /** [0, 1); Math.random unless given. */
@@ -59,7 +61,8 @@ const patience = 3;
 export function createReflector<T extends { metadata: ObjectMeta }>(deps: ReflectorDeps<T>): Reflector<T> {
   const { client, kind, clock } = deps;
   const log = deps.log.child({ kind: kind.kind, ...(deps.namespace ? { namespace: deps.namespace } : {}) });
-  const scope = { namespace: deps.namespace, labelSelector: deps.labelSelector };
+  const { namespace, labelSelector, fieldSelector } = deps;
+  const scope = { namespace, labelSelector, fieldSelector };
   const random = deps.random ?? Math.random;
   const backoff: Backoff = createBackoff({ minMs: 200, maxMs: 30_000, random });
   const closing = new AbortController();

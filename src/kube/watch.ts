@@ -15,6 +15,7 @@ const graceMs = 30_000;
 export interface WatchOptions {
   namespace?: string | undefined;
   labelSelector?: string | undefined;
+  fieldSelector?: string | undefined;
   /** As a list or an earlier event gave it. */
   resourceVersion?: string | undefined;
   /** How long the server may keep the watch open, in seconds; 300 unless given. */
@@ -60,6 +61,7 @@ function watchRequest<T>(
       watch: true,
       allowWatchBookmarks: true,
       labelSelector: options.labelSelector,
+      fieldSelector: options.fieldSelector,
       resourceVersion: options.resourceVersion,
       timeoutSeconds,
     },
