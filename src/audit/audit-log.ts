@@ -1,64 +1,58 @@
-/** Who asked what, and what became of it: one line of JSON each in the log, and the latest in memory. */
+/** Who asked what, and what became of it: one line of JSON each in the log, each chained to the one before, and the latest kept. */
+import { randomBytes } from "node:crypto";
+import { noPrevious } from "../base/audit-line.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { type AuditEntry, type AuditRecord, type AuditVerdict, boundEntry, formatRecord } from "./entry.ts";
+import { type AuditEntry, type AuditRecord, formatRecord, sealEntry } from "./entry.ts";
+import { type AuditFilter, filterRecords } from "./filter.ts";
+import { type KeptRecords, keepRecords } from "./kept.ts";
 
-/** What to show; what is left out does not narrow. */
-export interface AuditFilter {
-  readonly peer?: string | undefined;
-  readonly verdict?: AuditVerdict | undefined;
-  readonly action?: string | undefined;
-  readonly correlation?: string | undefined;
-  /** Milliseconds since 1970. */
-  readonly since?: number | undefined;
-  /** The latest so many; all that are kept unless given. */
-  readonly limit?: number | undefined;
-}
+export type { AuditFilter } from "./filter.ts";
 
 export interface AuditLog {
-  /** Writes an entry down. Never throws: what is recorded has happened already. */
+  /** Writes an entry down. Never throws and never waits: what is recorded has happened already. */
   record(entry: AuditEntry): AuditRecord;
-  /** What is still in memory, oldest first. */
+  /** What is still kept, oldest first. */
   list(filter?: AuditFilter): AuditRecord[];
 }
 
-/** Keeps the latest `keep` entries, 10,000 unless given. */
-export function createAuditLog(deps: { clock: Clock; log: Log; keep?: number }): AuditLog {
-  const { clock, keep = 10_000 } = deps;
-  const log = deps.log.child({ audit: true });
-  // A ring: `next` is where the oldest entry stands once the ring is full.
-  const ring: AuditRecord[] = [];
-  let next = 0;
-  let sequence = 0;
+export interface AuditLogDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Names this process; random unless given. */
+  readonly instance?: string;
+  /** How many entries are kept; 10,000 unless given. */
+  readonly keep?: number;
+  /** The entry that the first one follows; none unless given. */
+  readonly after?: Pick<AuditRecord, "sequence" | "hash">;
+  /** Where entries are kept; in a list of its own unless given. */
+  readonly kept?: KeptRecords;
+  /** Told of each entry after it is in the log. */
+  recorded?(record: AuditRecord): void;
+}
+
+/** How many entries are kept unless said. */
+export const keptEntries = 10_000;
+
+/** An audit in memory and in the log. What outlives the process is `open-audit-log.ts`. */
+export function createAuditLog(deps: AuditLogDeps): AuditLog {
+  const { clock, instance = randomBytes(16).toString("hex"), kept = keepRecords(deps.keep ?? keptEntries) } = deps;
+  const log = deps.log.child({ audit: true }, { always: true });
+  let { sequence, hash } = deps.after ?? { sequence: 0, hash: noPrevious };
 
   return {
     record(entry) {
-      sequence += 1;
-      const record: AuditRecord = { ...boundEntry(entry), sequence, at: clock.now() };
-      ring[next] = record;
-      next = (next + 1) % keep;
+      const record = sealEntry(entry, { sequence: sequence + 1, at: clock.now(), instance, previous: hash });
+      ({ sequence, hash } = record);
+      kept.add(record);
       try {
         log.info(formatRecord(record), "audit");
       } catch {
-        // A log that fails must not undo what was decided; the record is still in memory.
+        // A log that fails must not undo what was decided; the entry is kept all the same.
       }
+      deps.recorded?.(record);
       return record;
     },
-    list(filter = {}) {
-      const ordered = [...ring.slice(next), ...ring.slice(0, next)];
-      const found = ring.length < keep ? ring : ordered;
-      const matching = found.filter((record) => matches(record, filter));
-      return filter.limit === undefined ? matching : matching.slice(Math.max(0, matching.length - filter.limit));
-    },
+    list: (filter = {}) => filterRecords(kept.all(), filter),
   };
-}
-
-function matches(record: AuditRecord, filter: AuditFilter): boolean {
-  return (
-    (filter.peer === undefined || record.actor.peer === filter.peer) &&
-    (filter.verdict === undefined || record.verdict === filter.verdict) &&
-    (filter.action === undefined || record.action === filter.action) &&
-    (filter.correlation === undefined || record.correlation === filter.correlation) &&
-    (filter.since === undefined || record.at >= filter.since)
-  );
 }

@@ -8,7 +8,12 @@ export interface Log {
   warn(fields: object, msg: string): void;
   error(fields: object, msg: string): void;
   /** A log that adds these fields to each of its lines. */
-  child(fields: object): Log;
+  child(fields: object, options?: ChildOptions): Log;
+}
+
+export interface ChildOptions {
+  /** For what is a record and no remark: no level but "silent" keeps it quiet. */
+  readonly always?: boolean;
 }
 
 /** Says nothing. For tests, and for callers who want no log. */

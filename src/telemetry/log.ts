@@ -12,6 +12,9 @@ export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error",
 
 const severity: Record<LogLevel, number> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };
 
+/** Under the level "silent" alone. */
+const recordSeverity = 99;
+
 /** `write` is given whole lines with their newline. */
 export function createLog(o: {
   level: LogLevel;
@@ -37,17 +40,18 @@ export function createLog(o: {
   };
 }
 
-function wrap(logger: Logger, threshold: { severity: number }): Log {
+function wrap(logger: Logger, threshold: { severity: number }, always = false): Log {
   const writer =
     (level: "debug" | "info" | "warn" | "error") =>
     (fields: object, msg: string): void => {
-      if (severity[level] >= threshold.severity) logger[level](redactFields(fields), msg);
+      const weight = always ? recordSeverity : severity[level];
+      if (weight >= threshold.severity) logger[level](redactFields(fields), msg);
     };
   return {
     debug: writer("debug"),
     info: writer("info"),
     warn: writer("warn"),
     error: writer("error"),
-    child: (fields) => wrap(logger.child(redactFields(fields)), threshold),
+    child: (fields, options) => wrap(logger.child(redactFields(fields)), threshold, options?.always ?? always),
   };
 }
