@@ -1,6 +1,7 @@
 /** The process: what it was asked to do, its signals, its streams and its exit code. Everything else is below. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { aborted } from "./base/abort.ts";
 import { systemClock } from "./base/clock.ts";
@@ -43,6 +44,7 @@ const terminal: Terminal = {
     }),
   err: (chunk) => void process.stderr.write(chunk),
   readInput: () => text(process.stdin),
+  ask,
   readFile: async (path) => {
     try {
       return await readFile(path, "utf8");
@@ -78,6 +80,21 @@ const context: CliContext = {
 process.exitCode = await runCli(process.argv.slice(2), context);
 // Idle keep-alive connections must not hold a command that is done.
 process.exit();
+
+/** Asks on standard error, so that what is piped on is the result alone. */
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const interrupt = (): void => lines.close();
+  interrupted.signal.addEventListener("abort", interrupt, { once: true });
+  try {
+    process.stderr.write(question);
+    for await (const line of lines) return line;
+    return "";
+  } finally {
+    interrupted.signal.removeEventListener("abort", interrupt);
+    lines.close();
+  }
+}
 
 /** Runs an agent until SIGINT or SIGTERM; SIGHUP reads the configuration again and takes over what may change live. */
 async function runAgent(flags: Readonly<Record<string, string>>, file: string | undefined): Promise<void> {

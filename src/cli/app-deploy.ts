@@ -1,9 +1,11 @@
 /** `fairlead app deploy`: from options or from a file, and wait until it runs when asked. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { FairleadClient } from "../client/index.ts";
 import { type App, DeployAppResponse_Outcome as Outcome } from "../gen/fairlead/console/v1/app_service_pb.ts";
-import { type AppManifest, appFromOptions, type DeployOptions, readManifests } from "./app-manifest.ts";
-import { collectList, namespaceOption, outputOption, timeoutOption, wholeNumber, withAgent } from "./command.ts";
+import type { AppManifest } from "./app-manifest.ts";
+import { addSpecOptions, readWanted, type SpecOptions } from "./app-options.ts";
+import { type AskedVerdict, failOnVerdicts, verdictSentence } from "./app-verdict.ts";
+import { outputOption, timeoutOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { type Format, printList, printOne } from "./output.ts";
@@ -12,10 +14,9 @@ import { plain } from "./table.ts";
 import { appView } from "./views.ts";
 import { watchApps } from "./watch.ts";
 
-interface Options extends DeployOptions {
-  readonly namespace?: string;
-  readonly file?: string[];
-  readonly dryRun?: boolean;
+interface Options extends SpecOptions {
+  readonly peer?: string;
+  readonly dryRun?: string;
   readonly wait?: boolean;
   readonly timeout: number;
   readonly output: Format;
@@ -30,42 +31,28 @@ const outcomeWords: Readonly<Record<Outcome, string>> = {
 
 export function addAppDeploy(app: Command, context: CliContext): void {
   const { terminal } = context;
-  const deploy = app
-    .command("deploy [name]")
-    .description("run an app at a peer: from options, or from RemoteApp manifests")
-    .addOption(namespaceOption())
-    .option("-f, --file <file>", "RemoteApp manifests; - reads standard input; may be given again", collectFile)
+  const deploy = addSpecOptions(
+    app.command("deploy [name]").description("run an app at a peer: from options, or from RemoteApp manifests"),
+  )
     .option("--peer <peer>", "where it runs")
-    .option("--image <image>", "what runs")
-    .option("--replicas <count>", "how many", wholeNumber(0, 1000))
-    .option(
-      "--port <port>",
-      "a port it listens on, as in 8080, 8080/http or web:8080/http; may be given again",
-      collectList,
+    .addOption(
+      new Option("--dry-run [how]", "check everything, also with the peer, and change nothing")
+        .choices(["server"])
+        .preset("server"),
     )
-    .option(
-      "--env <env>",
-      "an environment variable, as NAME=VALUE; may be given again",
-      (value: string, before: string[] = []) => [...before, value],
-    )
-    .option("--request <requests>", "what a pod is promised, as in cpu=100m,memory=64Mi", collectList)
-    .option("--limit <limits>", "what a pod may use, as in cpu=500m,memory=256Mi", collectList)
-    .option("--image-pull-policy <policy>", "Always, IfNotPresent or Never")
-    .option("--command <words...>", "the command instead of the image's own")
-    .option("--arg <words...>", "arguments of the command")
-    .option("--dry-run", "check everything, change nothing")
     .option("--wait", "until it is Ready")
     .addOption(timeoutOption())
     .addOption(outputOption());
   deploy.action((name: string | undefined, options: Options) =>
     withAgent(deploy, context, async ({ client, namespace }, signal) => {
-      const wanted = await readWanted(name, options, options.namespace ?? namespace, context);
+      const wanted = await readWanted(name, options, options.namespace ?? namespace, terminal);
       // All are checked before the first is written, so that a mistake in the last leaves nothing half done.
       if (wanted.length > 1)
         for (const one of wanted) await client.apps.deployApp({ ...one, dryRun: true }, { signal });
       const answered: App[] = [];
+      const verdicts: AskedVerdict[] = [];
       for (const manifest of wanted) {
-        const answer = await client.apps.deployApp({ ...manifest, dryRun: options.dryRun === true }, { signal });
+        const answer = await client.apps.deployApp({ ...manifest, dryRun: options.dryRun !== undefined }, { signal });
         if (options.output === "json" || options.output === "yaml") {
           if (answer.app) answered.push(answer.app);
         } else {
@@ -73,39 +60,21 @@ export function addAppDeploy(app: Command, context: CliContext): void {
           const at = options.output === "name" ? "" : ` ${outcomeWords[answer.outcome]}${dry}`;
           await terminal.out(`remoteapp.fairlead.dev/${manifest.ref.name}${at}\n`);
         }
+        if (answer.verdict) verdicts.push({ app: manifest.ref, verdict: answer.verdict });
       }
       const view = appView(Date.now(), namespace);
       const [only, ...more] = answered;
       if (only && more.length === 0) await printOne(terminal, view, only, options.output);
       if (more.length > 0) await printList(terminal, view, answered, options.output);
       await warnOfPeers(client, wanted, signal, terminal.err);
+      for (const asked of verdicts) terminal.err(`${verdictSentence(asked)}\n`);
+      // Who cannot be asked now gets the wish later, so that is no refusal.
+      failOnVerdicts(verdicts.filter(({ verdict }) => verdict.verdict !== "Unknown"));
       if (!options.wait || options.dryRun) return;
       const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]);
       for (const manifest of wanted) await untilReady(client, manifest, limit, signal, options.timeout, terminal.err);
     }),
   );
-}
-
-function collectFile(file: string, before: readonly string[] = []): string[] {
-  return [...before, file];
-}
-
-async function readWanted(
-  name: string | undefined,
-  options: Options,
-  namespace: string,
-  { terminal }: CliContext,
-): Promise<AppManifest[]> {
-  if (!options.file) return [appFromOptions(name, namespace, options)];
-  if (name !== undefined || options.image !== undefined || options.peer !== undefined) {
-    throw new CliError("a file says everything; give either -f or a name with options", { code: exitCode.usage });
-  }
-  const wanted: AppManifest[] = [];
-  for (const file of options.file) {
-    const text = file === "-" ? await terminal.readInput() : await terminal.readFile(file);
-    wanted.push(...readManifests(text, file === "-" ? "standard input" : file, namespace));
-  }
-  return wanted;
 }
 
 /** Follows one app until this generation of it is Ready, and says each new state on the way. */
@@ -133,6 +102,13 @@ async function untilReady(
       const isCurrent = BigInt(status?.observedGeneration ?? 0) >= (metadata?.generation ?? 0n);
       if (!isCurrent) continue;
       if (status?.phase === "Ready") return;
+      // A person may take days; whoever waits for one does so by the inbox there.
+      if (status?.phase === "Held") {
+        throw new CliError(`${name} is held: ${why}`, {
+          code: exitCode.held,
+          hint: `a person at the peer decides; fairlead app get ${name} -n ${namespace} --watch`,
+        });
+      }
       if (status?.phase === "Denied") throw new CliError(`${name} was denied: ${why}`, { code: exitCode.denied });
     }
   } catch (error) {

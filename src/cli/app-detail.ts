@@ -1,8 +1,10 @@
 /** One app in words, for a person at a terminal: why it is as it is, its pods and its conditions. Pure. */
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import type { Admission } from "../gen/fairlead/resources/v1alpha1/admission_pb.ts";
 import type { AppPod } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Condition } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
-import { type Column, formatTable, plain, sinceOf } from "./table.ts";
+import { findingTable } from "./findings.ts";
+import { type Column, formatTable, leftOf, plain, sinceOf } from "./table.ts";
 
 /** Lines without a last line feed. `now` is in milliseconds since 1970. */
 export function appDetail({ spec, status }: App, now: number): string {
@@ -17,12 +19,30 @@ export function appDetail({ spec, status }: App, now: number): string {
     ["Runs in", status?.hostNamespace && `namespace ${status.hostNamespace} at ${status.peer ?? spec?.peer ?? "?"}`],
     ["Heard of", heard && `${heard} ago`],
   ];
-  const parts = [factLines(facts)];
+  const parts = [factLines(facts), admissionLines(status?.admission, now)];
   if (status && status.pods.length > 0)
     parts.push(indented(podTable(status.pods, now)), ...status.pods.flatMap(lastLines));
   if (status && status.conditions.length > 0)
     parts.push(indented(conditionTable(status.conditions, now, status.message)));
   return parts.filter(Boolean).join("\n\n");
+}
+
+/** What the host decided where it is not simply yes: since when, by which rules, and what a person there said. */
+function admissionLines(admission: Admission | undefined, now: number): string {
+  if (!admission) return "";
+  const { verdict, decidedAt, message, until, findings } = admission;
+  if (verdict === "Admitted" && !message && !until) return "";
+  const facts = factLines([
+    [verdict ?? "", since(decidedAt, now)],
+    ["They say", message],
+    ["Until", until && `${until} (${leftOf(until, now)})`],
+  ]);
+  return [facts, indented(findingTable(findings))].filter(Boolean).join("\n\n");
+}
+
+function since(time: string | undefined, now: number): string {
+  const age = sinceOf(time, now);
+  return age && `for ${age}, since ${time}`;
 }
 
 /** Names and values below one another; those without a value are left out. */

@@ -1,5 +1,6 @@
 /** `fairlead app`: apps of this cluster that run at peers. */
 import type { Command } from "commander";
+import { addAppCheck } from "./app-check.ts";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";
 import { addAppLogs } from "./app-logs.ts";
@@ -13,6 +14,7 @@ import { printWatch, watchApps } from "./watch.ts";
 export function addAppCommands(program: Command, context: CliContext): void {
   const app = program.command("app").description("apps of this cluster that run at peers");
   addAppDeploy(app, context);
+  addAppCheck(app, context);
   addList(app, context);
   addGet(app, context);
   addAppLogs(app, context);

@@ -1,5 +1,6 @@
 /** What every command that talks to an agent does alike: find it, call it, close it. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../base/duration.ts";
 import type { CliContext, Connection } from "./context.ts";
 import { type Format, formats, parseFormat } from "./output.ts";
 import { explainUnreachable } from "./unreachable.ts";
@@ -72,14 +73,9 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
 /** A span of time such as "90s", "15m", "24h", "7d" or "1h30m", in seconds. */
 export function spanSeconds(text: string): number {
-  if (!/^(\d{1,9}[smhd])+$/.test(text))
-    throw new InvalidArgumentError('It must be a span of time, as in "24h", "90m" or "7d".');
-  let seconds = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+)([smhd])/g))
-    seconds += Number(count) * (unitSeconds[unit ?? ""] ?? 0);
-  return seconds;
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('It must be a span of time, as in "24h", "90m" or "7d".');
+  return ms / 1000;
 }

@@ -9,6 +9,8 @@ export interface Terminal {
   err(text: string): void;
   /** All of standard input as text. */
   readInput(): Promise<string>;
+  /** Asks the person at the terminal, and gives the line that they write; empty when nobody answers. */
+  ask(question: string): Promise<string>;
   /** A file's text. */
   readFile(path: string): Promise<string>;
   /** Whether standard output is a terminal: colours and live tables only there. */

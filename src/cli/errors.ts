@@ -18,6 +18,8 @@ export const exitCode = {
   unavailable: 5,
   /** A wait ended before what was waited for. */
   timeout: 6,
+  /** It waits for a person at the peer. */
+  held: 7,
   /** Ctrl-C. */
   interrupted: 130,
 } as const;

@@ -1,8 +1,11 @@
 /** `fairlead invite`: one line that another agent can use once to pair with this one. */
 import type { Command } from "commander";
+import { formatDuration } from "../base/duration.ts";
 import { collectList, collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { type Format, printList } from "./output.ts";
+import { checkGrantFor, grantForMeaning } from "./peer-grant.ts";
+import { warnOfComingPeer } from "./policy-warning.ts";
 import { formatAge } from "./table.ts";
 import { inviteView } from "./views.ts";
 
@@ -11,6 +14,7 @@ interface InviteOptions {
   readonly grant?: string[];
   readonly label?: Record<string, string>;
   readonly for?: number;
+  readonly grantFor?: number;
   readonly confirm?: boolean;
   readonly url?: string;
   readonly reuseName?: boolean;
@@ -27,6 +31,7 @@ export function addInviteCommands(program: Command, context: CliContext): void {
       "what it may do here: apps, tunnels, kubectl, deliveries; by default nothing",
       collectList,
     )
+    .option("--grant-for <span>", grantForMeaning, spanSeconds)
     .option("--label <labels>", "labels that it gets here, as NAME=VALUE", collectPairs)
     .option(
       "--for <span>",
@@ -38,6 +43,7 @@ export function addInviteCommands(program: Command, context: CliContext): void {
     .option("--reuse-name", "use the name of a removed peer again");
   invite.action((options: InviteOptions) =>
     withAgent(invite, context, async ({ client }, signal) => {
+      checkGrantFor(options);
       const made = await client.peers.createInvite(
         {
           name: options.name ?? "",
@@ -47,6 +53,7 @@ export function addInviteCommands(program: Command, context: CliContext): void {
           confirm: options.confirm === true,
           url: options.url ?? "",
           reuseName: options.reuseName === true,
+          grantsLastSeconds: BigInt(options.grantFor ?? 0),
         },
         { signal },
       );
@@ -57,13 +64,16 @@ export function addInviteCommands(program: Command, context: CliContext): void {
       terminal.err(`Whoever has this line can pair with this agent, once, within ${lifetime}.\n`);
       terminal.err(
         granted.length > 0
-          ? `It grants: ${granted.join(", ")}.\n`
+          ? `It grants: ${granted.join(", ")}${options.grantFor ? `, for ${formatDuration(options.grantFor * 1000)} from the join` : ""}.\n`
           : "It grants nothing: the peer can run nothing here until you say `fairlead peer grant NAME apps`.\n",
       );
       terminal.err("On the other cluster: fairlead join LINE\n");
       if (options.confirm) {
         terminal.err(`The join will wait for you here: fairlead invite accept ${made.invite?.id ?? "ID"}, or deny.\n`);
       }
+      if (!granted.includes("apps")) return;
+      const coming = { name: options.name ?? "", labels: options.label ?? {} };
+      await warnOfComingPeer(client, coming, { kubectl: invite.optsWithGlobals(), say: terminal.err }, signal);
     }),
   );
 

@@ -1,12 +1,15 @@
 /** `fairlead join`: use an invite from another agent. */
 import type { Command } from "commander";
 import { JoinResponse_State } from "../gen/fairlead/console/v1/peer_service_pb.ts";
-import { collectList, collectPairs, withAgent } from "./command.ts";
+import { collectList, collectPairs, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
+import { checkGrantFor, grantForMeaning } from "./peer-grant.ts";
+import { warnOfPolicy } from "./policy-warning.ts";
 
 interface JoinOptions {
   readonly name?: string;
   readonly grant?: string[];
+  readonly grantFor?: number;
   readonly label?: Record<string, string>;
   readonly reuseName?: boolean;
 }
@@ -22,10 +25,12 @@ export function addJoinCommand(program: Command, context: CliContext): void {
       "what it may do here: apps, tunnels, kubectl, deliveries; by default nothing",
       collectList,
     )
+    .option("--grant-for <span>", grantForMeaning, spanSeconds)
     .option("--label <labels>", "labels that it gets here, as NAME=VALUE", collectPairs)
     .option("--reuse-name", "use the name of a removed peer again");
   join.action((line: string, options: JoinOptions) =>
     withAgent(join, context, async ({ client }, signal) => {
+      checkGrantFor(options);
       const invite = line === "-" ? await terminal.readInput() : line;
       const request = {
         invite: invite.trim(),
@@ -33,6 +38,7 @@ export function addJoinCommand(program: Command, context: CliContext): void {
         grants: options.grant ?? [],
         labels: options.label ?? {},
         reuseName: options.reuseName === true,
+        grantsLastSeconds: BigInt(options.grantFor ?? 0),
       };
       for await (const { state, words, peer } of client.peers.join(request, { signal })) {
         if (state === JoinResponse_State.PROVED)
@@ -43,6 +49,8 @@ export function addJoinCommand(program: Command, context: CliContext): void {
           await terminal.out(
             `Paired with ${peer?.metadata?.name ?? "the peer"}. Words, the same on both screens: ${words}\n`,
           );
+          const advice = { kubectl: join.optsWithGlobals(), say: terminal.err };
+          if (options.grant?.includes("apps")) await warnOfPolicy(client, peer?.metadata?.name ?? "", advice, signal);
         }
       }
     }),

@@ -44,12 +44,12 @@ export async function printList<T>(
     return terminal.out(`${formatTable(view.columns, items, options).text}\n`);
   }
   if (format === "name") return terminal.out(items.map((item) => `${plain(view.name(item))}\n`).join(""));
-  return printJson(terminal, { apiVersion: "v1", kind: "List", items: items.map((item) => view.json(item)) }, format);
+  return printValue(terminal, { apiVersion: "v1", kind: "List", items: items.map((item) => view.json(item)) }, format);
 }
 
 /** Prints one object. */
 export async function printOne<T>(terminal: Terminal, view: View<T>, item: T, format: Format): Promise<void> {
-  if (format === "json" || format === "yaml") return printJson(terminal, view.json(item), format);
+  if (format === "json" || format === "yaml") return printValue(terminal, view.json(item), format);
   await printList(terminal, view, [item], format);
   if (format === "table" && terminal.interactive && view.detail) await terminal.out(`\n${view.detail(item)}\n`);
 }
@@ -83,7 +83,8 @@ function hasColours(terminal: Terminal): boolean {
   return terminal.interactive && !terminal.env.NO_COLOR && terminal.env.TERM !== "dumb";
 }
 
-async function printJson(terminal: Terminal, value: JsonValue, format: "json" | "yaml"): Promise<void> {
+/** Prints what has no table, as JSON or YAML. */
+export async function printValue(terminal: Terminal, value: JsonValue, format: "json" | "yaml"): Promise<void> {
   if (format === "json") await terminal.out(`${JSON.stringify(value, null, 2)}\n`);
   else await terminal.out(stringify(value, { directives: true, lineWidth: 0 }).replace(/^(?!---)/, "---\n"));
 }

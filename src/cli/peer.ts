@@ -1,9 +1,10 @@
 /** `fairlead peer`: the agents that this one is paired with. */
 import { Argument, type Command } from "commander";
-import { collectList, collectPairs, outputOption, withAgent } from "./command.ts";
+import { collectPairs, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { type Format, printList, printOne } from "./output.ts";
+import { addPeerGrant } from "./peer-grant.ts";
 import { peerView } from "./views.ts";
 import { printWatch, watchPeers } from "./watch.ts";
 
@@ -34,16 +35,7 @@ export function addPeerCommands(program: Command, context: CliContext): void {
     }),
   );
 
-  const grant = peer
-    .command("grant <name> <grants...>")
-    .description("set what a peer may do here: apps, tunnels, kubectl, deliveries, or none");
-  grant.action((name: string, words: string[]) =>
-    withAgent(grant, context, async ({ client }, signal) => {
-      const values = words.flatMap((word) => collectList(word)).filter((word) => word !== "none");
-      await client.peers.updatePeer({ name, grants: { values } }, { signal });
-      await terminal.out(`${name} may now: ${values.length > 0 ? values.join(", ") : "nothing"}\n`);
-    }),
-  );
+  addPeerGrant(peer, context);
 
   const label = peer
     .command("label <name>")

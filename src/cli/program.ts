@@ -2,13 +2,16 @@
 import { Command, CommanderError, Option } from "commander";
 import { addAgentCommands } from "./agent.ts";
 import { addAppCommands } from "./app.ts";
+import { addAuditCommands } from "./audit.ts";
 import { addConfigCommands } from "./config.ts";
 import type { CliContext } from "./context.ts";
 import { exitCode, toCliError } from "./errors.ts";
+import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
 import { addJoinCommand } from "./join.ts";
 import { addOrphanCommands } from "./orphan.ts";
 import { addPeerCommands } from "./peer.ts";
+import { addPolicyCommands } from "./policy.ts";
 import { addStatusCommands } from "./status.ts";
 import { plain } from "./table.ts";
 
@@ -57,6 +60,9 @@ export function buildProgram(context: CliContext): Command {
   addPeerCommands(program, context);
   addAppCommands(program, context);
   addOrphanCommands(program, context);
+  addPolicyCommands(program, context);
+  addInboxCommands(program, context);
+  addAuditCommands(program, context);
   addConfigCommands(program, context);
   addAgentCommands(program, context);
   inheritSettings(program);

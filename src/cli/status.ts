@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { inboxView } from "./inbox-view.ts";
 import { printList } from "./output.ts";
 import { plain, sinceOf } from "./table.ts";
 import { appView, inviteView, orphanAtPeerView, orphanView, peerView } from "./views.ts";
@@ -12,12 +13,13 @@ export function addStatusCommands(program: Command, context: CliContext): void {
   const status = program.command("status").description("this agent, its peers, and what needs you");
   status.action(() =>
     withAgent(status, context, async ({ client }, signal) => {
-      const [info, { peers }, { apps }, { invites }, { orphans, atPeers }] = await Promise.all([
+      const [info, { peers }, { apps }, { invites }, { orphans, atPeers }, { items }] = await Promise.all([
         client.agent.getInfo({}, { signal }),
         client.peers.listPeers({}, { signal }),
         client.apps.listApps({}, { signal }),
         client.peers.listInvites({}, { signal }),
         client.apps.listOrphans({}, { signal }),
+        client.inbox.listInbox({}, { signal }),
       ]);
       const now = Date.now();
       await terminal.out(
@@ -30,11 +32,15 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
       const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
       const waiting = invites.filter((invite) => invite.pending);
-      if (away.length + unwell.length + waiting.length + orphans.length + atPeers.length === 0)
+      if (away.length + unwell.length + waiting.length + orphans.length + atPeers.length + items.length === 0)
         return terminal.out("Nothing needs you.\n");
       if (waiting.length > 0) {
         await terminal.out("\nJoins that wait for you (fairlead invite accept ID, or deny):\n");
         await printList(terminal, inviteView(now), waiting, "table");
+      }
+      if (items.length > 0) {
+        await terminal.out("\nWhat peers ask for and waits for you (fairlead inbox get NAME, then approve or deny):\n");
+        await printList(terminal, inboxView(now), items, "table");
       }
       if (away.length > 0) {
         await terminal.out("\nPeers that are away:\n");

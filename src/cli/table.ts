@@ -63,6 +63,13 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ");
 }
 
+/** Text of unknown origin as one line that shows all that is in it: what would not be seen stands there by its number. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}\u115f\u1160\u3164\uffa0]/gu, (unseen) => {
+    return `\\u{${(unseen.codePointAt(0) ?? 0).toString(16)}}`;
+  });
+}
+
 /** A line of a log with its colours and tabs, and without everything else that a terminal would obey. */
 export function harmless(line: string): string {
   // The pattern is a capture, so that every second part is what may stay.
@@ -91,4 +98,11 @@ export function formatAge(ms: number): string {
 export function sinceOf(time: string | undefined, now: number): string {
   const at = Date.parse(time ?? "");
   return Number.isNaN(at) ? "" : formatAge(now - at);
+}
+
+/** How long it is until a time, as in "7h"; what has passed is told as such. Empty when there is no time. */
+export function leftOf(time: string | undefined, now: number): string {
+  const at = Date.parse(time ?? "");
+  if (Number.isNaN(at)) return "";
+  return at > now ? `${formatAge(at - now)} left` : `ended ${formatAge(now - at)} ago`;
 }

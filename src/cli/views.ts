@@ -7,7 +7,7 @@ import { PeerSpecSchema, PeerStatusSchema } from "../gen/fairlead/resources/v1al
 import { RemoteAppSpecSchema, RemoteAppStatusSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { appDetail } from "./app-detail.ts";
 import type { View } from "./output.ts";
-import { peerDetail } from "./peer-detail.ts";
+import { grantTexts, peerDetail } from "./peer-detail.ts";
 import { formatAge, sinceOf, type Tone } from "./table.ts";
 
 const apiVersion = "fairlead.dev/v1alpha1";
@@ -65,7 +65,7 @@ export function peerView(now: number): View<Peer> {
       { head: "SINCE", cell: (peer) => sinceOf(peer.status?.link?.since, now) },
       { head: "ROUND-TRIP", cell: (peer) => roundTrip(peer) },
       { head: "VERSION", cell: (peer) => peer.status?.version ?? "" },
-      { head: "GRANTS", cell: (peer) => peer.spec?.grants.join(",") ?? "" },
+      { head: "GRANTS", cell: (peer) => grantTexts(peer.spec, now).join(",") },
       { head: "AGE", cell: (peer) => ageOf(peer.metadata, now) },
       { head: "URL", cell: (peer) => peer.spec?.url ?? "", wide: true },
       { head: "FINGERPRINT", cell: (peer) => peer.spec?.fingerprint ?? "", wide: true },
@@ -161,7 +161,8 @@ export function orphanAtPeerView(now: number): View<OrphanAtPeer> {
   };
 }
 
-function metadataJson(metadata: ObjectMeta | undefined): JsonObject {
+/** As Kubernetes prints it. */
+export function metadataJson(metadata: ObjectMeta | undefined): JsonObject {
   if (!metadata) return {};
   return {
     ...(metadata.namespace && { namespace: metadata.namespace }),

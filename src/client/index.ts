@@ -16,8 +16,11 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { AgentService } from "../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import { AuditService } from "../gen/fairlead/console/v1/audit_service_pb.ts";
+import { InboxService } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../gen/fairlead/console/v1/pod_service_pb.ts";
+import { PolicyService } from "../gen/fairlead/console/v1/policy_service_pb.ts";
 import { WatchService } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import { withToken } from "./token.ts";
 
@@ -27,6 +30,9 @@ export interface FairleadClient {
   readonly peers: Client<typeof PeerService>;
   readonly apps: Client<typeof AppService>;
   readonly pods: Client<typeof PodService>;
+  readonly policies: Client<typeof PolicyService>;
+  readonly inbox: Client<typeof InboxService>;
+  readonly audit: Client<typeof AuditService>;
   readonly watch: Client<typeof WatchService>;
 }
 
@@ -46,6 +52,9 @@ export function createFairleadClient(options: FairleadClientOptions): FairleadCl
     peers: createClient(PeerService, transport),
     apps: createClient(AppService, transport),
     pods: createClient(PodService, transport),
+    policies: createClient(PolicyService, transport),
+    inbox: createClient(InboxService, transport),
+    audit: createClient(AuditService, transport),
     watch: createClient(WatchService, transport),
   };
 }

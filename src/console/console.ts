@@ -9,14 +9,17 @@ import type { Reflector } from "../kube/reflector.ts";
 import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
 import type { Peering } from "../peering/peering.ts";
 import type { Pods } from "../pods/pods.ts";
+import type { PolicyBook } from "../policy/policy-book.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
 import { type AppServiceDeps, noSuchApp } from "./api/app-service.ts";
 import { auditChanges } from "./api/audit.ts";
 import { translateErrors } from "./api/errors.ts";
+import type { InboxServiceDeps } from "./api/inbox-service.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
+import type { PolicyServiceDeps } from "./api/policy-service.ts";
 import { createApi } from "./api/routes.ts";
 import type { Changing } from "./api/watch-service.ts";
 import { loadAdminToken } from "./auth/admin-token.ts";
@@ -40,6 +43,9 @@ export interface ConsoleDeps {
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Workloads;
   readonly pods: Pods;
+  readonly policies: Pick<PolicyBook, "list" | "of">;
+  /** Targets that peers want to reach and that wait for a person. */
+  readonly tunnelInbox: InboxServiceDeps["tunnels"];
   readonly http: HttpForwarder;
   readonly audit: Pick<AuditLog, "record">;
   readonly clock: Clock;
@@ -61,6 +67,8 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       apps: appDeps(deps, (...asked) => server.open(...asked)),
       peers: peerDeps(deps),
       pods: podDeps(deps),
+      policies: policyDeps(deps),
+      inbox: { apps: deps.workloads.host, tunnels: deps.tunnelInbox },
       watch: { peers: knownPeers(deps.peerObjects), apps: { subscribe: origin.subscribe, synced: origin.synced } },
     }),
     interceptors: [auditChanges(deps.audit), translateErrors],
@@ -93,7 +101,7 @@ function appDeps({ kube, workloads, peering }: ConsoleDeps, open: ConsoleServer[
   };
 }
 
-function peerDeps({ kube, namespace, peering, peerObjects, workloads }: ConsoleDeps): PeerServiceDeps {
+function peerDeps({ kube, namespace, peering, peerObjects, workloads, clock }: ConsoleDeps): PeerServiceDeps {
   const known = (peer: Peer | undefined): Peer | undefined => (peer?.spec.removal ? undefined : peer);
   return {
     peers: {
@@ -111,7 +119,16 @@ function peerDeps({ kube, namespace, peering, peerObjects, workloads }: ConsoleD
       if (deleteWorkloads) await workloads.host.deleteAllOf(fingerprint, signal);
       return { told, workloads: count };
     },
+    now: () => clock.now(),
     join: (invite, options, signal) => peering.join(invite, options, signal),
+  };
+}
+
+function policyDeps({ policies, peering }: ConsoleDeps): PolicyServiceDeps {
+  return {
+    policies: () => policies.list(),
+    peer: (name) => peering.roster.get(name),
+    effective: (fingerprint) => policies.of(fingerprint),
   };
 }
 

@@ -7,7 +7,7 @@ import { pair, run, start, startWorld, type World } from "./world.ts";
 suite("fairlead app logs", () => {
   let world: World;
   before(async () => {
-    world = await startWorld(true);
+    world = await startWorld({ processes: true });
     await pair(world, "apps");
     const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
     const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);

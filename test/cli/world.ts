@@ -2,11 +2,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseDocuments } from "../../src/base/document.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { connectToAgent } from "../../src/cli/connection.ts";
 import type { CliContext } from "../../src/cli/context.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { buildTown, type Town } from "../../src/demo/town.ts";
+import { isJsonObject } from "../../src/kube/object.ts";
+import { peerPolicies } from "../../src/kube/resources.ts";
 
 export interface World extends AsyncDisposable {
   /** "lisbon" and "berlin": not paired yet. */
@@ -16,8 +19,11 @@ export interface World extends AsyncDisposable {
   add(name: string): Promise<Town>;
 }
 
-/** Without processes every pod becomes Ready by itself, and writes no log. */
-export async function startWorld(processes = false): Promise<World> {
+/**
+ * Without processes every pod becomes Ready by itself, and writes no log. Each town accepts what its peers may run by their
+ * grants, unless it is to have no policy.
+ */
+export async function startWorld({ processes = false, accepting = true } = {}): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
   const towns: Town[] = [];
   const end = async (): Promise<void> => {
@@ -29,6 +35,7 @@ export async function startWorld(processes = false): Promise<World> {
     const add = async (name: string): Promise<Town> => {
       const town = await buildTown({ ...common, name }, AbortSignal.timeout(60_000));
       towns.push(town);
+      if (accepting) await applyPolicies(town, acceptAll);
       return town;
     };
     return { lisbon: await add("lisbon"), berlin: await add("berlin"), add, [Symbol.asyncDispose]: end };
@@ -36,6 +43,29 @@ export async function startWorld(processes = false): Promise<World> {
     await end();
     throw error;
   }
+}
+
+/** The policy of someone who trusts all peers: what they may do is what they were granted. */
+export const acceptAll = `
+apiVersion: fairlead.dev/v1alpha1
+kind: PeerPolicy
+metadata: { name: accept-all }
+spec: { workloads: { accept: true } }
+`;
+
+/** Applies PeerPolicies, one or more documents of YAML, to a town's cluster, and gives their names. */
+export async function applyPolicies(town: Town, yaml: string): Promise<string[]> {
+  const names: string[] = [];
+  for (const { value } of parseDocuments(yaml)) {
+    if (!isJsonObject(value)) throw new Error("a policy is a map");
+    const parsed = peerPolicies.parse(value);
+    if (parsed.problems) throw new Error(parsed.problems.join("; "));
+    const draft = { ...parsed, metadata: { ...parsed.metadata, namespace: "fairlead-system" } };
+    const options = { fieldManager: "test", force: true };
+    const applied = await town.kube.client.apply(peerPolicies, draft, options, AbortSignal.timeout(30_000));
+    names.push(applied.metadata.name ?? "");
+  }
+  return names;
 }
 
 /** What a command did. */
@@ -50,6 +80,8 @@ export interface RunOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   readonly interactive?: boolean;
+  /** What the person answers when asked; nothing unless given. */
+  readonly answer?: (question: string) => string;
   /** Another token than the agent's own. */
   readonly token?: string;
   /** In place of a town. */
@@ -89,6 +121,7 @@ export function start(town: Town | undefined, args: readonly string[], options: 
         wake();
       },
       readInput: async () => options.input ?? "",
+      ask: async (question) => options.answer?.(question) ?? "",
       async readFile(path) {
         const text = options.files?.[path];
         if (text === undefined) throw new Error(`no such file: ${path}`);
@@ -147,6 +180,7 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
       out: () => {},
       err: () => {},
       readInput: async () => "",
+      ask: async () => "",
       readFile: async () => "",
       interactive: false,
       env: {},

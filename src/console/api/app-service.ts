@@ -79,14 +79,20 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
         { fieldManager, force: true, dryRun },
         signal,
       );
-      return { app: toApp(applied), outcome: outcomeOf(before, applied) };
+      const outcome = outcomeOf(before, applied);
+      if (!dryRun || spec?.peer === undefined) return { app: toApp(applied), outcome };
+      const verdict = await verdictOf(deps.check, { peer: spec.peer, spec, uid: before?.metadata.uid }, signal);
+      return { app: toApp(applied), outcome, verdict };
     },
 
     async checkApp({ ref, spec, peers }, { signal }) {
       if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
       const found = ref && (await kube.get(remoteApps, { namespace: ref.namespace, name: ref.name }, signal));
       const asked = peers.length > 0 ? peers : spec.peer === undefined ? deps.peers() : [spec.peer];
-      const verdicts = asked.map((peer) => verdictOf(deps.check, { peer, spec, uid: found?.metadata.uid }, signal));
+      // A peer that is named twice is one peer.
+      const verdicts = [...new Set(asked)].map((peer) =>
+        verdictOf(deps.check, { peer, spec, uid: found?.metadata.uid }, signal),
+      );
       return { verdicts: await Promise.all(verdicts) };
     },
 

@@ -1,5 +1,6 @@
 /** What a peer answers when it is asked whether it would run an app. */
 import { clone, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { errorText } from "../../base/error-text.ts";
 import type { PeerVerdictSchema } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
@@ -7,8 +8,8 @@ import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
 
 export type Verdict = MessageInitShape<typeof PeerVerdictSchema>;
 
-/** How long one peer has for its answer, in milliseconds. */
-const withinMs = 10_000;
+/** How long one peer has for its answer, in milliseconds. Others do not wait for it: all are asked at once. */
+const withinMs = 5_000;
 
 /** Never rejects because of the peer: one that does not answer is "Unknown", with why. */
 export async function verdictOf(
@@ -18,9 +19,10 @@ export async function verdictOf(
 ): Promise<Verdict> {
   const wish = clone(RemoteAppSpecSchema, spec);
   delete wish.peer;
+  const deadline = AbortSignal.timeout(withinMs);
   try {
     const text = toJsonString(RemoteAppSpecSchema, wish);
-    const answer = await check(peer, text, uid, AbortSignal.any([signal, AbortSignal.timeout(withinMs)]));
+    const answer = await check(peer, text, uid, AbortSignal.any([signal, deadline]));
     const findings = answer.violations.map(({ field, rule, message, asked, allowed }) => {
       return { field, rule, message, asked, allowed };
     });
@@ -32,6 +34,13 @@ export async function verdictOf(
     };
   } catch (error) {
     signal.throwIfAborted();
-    return { peer, verdict: "Unknown", message: errorText(error), findings: [] };
+    const message = deadline.aborted ? `it did not answer within ${withinMs / 1000} s` : whyNoAnswer(error);
+    return { peer, verdict: "Unknown", message, findings: [] };
   }
+}
+
+function whyNoAnswer(error: unknown): string {
+  if (!(error instanceof ConnectError)) return errorText(error);
+  if (error.code === Code.Unimplemented) return "its agent is of a version that cannot be asked; deploying tells";
+  return error.rawMessage;
 }

@@ -2,6 +2,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { KubeError } from "../../kube/errors.ts";
 import { PeeringError, type PeeringErrorCode } from "../../peering/error.ts";
+import { HostError, type HostErrorCode } from "../../workloads/host/error.ts";
 
 /** Turns the errors of rooms below, in unary and streaming RPCs into `ConnectError`s with the code that a client can act on. */
 export const translateErrors: Interceptor = (next) => async (request) => {
@@ -20,8 +21,16 @@ function translate(error: unknown): unknown {
   if (error instanceof PeeringError) {
     return new ConnectError(error.message, peeringCodes[error.code], undefined, undefined, error);
   }
+  if (error instanceof HostError) {
+    return new ConnectError(error.message, hostCodes[error.code], undefined, undefined, error);
+  }
   return error;
 }
+
+const hostCodes: Readonly<Record<HostErrorCode, Code>> = {
+  "not-found": Code.NotFound,
+  changed: Code.FailedPrecondition,
+};
 
 const peeringCodes: Readonly<Record<PeeringErrorCode, Code>> = {
   "not-found": Code.NotFound,

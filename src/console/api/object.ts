@@ -16,7 +16,8 @@ export function toPeer(resource: PeerResource): Peer {
   return create(PeerSchema, { metadata: toMeta(metadata), spec, ...(status && { status }) });
 }
 
-function toMeta(metadata: kube.ObjectMeta): ObjectMeta {
+/** Of any object. */
+export function toMeta(metadata: kube.ObjectMeta): ObjectMeta {
   return create(ObjectMetaSchema, {
     namespace: metadata.namespace ?? "",
     name: metadata.name ?? "",

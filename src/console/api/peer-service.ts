@@ -8,6 +8,7 @@ import {
   JoinResponse_State as State,
 } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import type { Peer as PeerResource } from "../../kube/resources.ts";
+import { setGrants } from "../../peering/grants.ts";
 import type { InviteRecord } from "../../peering/invite-record.ts";
 import type { Invites } from "../../peering/invites.ts";
 import type { JoinOptions, JoinProgress } from "../../peering/joiner.ts";
@@ -34,6 +35,8 @@ export interface PeerServiceDeps {
     options: { deleteWorkloads: boolean; person: string | undefined },
     signal: AbortSignal,
   ): Promise<{ told: boolean; workloads: number }>;
+  /** The time, in milliseconds since 1970. */
+  now(): number;
   /** Uses an invite; tells each step. */
   join(invite: string, options: JoinOptions, signal: AbortSignal): AsyncIterable<JoinProgress>;
 }
@@ -65,9 +68,8 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
 
     async updatePeer({ name, grants, labels }, { signal }) {
       const change = (peer: Peer): Peer => ({
-        ...peer,
+        ...(grants ? setGrants(peer, grants.values, milliseconds(grants.lastsSeconds), deps.now()) : peer),
         labels: mergeLabels(peer.labels, labels),
-        ...(grants && { grants: grants.values }),
       });
       await deps.update(name, change, signal);
       return read(name, signal);
@@ -84,12 +86,14 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
       return { peerTold: told, workloads };
     },
 
-    async createInvite({ name, grants, labels, lifetimeSeconds, confirm, url, reuseName }, { signal, values }) {
+    async createInvite(request, { signal, values }) {
+      const { name, grants, labels, lifetimeSeconds, grantsLastSeconds, confirm, url, reuseName } = request;
       const { record, line } = await invites.create(
         {
           ...(name && { name }),
           ...(url && { url }),
           ...(lifetimeSeconds > 0n && { lifetimeMs: Number(lifetimeSeconds) * 1000 }),
+          ...(grantsLastSeconds > 0n && { grantsLastMs: Number(grantsLastSeconds) * 1000 }),
           grants,
           labels,
           confirm,
@@ -115,9 +119,10 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
       return {};
     },
 
-    async *join({ invite, name, grants, labels, reuseName }, { signal, values }) {
+    async *join({ invite, name, grants, labels, reuseName, grantsLastSeconds }, { signal, values }) {
       const person = values.get(principalKey)?.name;
-      const options = { grants, labels, reuseName, person, ...(name && { name }) };
+      const lasting = grantsLastSeconds > 0n && { grantsLastMs: Number(grantsLastSeconds) * 1000 };
+      const options = { grants, labels, reuseName, person, ...(name && { name }), ...lasting };
       for await (const step of deps.join(invite, options, signal)) {
         yield {
           state: states[step.step],
@@ -135,6 +140,10 @@ function mergeLabels(
   changes: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== ""));
+}
+
+function milliseconds(seconds: Readonly<Record<string, bigint>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(seconds).map(([name, count]) => [name, Number(count) * 1000]));
 }
 
 function toInvite(record: InviteRecord): Invite {

@@ -2,13 +2,17 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { PeerService } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
+import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import { WatchService } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type AgentServiceDeps, createAgentService } from "./agent-service.ts";
 import { type AppServiceDeps, createAppService } from "./app-service.ts";
+import { createInboxService, type InboxServiceDeps } from "./inbox-service.ts";
 import { createPeerService, type PeerServiceDeps } from "./peer-service.ts";
 import { createPodService, type PodServiceDeps } from "./pod-service.ts";
+import { createPolicyService, type PolicyServiceDeps } from "./policy-service.ts";
 import { createWatchService, type WatchServiceDeps } from "./watch-service.ts";
 
 export interface ApiDeps {
@@ -16,6 +20,8 @@ export interface ApiDeps {
   readonly apps: AppServiceDeps;
   readonly peers: PeerServiceDeps;
   readonly pods: PodServiceDeps;
+  readonly policies: PolicyServiceDeps;
+  readonly inbox: InboxServiceDeps;
   readonly watch: WatchServiceDeps;
 }
 
@@ -29,6 +35,8 @@ export function createApi(deps: ApiDeps): (router: ConnectRouter) => void {
     router.service(AppService, createAppService(deps.apps));
     router.service(PeerService, createPeerService(deps.peers));
     router.service(PodService, createPodService(deps.pods));
+    router.service(PolicyService, createPolicyService(deps.policies));
+    router.service(InboxService, createInboxService(deps.inbox));
     router.service(WatchService, createWatchService(deps.watch));
   };
 }
