@@ -147,7 +147,8 @@ export function createReflector<T extends { metadata: ObjectMeta }>(deps: Reflec
       const openedAt = clock.monotonic();
       let events = 0;
       try {
-        const options = { ...scope, resourceVersion: version, timeoutSeconds: Math.round(240 + random() * 240) };
+        const timeoutSeconds = Math.round(240 + random() * 240);
+        const options = { ...scope, resourceVersion: version, timeoutSeconds, onOpen: heard };
         for await (const event of client.watch(kind, options, signal)) {
           heard();
           events += 1;

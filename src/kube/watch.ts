@@ -20,6 +20,8 @@ export interface WatchOptions {
   resourceVersion?: string | undefined;
   /** How long the server may keep the watch open, in seconds; 300 unless given. */
   timeoutSeconds?: number | undefined;
+  /** Called when the server has begun to answer: from then on it tells what changes, though nothing may for long. */
+  onOpen?: (() => void) | undefined;
 }
 
 export type WatchEvent<T> =
@@ -40,6 +42,7 @@ export async function* watchObjects<T>(
   const deadline = startDeadline(deps.clock, limitMs, () => timedOut(attempt, limitMs), signal);
   try {
     const answer = await deps.requests.open(watchRequest(kind, options, timeoutSeconds, attempt.what), deadline.signal);
+    options.onOpen?.();
     for await (const line of readJsonLines(answer.body, maxEventBytes)) yield readEvent(kind, attempt, line);
   } catch (error) {
     throw deadline.signal.aborted ? deadline.signal.reason : translate(attempt, error);

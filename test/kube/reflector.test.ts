@@ -143,6 +143,18 @@ test("an object never goes missing because a list failed, whole or in its second
   assert.deepEqual(news, ["a=1", "b=1"]);
 });
 
+test("a watch that opens is heard, though nothing changes for long", async (t) => {
+  const store = new FakeStore();
+  let refusals = 1;
+  store.faults.watch = () => (refusals-- > 0 ? broken() : undefined);
+  const { clock, reflector } = watchStore(t, store);
+  await clock.advance(0);
+  assert.ok(reflector.lastError, "a definition that was just made cannot be watched yet");
+  await clock.advance(5_000);
+  assert.equal(store.openWatches, 1);
+  assert.equal(reflector.lastError, undefined);
+});
+
 test("a list whose pages expire is taken again as one", async (t) => {
   const store = new FakeStore();
   store.pageSize = 2;

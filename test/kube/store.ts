@@ -94,6 +94,7 @@ export class FakeStore {
     const queue = new Queue<WatchEvent<ConfigMap>>(10_000);
     for (const change of this.#history) if (Number(change.resourceVersion) > from) queue.push(change);
     this.#open.add(queue);
+    options.onOpen?.();
     const onAbort = (): void => queue.close(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     try {

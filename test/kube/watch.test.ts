@@ -31,6 +31,15 @@ test("a watch yields changes and bookmarks, asks for bookmarks, and ends when th
   assert.equal(asked[0]?.query.get("resourceVersion"), "4");
 });
 
+test("a watch says when it is open, before anything changes", async (t) => {
+  const opened = Promise.withResolvers<void>();
+  const { client } = await startFakeServer(t, (_, response) => {
+    response.flushHeaders();
+    void opened.promise.then(() => response.end());
+  });
+  await collect(client.watch(configMaps, { onOpen: opened.resolve }, never));
+});
+
 test("a version that is too old is told as such, whether the request or an event says so", async (t) => {
   const gone = failure(410, "Expired", "too old resource version");
   const { client } = await startFakeServer(t, ({ query }, response) =>
