@@ -63,6 +63,8 @@ export function createCluster(): Cluster {
     namespace: string | undefined;
     selector: string | undefined;
   }>();
+  /** By key, the fields of the spec that were applied last: an apply that leaves one out removes it, and no other's. */
+  const applied = new Map<string, readonly string[]>();
   let version = 100;
   let uids = 0;
 
@@ -302,16 +304,27 @@ export function createCluster(): Cluster {
       const ref = refOfDraft(draft);
       const json = kind.format(draft);
       const found = objects.get(at(kind, ref));
-      if (!found) return parse(kind, add(kind, ref, json));
+      const spec = isJsonObject(json.spec) ? json.spec : {};
+      const fieldsBefore = found ? (applied.get(at(kind, ref)) ?? []) : [];
+      if (!found) {
+        applied.set(at(kind, ref), Object.keys(spec));
+        return parse(kind, add(kind, ref, json));
+      }
       const before = structuredClone(found);
       const given: JsonObject = isJsonObject(json.metadata) ? json.metadata : {};
+      if (given.resourceVersion !== undefined && given.resourceVersion !== before.metadata.resourceVersion)
+        throw conflict();
+      if (given.uid !== undefined && given.uid !== before.metadata.uid) throw conflict();
       const metadata = {
         ...before.metadata,
         ...given,
         labels: { ...before.metadata.labels, ...map(given.labels) },
         annotations: { ...before.metadata.annotations, ...map(given.annotations) },
       };
-      return parse(kind, change(kind, before, { ...before, ...json, metadata }));
+      applied.set(at(kind, ref), Object.keys(spec));
+      const others = Object.entries(before.spec ?? {}).filter(([name]) => !fieldsBefore.includes(name));
+      const after = json.spec === undefined ? {} : { spec: { ...Object.fromEntries(others), ...spec } };
+      return parse(kind, change(kind, before, { ...before, ...json, ...after, metadata }));
     },
     async applyStatus(kind, draft) {
       const before = present(kind, refOfDraft(draft));
@@ -332,7 +345,7 @@ export function createCluster(): Cluster {
       after.metadata.annotations = Object.fromEntries(
         Object.entries(annotations).filter(([, value]) => value !== null),
       );
-      if (isJsonObject(patch.spec)) after.spec = { ...after.spec, ...patch.spec };
+      if (isJsonObject(patch.spec)) after.spec = merged(after.spec ?? {}, patch.spec);
       return parse(kind, change(kind, before, after));
     },
     async delete(kind, ref, o) {
@@ -353,11 +366,22 @@ export function createCluster(): Cluster {
   };
 }
 
+/** RFC 7386. */
+function merged(into: JsonObject, patch: JsonObject): JsonObject {
+  const result = { ...into };
+  for (const [name, value] of Object.entries(patch)) {
+    const before = result[name];
+    if (value === null) delete result[name];
+    else result[name] = isJsonObject(value) ? merged(isJsonObject(before) ? before : {}, value) : value;
+  }
+  return result;
+}
+
 function matches(metadata: Meta, selector: string | undefined): boolean {
   if (!selector) return true;
   return selector.split(",").every((term) => {
     const [name = "", value] = term.split("=");
-    return metadata.labels?.[name] === value;
+    return value === undefined ? metadata.labels?.[name] !== undefined : metadata.labels?.[name] === value;
   });
 }
 

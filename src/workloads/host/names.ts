@@ -12,6 +12,8 @@ export const labels = {
   /** On a Deployment, its pods and its Service: the Workload's name, unique in its namespace. */
   workload: "fairlead.dev/workload",
   podSecurity: "pod-security.kubernetes.io/enforce",
+  /** Of Kubernetes, whose rules of that level count. */
+  podSecurityVersion: "pod-security.kubernetes.io/enforce-version",
 } as const;
 
 export const annotations = {
@@ -21,6 +23,8 @@ export const annotations = {
   template: "fairlead.dev/template",
   /** On a Workload: since when its origin does not know it, RFC 3339. */
   orphanedSince: "fairlead.dev/orphaned-since",
+  /** On a Workload: the approval by which it runs, while `spec.decision` is about a change of it; see approval.ts. */
+  approvalAside: "fairlead.dev/approval-of-running",
 } as const;
 
 /** The namespace of a peer's workloads. A peer's name has at most 49 characters, so this has at most 63. */

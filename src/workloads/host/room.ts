@@ -1,17 +1,27 @@
-/** What runs in one peer's namespace, watched: Deployments, Services and pods that the agent made there. */
+/** What runs in one peer's namespace, watched: what the agent made there for Workloads, and its pods. */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { ObjectMeta } from "../../kube/object.ts";
 import { createReflector } from "../../kube/reflector.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
-import { type Deployment, deployments, type Pod, pods, type Service, services } from "../../kube/resources.ts";
+import {
+  type Deployment,
+  deployments,
+  type NetworkPolicy,
+  networkPolicies,
+  type Pod,
+  pods,
+  type Service,
+  services,
+} from "../../kube/resources.ts";
 import { createLatest, type Latest } from "../latest.ts";
 import { labels } from "./names.ts";
 
 export interface Room {
   readonly deployments: Latest<Deployment>;
   readonly services: Latest<Service>;
+  readonly networkPolicies: Latest<NetworkPolicy>;
   /** The pods of one Workload. */
   podsOf(workload: string): readonly Pod[];
   /** Whether all that exists here is known. */
@@ -27,7 +37,7 @@ export function openRoom(deps: {
   clock: Clock;
   log: Log;
 }): Room {
-  const watched: Latest<{ metadata: ObjectMeta }>[] = [];
+  const watched: Latest<Labelled>[] = [];
   const closing = new AbortController();
   const podsByWorkload = new Map<string, Map<string, Pod>>();
 
@@ -37,7 +47,12 @@ export function openRoom(deps: {
     return createLatest(createReflector({ client, kind, namespace, labelSelector, clock, log }));
   }
 
-  const room = { deployments: watch(deployments), services: watch(services), pods: watch(pods) };
+  const room = {
+    deployments: watch(deployments),
+    services: watch(services),
+    networkPolicies: watch(networkPolicies),
+    pods: watch(pods),
+  };
   room.pods.subscribe((key, pod, before) => {
     const workload = workloadOf(pod ?? before);
     const known = podsByWorkload.get(workload) ?? new Map<string, Pod>();
@@ -47,9 +62,14 @@ export function openRoom(deps: {
     else podsByWorkload.delete(workload);
     deps.onChange(workload);
   });
-  room.deployments.subscribe((_key, object, before) => deps.onChange(workloadOf(object ?? before)));
-  room.services.subscribe((_key, object, before) => deps.onChange(workloadOf(object ?? before)));
-  watched.push(room.deployments, room.services, room.pods);
+  const onObject = (_key: string, object: Labelled | undefined, before: Labelled | undefined): void => {
+    const workload = workloadOf(object ?? before);
+    if (workload !== "") deps.onChange(workload);
+  };
+  room.deployments.subscribe(onObject);
+  room.services.subscribe(onObject);
+  room.networkPolicies.subscribe(onObject);
+  watched.push(room.deployments, room.services, room.networkPolicies, room.pods);
   Promise.all(watched.map((latest) => latest.synced(closing.signal))).then(
     () => deps.onChange(undefined),
     () => undefined, // The room closed before.
@@ -58,6 +78,7 @@ export function openRoom(deps: {
   return {
     deployments: room.deployments,
     services: room.services,
+    networkPolicies: room.networkPolicies,
     podsOf: (workload) => [...(podsByWorkload.get(workload)?.values() ?? [])],
     get isSynced() {
       return watched.every((latest) => latest.isSynced);
@@ -69,6 +90,8 @@ export function openRoom(deps: {
   };
 }
 
-function workloadOf(object: { metadata: ObjectMeta } | undefined): string {
+type Labelled = { metadata: ObjectMeta };
+
+function workloadOf(object: Labelled | undefined): string {
   return object?.metadata.labels?.[labels.workload] ?? "";
 }

@@ -1,0 +1,84 @@
+/**
+ * Makes one object and makes it again when somebody changed or deleted it, until nothing of what others did to it is left.
+ * Whether and when something is put back is decided by those who call: `isRepair` tells them that it is somebody else's doing.
+ */
+import type { Log } from "../../base/log.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { KubeError } from "../../kube/errors.ts";
+import { type Draft, keyOf, refOf } from "../../kube/object.ts";
+import type { ResourceKind } from "../../kube/resource-kind.ts";
+import type { Latest } from "../latest.ts";
+import { type Applied, appliedOf, isDrifted, isKnown, type Keepable } from "./drift.ts";
+
+export interface KeeperDeps {
+  client: Pick<KubeClient, "apply" | "update" | "delete">;
+  log: Log;
+}
+
+/** The least time between two repairs of what belongs together, in milliseconds, for when somebody goes on undoing them. */
+export const repairGapMs = 1_000;
+
+/** One object that is to be as its manifest says. */
+export interface Chore {
+  /** It has to be applied. */
+  readonly isDue: boolean;
+  /** It was applied before as it is: somebody else changed or deleted it. */
+  readonly isRepair: boolean;
+  /** Resolves with what is to be remembered as `applied`. */
+  do(signal: AbortSignal): Promise<Applied>;
+}
+
+export interface ChoreOf<T extends Keepable> {
+  kind: ResourceKind<T>;
+  manifest: Draft<T>;
+  latest: Latest<T>;
+  applied: Applied | undefined;
+  /** What of the object is not of the manifest, in words for the log; an apply does not take that away. */
+  additions(manifest: Draft<T>, found: T): string[];
+}
+
+export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: ChoreOf<T>): Chore {
+  const { kind, manifest, latest, applied } = o;
+  const wasMade = isKnown(manifest, applied);
+  // After a start, what is found is not known until it has been read; applying once more changes nothing.
+  const isDue = (latest.isSynced || !wasMade) && isDrifted(manifest, applied, latest.get(keyOf(manifest)));
+
+  async function replace(found: T, signal: AbortSignal): Promise<T> {
+    try {
+      return await client.update(kind, replacing(manifest, found), signal);
+    } catch (error) {
+      if (!(error instanceof KubeError) || error.status !== 422) throw error;
+      // What somebody put there cannot be edited, such as the scopes of a quota.
+      await client.delete(kind, refOf(found), { uid: found.metadata.uid }, signal);
+      return client.apply(kind, manifest, { force: true }, signal);
+    }
+  }
+
+  return {
+    isDue,
+    isRepair: isDue && wasMade,
+    async do(signal) {
+      let answer = await client.apply(kind, manifest, { force: true }, signal);
+      const extra = o.additions(manifest, answer);
+      if (extra.length > 0) {
+        const before = answer.metadata.resourceVersion;
+        answer = await replace(answer, signal);
+        // A replacement that changes nothing met no addition but the API server's own spelling, such as 1 for 1000m.
+        if (answer.metadata.resourceVersion !== before) {
+          log.warn(
+            { kind: kind.kind, object: keyOf(answer), extra },
+            "somebody added to an object of a peer; it is taken away",
+          );
+        }
+      }
+      latest.put(answer);
+      return appliedOf(manifest, answer);
+    },
+  };
+}
+
+/** Replaces all that is there, other people's additions with it, if nobody was quicker. */
+function replacing<T extends Keepable>(manifest: Draft<T>, found: T): Draft<T> {
+  const { resourceVersion = "", uid = "", annotations = {} } = found.metadata;
+  return { ...manifest, metadata: { ...manifest.metadata, resourceVersion, uid, annotations } };
+}
