@@ -3,6 +3,7 @@
  * nothing.
  */
 import { randomBytes } from "node:crypto";
+import { getServers } from "node:dns";
 import { readFile } from "node:fs/promises";
 import { createAuditLog } from "./audit/audit-log.ts";
 import type { Clock } from "./base/clock.ts";
@@ -25,6 +26,7 @@ import { createKubePeerStore } from "./peering/kube-peer-store.ts";
 import { toPeerName } from "./peering/peer-name.ts";
 import { createPeering, type Peering } from "./peering/peering.ts";
 import { createPods } from "./pods/pods.ts";
+import { createPolicyBook } from "./policy/policy-book.ts";
 import { permitApps } from "./policy/reach.ts";
 import { createRpcServer } from "./rpc/server.ts";
 import { ageCheck, createHealth } from "./telemetry/health.ts";
@@ -123,6 +125,21 @@ async function compose(
   started.push(() => peering.close());
   const { roster, switchboard } = peering;
 
+  const policies = createPolicyBook({
+    client: kube.client,
+    namespace,
+    peers: {
+      list: () => roster.list(),
+      subscribe: (fn) =>
+        roster.subscribe(({ before, after }) => {
+          for (const peer of [before, after]) if (peer) fn(peer.fingerprint);
+        }),
+    },
+    clock,
+    log,
+  });
+  started.push(() => policies.close());
+
   let consoleServer: ConsoleServer | undefined;
   const workloads = createWorkloads({
     origin: {
@@ -136,7 +153,22 @@ async function compose(
       clock,
       log,
     },
-    host: { client: kube.client, logs: kube.pods.logs, roster, tenantRole: config.kube.tenantRole, clock, log },
+    host: {
+      client: kube.client,
+      logs: kube.pods.logs,
+      roster,
+      policies,
+      tenantRole: config.kube.tenantRole,
+      place: {
+        inCluster: kube.inCluster,
+        namespace,
+        server: kube.server,
+        nameservers: kube.inCluster ? getServers() : [],
+      },
+      audit,
+      clock,
+      log,
+    },
   });
   const closeWorkloads = once(() => workloads.close());
   started.push(closeWorkloads);
@@ -193,6 +225,7 @@ async function compose(
       peerObjects,
       workloads,
       pods,
+      policies,
       http: tunnel.http,
       audit,
       clock,

@@ -189,7 +189,7 @@ test("without a grant nothing runs, the reason says who can give it, and giving 
     String(statusOf(town, "web").message),
     /peer tokyo has no grant "apps" here.*fairlead peer grant tokyo apps/,
   );
-  assert.equal(cluster.objects.size, 0, "not even a namespace was made");
+  assert.deepEqual(cluster.all("namespaces"), [], "not even a namespace was made");
   peering.set("tokyo", { grants: ["apps"] });
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
 });

@@ -11,12 +11,21 @@ import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { connectKube, type KubeConnection } from "../../src/kube/connect.ts";
 import { createEventRecorder } from "../../src/kube/event-recorder.ts";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
-import { customResourceDefinitions, deployments, remoteApps, services, workloads } from "../../src/kube/resources.ts";
+import {
+  customResourceDefinitions,
+  deployments,
+  namespaces,
+  remoteApps,
+  services,
+  workloads,
+} from "../../src/kube/resources.ts";
+import { createPolicyBook } from "../../src/policy/policy-book.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
 import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
+import { agentNamespace, openPolicy } from "../policy/open-policy.ts";
 import { never, openPair } from "../wire/pair.ts";
-import { FakePeering, fingerprintOf } from "./town.ts";
+import { besideCluster, FakePeering, fingerprintOf } from "./town.ts";
 
 interface Agent {
   kube: KubeConnection;
@@ -95,11 +104,18 @@ async function startAgent(t: TestContext, name: string): Promise<Agent> {
   const peering = new FakePeering(clock);
   const { client } = kube;
   const events = createEventRecorder({ client, clock, log, instance: name });
-  const origin = { client, roster: peering, transport: peering.transport, links: peering.links, events, clock, log };
+  const common = { client, roster: peering, audit: { record: () => undefined }, clock, log };
+  const policies = createPolicyBook({ client, namespace: agentNamespace, peers: peering.forPolicies, clock, log });
+  t.after(() => policies.close());
+  await client.create(namespaces, { metadata: { name: agentNamespace } }, never);
+  await openPolicy(client);
   return {
     kube,
     peering,
-    workloads: createWorkloads({ origin, host: { client, logs: kube.pods.logs, roster: peering, clock, log } }),
+    workloads: createWorkloads({
+      origin: { ...common, transport: peering.transport, links: peering.links, events },
+      host: { ...common, logs: kube.pods.logs, policies, place: besideCluster },
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Agents with their clusters in one process, joined by real sessions and RPC, and by a clock that a test moves. */
 import type { Transport } from "@connectrpc/connect";
+import type { AuditEntry } from "../../src/audit/entry.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
@@ -8,11 +9,13 @@ import { createEventRecorder } from "../../src/kube/event-recorder.ts";
 import type { LinkStatus } from "../../src/peering/link-status.ts";
 import type { Peer } from "../../src/peering/peer.ts";
 import type { RosterListener } from "../../src/peering/roster.ts";
+import { createPolicyBook } from "../../src/policy/policy-book.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import type { Session } from "../../src/wire/session.ts";
 import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
+import { agentNamespace, openPolicy } from "../policy/open-policy.ts";
 import { openPair, type Pair } from "../wire/pair.ts";
 import { type Cluster, createCluster } from "./cluster.ts";
 
@@ -30,10 +33,18 @@ export class FakePeering {
     this.#clock = clock;
   }
 
+  readonly list = (): Peer[] => [...this.#peers.values()];
   readonly get = (name: string): Peer | undefined => this.#peers.get(name);
   readonly byFingerprint = (fingerprint: string): Peer | undefined =>
     [...this.#peers.values()].find((peer) => peer.fingerprint === fingerprint);
   readonly synced = async (): Promise<void> => undefined;
+
+  /** As the book of policies wants peers. */
+  readonly forPolicies = {
+    list: (): Peer[] => this.list(),
+    subscribe: (fn: (fingerprint: string) => void): (() => void) =>
+      this.subscribe(({ name }) => fn(fingerprintOf(name))),
+  };
 
   readonly subscribe = (listener: RosterListener): (() => void) => {
     this.#listeners.add(listener);
@@ -88,6 +99,14 @@ export function fingerprintOf(name: string): string {
   return Buffer.from(name.padEnd(32, "-")).toString("hex").slice(0, 64);
 }
 
+/** Where an agent is that runs outside its cluster. */
+export const besideCluster = {
+  inCluster: false,
+  namespace: agentNamespace,
+  server: "https://192.0.2.1:6443",
+  nameservers: [],
+};
+
 /** One agent on its cluster; it can stop and start again, and knows then only what the cluster knows. */
 export class Agent {
   readonly name: string;
@@ -95,6 +114,8 @@ export class Agent {
   readonly peering: FakePeering;
   readonly clock: FakeClock;
   client: KubeClient;
+  /** What the agent wrote down, over all its starts. */
+  readonly audited: AuditEntry[] = [];
   #running: { workloads: Workloads; rpc: RpcServer; stop(): Promise<void> } | undefined;
 
   constructor(name: string, clock: FakeClock) {
@@ -122,12 +143,17 @@ export class Agent {
       yield Buffer.from("the last line\n");
     };
     const { links, transport } = peering;
-    const origin = { client, roster: peering, transport, links, events, clock, log };
-    const workloads = createWorkloads({ origin, host: { client, logs, roster: peering, clock, log } });
+    const audit = { record: (entry: AuditEntry) => void this.audited.push(entry) };
+    const policies = createPolicyBook({ client, namespace: agentNamespace, peers: peering.forPolicies, clock, log });
+    const common = { client, roster: peering, audit, clock, log };
+    const workloads = createWorkloads({
+      origin: { ...common, transport, links, events },
+      host: { ...common, logs, policies, place: besideCluster },
+    });
     const rpc = createRpcServer({ routes: workloads.routes, judgingThemselves: [IntentService] });
     const stop = async (): Promise<void> => {
       await Promise.all([workloads.close(), rpc.close()]);
-      await events.close();
+      await Promise.all([events.close(), policies.close()]);
     };
     this.#running = { workloads, rpc, stop };
   }
@@ -153,10 +179,11 @@ export class Town {
     return agent;
   }
 
-  /** Both know each other; the host grants apps. */
+  /** Both know each other; the host grants apps, and has a policy that lets every peer run them. */
   pair(origin: string, host: string): void {
     this.agent(origin).peering.set(host, {});
     this.agent(host).peering.set(origin, { grants: ["apps"] });
+    void openPolicy(this.agent(host).cluster);
   }
 
   /** Joins two agents by a link; each end answers calls while its agent runs. */

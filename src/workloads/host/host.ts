@@ -1,5 +1,6 @@
 /** The host's half: what peers run here. */
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
@@ -13,16 +14,19 @@ import { type Workload, workloads } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { Roster } from "../../peering/roster.ts";
 import { createLatest } from "../latest.ts";
+import { createAdmissionDesk, type HostPolicies } from "./admission-desk.ts";
+import { createAdmissionRecord } from "./admission-record.ts";
 import { createWorkloadBook } from "./book.ts";
 import { callingPeer } from "./caller.ts";
 import { createCrashLines } from "./crash-lines.ts";
+import { createGuardedNamespaces } from "./guarded-namespaces.ts";
+import type { AgentPlace } from "./guards-facts.ts";
+import { createInbox, type DecisionRequest, type HeldItem } from "./inbox.ts";
 import { portName, selectorOf } from "./manifests.ts";
 import { annotations } from "./names.ts";
-import { createPeerNamespaces } from "./namespace.ts";
 import { openRoom, type Room } from "./room.ts";
 import { createRunner } from "./runner.ts";
 import { createHeldStore, deleteWorkload } from "./store.ts";
-import { createTenantRights } from "./tenant-rights.ts";
 import { createWorkloadService } from "./workload-service.ts";
 
 export interface HostDeps {
@@ -30,7 +34,13 @@ export interface HostDeps {
   /** Reads what containers printed. */
   logs: PodAccess["logs"];
   /** Who our peers are, and what they may do here now. */
-  roster: Pick<Roster, "byFingerprint" | "subscribe">;
+  roster: Pick<Roster, "byFingerprint" | "subscribe" | "synced">;
+  /** How far they may go. */
+  policies: HostPolicies;
+  /** Where this agent runs, for what is made of the policies. */
+  place: AgentPlace;
+  /** Writes down what is decided. */
+  audit: { record(entry: AuditEntry): unknown };
   /** The ClusterRole that the agent binds to itself in each peer's namespace; nothing is bound unless given. */
   tenantRole?: string | undefined;
   clock: Clock;
@@ -75,6 +85,14 @@ export interface WorkloadHost {
   deleteOrphan(workload: ObjectRef, signal: AbortSignal): Promise<boolean>;
   /** Deletes all that a peer runs here, for an operator who removes the peer and says so. */
   deleteAllOf(fingerprint: string, signal: AbortSignal): Promise<void>;
+  /** What waits for a person here, and what was decided and still counts; the oldest first. */
+  held(): HeldItem[];
+  heldItem(name: string): HeldItem | undefined;
+  /**
+   * A person's word about an item: it counts for exactly what has the hash. Throws a HostError: "not-found" when nothing of that
+   * name waits or was decided, "changed" when it is no longer what the person saw.
+   */
+  decide(name: string, request: DecisionRequest, signal: AbortSignal): Promise<HeldItem>;
   /** Age of the oldest unfinished work, in milliseconds; for health. */
   oldestPendingMs(): number;
   close(): Promise<void>;
@@ -83,18 +101,30 @@ export interface WorkloadHost {
 export function createHost(deps: HostDeps): WorkloadHost {
   const { client, clock, log } = deps;
   const book = createWorkloadBook(createLatest(createReflector({ client, kind: workloads, clock, log })));
-  const namespaces = createPeerNamespaces({
+  const namespaces = createGuardedNamespaces({
     client,
-    rights: createTenantRights({ client, role: deps.tenantRole, clock }),
+    roster: deps.roster,
+    policies: deps.policies,
+    tenantRole: deps.tenantRole,
+    place: deps.place,
     clock,
+    log,
   });
   const rooms = new Map<string, Room>();
   const statusListeners = new Set<(key: string) => void>();
   const statuses = createStatusWriter({ client, kind: workloads, clock, log });
   const lines = createCrashLines({ logs: deps.logs, onRead: (key) => runner.add(key), clock, log });
-  const runner = createRunner({ client, book, namespaces, room, lines, statuses, onStatus, clock, log });
-
-  const grants = (fingerprint: string): readonly string[] => deps.roster.byFingerprint(fingerprint)?.grants ?? [];
+  const record = createAdmissionRecord(deps.audit);
+  const desk = createAdmissionDesk({
+    book,
+    policies: deps.policies,
+    grants: (fingerprint) => deps.roster.byFingerprint(fingerprint)?.grants,
+    grantsKnown: (signal) => deps.roster.synced(signal),
+    onChange: (key) => runner.add(key),
+    onRoom: (fingerprint) => intent.reconsider(fingerprint),
+    clock,
+  });
+  const runner = createRunner({ client, book, desk, record, namespaces, room, lines, statuses, onStatus, clock, log });
 
   function onStatus(key: string): void {
     for (const fn of statusListeners) fn(key);
@@ -121,8 +151,9 @@ export function createHost(deps: HostDeps): WorkloadHost {
   const storeDeps = {
     client,
     book,
+    desk,
+    record,
     namespaces,
-    grants,
     statusOf: runner.statusOf,
     subscribeStatus(fn: (key: string) => void) {
       statusListeners.add(fn);
@@ -137,14 +168,32 @@ export function createHost(deps: HostDeps): WorkloadHost {
     log,
     ...(deps.limits ? { limits: deps.limits } : {}),
   });
+  const inbox = createInbox({
+    client,
+    book,
+    desk,
+    statusOf: (key) => runner.statusOf(key),
+    onDecision: (item, request) => record.decided(item, request),
+    clock,
+  });
   const unsubscribe = [
     book.latest.subscribe((key) => runner.add(key)),
-    deps.roster.subscribe(({ after }) => after && intent.reconsider(after.fingerprint)),
+    deps.roster.subscribe(({ before, after }) => {
+      for (const fingerprint of new Set([before?.fingerprint, after?.fingerprint])) rulesChanged(fingerprint);
+    }),
+    deps.policies.subscribe(rulesChanged),
   ];
+
+  /** What is here is judged anew, and what was refused may be asked for again. */
+  function rulesChanged(fingerprint: string | undefined): void {
+    if (fingerprint === undefined) return;
+    desk.review(fingerprint);
+    intent.reconsider(fingerprint);
+  }
 
   return {
     intent: intent.service,
-    service: createWorkloadService({ caller: callingPeer, client, book, grants }),
+    service: createWorkloadService({ caller: callingPeer, client, book, desk }),
     find(fingerprint, app) {
       const named = [...book.of(fingerprint).values()].filter(({ spec: { origin } }) => {
         return (
@@ -153,7 +202,9 @@ export function createHost(deps: HostDeps): WorkloadHost {
       });
       // After a name was used again at the origin, an orphan may bear it too.
       const found = named.find((workload) => !isOrphan(workload)) ?? named[0];
-      return found && runningApp(found, runner.statusOf(keyOf(found)) ?? found.status);
+      if (!found) return undefined;
+      const key = keyOf(found);
+      return runningApp(found, runner.runsOf(key) ?? runner.statusOf(key) ?? found.status);
     },
     subscribe: (fn) => book.subscribe(fn),
     count: (fingerprint) => [...(fingerprint === undefined ? book.latest.list() : book.of(fingerprint))].length,
@@ -168,12 +219,17 @@ export function createHost(deps: HostDeps): WorkloadHost {
       await book.latest.synced(signal);
       for (const workload of [...book.of(fingerprint).values()]) await deleteWorkload(client, workload, signal);
     },
-    oldestPendingMs: () => Math.max(runner.oldestPendingMs(), statuses.oldestPendingMs()),
+    held: inbox.list,
+    heldItem: inbox.get,
+    decide: inbox.decide,
+    oldestPendingMs: () => Math.max(runner.oldestPendingMs(), statuses.oldestPendingMs(), namespaces.oldestPendingMs()),
     async close() {
       for (const end of unsubscribe) end();
+      desk.close();
       await intent.close();
       await runner.close();
       await Promise.all([
+        namespaces.close(),
         lines.close(),
         statuses.close(),
         book.latest.close(),
@@ -194,8 +250,13 @@ function orphanOf(workload: Workload): HeldOrphan {
   return { workload: { namespace, name }, peer, origin: { namespace: from, name: called }, since };
 }
 
-function runningApp(workload: Workload, status: Workload["status"]): RunningApp {
-  const ports = (workload.spec.app?.ports ?? []).map((port) => {
+function runningApp(
+  workload: Workload,
+  status: { phase?: string | undefined; message?: string | undefined } | undefined,
+): RunningApp {
+  // While a change of it is held or denied, what was admitted before is what answers.
+  const { app, running = app } = workload.spec;
+  const ports = (running?.ports ?? []).map((port) => {
     return { name: portName(port), number: port.containerPort ?? 0, appProtocol: port.appProtocol ?? "http" };
   });
   const { namespace = "", name = "" } = workload.metadata;

@@ -1,22 +1,29 @@
 /**
- * Makes what runs equal to the Workloads, for ever: applies Deployment and Service, puts back what somebody changed or
- * deleted, and says how it is. One run per Workload at a time, on its present state.
+ * Makes what runs equal to what is admitted, for ever: writes down what the admission desk admits, applies what it needs, puts
+ * back what somebody changed or deleted, stops what may not run, and says how it is. One run per Workload at a time, on its
+ * present state.
  */
+import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../../base/clock.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
-import type { WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
-import { KubeError } from "../../kube/errors.ts";
+import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { WorkloadSpecSchema, type WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
+import { isConflict, KubeError } from "../../kube/errors.ts";
 import { keyOf, refOf } from "../../kube/object.ts";
-import type { Workload } from "../../kube/resources.ts";
+import { deployments, type Workload, workloads } from "../../kube/resources.ts";
 import type { StatusWriter } from "../../kube/status-writer.ts";
+import type { AdmissionDesk } from "./admission-desk.ts";
+import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { CrashLines } from "./crash-lines.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
-import { templateOf } from "./manifests.ts";
+import { type Plan, templateOf } from "./manifests.ts";
+import { annotations, labels } from "./names.ts";
 import type { PeerNamespaces } from "./namespace.ts";
-import { readiness } from "./readiness.ts";
+import { type Readiness, readiness } from "./readiness.ts";
 import type { Room } from "./room.ts";
+import type { Standing } from "./standing.ts";
 import { type Obstacle, statusOf } from "./status.ts";
 
 export interface Runner {
@@ -24,6 +31,8 @@ export interface Runner {
   add(key: string): void;
   /** The status as it was found last, which may not be written yet. */
   statusOf(key: string): WorkloadStatus | undefined;
+  /** How that which runs is, whatever becomes of what is asked for; undefined when nothing may run, or it is not known yet. */
+  runsOf(key: string): Pick<Readiness, "phase" | "message"> | undefined;
   oldestPendingMs(): number;
   close(): Promise<void>;
 }
@@ -31,6 +40,8 @@ export interface Runner {
 export interface RunnerDeps {
   client: MakerDeps["client"];
   book: WorkloadBook;
+  desk: Pick<AdmissionDesk, "ready" | "standing" | "policyOf" | "hasRoomToSurge">;
+  record: Pick<AdmissionRecord, "stands">;
   namespaces: PeerNamespaces;
   /** Opens the namespace if it is not open; it must be claimed before. */
   room(namespace: string): Room;
@@ -47,11 +58,26 @@ interface Memory {
   /** Once its namespace is known to be its peer's. */
   room?: Room;
   status?: WorkloadStatus;
+  /** Of the spec that `status` is about. */
+  hash?: string;
+  runs?: Pick<Readiness, "phase" | "message"> | undefined;
+}
+
+/** One look at a Workload. */
+interface Present {
+  readonly key: string;
+  readonly workload: Workload;
+  readonly memory: Memory;
+  /** Undefined while it is being deleted. */
+  readonly standing: Standing | undefined;
+  readonly plan: Plan | undefined;
 }
 
 /** What the API server answers when trying again would change nothing. */
 const refusals: ReadonlySet<number> = new Set([400, 403, 422]);
 const retryRefusedMs = 60_000;
+/** How soon a Workload is looked at again that was changed while it was written, in milliseconds. */
+const conflictGapMs = 100;
 
 export function createRunner(deps: RunnerDeps): Runner {
   const { client, book, clock, log } = deps;
@@ -60,29 +86,67 @@ export function createRunner(deps: RunnerDeps): Runner {
   const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
 
   async function run(key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
-    const workload = book.latest.get(key);
-    if (!workload) {
+    await deps.desk.ready(signal);
+    const found = book.latest.get(key);
+    if (!found) {
       memories.delete(key);
       deps.statuses.forget(key);
       deps.lines.want(refOf(key), []);
       return;
     }
-    if (!isInPlace(workload)) return;
-    const memory = memories.get(key) ?? { made: {} };
+    if (!isInPlace(found)) return;
+    const memory = memories.get(key) ?? { made: { applied: {} } };
     memories.set(key, memory);
-    const outcome = await tryToMake(workload, memory, signal);
+    const workload = await admitIfNew(found, signal);
+    const standing = deps.desk.standing(key);
+    // A change that came meanwhile has its own run; until then nothing is made of what was written before it.
+    if (standing?.isNew) return { againMs: conflictGapMs };
+    const plan = standing?.admitted && planFor(workload, standing.admitted, standing.isStopped);
+    const present = { key, workload, memory, standing, plan };
+    const outcome = await tryToMake(present, signal);
     const obstacle = typeof outcome === "object" ? outcome : undefined;
-    const lookAgainMs = report(key, workload, memory, obstacle);
+    const lookAgainMs = report(present, obstacle);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
     const makeAgainMs = obstacle ? retryRefusedMs : outcome;
-    const again = [lookAgainMs, makeAgainMs].filter((ms) => typeof ms === "number");
+    const judgeAgainMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
+    const again = [lookAgainMs, makeAgainMs, judgeAgainMs].filter((ms) => typeof ms === "number");
     return again.length > 0 ? { againMs: Math.min(...again) } : undefined;
+  }
+
+  /**
+   * Writes down what the desk admits: `spec.running` becomes `spec.app`. With the version that was judged, so that an edit that
+   * came meanwhile is not admitted by the answer to what was before it.
+   */
+  async function admitIfNew(workload: Workload, signal: AbortSignal): Promise<Workload> {
+    const standing = deps.desk.standing(keyOf(workload));
+    if (!standing?.isNew || !standing.admitted || workload.problems?.length) return workload;
+    const { name = "", namespace = "", uid = "", resourceVersion = "" } = workload.metadata;
+    const { origin, app } = workload.spec;
+    const spec = create(WorkloadSpecSchema, { ...(origin ? { origin } : {}), ...(app ? { app, running: app } : {}) });
+    try {
+      const metadata = { name, namespace, uid, resourceVersion, ...ours(workload) };
+      const answer = await client.apply(workloads, { metadata, spec }, { force: true }, signal);
+      book.latest.put(answer);
+      return answer;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      const live = await client.get(workloads, refOf(workload), signal);
+      if (live) book.latest.put(live);
+      return live ?? workload;
+    }
+  }
+
+  function planFor(workload: Workload, app: RemoteAppSpec, isStopped: boolean): Plan {
+    const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
+    const tenant = { peer, fingerprint };
+    const { podSecurity, nodeSelector } = deps.desk.policyOf(tenant);
+    const replicas = isStopped ? 0 : (app.replicas ?? 1);
+    return { app, replicas, podSecurity, nodeSelector, surge: deps.desk.hasRoomToSurge(tenant, app) };
   }
 
   /** Why it cannot be made, or in how many milliseconds to try again, or nothing. */
   async function tryToMake(
-    workload: Workload,
-    memory: Memory,
+    { workload, memory, plan }: Present,
     signal: AbortSignal,
   ): Promise<Obstacle | number | undefined> {
     const { namespace = "", deletionTimestamp } = workload.metadata;
@@ -99,7 +163,9 @@ export function createRunner(deps: RunnerDeps): Runner {
         const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
         return { reason: "UnknownFields", message };
       }
-      return await maker.make(workload, memory.made, memory.room, signal);
+      if (plan) return await maker.make(workload, plan, memory.made, memory.room, signal);
+      await removeUnadmitted(workload, memory.room, signal);
+      return undefined;
     } catch (error) {
       // The namespace may be on its way out, or gone.
       if (error instanceof KubeError && (error.status === 404 || error.status === 403)) deps.namespaces.doubt(peer);
@@ -109,23 +175,34 @@ export function createRunner(deps: RunnerDeps): Runner {
     }
   }
 
+  /** Nothing of it was ever admitted, so whatever runs in its name was made by somebody else, or by an agent without policies. */
+  async function removeUnadmitted(workload: Workload, room: Room, signal: AbortSignal): Promise<void> {
+    const found = room.deployments.get(keyOf(workload));
+    if (!found?.metadata.ownerReferences?.some(({ uid }) => uid === workload.metadata.uid)) return;
+    await client.delete(deployments, refOf(found), { uid: found.metadata.uid }, signal);
+  }
+
   /** Returns in how many milliseconds the passing of time alone may change the answer. */
-  function report(key: string, workload: Workload, memory: Memory, obstacle: Obstacle | undefined): number | undefined {
+  function report(
+    { key, workload, memory, standing, plan }: Present,
+    obstacle: Obstacle | undefined,
+  ): number | undefined {
     const { room } = memory;
     // Before all is known, pods that run would look missing.
     if (!room?.isSynced && workload.status && !obstacle) return undefined;
     const now = clock.now();
     const seen = readiness({
-      desired: workload.spec.app?.replicas ?? 1,
+      desired: plan?.replicas ?? 0,
       deployment: room?.deployments.get(key),
       pods: room?.podsOf(workload.metadata.name ?? "") ?? [],
-      template: templateOf(workload),
+      template: plan ? templateOf(plan) : "",
       lastLines: (pod) => deps.lines.get(refOf(key), pod),
       now,
     });
     deps.lines.want(refOf(key), seen.crashes);
     const before = memory.status ?? workload.status;
-    const status = statusOf(workload, before, seen, obstacle, now);
+    const isSameWish = memory.hash === undefined || memory.hash === standing?.hash;
+    const status = statusOf(workload, { seen, obstacle, standing, before, isSameWish }, now);
     if (before?.phase !== status.phase || before?.reason !== status.reason) {
       const { phase, reason, message } = status;
       log.info(
@@ -133,7 +210,12 @@ export function createRunner(deps: RunnerDeps): Runner {
         "a workload changed",
       );
     }
+    if (standing) {
+      deps.record.stands(workload, standing, before);
+      memory.hash = standing.hash;
+    }
     memory.status = status;
+    memory.runs = plan && !standing?.isStopped && !obstacle ? seen : undefined;
     deps.statuses.write({ metadata: workload.metadata, status });
     deps.onStatus(key);
     return seen.againMs;
@@ -146,7 +228,17 @@ export function createRunner(deps: RunnerDeps): Runner {
   return {
     add: (key) => worker.add(key),
     statusOf: (key) => memories.get(key)?.status,
+    runsOf: (key) => memories.get(key)?.runs,
     oldestPendingMs: () => worker.oldestPendingMs(),
     close: () => worker.close(),
+  };
+}
+
+/** What the agent applies of a Workload's metadata: an apply drops what was applied before and is left out. */
+function ours({ metadata, spec }: Workload): Pick<Workload["metadata"], "labels" | "annotations"> {
+  const hash = metadata.annotations?.[annotations.wishHash];
+  return {
+    labels: { [labels.managedBy]: "fairlead", [labels.peer]: spec.origin?.peer ?? "" },
+    ...(hash === undefined ? {} : { annotations: { [annotations.wishHash]: hash } }),
   };
 }

@@ -3,11 +3,12 @@ import { create, toJsonString } from "@bufbuild/protobuf";
 import { RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { type WorkloadStatus, WorkloadStatusSchema } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import type { Workload } from "../../kube/resources.ts";
-import { timeText } from "../../kube/time.ts";
 import { conditionsFrom, type Finding } from "../conditions.ts";
 import { selectorOf } from "./manifests.ts";
 import { annotations } from "./names.ts";
 import type { Readiness } from "./readiness.ts";
+import type { Standing } from "./standing.ts";
+import { admissionOf, admissionWord, conformity, sentence, stopped, verdictWord, type Word } from "./verdict-words.ts";
 
 /** Why the agent itself cannot do its part. */
 export interface Obstacle {
@@ -15,20 +16,28 @@ export interface Obstacle {
   readonly message: string;
 }
 
-/** `before` is the status that was last known, for the times in it. `now` is wall time. */
-export function statusOf(
-  workload: Workload,
-  before: WorkloadStatus | undefined,
-  seen: Readiness,
-  obstacle: Obstacle | undefined,
-  now: number,
-): WorkloadStatus {
-  const word = phaseOf(workload, seen, obstacle);
+export interface Look {
+  /** What runs, by its pods. */
+  readonly seen: Readiness;
+  readonly obstacle: Obstacle | undefined;
+  /** Undefined while it is not judged: it is being deleted. */
+  readonly standing: Standing | undefined;
+  /** The status that was known last, for the times in it, and whether it was about what is asked for now. */
+  readonly before: WorkloadStatus | undefined;
+  readonly isSameWish: boolean;
+}
+
+/** `now` is wall time. */
+export function statusOf(workload: Workload, look: Look, now: number): WorkloadStatus {
+  const { seen, standing, before, isSameWish } = look;
   const generation = workload.metadata.generation ?? 0;
   const orphanedSince = workload.metadata.annotations?.[annotations.orphanedSince];
+  const admission = standing
+    ? admissionOf(standing, { admission: before?.admission, isSameWish }, now)
+    : before?.admission;
   return create(WorkloadStatusSchema, {
     observedGeneration: generation,
-    ...word,
+    ...wordOf(workload, look),
     replicas: seen.replicas,
     readyReplicas: seen.readyReplicas,
     updatedReplicas: seen.updatedReplicas,
@@ -37,18 +46,18 @@ export function statusOf(
       .map(([label, value]) => `${label}=${value}`)
       .join(","),
     pods: [...seen.pods],
-    conditions: conditionsFrom(findings(seen, obstacle), before?.conditions ?? [], { generation, now }),
-    admission: {
-      verdict: "Admitted",
-      decidedAt: before?.admission?.decidedAt ?? workload.metadata.creationTimestamp ?? timeText(now),
-    },
+    conditions: conditionsFrom(findings(workload, look), before?.conditions ?? [], { generation, now }),
+    ...(admission ? { admission } : {}),
     ...(orphanedSince ? { orphanedSince } : {}),
   });
 }
 
-type Word = { phase: string; reason: string; message: string };
+/** Whether the agent that wrote this status had stopped what was admitted. */
+export function isStoppedBy(status: WorkloadStatus | undefined): boolean {
+  return status?.conditions.some(({ type, reason }) => type === "Conforms" && reason === stopped) ?? false;
+}
 
-function phaseOf(workload: Workload, seen: Readiness, obstacle: Obstacle | undefined): Word {
+function wordOf(workload: Workload, { seen, obstacle, standing }: Look): Word {
   if (workload.metadata.deletionTimestamp) {
     return { phase: "Deleting", reason: "Deleting", message: "The app and all that belongs to it are being deleted." };
   }
@@ -57,18 +66,28 @@ function phaseOf(workload: Workload, seen: Readiness, obstacle: Obstacle | undef
     return { phase: "Orphaned", reason: "UnknownToOrigin", message };
   }
   if (obstacle) return { phase: "Degraded", ...obstacle };
-  return { phase: seen.phase, reason: seen.reason, message: seen.message };
+  return (standing && admissionWord(standing)) ?? { phase: seen.phase, reason: seen.reason, message: seen.message };
 }
 
-function findings(seen: Readiness, obstacle: Obstacle | undefined): Finding[] {
-  const { reason, message } = obstacle ?? seen;
-  const ready = !obstacle && seen.phase === "Ready";
-  const moving = !obstacle && (seen.phase === "Progressing" || seen.phase === "Pending");
+function findings(workload: Workload, look: Look): Finding[] {
+  const { seen, obstacle, standing } = look;
+  const { reason, message } = wordOf(workload, look);
+  const isAsWished = !obstacle && standing !== undefined && admissionWord(standing) === undefined;
+  const ready = isAsWished && seen.phase === "Ready";
+  const moving = isAsWished && (seen.phase === "Progressing" || seen.phase === "Pending");
   return [
-    { type: "Admitted", status: "True", reason: "Admitted", message: "" },
+    ...(standing ? [admitted(standing)] : []),
+    ...(standing ? conformity(standing) : []),
     { type: "Ready", status: ready ? "True" : "False", reason, message },
     { type: "Progressing", status: moving ? "True" : "False", reason, message },
   ];
+}
+
+function admitted(standing: Standing): Finding {
+  const verdict = verdictWord(standing);
+  if (verdict === "Admitted") return { type: "Admitted", status: "True", reason: verdict, message: "" };
+  const message = sentence(standing.verdict.findings);
+  return { type: "Admitted", status: verdict === "Held" ? "Unknown" : "False", reason: verdict, message };
 }
 
 /**
@@ -77,11 +96,14 @@ function findings(seen: Readiness, obstacle: Obstacle | undefined): Finding[] {
  */
 export function statusForOrigin(workload: Workload, status: WorkloadStatus | undefined): string {
   const isCurrent = status !== undefined && (status.observedGeneration ?? 0) >= (workload.metadata.generation ?? 0);
-  const word = isCurrent
-    ? { phase: status.phase ?? "", reason: status.reason ?? "", message: status.message ?? "" }
-    : status
-      ? { phase: "Progressing", reason: "RollingOut", message: "The host took the change." }
-      : { phase: "Pending", reason: "Accepted", message: "The host took the app." };
+  // One that waits for a decision or was refused goes on so until it is judged anew, which takes no time to speak of.
+  const isStill = status?.phase === "Held" || status?.phase === "Denied";
+  const word =
+    isCurrent || isStill
+      ? { phase: status.phase ?? "", reason: status.reason ?? "", message: status.message ?? "" }
+      : status
+        ? { phase: "Progressing", reason: "RollingOut", message: "The host took the change." }
+        : { phase: "Pending", reason: "Accepted", message: "The host took the app." };
   return toJsonString(
     RemoteAppStatusSchema,
     create(RemoteAppStatusSchema, {
@@ -93,6 +115,7 @@ export function statusForOrigin(workload: Workload, status: WorkloadStatus | und
       availableReplicas: status?.availableReplicas ?? 0,
       pods: status?.pods ?? [],
       ...(status?.selector ? { selector: status.selector } : {}),
+      ...(status?.admission ? { admission: status.admission } : {}),
     }),
   );
 }

@@ -6,28 +6,34 @@ import { WorkloadSpecSchema, type WorkloadStatus } from "../../gen/fairlead/reso
 import type { Held, HeldStore } from "../../intent/held-store.ts";
 import type { Refusal, Wish } from "../../intent/wish.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { isNotFound, KubeError } from "../../kube/errors.ts";
-import { type Draft, keyOf } from "../../kube/object.ts";
+import { isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
+import { type Draft, keyOf, type ObjectRef, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { timeText } from "../../kube/time.ts";
-import { admit } from "../../policy/admission.ts";
+import type { AdmissionDesk, Answer } from "./admission-desk.ts";
+import type { AdmissionRecord } from "./admission-record.ts";
 import { specText, type WorkloadBook } from "./book.ts";
-import { annotations, labels, objectName } from "./names.ts";
+import { annotations, labels, objectName, peerNamespace } from "./names.ts";
 import type { PeerNamespaces, Tenant } from "./namespace.ts";
 import { parseSpec } from "./spec.ts";
+import { hashOf, type Standing } from "./standing.ts";
 import { statusForOrigin } from "./status.ts";
+import { sentence } from "./verdict-words.ts";
 
 export interface StoreDeps {
-  client: Pick<KubeClient, "apply" | "delete" | "mergePatch">;
+  client: Pick<KubeClient, "get" | "apply" | "delete" | "mergePatch">;
   book: WorkloadBook;
   namespaces: PeerNamespaces;
-  /** What the peer may do here now; a grant that went or came since the call began counts. */
-  grants(fingerprint: string): readonly string[];
+  desk: Pick<AdmissionDesk, "ready" | "ask">;
+  record: Pick<AdmissionRecord, "refused">;
   /** The status that was found last, and news of it. */
   statusOf(key: string): WorkloadStatus | undefined;
   subscribeStatus(fn: (key: string) => void): () => void;
   clock: Clock;
 }
+
+/** A wish is judged and written so often when others change its Workload meanwhile. */
+const attempts = 4;
 
 export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
   const { client, book } = deps;
@@ -51,30 +57,71 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
   async function put(wish: Wish, signal: AbortSignal): Promise<"done" | "later" | Refusal> {
     const parsed = parseSpec(wish.spec);
     if (!parsed.ok) return parsed.refusal;
-    const verdict = admit({ app: parsed.app }, { peer: tenant.peer, grants: deps.grants(tenant.fingerprint) });
-    if (verdict.decision !== "admit") {
-      return {
-        reason: "Denied",
-        message: `${verdict.findings.map(({ message }) => message).join("; ")}.`,
-        violations: verdict.findings,
-      };
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await tryToPut(wish, parsed.app, signal);
+      if (outcome !== "changed") return outcome;
+      if (attempt === attempts) throw new Error(`${keyOf(placeOf(wish))} is being changed by others all the time`);
     }
+  }
+
+  /** "changed": somebody changed the Workload meanwhile, so what was judged may not be what would be written. */
+  async function tryToPut(
+    wish: Wish,
+    app: RemoteAppSpec,
+    signal: AbortSignal,
+  ): Promise<"done" | "later" | "changed" | Refusal> {
     const known = mine().get(wish.uid) ?? adoptable(wish);
     if (known?.metadata.deletionTimestamp) return "later";
-    const claim = await deps.namespaces.claim(tenant, signal);
-    if (!claim.ok) return { reason: claim.reason, message: `${claim.message}.`, violations: [] };
-    const draft = draftOf(wish, parsed.app, {
-      namespace: claim.namespace,
-      name: known?.metadata.name ?? objectName(wish),
-    });
-    const other = book.latest.get(keyOf(draft));
-    if (other && other.metadata.uid !== known?.metadata.uid) return nameTaken(draft.metadata.name ?? "");
+    const at = known ? refOf(known) : placeOf(wish);
+    const other = book.latest.get(keyOf(at));
+    if (other && other.metadata.uid !== known?.metadata.uid) return nameTaken(at.name);
+    const answer = deps.desk.ask(tenant, { key: keyOf(at), known }, app);
+    const { standing } = answer;
+    // What is held already is never refused: it stays as it is, and its status says how it stands.
+    const isHeld = known?.spec.app !== undefined && hashOf(known.spec.app) === standing.hash;
+    if (standing.verdict.decision === "deny" && standing.decision?.verdict !== "Denied" && !isHeld) {
+      deps.record.refused({ ...nameOf(wish), ...tenant }, standing);
+      return refusalOf(standing);
+    }
+    return write(wish, { app, known, at, answer }, signal);
+  }
+
+  async function write(
+    wish: Wish,
+    o: { app: RemoteAppSpec; known: Workload | undefined; at: ObjectRef; answer: Answer },
+    signal: AbortSignal,
+  ): Promise<"done" | "changed" | Refusal> {
+    const { known, answer } = o;
+    // What a failed write did nobody knows, until the API server has said that it refused it.
+    let outcome: "over" | "unknown" = "unknown";
     try {
-      book.latest.put(await client.apply(workloads, draft, { force: true }, signal));
+      const claim = await deps.namespaces.claim(tenant, signal);
+      if (!claim.ok) {
+        outcome = "over";
+        return { reason: claim.reason, message: `${claim.message}.`, violations: [] };
+      }
+      book.latest.put(await client.apply(workloads, draftOf(wish, o), { force: true }, signal));
+      outcome = "over";
       return "done";
     } catch (error) {
+      if (error instanceof KubeError && error.status >= 400 && error.status < 500) outcome = "over";
+      if (known && (isConflict(error) || isNotFound(error))) {
+        await readAgain(known, signal);
+        return "changed";
+      }
       return judge(error, tenant);
+    } finally {
+      answer.settle(outcome);
     }
+  }
+
+  async function readAgain(known: Workload, signal: AbortSignal): Promise<void> {
+    const live = await client.get(workloads, refOf(known), signal);
+    if (live) book.latest.put(live);
+  }
+
+  function placeOf(wish: Wish): ObjectRef {
+    return { namespace: peerNamespace(tenant.peer), name: objectName(wish) };
   }
 
   /** An orphan that this wish takes over, with what it runs. */
@@ -83,17 +130,30 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
     return orphan?.metadata.annotations?.[annotations.orphanedSince] === undefined ? undefined : orphan;
   }
 
-  function draftOf(wish: Wish, app: RemoteAppSpec, at: { namespace: string; name: string }): Draft<Workload> {
-    const { namespace, name, uid, generation } = wish;
+  /**
+   * All that the agent says of the spec, in one write: what is asked for, and what may run. It is written on what was judged
+   * and on nothing newer, so that an edit or a decision that came meanwhile is never overruled by an older answer.
+   */
+  function draftOf(
+    wish: Wish,
+    o: { app: RemoteAppSpec; known: Workload | undefined; at: ObjectRef; answer: Answer },
+  ): Draft<Workload> {
+    const { app, known } = o;
+    const { uid, resourceVersion } = known?.metadata ?? {};
+    const running = o.answer.standing.verdict.decision === "admit" ? app : known?.spec.running;
     return {
       metadata: {
-        ...at,
+        namespace: peerNamespace(tenant.peer),
+        name: o.at.name,
+        ...(uid ? { uid } : {}),
+        ...(resourceVersion ? { resourceVersion } : {}),
         labels: { [labels.managedBy]: "fairlead", [labels.peer]: tenant.peer },
         annotations: { [annotations.wishHash]: wish.hash },
       },
       spec: create(WorkloadSpecSchema, {
-        origin: { peer: tenant.peer, fingerprint: tenant.fingerprint, namespace, name, uid, generation },
+        origin: { ...nameOf(wish), ...tenant },
         app,
+        ...(running ? { running } : {}),
       }),
     };
   }
@@ -112,7 +172,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
   }
 
   return {
-    ready: (signal) => book.latest.synced(signal),
+    ready: (signal) => deps.desk.ready(signal),
     *list() {
       for (const [uid, workload] of mine()) yield heldOf(uid, workload);
     },
@@ -166,6 +226,14 @@ export async function deleteWorkload(
 ): Promise<void> {
   const { namespace, name = "", uid } = workload.metadata;
   await client.delete(workloads, { namespace, name }, { uid, propagation: "Foreground" }, signal);
+}
+
+function nameOf({ namespace, name, uid, generation }: Wish): Pick<Wish, "namespace" | "name" | "uid" | "generation"> {
+  return { namespace, name, uid, generation };
+}
+
+function refusalOf({ verdict }: Standing): Refusal {
+  return { reason: "Denied", message: sentence(verdict.findings), violations: verdict.findings };
 }
 
 function nameTaken(name: string): Refusal {

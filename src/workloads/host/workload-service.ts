@@ -4,33 +4,41 @@ import type { WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts"
 import type { IntentCaller } from "../../intent/host.ts";
 import { intentLimits } from "../../intent/wish.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { admit } from "../../policy/admission.ts";
+import { keyOf } from "../../kube/object.ts";
+import type { AdmissionDesk } from "./admission-desk.ts";
 import type { WorkloadBook } from "./book.ts";
 import { annotations } from "./names.ts";
 import { parseSpec } from "./spec.ts";
 import { deleteWorkload } from "./store.ts";
+import { sentence } from "./verdict-words.ts";
 
 export interface WorkloadServiceDeps {
   caller(context: HandlerContext): IntentCaller;
   client: Pick<KubeClient, "delete">;
   book: WorkloadBook;
-  grants(fingerprint: string): readonly string[];
+  desk: Pick<AdmissionDesk, "ready" | "check">;
 }
 
 export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<typeof WorkloadService> {
   return {
-    check({ spec }, context) {
+    async check({ spec, uid }, context) {
       const caller = deps.caller(context);
       const parsed = parseSpec(spec);
       if (!parsed.ok) {
         const violations = parsed.refusal.violations.slice(0, intentLimits.violations);
         return { admitted: false, ...parsed.refusal, violations };
       }
-      const grants = deps.grants(caller.fingerprint);
-      const { decision, findings } = admit({ app: parsed.app }, { peer: caller.peer, grants });
-      const admitted = decision === "admit";
-      const message = findings.map((finding) => finding.message).join("; ");
-      return { admitted, reason: admitted ? "" : "Denied", message, violations: [...findings] };
+      await deps.desk.ready(context.signal);
+      const known = uid === "" ? undefined : deps.book.of(caller.fingerprint).get(uid);
+      const { verdict } = deps.desk.check(caller, { key: known ? keyOf(known) : "", known }, parsed.app);
+      const { decision, findings } = verdict;
+      return {
+        admitted: decision === "admit",
+        held: decision === "hold",
+        reason: { admit: "", hold: "Held", deny: "Denied" }[decision],
+        message: findings.length > 0 ? sentence(findings) : "",
+        violations: findings.slice(0, intentLimits.violations).map((finding) => ({ ...finding })),
+      };
     },
 
     async deleteOrphan({ uid }, context) {

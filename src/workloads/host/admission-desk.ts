@@ -1,0 +1,323 @@
+/**
+ * The one way to admission: every wish that comes and every change of anything that counts is judged here, and nowhere else.
+ * It knows what all peers' apps take, gathers what the rules need to know, asks them, and takes the place of what is admitted in
+ * the same turn of the event loop.
+ */
+import { create } from "@bufbuild/protobuf";
+import { abortable } from "../../base/abort.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { WorkloadSpecSchema } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
+import { keyOf } from "../../kube/object.ts";
+import type { Workload } from "../../kube/resources.ts";
+import { admit, type Finding, type Verdict } from "../../policy/admission.ts";
+import { type Demand, demandOf } from "../../policy/demand.ts";
+import { type EffectivePolicy, effectivePolicy } from "../../policy/effective.ts";
+import { type Quantity, wholeQuantity } from "../../policy/quantity.ts";
+import { isInPlace, type WorkloadBook } from "./book.ts";
+import type { Tenant } from "./namespace.ts";
+import { createPlaces, larger, noDemand } from "./places.ts";
+import { type Question, type Rules, type Standing, standingOf } from "./standing.ts";
+import { isStoppedBy } from "./status.ts";
+
+export interface DeskDeps {
+  book: WorkloadBook;
+  policies: HostPolicies;
+  /** What the peer may do here now; undefined for an agent that is no peer. */
+  grants(fingerprint: string): readonly string[] | undefined;
+  /** Resolves when the grants of all peers are known. */
+  grantsKnown(signal: AbortSignal): Promise<void>;
+  /** The Workload stands otherwise than before, or has to be looked at again. */
+  onChange(key: string): void;
+  /** There may be room now for what this peer was refused for want of it. */
+  onRoom(fingerprint: string): void;
+  clock: Clock;
+}
+
+/** What counts for peers here, and news of it. */
+export interface HostPolicies {
+  /** Undefined for an agent that is no peer. */
+  of(fingerprint: string): EffectivePolicy | undefined;
+  subscribe(fn: (fingerprint: string) => void): () => void;
+  synced(signal: AbortSignal): Promise<void>;
+}
+
+/** What became of a wish that was asked about. */
+export interface Answer {
+  readonly standing: Standing;
+  /**
+   * Ends what was reserved for a wish that was admitted: it is stored, or will not be. "unknown": the write may yet turn
+   * out to have been carried out, so the place is kept for a while.
+   */
+  settle(outcome: "over" | "unknown"): void;
+}
+
+export interface AdmissionDesk {
+  /** Resolves when all that counts is known: before that nothing can be judged. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** How a stored Workload stands now; undefined for one that is gone, is being deleted or stands nowhere. */
+  standing(key: string): Standing | undefined;
+  /** Judges what would become of a Workload with this spec, and keeps its place if it is admitted. */
+  ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer;
+  /** The same without keeping a place. */
+  check(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Standing;
+  /** What counts for a peer changed: all that it has here is judged anew. */
+  review(fingerprint: string): void;
+  /** The policy that counts for a tenant; one that lets nothing run for an agent that is no peer. */
+  policyOf(tenant: Tenant): EffectivePolicy;
+  /** Whether the peer's quota has room for one more pod of this app, as a rolling update wants. */
+  hasRoomToSurge(tenant: Tenant, app: RemoteAppSpec): boolean;
+  close(): void;
+}
+
+/** For how long the place of a wish is kept whose write ended in nobody knows what, in milliseconds. */
+const doubtMs = 30_000;
+/** How many that wait for room are judged in one turn of the event loop. */
+const batch = 100;
+/** The least time between two rounds of those that wait, and between two questions for what was refused, in milliseconds. */
+const roundGapMs = 1_000;
+
+export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
+  const { book, clock } = deps;
+  const standings = new Map<string, Standing>();
+  /** Keys of Workloads that would run if there were room. */
+  const waiting = new Set<string>();
+  /** Fingerprints of peers of whom a wish was refused for want of room. */
+  const refused = new Set<string>();
+  const places = createPlaces(planRound);
+  const doubts = new Map<string, Timer>();
+  const closing = new AbortController();
+  let isReady = false;
+  let round: Timer | undefined;
+  let lastRoundAt = Number.NEGATIVE_INFINITY;
+  const known = Promise.all([
+    book.latest.synced(closing.signal),
+    deps.policies.synced(closing.signal),
+    deps.grantsKnown(closing.signal),
+  ]).then(rebuild);
+  known.catch(() => undefined); // It rejects only when the desk closes; whoever waits hears of it.
+
+  /** What ran when this agent last looked keeps its place, whatever the order in which it is judged now. */
+  function rebuild(): void {
+    isReady = true;
+    const peers = new Set<string>();
+    for (const workload of book.latest.list()) {
+      if (!isInPlace(workload)) continue;
+      const tenant = tenantOf(workload);
+      const { running } = workload.spec;
+      const runs = running && !isStoppedBy(workload.status);
+      // What was stopped takes its place anew if there is one.
+      const isIdle = running === undefined;
+      const owner = { fingerprint: tenant.fingerprint, key: keyOf(workload) };
+      places.take(owner, runs ? demand(running, policyOf(tenant)) : isIdle ? noDemand : undefined);
+      peers.add(tenant.fingerprint);
+    }
+    for (const fingerprint of peers) review(fingerprint);
+  }
+
+  function judge(key: string): Standing | undefined {
+    const workload = book.latest.get(key);
+    if (!isReady || !workload || !isInPlace(workload)) return undefined;
+    const tenant = tenantOf(workload);
+    const owner = { fingerprint: tenant.fingerprint, key };
+    if (workload.metadata.deletionTimestamp) {
+      // Its pods take their room until they are gone.
+      forget(key);
+      return undefined;
+    }
+    const wasStopped = standings.get(key)?.isStopped ?? isStoppedBy(workload.status);
+    const standing = standingOf(workload, rulesFor(tenant, key, wasStopped), clock.now());
+    standings.set(key, standing);
+    if (wantsRoom(standing)) waiting.add(key);
+    else waiting.delete(key);
+    places.take(owner, taken(workload, standing, policyOf(tenant)));
+    return standing;
+  }
+
+  function taken({ spec }: Workload, standing: Standing, policy: EffectivePolicy): Demand | undefined {
+    const { admitted, isNew, isStopped, verdict } = standing;
+    // What waits for a person is one of the peer's apps; what a rule stopped makes room for others in every way.
+    if (isStopped && verdict.decision === "deny") return undefined;
+    if (!admitted || isStopped) return noDemand;
+    const own = demand(admitted, policy);
+    // Until it is written down and made, what ran before may still be there.
+    return isNew && spec.running ? larger(demand(spec.running, policy), own) : own;
+  }
+
+  function rulesFor(tenant: Tenant, key: string, wasStopped: boolean): Rules {
+    const { peer, fingerprint } = tenant;
+    const policy = deps.policies.of(fingerprint);
+    const grants = deps.grants(fingerprint);
+    if (!policy || !grants) {
+      // What a former peer runs here is the operator's to keep or to delete, and nothing else of it is judged any more.
+      return { judge: () => strangers(peer), whenViolated: wasStopped ? "Stop" : "Keep" };
+    }
+    const { ledger } = places;
+    const judgeOne = ({ app, hash, running, decision }: Question): Verdict =>
+      admit(
+        { app, demand: demand(app, policy) },
+        {
+          peer,
+          grants,
+          policy,
+          usage: ledger.of(fingerprint, key),
+          totalUsage: ledger.total({ fingerprint, key }),
+          knownImages: ledger.images(fingerprint, key),
+          hash,
+          now: clock.now(),
+          ...(running ? { running } : {}),
+          ...(decision ? { decision } : {}),
+        },
+      );
+    return { judge: judgeOne, whenViolated: policy.whenViolated };
+  }
+
+  function policyOf({ peer, fingerprint }: Tenant): EffectivePolicy {
+    return deps.policies.of(fingerprint) ?? effectivePolicy([], { name: peer, labels: {} });
+  }
+
+  function review(fingerprint: string): void {
+    if (!isReady) return;
+    const theirs = [...book.of(fingerprint).values()].sort(byAge);
+    const keys = theirs.map((workload) => keyOf(workload));
+    // Where not all can go on, what came last goes first; and what that leaves is for those that came first.
+    for (const key of keys.toReversed()) judge(key);
+    for (const key of keys) if (waiting.has(key)) judge(key);
+    for (const key of keys) deps.onChange(key);
+  }
+
+  function ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer {
+    const owner = { fingerprint: tenant.fingerprint, key: at.key };
+    const standing = check(tenant, at, app);
+    if (standing.verdict.decision !== "admit") {
+      if (standing.verdict.findings.some(isAboutRoom)) refused.add(tenant.fingerprint);
+      return { standing, settle: () => undefined };
+    }
+    doubts.get(at.key)?.cancel();
+    places.reserve(owner, demand(app, policyOf(tenant)));
+    const settle = (outcome: "over" | "unknown"): void => {
+      doubts.get(at.key)?.cancel();
+      doubts.delete(at.key);
+      if (outcome === "over") places.release(owner);
+      else
+        doubts.set(
+          at.key,
+          clock.after(doubtMs, () => settle("over")),
+        );
+    };
+    return { standing, settle };
+  }
+
+  function check(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Standing {
+    const metadata = at.known?.metadata ?? {};
+    const spec = create(WorkloadSpecSchema, { ...at.known?.spec, app });
+    const wasStopped = standings.get(at.key)?.isStopped ?? false;
+    return standingOf({ metadata, spec }, rulesFor(tenant, at.key, wasStopped), clock.now());
+  }
+
+  function planRound(): void {
+    if (round || closing.signal.aborted || !isReady || (waiting.size === 0 && refused.size === 0)) return;
+    round = clock.after(Math.max(0, lastRoundAt + roundGapMs - clock.monotonic()), () => {
+      lastRoundAt = clock.monotonic();
+      const oldestFirst = [...waiting].flatMap((key) => book.latest.get(key) ?? []).sort(byAge);
+      continueRound(oldestFirst.map((workload) => keyOf(workload)));
+    });
+  }
+
+  function continueRound(keys: string[]): void {
+    for (const key of keys.splice(0, batch)) {
+      const before = standings.get(key);
+      const now = judge(key);
+      if (now && (now.verdict.decision !== before?.verdict.decision || now.isStopped !== before.isStopped)) {
+        deps.onChange(key);
+      }
+    }
+    if (keys.length > 0) {
+      round = clock.after(0, () => continueRound(keys));
+      return;
+    }
+    round = undefined;
+    // Those that are stored here came first.
+    const peers = [...refused];
+    refused.clear();
+    for (const fingerprint of peers) deps.onRoom(fingerprint);
+  }
+
+  function forget(key: string): void {
+    standings.delete(key);
+    waiting.delete(key);
+  }
+
+  const unsubscribe = book.latest.subscribe((key, workload, before) => {
+    if (before && (!workload || tenantOf(before).fingerprint !== tenantOf(workload).fingerprint)) {
+      forget(key);
+      places.take({ fingerprint: tenantOf(before).fingerprint, key }, undefined);
+    }
+    judge(key);
+  });
+
+  return {
+    ready: (signal) => abortable(known, signal),
+    standing: judge,
+    ask,
+    check,
+    review,
+    policyOf,
+    hasRoomToSurge(tenant, app) {
+      const { quota } = policyOf(tenant);
+      const { pod } = demand(app, policyOf(tenant));
+      const { amounts } = places.ledger.of(tenant.fingerprint, "");
+      return [...quota].every(([name, most]) => (amounts.get(name) ?? 0n) + onePod(pod, name) <= most);
+    },
+    close() {
+      unsubscribe();
+      closing.abort(new Error("The admission desk is closing."));
+      round?.cancel();
+      for (const timer of doubts.values()) timer.cancel();
+    },
+  };
+}
+
+function tenantOf({ spec }: Workload): Tenant {
+  return { peer: spec.origin?.peer ?? "", fingerprint: spec.origin?.fingerprint ?? "" };
+}
+
+/** Oldest first; of one second by name, so that the order is the same in each process. */
+function byAge(a: Workload, b: Workload): number {
+  const text = ({ metadata }: Workload): string => `${metadata.creationTimestamp ?? ""} ${metadata.name ?? ""}`;
+  return text(a) < text(b) ? -1 : 1;
+}
+
+/** A spec that was read never changes, so what it asks for under one policy does not either. */
+const demands = new WeakMap<RemoteAppSpec, { policy: EffectivePolicy; demand: Demand }>();
+
+function demand(app: RemoteAppSpec, policy: EffectivePolicy): Demand {
+  const known = demands.get(app);
+  if (known?.policy === policy) return known.demand;
+  const made = demandOf(app, policy);
+  demands.set(app, { policy, demand: made });
+  return made;
+}
+
+/** What a quota counts one pod as. */
+function onePod({ requests, limits }: Demand["pod"], name: string): Quantity {
+  if (name === "pods") return wholeQuantity(1);
+  const resource = name.slice(name.indexOf(".") + 1);
+  if (name === `requests.${resource}`) return requests.get(resource) ?? 0n;
+  return name === `limits.${resource}` ? (limits.get(resource) ?? 0n) : 0n;
+}
+
+/** Rules that compare with what others take: the answer may change without anybody changing the wish or the policy. */
+function isAboutRoom({ rule }: Finding): boolean {
+  return /^(quota|total|apps)\//.test(rule);
+}
+
+function wantsRoom({ verdict, isStopped, violations }: Standing): boolean {
+  const isDenied = verdict.decision === "deny" && verdict.findings.some(isAboutRoom);
+  return isDenied || (isStopped && violations.some(isAboutRoom));
+}
+
+function strangers(peer: string): Verdict {
+  const message = `${peer} is no peer of this cluster any more; its operator can pair with it again: fairlead invite`;
+  return { decision: "deny", findings: [{ rule: "peer/unknown", field: "", message }] };
+}

@@ -1,0 +1,122 @@
+/**
+ * The audit of admission: what was decided about each wish and what became of what runs, each once when it changes, however
+ * often it is looked at.
+ */
+import type { AuditEntry } from "../../audit/entry.ts";
+import type { WorkloadOrigin, WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
+import type { Workload } from "../../kube/resources.ts";
+import type { DecisionRequest, HeldItem } from "./inbox.ts";
+import type { Standing } from "./standing.ts";
+import { isStoppedBy } from "./status.ts";
+import { sentence, verdictWord } from "./verdict-words.ts";
+
+export interface AdmissionRecord {
+  /** How a stored Workload stands; `before` is the status that was known last. */
+  stands(workload: Workload, standing: Standing, before: WorkloadStatus | undefined): void;
+  /** A wish was refused, and nothing of it is stored. */
+  refused(wish: WishName, standing: Standing): void;
+  /** A person decided. */
+  decided(item: HeldItem, request: DecisionRequest): void;
+}
+
+/** Names a wish as the origin does. */
+export type WishName = Required<
+  Pick<WorkloadOrigin, "peer" | "fingerprint" | "namespace" | "name" | "uid" | "generation">
+>;
+
+/** How many wishes are remembered, so that an answer that is given again is not written down again. */
+const mostWishes = 20_000;
+
+const verdicts = { Admitted: "allowed", Held: "held", Denied: "denied" } as const;
+
+export function createAdmissionRecord(audit: { record(entry: AuditEntry): unknown }): AdmissionRecord {
+  /** What was recorded last, by who asked and the UID: of what is stored, and of a wish that was refused beside it. */
+  const standings = new Map<string, { answer: string; isStopped: boolean }>();
+  const refusals = new Map<string, string>();
+
+  function record(action: string, wish: WishName, entry: Pick<AuditEntry, "verdict" | "rule" | "message">): void {
+    const { peer, fingerprint, namespace, name, uid, generation } = wish;
+    audit.record({
+      action,
+      actor: { peer, fingerprint },
+      target: `${namespace}/${name}`,
+      correlation: `wish:${uid}/${generation}`,
+      ...entry,
+    });
+  }
+
+  function admission(wish: WishName, standing: Standing): void {
+    const { findings, message } = standing.verdict;
+    const why = findings.length > 0 ? sentence(findings) : message;
+    record("app.admit", wish, {
+      verdict: verdicts[verdictWord(standing)],
+      ...(findings[0] ? { rule: findings[0].rule } : {}),
+      ...(why ? { message: why } : {}),
+    });
+  }
+
+  return {
+    stands(workload, standing, before) {
+      const wish = wishOf(workload);
+      const answer = answerOf(wish, standing);
+      // After a start of this agent the status tells what was recorded before it.
+      const isKnownVerdict = before?.admission?.verdict === verdictWord(standing);
+      const last = standings.get(keyOf(wish)) ?? {
+        answer: isKnownVerdict ? answer : "",
+        isStopped: isStoppedBy(before),
+      };
+      if (last.answer !== answer) admission(wish, standing);
+      if (last.isStopped !== standing.isStopped) {
+        const why = sentence(standing.violations);
+        const [rule] = standing.violations;
+        if (standing.isStopped) {
+          record("app.stop", wish, { verdict: "done", message: why, ...(rule ? { rule: rule.rule } : {}) });
+        } else record("app.resume", wish, { verdict: "done" });
+      }
+      remember(standings, wish, { answer, isStopped: standing.isStopped });
+    },
+    refused(wish, standing) {
+      const answer = answerOf(wish, standing);
+      if (refusals.get(keyOf(wish)) === answer) return;
+      admission(wish, standing);
+      remember(refusals, wish, answer);
+    },
+    decided({ peer, fingerprint, origin }, { verdict, by, message }) {
+      audit.record({
+        action: "app.decide",
+        actor: { peer, fingerprint, person: by },
+        target: `${origin.namespace}/${origin.name}`,
+        verdict: verdict === "Approved" ? "allowed" : "denied",
+        rule: "approval",
+        correlation: `wish:${origin.uid}/${origin.generation}`,
+        ...(message ? { message } : {}),
+      });
+    },
+  };
+}
+
+function wishOf({ spec }: Workload): WishName {
+  const { peer = "", fingerprint = "", namespace = "", name = "", uid = "", generation = 0 } = spec.origin ?? {};
+  return { peer, fingerprint, namespace, name, uid, generation };
+}
+
+function keyOf({ fingerprint, uid }: WishName): string {
+  return `${fingerprint} ${uid}`;
+}
+
+/** Forgets what was remembered longest ago when it becomes too much. */
+function remember<T>(memory: Map<string, T>, wish: WishName, value: T): void {
+  const key = keyOf(wish);
+  memory.delete(key);
+  memory.set(key, value);
+  for (const oldest of memory.keys()) {
+    if (memory.size <= mostWishes) break;
+    memory.delete(oldest);
+  }
+}
+
+/** Equal while the same is decided about the same wish by the same rules. */
+function answerOf({ generation }: WishName, standing: Standing): string {
+  const rules = standing.verdict.findings.map(({ rule }) => rule);
+  return JSON.stringify([generation, standing.hash, verdictWord(standing), rules]);
+}

@@ -1,0 +1,76 @@
+/**
+ * Which decision of a person counts for which spec. A Workload has room for one decision, the latest; an approval of what
+ * runs has to outlive a decision about a change of it, since what runs by an approval stops when that ends. So it is set
+ * aside, in an annotation, by whoever writes the next decision. Pure.
+ */
+import { isJsonObject } from "../../kube/object.ts";
+import type { Workload } from "../../kube/resources.ts";
+import { annotations } from "./names.ts";
+
+/** A person's word about the spec with this hash, as the rules want it. */
+export interface CountedDecision {
+  readonly hash: string;
+  readonly verdict: "Approved" | "Denied";
+  readonly message?: string;
+  /** When it was made, milliseconds since 1970. */
+  readonly at?: number;
+  /** Until when it holds, milliseconds since 1970; for ever unless given. */
+  readonly until?: number;
+}
+
+type Decided = Pick<Workload, "metadata" | "spec">;
+
+/** The decision about the spec with this hash, if there was one. */
+export function decisionAbout(workload: Decided, hash: string): CountedDecision | undefined {
+  const latest = latestDecision(workload);
+  if (latest?.hash === hash) return latest;
+  const earlier = setAside(workload);
+  return earlier?.hash === hash ? earlier : undefined;
+}
+
+/** Whether the approval by which this spec ran has ended. */
+export function hasLapsed(decision: CountedDecision | undefined, now: number): boolean {
+  return decision?.verdict === "Approved" && decision.until !== undefined && decision.until <= now;
+}
+
+/** What the annotation has to be when a decision about something else is written: the approval of what runs, or nothing. */
+export function asideFor(workload: Decided, runningHash: string | undefined, decided: string): string | null {
+  const approval = runningHash === undefined ? undefined : decisionAbout(workload, runningHash);
+  if (approval?.verdict !== "Approved" || approval.hash === decided) return null;
+  return JSON.stringify({ hash: approval.hash, at: approval.at, until: approval.until });
+}
+
+function latestDecision({ spec }: Decided): CountedDecision | undefined {
+  const { hash, verdict, message, at, until } = spec.decision ?? {};
+  if (hash === undefined || (verdict !== "Approved" && verdict !== "Denied")) return undefined;
+  return {
+    hash,
+    verdict,
+    ...(message ? { message } : {}),
+    ...(Number.isNaN(Date.parse(at ?? "")) ? {} : { at: Date.parse(at ?? "") }),
+    ...endOf(until),
+  };
+}
+
+function setAside({ metadata }: Decided): CountedDecision | undefined {
+  const text = metadata.annotations?.[annotations.approvalAside];
+  if (text === undefined) return undefined;
+  try {
+    const json: unknown = JSON.parse(text);
+    if (!isJsonObject(json) || typeof json.hash !== "string") return undefined;
+    const { hash, at, until } = json;
+    const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
+    // Half an approval is none.
+    if (until !== undefined && !isTime(until)) return undefined;
+    return { hash, verdict: "Approved", ...(isTime(at) ? { at } : {}), ...(isTime(until) ? { until } : {}) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** An end that cannot be read has passed: an approval is never longer than its approver meant. */
+function endOf(text: string | undefined): { until?: number } {
+  if (!text) return {};
+  const ms = Date.parse(text);
+  return { until: Number.isNaN(ms) ? 0 : ms };
+}
