@@ -1,5 +1,6 @@
 /** The process: what it was asked to do, its signals, its streams and its exit code. Everything else is below. */
-import { readFileSync } from "node:fs";
+import { once } from "node:events";
+import { createReadStream, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
@@ -49,8 +50,17 @@ const terminal: Terminal = {
     try {
       return await readFile(path, "utf8");
     } catch (cause) {
-      const why = errorText(cause);
-      throw new CliError(`${path} cannot be read: ${why}`, { code: exitCode.usage, cause });
+      throw unreadable(path, cause);
+    }
+  },
+  async *readLines(path) {
+    const input = path === "-" ? process.stdin : createReadStream(path);
+    try {
+      // Waiting for the file to open, so that one that is not there fails here and not in a listener.
+      if (input !== process.stdin) await once(input, "open");
+      yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+    } catch (cause) {
+      throw unreadable(path, cause);
     }
   },
   interactive: process.stdout.isTTY === true,
@@ -80,6 +90,10 @@ const context: CliContext = {
 process.exitCode = await runCli(process.argv.slice(2), context);
 // Idle keep-alive connections must not hold a command that is done.
 process.exit();
+
+function unreadable(path: string, cause: unknown): CliError {
+  return new CliError(`${path} cannot be read: ${errorText(cause)}`, { code: exitCode.usage, cause });
+}
 
 /** Asks on standard error, so that what is piped on is the result alone. */
 async function ask(question: string): Promise<string> {

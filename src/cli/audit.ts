@@ -1,5 +1,6 @@
 /** `fairlead audit`: who asked what of this agent, and what became of it. */
 import { type Command, Option } from "commander";
+import { addAuditVerify } from "./audit-verify.ts";
 import { auditView } from "./audit-view.ts";
 import { outputOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -18,6 +19,7 @@ interface ListOptions {
 export function addAuditCommands(program: Command, context: CliContext): void {
   const audit = program.command("audit").description("who asked what of this agent, and what became of it");
   addList(audit, context);
+  addAuditVerify(audit, context);
 }
 
 function addList(audit: Command, context: CliContext): void {

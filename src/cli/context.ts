@@ -13,6 +13,8 @@ export interface Terminal {
   ask(question: string): Promise<string>;
   /** A file's text. */
   readFile(path: string): Promise<string>;
+  /** A file's lines one after another, however many there are; "-" is standard input. */
+  readLines(path: string): AsyncIterable<string>;
   /** Whether standard output is a terminal: colours and live tables only there. */
   readonly interactive: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -82,7 +82,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
   return server;
 }
 
-function appDeps({ kube, workloads, peering }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
+function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
   return {
     kube: kube.client,
     openApp(app, context) {
@@ -97,6 +97,7 @@ function appDeps({ kube, workloads, peering }: ConsoleDeps, open: ConsoleServer[
     here: workloads.host,
     atPeers: workloads.origin,
     check: workloads.origin.check,
+    clock,
     peers: () => peering.roster.list().map(({ name }) => name),
   };
 }

@@ -110,6 +110,11 @@ export function start(town: Town | undefined, args: readonly string[], options: 
   let out = "";
   let err = "";
   let wake = (): void => {};
+  const fileOf = (path: string): string => {
+    const text = options.files?.[path];
+    if (text === undefined) throw new Error(`no such file: ${path}`);
+    return text;
+  };
   const context = testContext({
     terminal: {
       out(text) {
@@ -122,10 +127,9 @@ export function start(town: Town | undefined, args: readonly string[], options: 
       },
       readInput: async () => options.input ?? "",
       ask: async (question) => options.answer?.(question) ?? "",
-      async readFile(path) {
-        const text = options.files?.[path];
-        if (text === undefined) throw new Error(`no such file: ${path}`);
-        return text;
+      readFile: async (path) => fileOf(path),
+      async *readLines(path) {
+        yield* (path === "-" ? (options.input ?? "") : fileOf(path)).split("\n");
       },
       interactive: options.interactive === true,
       env: options.env ?? {},
@@ -182,6 +186,7 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
       readInput: async () => "",
       ask: async () => "",
       readFile: async () => "",
+      async *readLines() {},
       interactive: false,
       env: {},
     },

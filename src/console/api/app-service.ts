@@ -1,6 +1,7 @@
 /** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
 import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { Clock } from "../../base/clock.ts";
 import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
@@ -30,6 +31,7 @@ export interface AppServiceDeps {
   readonly atPeers: Pick<WorkloadOrigin, "orphans" | "adopt" | "deleteOrphan">;
   /** Asks a peer whether it would run an app. */
   readonly check: WorkloadOrigin["check"];
+  readonly clock: Clock;
   /** The names of all peers. */
   peers(): readonly string[];
 }
@@ -81,7 +83,7 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       );
       const outcome = outcomeOf(before, applied);
       if (!dryRun || spec?.peer === undefined) return { app: toApp(applied), outcome };
-      const verdict = await verdictOf(deps.check, { peer: spec.peer, spec, uid: before?.metadata.uid }, signal);
+      const verdict = await verdictOf(deps, { peer: spec.peer, spec, uid: before?.metadata.uid }, signal);
       return { app: toApp(applied), outcome, verdict };
     },
 
@@ -91,7 +93,7 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       const asked = peers.length > 0 ? peers : spec.peer === undefined ? deps.peers() : [spec.peer];
       // A peer that is named twice is one peer.
       const verdicts = [...new Set(asked)].map((peer) =>
-        verdictOf(deps.check, { peer, spec, uid: found?.metadata.uid }, signal),
+        verdictOf(deps, { peer, spec, uid: found?.metadata.uid }, signal),
       );
       return { verdicts: await Promise.all(verdicts) };
     },

@@ -1,6 +1,8 @@
 /** What a peer answers when it is asked whether it would run an app. */
 import { clone, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { abortable, startDeadline } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import type { PeerVerdictSchema } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
@@ -13,16 +15,17 @@ const withinMs = 5_000;
 
 /** Never rejects because of the peer: one that does not answer is "Unknown", with why. */
 export async function verdictOf(
-  check: WorkloadOrigin["check"],
+  { check, clock }: { readonly check: WorkloadOrigin["check"]; readonly clock: Clock },
   { peer, spec, uid }: { peer: string; spec: RemoteAppSpec; uid: string | undefined },
   signal: AbortSignal,
 ): Promise<Verdict> {
   const wish = clone(RemoteAppSpecSchema, spec);
   delete wish.peer;
-  const deadline = AbortSignal.timeout(withinMs);
+  const tooLate = (): Error => new Error(`it did not answer within ${withinMs / 1000} s`);
+  const deadline = startDeadline(clock, withinMs, tooLate, signal);
   try {
     const text = toJsonString(RemoteAppSpecSchema, wish);
-    const answer = await check(peer, text, uid, AbortSignal.any([signal, deadline]));
+    const answer = await abortable(check(peer, text, uid, deadline.signal), deadline.signal);
     const findings = answer.violations.map(({ field, rule, message, asked, allowed }) => {
       return { field, rule, message, asked, allowed };
     });
@@ -34,8 +37,10 @@ export async function verdictOf(
     };
   } catch (error) {
     signal.throwIfAborted();
-    const message = deadline.aborted ? `it did not answer within ${withinMs / 1000} s` : whyNoAnswer(error);
-    return { peer, verdict: "Unknown", message, findings: [] };
+    const reason: unknown = deadline.signal.aborted ? deadline.signal.reason : error;
+    return { peer, verdict: "Unknown", message: whyNoAnswer(reason), findings: [] };
+  } finally {
+    deadline.cancel();
   }
 }
 
