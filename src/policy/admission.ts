@@ -2,64 +2,17 @@
  * Whether an app that a peer asks for may run here. Pure: the same request under the same rules gets the same answer. Each
  * rule looks at the whole and speaks for itself, so that an answer names everything that is wrong at once.
  */
-import type { RemoteAppSpec } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-import type { Demand } from "./demand.ts";
-import type { EffectivePolicy } from "./effective-policy.ts";
-import { missingGrant } from "./grants.ts";
-import type { ImageSet, Usage } from "./usage.ts";
+import { demandOf } from "./demand.ts";
+import { mustBeApproved } from "./rules/approval.ts";
+import { areImagesAllowed, areImagesDenied, areImagesPinned, areImagesReferences } from "./rules/images.ts";
+import { doesPodFit, doLimitsCoverRequests, isPodStated } from "./rules/pod.ts";
+import type { AdmissionContext, AdmissionRequest, Finding, Question, Rule } from "./rules/question.ts";
+import { areAppsFew, areReplicasFew, isWithinQuota, isWithinTotal } from "./rules/quota.ts";
+import { isAccepted, isDeniedByPerson, mayRunApps } from "./rules/standing.ts";
+import { areClaimsAllowed } from "./rules/storage.ts";
+import { hashSpec } from "./spec-hash.ts";
 
-/** What is asked. */
-export interface AdmissionRequest {
-  readonly app: RemoteAppSpec;
-  /** Of that app, under the policy of the context. */
-  readonly demand: Demand;
-}
-
-/** A person's word about a wish. */
-export interface AdmissionDecision {
-  /** Of the spec that the person saw. */
-  readonly hash: string;
-  readonly verdict: "Approved" | "Denied";
-  /** For the peer. */
-  readonly message?: string | undefined;
-  /** Milliseconds since 1970; for ever when it is missing. */
-  readonly until?: number | undefined;
-}
-
-/** What is so here, for the peer that asks. */
-export interface AdmissionContext {
-  /** Our name for the peer. */
-  readonly peer: string;
-  /** What the peer may do here at all, before any policy. */
-  readonly grants: readonly string[];
-  readonly policy: EffectivePolicy;
-  /** What the peer's other apps ask for. */
-  readonly usage: Usage;
-  /** What all other apps of all peers ask for. */
-  readonly totalUsage: Usage;
-  /** Of the peer's other running apps, normalised. */
-  readonly knownImages: ImageSet;
-  /** What this very app runs now; undefined when nothing of it runs. */
-  readonly running?: RemoteAppSpec | undefined;
-  readonly decision?: AdmissionDecision | undefined;
-  /** Of the app that is asked for (spec-hash.ts). */
-  readonly hash: string;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-}
-
-/** What one rule has to say against a request. */
-export interface Finding {
-  /** Names the rule for programs, e.g. `grants/apps`. */
-  readonly rule: string;
-  /** Path in the spec; empty when it is about the whole. */
-  readonly field: string;
-  /** What is wrong, and who can do what about it. */
-  readonly message: string;
-  /** The value that is asked for and the one that is allowed, where the rule compares values. */
-  readonly asked?: string;
-  readonly allowed?: string;
-}
+export type { AdmissionContext, AdmissionDecision, AdmissionRequest, Finding } from "./rules/question.ts";
 
 /** `findings` names every rule that spoke, and is empty exactly when the verdict is "admit". */
 export interface Verdict {
@@ -71,17 +24,55 @@ export interface Verdict {
   readonly message?: string;
 }
 
-/** A rule says nothing when it has nothing against the request. */
-type Rule = (request: AdmissionRequest, context: AdmissionContext) => readonly Finding[];
+/** What is in the way whatever a person says; in the order in which the answer names them. */
+const denials: readonly Rule[] = [
+  mayRunApps,
+  isAccepted,
+  isDeniedByPerson,
+  areImagesReferences,
+  areImagesDenied,
+  areImagesAllowed,
+  areImagesPinned,
+  isPodStated,
+  doLimitsCoverRequests,
+  doesPodFit,
+  areReplicasFew,
+  areAppsFew,
+  isWithinQuota,
+  isWithinTotal,
+  areClaimsAllowed,
+];
 
-const denials: readonly Rule[] = [mayRunApps];
+/** As many as an answer may hold. */
+const mostFindings = 64;
 
 export function admit(request: AdmissionRequest, context: AdmissionContext): Verdict {
-  const findings = denials.flatMap((rule) => rule(request, context));
-  return { decision: findings.length > 0 ? "deny" : "admit", findings };
+  const question = questionOf(request, context);
+  const denied = denials.flatMap((rule) => rule(question));
+  const held = mustBeApproved(question);
+  const word = context.decision?.hash === context.hash ? context.decision : undefined;
+  const isApproved = word?.verdict === "Approved" && (word.until === undefined || word.until > context.now);
+  const open = isApproved ? [] : held;
+  const said = word?.message ? { message: word.message } : {};
+  if (denied.length > 0) {
+    return { decision: "deny", findings: bounded([...denied, ...open]), ...(word?.verdict === "Denied" ? said : {}) };
+  }
+  if (open.length > 0) return { decision: "hold", findings: bounded(open) };
+  // An approval that was not needed changes nothing, nor does its end.
+  if (held.length === 0) return { decision: "admit", findings: [] };
+  return { decision: "admit", findings: [], ...(word?.until === undefined ? {} : { until: word.until }), ...said };
 }
 
-function mayRunApps(_request: AdmissionRequest, { peer, grants }: AdmissionContext): readonly Finding[] {
-  if (grants.includes("apps")) return [];
-  return [{ rule: "grants/apps", field: "", message: missingGrant(peer, "apps") }];
+function questionOf(request: AdmissionRequest, context: AdmissionContext): Question {
+  const { running, policy } = context;
+  return {
+    ...request,
+    context,
+    runningDemand: running && demandOf(running, policy),
+    isUnchanged: running !== undefined && hashSpec(running) === context.hash,
+  };
+}
+
+function bounded(findings: readonly Finding[]): readonly Finding[] {
+  return findings.slice(0, mostFindings);
 }

@@ -1,61 +1,92 @@
 /** Patterns of image references, as a PeerPolicy writes them. Pure. */
-
 import { type Glob, matchesGlob, parseGlob } from "./glob.ts";
-import type { Image } from "./image.ts";
-import { isDigest, isRegistry, placeOf, splitTag } from "./image.ts";
+import { type Image, isDigest, isRegistry, placeOf, splitTag } from "./image.ts";
 
 export interface ImagePattern {
   /** As it was written. */
   readonly text: string;
-  readonly registry: Glob;
-  readonly repository: Glob;
+  /** Of registry and path, as `placeText` writes them. */
+  readonly place: Glob;
+  /** It begins with `**` and is about all registries. */
+  readonly isAnywhere: boolean;
   /** Any tag, and none, when it is missing. */
   readonly tag?: Glob;
   readonly digest?: string;
 }
 
-/** Characters that may stand in a path or a registry, beside `*`. */
-const placeText = /^[a-z0-9._*/-]+$/;
-const tagText = /^[\w.*-]{1,128}$/;
+const mostChars = 512;
+const pathPart = /^[a-z0-9._*-]+$/;
+const tagName = /^[\w.*-]{1,128}$/;
 
-/** Undefined for what is no pattern. */
+/**
+ * Undefined for what is no pattern. It is completed as a reference is, so that `nginx` and `*` mean images of Docker's library
+ * and `shop/*` those of a user there; only a pattern that begins with `**` is about all registries. In a registry's name a star
+ * stands for one whole part between dots, so that `*.example.org` never means `example.org.evil.net`.
+ */
 export function parsePattern(text: string): ImagePattern | undefined {
-  if (text.length > 512) return undefined;
+  if (text.length > mostChars) return undefined;
   const at = text.indexOf("@");
   const digest = at < 0 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !isDigest(digest)) return undefined;
   const { name, tag } = splitTag(at < 0 ? text : text.slice(0, at));
-  if (tag !== undefined && !tagText.test(tag)) return undefined;
-  const place = patternPlace(name);
-  if (!place || !placeText.test(place.repository) || !isPatternRegistry(place.registry)) return undefined;
-  if (place.repository.split("/").includes("")) return undefined;
+  if (tag !== undefined && !tagName.test(tag)) return undefined;
+  const place = parsePlace(name);
+  if (!place) return undefined;
   return {
     text,
-    registry: parseGlob(place.registry),
-    repository: parseGlob(place.repository),
+    place,
+    isAnywhere: name.startsWith("**"),
     ...(tag === undefined ? {} : { tag: parseGlob(tag) }),
     ...(digest === undefined ? {} : { digest }),
   };
 }
 
-/** `**` alone, or in front, may stand for a registry too. */
-function patternPlace(name: string): { registry: string; repository: string } | undefined {
-  if (name === "**") return { registry: "**", repository: "**" };
-  const slash = name.indexOf("/");
-  const first = slash < 0 ? "" : name.slice(0, slash);
-  // No user's name at Docker has a star: who writes `*/nginx` or `**/nginx` means any registry.
-  if (first === "*" || first === "**")
-    return { registry: "**", repository: first === "**" ? `**` : name.slice(slash + 1) };
-  return placeOf(name);
+function parsePlace(name: string): Glob | undefined {
+  if (name.startsWith("**")) return name.split("/").every((part) => pathPart.test(part)) ? parseGlob(name) : undefined;
+  const place = placeOf(name);
+  if (!place?.repository.split("/").every((part) => pathPart.test(part))) return undefined;
+  if (!place.registry.split(".").every((part) => part === "*" || !part.includes("*"))) return undefined;
+  if (!isRegistry(place.registry.replaceAll("*", "x"))) return undefined;
+  return parseGlob(placeText(place));
 }
 
-function isPatternRegistry(text: string): boolean {
-  return text === "**" || isRegistry(text.replaceAll("*", "x"));
+/**
+ * Whether the pattern lets the image run. With a digest the runtime pays no heed to the tag, so that anybody can write any
+ * tag before it: then a pattern of tags does not believe it.
+ */
+export function allowsImage(pattern: ImagePattern, image: Image): boolean {
+  if (!isInPlace(pattern, image)) return false;
+  if (pattern.digest !== undefined) return pattern.digest === image.digest;
+  if (pattern.tag === undefined) return true;
+  return image.digest === undefined && image.tag !== undefined && matchesGlob(pattern.tag, image.tag);
 }
 
-export function matchesImage(pattern: ImagePattern, image: Image): boolean {
-  if (!matchesGlob(pattern.registry, image.registry) || !matchesGlob(pattern.repository, image.repository))
-    return false;
-  if (pattern.digest !== undefined && pattern.digest !== image.digest) return false;
-  return pattern.tag === undefined || (image.tag !== undefined && matchesGlob(pattern.tag, image.tag));
+/** Whether the pattern keeps the image from running: whatever is in doubt is kept. */
+export function deniesImage(pattern: ImagePattern, image: Image): boolean {
+  if (!isInPlace(pattern, image)) return false;
+  if (pattern.digest !== undefined && pattern.digest === image.digest) return true;
+  if (pattern.tag !== undefined) return image.tag !== undefined && matchesGlob(pattern.tag, image.tag);
+  return pattern.digest === undefined;
+}
+
+/** Registries that answer under several names, by the one that patterns use. */
+const aliases: Readonly<Record<string, string>> = {
+  "index.docker.io": "docker.io",
+  "registry-1.docker.io": "docker.io",
+  "registry.hub.docker.com": "docker.io",
+};
+
+/** Names of hosts have no case, and 443 is where HTTPS is anyway. */
+function hostOf(registry: string): string {
+  const host = registry.toLowerCase().replace(/:0*443$/, "");
+  return aliases[host] ?? host;
+}
+
+function isInPlace({ place, isAnywhere }: ImagePattern, image: Image): boolean {
+  return matchesGlob(place, isAnywhere ? `${hostOf(image.registry)}/${image.repository}` : placeText(image));
+}
+
+/** The dots of the registry's name become slashes, at which a single star ends; two slashes lead on to the path. */
+function placeText({ registry, repository }: Pick<Image, "registry" | "repository">): string {
+  return `${hostOf(registry).replaceAll(".", "/")}//${repository}`;
 }

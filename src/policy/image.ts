@@ -12,19 +12,19 @@ export interface Image {
   readonly repository: string;
   /** `latest` when neither a tag nor a digest is given. With a digest the runtime pays no heed to it. */
   readonly tag?: string;
-  /** `sha256:` and 64 hexadecimal digits, or another algorithm's. */
+  /** `sha256:` and 64 hexadecimal digits, or `sha384:`, `sha512:` and more. */
   readonly digest?: string;
 }
 
 const mostChars = 1_024;
-/** Of registry and path together, as the reference implementation bounds it. */
-const mostNameChars = 255;
+/** As the reference implementation bounds it. */
+const mostPathChars = 255;
 
 const pathPart = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*$/;
 const domainPart = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
 const registryName = new RegExp(`^(?:${domainPart}(?:\\.${domainPart})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
 const tagName = /^\w[\w.-]{0,127}$/;
-const digestName = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
+/** In hexadecimal digits; of other algorithms runtimes know nothing. */
 const digestLengths: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
 
 /** Undefined for what the container runtime would refuse too. */
@@ -36,16 +36,23 @@ export function parseImage(reference: string): Image | undefined {
   const { name, tag } = splitTag(at < 0 ? reference : reference.slice(0, at));
   if (tag !== undefined && !tagName.test(tag)) return undefined;
   const place = placeOf(name);
-  // 64 hexadecimal digits alone would mean an image by its id.
-  if (!place || /^[a-f0-9]{64}$/.test(name)) return undefined;
+  if (!place || isLocalId(name, tag)) return undefined;
   if (!isRegistry(place.registry) || !isRepository(place.repository)) return undefined;
-  if (place.registry.length + 1 + place.repository.length > mostNameChars) return undefined;
+  if (place.repository.length > mostPathChars) return undefined;
   const effectiveTag = tag ?? (digest === undefined ? "latest" : undefined);
   return {
     ...place,
     ...(effectiveTag === undefined ? {} : { tag: effectiveTag }),
     ...(digest === undefined ? {} : { digest }),
   };
+}
+
+/**
+ * Whether the runtime would take it for the id of an image that the node has already, whoever brought it there: 64
+ * hexadecimal digits, or `sha256:` and some of them, which looks like an image of the name `sha256` with a tag.
+ */
+function isLocalId(name: string, tag: string | undefined): boolean {
+  return /^[a-f0-9]{64}$/.test(name) || (tag !== undefined && Object.hasOwn(digestLengths, name));
 }
 
 /** The whole reference, such as `docker.io/library/nginx:1.27`: equal exactly for references to the same image. */
@@ -92,8 +99,6 @@ export function isRegistry(text: string): boolean {
 }
 
 export function isDigest(text: string): boolean {
-  if (!digestName.test(text)) return false;
-  const [algorithm = "", hex = ""] = text.split(":");
-  const length = digestLengths[algorithm];
-  return length === undefined || (hex.length === length && hex === hex.toLowerCase());
+  const [algorithm = "", hex = "", ...more] = text.split(":");
+  return more.length === 0 && hex.length === digestLengths[algorithm] && /^[0-9a-f]+$/.test(hex);
 }

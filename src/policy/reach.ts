@@ -1,6 +1,6 @@
 /** What a peer may reach here through the link: ports of its apps, Services, the Kubernetes API, its pods. Pure. */
 import type { EffectivePolicy, ServiceRule } from "./effective-policy.ts";
-import { missingGrant } from "./grants.ts";
+import { missingGrant, notUnderstood } from "./grants.ts";
 
 /** `rule` names the rule that spoke. `held`: a person here may allow it. `until`: when time alone ends it, ms since 1970. */
 export type ReachPermission =
@@ -122,11 +122,6 @@ export function permitPods(
   if (policy.pods[action]) return { allowed: true };
   const message = `no policy here lets peer ${peer} use ${action} of its pods; the operator of this cluster can allow it in a PeerPolicy: pods.${action}: true`;
   return refuse(`pods/${action}`, message);
-}
-
-/** The peer hears that, and which policy; what exactly is wrong is for the operator, who finds it in the policy's status. */
-export function notUnderstood(peer: string, problem: string): string {
-  return `nothing of peer ${peer} is let through, because ${problem}`;
 }
 
 function refuse(rule: string, message: string): ReachPermission {

@@ -1,0 +1,51 @@
+/** Rules about what one pod says and asks for. */
+import { formatQuantity } from "../quantity.ts";
+import type { Finding, Question } from "./question.ts";
+
+export function isPodStated({ demand: { stated }, context: { policy } }: Question): readonly Finding[] {
+  const missing = (part: "requests" | "limits", names: readonly string[]): Finding[] =>
+    names
+      .filter((name) => !stated[part].has(name))
+      .map((name) => ({
+        rule: `${part}/required`,
+        field: `resources.${part}[${name}]`,
+        message: `each container must say its ${part === "requests" ? "request" : "limit"} of ${name} here, and this one says none`,
+      }));
+  return [...missing("requests", policy.pod.requireRequests), ...missing("limits", policy.pod.requireLimits)];
+}
+
+/** The cluster would give such a container a limit below its request, and then refuse each of its pods. */
+export function doLimitsCoverRequests({ demand: { pod, stated } }: Question): readonly Finding[] {
+  return [...pod.requests].flatMap(([name, request]) => {
+    const limit = pod.limits.get(name);
+    if (limit === undefined || request <= limit || stated.limits.has(name)) return [];
+    const [asked, allowed] = [formatQuantity(request, name), formatQuantity(limit, name)];
+    return [
+      {
+        rule: "limits/default",
+        field: `resources.requests[${name}]`,
+        message: `asks for ${asked} of ${name} and says no limit, and the limit of such a container is ${allowed} here; say a limit`,
+        asked,
+        allowed,
+      },
+    ];
+  });
+}
+
+export function doesPodFit({ demand: { pod }, context: { policy } }: Question): readonly Finding[] {
+  return [...policy.pod.max].flatMap(([name, most]) => {
+    const part = (pod.limits.get(name) ?? 0n) > most ? "limits" : "requests";
+    const quantity = pod[part].get(name) ?? 0n;
+    if (quantity <= most) return [];
+    const [asked, allowed] = [formatQuantity(quantity, name), formatQuantity(most, name)];
+    return [
+      {
+        rule: "pod/max",
+        field: `resources.${part}[${name}]`,
+        message: `one pod may ask for at most ${allowed} of ${name} here, and this one asks for ${asked}`,
+        asked,
+        allowed,
+      },
+    ];
+  });
+}
