@@ -60,6 +60,8 @@ interface Placed {
   readonly order: number;
   /** Whether an entry of the same process follows it. */
   followed: boolean;
+  /** Whether another process begins right behind it. */
+  branched: boolean;
 }
 
 /** Takes lines in their order, and says at the end what it thinks of them. */
@@ -120,7 +122,15 @@ export class ChainVerifier {
 
   #place(line: AuditLine, where: string): void {
     const { sequence, instance, previous, hash } = line;
-    const entry: Placed = { sequence, instance, previous, where, order: this.#placed.size, followed: false };
+    const entry: Placed = {
+      sequence,
+      instance,
+      previous,
+      where,
+      order: this.#placed.size,
+      followed: false,
+      branched: false,
+    };
     const twin = this.#placed.get(hash);
     if (twin) {
       this.#tell("doubled", entry, `entry ${sequence} stands there again; it is at ${twin.where} already`);
@@ -130,7 +140,9 @@ export class ChainVerifier {
     const before = this.#latest.get(instance);
     if (hashFields(line.fields) !== hash) this.#tell("altered", entry, `entry ${sequence} is not as it was written`);
     else if (parent) this.#follow(entry, parent, before, line.action);
-    else if (before || entry.order >= this.#border) this.#miss(entry, before, line);
+    else if (before || entry.order >= this.#border || (previous === noPrevious && this.#first)) {
+      this.#miss(entry, before, line);
+    }
     this.#placed.set(hash, entry);
     this.#latest.set(instance, entry);
     this.#first ??= entry;
@@ -147,6 +159,7 @@ export class ChainVerifier {
         this.#tell("inserted", entry, `entry ${sequence} is the second that follows entry ${parent.sequence}`);
       }
       parent.followed = true;
+      if (parent.branched) this.#note(`Two processes went on from entry ${parent.sequence}: they ran at once.`);
     } else if (before || !beginnings.has(action)) {
       const message = `entry ${sequence} follows one of another process, and is not the beginning of its own`;
       this.#tell("inserted", entry, message);
@@ -156,6 +169,7 @@ export class ChainVerifier {
   /** A process goes on from what is stored. What came after that and is here was not in storage. */
   #noteFork({ sequence, instance, order }: Placed, parent: Placed): void {
     const left = order - parent.order - 1;
+    parent.branched = left === 0;
     if (left === 0) return;
     const what = left === 1 ? "One entry" : `${left} entries`;
     this.#note(
