@@ -1,15 +1,17 @@
 /**
- * Writes docs/reference/values.md from the comments of the chart's values.yaml, and the `config` of its schema from the
- * settings' own declarations; `make docs` runs it, and a test proves both current.
+ * Writes docs/reference/values.md from the comments of the chart's values.yaml, and of its schema the `config` from the
+ * settings' own declarations and the `policies` from the definition of PeerPolicy; `make docs` runs it, and a test proves
+ * both current.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from "yaml";
+import { isMap, isScalar, type Pair, parse, parseDocument, type YAMLMap } from "yaml";
 import { listSettings } from "../src/config.ts";
 import type { Setting } from "../src/config-schema.ts";
 
 const chart = new URL("../charts/fairlead/", import.meta.url);
 const page = new URL("reference/values.md", import.meta.url);
 const schemaFile = new URL("values.schema.json", chart);
+const policyDefinition = new URL("crds/fairlead.dev_peerpolicies.yaml", chart);
 
 /** What the chart sets by itself: the ports that its Services lead to, and the agent's own place. */
 const fixed = /^(name|kube\..*|telemetry\..*|(console|link)\.(host|port))$/;
@@ -50,7 +52,37 @@ export function valuesSchema(): string {
     additionalProperties: false,
     properties: sections([...listSettings()].filter(([name]) => !fixed.test(name))),
   };
+  schema.properties.policies = policies();
   return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+/** An API server drops in silence what a definition does not know, and a rule that is misspelt would then be no rule: Helm refuses it. */
+function policies(): Schema {
+  const [version] = parse(readFileSync(policyDefinition, "utf8")).spec.versions;
+  return {
+    type: "array",
+    items: {
+      type: "object",
+      additionalProperties: false,
+      required: ["name", "spec"],
+      properties: {
+        name: { type: "string", maxLength: 253, pattern: "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" },
+        spec: strict(version.schema.openAPIV3Schema.properties.spec),
+      },
+    },
+  };
+}
+
+/** Without what only Kubernetes understands, nor the descriptions, which docs/reference has; and with no field but those named. */
+function strict(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(strict);
+  if (typeof node !== "object" || node === null) return node;
+  const { properties, ...rest }: Schema = { ...node };
+  const plain = Object.entries(rest).filter(([key]) => key !== "description" && !key.startsWith("x-kubernetes-"));
+  const kept = Object.fromEntries(plain.map(([key, value]) => [key, strict(value)]));
+  if (typeof properties !== "object" || properties === null) return kept;
+  const named = Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, strict(value)]));
+  return { additionalProperties: false, ...kept, properties: named };
 }
 
 function rowsOf(map: YAMLMap, prefix: string, first: string): Row[] {

@@ -65,6 +65,10 @@ export type Service = Stored<k8s.V1Service>;
 export type Pod = Stored<k8s.V1Pod>;
 export type Deployment = Stored<k8s.V1Deployment>;
 export type Event = Stored<k8s.EventsV1Event>;
+export type ResourceQuota = Stored<k8s.V1ResourceQuota>;
+export type LimitRange = Stored<k8s.V1LimitRange>;
+export type NetworkPolicy = Stored<k8s.V1NetworkPolicy>;
+export type EndpointSlice = Stored<k8s.V1EndpointSlice>;
 export type RoleBinding = Stored<k8s.V1RoleBinding>;
 /** Asked and answered by a creation, never stored. */
 export type SelfSubjectReview = Stored<k8s.V1SelfSubjectReview>;
@@ -79,6 +83,10 @@ export const services = builtIn<Service>("", "v1", "services", "Service");
 export const pods = builtIn<Pod>("", "v1", "pods", "Pod");
 export const deployments = builtIn<Deployment>("apps", "v1", "deployments", "Deployment");
 export const events = builtIn<Event>("events.k8s.io", "v1", "events", "Event");
+export const resourceQuotas = builtIn<ResourceQuota>("", "v1", "resourcequotas", "ResourceQuota");
+export const limitRanges = builtIn<LimitRange>("", "v1", "limitranges", "LimitRange");
+export const networkPolicies = builtIn<NetworkPolicy>("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy");
+export const endpointSlices = builtIn<EndpointSlice>("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice");
 export const roleBindings = builtIn<RoleBinding>("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding");
 export const selfSubjectReviews = builtIn<SelfSubjectReview>(
   "authentication.k8s.io",

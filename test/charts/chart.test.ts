@@ -3,7 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { valuesPage, valuesSchema } from "../../docs/generate-values.ts";
+import { ringPlaces } from "../../src/audit/store.ts";
 import { loadConfig } from "../../src/config.ts";
+import { peerPolicies } from "../../src/kube/resources.ts";
+import { effectivePolicy } from "../../src/policy/effective.ts";
+import { agentPodLabels } from "../../src/workloads/host/guards-facts.ts";
 import { peerNamespace } from "../../src/workloads/host/names.ts";
 import { chart, helm, type Manifest, render, type Values } from "./render.ts";
 
@@ -82,6 +86,31 @@ const table: { name: string; values: Values; url?: string; kinds?: string[] }[] 
       rbac: { ownerReferencesPermissionEnforcement: true },
     },
   },
+  {
+    name: "policies of its own",
+    values: {
+      policies: [
+        {
+          name: "all",
+          spec: {
+            workloads: {
+              accept: true,
+              images: ["ghcr.io/shop/**"],
+              quota: { pods: 20, "requests.cpu": "4" },
+              pod: { max: { cpu: 1, memory: "1Gi" }, requireLimits: ["memory"] },
+              network: { egress: [{ cidr: "0.0.0.0/0", ports: [{ port: 443 }] }] },
+              podSecurity: "restricted",
+            },
+          },
+        },
+        {
+          name: "shop",
+          spec: { peers: { matchLabels: { team: "shop" } }, tunnels: { until: "2027-01-01T00:00:00Z" } },
+        },
+      ],
+    },
+    kinds: ["PeerPolicy"],
+  },
 ];
 
 for (const { name, values, url, kinds = [] } of table) {
@@ -89,7 +118,8 @@ for (const { name, values, url, kinds = [] } of table) {
     const linted = await helm(["lint", "--strict", chart], values);
     assert.equal(linted.code, 0, linted.stdout + linted.stderr);
     const rendered = await render(values);
-    for (const kind of ["Ingress", "HTTPRoute"]) assert.equal(rendered.has(kind), kinds.includes(kind), kind);
+    for (const kind of ["Ingress", "HTTPRoute", "PeerPolicy"])
+      assert.equal(rendered.has(kind), kinds.includes(kind), kind);
     const text: string = rendered.get("ConfigMap", "fairlead").data["fairlead.yaml"];
     const { config } = loadConfig({ flags: {}, env: {}, file: { path: "fairlead.yaml", text } });
     assert.equal(config.link.url, url);
@@ -144,6 +174,17 @@ const wrong: { name: string; values: Values; says: RegExp }[] = [
     says: /type/,
   },
   { name: "a URL that is none", values: { link: { url: "fairlead.example.com" } }, says: /url/ },
+  { name: "a policy without a name", values: { policies: [{ spec: {} }] }, says: /name/ },
+  {
+    name: "a rule of a policy that is misspelt, which an API server would drop in silence",
+    values: { policies: [{ name: "all", spec: { workloads: { accept: true, requireDigests: true } } }] },
+    says: /requireDigests/,
+  },
+  {
+    name: "a quantity that is none",
+    values: { policies: [{ name: "all", spec: { workloads: { quota: { "requests.memory": "8 GiB" } } } }] },
+    says: /memory/,
+  },
   { name: "a digest that is none", values: { image: { digest: "latest" } }, says: /digest/ },
 ];
 
@@ -216,6 +257,76 @@ test("cluster-wide the agent has no right to Secrets, Deployments, Pods, Service
   assert.ok(!tenant.includes("secrets"), "not even in peers' namespaces does it read Secrets");
 });
 
+test("in peers' namespaces the agent writes what the cluster enforces, and in no other", async () => {
+  const rendered = await render();
+  const granting = (kind: string, name: string, resource: string): string[] =>
+    rendered
+      .get(kind, name)
+      .rules.filter((rule: Manifest) => rule.resources.includes(resource))
+      .flatMap((rule: Manifest) => rule.verbs);
+  for (const resource of ["resourcequotas", "limitranges", "networkpolicies"]) {
+    assert.deepEqual(granting("ClusterRole", "fairlead-agent", resource), [], resource);
+    const verbs = granting("ClusterRole", "fairlead-tenant", resource);
+    for (const verb of ["list", "watch", "create", "patch", "update"])
+      assert.ok(verbs.includes(verb), `${resource} ${verb}`);
+  }
+});
+
+test("the agent reads policies and writes nothing of them but their status", async () => {
+  const { rules } = (await render()).get("Role", "fairlead-agent");
+  const verbs = (resource: string): string[] =>
+    rules.filter((rule: Manifest) => rule.resources.includes(resource)).flatMap((rule: Manifest) => rule.verbs);
+  assert.deepEqual(verbs("peerpolicies"), ["list", "watch"]);
+  assert.deepEqual(verbs("peerpolicies/status"), ["patch"]);
+});
+
+test("of ConfigMaps the agent reads and replaces those of its audit alone", async () => {
+  const { rules } = (await render()).get("Role", "fairlead-agent");
+  const about = rules.filter((rule: Manifest) => rule.resources.includes("configmaps"));
+  const names = Array.from({ length: ringPlaces }, (_, place) => `fairlead-audit-${String(place).padStart(2, "0")}`);
+  assert.deepEqual(
+    about.map((rule: Manifest) => [rule.verbs, rule.resourceNames]),
+    [
+      [["create"], undefined],
+      [["get", "update"], names],
+    ],
+  );
+});
+
+test("in the namespace default the agent sees one EndpointSlice, that of the API server", async () => {
+  const rendered = await render();
+  assert.deepEqual(rendered.get("Role", "fairlead-api-server").rules, [
+    {
+      apiGroups: ["discovery.k8s.io"],
+      resources: ["endpointslices"],
+      resourceNames: ["kubernetes"],
+      verbs: ["list", "watch"],
+    },
+  ]);
+  const binding = rendered.get("RoleBinding", "fairlead-api-server");
+  assert.equal(binding.metadata.namespace, "default");
+  assert.deepEqual(binding.subjects, [{ kind: "ServiceAccount", name: "fairlead", namespace: "ship" }]);
+});
+
+test("NetworkPolicies find the agent's pod by labels that it has whatever is set", async () => {
+  for (const { values } of table) {
+    const { labels } = (await render(values)).get("Deployment", "fairlead").spec.template.metadata;
+    for (const [name, value] of Object.entries(agentPodLabels)) assert.equal(labels[name], value);
+  }
+});
+
+test("policies of the values become PeerPolicies of the agent's namespace, as they are written", async () => {
+  const { values } = table.at(-1) ?? {};
+  const rendered = await render(values);
+  const { metadata, spec } = rendered.get("PeerPolicy", "all");
+  assert.equal(metadata.namespace, "ship");
+  assert.deepEqual(values?.policies, [
+    { name: "all", spec },
+    { name: "shop", spec: rendered.get("PeerPolicy", "shop").spec },
+  ]);
+  assert.deepEqual(peerPolicies.parse({ metadata, spec }).problems, undefined);
+});
+
 test("the admission policy speaks of the prefix and the role that the agent uses", async () => {
   const rendered = await render();
   const policy = JSON.stringify(rendered.get("ValidatingAdmissionPolicy", "fairlead-agent").spec);
@@ -231,9 +342,9 @@ test("the admission policy speaks of the prefix and the role that the agent uses
 test("definitions are in crds/, which Helm installs and never removes", async () => {
   const rendered = await render();
   assert.ok(!rendered.has("CustomResourceDefinition"), "a template would be removed with the release");
-  assert.equal(readdirSync(`${chart}/crds`).length, 3);
+  assert.equal(readdirSync(`${chart}/crds`).length, 4);
   const { stdout } = await helm(["template", "fairlead", chart, "--include-crds"]);
-  assert.equal(stdout.match(/^kind: CustomResourceDefinition$/gm)?.length, 3);
+  assert.equal(stdout.match(/^kind: CustomResourceDefinition$/gm)?.length, 4);
 });
 
 test("the notes say the next command", { timeout: 60_000 }, async () => {
@@ -249,6 +360,15 @@ test("the notes say the next command", { timeout: 60_000 }, async () => {
     /Peers reach it at ws:\/\/a\/link[\s\S]*invite --name PEER --grant apps/,
   );
   assert.match(await notes({ link: { service: { type: "NodePort" } } }), /NODEPORT/);
+  const first = await notes({});
+  assert.match(first, /Nothing of a peer runs here before a PeerPolicy/);
+  const [, written = ""] = /<<EOF\n([\s\S]*?)\n {2}EOF/.exec(first) ?? [];
+  const policy = peerPolicies.parse(parse(written));
+  assert.equal(policy.problems, undefined, "what the notes say to apply is understood");
+  assert.ok(effectivePolicy([policy], { name: "any", labels: {} }).accept);
+  const given = await notes({ policies: [{ name: "all", spec: {} }] });
+  assert.match(given, /PeerPolicies of this release: all\./);
+  assert.doesNotMatch(given, /Nothing of a peer runs/);
 });
 
 test("the chart has the version of the program", () => {

@@ -107,7 +107,21 @@ const attempts: { name: string; args: string[]; input?: string; says?: RegExp }[
   { name: "read all Pods", args: ["get", "pods", "-A"] },
   { name: "read all Services", args: ["get", "services", "-A"] },
   { name: "read ConfigMaps", args: ["get", "configmaps", "-n", releaseNamespace] },
-  { name: "list namespaces", args: ["get", "namespaces"] },
+  { name: "change its own settings", args: patch(`configmap fairlead -n ${releaseNamespace}`, { data: {} }) },
+  {
+    name: "write a policy about peers",
+    args: create,
+    input: JSON.stringify({
+      apiVersion: "fairlead.dev/v1alpha1",
+      kind: "PeerPolicy",
+      metadata: { name: "x", namespace: releaseNamespace },
+      spec: { workloads: { accept: true } },
+    }),
+  },
+  { name: "delete a policy", args: ["delete", "peerpolicy", "x", "-n", releaseNamespace] },
+  { name: "bound other people", args: ["create", "quota", "x", "--hard=pods=0", "-n", releaseNamespace] },
+  { name: "see all NetworkPolicies", args: ["get", "networkpolicies", "-A"] },
+  { name: "see other EndpointSlices", args: ["get", "endpointslices", "-n", "default"] },
   { name: "read nodes", args: ["get", "nodes"] },
   { name: "make a Deployment at home", args: ["create", "deployment", "x", "--image=x", "-n", releaseNamespace] },
   { name: "make a Pod of a tenant", args: ["run", "x", "--image=x", "-n", home] },
@@ -213,14 +227,20 @@ test("kubectl auth can-i --list names what docs/rbac.md does, and nothing else",
   const everywhere = [
     "clusterroles.rbac.authorization.k8s.io (fairlead-tenant): bind",
     "events.events.k8s.io: create patch",
-    "namespaces: create get patch",
+    "namespaces: create get list patch watch",
     "remoteapps.fairlead.dev/status: patch",
     "remoteapps.fairlead.dev: create delete get list patch watch",
     "rolebindings.rbac.authorization.k8s.io: create patch",
     "workloads.fairlead.dev: get list watch",
   ];
-  assert.deepEqual(await list("default"), everywhere);
+  const apiServer = "endpointslices.discovery.k8s.io (kubernetes): list watch";
+  assert.deepEqual(await list("default"), [...everywhere, apiServer].sort());
+  const audit = Array.from({ length: 21 }, (_, place) => `fairlead-audit-${String(place).padStart(2, "0")}`);
   const home_ = [
+    ...audit.map((name) => `configmaps (${name}): get update`),
+    "configmaps: create",
+    "peerpolicies.fairlead.dev/status: patch",
+    "peerpolicies.fairlead.dev: list watch",
     "peers.fairlead.dev/status: patch",
     "peers.fairlead.dev: create get list update watch",
     "secrets: create delete get list update",
@@ -229,8 +249,11 @@ test("kubectl auth can-i --list names what docs/rbac.md does, and nothing else",
   const tenant = await list(home);
   for (const line of [
     "deployments.apps: create list patch update watch",
+    "limitranges: create delete list patch update watch",
+    "networkpolicies.networking.k8s.io: create list patch update watch",
     "pods/log: get",
     "pods: list watch",
+    "resourcequotas: create delete list patch update watch",
     "services: create delete list patch watch",
     "workloads.fairlead.dev/status: patch",
   ]) {

@@ -46,6 +46,7 @@ export async function givenRights(cluster: Cluster): Promise<string[]> {
     ["clusterrole", "fairlead-agent"],
     ["clusterrole", "fairlead-tenant"],
     ["role", "fairlead-agent", "-n", releaseNamespace],
+    ["role", "fairlead-api-server", "-n", "default"],
   ];
   const given = new Set<string>();
   for (const role of roles) {
