@@ -1,7 +1,9 @@
 /** What counts for one peer, of all that PeerPolicies say. Pure. */
 import type { PeerPolicy } from "../kube/resources.ts";
 import type { EffectivePolicy, ExplainedValue, PolicyPeer } from "./effective-policy.ts";
-import { type Stated, type StatedFields, type StatedPolicy, statePolicy } from "./stated.ts";
+import type { Stated } from "./field-reader.ts";
+import type { StatedFields } from "./fields.ts";
+import { type StatedPolicy, statePolicy } from "./stated.ts";
 
 export type {
   EffectivePolicy,
@@ -69,24 +71,27 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
 
 function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policies" | "problems"> {
   const choice = new Choice(ranked);
-  const approvalLastsMs = choice.bound("workloads.approvalLasts", (said) => said.approvalLasts);
-  const maxReplicas = choice.bound("workloads.maxReplicas", (said) => said.maxReplicas);
-  const maxApps = choice.bound("workloads.maxApps", (said) => said.maxApps);
-  const maxSize = choice.bound("workloads.storage.maxSize", (said) => said.storageMaxSize);
-  const tunnelApprovalLastsMs = choice.bound("tunnels.approvalLasts", (said) => said.tunnelApprovalLasts);
-  const until = choice.bound("tunnels.until", (said) => said.tunnelsUntil);
   return {
     accept: choice.one("workloads.accept", (said) => said.accept, false),
     approval: choice.one("workloads.approval", (said) => said.approval, "Never"),
     approvalAbove: choice.map("workloads.approvalAbove", (said) => said.approvalAbove),
-    ...(approvalLastsMs === undefined ? {} : { approvalLastsMs }),
+    ...given(
+      choice.bound("workloads.approvalLasts", (said) => said.approvalLasts),
+      (approvalLastsMs) => ({ approvalLastsMs }),
+    ),
     images: choice.bound("workloads.images", (said) => said.images) ?? [],
     deniedImages: choice.one("workloads.deniedImages", (said) => said.deniedImages, []),
     requireDigest: choice.one("workloads.requireDigest", (said) => said.requireDigest, false),
     quota: choice.map("workloads.quota", (said) => said.quota),
     total: choice.map("workloads.total", (said) => said.total),
-    ...(maxReplicas === undefined ? {} : { maxReplicas }),
-    ...(maxApps === undefined ? {} : { maxApps }),
+    ...given(
+      choice.bound("workloads.maxReplicas", (said) => said.maxReplicas),
+      (maxReplicas) => ({ maxReplicas }),
+    ),
+    ...given(
+      choice.bound("workloads.maxApps", (said) => said.maxApps),
+      (maxApps) => ({ maxApps }),
+    ),
     pod: {
       requireRequests: choice.one("workloads.pod.requireRequests", (said) => said.requireRequests, []),
       requireLimits: choice.one("workloads.pod.requireLimits", (said) => said.requireLimits, []),
@@ -96,7 +101,10 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
     },
     storage: {
       classes: choice.one("workloads.storage.classes", (said) => said.storageClasses, []),
-      ...(maxSize === undefined ? {} : { maxSize }),
+      ...given(
+        choice.bound("workloads.storage.maxSize", (said) => said.storageMaxSize),
+        (maxSize) => ({ maxSize }),
+      ),
     },
     podSecurity: choice.one("workloads.podSecurity", (said) => said.podSecurity, "baseline"),
     nodeSelector: Object.fromEntries(choice.map("workloads.nodeSelector", (said) => said.nodeSelector)),
@@ -107,8 +115,14 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       services: choice.one("tunnels.services", (said) => said.services, []),
       kubernetes: choice.one("tunnels.kubernetes", (said) => said.kubernetes, false),
       approval: choice.one("tunnels.approval", (said) => said.tunnelApproval, "Never"),
-      ...(tunnelApprovalLastsMs === undefined ? {} : { approvalLastsMs: tunnelApprovalLastsMs }),
-      ...(until === undefined ? {} : { until }),
+      ...given(
+        choice.bound("tunnels.approvalLasts", (said) => said.tunnelApprovalLasts),
+        (approvalLastsMs) => ({ approvalLastsMs }),
+      ),
+      ...given(
+        choice.bound("tunnels.until", (said) => said.tunnelsUntil),
+        (until) => ({ until }),
+      ),
     },
     pods: {
       logs: choice.one("pods.logs", (said) => said.logs, true),
@@ -117,6 +131,11 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
     },
     values: choice.values,
   };
+}
+
+/** The bound, if there is one. */
+function given<T, O>(bound: T | undefined, make: (bound: T) => O): Partial<O> {
+  return bound === undefined ? {} : make(bound);
 }
 
 function byCloseness(a: StatedPolicy, b: StatedPolicy): number {

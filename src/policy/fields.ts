@@ -1,0 +1,137 @@
+/** What one PeerPolicy says of each field. Pure. */
+import { toJson } from "@bufbuild/protobuf";
+import {
+  type EgressRule as EgressMessage,
+  EgressRuleSchema,
+  type PeerPolicySpec,
+  type ServiceRule as ServiceMessage,
+  ServiceRuleSchema,
+} from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
+import { parseCidr } from "./cidr.ts";
+import type { EgressRule, ServiceRule } from "./effective-policy.ts";
+import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
+import { type ImagePattern, parsePattern } from "./image-pattern.ts";
+import type { Problems } from "./problems.ts";
+import type { Quantity } from "./quantity.ts";
+import { podResource, quotaName } from "./resource-name.ts";
+
+/** Fields that are missing are not spoken of. */
+export interface StatedFields {
+  readonly accept: Said<boolean>;
+  readonly approval: Said<"Never" | "NewImage" | "Always">;
+  readonly approvalAbove: SaidMap<Quantity>;
+  readonly approvalLasts: Said<number>;
+  readonly images: Said<readonly ImagePattern[]>;
+  readonly deniedImages: Said<readonly ImagePattern[]>;
+  readonly requireDigest: Said<boolean>;
+  readonly quota: SaidMap<Quantity>;
+  readonly total: SaidMap<Quantity>;
+  readonly maxReplicas: Said<number>;
+  readonly maxApps: Said<number>;
+  readonly requireRequests: Said<readonly string[]>;
+  readonly requireLimits: Said<readonly string[]>;
+  readonly podMax: SaidMap<Quantity>;
+  readonly defaultRequests: SaidMap<Quantity>;
+  readonly defaultLimits: SaidMap<Quantity>;
+  readonly storageClasses: Said<readonly string[]>;
+  readonly storageMaxSize: Said<Quantity>;
+  readonly podSecurity: Said<"baseline" | "restricted">;
+  readonly nodeSelector: SaidMap<string>;
+  readonly egress: Said<readonly EgressRule[]>;
+  readonly whenViolated: Said<"Keep" | "Stop">;
+  readonly tunnelApps: Said<boolean>;
+  readonly services: Said<readonly ServiceRule[]>;
+  readonly kubernetes: Said<boolean>;
+  readonly tunnelApproval: Said<"Never" | "FirstUse">;
+  readonly tunnelApprovalLasts: Said<number>;
+  readonly tunnelsUntil: Said<number>;
+  readonly logs: Said<boolean>;
+  readonly exec: Said<boolean>;
+  readonly files: Said<boolean>;
+}
+
+const pattern: ItemKind<string, ImagePattern> = {
+  parse: parsePattern,
+  show: (text) => text,
+  wrong: "no pattern of images, such as registry.example.org/shop/*",
+};
+
+const resource: ItemKind<string, string> = {
+  parse: podResource,
+  show: (name) => name,
+  wrong: "no resource that is bounded by pod: cpu, memory or ephemeral-storage",
+};
+
+const storageClass: ItemKind<string, string> = {
+  parse: (name) => (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(name) ? name : undefined),
+  show: (name) => name,
+  wrong: "no name of a StorageClass",
+};
+
+const egressRule: ItemKind<EgressMessage, EgressRule> = {
+  parse: egressOf,
+  show: (rule) => toJson(EgressRuleSchema, rule),
+  wrong: "no rule with a block of addresses, such as 10.20.0.0/16, and ports",
+};
+
+const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
+  parse: serviceOf,
+  show: (rule) => toJson(ServiceRuleSchema, rule),
+  wrong: "no rule with a namespace",
+};
+
+export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
+  const { workloads, tunnels, pods } = spec;
+  const { pod, storage, network } = workloads ?? {};
+  const read = new FieldReader(problems);
+  return {
+    accept: asSaid(workloads?.accept),
+    approval: read.word("spec.workloads.approval", workloads?.approval, ["Never", "NewImage", "Always"]),
+    approvalAbove: read.amounts("spec.workloads.approvalAbove", workloads?.approvalAbove, quotaName),
+    approvalLasts: read.duration("spec.workloads.approvalLasts", workloads?.approvalLasts),
+    images: read.list("spec.workloads.images", workloads?.images, pattern),
+    deniedImages: read.list("spec.workloads.deniedImages", workloads?.deniedImages, pattern),
+    requireDigest: asSaid(workloads?.requireDigest),
+    quota: read.amounts("spec.workloads.quota", workloads?.quota, quotaName),
+    total: read.amounts("spec.workloads.total", workloads?.total, quotaName),
+    maxReplicas: asSaid(workloads?.maxReplicas),
+    maxApps: asSaid(workloads?.maxApps),
+    requireRequests: read.list("spec.workloads.pod.requireRequests", pod?.requireRequests, resource),
+    requireLimits: read.list("spec.workloads.pod.requireLimits", pod?.requireLimits, resource),
+    podMax: read.amounts("spec.workloads.pod.max", pod?.max, podResource),
+    defaultRequests: read.amounts("spec.workloads.pod.defaultRequests", pod?.defaultRequests, podResource),
+    defaultLimits: read.amounts("spec.workloads.pod.defaultLimits", pod?.defaultLimits, podResource),
+    storageClasses: read.list("spec.workloads.storage.classes", storage?.classes, storageClass),
+    storageMaxSize: read.quantity("spec.workloads.storage.maxSize", storage?.maxSize),
+    podSecurity: read.word("spec.workloads.podSecurity", workloads?.podSecurity, ["baseline", "restricted"]),
+    nodeSelector: read.labels("spec.workloads.nodeSelector", workloads?.nodeSelector),
+    egress: read.list("spec.workloads.network.egress", network?.egress, egressRule),
+    whenViolated: read.word("spec.workloads.whenViolated", workloads?.whenViolated, ["Keep", "Stop"]),
+    tunnelApps: asSaid(tunnels?.apps),
+    services: read.list("spec.tunnels.services", tunnels?.services, serviceRule),
+    kubernetes: asSaid(tunnels?.kubernetes),
+    tunnelApproval: read.word("spec.tunnels.approval", tunnels?.approval, ["Never", "FirstUse"]),
+    tunnelApprovalLasts: read.duration("spec.tunnels.approvalLasts", tunnels?.approvalLasts),
+    tunnelsUntil: read.time("spec.tunnels.until", tunnels?.until),
+    logs: asSaid(pods?.logs),
+    exec: asSaid(pods?.exec),
+    files: asSaid(pods?.files),
+  };
+}
+
+function egressOf({ cidr, ports }: EgressMessage): EgressRule | undefined {
+  const block = parseCidr(cidr ?? "");
+  if (!block) return undefined;
+  const read: { port: number; endPort?: number; protocol: "TCP" | "UDP" }[] = [];
+  for (const { port, endPort, protocol = "TCP" } of ports) {
+    if (port === undefined || (protocol !== "TCP" && protocol !== "UDP")) return undefined;
+    if (endPort !== undefined && endPort < port) return undefined;
+    read.push({ port, protocol, ...(endPort === undefined ? {} : { endPort }) });
+  }
+  return { cidr: block, ports: read };
+}
+
+function serviceOf({ namespace, name, ports }: ServiceMessage): ServiceRule | undefined {
+  if (namespace === undefined) return undefined;
+  return { namespace, ...(name ? { name } : {}), ports };
+}

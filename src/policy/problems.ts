@@ -1,0 +1,31 @@
+/** What is wrong with a policy, by where. */
+
+/** Problems of one policy that are told of. */
+const mostProblems = 16;
+
+/** Of each path the first problem. */
+export class Problems {
+  readonly #found = new Map<string, string>();
+
+  /** As `Resource.problems` has them: "spec.foo: unknown field". */
+  addText(text: string): void {
+    const colon = text.indexOf(": ");
+    this.add(colon < 0 ? "spec" : text.slice(0, colon), colon < 0 ? text : text.slice(colon + 2));
+  }
+
+  add(path: string, message: string): void {
+    if (!this.#found.has(path)) this.#found.set(path, message);
+  }
+
+  /** Whether anything is wrong at the path or, unless it is `spec`, below it. */
+  has(path: string): boolean {
+    if (path === "spec") return this.#found.has(path);
+    return [...this.#found.keys()].some((found) => found === path || found.startsWith(`${path}.`));
+  }
+
+  list(): string[] {
+    const texts = [...this.#found].map(([path, message]) => `${path}: ${message}`);
+    const more = texts.length - mostProblems;
+    return more > 0 ? [...texts.slice(0, mostProblems), `and ${more} more`] : texts;
+  }
+}
