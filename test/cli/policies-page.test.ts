@@ -1,0 +1,215 @@
+/** docs/policies.md: every policy on the page can be applied as it stands, and does what the page says. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { parseDocuments } from "../../src/base/document.ts";
+import type { Condition } from "../../src/gen/fairlead/resources/v1alpha1/condition_pb.ts";
+import type { RemoteAppSpec } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { KubeClient } from "../../src/kube/client.ts";
+import { isJsonObject } from "../../src/kube/object.ts";
+import { type PeerPolicy, peerPolicies } from "../../src/kube/resources.ts";
+import { admit, type Verdict } from "../../src/policy/admission.ts";
+import { demandOf } from "../../src/policy/demand.ts";
+import { type EffectivePolicy, effectivePolicy } from "../../src/policy/effective.ts";
+import { enforcementOf } from "../../src/policy/enforcement.ts";
+import { formatQuantity } from "../../src/policy/quantity.ts";
+import { permitTunnel, type ReachTarget } from "../../src/policy/reach.ts";
+import { hashSpec } from "../../src/policy/spec-hash.ts";
+import { type ApiWorld, startApi } from "../console/api/world.ts";
+import { applyPolicies } from "./world.ts";
+
+const page = readFileSync(new URL("../../docs/policies.md", import.meta.url), "utf8");
+
+/** The YAML below each heading. */
+const recipes = new Map(
+  page.split(/^##+ /m).flatMap((part): [string, string][] => {
+    const [heading = ""] = part.split("\n", 1);
+    const yaml = [...part.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = ""]) => text).join("---\n");
+    return yaml === "" ? [] : [[heading.replace(/^# /, ""), yaml]];
+  }),
+);
+
+/** Friday at noon, when nothing has ended yet. */
+const noon = Date.parse("2030-01-04T12:00:00Z");
+const digest = `sha256:${"a".repeat(64)}`;
+
+interface Recipe {
+  readonly policies: readonly PeerPolicy[];
+  readonly west: EffectivePolicy;
+}
+
+/** What each recipe promises, by its heading. */
+const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
+  "What a peer may do here"({ west, policies }) {
+    assert.equal(judge(west, {}).decision, "admit");
+    assert.equal(judge(effectivePolicy(policies, { name: "east", labels: {} }), {}).decision, "deny");
+  },
+  "A peer that you trust"({ west }) {
+    assert.equal(judge(west, { replicas: 50 }).decision, "admit");
+    assert.deepEqual(rulesOf(judge(west, { replicas: 51 })), ["replicas/max"]);
+    assert.deepEqual(west.pods, { logs: true, exec: true, files: true });
+  },
+  "A stranger, with your approval for each app"({ west }) {
+    const app = { resources: { limits: { cpu: "1", memory: "1Gi" } } };
+    assert.equal(judge(west, app).decision, "hold");
+    assert.equal(judge(west, { ...app, replicas: 3 }).decision, "deny");
+    assert.equal(west.approvalLastsMs, 30 * 86_400_000);
+    const [cpu, memory] = [west.pod.defaultRequests.get("cpu"), west.pod.max.get("memory")];
+    assert.equal(formatQuantity(cpu ?? 0n, "cpu"), "100m");
+    assert.equal(formatQuantity(memory ?? 0n, "memory"), "2Gi");
+  },
+  "Only signed-off images, by digest, from one registry"({ west }) {
+    const rules = (image: string): string[] => rulesOf(judge(west, { image }));
+    assert.deepEqual(rules(`registry.example.org/released/shop/web@${digest}`), []);
+    assert.deepEqual(rules("registry.example.org/released/web:1"), ["images/digest"]);
+    assert.deepEqual(rules(`registry.example.org/released/legacy/web@${digest}`), ["images/denied"]);
+    assert.deepEqual(rules(`registry.example.org/released-evil/web@${digest}`), ["images/not-allowed"]);
+    assert.deepEqual(rules(`nginx@${digest}`), ["images/not-allowed"]);
+  },
+  "A quota for a team, and a stricter one for one of them"({ policies }) {
+    const asked = { resources: { requests: { cpu: "100m", memory: "64Mi" } } };
+    const east = effectivePolicy(policies, { name: "east", labels: { team: "web" } });
+    const west = effectivePolicy(policies, { name: "west", labels: { team: "web" } });
+    assert.equal(judge(east, { ...asked, replicas: 40 }).decision, "admit");
+    assert.equal(judge(west, { ...asked, replicas: 5 }).decision, "admit");
+    assert.deepEqual(rulesOf(judge(west, { ...asked, replicas: 6 })), ["quota/pods"]);
+    const greedy = { resources: { requests: { cpu: "3", memory: "64Mi" } }, replicas: 3 };
+    assert.deepEqual(rulesOf(judge(west, greedy)), ["quota/requests.cpu"]);
+    assert.ok(rulesOf(judge(west, {})).includes("requests/required"));
+    // By its name alone it has no `accept`: the label is what lets it in.
+    assert.equal(effectivePolicy(policies, { name: "west", labels: {} }).accept, false);
+  },
+  "Tunnels with approval on first use, until Friday"({ west }) {
+    const reach = (target: ReachTarget, now: number): ReturnType<typeof permitTunnel> =>
+      permitTunnel({ peer: "west", grants: ["tunnels"] }, target, west, [], now);
+    const db = { kind: "service", namespace: "shop", name: "db", port: 5432 } as const;
+    assert.ok("held" in reach(db, noon));
+    assert.ok("held" in reach({ ...db, namespace: "metrics", name: "any", port: 9090 }, noon));
+    assert.ok(!("held" in reach({ ...db, port: 22 }, noon)));
+    const decided = [{ target: "service/shop/db:5432", verdict: "Approved" as const }];
+    const caller = { peer: "west", grants: ["tunnels"] };
+    assert.ok(permitTunnel(caller, db, west, decided, noon).allowed);
+    assert.ok(!permitTunnel(caller, db, west, decided, Date.parse("2030-01-04T18:00:00Z")).allowed);
+    assert.equal(west.tunnels.approvalLastsMs, 8 * 3_600_000);
+  },
+  "Restricted pods on nodes of their own"({ west }) {
+    assert.equal(west.podSecurity, "restricted");
+    assert.deepEqual(west.nodeSelector, { "example.org/for": "guests" });
+  },
+  "Nothing outside but one database"({ west }) {
+    const place = { namespace: "fairlead-peer-west", agent: undefined, apiServer: [] };
+    const { network } = enforcementOf(west, place);
+    const isDns = ({ ports = [] }: { ports?: { port?: unknown }[] }): boolean => ports.some(({ port }) => port === 53);
+    const rules = network.spec?.egress?.filter((rule) => !isDns(rule)) ?? [];
+    const blocks = rules.flatMap(({ to = [] }) => to.flatMap(({ ipBlock }) => ipBlock?.cidr ?? []));
+    assert.deepEqual(blocks, ["10.20.0.7/32"]);
+    assert.deepEqual(
+      rules.flatMap(({ ports = [] }) => ports.map(({ port }) => port)),
+      [5432],
+    );
+  },
+  "Stop what no longer conforms"({ west }) {
+    assert.equal(west.whenViolated, "Stop");
+    assert.deepEqual(rulesOf(judge(west, { image: "nginx" })), ["images/denied"]);
+    assert.deepEqual(rulesOf(judge(west, { image: "quay.io/shop/web:1" })), []);
+  },
+  "Nobody beyond what this cluster can spare"({ west, policies }) {
+    const pods = west.total.get("pods") ?? 0n;
+    assert.equal(formatQuantity(pods, "pods"), "100");
+    assert.equal(policies[0]?.spec.peers, undefined);
+    assert.equal(west.accept, false, "a bound alone lets nobody in");
+  },
+};
+
+suite("docs/policies.md", { timeout: 120_000 }, () => {
+  let world: ApiWorld;
+  before(async () => {
+    world = await startApi();
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  test("every policy on it is checked here", () => {
+    assert.deepEqual([...recipes.keys()].sort(), Object.keys(promises).sort());
+  });
+
+  for (const [heading, yaml] of recipes) {
+    test(`${heading}: can be applied, is valid, and does what it says`, async () => {
+      const { kube } = world.town;
+      for (const { value } of parseDocuments(yaml)) {
+        assert.ok(isJsonObject(value) && isJsonObject(value.metadata));
+        assert.equal(value.metadata.namespace, "fairlead-system");
+      }
+      const names = await applyPolicies(world.town, yaml);
+      const policies: PeerPolicy[] = [];
+      for (const name of names) policies.push(await judged(kube.client, name));
+      promises[heading]?.({ policies, west: effectivePolicy(policies, { name: "west", labels: {} }) });
+    });
+  }
+});
+
+/** The policy once the agent has looked at it; fails unless it found it valid. */
+async function judged(client: KubeClient, name: string): Promise<PeerPolicy> {
+  const signal = AbortSignal.timeout(30_000);
+  const { items, resourceVersion } = await client.list(peerPolicies, { namespace: "fairlead-system" }, signal);
+  const validity = ({ status }: PeerPolicy): Condition | undefined =>
+    status?.conditions.find(({ type }) => type === "Valid");
+  let found = items.find(({ metadata }) => metadata.name === name);
+  if (!found || !validity(found)) {
+    for await (const event of client.watch(peerPolicies, { namespace: "fairlead-system", resourceVersion }, signal)) {
+      if (event.type !== "MODIFIED" || event.object.metadata.name !== name) continue;
+      found = event.object;
+      if (validity(found)) break;
+    }
+  }
+  assert.ok(found);
+  assert.equal(validity(found)?.status, "True", validity(found)?.message);
+  return found;
+}
+
+/** The verdict about an app of a peer that has nothing else here. */
+function judge(policy: EffectivePolicy, given: Parameters<typeof app>[0]): Verdict {
+  const wanted = app(given);
+  const none = { apps: 0, amounts: new Map<string, bigint>() };
+  return admit(
+    { app: wanted, demand: demandOf(wanted, policy) },
+    {
+      peer: "west",
+      grants: ["apps"],
+      policy,
+      usage: none,
+      totalUsage: none,
+      knownImages: new Set<string>(),
+      hash: hashSpec(wanted),
+      now: noon,
+    },
+  );
+}
+
+function app(given: {
+  readonly image?: string;
+  readonly replicas?: number;
+  readonly resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+}): RemoteAppSpec {
+  const { image = "registry.example.org/web:1", replicas = 1, resources } = given;
+  const quantities = (amounts: Record<string, string> = {}): Record<string, Quantity> =>
+    Object.fromEntries(Object.entries(amounts).map(([name, value]) => [name, quantity(value)]));
+  return create(RemoteAppSpecSchema, {
+    image,
+    replicas,
+    ...(resources && {
+      resources: { requests: quantities(resources.requests), limits: quantities(resources.limits) },
+    }),
+  });
+}
+
+type Quantity = { kind: { case: "stringValue"; value: string } };
+
+function quantity(value: string): Quantity {
+  return { kind: { case: "stringValue", value } };
+}
+
+function rulesOf({ findings }: Verdict): string[] {
+  return findings.map(({ rule }) => rule);
+}
