@@ -26,8 +26,8 @@ export interface HostSession {
   responses(): AsyncIterable<pb.SyncResponse>;
   /** Takes what the origin says, without waiting. Throws a RangeError when it breaks a bound or the order. */
   receive(message: pb.SyncRequest): void;
-  /** The host's rules changed: what was refused is asked for again. */
-  reconsider(): void;
+  /** The host's rules, or what they look at, changed: what was refused is asked for again, or only what is chosen of it. */
+  reconsider(which?: (refusal: Refusal) => boolean): void;
   /** Ends `responses`, with the error if there is one, and resolves when no work is under way any more. */
   close(error?: Error): Promise<void>;
 }
@@ -289,9 +289,9 @@ export function createHostSession(deps: {
   return {
     responses,
     receive,
-    reconsider() {
+    reconsider(which = () => true) {
       for (const [uid, entry] of entries) {
-        if (!entry.refused || entry.desire) continue;
+        if (!entry.refused || entry.desire || !which(entry.refused.refusal)) continue;
         entry.tell.need = true;
         outbox.add(uid);
       }

@@ -9,6 +9,7 @@ import type { IntentService, SyncRequest, SyncResponse } from "../gen/fairlead/p
 import type { HeldStore } from "./held-store.ts";
 import { createHostSession, type HostSession } from "./host-session.ts";
 import { requestFault } from "./messages.ts";
+import type { Refusal } from "./wish.ts";
 
 /** Who calls, as the link proves it. */
 export interface IntentCaller {
@@ -29,8 +30,11 @@ export interface IntentHostDeps {
 
 export interface IntentHost {
   readonly service: ServiceImpl<typeof IntentService>;
-  /** The host's rules for this caller changed: what was refused is asked for again. */
-  reconsider(fingerprint: string): void;
+  /**
+   * The host's rules for this caller, or what they look at, changed: what was refused is asked for again, or only what is
+   * chosen of it.
+   */
+  reconsider(fingerprint: string, which?: (refusal: Refusal) => boolean): void;
   /** Ends every conversation. */
   close(): Promise<void>;
 }
@@ -84,8 +88,8 @@ export function createIntentHost(deps: IntentHostDeps): IntentHost {
 
   return {
     service: { sync },
-    reconsider(fingerprint) {
-      for (const [key, session] of sessions) if (key.startsWith(`${fingerprint}/`)) session.reconsider();
+    reconsider(fingerprint, which) {
+      for (const [key, session] of sessions) if (key.startsWith(`${fingerprint}/`)) session.reconsider(which);
     },
     async close() {
       closed = true;

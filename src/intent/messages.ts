@@ -88,7 +88,13 @@ export function refusalToMessage({ refusal, ...head }: RefusedWish): MessageInit
 }
 
 export function refusalFromMessage(refusal: pb.Refusal): RefusedWish {
-  const violations: Violation[] = refusal.violations.map(({ field, rule, message }) => ({ field, rule, message }));
+  const violations: Violation[] = refusal.violations.map(({ field, rule, message, asked, allowed }) => ({
+    field,
+    rule,
+    message,
+    ...(asked && { asked }),
+    ...(allowed && { allowed }),
+  }));
   return { ...headFromMessage(refusal), refusal: { reason: refusal.reason, message: refusal.message, violations } };
 }
 

@@ -36,6 +36,9 @@ export interface Violation {
   /** The rule that spoke, e.g. `grants/apps`. */
   readonly rule: string;
   readonly message: string;
+  /** The value that was asked for, and the one that is allowed, where the rule compares values. */
+  readonly asked?: string;
+  readonly allowed?: string;
 }
 
 /** Why a wish is not carried out. It is an answer: nothing is tried again until the wish or the host's rules change. */

@@ -2,6 +2,8 @@ import type { TestContext } from "node:test";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
 import { remoteApps } from "../../src/kube/resources.ts";
+import type { HeldItem } from "../../src/workloads/host/inbox.ts";
+import { writePolicy } from "../policy/open-policy.ts";
 import type { Stored } from "./cluster.ts";
 import { Town } from "./town.ts";
 
@@ -92,4 +94,39 @@ export function events(town: Town, origin = "tokyo"): unknown[] {
 export function hostIsEmpty(town: Town, host = "osaka"): boolean {
   const { cluster } = town.agent(host);
   return ["workloads", "deployments", "services", "pods"].every((plural) => cluster.all(plural).length === 0);
+}
+
+/** States what the host's one policy says, instead of what it said before. */
+export function setPolicy(town: Town, workloads: JsonObject, host = "osaka"): void {
+  void writePolicy(town.agent(host).cluster, "open", { workloads: { accept: true, ...workloads } });
+}
+
+/** What waits for a person at the host; there must be exactly one. */
+export function waiting(town: Town, host = "osaka"): HeldItem {
+  const items = town
+    .agent(host)
+    .workloads.host.held()
+    .filter(({ state }) => state === "Held");
+  const [item] = items;
+  if (!item || items.length > 1) throw new Error(`${items.length} items wait.`);
+  return item;
+}
+
+export function isWaiting(town: Town, host = "osaka"): boolean {
+  return town
+    .agent(host)
+    .workloads.host.held()
+    .some(({ state }) => state === "Held");
+}
+
+/** What was written down at an agent, as "action verdict rule". */
+export function audited(town: Town, agent: string): string[] {
+  return town
+    .agent(agent)
+    .audited.map(({ action, verdict, rule }) => [action, verdict, rule].filter((part) => part !== undefined).join(" "));
+}
+
+/** Of the Deployment of an app, by the image that it runs. */
+export function replicasOf(town: Town, image: string, host = "osaka"): unknown {
+  return deployments(town, host).find((one) => containerOf(one)?.image === image)?.spec?.replicas;
 }

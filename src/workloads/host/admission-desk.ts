@@ -308,7 +308,7 @@ function onePod({ requests, limits }: Demand["pod"], name: string): Quantity {
 }
 
 /** Rules that compare with what others take: the answer may change without anybody changing the wish or the policy. */
-function isAboutRoom({ rule }: Finding): boolean {
+export function isAboutRoom({ rule }: Pick<Finding, "rule">): boolean {
   return /^(quota|total|apps)\//.test(rule);
 }
 

@@ -14,7 +14,7 @@ import { type Workload, workloads } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { Roster } from "../../peering/roster.ts";
 import { createLatest } from "../latest.ts";
-import { createAdmissionDesk, type HostPolicies } from "./admission-desk.ts";
+import { createAdmissionDesk, type HostPolicies, isAboutRoom } from "./admission-desk.ts";
 import { createAdmissionRecord } from "./admission-record.ts";
 import { createWorkloadBook } from "./book.ts";
 import { callingPeer } from "./caller.ts";
@@ -121,7 +121,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     grants: (fingerprint) => deps.roster.byFingerprint(fingerprint)?.grants,
     grantsKnown: (signal) => deps.roster.synced(signal),
     onChange: (key) => runner.add(key),
-    onRoom: (fingerprint) => intent.reconsider(fingerprint),
+    onRoom: (fingerprint) => intent.reconsider(fingerprint, ({ violations }) => violations.some(isAboutRoom)),
     clock,
   });
   const runner = createRunner({ client, book, desk, record, namespaces, room, lines, statuses, onStatus, clock, log });

@@ -1,14 +1,21 @@
 /** A RemoteApp's status, told from what is known. Pure. */
+import { isDeepStrictEqual } from "node:util";
 import { create } from "@bufbuild/protobuf";
+import { type Admission, AdmissionSchema } from "../../gen/fairlead/resources/v1alpha1/admission_pb.ts";
 import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { Refusal } from "../../intent/wish.ts";
 import { timeText } from "../../kube/time.ts";
 import { conditionsFrom, type Finding } from "../conditions.ts";
-import type { Decision, Facts, Happening, PeerView } from "./facts.ts";
-import { cut, type HostStatus, word } from "./host-status.ts";
+import type { Decision, Facts, Happening, HostAnswer, PeerView } from "./facts.ts";
+import { cut, findingsOf, type HostStatus, plain, word } from "./host-status.ts";
 import { heldBy, wishOf } from "./wishes.ts";
 
 /** A link that is away for less than this is not worth a word: it is dialled again within seconds. */
 const graceMs = 10_000;
+
+/** The longest message in a status, and the longest reason in an admission, in characters. */
+const mostChars = 4_096;
+const mostReason = 1_024;
 
 /** What is so, in one word and one sentence, and what the conditions make of it. */
 interface View {
@@ -16,6 +23,8 @@ interface View {
   reason: string;
   message: string;
   admitted: Finding["status"];
+  /** What the host decided about the present wish. */
+  admission?: Admission | undefined;
   /** What the host said last, fresh or not. */
   host?: HostStatus;
   /** The generation that the phase answers. */
@@ -36,17 +45,20 @@ export function describe(facts: Facts): Decision {
     observedGeneration: view.answers ?? generation,
     phase: view.phase,
     reason: word(view.reason) ?? "Unknown",
-    message: cut(view.message, 4096),
+    message: cut(view.message, mostChars),
     peer: holder,
     ...hostPart(view.host ?? before),
+    ...(view.admission ? { admission: view.admission } : {}),
     conditions: conditionsFrom(conditions(view, holder, peer, isAway), before?.conditions ?? [], { generation, now }),
     ...lastHeard(heardAt, before),
     ...(isAway ? { unknownSince: before?.unknownSince ?? timeText(peer.since) } : {}),
   });
   const isWaiting = !peer.connected && !isAway && peer.known;
+  const answer = answerIn(before, status);
   return {
     status,
     happenings: happenings(before, status),
+    ...(answer ? { answer } : {}),
     ...(isWaiting ? { againMs: graceMs - awayMs } : {}),
   };
 }
@@ -78,7 +90,7 @@ function look(facts: Facts, holder: string, peer: PeerView): View {
   return answered(facts, holder, peer);
 }
 
-function answered({ app, before, ...facts }: Facts, holder: string, peer: PeerView): View {
+function answered({ app, before, now, ...facts }: Facts, holder: string, peer: PeerView): View {
   const { state, refused } = facts.heard?.peer === holder ? facts.heard : {};
   const hash = wishOf(app)?.hash;
   const told = state ? { host: state.status } : {};
@@ -91,8 +103,9 @@ function answered({ app, before, ...facts }: Facts, holder: string, peer: PeerVi
     return {
       phase,
       reason: isFailing ? "HostFailing" : reason,
-      message: `${holder}: ${message}${runsOn}`,
+      message: `${holder}: ${plain(message, mostChars)}${runsOn}`,
       admitted,
+      ...(isFailing ? {} : { admission: refusalAsAdmission(app, before, refused.refusal, now) }),
       ...told,
     };
   }
@@ -110,15 +123,37 @@ function answered({ app, before, ...facts }: Facts, holder: string, peer: PeerVi
     const message = `The change is on its way to ${holder}.${trouble}`;
     return { phase: "Progressing", reason: "Sent", message, admitted: "Unknown", answers: state.generation, ...told };
   }
-  const { phase = "", reason = "", message = "" } = state.status;
-  return { phase, reason, message, admitted: phase === "Held" ? "Unknown" : "True", ...told };
+  const { phase = "", reason = "", message = "", admission } = state.status;
+  return { phase, reason, message, admitted: admissionStatus(phase, admission), admission, ...told };
+}
+
+/** A host without policies says nothing of admission, and runs what it took. */
+function admissionStatus(phase: string, admission: Admission | undefined): Finding["status"] {
+  const verdict = admission?.verdict ?? phase;
+  return verdict === "Held" ? "Unknown" : verdict === "Denied" ? "False" : "True";
+}
+
+/** The rules that refused a wish, as the same rules would stand in a status. The time is of the first such answer to this wish. */
+function refusalAsAdmission(
+  app: Facts["app"],
+  before: RemoteAppStatus | undefined,
+  refusal: Refusal,
+  now: number,
+): Admission {
+  const findings = findingsOf(refusal.violations);
+  const reasons =
+    findings.length > 0 ? findings.map(({ message = "" }) => message) : [plain(refusal.message, mostReason)];
+  const known = before?.observedGeneration === app.metadata.generation ? before?.admission : undefined;
+  const isKnown = known?.verdict === "Denied" && isDeepStrictEqual(known.reasons, reasons);
+  const decidedAt = (isKnown ? known.decidedAt : undefined) ?? timeText(now);
+  return create(AdmissionSchema, { verdict: "Denied", reasons, findings, decidedAt });
 }
 
 function fromBefore(status: RemoteAppStatus): View {
   const { phase = "", reason = "", message = "" } = status;
   const admitted = status.conditions.find(({ type }) => type === "Admitted")?.status;
   const isTrue = admitted === "True" || admitted === "False";
-  return { phase, reason, message, admitted: isTrue ? admitted : "Unknown" };
+  return { phase, reason, message, admitted: isTrue ? admitted : "Unknown", admission: status.admission };
 }
 
 /** The link is down: what was so is what is known, and nothing more. */
@@ -151,7 +186,7 @@ function lastHeard(at: number | undefined, before: RemoteAppStatus | undefined):
 
 function conditions(view: View, holder: string, peer: PeerView, isAway: boolean): Finding[] {
   const reason = word(view.reason) ?? "Unknown";
-  const message = cut(view.message, 4096);
+  const message = cut(view.message, mostChars);
   const isUnknown = view.phase === "Unknown" || (isAway && view.host !== undefined);
   const told = (isTrue: boolean): Finding["status"] => (isUnknown ? "Unknown" : isTrue ? "True" : "False");
   const moving = view.phase === "Progressing" || view.phase === "Pending";
@@ -173,9 +208,40 @@ function conditions(view: View, holder: string, peer: PeerView, isAway: boolean)
   ];
 }
 
-/** One Event for each change of the phase or its reason. */
+/** One Event for each change of the phase or its reason, and one for each approval. */
 function happenings(before: RemoteAppStatus | undefined, after: RemoteAppStatus): Happening[] {
-  if (before?.phase === after.phase && before?.reason === after.reason) return [];
+  const found: Happening[] = [];
+  if (before?.admission?.verdict === "Held" && after.admission?.verdict === "Admitted") {
+    found.push({ type: "Normal", reason: "Approved", note: approval(after, after.admission) });
+  }
+  if (before && before.phase === after.phase && before.reason === after.reason && !isHeldAnew(before, after)) return found;
   const isBad = ["Degraded", "Denied", "Unknown"].includes(after.phase ?? "") || after.reason === "PeerUnknown";
-  return [{ type: isBad ? "Warning" : "Normal", reason: after.reason ?? "", note: `${after.phase}: ${after.message}` }];
+  const type = isBad ? "Warning" : "Normal";
+  return [...found, { type, reason: after.reason ?? "", note: `${after.phase}: ${after.message}` }];
+}
+
+function approval({ peer }: RemoteAppStatus, { message, until }: Admission): string {
+  return `${peer} lets it run${until ? ` until ${until}` : ""}${message ? `: ${message}` : "."}`;
+}
+
+/** An edit while it was held: what waits now is another wish. */
+function isHeldAnew(before: RemoteAppStatus, after: RemoteAppStatus): boolean {
+  const isNew = before.observedGeneration !== after.observedGeneration;
+  return after.admission?.verdict === "Held" && before.admission?.verdict === "Held" && isNew;
+}
+
+/** What the host decided, when it is news: another verdict, other rules, or the same about another wish. */
+function answerIn(before: RemoteAppStatus | undefined, after: RemoteAppStatus): HostAnswer | undefined {
+  const { verdict } = after.admission ?? {};
+  if (verdict !== "Admitted" && verdict !== "Held" && verdict !== "Denied") return undefined;
+  const rules = (of: RemoteAppStatus | undefined): unknown[] => [
+    of?.observedGeneration,
+    of?.peer,
+    of?.admission?.verdict,
+    ...(of?.admission?.findings.map(({ rule }) => rule) ?? []),
+  ];
+  if (isDeepStrictEqual(rules(before), rules(after))) return undefined;
+  const [first] = after.admission?.findings ?? [];
+  const why = after.admission?.reasons.join("; ") || after.admission?.message;
+  return { verdict, ...(first?.rule ? { rule: first.rule } : {}), ...(why ? { message: why } : {}) };
 }

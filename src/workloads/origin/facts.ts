@@ -45,12 +45,21 @@ export interface Happening {
   readonly note: string;
 }
 
+/** For the record. */
+export interface HostAnswer {
+  readonly verdict: "Admitted" | "Held" | "Denied";
+  readonly rule?: string;
+  readonly message?: string;
+}
+
 export interface Decision {
   /** Metadata to write: the peer that holds the app with the finalizer set, or null to give the RemoteApp free. */
   readonly hold?: string | null;
   /** The status to write; undefined to leave it. */
   readonly status?: RemoteAppStatus;
   readonly happenings: readonly Happening[];
+  /** What the host decided about the wish, when that is news. */
+  readonly answer?: HostAnswer;
   /** Ask again after so many milliseconds even if nothing happens. */
   readonly againMs?: number;
 }

@@ -1,5 +1,11 @@
 /** Reads what a host says of an app. A peer wrote it: whatever the API server would not take, or is too long, is left out. Pure. */
 import { create, fromJsonString } from "@bufbuild/protobuf";
+import {
+  type Admission,
+  type AdmissionFinding,
+  AdmissionFindingSchema,
+  AdmissionSchema,
+} from "../../gen/fairlead/resources/v1alpha1/admission_pb.ts";
 import { type AppPod, AppPodSchema } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 
@@ -16,12 +22,27 @@ export type HostStatus = Pick<
   | "availableReplicas"
   | "selector"
   | "pods"
+  | "admission"
 >;
 
 /** Phases that a host may report; the others are the origin's own words. */
-const phases = new Set(["Pending", "Progressing", "Ready", "Degraded", "Held", "Deleting"]);
+const phases = new Set(["Pending", "Progressing", "Ready", "Degraded", "Held", "Denied", "Deleting"]);
 
-const most = { word: 128, message: 2048, podMessage: 512, lines: 4096, name: 253, selector: 1024, pods: 100 };
+const most = {
+  findings: 64,
+  rule: 128,
+  field: 256,
+  reason: 1024,
+  value: 512,
+  person: 1024,
+  word: 128,
+  message: 2048,
+  podMessage: 512,
+  lines: 4096,
+  name: 253,
+  selector: 1024,
+  pods: 100,
+};
 
 export function readHostStatus(text: string): HostStatus {
   let status: RemoteAppStatus;
@@ -35,7 +56,7 @@ export function readHostStatus(text: string): HostStatus {
   return {
     phase,
     reason: word(status.reason) ?? phase,
-    message: cut(status.message ?? "", most.message),
+    message: plain(status.message, most.message),
     hostNamespace: cut(status.hostNamespace ?? "", most.name),
     replicas: count(status.replicas),
     readyReplicas: count(status.readyReplicas),
@@ -43,7 +64,46 @@ export function readHostStatus(text: string): HostStatus {
     availableReplicas: count(status.availableReplicas),
     selector: cut(status.selector ?? "", most.selector),
     pods: uniquePods(status.pods.slice(0, most.pods).map(podOf)),
+    ...admissionPart(status.admission),
   };
+}
+
+const verdicts = new Set(["Admitted", "Held", "Denied"]);
+
+function admissionPart(admission: Admission | undefined): Pick<HostStatus, "admission"> {
+  const { verdict = "", reasons = [], decidedAt, findings = [], message, until } = admission ?? {};
+  if (!verdicts.has(verdict)) return {};
+  return {
+    admission: create(AdmissionSchema, {
+      verdict,
+      reasons: reasons.slice(0, most.findings).map((reason) => plain(reason, most.reason)),
+      findings: findingsOf(findings),
+      ...(decidedAt !== undefined && isTime(decidedAt) ? { decidedAt } : {}),
+      ...(message ? { message: plain(message, most.person) } : {}),
+      ...(until !== undefined && isTime(until) ? { until } : {}),
+    }),
+  };
+}
+
+/** What the rules of a host said, as it may stand in a status. */
+export function findingsOf(said: readonly Partial<AdmissionFinding>[]): AdmissionFinding[] {
+  return said
+    .slice(0, most.findings)
+    .filter(({ rule }) => rule)
+    .map(({ rule, field, message, asked, allowed }) =>
+      create(AdmissionFindingSchema, {
+        rule: plain(rule, most.rule),
+        field: plain(field, most.field),
+        message: plain(message, most.reason),
+        ...(asked ? { asked: plain(asked, most.value) } : {}),
+        ...(allowed ? { allowed: plain(allowed, most.value) } : {}),
+      }),
+    );
+}
+
+/** Text for people's screens: no control characters, which a terminal would obey, and nothing that turns its direction. */
+export function plain(text: string | undefined, length: number): string {
+  return cut((text ?? "").replace(/[\p{Cc}\u202A-\u202E\u2066-\u2069]+/gu, " "), length);
 }
 
 /** One CamelCase word, as a condition's reason has to be; undefined when it is none. */
@@ -80,7 +140,7 @@ function podOf(pod: AppPod): AppPod {
     ready: pod.ready ?? false,
     restarts: count(pod.restarts),
     ...(pod.reason === undefined ? {} : { reason: cut(pod.reason, most.word) }),
-    ...(pod.message === undefined ? {} : { message: cut(pod.message, most.podMessage) }),
+    ...(pod.message === undefined ? {} : { message: plain(pod.message, most.podMessage) }),
     ...(pod.exitCode === undefined ? {} : { exitCode: pod.exitCode }),
     ...(startedAt !== undefined && isTime(startedAt) ? { startedAt } : {}),
     ...(pod.node === undefined ? {} : { node: cut(pod.node, most.name) }),

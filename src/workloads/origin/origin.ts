@@ -1,6 +1,7 @@
 /** The origin's half: RemoteApps of this cluster, carried out by peers and mirrored back. */
 import { create, fromJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
@@ -21,13 +22,15 @@ import type { Roster } from "../../peering/roster.ts";
 import { createLatest } from "../latest.ts";
 import { createAppBook } from "./app-book.ts";
 import { decide } from "./decide.ts";
-import type { PeerView } from "./facts.ts";
+import type { HostAnswer, PeerView } from "./facts.ts";
 import { watchLinks } from "./link-watch.ts";
 import { annotations, finalizer, heldBy } from "./wishes.ts";
 
 export interface OriginDeps {
   client: KubeClient;
   roster: Pick<Roster, "get" | "subscribe" | "synced">;
+  /** Writes down what hosts decide about our wishes. */
+  audit: { record(entry: AuditEntry): unknown };
   /** RPC with a peer. */
   transport(peer: string): Transport;
   /** How the link to a peer is, and news of it. */
@@ -108,6 +111,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     }
     tellPeer(app);
     if (!decision.status) return;
+    if (decision.answer) recordAnswer(app, decision.answer);
     const url = deps.pageUrl?.(app);
     if (url !== undefined) decision.status.url = url;
     if (decision.happenings.length > 0) logChange(key, app, decision.status);
@@ -139,6 +143,20 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     if (!known) return { known, connected: false, since: 0 };
     const { state, since } = deps.links.status(name);
     return { known, connected: state === "connected", since, trouble: troubles.get(name) };
+  }
+
+  function recordAnswer(app: RemoteApp, { verdict, rule, message }: HostAnswer): void {
+    const { uid = "", generation = 0 } = app.metadata;
+    const peer = heldBy(app) ?? app.spec.peer ?? "";
+    deps.audit.record({
+      action: `app.${verdict.toLowerCase()}`,
+      actor: { peer, fingerprint: roster.get(peer)?.fingerprint },
+      target: keyOf(app),
+      verdict: ({ Admitted: "allowed", Held: "held", Denied: "denied" } as const)[verdict],
+      correlation: `wish:${uid}/${generation}`,
+      rule,
+      message,
+    });
   }
 
   function logChange(key: string, app: RemoteApp, { phase, reason, message }: RemoteAppStatus): void {
