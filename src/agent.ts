@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { getServers } from "node:dns";
 import { readFile } from "node:fs/promises";
-import { createAuditLog } from "./audit/audit-log.ts";
+import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
+import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
@@ -93,7 +94,9 @@ async function compose(
   const name = config.name ?? ownName;
   const hello = { instance: randomBytes(16), version };
   const instance = Buffer.from(hello.instance).toString("hex");
-  const audit = createAuditLog({ clock, log });
+  const auditStore = createKubeAuditStore({ client: kube.client, namespace });
+  const audit = await openAuditLog({ clock, log, instance, version, store: auditStore }, signal);
+  started.push(() => audit.close());
   const events = createEventRecorder({ client: kube.client, clock, log, instance: `${name}-${instance.slice(0, 8)}` });
   started.push(() => events.close());
 
@@ -148,6 +151,7 @@ async function compose(
       links: switchboard,
       transport: (peer) => switchboard.transport(peer),
       events,
+      audit,
       // The console stands on this room, so it comes later; until then nobody could open a page anyway.
       pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
       clock,
@@ -234,7 +238,12 @@ async function compose(
     signal,
   );
   consoleServer = server;
-  await Promise.all([roster.synced(signal), peerObjects.synced(signal), workloads.origin.synced(signal)]);
+  await Promise.all([
+    roster.synced(signal),
+    peerObjects.synced(signal),
+    policies.synced(signal),
+    workloads.origin.synced(signal),
+  ]);
 
   const health = createHealth();
   health.addReadiness(
@@ -244,6 +253,10 @@ async function compose(
   health.addReadiness(
     "remote-apps",
     ageCheck(() => workloads.origin.oldestPendingMs(), stuckAfterMs),
+  );
+  health.addReadiness(
+    "audit",
+    ageCheck(() => audit.oldestUnwrittenMs(), stuckAfterMs),
   );
   health.addReadiness("api-server", () => peerStore.lastError?.message);
   const metrics = createMetrics();
@@ -267,6 +280,11 @@ async function compose(
     () => acceptor.stats().strangers,
   );
   metrics.watch("peers", "Peers in the roster.", () => roster.list().length);
+  metrics.watch(
+    "audit_unwritten_seconds",
+    "Age of the oldest audit entry that is in the log and not yet in storage.",
+    () => audit.oldestUnwrittenMs() / 1000,
+  );
 
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());

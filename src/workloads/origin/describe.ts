@@ -214,7 +214,8 @@ function happenings(before: RemoteAppStatus | undefined, after: RemoteAppStatus)
   if (before?.admission?.verdict === "Held" && after.admission?.verdict === "Admitted") {
     found.push({ type: "Normal", reason: "Approved", note: approval(after, after.admission) });
   }
-  if (before && before.phase === after.phase && before.reason === after.reason && !isHeldAnew(before, after)) return found;
+  if (before && before.phase === after.phase && before.reason === after.reason && !isHeldAnew(before, after))
+    return found;
   const isBad = ["Degraded", "Denied", "Unknown"].includes(after.phase ?? "") || after.reason === "PeerUnknown";
   const type = isBad ? "Warning" : "Normal";
   return [...found, { type, reason: after.reason ?? "", note: `${after.phase}: ${after.message}` }];
