@@ -46,7 +46,7 @@ export interface HostPolicies {
 export interface Answer {
   readonly standing: Standing;
   /**
-   * Ends what was reserved for a wish that was admitted: it is stored, or will not be. "unknown": the write may yet turn
+   * Ends what was reserved for a wish that was not denied: it is stored, or will not be. "unknown": the write may yet turn
    * out to have been carried out, so the place is kept for a while.
    */
   settle(outcome: "over" | "unknown"): void;
@@ -57,7 +57,7 @@ export interface AdmissionDesk {
   ready(signal: AbortSignal): Promise<void>;
   /** How a stored Workload stands now; undefined for one that is gone, is being deleted or stands nowhere. */
   standing(key: string): Standing | undefined;
-  /** Judges what would become of a Workload with this spec, and keeps its place if it is admitted. */
+  /** Judges what would become of a Workload with this spec, and keeps its place unless it is denied. */
   ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer;
   /** The same without keeping a place. */
   check(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Standing;
@@ -189,12 +189,14 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   function ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer {
     const owner = { fingerprint: tenant.fingerprint, key: at.key };
     const standing = check(tenant, at, app);
-    if (standing.verdict.decision !== "admit") {
-      if (standing.verdict.findings.some(isAboutRoom)) refused.add(tenant.fingerprint);
+    const { decision, findings } = standing.verdict;
+    if (decision === "deny") {
+      if (findings.some(isAboutRoom)) refused.add(tenant.fingerprint);
       return { standing, settle: () => undefined };
     }
     doubts.get(at.key)?.cancel();
-    places.reserve(owner, demand(app, policyOf(tenant)));
+    // What will wait for a person is one of the peer's apps already.
+    places.reserve(owner, decision === "admit" ? demand(app, policyOf(tenant)) : noDemand);
     const settle = (outcome: "over" | "unknown"): void => {
       doubts.get(at.key)?.cancel();
       doubts.delete(at.key);

@@ -1,0 +1,332 @@
+/** What a PeerPolicy lets run, and what becomes of what runs when it changes. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { JsonObject } from "../../src/kube/object.ts";
+import {
+  app,
+  applyApp,
+  audited,
+  containerOf,
+  deleteApp,
+  deployments,
+  events,
+  findApp,
+  held,
+  hostIsEmpty,
+  isWaiting,
+  never,
+  phaseOf,
+  replicasOf,
+  setPolicy,
+  startTown,
+  statusOf,
+  waiting,
+} from "./story.ts";
+import { fingerprintOf, type Town } from "./town.ts";
+
+/** A town in which `web` runs two pods of web:1. */
+async function startWithWeb(t: TestContext, workloads: JsonObject = {}): Promise<Town> {
+  const town = await startTown(t);
+  setPolicy(town, workloads);
+  applyApp(town, "web", { replicas: 2 });
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  return town;
+}
+
+function rules(town: Town, name: string): string[] {
+  const { admission } = statusOf(town, name);
+  return [...JSON.stringify(admission ?? {}).matchAll(/"rule":"([^"]+)"/g)].map(([, rule = ""]) => rule);
+}
+
+function conforms(town: Town): string {
+  const conditions = JSON.stringify(held(town)[0]?.status?.conditions ?? []);
+  const found: { type: string; status: string; reason: string }[] = JSON.parse(conditions);
+  const one = found.find(({ type }) => type === "Conforms");
+  return `${one?.status} ${one?.reason}`;
+}
+
+test("without a policy nothing runs, and the refusal says who can do what", async (t) => {
+  const town = await startTown(t);
+  town.agent("osaka").cluster.purge("peerpolicies", "fairlead-system/open");
+  applyApp(town, "web");
+  await town.until("Denied", () => phaseOf(town, "web") === "Denied");
+  assert.match(String(statusOf(town, "web").message), /no PeerPolicy here is about peer tokyo.*operator/);
+  assert.deepEqual(rules(town, "web"), ["policy/accept"]);
+  assert.ok(hostIsEmpty(town));
+  setPolicy(town, {});
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+});
+
+test("One admission path for every change: create, edit, scale, image, approval, policy and grant are judged by the same rules", async (t) => {
+  const quota = { quota: { pods: 2 }, deniedImages: ["evil"] };
+  const broken: [string, (town: Town) => void, string][] = [
+    ["create", (town) => applyApp(town, "other", { replicas: 1 }), "quota/pods"],
+    ["scale", (town) => applyApp(town, "web", { replicas: 3 }), "quota/pods"],
+    ["image", (town) => applyApp(town, "web", { replicas: 2, image: "docker.io/library/evil:1" }), "images/denied"],
+    ["edit", (town) => applyApp(town, "web", { replicas: 2, image: "library/evil" }), "images/denied"],
+    ["policy", (town) => setPolicy(town, { whenViolated: "Stop", quota: { pods: 1 } }), "quota/pods"],
+    ["accept", (town) => setPolicy(town, { whenViolated: "Stop", accept: false }), "policy/accept"],
+    ["grant", (town) => town.agent("osaka").peering.set("tokyo", { grants: [] }), "grants/apps"],
+  ];
+  for (const [change, make, rule] of broken) {
+    const town = await startWithWeb(t, { ...quota, whenViolated: "Stop" });
+    make(town);
+    const name = change === "create" ? "other" : "web";
+    await town.until(`${change} is denied`, () => phaseOf(town, name) === "Denied");
+    assert.deepEqual(rules(town, name), [rule], change);
+    const isOfWhatRuns = ["policy", "accept", "grant"].includes(change);
+    await town.until(`after ${change}`, () => replicasOf(town, "web:1") === (isOfWhatRuns ? 0 : 2));
+    assert.equal(deployments(town).length, 1, change);
+  }
+});
+
+test("an approval is no way around the other rules", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { approval: "Always" });
+  applyApp(town, "web", { replicas: 2 });
+  await town.until("Held", () => isWaiting(town));
+  const item = waiting(town);
+  setPolicy(town, { approval: "Always", quota: { pods: 1 } });
+  await town.until("Denied", () => phaseOf(town, "web") === "Denied");
+  const { host } = town.agent("osaka").workloads;
+  // Nothing waits any more, so that there is nothing to approve.
+  await assert.rejects(host.decide(item.name, { hash: item.hash, verdict: "Approved", by: "ada" }, never), {
+    code: "not-found",
+  });
+  setPolicy(town, { approval: "Always", quota: { pods: 2 } });
+  await town.until("Held", () => isWaiting(town) && phaseOf(town, "web") === "Held");
+  await host.decide(item.name, { hash: item.hash, verdict: "Approved", by: "ada" }, never);
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+});
+
+test("Aggregate quotas count replicas", async (t) => {
+  const town = await startTown(t);
+  const resources = { requests: { cpu: "200m" } };
+  setPolicy(town, { quota: { "requests.cpu": "1" } });
+  applyApp(town, "web", { replicas: 2, resources });
+  applyApp(town, "worker", { replicas: 3, resources });
+  await town.until("both fit", () => phaseOf(town, "worker") === "Ready" && phaseOf(town, "web") === "Ready");
+  applyApp(town, "worker", { replicas: 4, resources });
+  await town.until("Denied", () => phaseOf(town, "worker") === "Denied");
+  assert.deepEqual(rules(town, "worker"), ["quota/requests.cpu"]);
+  const [finding] = JSON.parse(JSON.stringify(statusOf(town, "worker").admission)).findings;
+  assert.deepEqual([finding.asked, finding.allowed], ["800m", "600m"]);
+  assert.match(String(statusOf(town, "worker").message), /What ran before runs on\./);
+});
+
+test("two wishes at once never both get the last place", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { quota: { pods: 3 } });
+  await town.clock.advance(0);
+  const names = Array.from({ length: 8 }, (_, index) => `app-${index}`);
+  for (const name of names) applyApp(town, name);
+  const phases = (): unknown[] => names.map((name) => phaseOf(town, name));
+  await town.until("all are answered", () => phases().every((phase) => phase === "Ready" || phase === "Denied"));
+  assert.equal(phases().filter((phase) => phase === "Ready").length, 3);
+  assert.equal(held(town).length, 3, "what is refused is not stored");
+  assert.equal(deployments(town).length, 3);
+});
+
+test("two peers at once never both get the last place of all peers together", async (t) => {
+  const town = await startTown(t);
+  town.pair("kyoto", "osaka");
+  town.agent("kyoto").start();
+  await town.connect("kyoto", "osaka");
+  setPolicy(town, { total: { pods: 2 } });
+  await town.clock.advance(0);
+  for (const name of ["one", "two"]) for (const origin of ["tokyo", "kyoto"]) applyApp(town, name, {}, origin);
+  const phases = (): unknown[] =>
+    ["one", "two"].flatMap((name) => ["tokyo", "kyoto"].map((origin) => phaseOf(town, name, origin)));
+  await town.until("all are answered", () => phases().every((phase) => phase === "Ready" || phase === "Denied"));
+  assert.equal(phases().filter((phase) => phase === "Ready").length, 2);
+});
+
+test("A refusal is an answer, not retried until something changed: then what was refused for want of room is asked again", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { quota: { pods: 1 }, deniedImages: ["evil"] });
+  applyApp(town, "first");
+  await town.until("Ready", () => phaseOf(town, "first") === "Ready");
+  applyApp(town, "second");
+  applyApp(town, "evil", { image: "evil:1" });
+  await town.until("Denied", () => phaseOf(town, "second") === "Denied" && phaseOf(town, "evil") === "Denied");
+  const before = audited(town, "osaka").length;
+  await town.clock.advance(600_000);
+  assert.equal(audited(town, "osaka").length, before, "nothing was asked meanwhile");
+  deleteApp(town, "first");
+  await town.until("there is room", () => findApp(town, "first") === undefined && phaseOf(town, "second") === "Ready");
+  assert.equal(phaseOf(town, "evil"), "Denied");
+  setPolicy(town, { quota: { pods: 2 } });
+  await town.until("evil is allowed", () => phaseOf(town, "evil") === "Ready");
+});
+
+test("a policy that is tightened marks what runs and lets it run, unless it says Stop; loosened it runs again", async (t) => {
+  const town = await startWithWeb(t);
+  setPolicy(town, { deniedImages: ["web"] });
+  await town.until("marked", () => conforms(town) === "False RunsOn");
+  assert.equal(phaseOf(town, "web"), "Ready");
+  assert.equal(replicasOf(town, "web:1"), 2);
+  setPolicy(town, { deniedImages: ["web"], whenViolated: "Stop" });
+  await town.until("stopped", () => replicasOf(town, "web:1") === 0 && phaseOf(town, "web") === "Denied");
+  await town.until("said", () => conforms(town) === "False Stopped");
+  assert.equal(statusOf(town, "web").reason, "Violates");
+  assert.ok(events(town).includes("Violates"));
+  setPolicy(town, { whenViolated: "Stop" });
+  await town.until("runs again", () => replicasOf(town, "web:1") === 2 && phaseOf(town, "web") === "Ready");
+  await town.until("conforms", () => conforms(town) === "True Conforms");
+  assert.deepEqual(audited(town, "osaka"), [
+    "app.admit allowed",
+    "app.admit allowed images/denied",
+    "app.admit denied images/denied",
+    "app.stop done images/denied",
+    "app.admit allowed",
+    "app.resume done",
+  ]);
+});
+
+test("a grant that is withdrawn stops what runs where the policy says so, and giving it again is enough", async (t) => {
+  const town = await startWithWeb(t, { whenViolated: "Stop" });
+  const { peering } = town.agent("osaka");
+  peering.set("tokyo", { grants: [] });
+  await town.until("stopped", () => replicasOf(town, "web:1") === 0 && phaseOf(town, "web") === "Denied");
+  assert.deepEqual(rules(town, "web"), ["grants/apps"]);
+  peering.set("tokyo", { grants: ["apps"] });
+  await town.until("runs again", () => replicasOf(town, "web:1") === 2 && phaseOf(town, "web") === "Ready");
+});
+
+test("where the room became too small what came first goes on, through restarts too, and what came last has the next place", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { whenViolated: "Stop" });
+  for (const name of ["one", "two", "three"]) {
+    applyApp(town, name, { image: `${name}:1` });
+    await town.until(`${name} runs`, () => phaseOf(town, name) === "Ready");
+    // The API server's times have seconds.
+    const [workload] = held(town).filter(({ spec }) => JSON.stringify(spec).includes(`"image":"${name}:1"`));
+    const at = `2026-01-01T00:00:0${["one", "two", "three"].indexOf(name)}Z`;
+    const key = `fairlead-peer-tokyo/${workload?.metadata.name}`;
+    town.agent("osaka").cluster.edit("workloads", key, ({ metadata }) => {
+      metadata.creationTimestamp = at;
+    });
+  }
+  const running = (): unknown[] => ["one", "two", "three"].map((name) => replicasOf(town, `${name}:1`));
+  setPolicy(town, { whenViolated: "Stop", quota: { pods: 2 } });
+  await town.until("the last is stopped", () => phaseOf(town, "three") === "Denied");
+  await town.until("and no other", () => running().join() === "1,1,0");
+  await town.cut("tokyo", "osaka");
+  await town.stop("osaka");
+  town.agent("osaka").start();
+  await town.connect("tokyo", "osaka");
+  await town.clock.advance(5_000);
+  assert.deepEqual(running(), [1, 1, 0]);
+  deleteApp(town, "one");
+  await town.until("the third has the place", () => replicasOf(town, "three:1") === 1);
+});
+
+test("an app that is held counts as one of the peer's apps, so that an inbox is not flooded", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { approval: "Always", maxApps: 2 });
+  await town.clock.advance(0);
+  for (const name of ["one", "two", "three"]) applyApp(town, name);
+  const phases = (): unknown[] => ["one", "two", "three"].map((name) => phaseOf(town, name));
+  await town.until("all are answered", () => phases().every((phase) => phase === "Held" || phase === "Denied"));
+  assert.equal(phases().filter((phase) => phase === "Held").length, 2);
+  const refused = ["one", "two", "three"].find((name) => phaseOf(town, name) === "Denied") ?? "";
+  assert.equal(rules(town, refused)[0], "apps/max");
+});
+
+test("a new image waits for a person, one that the peer runs already does not", async (t) => {
+  const town = await startWithWeb(t);
+  setPolicy(town, { approval: "NewImage" });
+  applyApp(town, "same", { image: "docker.io/library/web:1" });
+  await town.until("Ready", () => phaseOf(town, "same") === "Ready");
+  applyApp(town, "other", { image: "other:1" });
+  await town.until("Held", () => phaseOf(town, "other") === "Held");
+  assert.equal(phaseOf(town, "web"), "Ready");
+});
+
+test("the verdict without deploying is the same, and an app is not counted beside itself", async (t) => {
+  const town = await startWithWeb(t, { quota: { pods: 3 }, deniedImages: ["evil"], approvalAbove: { pods: 2 } });
+  const { origin } = town.agent("tokyo").workloads;
+  const { uid } = app(town, "web").metadata;
+  const check = (spec: object, own?: string) => origin.check("osaka", JSON.stringify(spec), own, never);
+  const fits = await check({ image: "web:2", replicas: 2 }, uid);
+  assert.deepEqual([fits.admitted, fits.held, fits.reason], [true, false, ""]);
+  const beside = await check({ image: "web:2", replicas: 2 });
+  assert.deepEqual([beside.admitted, beside.held, beside.reason], [false, false, "Denied"]);
+  const [violation] = beside.violations;
+  assert.deepEqual([violation?.rule, violation?.asked, violation?.allowed], ["quota/pods", "2", "1"]);
+  const much = await check({ image: "web:2", replicas: 3 }, uid);
+  assert.deepEqual([much.admitted, much.held, much.reason], [false, true, "Held"]);
+  assert.equal(much.violations[0]?.rule, "approval/above/pods");
+  // Another peer's UID says nothing about another peer's app.
+  town.pair("kyoto", "osaka");
+  town.agent("kyoto").start();
+  await town.connect("kyoto", "osaka");
+  const asked = JSON.stringify({ image: "web:2", replicas: 2 });
+  const theirs = await town.agent("kyoto").workloads.origin.check("osaka", asked, uid, never);
+  assert.equal(theirs.admitted, true, "it has a quota of its own");
+  assert.equal(held(town).length, 1, "nothing was stored by asking");
+  assert.equal((await check({ image: "web:2", replicas: 1 })).admitted, true, "nor was a place kept");
+});
+
+test("what a peer runs is freed by its deletion only when it is gone", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { quota: { pods: 1 } });
+  applyApp(town, "first");
+  await town.until("Ready", () => phaseOf(town, "first") === "Ready");
+  applyApp(town, "second");
+  await town.until("Denied", () => phaseOf(town, "second") === "Denied");
+  const { cluster } = town.agent("osaka");
+  const name = held(town)[0]?.metadata.name ?? "";
+  cluster.edit("workloads", `fairlead-peer-tokyo/${name}`, ({ metadata }) => {
+    metadata.finalizers = ["somebody.else/waits"];
+  });
+  deleteApp(town, "first");
+  await town.clock.advance(5_000);
+  assert.equal(phaseOf(town, "second"), "Denied");
+  cluster.edit("workloads", `fairlead-peer-tokyo/${name}`, ({ metadata }) => {
+    metadata.finalizers = (metadata.finalizers ?? []).filter((one) => one !== "somebody.else/waits");
+  });
+  await town.until("there is room", () => phaseOf(town, "second") === "Ready");
+});
+
+test("an orphan runs on and its place is not given away", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { quota: { pods: 1 } });
+  applyApp(town, "old");
+  await town.until("Ready", () => phaseOf(town, "old") === "Ready");
+  town.agent("tokyo").cluster.purge("remoteapps", "shop/old");
+  await town.until("an orphan", () => town.agent("osaka").workloads.host.orphans().length === 1);
+  applyApp(town, "new");
+  await town.until("Denied", () => phaseOf(town, "new") === "Denied");
+  assert.deepEqual(rules(town, "new"), ["quota/pods"]);
+});
+
+test("what a former peer runs is kept as it is, and what was stopped does not start", async (t) => {
+  const town = await startWithWeb(t, { whenViolated: "Stop" });
+  applyApp(town, "evil", { image: "evil:1" });
+  await town.until("Ready", () => phaseOf(town, "evil") === "Ready");
+  setPolicy(town, { whenViolated: "Stop", deniedImages: ["evil"] });
+  await town.until("stopped", () => replicasOf(town, "evil:1") === 0);
+  await town.cut("tokyo", "osaka");
+  town.agent("osaka").peering.set("tokyo", undefined);
+  await town.clock.advance(10_000);
+  assert.deepEqual([replicasOf(town, "web:1"), replicasOf(town, "evil:1")], [2, 0]);
+  await town.stop("osaka");
+  town.agent("osaka").start();
+  await town.clock.advance(10_000);
+  assert.deepEqual([replicasOf(town, "web:1"), replicasOf(town, "evil:1")], [2, 0]);
+  assert.equal(town.agent("osaka").workloads.host.count(fingerprintOf("tokyo")), 2);
+});
+
+test("a Deployment of a Workload of which nothing was admitted is taken away", async (t) => {
+  const town = await startWithWeb(t);
+  setPolicy(town, { approval: "Always" });
+  const { cluster } = town.agent("osaka");
+  const name = held(town)[0]?.metadata.name ?? "";
+  cluster.edit("workloads", `fairlead-peer-tokyo/${name}`, ({ spec }) => {
+    if (spec) delete spec.running;
+  });
+  await town.until("gone", () => deployments(town).length === 0);
+  await town.until("Held", () => phaseOf(town, "web") === "Held");
+  assert.equal(containerOf(deployments(town)[0]), undefined);
+});
