@@ -120,10 +120,6 @@ export function createInvites(deps: InvitesDeps): Invites {
     throw contested(id);
   }
 
-  function note(action: string, target: string, person?: string): void {
-    deps.audit.record({ action, actor: { person }, target, verdict: "done" });
-  }
-
   /** Forgets what ended long ago; a failure is no reason not to go on. */
   async function sweep(all: readonly StoredInvite[], signal: AbortSignal): Promise<void> {
     for (const { record } of all) {
@@ -175,7 +171,12 @@ export function createInvites(deps: InvitesDeps): Invites {
         };
         if (!(await store.create(record, signal))) continue;
         seen.add(record.id);
-        note("invite.create", record.id, options.person);
+        deps.audit.record({
+          action: "invite.create",
+          actor: { person: options.person },
+          target: record.id,
+          verdict: "done",
+        });
         const { fingerprint } = deps;
         return { record, line: encodeInvite({ urls: [url], fingerprint, token, expiresAt, name: deps.name }) };
       }
@@ -199,7 +200,6 @@ export function createInvites(deps: InvitesDeps): Invites {
         },
         signal,
       );
-      note("invite.revoke", id);
       for (const tell of waiting.get(id) ?? []) tell("declined");
     },
 
@@ -260,7 +260,6 @@ export function createInvites(deps: InvitesDeps): Invites {
         },
         signal,
       );
-      note(decision === "accepted" ? "invite.accept" : "invite.decline", id);
       for (const tell of waiting.get(id) ?? []) tell(decision);
     },
 

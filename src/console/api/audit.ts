@@ -1,46 +1,151 @@
 /** Every change that somebody makes through the API, written down with who made it and how it ended. */
-import type { Interceptor, UnaryRequest } from "@connectrpc/connect";
-import type { AuditLog } from "../../audit/audit-log.ts";
+import { type DescMessage, type DescMethod, isMessage, type Message, type MessageShape } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
+import type { AuditEntry } from "../../audit/entry.ts";
 import { errorText } from "../../base/error-text.ts";
+import { type App, AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
+import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
+import { type Grants, PeerService } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { principalKey } from "../auth/principal.ts";
 
-/** Reading changes nothing. Invites and removals are recorded by peering, which knows more of them; so are joins, a stream. */
-const recordedElsewhere = /^(Get|List|CreateInvite$|RemovePeer$)/;
+/** What is told of a change besides who made it and how it ended. */
+interface Told {
+  readonly action: string;
+  readonly target?: string | undefined;
+  readonly peer?: string | undefined;
+  readonly message?: string | undefined;
+  readonly correlation?: string | undefined;
+}
 
-/** Records each unary RPC that changes something, as in "app.deploy" of "default/shop". */
-export function auditChanges(audit: Pick<AuditLog, "record">): Interceptor {
+/** How a change by one method is told. */
+export interface ChangeRule {
+  readonly method: DescMethod;
+  /** From what was asked; undefined when it is to change nothing. Nothing of it may be a secret. */
+  asked(request: Message): Told | undefined;
+  /** What the answer adds. */
+  answered(response: Message): Omit<Told, "action">;
+  /** A room below records it when it succeeds, because it knows more. Only failures are told here. */
+  readonly recordedBelow: boolean;
+}
+
+/** All methods that change something, but `Join`: a stream, of which peering records how it ends. */
+export const changeRules: readonly ChangeRule[] = [
+  tell(AppService.method.deployApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.deploy", target: nameOf(ref) }),
+    answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.scaleApp, {
+    asked: ({ ref, replicas }) => ({ action: "app.scale", target: nameOf(ref), message: `To ${replicas}.` }),
+    answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.deleteApp, { asked: ({ ref }) => ({ action: "app.delete", target: nameOf(ref) }) }),
+  tell(AppService.method.openApp, {
+    asked: ({ ref, port }) => ({ action: "app.open", target: port ? `${nameOf(ref)}:${port}` : nameOf(ref) }),
+  }),
+  tell(AppService.method.deleteOrphan, {
+    asked: ({ workload }) => ({ action: "orphan.delete", target: nameOf(workload) }),
+  }),
+  tell(AppService.method.adoptOrphan, {
+    asked: ({ peer, uid }) => ({ action: "orphan.adopt", peer, target: uid }),
+    answered: ({ app }) => ({ ...wishOf(app), target: nameOf(app?.metadata) }),
+  }),
+  tell(AppService.method.deleteOrphanAtPeer, {
+    asked: ({ peer, uid }) => ({ action: "orphan.delete", peer, target: uid }),
+  }),
+  tell(PeerService.method.updatePeer, {
+    asked: ({ name, grants, labels }) => {
+      return { action: "peer.update", peer: name, target: name, message: describe(grants, labels) };
+    },
+  }),
+  tell(PeerService.method.reconnectPeer, {
+    asked: ({ name }) => ({ action: "peer.reconnect", peer: name, target: name }),
+  }),
+  tell(PeerService.method.removePeer, {
+    asked: ({ name }) => ({ action: "peer.remove", peer: name, target: name }),
+    recordedBelow: true,
+  }),
+  tell(PeerService.method.createInvite, {
+    asked: ({ name }) => ({ action: "invite.create", target: name }),
+    recordedBelow: true,
+  }),
+  tell(PeerService.method.revokeInvite, { asked: ({ id }) => ({ action: "invite.revoke", target: id }) }),
+  tell(PeerService.method.decideJoin, {
+    asked: ({ id, accept }) => ({ action: accept ? "invite.accept" : "invite.decline", target: id }),
+  }),
+  tell(InboxService.method.approveInboxItem, {
+    asked: ({ name }) => ({ action: "inbox.approve", peer: name.split("/", 1)[0], target: name }),
+    recordedBelow: true,
+  }),
+  tell(InboxService.method.denyInboxItem, {
+    asked: ({ name }) => ({ action: "inbox.deny", peer: name.split("/", 1)[0], target: name }),
+    recordedBelow: true,
+  }),
+];
+
+/** Records each unary RPC that changes something, as in "app.deploy" of "default/shop", and those that failed. */
+export function auditChanges(audit: { record(entry: AuditEntry): unknown }): Interceptor {
+  const rules = new Map(changeRules.map((rule) => [rule.method, rule]));
   return (next) => async (request) => {
-    if (request.stream || recordedElsewhere.test(request.method.name)) return next(request);
-    const entry = {
-      action: actionOf(request.method.name),
-      actor: { person: request.contextValues.get(principalKey)?.name },
-      target: targetOf(request),
+    const rule = rules.get(request.method);
+    const told = request.stream ? undefined : rule?.asked(request.message);
+    if (!rule || !told) return next(request);
+    const person = request.contextValues.get(principalKey)?.name;
+    const record = (verdict: AuditEntry["verdict"], { action, peer, ...rest }: Told): void => {
+      audit.record({ action, actor: { person, peer }, verdict, ...rest });
     };
     try {
       const response = await next(request);
-      audit.record({ ...entry, verdict: "done" });
+      if (!rule.recordedBelow) record("done", { ...told, ...(response.stream ? {} : rule.answered(response.message)) });
       return response;
     } catch (error) {
-      audit.record({ ...entry, verdict: "failed", message: errorText(error) });
+      record("failed", { ...told, message: errorText(error) });
       throw error;
     }
   };
 }
 
-/** "DeployApp" is "app.deploy". */
-function actionOf(method: string): string {
-  const [, verb = method, noun = ""] = /^([A-Z][a-z]+)(.*)$/.exec(method) ?? [];
-  return `${noun.toLowerCase()}.${verb.toLowerCase()}`;
+/** Gives the functions the messages of the method, in their own types. */
+function tell<I extends DescMessage, O extends DescMessage>(
+  method: DescMethod & { readonly input: I; readonly output: O },
+  rule: {
+    asked(request: MessageShape<I>): Told | undefined;
+    answered?(response: MessageShape<O>): Omit<Told, "action">;
+    readonly recordedBelow?: boolean;
+  },
+): ChangeRule {
+  return {
+    method,
+    recordedBelow: rule.recordedBelow ?? false,
+    asked: (request) => (isMessage(request, method.input) ? rule.asked(request) : undefined),
+    answered: (response) => (isMessage(response, method.output) ? (rule.answered?.(response) ?? {}) : {}),
+  };
 }
 
-/** What the request names: an object, or a name. Nothing else of it is kept. */
-function targetOf({ message }: UnaryRequest): string | undefined {
-  for (const field of ["ref", "workload", "name", "id"]) {
-    const value: unknown = Reflect.get(message, field);
-    if (typeof value === "string" && value !== "") return value;
-    if (typeof value === "object" && value !== null && "namespace" in value && "name" in value) {
-      return `${String(value.namespace)}/${String(value.name)}`;
-    }
-  }
-  return undefined;
+function nameOf(ref: Pick<ObjectRef, "namespace" | "name"> | undefined): string {
+  return ref ? `${ref.namespace}/${ref.name}` : "";
+}
+
+/** As the host calls the same wish. */
+function wishOf(app: App | undefined): Pick<Told, "peer" | "correlation"> {
+  if (!app?.metadata) return {};
+  const { uid, generation } = app.metadata;
+  return { peer: app.spec?.peer, correlation: `wish:${uid}/${generation}` };
+}
+
+/** "Grants: apps (for 3600 s), tunnels. Labels: tier=gold, zone removed." */
+function describe(grants: Grants | undefined, labels: Readonly<Record<string, string>>): string {
+  const granted = grants?.values.map((grant) => {
+    const seconds = grants.lastsSeconds[grant];
+    return seconds === undefined ? grant : `${grant} (for ${seconds} s)`;
+  });
+  const labelled = Object.entries(labels).map(([name, value]) =>
+    value === "" ? `${name} removed` : `${name}=${value}`,
+  );
+  return [
+    granted && `Grants: ${granted.length > 0 ? granted.join(", ") : "none"}.`,
+    labelled.length > 0 && `Labels: ${labelled.join(", ")}.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 }

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/audit_service.proto.
  */
 export const file_fairlead_console_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2F1ZGl0X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEi4gEKCkF1ZGl0RW50cnkSEAoIc2VxdWVuY2UYASABKAMSCgoCYXQYAiABKAkSDgoGYWN0aW9uGAMgASgJEg8KB3ZlcmRpY3QYBCABKAkSDAoEcGVlchgFIAEoCRITCgtmaW5nZXJwcmludBgGIAEoCRIOCgZwZXJzb24YByABKAkSDgoGdGFyZ2V0GAggASgJEgwKBHJ1bGUYCSABKAkSDwoHbWVzc2FnZRgKIAEoCRITCgtjb3JyZWxhdGlvbhgLIAEoCRIQCghwcmV2aW91cxgMIAEoCRIMCgRoYXNoGA0gASgJIq4BChBMaXN0QXVkaXRSZXF1ZXN0EgwKBHBlZXIYASABKAkSPQoHdmVyZGljdBgCIAEoCUIsukgpcidSAFIHYWxsb3dlZFIGZGVuaWVkUgRoZWxkUgRkb25lUgZmYWlsZWQSDgoGYWN0aW9uGAMgASgJEhMKC2NvcnJlbGF0aW9uGAQgASgJEg0KBXNpbmNlGAUgASgJEhkKBWxpbWl0GAYgASgFQgq6SAcaBRiQTigAIkUKEUxpc3RBdWRpdFJlc3BvbnNlEjAKB2VudHJpZXMYASADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLkF1ZGl0RW50cnkiFAoSVmVyaWZ5QXVkaXRSZXF1ZXN0IoUBChNWZXJpZnlBdWRpdFJlc3BvbnNlEg4KBmludGFjdBgBIAEoCBIPCgdlbnRyaWVzGAIgASgDEhYKDmZpcnN0X3NlcXVlbmNlGAMgASgDEhUKDWxhc3Rfc2VxdWVuY2UYBCABKAMSDAoEaGVhZBgFIAEoCRIQCghwcm9ibGVtcxgGIAMoCTLMAQoMQXVkaXRTZXJ2aWNlEloKCUxpc3RBdWRpdBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEF1ZGl0UmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEF1ZGl0UmVzcG9uc2USYAoLVmVyaWZ5QXVkaXQSJy5mYWlybGVhZC5jb25zb2xlLnYxLlZlcmlmeUF1ZGl0UmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuVmVyaWZ5QXVkaXRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2F1ZGl0X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEi9AEKCkF1ZGl0RW50cnkSEAoIc2VxdWVuY2UYASABKAMSCgoCYXQYAiABKAkSDgoGYWN0aW9uGAMgASgJEg8KB3ZlcmRpY3QYBCABKAkSDAoEcGVlchgFIAEoCRITCgtmaW5nZXJwcmludBgGIAEoCRIOCgZwZXJzb24YByABKAkSDgoGdGFyZ2V0GAggASgJEgwKBHJ1bGUYCSABKAkSDwoHbWVzc2FnZRgKIAEoCRITCgtjb3JyZWxhdGlvbhgLIAEoCRIQCghwcmV2aW91cxgMIAEoCRIMCgRoYXNoGA0gASgJEhAKCGluc3RhbmNlGA4gASgJIq4BChBMaXN0QXVkaXRSZXF1ZXN0EgwKBHBlZXIYASABKAkSPQoHdmVyZGljdBgCIAEoCUIsukgpcidSAFIHYWxsb3dlZFIGZGVuaWVkUgRoZWxkUgRkb25lUgZmYWlsZWQSDgoGYWN0aW9uGAMgASgJEhMKC2NvcnJlbGF0aW9uGAQgASgJEg0KBXNpbmNlGAUgASgJEhkKBWxpbWl0GAYgASgFQgq6SAcaBRiQTigAIkUKEUxpc3RBdWRpdFJlc3BvbnNlEjAKB2VudHJpZXMYASADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLkF1ZGl0RW50cnkiFAoSVmVyaWZ5QXVkaXRSZXF1ZXN0IpQBChNWZXJpZnlBdWRpdFJlc3BvbnNlEg4KBmludGFjdBgBIAEoCBIPCgdlbnRyaWVzGAIgASgDEhYKDmZpcnN0X3NlcXVlbmNlGAMgASgDEhUKDWxhc3Rfc2VxdWVuY2UYBCABKAMSDAoEaGVhZBgFIAEoCRIQCghwcm9ibGVtcxgGIAMoCRINCgVub3RlcxgHIAMoCTLMAQoMQXVkaXRTZXJ2aWNlEloKCUxpc3RBdWRpdBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEF1ZGl0UmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEF1ZGl0UmVzcG9uc2USYAoLVmVyaWZ5QXVkaXQSJy5mYWlybGVhZC5jb25zb2xlLnYxLlZlcmlmeUF1ZGl0UmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuVmVyaWZ5QXVkaXRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * One entry, with the same names as in the log.
@@ -97,6 +97,13 @@ export type AuditEntry = Message<"fairlead.console.v1.AuditEntry"> & {
    * @generated from field: string hash = 13;
    */
   hash: string;
+
+  /**
+   * Names the process of the agent that wrote it.
+   *
+   * @generated from field: string instance = 14;
+   */
+  instance: string;
 };
 
 /**
@@ -223,6 +230,13 @@ export type VerifyAuditResponse = Message<"fairlead.console.v1.VerifyAuditRespon
    * @generated from field: repeated string problems = 6;
    */
   problems: string[];
+
+  /**
+   * What is in order and still worth knowing, such as entries that a crash kept from storage.
+   *
+   * @generated from field: repeated string notes = 7;
+   */
+  notes: string[];
 };
 
 /**

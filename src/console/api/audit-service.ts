@@ -1,0 +1,86 @@
+/** `AuditService`: what was asked of this agent, decided and done. */
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { AuditFilter } from "../../audit/audit-log.ts";
+import type { AuditRecord, AuditVerdict } from "../../audit/entry.ts";
+import type { ChainReport } from "../../base/audit-chain.ts";
+import { errorText } from "../../base/error-text.ts";
+import type { AuditService } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
+import { readTime } from "../../kube/time.ts";
+
+export interface AuditServiceDeps {
+  /** What is kept, oldest first. */
+  list(filter: AuditFilter): readonly AuditRecord[];
+  /** Whether what is kept is as it was written. Rejects when storage cannot be read. */
+  verify(signal: AbortSignal): Promise<ChainReport>;
+}
+
+/** How many entries are shown unless said. */
+const shownEntries = 1_000;
+
+const verdicts: readonly AuditVerdict[] = ["allowed", "denied", "held", "done", "failed"];
+
+export function createAuditService(deps: AuditServiceDeps): ServiceImpl<typeof AuditService> {
+  return {
+    listAudit({ peer, verdict, action, correlation, since, limit }) {
+      const found = deps.list({
+        ...(peer && { peer }),
+        ...(action && { action }),
+        ...(correlation && { correlation }),
+        ...(since && { since: timeOf(since) }),
+        verdict: verdicts.find((known) => known === verdict),
+        limit: limit || shownEntries,
+      });
+      return { entries: found.map(toEntry) };
+    },
+
+    async verifyAudit(_request, { signal }) {
+      const { intact, entries, first = 0, last = 0, head = "", problems, notes } = await verify(deps, signal);
+      return {
+        intact,
+        entries: BigInt(entries),
+        firstSequence: BigInt(first),
+        lastSequence: BigInt(last),
+        head,
+        problems: problems.map(({ message }) => message),
+        notes: [...notes],
+      };
+    },
+  };
+}
+
+/** That storage cannot be read says nothing about what is in it. */
+async function verify(deps: AuditServiceDeps, signal: AbortSignal): Promise<ChainReport> {
+  try {
+    return await deps.verify(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = `what is stored cannot be read, so nothing is proven: ${errorText(error)}`;
+    throw new ConnectError(message, Code.Unavailable, undefined, undefined, error);
+  }
+}
+
+function toEntry(record: AuditRecord) {
+  const { actor } = record;
+  return {
+    sequence: BigInt(record.sequence),
+    at: new Date(record.at).toISOString(),
+    action: record.action,
+    verdict: record.verdict,
+    peer: actor.peer ?? "",
+    fingerprint: actor.fingerprint ?? "",
+    person: actor.person,
+    target: record.target ?? "",
+    rule: record.rule ?? "",
+    message: record.message ?? "",
+    correlation: record.correlation ?? "",
+    previous: record.previous,
+    hash: record.hash,
+    instance: record.instance,
+  };
+}
+
+function timeOf(text: string): number {
+  const ms = readTime(text);
+  if (ms !== undefined) return ms;
+  throw new ConnectError(`"${text}" is no time as in 2026-11-21T16:00:00Z`, Code.InvalidArgument);
+}
