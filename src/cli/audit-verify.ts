@@ -62,7 +62,10 @@ async function readLog(terminal: Terminal, file: string, noted: string | undefin
 }
 
 async function askAgent(client: FairleadClient, noted: string | undefined, signal: AbortSignal): Promise<Finding> {
-  const { entries, firstSequence, lastSequence, head, problems } = await client.audit.verifyAudit({}, { signal });
+  const { entries, firstSequence, lastSequence, head, problems, notes } = await client.audit.verifyAudit(
+    {},
+    { signal },
+  );
   const kept = noted === undefined ? [] : (await client.audit.listAudit({ limit: mostKept }, { signal })).entries;
   return {
     entries: Number(entries),
@@ -70,7 +73,7 @@ async function askAgent(client: FairleadClient, noted: string | undefined, signa
     last: Number(lastSequence),
     head,
     problems,
-    notes: [],
+    notes,
     hasNoted: noted === undefined ? undefined : kept.some(({ hash }) => hash === noted),
   };
 }

@@ -34,8 +34,22 @@ export const auditView: View<AuditEntry> = {
 /** With the names that the log has; what is not known is left out, as there. */
 function entryJson(entry: AuditEntry): JsonObject {
   const { sequence, at, action, verdict, peer, fingerprint, person, target, rule, message, correlation } = entry;
-  const { previous, hash } = entry;
-  const texts = { at, action, verdict, peer, fingerprint, person, target, rule, message, correlation, previous, hash };
+  const { previous, hash, instance } = entry;
+  const texts = {
+    at,
+    action,
+    verdict,
+    peer,
+    fingerprint,
+    person,
+    target,
+    rule,
+    message,
+    correlation,
+    previous,
+    hash,
+    instance,
+  };
   const known = Object.entries(texts).filter(([, text]) => text !== "");
   return { sequence: Number(sequence), ...Object.fromEntries(known) };
 }

@@ -15,6 +15,7 @@ import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
 import { type AppServiceDeps, noSuchApp } from "./api/app-service.ts";
 import { auditChanges } from "./api/audit.ts";
+import type { AuditServiceDeps } from "./api/audit-service.ts";
 import { translateErrors } from "./api/errors.ts";
 import type { InboxServiceDeps } from "./api/inbox-service.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
@@ -47,7 +48,7 @@ export interface ConsoleDeps {
   /** Targets that peers want to reach and that wait for a person. */
   readonly tunnelInbox: InboxServiceDeps["tunnels"];
   readonly http: HttpForwarder;
-  readonly audit: Pick<AuditLog, "record">;
+  readonly audit: Pick<AuditLog, "record"> & AuditServiceDeps;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -68,6 +69,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       peers: peerDeps(deps),
       pods: podDeps(deps),
       policies: policyDeps(deps),
+      audit: deps.audit,
       inbox: { apps: deps.workloads.host, tunnels: deps.tunnelInbox },
       watch: { peers: knownPeers(deps.peerObjects), apps: { subscribe: origin.subscribe, synced: origin.synced } },
     }),

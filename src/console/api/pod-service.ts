@@ -1,6 +1,7 @@
 /** `PodService`: pods of apps, wherever they run. */
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
+import { principalKey } from "../auth/principal.ts";
 
 /** Which lines of an app's logs are wanted. */
 export interface LogOptions {
@@ -11,6 +12,8 @@ export interface LogOptions {
   readonly timestamps: boolean;
   /** Only this pod. */
   readonly pod?: string | undefined;
+  /** Who reads, for the audit. */
+  readonly person?: string | undefined;
 }
 
 export interface PodServiceDeps {
@@ -24,11 +27,12 @@ export interface PodServiceDeps {
 
 export function createPodService(deps: PodServiceDeps): ServiceImpl<typeof PodService> {
   return {
-    logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod }, { signal }) {
+    logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod }, { signal, values }) {
       const options: LogOptions = {
         follow,
         previous,
         timestamps,
+        person: values.get(principalKey)?.name,
         ...(tailLines !== undefined && { tailLines }),
         ...(sinceSeconds > 0n && { sinceSeconds: Number(sinceSeconds) }),
         ...(pod && { pod }),

@@ -2,6 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import { AuditService } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
 import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { PeerService } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
@@ -9,6 +10,7 @@ import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.t
 import { WatchService } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type AgentServiceDeps, createAgentService } from "./agent-service.ts";
 import { type AppServiceDeps, createAppService } from "./app-service.ts";
+import { type AuditServiceDeps, createAuditService } from "./audit-service.ts";
 import { createInboxService, type InboxServiceDeps } from "./inbox-service.ts";
 import { createPeerService, type PeerServiceDeps } from "./peer-service.ts";
 import { createPodService, type PodServiceDeps } from "./pod-service.ts";
@@ -22,6 +24,7 @@ export interface ApiDeps {
   readonly pods: PodServiceDeps;
   readonly policies: PolicyServiceDeps;
   readonly inbox: InboxServiceDeps;
+  readonly audit: AuditServiceDeps;
   readonly watch: WatchServiceDeps;
 }
 
@@ -37,6 +40,7 @@ export function createApi(deps: ApiDeps): (router: ConnectRouter) => void {
     router.service(PodService, createPodService(deps.pods));
     router.service(PolicyService, createPolicyService(deps.policies));
     router.service(InboxService, createInboxService(deps.inbox));
+    router.service(AuditService, createAuditService(deps.audit));
     router.service(WatchService, createWatchService(deps.watch));
   };
 }

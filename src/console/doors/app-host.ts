@@ -82,6 +82,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     if (!mayUseCookie({ ...browserRequest(request), host: authority })) return answerProblem(request, foreignPage());
     await passOn(deps, request, {
       door,
+      person: principal.name,
       path: target.path + target.query,
       arrival: { scheme: secure ? "https" : "http", host: authority, clientAddress: req.socket.remoteAddress ?? "" },
       stripAuthorization: looksLikeToken(bearerToken(req.headers.authorization) ?? ""),

@@ -43,12 +43,11 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
       return answerProblem(request, notAnAppPath());
     }
     const browser = isNavigation(request);
-    if (!browser && !deps.authenticator.authenticate(req.headers.authorization)) {
-      return answerProblem(request, unauthenticated());
-    }
+    const principal = browser ? undefined : deps.authenticator.authenticate(req.headers.authorization);
+    if (!browser && !principal) return answerProblem(request, unauthenticated());
     const app = deps.apps.get(namespace, name);
     const port = app && findPort(app.ports, parsePort(portText) ?? portText);
-    if (browser) {
+    if (!principal) {
       // Nobody is known here, so nothing is told about what exists: only where a known app is shown.
       if (!app || !port) return answerProblem(request, unauthenticated());
       const location = deps.appHost.addressOf({ app, port }, (rest || "/") + target.query, base);
@@ -61,6 +60,7 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
     if (!port) return answerProblem(request, noSuchPort(app, portText));
     await passOn(deps, request, {
       door: { app, port },
+      person: principal.name,
       path: (rest || "/") + target.query,
       arrival: {
         scheme: base.secure ? "https" : "http",

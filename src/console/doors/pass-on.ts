@@ -18,6 +18,8 @@ export interface PassOnDeps {
 
 export interface Leave {
   readonly door: AppDoor;
+  /** Who asks, for the audit. */
+  readonly person: string;
   /** What the app is asked for. */
   readonly path: string;
   readonly arrival: Arrival;
@@ -39,7 +41,7 @@ export async function passOn(deps: PassOnDeps, request: DoorRequest, leave: Leav
   if (app.peer === undefined) return answerProblem(request, noPeer(app));
   const target = { namespace: app.namespace, name: app.name, uid: app.uid, port: port.number };
   const passage: Passage = {
-    destination: { peer: app.peer, target },
+    destination: { peer: app.peer, target, person: leave.person },
     scheme,
     path: leave.path,
     arrival: leave.arrival,
