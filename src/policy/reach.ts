@@ -52,19 +52,18 @@ export function permitTunnel(
   const refusal = mayReach(caller, target, policy, now);
   if (refusal) return refusal;
   const { approval, until } = policy.tunnels;
-  if (approval === "Never") return allow(until);
   const name = targetName(target);
-  const decision = decisions.find((one) => one.target === name && (one.until === undefined || one.until > now));
   const peer = caller.peer ?? "NAME";
-  if (!decision) {
-    const message = `${name} waits for the approval of a person here, for it is its first use: fairlead inbox approve ${peer}/${name}`;
-    return { allowed: false, rule: "tunnels/approval", message, held: true };
-  }
-  if (decision.verdict === "Denied") {
+  const decision = decisions.find((one) => one.target === name && (one.until === undefined || one.until > now));
+  // The word of a person stands, also where nobody would be asked any more.
+  if (decision?.verdict === "Denied") {
     const why = decision.message ? `: ${decision.message}` : "";
-    return { allowed: false, rule: "inbox/denied", message: `a person here denied ${name} to peer ${peer}${why}` };
+    return refuse("inbox/denied", `a person at this cluster denied ${name} to peer ${peer}${why}`);
   }
-  return allow(until, decision.until);
+  if (approval === "Never") return allow(until);
+  if (decision) return allow(until, decision.until);
+  const message = `a person at this cluster must approve ${name}, for it is peer ${peer}'s first use of it: fairlead inbox approve ${peer}/${name}`;
+  return { allowed: false, rule: "tunnels/approval", message, held: true };
 }
 
 const grantFor = { app: "apps", service: "tunnels", kubernetes: "kubectl" } as const;
@@ -79,7 +78,7 @@ function mayReach(
   const grant = grantFor[target.kind];
   if (!caller.grants.includes(grant)) return refuse(`grants/${grant}`, missingGrant(peer, grant));
   const [problem] = policy.problems;
-  if (problem !== undefined) return refuse("policy/problem", notUnderstood(peer, problem));
+  if (problem !== undefined) return refuse("policy/accept", notUnderstood(peer, problem));
   const { until } = policy.tunnels;
   if (until !== undefined && until <= now) {
     const message = `peer ${peer} might reach things here until ${new Date(until).toISOString()}, as tunnels.until of a PeerPolicy says`;
@@ -118,7 +117,7 @@ export function permitPods(
   const peer = caller.peer ?? "NAME";
   if (!caller.grants.includes("apps")) return refuse("grants/apps", missingGrant(peer, "apps"));
   const [problem] = policy.problems;
-  if (problem !== undefined) return refuse("policy/problem", notUnderstood(peer, problem));
+  if (problem !== undefined) return refuse("policy/accept", notUnderstood(peer, problem));
   if (policy.pods[action]) return { allowed: true };
   const message = `no policy here lets peer ${peer} use ${action} of its pods; the operator of this cluster can allow it in a PeerPolicy: pods.${action}: true`;
   return refuse(`pods/${action}`, message);

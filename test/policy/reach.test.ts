@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { closedPolicy } from "../../src/policy/effective.ts";
+import {
+  permitPods,
+  permitTunnel,
+  type ReachPermission,
+  type ReachTarget,
+  targetName,
+} from "../../src/policy/reach.ts";
+import { policyOf } from "./given.ts";
+
+const now = Date.UTC(2026, 0, 1);
+const app: ReachTarget = { kind: "app", namespace: "shop", name: "web" };
+const db: ReachTarget = { kind: "service", namespace: "data", name: "db", port: 5432 };
+const api: ReachTarget = { kind: "kubernetes" };
+const caller = { peer: "tokyo", grants: ["apps", "tunnels", "kubectl"] };
+
+function said(permission: ReachPermission): string {
+  return permission.allowed ? "yes" : permission.rule;
+}
+
+test("each kind of target needs a grant of its own, and hears which is missing", () => {
+  const policy = policyOf({ tunnels: { kubernetes: true, services: [{ namespace: "data" }] } });
+  for (const [target, grant] of [
+    [app, "apps"],
+    [db, "tunnels"],
+    [api, "kubectl"],
+  ] as const) {
+    const others = caller.grants.filter((one) => one !== grant);
+    const refused = permitTunnel({ peer: "tokyo", grants: others }, target, policy, [], now);
+    assert.equal(said(refused), `grants/${grant}`);
+    assert.match(refused.allowed ? "" : refused.message, new RegExp(`fairlead peer grant tokyo ${grant}`));
+    assert.deepEqual(permitTunnel({ peer: "tokyo", grants: [grant] }, target, policy, [], now), { allowed: true });
+  }
+});
+
+test("unless a policy says otherwise a peer reaches its own apps and nothing else", () => {
+  const policy = policyOf();
+  assert.equal(said(permitTunnel(caller, app, policy, [], now)), "yes");
+  assert.equal(said(permitTunnel(caller, db, policy, [], now)), "tunnels/services");
+  assert.equal(said(permitTunnel(caller, api, policy, [], now)), "tunnels/kubernetes");
+  assert.equal(said(permitTunnel(caller, app, policyOf({ tunnels: { apps: false } }), [], now)), "tunnels/apps");
+});
+
+test("a Service is reached by its namespace, its name and its port, as the policy names them", () => {
+  const services = [{ namespace: "data", name: "db", ports: [5432] }, { namespace: "open" }];
+  const policy = policyOf({ tunnels: { services } });
+  const reach = (namespace: string, name: string, port: number | string) =>
+    said(permitTunnel(caller, { kind: "service", namespace, name, port }, policy, [], now));
+  assert.equal(reach("data", "db", 5432), "yes");
+  assert.equal(reach("data", "db", 5433), "tunnels/services");
+  assert.equal(reach("data", "db", "postgres"), "tunnels/services", "a name is not known to be that number");
+  assert.equal(reach("data", "db2", 5432), "tunnels/services");
+  assert.equal(reach("data2", "db", 5432), "tunnels/services");
+  assert.equal(reach("open", "anything", "http"), "yes");
+});
+
+test("a policy that cannot be understood lets nothing be reached", () => {
+  const policy = closedPolicy("PeerPolicy odd cannot be understood: spec.x: unknown field");
+  for (const target of [app, db, api])
+    assert.equal(said(permitTunnel(caller, target, policy, [], now)), "policy/accept");
+  for (const action of ["logs", "exec", "files"] as const) {
+    const refused = permitPods(caller, action, policy);
+    assert.equal(said(refused), "policy/accept");
+    assert.match(refused.allowed ? "" : refused.message, /PeerPolicy odd cannot be understood/);
+  }
+});
+
+test("after tunnels.until nothing is reached, and before it the end is known", () => {
+  const policy = policyOf({ tunnels: { until: new Date(now + 1_000).toISOString() } });
+  assert.deepEqual(permitTunnel(caller, app, policy, [], now), { allowed: true, until: now + 1_000 });
+  assert.equal(said(permitTunnel(caller, app, policy, [], now + 1_000)), "tunnels/until");
+});
+
+test("where first use needs approval, each target waits for its own", () => {
+  const policy = policyOf({ tunnels: { approval: "FirstUse", services: [{ namespace: "data" }] } });
+  const held = permitTunnel(caller, db, policy, [], now);
+  assert.equal(said(held), "tunnels/approval");
+  assert.equal(held.allowed ? undefined : held.held, true);
+  const target = targetName(db);
+  assert.equal(target, "service/data/db:5432");
+  const approved = { target, verdict: "Approved" } as const;
+  assert.deepEqual(permitTunnel(caller, db, policy, [approved], now), { allowed: true });
+  assert.equal(said(permitTunnel(caller, { ...db, port: 80 }, policy, [approved], now)), "tunnels/approval");
+  assert.equal(said(permitTunnel(caller, app, policy, [approved], now)), "tunnels/approval");
+});
+
+test("an approval of a target ends when it was to end, and a denial gives its reason", () => {
+  const policy = policyOf({ tunnels: { approval: "FirstUse", until: new Date(now + 9_000).toISOString() } });
+  const target = targetName(app);
+  const approved = { target, verdict: "Approved", until: now + 5_000 } as const;
+  assert.deepEqual(permitTunnel(caller, app, policy, [approved], now), { allowed: true, until: now + 5_000 });
+  assert.equal(said(permitTunnel(caller, app, policy, [approved], now + 5_000)), "tunnels/approval");
+  const denied = permitTunnel(caller, app, policy, [{ target, verdict: "Denied", message: "not yet" }], now);
+  assert.equal(said(denied), "inbox/denied");
+  assert.equal(denied.allowed ? undefined : denied.held, undefined);
+  assert.match(denied.allowed ? "" : denied.message, /not yet/);
+  assert.equal(
+    said(permitTunnel(caller, app, policyOf(), [{ target, verdict: "Denied" }], now)),
+    "yes",
+    "nobody is asked",
+  );
+});
+
+test("a peer reads the logs of its pods unless a policy says no, and runs and copies only if one says yes", () => {
+  const policy = policyOf();
+  assert.equal(said(permitPods(caller, "logs", policy)), "yes");
+  assert.equal(said(permitPods(caller, "exec", policy)), "pods/exec");
+  assert.equal(said(permitPods(caller, "files", policy)), "pods/files");
+  const turned = policyOf({ pods: { logs: false, exec: true, files: true } });
+  assert.equal(said(permitPods(caller, "logs", turned)), "pods/logs");
+  assert.equal(said(permitPods(caller, "exec", turned)), "yes");
+  assert.equal(said(permitPods(caller, "files", turned)), "yes");
+  assert.equal(said(permitPods({ peer: "tokyo", grants: ["tunnels"] }, "logs", policy)), "grants/apps");
+});
