@@ -23,7 +23,7 @@ import { createPolicyBook } from "../../src/policy/policy-book.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
 import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
-import { agentNamespace, openPolicy } from "../policy/open-policy.ts";
+import { agentNamespace, openPolicy, writePolicy } from "../policy/open-policy.ts";
 import { never, openPair } from "../wire/pair.ts";
 import { besideCluster, FakePeering, fingerprintOf } from "./town.ts";
 
@@ -72,6 +72,49 @@ test("on API servers: deploy, scale, break, mend, put back and delete", async (t
   for (const kind of [workloads, deployments, services]) {
     assert.deepEqual((await osaka.kube.client.list<unknown>(kind, { namespace: ref.namespace }, never)).items, []);
   }
+});
+
+test("on API servers: hold, approve, hold a change, deny it, tighten, stop, loosen, and let an approval end", async (t) => {
+  const [tokyo, osaka] = await startAgents(t);
+  const { client } = osaka.kube;
+  const { host } = osaka.workloads;
+  const get = () => tokyo.workloads.origin.get("default/web")?.status;
+  const policy = (workloads: JsonObject) => writePolicy(client, "open", { workloads: { accept: true, ...workloads } });
+  const stored = async () => (await client.list(workloads, {}, never)).items[0];
+  const deployment = async () => (await client.list(deployments, {}, never)).items[0];
+  const isHeld = (image: string) => () => get()?.phase === "Held" && host.held()[0]?.app.image === image;
+  const decide = async (verdict: "Approved" | "Denied", lastsMs?: number): Promise<void> => {
+    const [item] = host.held();
+    await host.decide(item?.name ?? "", { hash: item?.hash ?? "", verdict, by: "ada", lastsMs }, never);
+  };
+
+  await policy({ approval: "Always", whenViolated: "Stop" });
+  await apply(tokyo, { image: "web:1", replicas: 1, env: [{ name: "A", value: "1" }] });
+  await until("Held", isHeld("web:1"));
+  assert.equal(await deployment(), undefined);
+  await decide("Approved");
+  await until("Ready", () => get()?.phase === "Ready");
+
+  await apply(tokyo, { image: "web:2", replicas: 1 });
+  await until("the change is Held", isHeld("web:2"));
+  assert.equal((await deployment())?.spec?.template.spec?.containers[0]?.image, "web:1");
+  const waits = await stored();
+  assert.deepEqual([waits?.spec.running?.image, waits?.spec.running?.env.length], ["web:1", 1]);
+  assert.equal(waits?.spec.decision?.verdict, "Approved", "the word about what runs is not lost by an edit");
+  await decide("Denied");
+  await until("Denied", () => get()?.phase === "Denied");
+  assert.equal((await stored())?.spec.running?.image, "web:1");
+  await decide("Approved");
+  await until("web:2 is Ready", () => get()?.phase === "Ready");
+  const after = await stored();
+  assert.deepEqual([after?.spec.running?.image, after?.spec.running?.env.length], ["web:2", 0]);
+
+  await policy({ deniedImages: ["web"], whenViolated: "Stop" });
+  await until("stopped", async () => get()?.phase === "Denied" && (await deployment())?.spec?.replicas === 0);
+  await policy({ approval: "Always", whenViolated: "Stop" });
+  await until("runs again", async () => get()?.phase === "Ready" && (await deployment())?.spec?.replicas === 1);
+  await decide("Approved", 1_500);
+  await until("it ends", async () => get()?.phase === "Held" && (await deployment())?.spec?.replicas === 0);
 });
 
 async function startAgents(t: TestContext): Promise<[Agent, Agent]> {
