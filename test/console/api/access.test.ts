@@ -6,12 +6,24 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { withToken } from "../../../src/client/token.ts";
 import { AgentService } from "../../../src/gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { AuditService } from "../../../src/gen/fairlead/console/v1/audit_service_pb.ts";
+import { InboxService } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../../src/gen/fairlead/console/v1/pod_service_pb.ts";
+import { PolicyService } from "../../../src/gen/fairlead/console/v1/policy_service_pb.ts";
 import { WatchService } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { type ApiWorld, startApi } from "./world.ts";
 
-const services = [AgentService, AppService, PeerService, PodService, WatchService];
+const services = [
+  AgentService,
+  AppService,
+  AuditService,
+  InboxService,
+  PeerService,
+  PodService,
+  PolicyService,
+  WatchService,
+];
 
 suite("access to the API", () => {
   let world: ApiWorld;

@@ -17,6 +17,7 @@ suite("requests to the API", { timeout: 60_000 }, () => {
 
   const ref = { namespace: "default", name: "shop" };
   const spec = { peer: "berlin", image: "nginx" };
+  const item = { name: "berlin/web", hash: "a".repeat(64) };
 
   const wrong: [string, string, () => unknown][] = [
     ["no object", "ref", () => client.apps.getApp({})],
@@ -38,6 +39,27 @@ suite("requests to the API", { timeout: 60_000 }, () => {
     ["a grant that is none", "grants", () => client.peers.createInvite({ grants: ["everything"] })],
     ["an invite for a year", "lifetime_seconds", () => client.peers.createInvite({ lifetimeSeconds: 31_536_000n })],
     ["an invite that is too long", "invite", () => drain(client.peers.join({ invite: "x".repeat(10_000) }))],
+    [
+      "a grant for no time",
+      "lasts_seconds",
+      () => client.peers.updatePeer({ name: "berlin", grants: { values: ["apps"], lastsSeconds: { apps: 0n } } }),
+    ],
+    [
+      "grants for eleven years",
+      "grants_last_seconds",
+      () => client.peers.createInvite({ grantsLastSeconds: 346_896_000n }),
+    ],
+    ["a decision without the hash", "hash", () => client.inbox.approveInboxItem({ name: "berlin/web" })],
+    ["a reason that is too long", "message", () => client.inbox.denyInboxItem({ ...item, message: "x".repeat(1025) })],
+    [
+      "an approval for eleven years",
+      "lasts_seconds",
+      () => client.inbox.approveInboxItem({ ...item, lastsSeconds: 346_896_000n }),
+    ],
+    ["a verdict that is none", "verdict", () => client.audit.listAudit({ verdict: "maybe" })],
+    ["more entries than are kept", "limit", () => client.audit.listAudit({ limit: 10_001 })],
+    ["a time that is none", "since", () => client.audit.listAudit({ since: "yesterday" })],
+    ["a check of nothing", "spec", () => client.apps.checkApp({ peers: ["berlin"] })],
     ["lines before the first", "tail_lines", () => drain(client.pods.logs({ app: ref, tailLines: -1 }))],
   ];
   for (const [what, field, call] of wrong) {
@@ -56,6 +78,10 @@ suite("requests to the API", { timeout: 60_000 }, () => {
     ["an app with logs", () => drain(client.pods.logs({ app: ref }))],
     ["a peer", () => client.peers.getPeer({ name: "berlin" })],
     ["a peer to change", () => client.peers.updatePeer({ name: "berlin", labels: { a: "b" } })],
+    ["a peer to explain", () => client.policies.explainPolicy({ peer: "berlin" })],
+    ["an item to see", () => client.inbox.getInboxItem({ name: "berlin/web" })],
+    ["an item to approve", () => client.inbox.approveInboxItem(item)],
+    ["an item to deny", () => client.inbox.denyInboxItem(item)],
     ["a peer to dial", () => client.peers.reconnectPeer({ name: "berlin" })],
     ["a peer to remove", () => client.peers.removePeer({ name: "berlin" })],
     ["an invite", () => client.peers.revokeInvite({ id: "none" })],
