@@ -27,12 +27,13 @@ import { createKubePeerStore } from "./peering/kube-peer-store.ts";
 import { toPeerName } from "./peering/peer-name.ts";
 import { createPeering, type Peering } from "./peering/peering.ts";
 import { createPods } from "./pods/pods.ts";
+import { createPodRules } from "./pods/rules.ts";
 import { createPolicyBook } from "./policy/policy-book.ts";
-import { permitApps } from "./policy/reach.ts";
 import { createRpcServer } from "./rpc/server.ts";
 import { ageCheck, createHealth } from "./telemetry/health.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetryServer } from "./telemetry/server.ts";
+import { createTunnelRules } from "./tunnel/rules.ts";
 import { createTunnel } from "./tunnel/tunnel.ts";
 import { createWorkloads } from "./workloads/workloads.ts";
 
@@ -182,26 +183,33 @@ async function compose(
     transport: (peer) => switchboard.transport(peer),
     findApp: (fingerprint, app) => workloads.host.find(fingerprint, app),
     subscribeApps: (fn) => workloads.host.subscribe(fn),
-    refusal: (caller) => {
-      const permission = permitApps(caller);
-      return permission.allowed ? undefined : permission.message;
-    },
+    ...createPodRules({ policyOf: (fingerprint) => policies.of(fingerprint) }),
+    audit,
     clock,
     log,
   });
+  started.push(() => pods.close());
   const tunnel = createTunnel({
     findApp(fingerprint, app) {
       const found = workloads.host.find(fingerprint, app);
       return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
     },
-    permit: permitApps,
+    ...createTunnelRules({ policyOf: (fingerprint) => policies.of(fingerprint), roster, clock }),
+    roster,
     dialService: kube.dialService,
     dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
+    audit,
     clock,
     log,
   });
   started.push(() => tunnel.close());
-  started.push(roster.subscribe(() => tunnel.exit.review((fingerprint) => peering.callerOf(fingerprint))));
+  /** What a right allowed that was withdrawn ends at once. */
+  const review = (fingerprint: string | undefined): void => {
+    tunnel.exit.review((one) => peering.callerOf(one), fingerprint);
+    pods.review((one) => peering.callerOf(one), fingerprint);
+  };
+  started.push(roster.subscribe(({ before, after }) => review((after ?? before)?.fingerprint)));
+  started.push(policies.subscribe(review));
   started.push(workloads.host.subscribe((fingerprint) => tunnel.exit.appsChanged(fingerprint)));
   const rpc = createRpcServer({
     routes(router) {
@@ -230,6 +238,7 @@ async function compose(
       workloads,
       pods,
       policies,
+      tunnelInbox: tunnel.inbox,
       http: tunnel.http,
       audit,
       clock,
