@@ -1,6 +1,7 @@
 /** Grants and the time for which they count. Pure. */
 import { PeeringError } from "./error.ts";
 import { mostTunnelDecisions, type Peer, type TunnelDecision } from "./peer.ts";
+import { withRule } from "./stream-record.ts";
 
 /** A grant lasts so long at most: ten years, in milliseconds. Who means longer means for ever. */
 const longestGrantMs = 315_360_000_000;
@@ -81,7 +82,8 @@ export function lostGrants(before: Peer, after: Peer, now: number): LostGrant[] 
 /** For the peer and for the record: which grant is gone, by which rule, and who can give it again. */
 export function tellLoss(peer: string, { grant, endedAt }: LostGrant): string {
   const how = endedAt === undefined ? "was withdrawn" : `came to its end at ${new Date(endedAt).toISOString()}`;
-  return `The grant "${grant}" of peer ${peer} ${how} (rule: grants/${grant}). The operator of this cluster can give it again: fairlead peer grant ${peer} ${grant}`;
+  const message = `The grant "${grant}" of peer ${peer} ${how}. The operator of this cluster can give it again: fairlead peer grant ${peer} ${grant}`;
+  return withRule(message, `grants/${grant}`);
 }
 
 /**

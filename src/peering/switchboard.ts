@@ -7,8 +7,11 @@ import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Link } from "../link/link.ts";
-import { DialError, Reason } from "../wire/reason.ts";
+import { awaitDial } from "../wire/dial.ts";
+import { DialError, Reason, StreamError } from "../wire/reason.ts";
 import type { DialOptions, Session } from "../wire/session.ts";
+import type { Stream } from "../wire/stream.ts";
+import { streamName } from "../wire/stream-name.ts";
 import { createGuests } from "./guests.ts";
 import type { HeldLink } from "./held-link.ts";
 import { PeerLine, removed } from "./line.ts";
@@ -18,6 +21,11 @@ import type { Peer } from "./peer.ts";
 import { createPeerTransport } from "./peer-transport.ts";
 import { createRedialer } from "./redialer.ts";
 import { noSuchPeer, type Roster } from "./roster.ts";
+
+export interface PeerDialOptions extends DialOptions {
+  /** Told what the records of both ends call the stream, once the other end has answered, well or not. */
+  answered?(correlation: string): void;
+}
 
 export type LinkListener = (peer: string, status: LinkStatus) => void;
 
@@ -35,7 +43,7 @@ export interface Switchboard {
    */
   transport(peer: string): Transport;
   /** A connection to a target at the peer. Waits as calls do; rejects with a `DialError`. */
-  dial(peer: string, target: Target, options?: DialOptions): Promise<Duplex>;
+  dial(peer: string, target: Target, options?: PeerDialOptions): Promise<Duplex>;
   /** Throws `not-found`. */
   status(peer: string): LinkStatus;
   /** Told of each change of a link; not of each round trip. */
@@ -167,7 +175,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
         const reason = cause instanceof Unreachable ? Reason.UNREACHABLE : Reason.NOT_FOUND;
         throw new DialError(reason, errorText(cause), { cause });
       }
-      return held.link.session.dial(target, options);
+      return dialOver(held.link.session, target, options);
     },
 
     status: (name) => lineOf(name).status(),
@@ -223,6 +231,23 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       lines.clear();
     },
   };
+}
+
+/** As `Session.dial`, and says by which stream. */
+export async function dialOver(session: Session, target: Target, options: PeerDialOptions): Promise<Duplex> {
+  const { priority, metadata, signal, answered } = options;
+  let stream: Stream | undefined;
+  try {
+    const dial = { target, ...(metadata && { metadata }) };
+    stream = session.open({ dial, ...(priority !== undefined && { priority }) });
+    return await awaitDial(stream, signal);
+  } catch (error) {
+    if (error instanceof DialError || !(error instanceof StreamError)) throw error;
+    throw new DialError(error.reason, error.message, { remote: error.remote, cause: error });
+  } finally {
+    // Without a number it never left.
+    if (stream && stream.id > 0) answered?.(streamName(session, stream.id));
+  }
 }
 
 function isDialledElsewhere(before: Peer, after: Peer): boolean {

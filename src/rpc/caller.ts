@@ -1,4 +1,5 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import type { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 
 /** Who makes a call, as the link proves it. Nothing in it comes from what the caller says of itself. */
@@ -24,3 +25,18 @@ const nobody: Caller = { fingerprint: "", guest: true, grants: [], caPem: "" };
 
 /** A handler reads who calls by `context.values.get(callerKey)`. */
 export const callerKey: ContextKey<Caller> = createContextKey(nobody, { description: "who makes the call" });
+
+/** A call as the one that serves it, beside its request and its answer. */
+export interface Call {
+  /**
+   * Ends it at once, whatever of its answer the caller has yet to read: for a right that is withdrawn. The handler's
+   * signal aborts.
+   */
+  cut(reason: Reason, message: string): void;
+}
+
+/** A handler reads its call by `context.values.get(callKey)`. */
+export const callKey: ContextKey<Call> = createContextKey<Call>(
+  { cut: () => undefined },
+  { description: "the call itself" },
+);

@@ -13,7 +13,7 @@ import type { IncomingRpc } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { StreamBody, writeBody } from "./body.ts";
 import { boundedTimeout } from "./call-timeout.ts";
-import { type Caller, callerKey } from "./caller.ts";
+import { type Caller, callerKey, callKey } from "./caller.ts";
 import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
 import { validateRequests } from "./validation.ts";
@@ -124,7 +124,9 @@ async function answer(
     header: headers,
     body: new StreamBody(stream, { cut: (error) => abort.abort(toConnectError(error)) }),
     signal: abort.signal,
-    contextValues: createContextValues().set(callerKey, caller),
+    contextValues: createContextValues()
+      .set(callerKey, caller)
+      .set(callKey, { cut: (reason, message) => stream.reset(reason, message) }),
   });
   stream.sendHead(response.status, response.header);
   if (response.body !== undefined) await writeBody(stream, response.body);

@@ -5,24 +5,32 @@ import { Reason } from "../wire/reason.ts";
 import { Priority } from "../wire/scheduler.ts";
 import type { Session } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
+import { streamName } from "../wire/stream-name.ts";
 import { StreamBody, writeBody } from "./body.ts";
 import { toConnectError, toReason } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
 
+/** Says in the headers of an answer, and in the metadata of an error before one, by which stream the call went. */
+export const streamHeader = "fairlead-stream";
+
+/** What calls need of a session. */
+export type CallingSession = Pick<Session, "open" | "id">;
+
 /**
  * Calls over a session: Connect's transport with gRPC's semantics, one stream a call. Unary calls are interactive, the other
- * three kinds normal. A session that ends makes its calls fail with Unavailable; so does one that is over already.
+ * three kinds normal. A session that ends makes its calls fail with Unavailable; so does one that is over already. An
+ * answer carries {@link streamHeader}, for the audit: this end sets it, whatever the other end says.
  *
  * To leave the loop over a server's messages does not end the call: Connect hides it from every transport. Abort the
  * call's signal as well, or the stream stays until the session ends.
  */
-export function createLinkTransport(session: Pick<Session, "open">): Transport {
+export function createLinkTransport(session: CallingSession): Transport {
   const { unary } = grpc(session, Priority.INTERACTIVE);
   const { stream } = grpc(session, Priority.NORMAL);
   return { unary, stream };
 }
 
-function grpc(session: Pick<Session, "open">, priority: Priority): Transport {
+function grpc(session: CallingSession, priority: Priority): Transport {
   return createTransport({
     httpClient: createStreamClient(session, priority),
     baseUrl,
@@ -37,7 +45,7 @@ function grpc(session: Pick<Session, "open">, priority: Priority): Transport {
 }
 
 /** One request and its response as a stream. */
-function createStreamClient(session: Pick<Session, "open">, priority: Priority): UniversalClientFn {
+function createStreamClient(session: CallingSession, priority: Priority): UniversalClientFn {
   return async (request) => {
     const { signal } = request;
     if (signal?.aborted) throw toConnectError(signal.reason);
@@ -53,17 +61,23 @@ function createStreamClient(session: Pick<Session, "open">, priority: Priority):
       cut: done,
       end() {
         done();
+        body.trailers.delete(streamHeader);
         // An answer that came before the request was all sent is the answer; the rest is of no use to anybody.
         stream.reset(Reason.CANCELLED, "The call was answered before its request had ended.");
       },
     });
     void upload(stream, request.body);
-    const head = await body.headArrived;
+    const head = await body.headArrived.catch((error: unknown) => {
+      const failure = toConnectError(error);
+      failure.metadata.set(streamHeader, streamName(session, stream.id));
+      throw failure;
+    });
+    head.headers.set(streamHeader, streamName(session, stream.id));
     return { status: head.status || 200, header: head.headers, body, trailer: body.trailers };
   };
 }
 
-function openStream(session: Pick<Session, "open">, path: string, headers: Headers, priority: Priority): Stream {
+function openStream(session: CallingSession, path: string, headers: Headers, priority: Priority): Stream {
   try {
     return session.open({ rpc: { path, headers }, priority });
   } catch (error) {

@@ -7,11 +7,11 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { Clock, Timer } from "../base/clock.ts";
 import { DialingAgent } from "../base/dialing-agent.ts";
-import { type Destination, dialApp, type PeerDialer } from "./entry.ts";
+import type { AppDialer, Destination } from "./entry.ts";
 import { formatTarget } from "./target.ts";
 
 export interface AppAgentDeps {
-  dial: PeerDialer;
+  dial: AppDialer;
   clock: Clock;
   /** How long an idle connection is kept, in milliseconds; 1,000 unless given: below what the usual servers allow. */
   idleMs?: number;
@@ -32,9 +32,13 @@ export class AppRoute {
 
   /** Connections are shared between requests of the same key only. */
   get key(): string {
-    const { peer, target } = this.destination;
-    return `${this.tls ? "https" : "http"}://${peer}/${formatTarget(target)}#${target.uid ?? ""}`;
+    return `${this.tls ? "https" : "http"}:${destinationKey(this.destination)}`;
   }
+}
+
+/** Not shared between people: the record says of each connection who opened it. */
+export function destinationKey({ peer, target, person }: Destination): string {
+  return JSON.stringify([peer, formatTarget(target), target.uid ?? "", person ?? ""]);
 }
 
 /** The options of a request through an {@link AppAgent}. */
@@ -72,7 +76,7 @@ export class AppAgent extends DialingAgent {
   }
 
   async #connect(route: AppRoute): Promise<Duplex> {
-    const dialled = await dialApp(this.#deps.dial, route.destination, route.signal);
+    const dialled = await this.#deps.dial(route.destination, route.signal);
     const stream = route.tls ? await startTls(dialled, route.signal) : dialled;
     if (stream.destroyed) throw stream.errored ?? new Error("The app broke the connection off as soon as it stood.");
     // After its end there is no answer to come; a half-open connection must not be taken for a usable one.

@@ -1,23 +1,59 @@
 /** The origin's end: a byte stream to a port of an app that runs at a peer. */
 import type { Duplex } from "node:stream";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
-import { type AppTarget, writeTarget } from "./target.ts";
+import { isRevoked, ruleIn, type StreamRecord, verdictOn } from "../peering/stream-record.ts";
+import { StreamError } from "../wire/reason.ts";
+import { type AppTarget, nameOf, writeTarget } from "./target.ts";
 import { toTunnelError } from "./tunnel-error.ts";
 
 /** Dials through the switchboard, which waits a while for a link that is being made. */
-export type PeerDialer = (peer: string, target: Target, o: { signal?: AbortSignal }) => Promise<Duplex>;
+export type PeerDialer = (peer: string, target: Target, o: PeerDialOptions) => Promise<Duplex>;
+
+export interface PeerDialOptions {
+  readonly signal?: AbortSignal;
+  /** Told what the records of both ends call the stream, once the other end has answered. */
+  answered?(correlation: string): void;
+}
+
+/** Dials a port of an app; rejects with a {@link TunnelError} that says why it was not reached. */
+export type AppDialer = (to: Destination, signal?: AbortSignal) => Promise<Duplex>;
 
 /** Where a dial goes: a port of an app, and the peer that runs it. */
 export interface Destination {
   readonly peer: string;
   readonly target: AppTarget;
+  /** Who asks, as the door knows them; undefined where nobody can know. */
+  readonly person?: string | undefined;
 }
 
-/** Resolves when the app has taken the connection; rejects with a {@link TunnelError} that says why it did not. */
-export async function dialApp(dial: PeerDialer, to: Destination, signal?: AbortSignal): Promise<Duplex> {
-  try {
-    return await dial(to.peer, writeTarget(to.target), signal ? { signal } : {});
-  } catch (error) {
-    throw toTunnelError(error);
-  }
+/** Resolves when the app has taken the connection. Each dial, and each that loses its right, is written down. */
+export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "note">): AppDialer {
+  return async (to, signal) => {
+    const { peer, person, target } = to;
+    let correlation: string | undefined;
+    const answered = (name: string): void => {
+      correlation = name;
+    };
+    const note = (
+      action: "tunnel.open" | "tunnel.revoke",
+      verdict: "allowed" | "denied" | "failed" | "done",
+      message?: string,
+    ): void => {
+      const rule = message === undefined ? undefined : ruleIn(message);
+      const entry = { action, actor: { peer, person }, target: nameOf(target), verdict, rule, message, correlation };
+      record.note(`${peer}/${person ?? ""}`, entry);
+    };
+    try {
+      const stream = await dial(peer, writeTarget(target), { answered, ...(signal && { signal }) });
+      note("tunnel.open", "allowed");
+      stream.once("error", (error) => {
+        if (isRevoked(error)) note("tunnel.revoke", "done", error.message);
+      });
+      return stream;
+    } catch (error) {
+      const failure = toTunnelError(error);
+      note("tunnel.open", verdictOn(error instanceof StreamError ? error.reason : undefined), failure.message);
+      throw failure;
+    }
+  };
 }

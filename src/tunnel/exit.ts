@@ -3,15 +3,19 @@
  * Service, and bytes. Every open is judged on its own, and `review` judges again what is open.
  */
 import type { Duplex } from "node:stream";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
-import { Reason, StreamError } from "../wire/reason.ts";
+import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
+import type { StreamRecord } from "../peering/stream-record.ts";
+import { type CloseReason, Reason, StreamError } from "../wire/reason.ts";
 import { connectService, type ServiceDialer } from "./connect-service.ts";
 import { decideExit, type HostedApp, type Permission } from "./hosted-app.ts";
 import { breakOff, join } from "./join.ts";
-import { type AppTarget, formatTarget, readTarget } from "./target.ts";
+import { type Passage, Passages } from "./passages.ts";
+import type { PendingDials } from "./pending.ts";
+import { forbidden, type Refusal, refusalOf } from "./refusal.ts";
+import { type AppTarget, formatTarget, nameOf, readTarget } from "./target.ts";
 
 /** Who is behind a link, as the roster knows it. */
 export interface ExitCaller {
@@ -22,6 +26,8 @@ export interface ExitCaller {
   /** Our own name for the peer; absent for a guest. */
   readonly peer?: string | undefined;
   readonly grants: readonly string[];
+  /** Names the stream of the dial, alike at both ends. */
+  readonly correlation?: string | undefined;
 }
 
 /** A dial that came over a link. One of `accept` and `refuse` is called, once. */
@@ -36,9 +42,15 @@ export interface IncomingDial {
 export interface ExitDeps {
   /** An app among those that the peer with this fingerprint runs here, never another's; that very one, if a uid is given. */
   findApp(fingerprint: string, app: { namespace: string; name: string; uid?: string }): HostedApp | undefined;
-  /** What the host's rules say about this caller reaching this target. Asked on every open, so it must be cheap. */
+  /**
+   * What the host's rules say about this caller reaching this target. Asked on every open, so it must be cheap, and again
+   * when the time comes at which it said that its answer may change.
+   */
   permit(caller: ExitCaller, target: AppTarget): Permission;
   dialService: ServiceDialer;
+  /** Where targets wait that a person has to approve. */
+  pending: Pick<PendingDials, "ask" | "delete">;
+  record: Pick<StreamRecord, "note">;
   clock: Clock;
   log: Log;
   /** For a connection to the app, in milliseconds; 10,000 unless given. */
@@ -50,8 +62,11 @@ export interface ExitDeps {
 export interface Exit {
   /** Answers a dial. Returns at once and never throws, so that it may be called from a link's read loop. */
   open(caller: ExitCaller, dial: IncomingDial): void;
-  /** Asks the rules again about everything that is open and resets what is no longer allowed. `stillKnown` gives the caller as it is now. */
-  review(stillKnown: (fingerprint: string) => ExitCaller | undefined): void;
+  /**
+   * Asks the rules again about what is open, of one peer or of all, and resets at once what is no longer allowed.
+   * `stillKnown` gives the caller as it is now.
+   */
+  review(stillKnown: (fingerprint: string) => ExitCaller | undefined, fingerprint?: string): void;
   /** An app of that peer's may be gone: within a second, what is open to apps that are no more is reset. */
   appsChanged(fingerprint: string): void;
   /** Connections being made and open. */
@@ -60,101 +75,53 @@ export interface Exit {
   close(): Promise<void>;
 }
 
-const refusalReason = {
-  "not-found": Reason.NOT_FOUND,
-  denied: Reason.DENIED,
-  unsupported: Reason.UNSUPPORTED,
-  malformed: Reason.NOT_FOUND,
-} as const;
-
-/** Milliseconds that news of apps is gathered for. */
-const settleMs = 500;
-
-interface Refusal {
-  readonly reason: Reason;
-  readonly message: string;
-}
-
-interface Passage {
-  readonly caller: ExitCaller;
-  readonly target: AppTarget;
-  readonly ended: AbortController;
-}
-
 export function createExit(deps: ExitDeps): Exit {
-  const { clock, log } = deps;
-  const passages = new Map<Passage, Promise<void>>();
+  const { clock, log, pending } = deps;
   const maxPerPeer = deps.maxPerPeer ?? 2_048;
-  /** By fingerprint. */
-  const perPeer = new Map<string, number>();
-  /** Peers of whose apps there was news since the last look. */
-  const changed = new Set<string>();
-  let look: Timer | undefined;
-  let closed = false;
+  const passages = new Passages({
+    clock,
+    log,
+    record: deps.record,
+    permit,
+    isAlive: (fingerprint, target) => deps.findApp(fingerprint, target) !== undefined,
+  });
 
   function open(caller: ExitCaller, dial: IncomingDial): void {
     try {
-      judge(caller, dial);
+      const read = readTarget(dial.target);
+      const target = read.ok ? read.target : undefined;
+      const refusal = read.ok ? judge(caller, read.target, dial) : { ...refusalOf[read.reason], message: read.message };
+      if (refusal) refuse(dial, caller, target, refusal);
     } catch (error) {
       log.error({ peer: caller.peer, err: error }, "dial not judged");
       dial.refuse(Reason.INTERNAL, "The peer's agent could not judge the dial; its log says more.");
     }
   }
 
-  function judge(caller: ExitCaller, dial: IncomingDial): void {
-    const read = readTarget(dial.target);
-    if (!read.ok) {
-      refuse(dial, caller, "malformed target", refusalReason[read.reason], read.message);
-      return;
-    }
-    const { target } = read;
-    if (closed) {
-      refuse(dial, caller, formatTarget(target), Reason.GOING_AWAY, "The agent is stopping.");
-      return;
-    }
-    const decision = decideExit(target, permit(caller, target), deps.findApp(caller.fingerprint, target));
-    if (!decision.ok) {
-      refuse(dial, caller, formatTarget(target), refusalReason[decision.reason], decision.message);
-      return;
-    }
-    const held = perPeer.get(caller.fingerprint) ?? 0;
+  /** Lets the dial through, or says why not. */
+  function judge(caller: ExitCaller, target: AppTarget, dial: IncomingDial): Refusal | undefined {
+    const { fingerprint, correlation } = caller;
+    if (passages.closed) return { ...refusalOf.stopping, message: "The agent is stopping." };
+    const permission = permit(caller, target);
+    // Who may not connect is not told what is there; who only has to wait is: a person shall not be asked about nothing.
+    if (!permission.allowed && !permission.held) return forbidden(permission, undefined);
+    const decision = decideExit(target, deps.findApp(fingerprint, target));
+    if (!decision.ok) return { ...refusalOf["not-found"], message: decision.message };
+    const name = nameOf(target);
+    if (!permission.allowed) return forbidden(permission, pending.ask(fingerprint, name, target, clock.now()));
+    pending.delete(fingerprint, name);
+    const held = passages.of(fingerprint);
     if (held >= maxPerPeer) {
       const message = `You have ${held} connections to apps here, as many as one peer may have.`;
-      refuse(dial, caller, formatTarget(target), Reason.OVERLOADED, message);
-      return;
+      return { ...refusalOf.limit, message };
     }
-    perPeer.set(caller.fingerprint, held + 1);
-    const passage: Passage = { caller, target, ended: new AbortController() };
-    const done = pass(passage, dial, decision.app, decision.port.number)
-      .catch((error: unknown) => log.debug({ peer: caller.peer, err: error }, "dial lost"))
-      .finally(() => forget(passage));
-    passages.set(passage, done);
-  }
-
-  function forget(passage: Passage): void {
-    passages.delete(passage);
-    const { fingerprint } = passage.caller;
-    const left = (perPeer.get(fingerprint) ?? 0) - 1;
-    if (left > 0) perPeer.set(fingerprint, left);
-    else perPeer.delete(fingerprint);
-  }
-
-  /** Not at each piece of news, of which a rollout brings many. */
-  function reviewApps(): void {
-    look = undefined;
-    const alive = new Map<string, boolean>();
-    for (const { caller, target, ended } of passages.keys()) {
-      const { fingerprint, peer } = caller;
-      if (!changed.has(fingerprint)) continue;
-      const shown = formatTarget(target);
-      const key = JSON.stringify([fingerprint, target.namespace, target.name, target.uid]);
-      const isAlive = alive.get(key) ?? deps.findApp(fingerprint, target) !== undefined;
-      alive.set(key, isAlive);
-      if (isAlive) continue;
-      log.info({ peer, target: shown }, "dial ended, for its app is gone");
-      ended.abort(new StreamError(Reason.NOT_FOUND, `The app ${shown} runs here no more.`));
-    }
-    changed.clear();
+    const { app, port } = decision;
+    passages.add({ caller, target, correlation, until: permission.until }, async (passage) => {
+      await pass(passage, dial, app, port.number).catch((error: unknown) =>
+        log.debug({ peer: caller.peer, err: error }, "dial lost"),
+      );
+    });
+    return undefined;
   }
 
   function permit(caller: ExitCaller, target: AppTarget): Permission {
@@ -162,12 +129,31 @@ export function createExit(deps: ExitDeps): Exit {
     return deps.permit(caller, target);
   }
 
-  function refuse(dial: IncomingDial, caller: ExitCaller, target: string, reason: Reason, message: string): void {
-    log.debug({ peer: caller.peer ?? caller.fingerprint, target, reason, message }, "dial refused");
+  function refuse(dial: IncomingDial, caller: ExitCaller, target: AppTarget | undefined, refusal: Refusal): void {
+    const { reason, message, verdict, rule } = refusal;
+    const shown = target && formatTarget(target);
+    log.debug({ peer: caller.peer ?? caller.fingerprint, target: shown, reason, message }, "dial refused");
+    note(caller, target, { verdict, rule, message });
     dial.refuse(reason, message);
   }
 
-  async function pass(passage: Passage, dial: IncomingDial, app: HostedApp, port: number): Promise<void> {
+  function note(
+    caller: ExitCaller,
+    target: AppTarget | undefined,
+    how: Pick<PeeringAuditEntry, "verdict" | "rule" | "message">,
+  ): void {
+    const { peer, fingerprint, correlation } = caller;
+    const actor = { peer, fingerprint };
+    deps.record.note(fingerprint, {
+      action: "tunnel.open",
+      actor,
+      target: target && nameOf(target),
+      correlation,
+      ...how,
+    });
+  }
+
+  async function pass(passage: Readonly<Passage>, dial: IncomingDial, app: HostedApp, port: number): Promise<void> {
     const { caller, target, ended } = passage;
     const giveUp = dial.signal ? AbortSignal.any([dial.signal, ended.signal]) : ended.signal;
     const made = await connectService(
@@ -176,11 +162,13 @@ export function createExit(deps: ExitDeps): Exit {
       giveUp,
     );
     if (!made.ok) {
-      const answer = explainUnready(app, made);
-      refuse(dial, caller, formatTarget(target), answer.reason, answer.message);
+      const withdrawn: unknown = ended.signal.reason;
+      const { reason, message } = withdrawn instanceof StreamError ? withdrawn : explainUnready(app, made);
+      refuse(dial, caller, target, { reason, message, verdict: "failed" });
       return;
     }
     const stream = accept(dial, made.socket);
+    note(caller, target, { verdict: "allowed" });
     const startedAt = clock.monotonic();
     const onEnded = (): void => {
       stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
@@ -199,33 +187,14 @@ export function createExit(deps: ExitDeps): Exit {
     get size() {
       return passages.size;
     },
-    review(stillKnown) {
-      for (const { caller, target, ended } of passages.keys()) {
-        const now = stillKnown(caller.fingerprint);
-        const permission = now ? permit(now, target) : gone;
-        if (permission.allowed) continue;
-        log.info({ peer: caller.peer, target: formatTarget(target), rule: permission.rule }, "dial revoked");
-        ended.abort(new StreamError(Reason.REVOKED, `${permission.message} (rule: ${permission.rule})`));
-      }
-    },
-    appsChanged(fingerprint) {
-      if (closed || !perPeer.has(fingerprint)) return;
-      changed.add(fingerprint);
-      look ??= clock.after(settleMs, reviewApps);
-    },
-    async close() {
-      closed = true;
-      look?.cancel();
-      for (const { ended } of passages.keys()) {
-        ended.abort(new StreamError(Reason.SHUTDOWN, "The agent is stopping."));
-      }
-      await Promise.all(passages.values());
-    },
+    review: (stillKnown, fingerprint) => passages.review(stillKnown, fingerprint),
+    appsChanged: (fingerprint) => passages.appsChanged(fingerprint),
+    close: () => passages.close(),
   };
 }
 
 /** Nobody answers at an app that is known not to work: then that is why. */
-function explainUnready(app: HostedApp, failed: Refusal): Refusal {
+function explainUnready(app: HostedApp, failed: CloseReason): CloseReason {
   if (app.ready || failed.reason === Reason.CANCELLED) return failed;
   const message = app.message === "" ? failed.message : `${app.message} (${failed.message})`;
   return { reason: Reason.NOT_READY, message };
@@ -239,5 +208,3 @@ function accept(dial: IncomingDial, socket: Duplex): Duplex {
     throw error;
   }
 }
-
-const gone: Permission = { allowed: false, rule: "pairing", message: "The peer was removed." };

@@ -7,11 +7,9 @@ import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders }
 import { abortable, startDeadline } from "../base/abort.ts";
 import type { Timer } from "../base/clock.ts";
 import { beginAnswer, sendInformation } from "./answer.ts";
-import type { AppAgentDeps } from "./app-agent.ts";
-import { dialApp } from "./entry.ts";
+import { type AppAgentDeps, destinationKey } from "./app-agent.ts";
 import { pairs, requestHeaders, trailerPairs } from "./headers.ts";
 import { hasBody, type Passage } from "./passage.ts";
-import { formatTarget } from "./target.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 export interface H2cForwarder {
@@ -34,8 +32,7 @@ export function createH2cForwarder(deps: AppAgentDeps): H2cForwarder {
   const sessions = new Map<string, Held>();
 
   function hold(passage: Passage): Held {
-    const { peer, target } = passage.destination;
-    const key = `${peer}/${formatTarget(target)}#${target.uid ?? ""}`;
+    const key = destinationKey(passage.destination);
     const known = sessions.get(key);
     if (known) return known;
     const forget = (): void => {
@@ -94,7 +91,7 @@ async function openSession(deps: AppAgentDeps, passage: Passage, forget: () => v
   const late = (): TunnelError => new TunnelError("timeout", `The app was not reached within ${connectMs / 1000} s.`);
   const deadline = startDeadline(deps.clock, connectMs, late);
   try {
-    const stream = await abortable(dialApp(deps.dial, passage.destination, deadline.signal), deadline.signal);
+    const stream = await abortable(deps.dial(passage.destination, deadline.signal), deadline.signal);
     return await new Promise((resolve, reject) => {
       const session = connect("http://app", {
         createConnection: () => stream,

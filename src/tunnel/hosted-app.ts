@@ -1,3 +1,4 @@
+import type { ReachPermission } from "../policy/reach.ts";
 import { type AppPort, findPort, listPorts } from "./app-port.ts";
 import { type AppTarget, formatTarget } from "./target.ts";
 
@@ -14,33 +15,28 @@ export interface HostedApp {
   readonly message: string;
 }
 
-/** The host's answer to an open, before anything is dialled. */
+/** Which app and port a target means. */
 export type ExitDecision =
   | { readonly ok: true; readonly app: HostedApp; readonly port: AppPort }
-  | { readonly ok: false; readonly reason: "not-found" | "denied"; readonly message: string };
+  | { readonly ok: false; readonly message: string };
 
-/** What a policy says about one open. `rule` names the rule that spoke. */
-export type Permission =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly rule: string; readonly message: string };
+/** What the host's rules say about one open. `rule` names the rule that spoke. */
+export type Permission = ReachPermission;
 
 /**
- * Pure. `app` was looked up among the caller's own, so that what is another's is the same as nothing. The permission is
- * judged first: someone who may not connect is not told what is there.
+ * Pure. `app` was looked up among the caller's own, so that what is another's is the same as nothing. Who may not connect
+ * is refused before: they are not told what is there.
  */
-export function decideExit(target: AppTarget, permission: Permission, app: HostedApp | undefined): ExitDecision {
-  if (!permission.allowed) {
-    return { ok: false, reason: "denied", message: `${permission.message} (rule: ${permission.rule})` };
-  }
+export function decideExit(target: AppTarget, app: HostedApp | undefined): ExitDecision {
   if (!app) {
     const { namespace, name } = target;
-    return { ok: false, reason: "not-found", message: `No app of yours called ${namespace}/${name} runs here.` };
+    return { ok: false, message: `No app of yours called ${namespace}/${name} runs here.` };
   }
   const port = findPort(app.ports, target.port);
   if (!port) {
     const asked = target.port === undefined ? "any port" : `port ${target.port}`;
     const message = `The app ${formatTarget({ namespace: target.namespace, name: target.name })} does not declare ${asked}; its ports: ${listPorts(app.ports)}.`;
-    return { ok: false, reason: "not-found", message };
+    return { ok: false, message };
   }
   return { ok: true, app, port };
 }

@@ -4,6 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { Network, type Target, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
+import { targetName } from "../policy/reach.ts";
 import { type PortChoice, parsePort } from "./app-port.ts";
 
 /** A port of an app, as its origin names it. */
@@ -57,6 +58,11 @@ export function readTarget(target: Target): ReadTarget {
 export function formatTarget(target: AppTarget): string {
   const port = target.port === undefined ? "" : `:${target.port}`;
   return `${target.namespace}/${target.name}${port}`;
+}
+
+/** What people, decisions and records call it: "app/shop/web". Its ports are one target. */
+export function nameOf({ namespace, name }: AppTarget): string {
+  return targetName({ kind: "app", namespace, name });
 }
 
 function refuse(reason: "unsupported" | "malformed", message: string): ReadTarget {

@@ -1,21 +1,32 @@
 /** Both ends of the tunnel in one: every agent is an origin of some apps and a host of others. */
-import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
-import { type Destination, dialApp, type PeerDialer } from "./entry.ts";
+import type { PeeringAudit } from "../peering/audit-entry.ts";
+import type { Roster } from "../peering/roster.ts";
+import { createStreamRecord } from "../peering/stream-record.ts";
+import { type AppDialer, createAppDialer, type PeerDialer } from "./entry.ts";
 import { createExit, type Exit, type ExitDeps } from "./exit.ts";
 import { createHttpForwarder, type HttpForwarder } from "./http.ts";
+import { createTunnelInbox, type TunnelInbox } from "./inbox.ts";
+import { PendingDials } from "./pending.ts";
 
-export interface TunnelDeps extends ExitDeps {
+export interface TunnelDeps extends Omit<ExitDeps, "pending" | "record"> {
   /** Opens a dial to a peer, as the switchboard does. */
   dialPeer: PeerDialer;
+  /** Where decisions about targets are kept. */
+  roster: Pick<Roster, "get" | "byFingerprint" | "list" | "update">;
+  /** How long an approval for this peer lasts when nobody says, in milliseconds; for ever when undefined. */
+  approvalLastsMs(fingerprint: string): number | undefined;
+  audit: PeeringAudit;
   clock: Clock;
 }
 
 export interface Tunnel {
   /** The host's end. */
   readonly exit: Exit;
+  /** What waits at the host for a person. */
+  readonly inbox: TunnelInbox;
   /** The origin's end for bytes; rejects with a {@link TunnelError}. */
-  dial(to: Destination, signal?: AbortSignal): Promise<Duplex>;
+  readonly dial: AppDialer;
   /** The origin's end for HTTP, which the doors use. */
   readonly http: HttpForwarder;
   /** Ends what is open on both sides; resolves when the host's sockets are closed. */
@@ -23,15 +34,31 @@ export interface Tunnel {
 }
 
 export function createTunnel(deps: TunnelDeps): Tunnel {
-  const exit = createExit(deps);
-  const http = createHttpForwarder({ dial: deps.dialPeer, clock: deps.clock });
+  const { audit, clock, roster } = deps;
+  const pending = new PendingDials();
+  // Of each end its own, so that what peers do here takes no room from what is done there.
+  const hosted = createStreamRecord({ audit, clock });
+  const dialled = createStreamRecord({ audit, clock });
+  const exit = createExit({ ...deps, pending, record: hosted });
+  const dial = createAppDialer(deps.dialPeer, dialled);
+  const http = createHttpForwarder({ dial, clock });
   return {
     exit,
-    dial: (to, signal) => dialApp(deps.dialPeer, to, signal),
+    inbox: createTunnelInbox({
+      roster,
+      dials: pending,
+      permit: (caller, target) => deps.permit({ ...caller, guest: false }, target),
+      approvalLastsMs: deps.approvalLastsMs,
+      audit,
+      clock,
+    }),
+    dial,
     http,
     async close() {
       http.close();
       await exit.close();
+      hosted.close();
+      dialled.close();
     },
   };
 }

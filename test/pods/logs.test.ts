@@ -8,11 +8,16 @@ import { PodService } from "../../src/gen/fairlead/peer/v1/pods_pb.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { PodAccess } from "../../src/kube/pods.ts";
 import type { Pod } from "../../src/kube/resources.ts";
-import { followLogs, type LogEvent, type LogRequest } from "../../src/pods/follow-logs.ts";
+import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
+import { createStreamRecord } from "../../src/peering/stream-record.ts";
+import { type FollowDeps, followLogs, type LogEvent, type LogRequest } from "../../src/pods/follow-logs.ts";
 import type { LoggedApp } from "../../src/pods/log-stream.ts";
 import { createLogsService } from "../../src/pods/logs-service.ts";
+import type { ReachPermission } from "../../src/policy/reach.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
+import { streamName } from "../../src/wire/stream-name.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
 import { openPair, until } from "../wire/pair.ts";
 
 const fingerprint = "0a".repeat(32);
@@ -81,54 +86,69 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
-async function world(o: { refusal?: string } = {}) {
+async function world() {
   const kube = new FakePods();
   const apps = new Map<string, LoggedApp>();
   const app: LoggedApp = { namespace: "fairlead-peer-here", selector: { app: "web" } };
   apps.set(`${fingerprint}/shop/web`, app);
   const listeners = new Set<(fingerprint: string) => void>();
-  const server = createRpcServer({
-    routes: (router) =>
-      void router.service(
-        PodService,
-        createLogsService({
-          findApp: (owner, { namespace, name }) => apps.get(`${owner}/${namespace}/${name}`),
-          subscribeApps(fn) {
-            listeners.add(fn);
-            return () => void listeners.delete(fn);
-          },
-          refusal: () => o.refusal,
-          watchPods: kube.watch,
-          logs: (ref, query, signal) => kube.logs({ name: ref.name }, query, signal),
-          clock: systemClock,
-          log: silentLog,
-        }),
-      ),
+  const audited: { host: PeeringAuditEntry[]; origin: PeeringAuditEntry[] } = { host: [], origin: [] };
+  const logs = createLogsService({
+    findApp: (owner, { namespace, name }) => apps.get(`${owner}/${namespace}/${name}`),
+    subscribeApps(fn) {
+      listeners.add(fn);
+      return () => void listeners.delete(fn);
+    },
+    permit: () => world.permission,
+    record: createStreamRecord({ audit: { record: (entry) => audited.host.push(entry) }, clock: createFakeClock() }),
+    watchPods: kube.watch,
+    logs: (ref, query, signal) => kube.logs({ name: ref.name }, query, signal),
+    clock: systemClock,
+    log: silentLog,
   });
+  const server = createRpcServer({ routes: (router) => void router.service(PodService, logs.service) });
   const caller = { fingerprint, guest: false, peer: "here", grants: ["apps"], caPem: "" };
   const pair = await openPair({
     acceptHigh(incoming) {
-      if (incoming.kind === "rpc") void server.serve(incoming, world.caller);
+      if (incoming.kind !== "rpc") return;
+      const correlation = streamName(pair.high, incoming.stream.id);
+      void server.serve(incoming, { ...world.caller, correlation });
     },
   });
-  const transport = createLinkTransport(pair.low);
+  const record = createStreamRecord({
+    audit: { record: (entry) => audited.origin.push(entry) },
+    clock: createFakeClock(),
+  });
+  const origin: FollowDeps = { transport: createLinkTransport(pair.low), peer: "there", record };
   const world = {
     kube,
     apps,
     listeners,
+    logs,
+    audited,
     caller,
+    permission: { allowed: true } as ReachPermission,
     deleteApp() {
       apps.clear();
       for (const fn of listeners) fn(fingerprint);
     },
     read: (request: LogRequest, signal = new AbortController().signal, name = "web") =>
-      followLogs(transport, { namespace: "shop", name }, request, signal),
+      followLogs(origin, { namespace: "shop", name }, request, signal),
     async [Symbol.asyncDispose]() {
       await server.close();
       await pair.close();
     },
   };
   return world;
+}
+
+function refusedWith(code: Code, message: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof ConnectError);
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    return true;
+  };
 }
 
 async function collect(events: AsyncIterable<LogEvent>): Promise<string[]> {
@@ -282,16 +302,11 @@ describe("the logs of an app at a peer", () => {
     await using at = await world();
     at.kube.set("a", running);
     at.caller.fingerprint = "0b".repeat(32);
-    const refusedWith = (code: Code, message: RegExp) => (error: unknown) => {
-      assert.ok(error instanceof ConnectError);
-      assert.equal(error.code, code);
-      assert.match(error.message, message);
-      return true;
-    };
     await assert.rejects(collect(at.read(once)), refusedWith(Code.NotFound, /No app of yours called shop\/web/));
     at.caller.guest = true;
     await assert.rejects(collect(at.read(once)), refusedWith(Code.PermissionDenied, /paired/));
-    await using other = await world({ refusal: "No grant. (rule: grants/apps)" });
+    await using other = await world();
+    other.permission = { allowed: false, rule: "grants/apps", message: "No grant." };
     await assert.rejects(collect(other.read(once)), refusedWith(Code.PermissionDenied, /grants\/apps/));
     assert.equal(at.kube.requests.length + other.kube.requests.length, 0);
   });
@@ -329,4 +344,94 @@ describe("the logs of an app at a peer", () => {
     at.kube.answer = async function* () {};
     await collect(at.read(once));
   });
+
+  test("Every operation is scoped by the caller's fingerprint first, then by id: another's app is none", async () => {
+    await using at = await world();
+    at.kube.set("a", running);
+    at.caller.fingerprint = "0b".repeat(32);
+    await assert.rejects(collect(at.read(once)), refusedWith(Code.NotFound, /No app of yours called shop\/web/));
+    assert.equal(at.kube.requests.length, 0);
+    const [entry] = at.audited.host;
+    assert.deepEqual(
+      [entry?.verdict, entry?.rule, entry?.actor.fingerprint],
+      ["denied", "target/not-found", "0b".repeat(32)],
+    );
+  });
+
+  test("end at once when the policy takes them back, also for a reader that does not read, with the rule at both ends", async () => {
+    await using at = await world();
+    at.kube.set("a", running);
+    at.kube.answer = async function* (_pod, _query, signal) {
+      const line = `2026-11-21T12:00:00Z ${"x".repeat(8_000)}\n`;
+      for (let count = 0; count < 200; count += 1) yield line;
+      await untilAborted(signal);
+    };
+    // Of a slow reader more waits than is on its way, so that an end behind it would come late.
+    const slow = at.read({ ...follow, person: "ada" })[Symbol.asyncIterator]();
+    await slow.next();
+    at.logs.review(() => at.caller);
+    await slow.next();
+    at.permission = { allowed: false, rule: "pods/logs", message: "No policy lets you." };
+    at.logs.review(() => at.caller, "0b".repeat(32));
+    assert.equal(at.kube.watches, 1, "a review of another peer ends nothing");
+    at.logs.review(() => at.caller, fingerprint);
+    await until(() => at.kube.watches === 0, "it is read no more");
+    const error = await drain(slow);
+    assert.equal(error.code, Code.PermissionDenied);
+    assert.equal(error.metadata.get("fairlead-reason"), "REVOKED");
+    assert.equal(error.rawMessage, "No policy lets you. (rule: pods/logs)");
+
+    const { host, origin } = at.audited;
+    const shown = (entries: typeof host) => entries.map(({ action, verdict, rule }) => [action, verdict, rule]);
+    assert.deepEqual(shown(host), [
+      ["log.read", "allowed", undefined],
+      ["log.revoke", "done", "pods/logs"],
+    ]);
+    assert.deepEqual(shown(origin), shown(host), "both ends tell the same");
+    assert.deepEqual(
+      [origin[0]?.actor, host[0]?.actor],
+      [
+        { peer: "there", person: "ada" },
+        { peer: "here", fingerprint },
+      ],
+    );
+    assert.match(origin[0]?.correlation ?? "", /^stream:[0-9a-f]{8}\/\d+$/);
+    assert.deepEqual(new Set([...host, ...origin].map(({ correlation }) => correlation)).size, 1, "by one name");
+    await assert.rejects(collect(at.read(once)), refusedWith(Code.PermissionDenied, /pods\/logs/));
+    assert.deepEqual(shown(at.audited.origin).at(-1), ["log.read", "denied", "pods/logs"]);
+    assert.equal(at.audited.origin.at(-1)?.correlation, at.audited.host.at(-1)?.correlation);
+  });
+
+  test("end when their peer is removed, whatever the rules say of others", async () => {
+    await using at = await world();
+    at.kube.set("a", running);
+    at.kube.answer = (_pod, _query, signal) => endless(signal);
+    const reading = at.read(follow)[Symbol.asyncIterator]();
+    await reading.next();
+    at.logs.review(() => undefined);
+    assert.match((await drain(reading)).rawMessage, /removed/);
+  });
+
+  test("are written down so often at most that a peer which asks without end cannot fill the record", async () => {
+    await using at = await world();
+    at.permission = { allowed: false, rule: "pods/logs", message: "No policy lets you." };
+    for (let count = 0; count < 300; count += 1)
+      await collect(at.read(once, undefined, `app-${count}`)).catch(() => undefined);
+    assert.ok(at.audited.host.length <= 60, `${at.audited.host.length} entries`);
+  });
 });
+
+async function* endless(signal: AbortSignal): AsyncGenerator<string> {
+  yield "2026-11-21T12:00:00Z hello\n";
+  await untilAborted(signal);
+}
+
+/** Reads on until it fails. */
+async function drain(events: AsyncIterator<LogEvent>): Promise<ConnectError> {
+  try {
+    while (!(await events.next()).done);
+  } catch (error) {
+    return ConnectError.from(error);
+  }
+  throw new Error("It ended well.");
+}

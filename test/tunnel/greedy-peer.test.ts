@@ -6,6 +6,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { createExit, type IncomingDial } from "../../src/tunnel/exit.ts";
+import { PendingDials } from "../../src/tunnel/pending.ts";
 import { Reason } from "../../src/wire/reason.ts";
 
 test("one peer gets so many connections and no more, and others get theirs", async () => {
@@ -14,6 +15,8 @@ test("one peer gets so many connections and no more, and others get theirs", asy
     findApp: () => app,
     permit: () => ({ allowed: true }),
     dialService: async () => duplexPair()[0],
+    pending: new PendingDials(),
+    record: { note: () => undefined },
     clock: systemClock,
     log: silentLog,
     maxPerPeer: 3,

@@ -2,14 +2,21 @@
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { duplexPair } from "node:stream";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
+import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
+import { createRoster, type Roster } from "../../src/peering/roster.ts";
+import { dialOver } from "../../src/peering/switchboard.ts";
+import type { EffectivePolicy } from "../../src/policy/effective-policy.ts";
 import type { ServiceDialer } from "../../src/tunnel/connect-service.ts";
 import type { ExitCaller } from "../../src/tunnel/exit.ts";
 import type { HostedApp, Permission } from "../../src/tunnel/hosted-app.ts";
+import { createTunnelRules } from "../../src/tunnel/rules.ts";
 import { createTunnel, type Tunnel } from "../../src/tunnel/tunnel.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { openSession, type Session } from "../../src/wire/session.ts";
+import { streamName } from "../../src/wire/stream-name.ts";
+import { createMemoryPeerStore } from "../peering/memory-stores.ts";
 
 /** The caller as its host knows it. */
 const originFingerprint = "0a".repeat(32);
@@ -32,6 +39,10 @@ export interface TwoAgents extends AsyncDisposable {
   /** Who calls, from now on. */
   caller: ExitCaller;
   permission: Permission;
+  /** What each end has written down. */
+  readonly audited: { readonly host: PeeringAuditEntry[]; readonly origin: PeeringAuditEntry[] };
+  /** Of the host: the origin as its peer, with the decisions about it. */
+  readonly roster: Roster;
 }
 
 const dialLoopback: ServiceDialer = (_ref, port) =>
@@ -45,13 +56,28 @@ const dialLoopback: ServiceDialer = (_ref, port) =>
   });
 
 export async function startTwoAgents(
-  o: { dialService?: ServiceDialer; connectTimeoutMs?: number } = {},
+  o: {
+    dialService?: ServiceDialer;
+    connectTimeoutMs?: number;
+    clock?: Clock;
+    /** Judges in place of `permission`, with the decisions that the roster has. */
+    policy?: EffectivePolicy;
+  } = {},
 ): Promise<TwoAgents> {
   const [a, b] = duplexPair({ highWaterMark: 128 * 1024 });
   const signal = AbortSignal.timeout(30_000);
   const hosted = new Map<string, Map<string, HostedApp>>();
-  const common = { clock: systemClock, log: silentLog };
+  const { clock = systemClock } = o;
+  const common = { clock, log: silentLog };
   const agents = { caller: origin, permission: { allowed: true } as Permission };
+  const audited: { host: PeeringAuditEntry[]; origin: PeeringAuditEntry[] } = { host: [], origin: [] };
+  const roster = createRoster({ store: createMemoryPeerStore(), clock, log: silentLog });
+  await roster.add(
+    { name: "here", fingerprint: originFingerprint, caPem: "", labels: {}, grants: ["apps"] },
+    {},
+    signal,
+  );
+  const rules = createTunnelRules({ policyOf: () => o.policy, roster, clock });
 
   const host = createTunnel({
     ...common,
@@ -59,7 +85,10 @@ export async function startTwoAgents(
       if (uid !== undefined && uid !== uidOf(name)) return undefined;
       return hosted.get(fingerprint)?.get(`${namespace}/${name}`);
     },
-    permit: () => agents.permission,
+    permit: (caller, target) => (o.policy ? rules.permit(caller, target) : agents.permission),
+    approvalLastsMs: rules.approvalLastsMs,
+    roster,
+    audit: { record: (entry) => audited.host.push(entry) },
     dialService: o.dialService ?? dialLoopback,
     dialPeer: () => Promise.reject(new Error("the host dials nobody")),
     ...(o.connectTimeoutMs !== undefined && { connectTimeoutMs: o.connectTimeoutMs }),
@@ -74,7 +103,8 @@ export async function startTwoAgents(
         hello: hello(),
         clock: systemClock,
         accept(incoming) {
-          if (incoming.kind === "dial") host.exit.open(agents.caller, incoming);
+          if (incoming.kind !== "dial") return;
+          host.exit.open({ ...agents.caller, correlation: streamName(hostSession, incoming.id) }, incoming);
         },
       },
       signal,
@@ -84,10 +114,13 @@ export async function startTwoAgents(
     ...common,
     findApp: () => undefined,
     permit: () => ({ allowed: false, rule: "test", message: "The origin hosts nothing." }),
+    approvalLastsMs: () => undefined,
+    roster,
+    audit: { record: (entry) => audited.origin.push(entry) },
     dialService: dialLoopback,
     dialPeer: (peer, target, options) => {
       if (peer !== "there") throw new Error(`no peer ${peer}`);
-      return originSession.dial(target, options);
+      return dialOver(originSession, target, options);
     },
   });
 
@@ -97,6 +130,8 @@ export async function startTwoAgents(
     hostSession,
     originSession,
     hosted,
+    audited,
+    roster,
     offer(name: string, port: number, more: Partial<HostedApp> = {}): HostedApp {
       const app: HostedApp = {
         service: { namespace: "fairlead-peer-here", name },
@@ -111,6 +146,7 @@ export async function startTwoAgents(
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([originTunnel.close(), host.close()]);
+      roster.close();
       originSession.close({ reason: Reason.SHUTDOWN, message: "The test is over." });
       await Promise.all([originSession.closed, hostSession.closed]);
     },

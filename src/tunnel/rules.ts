@@ -1,0 +1,25 @@
+/** What a peer may reach here, from its grants, the policy and what a person has decided. */
+import type { Clock } from "../base/clock.ts";
+import type { Roster } from "../peering/roster.ts";
+import type { EffectivePolicy } from "../policy/effective-policy.ts";
+import { permitTunnel } from "../policy/reach.ts";
+import type { TunnelDeps } from "./tunnel.ts";
+
+/** Reads what counts at each question. */
+export function createTunnelRules(deps: {
+  /** Undefined for who is no peer. */
+  policyOf(fingerprint: string): EffectivePolicy | undefined;
+  roster: Pick<Roster, "byFingerprint">;
+  clock: Clock;
+}): Pick<TunnelDeps, "permit" | "approvalLastsMs"> {
+  return {
+    permit(caller, { namespace, name }) {
+      const policy = deps.policyOf(caller.fingerprint);
+      const peer = deps.roster.byFingerprint(caller.fingerprint);
+      if (!policy || !peer) return { allowed: false, rule: "pairing", message: "only a paired peer may reach apps" };
+      const target = { kind: "app", namespace, name } as const;
+      return permitTunnel(caller, target, policy, peer.tunnelDecisions ?? [], deps.clock.now());
+    },
+    approvalLastsMs: (fingerprint) => deps.policyOf(fingerprint)?.tunnels.approvalLastsMs,
+  };
+}
