@@ -101,6 +101,9 @@ ${head("Try next")}, in another terminal, in this folder:
   bin/fairlead app logs hello -f --prefix
   bin/fairlead app scale hello --replicas 1
   bin/fairlead app deploy broken --peer ${host.name} --image fairlead.dev/crash:1 && bin/fairlead app list --watch
+  bin/fairlead app check --image nginx --peer ${host.name}
+  bin/fairlead app scale hello --replicas 6
+  FAIRLEAD_SERVER=${host.consoleUrl} KUBECONFIG=${host.kubeconfig} bin/fairlead inbox list
   bin/fairlead app delete hello --wait
   kubectl get remoteapps        # any kubectl works: the cluster speaks the Kubernetes API
 

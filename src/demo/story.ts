@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { JoinResponse_State } from "../gen/fairlead/console/v1/peer_service_pb.ts";
-import { deployments } from "../kube/resources.ts";
-import type { Town } from "./town.ts";
+import { deployments, peerPolicies } from "../kube/resources.ts";
+import { agentNamespace, type Town } from "./town.ts";
 
 export interface Claim {
   /** What is claimed, as a whole sentence. */
@@ -16,6 +16,15 @@ export interface Claim {
 export const demoApp = { namespace: "default", name: "hello" } as const;
 const image = "fairlead.dev/demo-web:1";
 const appPort = 8080;
+
+/** What the host lets the origin run: enough for everything below, and worth to be shown. */
+const demoPolicy = {
+  accept: true,
+  images: ["fairlead.dev/demo-web", "fairlead.dev/crash"],
+  maxReplicas: 6,
+  approvalAbove: { pods: 4 },
+  quota: { pods: 8 },
+};
 
 /** The main job, told in order: each claim stands on those before it. */
 export function tellStory(origin: Town, host: Town): Claim[] {
@@ -34,6 +43,18 @@ export function tellStory(origin: Town, host: Town): Claim[] {
           if (step.state === JoinResponse_State.JOINED) return `the words on both screens: ${words}`;
         }
         throw new Error("the join ended before the two were paired");
+      },
+    },
+    {
+      says: `${host.name} says what ${origin.name} may run: two kinds of images, six pods of an app, and from the fifth on it asks`,
+      async see(signal) {
+        const metadata = { namespace: agentNamespace, name: origin.name };
+        const spec = { peers: { names: [origin.name] }, workloads: demoPolicy };
+        await host.kube.client.create(peerPolicies, peerPolicies.parse({ metadata, spec }), signal);
+        const { values } = await host.client.policies.explainPolicy({ peer: origin.name }, { signal });
+        const ruled = values.filter(({ policy }) => policy === origin.name);
+        if (ruled.length === 0) throw new Error(`the policy counts for nothing at ${host.name}`);
+        return ruled.map(({ path, value }) => `${path}: ${value}`).join(", ");
       },
     },
     {
@@ -79,6 +100,16 @@ export function tellStory(origin: Town, host: Town): Claim[] {
       },
     },
     {
+      says: `an image that ${host.name} does not allow is refused, by name of the rule`,
+      async see(signal) {
+        const spec = { peer: host.name, image: "docker.io/library/nginx:1" };
+        const { verdicts } = await origin.client.apps.checkApp({ spec }, { signal });
+        const [{ verdict = "", findings = [] } = {}] = verdicts;
+        if (verdict !== "Denied") throw new Error(`the verdict is "${verdict}"`);
+        return findings.map(({ rule, message }) => `${rule}: ${message}`).join("; ");
+      },
+    },
+    {
       says: "its logs follow here",
       async see(signal) {
         await (await door("/", signal)).text();
@@ -99,10 +130,28 @@ export function tellStory(origin: Town, host: Town): Claim[] {
         return `${app.status?.readyReplicas} of ${app.spec?.replicas} pods ready`;
       },
     },
+    {
+      says: `five pods wait for a person at ${host.name}, and run when they are approved`,
+      async see(signal) {
+        await origin.client.apps.scaleApp({ ref: demoApp, replicas: 5 }, { signal });
+        await untilPhase(origin, "Held", signal);
+        const { items } = await host.client.inbox.listInbox({}, { signal });
+        const [item] = items;
+        if (!item) throw new Error(`nothing waits at ${host.name}`);
+        const { name, hash } = item;
+        await host.client.inbox.approveInboxItem({ name, hash, message: "as much as you like" }, { signal });
+        const app = await untilReady(origin, signal);
+        return `${item.findings[0]?.message}; now ${app.status?.readyReplicas} of ${app.spec?.replicas} pods are ready`;
+      },
+    },
   ];
 }
 
-async function untilReady(town: Town, signal: AbortSignal): Promise<App> {
+function untilReady(town: Town, signal: AbortSignal): Promise<App> {
+  return untilPhase(town, "Ready", signal);
+}
+
+async function untilPhase(town: Town, phase: "Ready" | "Held", signal: AbortSignal): Promise<App> {
   let last = "nothing was heard of it";
   try {
     for await (const { change } of town.client.watch.watch({ apps: true }, { signal })) {
@@ -110,10 +159,11 @@ async function untilReady(town: Town, signal: AbortSignal): Promise<App> {
       const { metadata, spec, status } = change.value;
       last = [status?.phase, status?.reason, status?.message].filter(Boolean).join(": ") || last;
       const current = BigInt(status?.observedGeneration ?? 0) === metadata?.generation;
-      if (current && status?.phase === "Ready" && status.readyReplicas === spec?.replicas) return change.value;
+      const isAsWished = phase !== "Ready" || status?.readyReplicas === spec?.replicas;
+      if (current && status?.phase === phase && isAsWished) return change.value;
     }
   } catch (error) {
-    throw new Error(`it is not Ready: ${last}`, { cause: error });
+    throw new Error(`it is not ${phase}: ${last}`, { cause: error });
   }
-  throw new Error(`the watch ended before it was Ready: ${last}`);
+  throw new Error(`the watch ended before it was ${phase}: ${last}`);
 }

@@ -28,7 +28,8 @@ export interface Town {
   close(): Promise<void>;
 }
 
-const agentNamespace = "fairlead-system";
+/** Where the agent of a town is at home, with its policies. */
+export const agentNamespace = "fairlead-system";
 const definitions = new URL("../../charts/fairlead/crds/", import.meta.url);
 
 export interface TownOptions {
