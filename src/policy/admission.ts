@@ -5,7 +5,7 @@
 import { demandOf } from "./demand.ts";
 import { mustBeApproved } from "./rules/approval.ts";
 import { areImagesAllowed, areImagesDenied, areImagesPinned, areImagesReferences } from "./rules/images.ts";
-import { doesPodFit, doLimitsCoverRequests, isPodStated } from "./rules/pod.ts";
+import { areResourcesAllowed, doesPodFit, doLimitsCoverRequests, isPodStated } from "./rules/pod.ts";
 import type { AdmissionContext, AdmissionRequest, Finding, Question, Rule } from "./rules/question.ts";
 import { areAppsFew, areReplicasFew, isWithinQuota, isWithinTotal } from "./rules/quota.ts";
 import { isAccepted, isDeniedByPerson, mayRunApps } from "./rules/standing.ts";
@@ -34,6 +34,7 @@ const denials: readonly Rule[] = [
   areImagesAllowed,
   areImagesPinned,
   isPodStated,
+  areResourcesAllowed,
   doLimitsCoverRequests,
   doesPodFit,
   areReplicasFew,

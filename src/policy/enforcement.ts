@@ -38,7 +38,8 @@ export function enforcementOf(policy: EffectivePolicy, place: EnforcementPlace):
       spec: {
         podSelector: {},
         policyTypes: ["Ingress", "Egress"],
-        ingress: place.agent ? [{ from: [podsOf(place.agent)] }] : [],
+        // The API server keeps no empty list.
+        ...(place.agent ? { ingress: [{ from: [podsOf(place.agent)] }] } : {}),
         egress: egressRules(policy.egress, place),
       },
     },

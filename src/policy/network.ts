@@ -25,6 +25,9 @@ const forbidden = blocks(
 /** Meant only by a block that lies within one of them (RFC 1918, RFC 6598, RFC 4193). */
 const privateRanges = blocks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7");
 
+/** Node metadata answers at port 53 too, on some clouds; no fact makes it the cluster's DNS. */
+const metadata = blocks("169.254.169.0/24", "100.100.100.200/32", "fd00:ec2::254/128");
+
 /** Where a cache of DNS on each node listens (NodeLocal DNSCache). */
 const nodeLocalDns = blocks("169.254.20.10/32");
 
@@ -40,7 +43,8 @@ const dnsPorts = [
 
 /** DNS, and what the rules name of what they may name. */
 export function egressRules(rules: readonly EgressRule[], facts: NetworkFacts) {
-  const dns = [...nodeLocalDns, ...addresses(facts.dns ?? [])].map((cidr) => ({ ipBlock: { cidr: formatCidr(cidr) } }));
+  const servers = addresses(facts.dns ?? []).filter((server) => !metadata.some((block) => contains(block, server)));
+  const dns = withoutInner([...nodeLocalDns, ...servers]).map((cidr) => ({ ipBlock: { cidr: formatCidr(cidr) } }));
   const never = [...forbidden, ...addresses(facts.apiServer)];
   return [{ to: [dnsPods, ...dns], ports: dnsPorts }, ...rules.flatMap((rule) => egressRule(rule, never))];
 }

@@ -36,16 +36,16 @@ export function wholeQuantity(count: number): Quantity {
 }
 
 /**
- * For people, and to be parsed again as the same value: "500m", "2", "1Gi". What is counted in bytes gets the largest
- * binary suffix that divides it; everything else is in units, or as coarse a part of one as is exact.
+ * For people, and for Kubernetes in the form in which it would keep it: "500m", "2", "1Gi", "500M". What is counted in bytes
+ * gets the largest binary suffix that divides it; everything else, and what none divides, the largest decimal one.
  */
 export function formatQuantity(quantity: Quantity, name: string): string {
-  if (quantity % nanosPerUnit === 0n) {
-    const units = quantity / nanosPerUnit;
-    return countsBytes(name) ? binary(units) : String(units);
-  }
-  if (quantity % 1_000_000n === 0n) return `${quantity / 1_000_000n}m`;
-  return quantity % 1_000n === 0n ? `${quantity / 1_000n}u` : `${quantity}n`;
+  if (quantity === 0n) return "0";
+  const units = quantity / nanosPerUnit;
+  if (quantity % nanosPerUnit === 0n && units % 1024n === 0n && countsBytes(name)) return binary(units);
+  let [digits, exponent] = [quantity, -9];
+  while (digits % 1000n === 0n && exponent < 18) [digits, exponent] = [digits / 1000n, exponent + 3];
+  return `${digits}${Object.entries(decimalExponents).find(([, power]) => power === exponent)?.[0] ?? ""}`;
 }
 
 function countsBytes(name: string): boolean {
@@ -53,10 +53,12 @@ function countsBytes(name: string): boolean {
 }
 
 function binary(units: bigint): string {
-  if (units === 0n) return "0";
-  const suffixes = Object.entries(binaryShifts).toReversed();
-  const fitting = suffixes.find(([, shift]) => units % (1n << shift) === 0n);
-  return fitting ? `${units / (1n << fitting[1])}${fitting[0]}` : String(units);
+  let [digits, suffix] = [units, ""];
+  for (const next of Object.keys(binaryShifts)) {
+    if (digits % 1024n !== 0n) break;
+    [digits, suffix] = [digits / 1024n, next];
+  }
+  return `${digits}${suffix}`;
 }
 
 /**

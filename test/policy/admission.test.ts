@@ -101,7 +101,7 @@ test("each rule speaks when it is broken, with its field, what is asked and what
       allowed: "docker.io/library/nginx@sha256:…",
     },
     {
-      says: "images/reference",
+      says: "images/invalid",
       policy: {},
       fine: appOf({ image: "nginx" }),
       wrong: appOf({ image: "NGINX" }),
@@ -130,6 +130,13 @@ test("each rule speaks when it is broken, with its field, what is asked and what
       field: "resources.requests[cpu]",
       asked: "1500m",
       allowed: "1",
+    },
+    {
+      says: "resources/not-allowed",
+      policy: { quota: { "requests.example.org/fpga": 1 } },
+      fine: sized({ cpu: 1, memory: 1, "ephemeral-storage": 1, "example.org/fpga": 1 }),
+      wrong: sized({ "nvidia.com/gpu": 1 }),
+      field: "resources.limits[nvidia.com/gpu]",
     },
     {
       says: "pod/max",
@@ -182,7 +189,7 @@ test("each rule speaks when it is broken, with its field, what is asked and what
     {
       says: "quota/requests.nvidia.com/gpu",
       policy: { quota: { "requests.nvidia.com/gpu": 1 } },
-      fine: appOf(),
+      fine: sized({ "nvidia.com/gpu": 1 }),
       wrong: sized({ "nvidia.com/gpu": 1 }, {}, 2),
       field: "resources.requests[nvidia.com/gpu]",
       asked: "2",

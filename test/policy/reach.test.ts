@@ -98,8 +98,8 @@ test("an approval of a target ends when it was to end, and a denial gives its re
   assert.match(denied.allowed ? "" : denied.message, /not yet/);
   assert.equal(
     said(permitTunnel(caller, app, policyOf(), [{ target, verdict: "Denied" }], now)),
-    "yes",
-    "nobody is asked",
+    "inbox/denied",
+    "it stands, also where nobody would be asked",
   );
 });
 

@@ -10,7 +10,7 @@ export function areImagesReferences({ demand: { images } }: Question): readonly 
       ? []
       : [
           finding(
-            "images/reference",
+            "images/invalid",
             `${JSON.stringify(image)} is no image reference, such as registry.example.org/shop/web:1`,
             image,
           ),

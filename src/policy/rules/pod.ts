@@ -1,5 +1,6 @@
 /** Rules about what one pod says and asks for. */
 import { formatQuantity } from "../quantity.ts";
+import { podResources } from "../resource-name.ts";
 import type { Finding, Question } from "./question.ts";
 
 export function isPodStated({ demand: { stated }, context: { policy } }: Question): readonly Finding[] {
@@ -12,6 +13,17 @@ export function isPodStated({ demand: { stated }, context: { policy } }: Questio
         message: `each container must say its ${part === "requests" ? "request" : "limit"} of ${name} here, and this one says none`,
       }));
   return [...missing("requests", policy.pod.requireRequests), ...missing("limits", policy.pod.requireLimits)];
+}
+
+/** Devices and huge pages, of which there are few, are for whom a quota names them. */
+export function areResourcesAllowed({ demand: { pod }, context: { policy } }: Question): readonly Finding[] {
+  return [...pod.requests.keys()].flatMap((name) => {
+    const counted = `requests.${name}`;
+    if (podResources.includes(name) || policy.quota.has(counted) || policy.total.has(counted)) return [];
+    const field = `resources.${pod.limits.has(name) ? "limits" : "requests"}[${name}]`;
+    const message = `${name} may not be asked for here; the operator of this cluster can allow it in a PeerPolicy, as ${counted} in workloads.quota`;
+    return [{ rule: "resources/not-allowed", field, message }];
+  });
 }
 
 /** The cluster would give such a container a limit below its request, and then refuse each of its pods. */
