@@ -222,7 +222,7 @@ test("each decision is in the audit of both ends once, with the same correlation
     "app.decide allowed approval",
     "app.admit allowed",
   ]);
-  assert.deepEqual(audited(town, "tokyo"), ["app.held held approval/always", "app.admitted allowed"]);
+  assert.deepEqual(audited(town, "tokyo"), ["app.answer held approval/always", "app.answer allowed"]);
   const uid = town.agent("tokyo").cluster.objects.get("remoteapps/shop/web")?.metadata.uid;
   const all = [...town.agent("tokyo").audited, ...town.agent("osaka").audited];
   assert.deepEqual(new Set(all.map(({ correlation }) => correlation)), new Set([`wish:${uid}/1`]));

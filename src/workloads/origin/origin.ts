@@ -149,7 +149,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     const { uid = "", generation = 0 } = app.metadata;
     const peer = heldBy(app) ?? app.spec.peer ?? "";
     deps.audit.record({
-      action: `app.${verdict.toLowerCase()}`,
+      action: "app.answer",
       actor: { peer, fingerprint: roster.get(peer)?.fingerprint },
       target: keyOf(app),
       verdict: ({ Admitted: "allowed", Held: "held", Denied: "denied" } as const)[verdict],
