@@ -16,6 +16,7 @@ interface Kind {
   generation?: boolean;
   scale?: boolean;
   faceOf?: Face;
+  unenforced?: boolean;
 }
 
 /** `events.k8s.io` shows the Events of the core group in newer words. */
@@ -88,8 +89,16 @@ const kinds: readonly Kind[] = [
     definition: "core.v1.ResourceQuota",
     shortNames: ["quota"],
     status: true,
+    unenforced: true,
   },
-  { group: "", plural: "limitranges", kind: "LimitRange", definition: "core.v1.LimitRange", shortNames: ["limits"] },
+  {
+    group: "",
+    plural: "limitranges",
+    kind: "LimitRange",
+    definition: "core.v1.LimitRange",
+    shortNames: ["limits"],
+    unenforced: true,
+  },
   {
     group: "apps",
     plural: "deployments",
@@ -127,13 +136,21 @@ const kinds: readonly Kind[] = [
     definition: "networking.v1.NetworkPolicy",
     shortNames: ["netpol"],
     generation: true,
+    unenforced: true,
   },
-  { group: "rbac.authorization.k8s.io", plural: "roles", kind: "Role", definition: "rbac.v1.Role" },
+  {
+    group: "rbac.authorization.k8s.io",
+    plural: "roles",
+    kind: "Role",
+    definition: "rbac.v1.Role",
+    unenforced: true,
+  },
   {
     group: "rbac.authorization.k8s.io",
     plural: "rolebindings",
     kind: "RoleBinding",
     definition: "rbac.v1.RoleBinding",
+    unenforced: true,
   },
   {
     group: "apiextensions.k8s.io",
@@ -167,6 +184,7 @@ export function builtinResources(definitions: Definitions): Resource[] {
       custom: false,
       columns: builtinColumns[kind.plural] ?? [nameColumn, ageColumn],
       ...(kind.faceOf ? { faceOf: kind.faceOf } : {}),
+      ...(kind.unenforced ? { unenforced: true } : {}),
       ...(kind.scale
         ? {
             scale: {

@@ -20,6 +20,8 @@ export interface Resource extends About {
   annotationsCount?: boolean;
   /** Custom resources come from a CustomResourceDefinition. */
   custom: boolean;
+  /** Whether it is only stored, where a real API server would have it mean something; who writes one is told. */
+  unenforced?: boolean;
   /** Set for a second face of a resource that is stored under another: Events have two. */
   faceOf?: Face;
   columns: readonly Column[];

@@ -1,7 +1,8 @@
 /**
  * An embedded Kubernetes API for trying and testing. It behaves like a real API server for the subset that the agent
  * relies on (`test/contract` holds it to that) and runs a few built-in images as local processes. RBAC, quotas, limit
- * ranges and network policies are stored and not enforced. It listens on loopback only.
+ * ranges and network policies are stored and not enforced, which a warning says to who writes them; nor are Pod Security
+ * levels. It listens on loopback only.
  */
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { parse } from "yaml";
 import { type Answer, applyPatch, eventually, type Json, mergePatch, strategicPatch } from "./api.ts";
 import type { Context } from "./suite.ts";
+import { widgetDefinition } from "./widget.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
@@ -115,6 +116,15 @@ export function customResourceTests(t: Context): void {
     assert.equal(status, 422);
     assert.match(body.message, /name one of either and or/);
     assert.equal((await create(t.name("w"), { size: 1, either: "a" })).status, 201);
+  });
+
+  test("a rule counts the entries of a list and of a map", async () => {
+    const both = await create(t.name("w"), { size: 1, names: ["a"], labels: { a: "b" } });
+    assert.equal(both.status, 422);
+    assert.match(both.body.message, /select by names or by labels/);
+    for (const spec of [{}, { names: [], labels: { a: "b" } }, { names: ["a"], labels: {} }, { names: ["a"] }]) {
+      assert.equal((await create(t.name("w"), { size: 1, ...spec })).status, 201, JSON.stringify(spec));
+    }
   });
 
   test("status is written through its own door only, and does not count as a wish", async () => {
@@ -304,94 +314,4 @@ export function customResourceTests(t: Context): void {
       ({ status }) => status === 404,
     );
   });
-}
-
-function widgetDefinition(group: string): object {
-  const condition = {
-    type: "object",
-    required: ["type", "status"],
-    properties: Object.fromEntries(
-      ["type", "status", "reason", "message"]
-        .map((field) => [field, { type: "string" }])
-        .concat([["lastTransitionTime", { type: "string", format: "date-time" }] as never]),
-    ),
-  };
-  const spec = {
-    type: "object",
-    required: ["size"],
-    properties: {
-      size: { type: "integer" },
-      replicas: { type: "integer", default: 1, minimum: 0 },
-      mode: { type: "string", enum: ["auto", "manual"], default: "auto" },
-      tags: { type: "array", items: { type: "string" } },
-      parts: {
-        type: "array",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["name"],
-        items: {
-          type: "object",
-          required: ["name"],
-          properties: { name: { type: "string" }, weight: { type: "integer", maximum: 100 } },
-        },
-      },
-      free: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-      amount: { "x-kubernetes-int-or-string": true },
-      either: { type: "string" },
-      or: { type: "string" },
-    },
-    "x-kubernetes-validations": [{ rule: "!(has(self.either) && has(self.or))", message: "name one of either and or" }],
-  };
-  const status = {
-    type: "object",
-    properties: {
-      phase: { type: "string" },
-      replicas: { type: "integer" },
-      selector: { type: "string" },
-      conditions: {
-        type: "array",
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-        items: condition,
-      },
-    },
-  };
-  return {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `widgets.${group}` },
-    spec: {
-      group,
-      scope: "Namespaced",
-      names: {
-        plural: "widgets",
-        singular: "widget",
-        kind: "Widget",
-        listKind: "WidgetList",
-        shortNames: ["wd"],
-        categories: ["contract"],
-      },
-      versions: [
-        {
-          name: "v1",
-          served: true,
-          storage: true,
-          schema: { openAPIV3Schema: { type: "object", properties: { spec, status } } },
-          subresources: {
-            status: {},
-            scale: {
-              specReplicasPath: ".spec.replicas",
-              statusReplicasPath: ".status.replicas",
-              labelSelectorPath: ".status.selector",
-            },
-          },
-          additionalPrinterColumns: [
-            { name: "Size", type: "integer", jsonPath: ".spec.size" },
-            { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
-            { name: "Mode", type: "string", jsonPath: ".spec.mode", priority: 1 },
-            { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
-          ],
-        },
-      ],
-    },
-  };
 }

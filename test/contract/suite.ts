@@ -9,6 +9,7 @@ import { applyTests } from "./apply.ts";
 import { customResourceTests } from "./custom-resources.ts";
 import { deletionTests } from "./deletion.ts";
 import { discoveryTests } from "./discovery.ts";
+import { guardTests } from "./guards.ts";
 import { objectTests } from "./objects.ts";
 import { podTests } from "./pods.ts";
 import { watchTests } from "./watch.ts";
@@ -76,6 +77,7 @@ export function contractSuite(server: string, setting: Setting): void {
     describe("server-side apply", () => applyTests(context));
     describe("deletion", () => deletionTests(context));
     describe("custom resources", () => customResourceTests(context));
+    describe("what guards a namespace", () => guardTests(context));
     describe("workloads", { concurrency: true }, () => workloadTests(context));
     describe("pods", () => podTests(context));
   });

@@ -27,7 +27,7 @@ export async function handleCreate(
   target: Target,
 ): Promise<Reply> {
   const body = await readWritten(request, jsonOrYaml);
-  return ok(registry.create(resource, target.namespace, body, optionsOf(request, target)), 201);
+  return ok(registry.create(resource, target.namespace, body, optionsOf(request, resource, target)), 201);
 }
 
 export async function handleUpdate(
@@ -37,7 +37,7 @@ export async function handleUpdate(
   target: Target,
 ): Promise<Reply> {
   const body = await readWritten(request, jsonOrYaml);
-  const o = optionsOf(request, target);
+  const o = optionsOf(request, resource, target);
   const { namespace, name = "" } = target;
   checkName(body, name);
   const change = (live: KubeObject): unknown => {
@@ -65,7 +65,7 @@ export async function handlePatch(
 ): Promise<Reply> {
   const type = mediaType(request.raw);
   const { namespace, name = "" } = target;
-  const o = optionsOf(request, target);
+  const o = optionsOf(request, resource, target);
   const accepted = resource.custom ? patchTypes.slice(0, 3) : patchTypes;
   if (!accepted.includes(type)) throw unsupportedMediaType(type, accepted);
   const patch = await readWritten(request, accepted);
@@ -149,8 +149,9 @@ function asAsked(resource: Resource, target: Target, object: KubeObject): KubeOb
   return target.subresource === "scale" ? scaleOf(resource, object) : object;
 }
 
-function optionsOf(request: ApiRequest, target: Target): WriteOptions {
+function optionsOf(request: ApiRequest, resource: Resource, target: Target): WriteOptions {
   const { query, warnings } = request;
+  if (resource.unenforced) warnings.push(`the sandbox stores ${resource.plural} and does not enforce them`);
   const asked = query.get("fieldValidation");
   const { subresource } = target;
   return {

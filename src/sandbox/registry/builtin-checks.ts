@@ -17,6 +17,8 @@ export function builtinBreaches(kind: string, object: JsonObject, before: JsonOb
       return before && !equal(object.roleRef, before.roleRef)
         ? [cannotChange("roleRef", object.roleRef, "cannot change roleRef")]
         : [];
+    case "ResourceQuota":
+      return scopeBreaches(object, before);
     case "Service":
       return servicePortBreaches(object);
     default:
@@ -67,6 +69,12 @@ function containerBreaches(object: JsonObject, path: readonly string[]): Cause[]
     });
   });
   return causes;
+}
+
+function scopeBreaches(object: JsonObject, before: JsonObject | undefined): Cause[] {
+  const scopes = (quota: JsonObject): unknown => at(quota, "spec", "scopes") ?? [];
+  if (!before || equal(scopes(object), scopes(before))) return [];
+  return [cannotChange("spec.scopes", at(object, "spec", "scopes") ?? [], "field is immutable")];
 }
 
 function servicePortBreaches(object: JsonObject): Cause[] {
