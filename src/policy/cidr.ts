@@ -60,7 +60,7 @@ function parseV4(text: string): bigint | undefined {
 function parseV6(text: string): bigint | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
-  const [head, tail] = halves.map(groupsOf);
+  const [head, tail] = halves.map((half, index) => groupsOf(half, index === halves.length - 1));
   if (!head || (halves.length === 2 && !tail)) return undefined;
   const after = tail ?? [];
   const missing = 8 - head.length - after.length;
@@ -69,13 +69,13 @@ function parseV6(text: string): bigint | undefined {
   return [...head, ...Array<bigint>(missing).fill(0n), ...after].reduce((sum, group) => (sum << 16n) | group, 0n);
 }
 
-/** Groups of 16 bits; the last may be an IPv4 address, which is two of them. */
-function groupsOf(text: string): bigint[] | undefined {
+/** Groups of 16 bits; the last of the address may be an IPv4 address, which is two of them. */
+function groupsOf(text: string, isEnd: boolean): bigint[] | undefined {
   if (text === "") return [];
   const groups: bigint[] = [];
   const parts = text.split(":");
   for (const [index, part] of parts.entries()) {
-    const v4 = index === parts.length - 1 && part.includes(".") ? parseV4(part) : undefined;
+    const v4 = isEnd && index === parts.length - 1 && part.includes(".") ? parseV4(part) : undefined;
     if (v4 !== undefined) groups.push(v4 >> 16n, v4 & 0xffffn);
     else if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups.push(BigInt(`0x${part}`));
     else return undefined;

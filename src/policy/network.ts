@@ -22,8 +22,19 @@ const forbidden = blocks(
   "::1/128",
 );
 
-/** Meant only by a block that lies within one of them (RFC 1918, RFC 6598, RFC 4193). */
-const privateRanges = blocks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7");
+/** IPv4 inside IPv6: what a NAT64 gateway would send on to the IPv4 address in the last bits (RFC 6052), and mapped addresses. */
+const nat64 = parseAddress("64:ff9b::")?.base ?? 0n;
+const mapped = blocks("::ffff:0:0/96");
+
+/** Meant only by a block that lies within one of them (RFC 1918, RFC 6598, RFC 4193, RFC 8215). */
+const privateRanges = blocks(
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "100.64.0.0/10",
+  "fc00::/7",
+  "64:ff9b:1::/48",
+);
 
 /** Node metadata answers at port 53 too, on some clouds; no fact makes it the cluster's DNS. */
 const metadata = blocks("169.254.169.0/24", "100.100.100.200/32", "fd00:ec2::254/128");
@@ -45,13 +56,14 @@ const dnsPorts = [
 export function egressRules(rules: readonly EgressRule[], facts: NetworkFacts) {
   const servers = addresses(facts.dns ?? []).filter((server) => !metadata.some((block) => contains(block, server)));
   const dns = withoutInner([...nodeLocalDns, ...servers]).map((cidr) => ({ ipBlock: { cidr: formatCidr(cidr) } }));
-  const never = [...forbidden, ...addresses(facts.apiServer)];
+  const never = [...forbidden, ...mapped, ...addresses(facts.apiServer)];
   return [{ to: [dnsPods, ...dns], ports: dnsPorts }, ...rules.flatMap((rule) => egressRule(rule, never))];
 }
 
 function egressRule({ cidr, ports }: EgressRule, never: readonly Cidr[]) {
   const isPrivate = privateRanges.some((range) => contains(range, cidr));
-  const taken = isPrivate ? never : [...never, ...privateRanges];
+  const blocks = isPrivate ? never : [...never, ...privateRanges];
+  const taken = [...blocks, ...blocks.filter(({ family }) => family === 4).map(throughNat64)];
   // Nothing is left of a block that lies within what is taken from it.
   if (taken.some((block) => contains(block, cidr))) return [];
   const except = withoutInner(taken.filter((block) => contains(cidr, block))).map(formatCidr);
@@ -61,6 +73,10 @@ function egressRule({ cidr, ports }: EgressRule, never: readonly Cidr[]) {
       ...(ports.length > 0 ? { ports: ports.map((port) => ({ ...port })) } : {}),
     },
   ];
+}
+
+function throughNat64({ base, prefix }: Cidr): Cidr {
+  return { family: 6, base: nat64 | base, prefix: prefix + 96 };
 }
 
 /** Without blocks that lie within others, nor the same twice. */
