@@ -1,7 +1,7 @@
 /** `fairlead app check`: would peers run an app, and if not, by which rule? Nothing is deployed. */
 import type { Command } from "commander";
 import { addSpecOptions, readWanted, type SpecOptions } from "./app-options.ts";
-import { type AskedVerdict, failOnVerdicts, verdictRows, verdictSentence, verdictView } from "./app-verdict.ts";
+import { type AskedVerdict, failOnVerdicts, verdictLines, verdictRows, verdictView } from "./app-verdict.ts";
 import { collectList, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -46,7 +46,8 @@ export function addAppCheck(app: Command, context: CliContext): void {
       const isTable = output === "table" || output === "wide";
       await printList(terminal, verdictView(several), isTable ? verdictRows(asked) : asked, output);
       if (output === "table") {
-        for (const one of asked) if (one.verdict.message) await terminal.out(`${verdictSentence(one)}\n`);
+        const open = asked.filter(({ verdict }) => verdict.verdict !== "Admitted");
+        for (const line of open.flatMap(verdictLines)) await terminal.out(`${line}\n`);
       }
       failOnVerdicts(asked);
 

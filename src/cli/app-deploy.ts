@@ -4,7 +4,7 @@ import type { FairleadClient } from "../client/index.ts";
 import { type App, DeployAppResponse_Outcome as Outcome } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { AppManifest } from "./app-manifest.ts";
 import { addSpecOptions, readWanted, type SpecOptions } from "./app-options.ts";
-import { type AskedVerdict, failOnVerdicts, verdictSentence } from "./app-verdict.ts";
+import { type AskedVerdict, failOnVerdicts, verdictLines } from "./app-verdict.ts";
 import { outputOption, timeoutOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -67,7 +67,7 @@ export function addAppDeploy(app: Command, context: CliContext): void {
       if (only && more.length === 0) await printOne(terminal, view, only, options.output);
       if (more.length > 0) await printList(terminal, view, answered, options.output);
       await warnOfPeers(client, wanted, signal, terminal.err);
-      for (const asked of verdicts) terminal.err(`${verdictSentence(asked)}\n`);
+      for (const asked of verdicts) terminal.err(`${verdictLines(asked).join("\n")}\n`);
       // Who cannot be asked now gets the wish later, so that is no refusal.
       failOnVerdicts(verdicts.filter(({ verdict }) => verdict.verdict !== "Unknown"));
       if (!options.wait || options.dryRun) return;

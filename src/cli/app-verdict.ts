@@ -3,6 +3,7 @@ import { toJson } from "@bufbuild/protobuf";
 import type { PeerVerdict } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { type AdmissionFinding, AdmissionFindingSchema } from "../gen/fairlead/resources/v1alpha1/admission_pb.ts";
 import { CliError, type ExitCode, exitCode } from "./errors.ts";
+import { findingSentences } from "./findings.ts";
 import type { View } from "./output.ts";
 import { plain, type Tone } from "./table.ts";
 
@@ -57,7 +58,7 @@ export function verdictRows(asked: readonly AskedVerdict[]): VerdictRow[] {
 }
 
 /** As in "web: west would hold it for a person: the image is new there". */
-export function verdictSentence({ app, verdict }: AskedVerdict): string {
+function verdictSentence({ app, verdict }: AskedVerdict): string {
   const { peer, message } = verdict;
   const says = sentences[verdict.verdict] ?? "refuses it";
   return plain(`${app.name}: ${peer} ${[says, message].filter(Boolean).join(": ")}`);
@@ -70,6 +71,14 @@ const sentences: Readonly<Record<string, string>> = {
   Invalid: "does not understand it",
   Unknown: "did not say",
 };
+
+/** The verdict in a sentence, and below it a line for each rule that spoke. */
+export function verdictLines(asked: AskedVerdict): string[] {
+  const { findings } = asked.verdict;
+  if (findings.length === 0) return [verdictSentence(asked)];
+  const says = verdictSentence({ ...asked, verdict: { ...asked.verdict, message: "" } });
+  return [`${says}:`, ...findingSentences(findings).map((line) => `  ${line}`)];
+}
 
 /** Throws unless every peer that was asked would run it: by the worst answer, for scripts. */
 export function failOnVerdicts(asked: readonly AskedVerdict[]): void {

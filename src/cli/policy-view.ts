@@ -82,15 +82,22 @@ export function explanationText(
   ]);
   const columns: Column<EffectiveValue>[] = [
     { head: "FIELD", cell: ({ path }) => path },
-    { head: "VALUE", cell: ({ value }) => value },
+    { head: "VALUE", cell: ({ value }) => shown(value) },
     { head: "FROM", cell: ({ policy }) => policy || "(default)" },
     {
       head: "OVERRULED",
-      cell: ({ overruled }) => overruled.map(({ policy, value }) => `${policy}: ${value}`).join("; "),
+      cell: ({ overruled }) => overruled.map(({ policy, value }) => `${policy}: ${shown(value)}`).join("; "),
       wide: true,
     },
   ];
   return [plain(summary), facts, formatTable(columns, values, { wide, head: true }).text].filter(Boolean).join("\n\n");
+}
+
+/** Words as they are, everything else as JSON. */
+function shown(value: string): string {
+  const known = parsed(value);
+  if (known === null) return "(no bound)";
+  return typeof known === "string" ? known : value;
 }
 
 /** For programs: values as JSON, null where there is no bound. */

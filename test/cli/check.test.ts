@@ -113,9 +113,9 @@ suite("fairlead app deploy --dry-run", () => {
     [
       "waits",
       exitCode.held,
-      /^web: waits would hold it for a person there: nginx:1\.27 is new there\nerror: held at waits\n$/,
+      /^web: waits would hold it for a person there:\n {2}approval\/new-image: nginx:1\.27 is new there\nerror: held at waits\n$/,
     ],
-    ["no", exitCode.denied, /^web: no would deny it: too much CPU\nerror: denied at no\n$/],
+    ["no", exitCode.denied, /^web: no would deny it:\n {2}quota\/requests\.cpu: too much CPU\nerror: denied at no\n$/],
     // The wish goes there as soon as it can; nobody has refused it.
     ["away", exitCode.ok, /^web: away did not say: it did not answer within 5 s\n$/],
   ] as const) {

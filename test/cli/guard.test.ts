@@ -118,7 +118,7 @@ suite("a cluster that is lent", () => {
     assert.match(checked.out, /berlin +Denied +replicas\/max +3 +2\n/);
     const dry = await lisbon(["app", "deploy", "x", ...args, "--dry-run=server"]);
     assert.equal(dry.code, exitCode.denied);
-    assert.match(dry.err, /x: berlin would deny it: .*evil/);
+    assert.match(dry.err, /x: berlin would deny it:\n {2}images\/denied: .*evil/);
     assert.equal((await lisbon(["app", "get", "x"])).code, exitCode.notFound);
     const unknown = await lisbon(["app", "check", "x", "--peer", "nobody", "--image", "a"]);
     assert.equal(unknown.code, exitCode.unavailable);
