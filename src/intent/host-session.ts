@@ -228,7 +228,8 @@ export function createHostSession(deps: {
   }
 
   /** Why a wish is beyond the bounds, whatever it is about. */
-  function unfit({ uid, spec }: Wish): Refusal | undefined {
+  function unfit({ uid, generation, spec }: Wish): Refusal | undefined {
+    if (generation > limits.generation) return tooNew(generation, limits.generation);
     const bytes = Buffer.byteLength(spec);
     if (bytes > limits.specBytes) return tooLarge(bytes, limits.specBytes);
     const held = store.get(uid);
@@ -310,6 +311,11 @@ function isNews(entry: Entry, held: Held): boolean {
   if (entry.saidHash === hash) return false;
   entry.saidHash = hash;
   return true;
+}
+
+function tooNew(generation: number, most: number): Refusal {
+  const message = `The generation ${generation} is higher than any that the host can keep, which is ${most}; make the object anew.`;
+  return { reason: "Invalid", message, violations: [{ field: "", rule: "generation", message }] };
 }
 
 function tooLarge(bytes: number, most: number): Refusal {

@@ -62,8 +62,11 @@ export function pageFromMessage(page: pb.Digest): Page<WishHead> {
   return { entries: page.entries.map(headFromMessage), complete: page.complete };
 }
 
+/** Throws a RangeError for a generation that a number cannot hold: it could not be said again as it came. */
 export function headFromMessage(head: { uid: string; generation: bigint; hash: string }): WishHead {
-  return { uid: head.uid, generation: Number(head.generation), hash: head.hash };
+  const generation = Number(head.generation);
+  if (!Number.isSafeInteger(generation)) throw new RangeError("a generation is beyond 2^53 - 1, which no object has");
+  return { uid: head.uid, generation, hash: head.hash };
 }
 
 export function wishToMessage(wish: Wish): MessageInitShape<typeof pb.WishSchema> {

@@ -72,6 +72,8 @@ export const intentLimits = {
   page: 500,
   /** Objects that a host holds for one peer, of one kind, and that an origin reads from a host's digest. */
   objects: 10_000,
+  /** The highest generation of a wish: what is kept of it has room for no more. */
+  generation: 2 ** 31 - 1,
   /** Bytes of a spec. */
   specBytes: 256 * 1024,
   /** Bytes of all specs that a host holds for one peer, of one kind: a cluster's store has a few GiB for everybody. */

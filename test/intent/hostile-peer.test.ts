@@ -108,3 +108,26 @@ test("a page with endless entries is refused before any of them is judged", () =
   const uids = Array.from({ length: 501 }, () => "u");
   assert.match(responseFault(response({ case: "need", value: { uids } })) ?? "", /^a list has more than 500/);
 });
+
+test("a generation that cannot be kept is refused, and one that no number holds ends the conversation", async () => {
+  const clock = createFakeClock();
+  const store = new FakeStore();
+  const host = createHostSession({ store, clock, log: silentLog });
+  const refused: string[] = [];
+  const ended = (async () => {
+    for await (const { message } of host.responses()) {
+      if (message.case === "refusal") refused.push(`${message.value.generation} ${message.value.reason}`);
+    }
+  })();
+  host.receive(request({ case: "digest", value: { entries: [], complete: true } }));
+  const wish = (generation: bigint) =>
+    request({ case: "wish", value: { uid: "a", generation, namespace: "shop", name: "a", hash: "h", spec: "{}" } });
+  host.receive(wish(2n ** 31n));
+  for (let turn = 0; turn < 20 && refused.length === 0; turn += 1) await clock.advance(1);
+  assert.deepEqual(refused, ["2147483648 Invalid"]);
+  assert.equal(store.count(), 0);
+  assert.throws(() => host.receive(wish(2n ** 53n)), RangeError);
+  assert.throws(() => host.receive(wish(2n ** 63n - 1n)), RangeError);
+  await host.close();
+  await ended;
+});
