@@ -83,7 +83,10 @@ function hostOf(registry: string): string {
 }
 
 function isInPlace({ place, isAnywhere }: ImagePattern, image: Image): boolean {
-  return matchesGlob(place, isAnywhere ? `${hostOf(image.registry)}/${image.repository}` : placeText(image));
+  const registry = hostOf(image.registry);
+  const isShort = registry === "docker.io" && !image.repository.includes("/");
+  const repository = isShort ? `library/${image.repository}` : image.repository;
+  return matchesGlob(place, isAnywhere ? `${registry}/${repository}` : placeText({ registry, repository }));
 }
 
 /** The dots of the registry's name become slashes, at which a single star ends; two slashes lead on to the path. */

@@ -1,7 +1,9 @@
 /** The policies of this cluster as they are now, and what counts by them for each peer. */
 import { isDeepStrictEqual } from "node:util";
+import { equals } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { PeerPolicyStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { keyOf } from "../kube/object.ts";
 import { createReflector } from "../kube/reflector.ts";
@@ -51,6 +53,8 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
   /** By fingerprint; bounded by the roster. */
   let effective = new Map<string, EffectivePolicy>();
   const changed = new Set<string>();
+  /** Policies whose status this agent has stated; until then the stored one may be right as it is. */
+  const told = new Set<string>();
   const closing = new AbortController();
   let isStale = true;
   let isFlushing = false;
@@ -107,7 +111,11 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
       if (!known) continue;
       const selected = peers.list().filter((peer) => known.selects(peer));
       const found = { peers: selected.map(({ name }) => name), problems: known.problems };
-      writer.write({ metadata: policy.metadata, status: policyStatus(policy, found, clock.now()) });
+      const status = policyStatus(policy, found, clock.now());
+      const key = keyOf(policy);
+      if (!told.has(key) && policy.status && equals(PeerPolicyStatusSchema, policy.status, status)) continue;
+      told.add(key);
+      writer.write({ metadata: policy.metadata, status });
     }
   }
 
@@ -115,6 +123,7 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
     if (policy) stated.set(key, statePolicy(policy));
     else {
       stated.delete(key);
+      told.delete(key);
       writer.forget(key);
     }
     touch();

@@ -76,6 +76,8 @@ test("a block-list misses no other name of the same image", () => {
     "index.docker.io/library/nginx",
     "registry-1.docker.io/library/nginx",
     "Docker.IO/library/nginx",
+    "DOCKER.IO/nginx",
+    "registry-1.docker.io/nginx",
     "docker.io:443/library/nginx",
     `nginx@sha256:${hex}`,
     `nginx:any@sha256:${hex}`,
