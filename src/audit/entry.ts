@@ -1,5 +1,5 @@
 /** What is remembered of each thing that somebody asked of this agent. */
-import { type AuditLine, auditSchema, hashFields, readAuditLine } from "../base/audit-line.ts";
+import { auditSchema, hashFields, readAuditLine } from "../base/audit-line.ts";
 import { cleanText } from "./text.ts";
 
 /** Who asked. */
@@ -106,35 +106,35 @@ export function formatRecord(record: AuditRecord): Record<string, string | numbe
   return line;
 }
 
-/** Undefined when the line is no entry of the chain, or one that this version cannot show. */
-export function parseRecord(text: string): AuditRecord | undefined {
+/**
+ * Undefined when the line is no entry of the chain, or one that this version cannot show. `share` may give another copy of the same
+ * text in place of one that is likely to stand in other entries too.
+ */
+export function parseRecord(text: string, share: (text: string) => string = (same) => same): AuditRecord | undefined {
   const line = readAuditLine(text);
-  return typeof line === "object" ? recordOf(line) : undefined;
-}
-
-function recordOf({ fields, sequence, instance, action, previous, hash }: AuditLine): AuditRecord | undefined {
+  if (typeof line !== "object") return undefined;
+  const { fields, sequence } = line;
   const at = Date.parse(textOf(fields.at) ?? "");
   const verdict = verdictOf(fields.verdict);
   if (Number.isNaN(at) || !verdict) return undefined;
-  const actor = {
-    peer: textOf(fields.peer),
-    fingerprint: textOf(fields.fingerprint),
-    person: textOf(fields.person) ?? unknownPerson,
-  };
-  const { target, rule, message, correlation } = fields;
+  const shared = (value: unknown): string | undefined => (typeof value === "string" ? share(value) : undefined);
   return {
-    action,
-    actor,
-    target: textOf(target),
+    action: share(line.action),
+    actor: {
+      peer: shared(fields.peer),
+      fingerprint: shared(fields.fingerprint),
+      person: shared(fields.person) ?? unknownPerson,
+    },
+    target: shared(fields.target),
     verdict,
-    rule: textOf(rule),
-    message: textOf(message),
-    correlation: textOf(correlation),
+    rule: shared(fields.rule),
+    message: shared(fields.message),
+    correlation: textOf(fields.correlation),
     sequence,
     at,
-    instance,
-    previous,
-    hash,
+    instance: share(line.instance),
+    previous: share(line.previous),
+    hash: share(line.hash),
   };
 }
 

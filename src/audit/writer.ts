@@ -39,8 +39,6 @@ export interface AuditWriterDeps {
   readonly store: AuditStore;
   readonly clock: Clock;
   readonly log: Log;
-  /** What was read at the start; undefined when it could not be read, so that it has to be before anything is written. */
-  readonly stored: readonly StoredSegment[] | undefined;
   /** Told of what was read when it could not be read at the start. */
   readLate?(stored: readonly StoredSegment[]): void;
   /** From 0 up to 1, for jitter; `Math.random` unless given. */
@@ -66,7 +64,8 @@ interface Ring {
   open: Segment;
 }
 
-export function createAuditWriter(deps: AuditWriterDeps): AuditWriter {
+/** `stored` is what was read at the start; undefined when it could not be, so that it has to be read before anything is written. */
+export function createAuditWriter(deps: AuditWriterDeps, stored: readonly StoredSegment[] | undefined): AuditWriter {
   const { store, clock, log } = deps;
   const backoff = createBackoff({
     minMs: firstRetryMs,
@@ -75,8 +74,8 @@ export function createAuditWriter(deps: AuditWriterDeps): AuditWriter {
   });
   const ending = new AbortController();
   let waiting: UnwrittenEntry[] = [];
-  let ring = deps.stored && ringOf(deps.stored);
-  let unread = deps.stored === undefined;
+  let ring = stored && ringOf(stored);
+  let unread = stored === undefined;
   let timer: Timer | undefined;
   let running: Promise<boolean> | undefined;
   let failing = false;
@@ -147,15 +146,15 @@ export function createAuditWriter(deps: AuditWriterDeps): AuditWriter {
   }
 
   async function readRing(signal: AbortSignal): Promise<Ring> {
-    const stored = await store.read(signal);
+    const read = await store.read(signal);
     if (unread) {
       unread = false;
-      deps.readLate?.(stored);
+      deps.readLate?.(read);
     }
     // An answer that was lost leaves entries written that seem to wait.
-    const lines = new Set(inOrder(stored).flatMap((segment) => segment.lines));
+    const lines = new Set(inOrder(read).flatMap((segment) => segment.lines));
     settle(new Set(waiting.filter(({ line }) => lines.has(line)).map(({ hash }) => hash)));
-    return ringOf(stored);
+    return ringOf(read);
   }
 
   function settle(written: ReadonlySet<string>): void {
