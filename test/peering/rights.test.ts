@@ -11,6 +11,7 @@ import { WorkloadService } from "../../src/gen/fairlead/peer/v1/workload_pb.ts";
 import { endedBy } from "../../src/peering/call-rights.ts";
 import { setGrants } from "../../src/peering/grants.ts";
 import { boundStanding, createStandingWatch } from "../../src/peering/standing-watch.ts";
+import { streamHeader } from "../../src/rpc/transport.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { patience, startAgent, startCall, startTimelessPair, type TestAgent, until } from "./agents.ts";
 
@@ -140,6 +141,36 @@ test("Who is calling comes from the link alone: what a peer may do is told to no
   await startCall(b, a, "sync");
   const caller = a.callers.at(-1);
   assert.deepEqual([caller?.peer, caller?.fingerprint], ["berlin", b.fingerprint]);
+});
+
+test("both ends call a stream the same, in whichever direction it was opened, and no two streams alike", async (t) => {
+  const { a, b } = await startTimelessPair(t, ["apps"]);
+  const target = { $typeName: "fairlead.wire.v1.Target", kind: kubernetes, network: 0 } as const;
+  const names = new Set<string>();
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    let dialled = "";
+    const answered = (name: string): void => {
+      dialled = name;
+    };
+    const stream = await from.peering.switchboard.dial(to.name, target, { answered });
+    stream.destroy();
+    assert.equal(dialled, to.dialled.at(-1)?.correlation);
+    let called = "";
+    const onHeader = (headers: Headers): void => {
+      called = headers.get(streamHeader) ?? "";
+    };
+    const end = new AbortController();
+    const client = createClient(PodService, from.peering.switchboard.transport(to.name));
+    for await (const _answer of client.logs({}, { onHeader, signal: end.signal })) break;
+    end.abort();
+    assert.equal(called, to.callers.at(-1)?.correlation);
+    names.add(dialled).add(called);
+  }
+  assert.equal(names.size, 4);
+  for (const name of names) assert.match(name, /^stream:[0-9a-f]{8}\/\d+$/);
 });
 
 test("a watch of one's standing is bounded, and ends with the link and with the pairing", async (t) => {
