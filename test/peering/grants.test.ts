@@ -52,7 +52,7 @@ test("a loss says whether somebody withdrew it or its time was over", () => {
   const lost = lostGrants(before, peer(), now);
   assert.deepEqual(lost, [{ grant: "apps", endedAt: now }, { grant: "tunnels" }, { grant: "kubectl" }]);
   assert.deepEqual(
-    lost.map((one) => tellLoss("berlin", one).split(" (")[0]),
+    lost.map((one) => tellLoss("berlin", one).split(". The operator")[0]),
     [
       'The grant "apps" of peer berlin came to its end at 2026-01-01T00:00:00.000Z',
       'The grant "tunnels" of peer berlin was withdrawn',
