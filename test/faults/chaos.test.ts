@@ -1,10 +1,21 @@
 /**
- * Anything at any moment: edits, deletions, meddling at the host, cut links, restarts and failing API servers, in an order
- * that a seed decides. When all is well again, what runs is what is wished for.
+ * Anything at any moment: edits, deletions, policies that change, approvals, meddling at the host, cut links, restarts and
+ * failing API servers, in an order that a seed decides. When all is well again, what runs is what is wished for.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyApp, containerOf, deleteApp, deployments, findApp, held, phaseOf } from "../workloads/story.ts";
+import type { JsonObject } from "../../src/kube/object.ts";
+import {
+  applyApp,
+  containerOf,
+  deleteApp,
+  deployments,
+  findApp,
+  held,
+  never,
+  phaseOf,
+  setPolicy,
+} from "../workloads/story.ts";
 import { Town } from "../workloads/town.ts";
 import { type FaultPlan, faults, faultyClient } from "./faulty-client.ts";
 
@@ -21,6 +32,24 @@ test(`${seeds} seeds of chaos each end with what is wished for, once`, async () 
     }
   }
 });
+
+const policies: readonly JsonObject[] = [
+  {},
+  { approval: "Always", whenViolated: "Stop" },
+  { approval: "NewImage", approvalLasts: "1m" },
+  { quota: { pods: 3 }, whenViolated: "Stop" },
+  { deniedImages: ["web:2"], whenViolated: "Stop" },
+  { accept: false, whenViolated: "Stop" },
+  { maxApps: 1 },
+];
+
+/** Somebody clicks; that it fails now and then is part of the chaos. */
+function approveOne(town: Town): void {
+  const { host } = town.agent("osaka").workloads;
+  const item = host.held().find(({ state }) => state === "Held");
+  if (!item) return;
+  host.decide(item.name, { hash: item.hash, verdict: "Approved", by: "ada" }, never).catch(() => undefined);
+}
 
 async function chaos(seed: number): Promise<void> {
   const random = randomFrom(seed);
@@ -49,6 +78,8 @@ async function chaos(seed: number): Promise<void> {
       else await town.connect("tokyo", "osaka");
       linked = !linked;
     },
+    () => setPolicy(town, pick(policies)),
+    () => approveOne(town),
     () => {
       const found = deployments(town)[0];
       if (found) osaka.cluster.purge("deployments", `${found.metadata.namespace}/${found.metadata.name}`);
@@ -67,6 +98,7 @@ async function chaos(seed: number): Promise<void> {
       for (let turn = random() * 30; turn > 0; turn -= 1) await town.clock.advance(random() < 0.1 ? 500 : 0);
     }
     isWell = true;
+    setPolicy(town, {});
     for (const name of names) if (findApp(town, name)) applyApp(town, name, { replicas: 2, image: "web:9" });
     if (!linked) await town.connect("tokyo", "osaka");
     await town.until("all is as wished", () => isAsWished(town), 600_000);
