@@ -10,6 +10,7 @@ import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
 import type { StreamRecord } from "../peering/stream-record.ts";
 import { type CloseReason, Reason, StreamError } from "../wire/reason.ts";
 import { connectService, type ServiceDialer } from "./connect-service.ts";
+import type { ExitCaller } from "./exit-caller.ts";
 import { decideExit, type HostedApp, type Permission } from "./hosted-app.ts";
 import { breakOff, join } from "./join.ts";
 import { type Passage, Passages } from "./passages.ts";
@@ -17,18 +18,7 @@ import type { PendingDials } from "./pending.ts";
 import { forbidden, type Refusal, refusalOf } from "./refusal.ts";
 import { type AppTarget, formatTarget, nameOf, readTarget } from "./target.ts";
 
-/** Who is behind a link, as the roster knows it. */
-export interface ExitCaller {
-  /** Of its CA: the only thing that says whose apps are meant. */
-  readonly fingerprint: string;
-  /** True for a caller who is not in the roster. */
-  readonly guest: boolean;
-  /** Our own name for the peer; absent for a guest. */
-  readonly peer?: string | undefined;
-  readonly grants: readonly string[];
-  /** Names the stream of the dial, alike at both ends. */
-  readonly correlation?: string | undefined;
-}
+export type { ExitCaller } from "./exit-caller.ts";
 
 /** A dial that came over a link. One of `accept` and `refuse` is called, once. */
 export interface IncomingDial {

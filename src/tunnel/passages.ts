@@ -6,7 +6,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type StreamRecord, withRule } from "../peering/stream-record.ts";
 import { Reason, StreamError } from "../wire/reason.ts";
-import type { ExitCaller } from "./exit.ts";
+import type { ExitCaller } from "./exit-caller.ts";
 import type { Permission } from "./hosted-app.ts";
 import { type AppTarget, formatTarget, nameOf } from "./target.ts";
 
