@@ -289,6 +289,14 @@ async function compose(
     () => acceptor.stats().strangers,
   );
   metrics.watch("peers", "Peers in the roster.", () => roster.list().length);
+  metrics.watch("calls", "Calls of peers that run now.", () => rpc.running);
+  metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => tunnel.exit.size);
+  metrics.watch("workloads", "Workloads of all peers that are stored here.", () => workloads.host.count());
+  metrics.watch(
+    "inbox_waiting",
+    "Wishes and targets that wait for a person here.",
+    () => [...workloads.host.held(), ...tunnel.inbox.pending()].filter(({ state }) => state === "Held").length,
+  );
   metrics.watch(
     "audit_unwritten_seconds",
     "Age of the oldest audit entry that is in the log and not yet in storage.",
