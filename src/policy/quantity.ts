@@ -41,10 +41,13 @@ export function wholeQuantity(count: number): Quantity {
  */
 export function formatQuantity(quantity: Quantity, name: string): string {
   if (quantity === 0n) return "0";
-  const units = quantity / nanosPerUnit;
-  if (quantity % nanosPerUnit === 0n && units % 1024n === 0n && countsBytes(name)) return binary(units);
+  if (quantity % (1024n * nanosPerUnit) === 0n && quantity <= mostBinary && countsBytes(name)) {
+    return binary(quantity / nanosPerUnit);
+  }
   let [digits, exponent] = [quantity, -9];
-  while (digits % 1000n === 0n && exponent < 18) [digits, exponent] = [digits / 1000n, exponent + 3];
+  while (digits % 1000n === 0n) [digits, exponent] = [digits / 1000n, exponent + 3];
+  // There is no suffix beyond E: Kubernetes itself would write 1000E as 1.
+  if (exponent > 18) return `${digits}e${exponent}`;
   return `${digits}${Object.entries(decimalExponents).find(([, power]) => power === exponent)?.[0] ?? ""}`;
 }
 
@@ -62,7 +65,8 @@ function binary(units: bigint): string {
 }
 
 /**
- * Parses what a YAML field may hold: a text or a number. Undefined when it is no quantity. A value finer than a billionth
+ * Parses what a YAML field may hold: a text or a number. Undefined when it is no quantity. A suffix without digits is nothing
+ * of it, unless Kubernetes takes its slow way, on which it is none: so it is for `Pi`, `Ei` and `e-10`, oddly. A value finer than a billionth
  * is rounded away from zero, so that something never becomes nothing.
  */
 export function parseQuantity(input: unknown): Quantity | undefined {
@@ -72,10 +76,11 @@ export function parseQuantity(input: unknown): Quantity | undefined {
   const match = grammar.exec(text);
   if (!match || text === "") return undefined;
   const [, sign = "", whole = "", fraction = "", suffix = ""] = match;
-  const digits = BigInt(`0${whole}${fraction}`);
   const shift = binaryShifts[suffix];
   const exponent = shift === undefined ? decimalExponent(suffix) : 0;
   if (exponent === undefined) return undefined;
+  if (whole === "" && fraction === "" && (exponent < -9 || (shift ?? 0n) >= 50n)) return undefined;
+  const digits = BigInt(`0${whole}${fraction}`);
   const scaled = scale(digits << (shift ?? 0n), exponent - fraction.length + 9);
   const size = shift !== undefined && scaled > mostBinary ? mostBinary : scaled;
   return sign === "-" ? -size : size;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { parseQuantity } from "../../src/policy/quantity.ts";
+import { formatQuantity, parseQuantity } from "../../src/policy/quantity.ts";
 
 const unit = 10n ** 9n;
 
@@ -33,6 +33,39 @@ test("quantities mean what `kubectl create quota --dry-run` says they mean", () 
   assert.equal(parseQuantity(0.1), unit / 10n);
 });
 
+test("quantities are written as Kubernetes would keep them, and read back as the same", () => {
+  const pairs: [string, string, string][] = [
+    ["0", "0", "0"],
+    ["0.5", "500m", "500m"],
+    ["1500m", "1500m", "1500m"],
+    ["2000m", "2", "2"],
+    ["1000", "1k", "1k"],
+    ["1024", "1024", "1Ki"],
+    ["500M", "500M", "500M"],
+    ["512Mi", "536870912", "512Mi"],
+    ["1048576Ki", "1073741824", "1Gi"],
+    ["1n", "1n", "1n"],
+    ["1000E", "1e21", "1e21"],
+    ["-1500m", "-1500m", "-1500m"],
+  ];
+  for (const [text, cpu, memory] of pairs) {
+    const quantity = parseQuantity(text) ?? assert.fail(text);
+    assert.equal(formatQuantity(quantity, "requests.cpu"), cpu, text);
+    for (const name of ["memory", "limits.memory", "requests.storage", "ephemeral-storage", "hugepages-2Mi"]) {
+      assert.equal(formatQuantity(quantity, name), memory, text);
+    }
+  }
+  fc.assert(
+    fc.property(
+      fc.bigInt({ min: -(10n ** 32n), max: 10n ** 32n }),
+      fc.constantFrom("cpu", "memory"),
+      (quantity, name) => {
+        assert.equal(parseQuantity(formatQuantity(quantity, name)), quantity);
+      },
+    ),
+  );
+});
+
 test("what is no quantity is none", () => {
   for (const text of [
     "",
@@ -49,6 +82,9 @@ test("what is no quantity is none", () => {
     "Infinity",
     "1e9999999",
     "１",
+    "Pi",
+    "+Ei",
+    ".e-10",
   ]) {
     // "M" is zero millions to Kubernetes, and so to us.
     if (text === "M") assert.equal(parseQuantity(text), 0n);
