@@ -114,6 +114,22 @@ test("an entry that stands twice, one that was moved and one that was put betwee
   assert.deepEqual(kindsOf(await verifyAuditLines(lines.toSpliced(3, 0, ...linesOf([stranger])))), ["inserted"]);
 });
 
+test("an entry with a hash of its own that does not continue the numbers, or its process, is named", async () => {
+  const records = chain(4);
+  const { hash } = records[3] ?? assert.fail();
+  const instance = "a".repeat(32);
+  const leap = sealEntry(asked, { sequence: 9, at: 0, instance, previous: hash });
+  const leapt = await verifyAuditLines(linesOf([...records, leap]));
+  assert.deepEqual(
+    leapt.problems.map(({ message }) => message),
+    ["line 5: entry 9 follows entry 4, and its number does not."],
+  );
+  const other = chain(2, records[3], "b".repeat(32));
+  const place = { sequence: 7, at: 0, instance, previous: other[1]?.hash ?? "" };
+  const again = sealEntry({ action: "agent.start", actor: {}, verdict: "done" }, place);
+  assert.deepEqual(kindsOf(await verifyAuditLines(linesOf([...records, ...other, again]))), ["inserted"]);
+});
+
 test("a name that stands twice in a line, of which people read the first and programs the last, is no entry", async () => {
   const lines = linesOf(chain(3));
   lines[1] = lines[1]?.replace("{", '{"verdict":"allowed",') ?? "";
