@@ -50,6 +50,6 @@ export async function readWanted(
 }
 
 /** Collects an option that is given again and may hold commas. */
-export function collectOne(value: string, before: readonly string[] = []): string[] {
+function collectOne(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }

@@ -12,7 +12,10 @@ export function findingTable(findings: readonly AdmissionFinding[]): string {
     { head: "ALLOWED", cell: ({ allowed }) => allowed ?? "" },
   ];
   const telling = columns.filter(({ cell }) => findings.some((finding) => cell(finding) !== ""));
-  return [formatTable(telling, findings, { wide: false, head: true }).text, ...findingSentences(findings)].join("\n");
+  const sentences = findingSentences(findings);
+  // The rules alone stand in the sentences too.
+  if (telling.length === 1) return sentences.join("\n");
+  return [formatTable(telling, findings, { wide: false, head: true }).text, ...sentences].join("\n");
 }
 
 /** A line for each rule, as in "images/denied: images like evil/** are denied here". */

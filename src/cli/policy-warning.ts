@@ -1,8 +1,6 @@
 /** Tells who grants apps to a peer, and has no policy that accepts them, that nothing will run, and what to write. */
 import type { FairleadClient } from "../client/index.ts";
-import type { ExplainPolicyResponse, Policy } from "../gen/fairlead/console/v1/policy_service_pb.ts";
-import type { PeerPolicy } from "../kube/resources.ts";
-import { effectivePolicy } from "../policy/effective.ts";
+import type { ExplainPolicyResponse } from "../gen/fairlead/console/v1/policy_service_pb.ts";
 import { type KubectlOptions, policyAdvice } from "./policy-advice.ts";
 import { acceptsApps } from "./policy-view.ts";
 import { plain } from "./table.ts";
@@ -51,25 +49,21 @@ export async function warnOfComingPeer(
   { kubectl, say }: Advice,
   signal: AbortSignal,
 ): Promise<void> {
-  const { policies } = await client.policies.listPolicies({}, { signal });
-  const { accept, problems } = effectivePolicy(policies.flatMap(asResource), coming);
-  if (accept) return;
-  const who = coming.name || "the peer";
-  if (problems.length > 0) {
-    return say(`Nothing of ${who} will run here: a policy about it cannot be understood. See: fairlead policy list\n`);
+  // No peer is called so: then only what is about labels, or about all, counts.
+  const peer = coming.name || "-";
+  const assumed = { labels: { ...coming.labels }, grants: ["apps"] };
+  const explained = await client.policies.explainPolicy({ peer, assumed }, { signal });
+  if (acceptsApps(explained)) return;
+  if (coming.name) {
+    say(`${plain(explained.summary)}\n`);
+    return adviseOnPolicy(client, explained, { kubectl, say }, signal);
   }
   const { namespace } = await client.agent.getInfo({}, { signal });
-  const taken = policies.map(({ metadata }) => metadata?.name ?? "");
-  const text = policyAdvice(coming.name || undefined, { namespace, taken, kubectl });
-  say(
-    `Nothing of ${who} will run here yet: no PeerPolicy accepts it. This one does, without bounds; docs/policies.md has bounds:\n\n${text}\n`,
+  const taken = (await client.policies.listPolicies({}, { signal })).policies.map(
+    ({ metadata }) => metadata?.name ?? "",
   );
-}
-
-/** As the agent reads it from its cluster. */
-function asResource({ metadata, spec }: Policy): PeerPolicy[] {
-  if (!metadata || !spec) return [];
-  const { name, namespace, createdAt } = metadata;
-  const meta = { name, namespace, creationTimestamp: createdAt };
-  return [{ apiVersion: "fairlead.dev/v1alpha1", kind: "PeerPolicy", metadata: meta, spec }];
+  const text = policyAdvice(undefined, { namespace, taken, kubectl });
+  say(
+    `Nothing of the peer will run here yet: no PeerPolicy accepts it. This one accepts all peers, without bounds; docs/policies.md has bounds:\n\n${text}`,
+  );
 }

@@ -9,6 +9,7 @@ import type { Reflector } from "../kube/reflector.ts";
 import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
 import type { Peering } from "../peering/peering.ts";
 import type { Pods } from "../pods/pods.ts";
+import { effectivePolicy } from "../policy/effective.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { Workloads } from "../workloads/workloads.ts";
@@ -44,7 +45,7 @@ export interface ConsoleDeps {
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Workloads;
   readonly pods: Pods;
-  readonly policies: Pick<PolicyBook, "list" | "of">;
+  readonly policies: Pick<PolicyBook, "list">;
   /** Targets that peers want to reach and that wait for a person. */
   readonly tunnelInbox: InboxServiceDeps["tunnels"];
   readonly http: HttpForwarder;
@@ -131,7 +132,7 @@ function policyDeps({ policies, peering }: ConsoleDeps): PolicyServiceDeps {
   return {
     policies: () => policies.list(),
     peer: (name) => peering.roster.get(name),
-    effective: (fingerprint) => policies.of(fingerprint),
+    effective: (peer) => effectivePolicy(policies.list(), peer),
   };
 }
 

@@ -40,7 +40,12 @@ suite("a cluster that is lent", () => {
     assert.equal(granted.out, "lisbon may now: apps\n");
     assert.match(granted.err, /^Nothing of lisbon may run here: no PeerPolicy is about it/);
     const invited = await berlin(["invite", "--name", "porto", "--grant", "apps"]);
-    assert.match(invited.err, /Nothing of porto will run here yet: no PeerPolicy accepts it/);
+    const unnamed = await berlin(["invite", "--grant", "apps"]);
+    assert.match(
+      unnamed.err,
+      /This one accepts all peers.*\n\nkubectl [\s\S]*\nspec: \{ workloads: \{ accept: true \} \}\n/,
+    );
+    assert.match(invited.err, /Nothing of porto may run here: no PeerPolicy is about it/);
     assert.match(invited.err, /\nspec: \{ peers: \{ names: \[porto\] \}, workloads: \{ accept: true \} \}\n/);
   });
 

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { parseDocuments } from "../../src/base/document.ts";
 import type { Connection } from "../../src/cli/context.ts";
-import { createFairleadClient } from "../../src/client/index.ts";
+import { createFairleadClient, type FairleadClient } from "../../src/client/index.ts";
 import { translateErrors } from "../../src/console/api/errors.ts";
 import type { HeldApp, HeldTunnel } from "../../src/console/api/inbox-item.ts";
 import { createInboxService, type InboxServiceDeps, type Ruling } from "../../src/console/api/inbox-service.ts";
@@ -30,6 +30,7 @@ export interface Offices {
   apps: Partial<ServiceImpl<typeof AppService>>;
   peerService: Partial<ServiceImpl<typeof PeerService>>;
   audit: Partial<ServiceImpl<typeof AuditService>>;
+  client(): FairleadClient;
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
@@ -42,6 +43,7 @@ export function openOffices(): Offices {
     apps: {},
     peerService: {},
     audit: {},
+    client: () => connection().client,
     run: (args, options) => run(undefined, args, { connect: async () => connection(), ...options }),
   };
 
@@ -58,10 +60,7 @@ export function openOffices(): Offices {
           createPolicyService({
             policies: () => offices.policies,
             peer: (name) => offices.peers.find((peer) => peer.name === name),
-            effective(fingerprint) {
-              const peer = offices.peers.find((one) => one.fingerprint === fingerprint);
-              return peer && effectivePolicy(offices.policies, peer);
-            },
+            effective: (peer) => effectivePolicy(offices.policies, peer),
           }),
         );
       },

@@ -5,7 +5,7 @@ import { exitCode } from "../../src/cli/errors.ts";
 import { policyAdvice } from "../../src/cli/policy-advice.ts";
 import { type Offices, openOffices, readPolicies } from "./offices.ts";
 
-const west = { name: "west", fingerprint: "a".repeat(64), labels: { tier: "a" }, grants: ["apps"] };
+const west = { name: "west", labels: { tier: "a" }, grants: ["apps"] };
 
 const forAll = `
 apiVersion: fairlead.dev/v1alpha1
@@ -110,6 +110,15 @@ suite("fairlead policy", () => {
     const { code, err } = await offices.run(["policy", "explain", "nobody"]);
     assert.equal(code, exitCode.notFound);
     assert.match(err, /nobody.*fairlead peer list/);
+  });
+
+  test("a peer that is not there yet can be explained by the labels that it will have", async () => {
+    offices.policies = readPolicies(forWest.replace("names: [west]", "matchLabels: { team: web }"));
+    const { policies } = offices.client();
+    const assumed = { labels: { team: "web" }, grants: ["apps"] };
+    const explained = await policies.explainPolicy({ peer: "porto", assumed });
+    assert.deepEqual(explained.policies, ["of-west"]);
+    await assert.rejects(policies.explainPolicy({ peer: "porto" }), /no peer/);
   });
 
   test("grants that end say when", async () => {

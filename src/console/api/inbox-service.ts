@@ -96,7 +96,7 @@ function noSuchItem(name: string): ConnectError {
 }
 
 /** FAILED_PRECONDITION: who decides must have seen what it is now. */
-export function changed(name: string): ConnectError {
+function changed(name: string): ConnectError {
   return new ConnectError(
     `${name} was changed after it was shown, so nothing was decided; look at it as it is now: fairlead inbox get ${name}`,
     Code.FailedPrecondition,

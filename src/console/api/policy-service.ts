@@ -12,13 +12,12 @@ export interface PolicyServiceDeps {
   policies(): readonly PeerPolicy[];
   /** A peer as the operator sees it; undefined when there is none of that name. */
   peer(name: string): ExplainedPeer | undefined;
-  /** What counts for the peer with this fingerprint now. */
-  effective(fingerprint: string): ExplainedPolicy | undefined;
+  /** What counts for a peer of this name with these labels, whether there is one or not. */
+  effective(peer: Pick<ExplainedPeer, "name" | "labels">): ExplainedPolicy;
 }
 
 export interface ExplainedPeer {
   readonly name: string;
-  readonly fingerprint: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Those that count now. */
   readonly grants: readonly string[];
@@ -43,10 +42,10 @@ export function createPolicyService(deps: PolicyServiceDeps): ServiceImpl<typeof
       return { policies: deps.policies().map(toPolicy).sort(byName) };
     },
 
-    explainPolicy({ peer: name }) {
-      const peer = deps.peer(name);
-      const policy = peer && deps.effective(peer.fingerprint);
-      if (!peer || !policy) throw noSuchPeer(name);
+    explainPolicy({ peer: name, assumed }) {
+      const peer = assumed ? { name, ...assumed, grantsUntil: {} } : deps.peer(name);
+      if (!peer) throw noSuchPeer(name);
+      const policy = deps.effective(peer);
       return {
         peer: name,
         labels: { ...peer.labels },

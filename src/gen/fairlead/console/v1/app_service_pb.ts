@@ -181,7 +181,7 @@ export type DeployAppResponse = Message<"fairlead.console.v1.DeployAppResponse">
   outcome: DeployAppResponse_Outcome;
 
   /**
-   * What the peer would decide; with `dry_run` only, and absent when the peer could not be asked.
+   * What the peer would decide; with `dry_run` only. "Unknown" when the peer could not be asked.
    *
    * @generated from field: fairlead.console.v1.PeerVerdict verdict = 3;
    */

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/policy_service.proto.
  */
 export const file_fairlead_console_v1_policy_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3BvbGljeV9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrUBCgZQb2xpY3kSMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOQoEc3BlYxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyUG9saWN5U3BlYxI9CgZzdGF0dXMYAyABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1cyIVChNMaXN0UG9saWNpZXNSZXF1ZXN0IkUKFExpc3RQb2xpY2llc1Jlc3BvbnNlEi0KCHBvbGljaWVzGAEgAygLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2xpY3kiLQoURXhwbGFpblBvbGljeVJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQASK3AgoVRXhwbGFpblBvbGljeVJlc3BvbnNlEgwKBHBlZXIYASABKAkSRgoGbGFiZWxzGAIgAygLMjYuZmFpcmxlYWQuY29uc29sZS52MS5FeHBsYWluUG9saWN5UmVzcG9uc2UuTGFiZWxzRW50cnkSLwoGZ3JhbnRzGAMgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5HcmFudFN0YXRlEhAKCHBvbGljaWVzGAQgAygJEjMKBnZhbHVlcxgFIAMoCzIjLmZhaXJsZWFkLmNvbnNvbGUudjEuRWZmZWN0aXZlVmFsdWUSEAoIcHJvYmxlbXMYBiADKAkSDwoHc3VtbWFyeRgHIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkdyYW50U3RhdGUSDAoEbmFtZRgBIAEoCRINCgV1bnRpbBgCIAEoCSJwCg5FZmZlY3RpdmVWYWx1ZRIMCgRwYXRoGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBnBvbGljeRgDIAEoCRIxCglvdmVycnVsZWQYBCADKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk92ZXJydWxlZCIqCglPdmVycnVsZWQSDgoGcG9saWN5GAEgASgJEg0KBXZhbHVlGAIgASgJMtwBCg1Qb2xpY3lTZXJ2aWNlEmMKDExpc3RQb2xpY2llcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBvbGljaWVzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBvbGljaWVzUmVzcG9uc2USZgoNRXhwbGFpblBvbGljeRIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkV4cGxhaW5Qb2xpY3lSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer_policy]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3BvbGljeV9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrUBCgZQb2xpY3kSMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOQoEc3BlYxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyUG9saWN5U3BlYxI9CgZzdGF0dXMYAyABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1cyIVChNMaXN0UG9saWNpZXNSZXF1ZXN0IkUKFExpc3RQb2xpY2llc1Jlc3BvbnNlEi0KCHBvbGljaWVzGAEgAygLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2xpY3kiYAoURXhwbGFpblBvbGljeVJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIxCgdhc3N1bWVkGAIgASgLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Bc3N1bWVkUGVlciKKAQoLQXNzdW1lZFBlZXISPAoGbGFiZWxzGAEgAygLMiwuZmFpcmxlYWQuY29uc29sZS52MS5Bc3N1bWVkUGVlci5MYWJlbHNFbnRyeRIOCgZncmFudHMYAiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK3AgoVRXhwbGFpblBvbGljeVJlc3BvbnNlEgwKBHBlZXIYASABKAkSRgoGbGFiZWxzGAIgAygLMjYuZmFpcmxlYWQuY29uc29sZS52MS5FeHBsYWluUG9saWN5UmVzcG9uc2UuTGFiZWxzRW50cnkSLwoGZ3JhbnRzGAMgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5HcmFudFN0YXRlEhAKCHBvbGljaWVzGAQgAygJEjMKBnZhbHVlcxgFIAMoCzIjLmZhaXJsZWFkLmNvbnNvbGUudjEuRWZmZWN0aXZlVmFsdWUSEAoIcHJvYmxlbXMYBiADKAkSDwoHc3VtbWFyeRgHIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkdyYW50U3RhdGUSDAoEbmFtZRgBIAEoCRINCgV1bnRpbBgCIAEoCSJwCg5FZmZlY3RpdmVWYWx1ZRIMCgRwYXRoGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBnBvbGljeRgDIAEoCRIxCglvdmVycnVsZWQYBCADKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk92ZXJydWxlZCIqCglPdmVycnVsZWQSDgoGcG9saWN5GAEgASgJEg0KBXZhbHVlGAIgASgJMtwBCg1Qb2xpY3lTZXJ2aWNlEmMKDExpc3RQb2xpY2llcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBvbGljaWVzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBvbGljaWVzUmVzcG9uc2USZgoNRXhwbGFpblBvbGljeRIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkV4cGxhaW5Qb2xpY3lSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer_policy]);
 
 /**
  * @generated from message fairlead.console.v1.Policy
@@ -84,6 +84,14 @@ export type ExplainPolicyRequest = Message<"fairlead.console.v1.ExplainPolicyReq
    * @generated from field: string peer = 1;
    */
   peer: string;
+
+  /**
+   * Explain what would count for a peer of that name that is like this, whether there is one or not: for one that an invite
+   * waits for, or before labels are changed.
+   *
+   * @generated from field: fairlead.console.v1.AssumedPeer assumed = 2;
+   */
+  assumed?: AssumedPeer | undefined;
 };
 
 /**
@@ -92,6 +100,30 @@ export type ExplainPolicyRequest = Message<"fairlead.console.v1.ExplainPolicyReq
  */
 export const ExplainPolicyRequestSchema: GenMessage<ExplainPolicyRequest> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_policy_service, 3);
+
+/**
+ * A peer as it would be.
+ *
+ * @generated from message fairlead.console.v1.AssumedPeer
+ */
+export type AssumedPeer = Message<"fairlead.console.v1.AssumedPeer"> & {
+  /**
+   * @generated from field: map<string, string> labels = 1;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated string grants = 2;
+   */
+  grants: string[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.AssumedPeer.
+ * Use `create(AssumedPeerSchema)` to create a new message.
+ */
+export const AssumedPeerSchema: GenMessage<AssumedPeer> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 4);
 
 /**
  * @generated from message fairlead.console.v1.ExplainPolicyResponse
@@ -150,7 +182,7 @@ export type ExplainPolicyResponse = Message<"fairlead.console.v1.ExplainPolicyRe
  * Use `create(ExplainPolicyResponseSchema)` to create a new message.
  */
 export const ExplainPolicyResponseSchema: GenMessage<ExplainPolicyResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_policy_service, 4);
+  messageDesc(file_fairlead_console_v1_policy_service, 5);
 
 /**
  * @generated from message fairlead.console.v1.GrantState
@@ -174,7 +206,7 @@ export type GrantState = Message<"fairlead.console.v1.GrantState"> & {
  * Use `create(GrantStateSchema)` to create a new message.
  */
 export const GrantStateSchema: GenMessage<GrantState> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_policy_service, 5);
+  messageDesc(file_fairlead_console_v1_policy_service, 6);
 
 /**
  * @generated from message fairlead.console.v1.EffectiveValue
@@ -214,7 +246,7 @@ export type EffectiveValue = Message<"fairlead.console.v1.EffectiveValue"> & {
  * Use `create(EffectiveValueSchema)` to create a new message.
  */
 export const EffectiveValueSchema: GenMessage<EffectiveValue> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_policy_service, 6);
+  messageDesc(file_fairlead_console_v1_policy_service, 7);
 
 /**
  * @generated from message fairlead.console.v1.Overruled
@@ -238,7 +270,7 @@ export type Overruled = Message<"fairlead.console.v1.Overruled"> & {
  * Use `create(OverruledSchema)` to create a new message.
  */
 export const OverruledSchema: GenMessage<Overruled> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_policy_service, 7);
+  messageDesc(file_fairlead_console_v1_policy_service, 8);
 
 /**
  * What peers may do here, by the PeerPolicies of this cluster.
@@ -257,7 +289,7 @@ export const PolicyService: GenService<{
     output: typeof ListPoliciesResponseSchema;
   },
   /**
-   * What counts for one peer, and where each value came from. NOT_FOUND when there is no such peer.
+   * What counts for one peer, and where each value came from. NOT_FOUND when there is no such peer and none is assumed.
    *
    * @generated from rpc fairlead.console.v1.PolicyService.ExplainPolicy
    */
