@@ -10,6 +10,7 @@ import type { AdmissionContext, AdmissionRequest, Finding, Question, Rule } from
 import { areAppsFew, areReplicasFew, isWithinQuota, isWithinTotal } from "./rules/quota.ts";
 import { isAccepted, isDeniedByPerson, mayRunApps } from "./rules/standing.ts";
 import { areClaimsAllowed } from "./rules/storage.ts";
+import { shorten } from "./shorten.ts";
 import { hashSpec } from "./spec-hash.ts";
 
 export type { AdmissionContext, AdmissionDecision, AdmissionRequest, Finding } from "./rules/question.ts";
@@ -46,6 +47,8 @@ const denials: readonly Rule[] = [
 
 /** As many as an answer may hold. */
 const mostFindings = 64;
+/** Of a text in a finding; twice as many of its message. */
+const mostChars = 512;
 
 export function admit(request: AdmissionRequest, context: AdmissionContext): Verdict {
   const question = questionOf(request, context);
@@ -74,6 +77,13 @@ function questionOf(request: AdmissionRequest, context: AdmissionContext): Quest
   };
 }
 
+/** Names and values in it are the peer's. */
 function bounded(findings: readonly Finding[]): readonly Finding[] {
-  return findings.slice(0, mostFindings);
+  return findings.slice(0, mostFindings).map(({ rule, field, message, asked, allowed }) => ({
+    rule: shorten(rule, mostChars),
+    field: shorten(field, mostChars),
+    message: shorten(message, 2 * mostChars),
+    ...(asked === undefined ? {} : { asked: shorten(asked, mostChars) }),
+    ...(allowed === undefined ? {} : { allowed: shorten(allowed, mostChars) }),
+  }));
 }

@@ -28,6 +28,9 @@ export interface ItemKind<Item, T> {
 const labelName = /^(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
 const labelValue = /^(?:[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/;
 
+/** Without its zone a time would be that of whoever reads it. */
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
 export function asSaid<T extends boolean | number>(value: T | undefined): Said<T> {
   return value === undefined ? undefined : { value, text: JSON.stringify(value) };
 }
@@ -57,7 +60,7 @@ export class FieldReader {
 
   time(path: string, value: string | undefined): Said<number> {
     if (value === undefined) return undefined;
-    const ms = /^\d{4}-\d\d-\d\dT/.test(value) ? Date.parse(value) : Number.NaN;
+    const ms = rfc3339.test(value) ? Date.parse(value) : Number.NaN;
     if (!Number.isNaN(ms)) return { value: ms, text: JSON.stringify(value) };
     this.#problems.add(path, `${JSON.stringify(value)} is no time, such as 2030-01-31T12:00:00Z`);
     return undefined;

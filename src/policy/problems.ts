@@ -1,7 +1,10 @@
 /** What is wrong with a policy, by where. */
+import { shorten } from "./shorten.ts";
 
 /** Problems of one policy that are told of. */
 const mostProblems = 16;
+/** Of one problem, in which a value may stand that somebody wrote. */
+const mostChars = 400;
 
 /** Of each path the first problem. */
 export class Problems {
@@ -24,7 +27,7 @@ export class Problems {
   }
 
   list(): string[] {
-    const texts = [...this.#found].map(([path, message]) => `${path}: ${message}`);
+    const texts = [...this.#found].map(([path, message]) => shorten(`${path}: ${message}`, mostChars));
     const more = texts.length - mostProblems;
     return more > 0 ? [...texts.slice(0, mostProblems), `and ${more} more`] : texts;
   }

@@ -270,6 +270,19 @@ test("an answer is bounded, whatever is asked", () => {
   assert.equal(verdict.findings.length, 64);
 });
 
+test("what a peer writes makes no answer long", () => {
+  const name = `example.org/${"x".repeat(100_000)}`;
+  const image = "😀".repeat(500);
+  const { findings } = ask(appOf({ image, resources: { limits: { [name]: 1 } } }));
+  assert.deepEqual(
+    findings.map(({ rule }) => rule),
+    ["images/invalid", "resources/not-allowed"],
+  );
+  for (const finding of findings) {
+    for (const text of Object.values(finding)) assert.ok(text.length <= 1_024 && text.isWellFormed());
+  }
+});
+
 test("how much other peers use is told to nobody", () => {
   const policy = policyOf({ workloads: { total: { pods: 10 } } });
   const verdict = ask(appOf({ replicas: 4 }), { policy, totalUsage: others(3, { pods: 7 }) });

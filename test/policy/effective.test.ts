@@ -259,6 +259,8 @@ test("a policy that cannot be understood closes everything for the peers that it
     [{ workloads: { network: { egress: [{ cidr: "10.0.0.0/8", ports: [{ port: 9, endPort: 8 }] }] } } }, /egress\[0\]/],
     [{ tunnels: { services: [{ name: "db" }] } }, /spec\.tunnels\.services\[0\]/],
     [{ tunnels: { until: "tomorrow" } }, /spec\.tunnels\.until/],
+    [{ tunnels: { until: "2030-01-01T00:00:00" } }, /spec\.tunnels\.until/],
+    [{ workloads: { quota: { pods: "9".repeat(1_000) } } }, /is no quantity|…$/],
     [{ tunnels: { kubernetes: "yes" } }, /spec/],
   ];
   for (const [spec, expected] of broken) {
