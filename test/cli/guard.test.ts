@@ -130,6 +130,19 @@ suite("a cluster that is lent", () => {
     assert.match(unknown.out, /nobody did not say: .*no peer "nobody"/);
   });
 
+  test("an app that is there is not counted beside itself, by check and by dry run alike", async () => {
+    await applyPolicies(world.berlin, policy("{ accept: true, maxApps: 1 }"));
+    assert.equal((await deploy("only", "--wait")).code, 0);
+    const check = (name: string): Promise<Ran> => lisbon(["app", "check", name, "--peer", "berlin", "--image", "b"]);
+    assert.equal((await check("only")).code, 0);
+    assert.equal((await deploy("only", "--replicas", "2", "--dry-run")).code, 0);
+    const second = await check("second");
+    assert.equal(second.code, exitCode.denied);
+    assert.match(second.out, /berlin +Denied +apps\/max +2 +1\n/);
+    assert.equal((await deploy("second", "--dry-run")).code, exitCode.denied);
+    await lisbon(["app", "delete", "only", "--wait"]);
+  });
+
   test("a grant for a time says so at both ends, and keeping it does not lengthen it", async () => {
     const given = await berlin(["peer", "grant", "lisbon", "apps", "--for", "8h"]);
     assert.match(given.out, /^lisbon may now: apps \((8h|7h59m) left\)\n$/);

@@ -158,6 +158,15 @@ suite("fairlead inbox", () => {
     assert.equal(code, exitCode.failed);
     assert.match(err, /changed after you saw it/);
     offices.inbox.tunnelItems = [first];
+    const swap = (): string => {
+      offices.inbox.tunnelItems = [{ ...first, fingerprint: "b".repeat(64) }];
+      return "y";
+    };
+    const swapped = await offices.run(args.slice(0, 3), { interactive: true, answer: swap });
+    assert.equal(swapped.code, exitCode.failed);
+    assert.match(swapped.err, /was changed after it was shown/);
+    assert.equal(offices.inbox.rulings.length, 0);
+    offices.inbox.tunnelItems = [first];
     assert.equal((await offices.run(args)).code, 0);
   });
 
