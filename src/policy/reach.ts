@@ -35,12 +35,6 @@ export function targetName(target: ReachTarget): string {
   return `${target.kind}/${target.namespace}/${target.name}${port}`;
 }
 
-/** Whoever may run apps here may reach them. */
-export function permitApps(caller: ReachCaller): ReachPermission {
-  if (caller.grants.includes("apps")) return { allowed: true };
-  return { allowed: false, rule: "grants/apps", message: missingGrant(caller.peer ?? "NAME", "apps") };
-}
-
 /** Asked anew for each stream. A guest is for the caller to refuse before. */
 export function permitTunnel(
   caller: ReachCaller,
