@@ -6,6 +6,7 @@
  * with a wait that doubles; `close` aborts the runs and waits for them.
  */
 import { type Backoff, createBackoff } from "./backoff.ts";
+import { createBreather } from "./breather.ts";
 import type { Clock, Timer } from "./clock.ts";
 
 export interface KeyedWorker {
@@ -53,6 +54,7 @@ export function createKeyedWorker(o: KeyedWorkerOptions): KeyedWorker {
   const due = new Set<string>(); // Insertion order is the order of service.
   const running = new Map<string, Promise<void>>();
   const closing = new AbortController();
+  const breathe = createBreather();
 
   function add(key: string, afterMs = 0): void {
     if (closing.signal.aborted) return;
@@ -99,7 +101,7 @@ export function createKeyedWorker(o: KeyedWorkerOptions): KeyedWorker {
   async function runOnce(key: string, entry: Entry): Promise<void> {
     entry.state = "running";
     delete entry.timer;
-    await Promise.resolve(); // `add` never runs the work inside its caller.
+    await breathe(); // Also where there is no hurry: `add` never runs the work inside its caller.
     let againAt: number | undefined;
     try {
       closing.signal.throwIfAborted();

@@ -3,6 +3,7 @@
  * fingerprint before anything else is looked at.
  */
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { createBreather } from "../base/breather.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { IntentService, SyncRequest, SyncResponse } from "../gen/fairlead/peer/v1/intent_pb.ts";
@@ -107,7 +108,9 @@ function begin(first: IteratorResult<SyncRequest>): string {
 }
 
 async function read(incoming: AsyncIterator<SyncRequest>, session: HostSession): Promise<void> {
+  const breathe = createBreather();
   for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
+    await breathe();
     const fault = requestFault(next.value);
     // A message without content is a later version's; any other breach ends the conversation.
     if (fault !== undefined && next.value.message.case !== undefined)
