@@ -94,8 +94,9 @@ export async function startHost(t: TestContext, workloads: JsonObject): Promise<
     policies,
     warnings,
     start(atHost = (same) => same) {
-      const deps = { client: atHost(client), roster: peering, policies, tenantRole: undefined, place, clock, log };
-      const guarded = createGuardedNamespaces(deps);
+      const onGuarded = (): void => undefined;
+      const deps = { client: atHost(client), roster: peering, policies, tenantRole: undefined, place, onGuarded };
+      const guarded = createGuardedNamespaces({ ...deps, clock, log });
       started.push(guarded);
       return guarded;
     },

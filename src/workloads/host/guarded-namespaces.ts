@@ -22,6 +22,8 @@ export function createGuardedNamespaces(deps: {
   /** The ClusterRole that the agent binds to itself in each peer's namespace; nothing is bound unless given. */
   tenantRole: string | undefined;
   place: AgentPlace;
+  /** A peer's namespace that was not guarded as it should be is so again: what was refused for that may be asked for. */
+  onGuarded(fingerprint: string): void;
   clock: Clock;
   log: Log;
 }): GuardedNamespaces {
@@ -38,7 +40,9 @@ export function createGuardedNamespaces(deps: {
     log,
   });
   const namespaces = createPeerNamespaces({ client, rights, guards, policies, clock });
-  const rounds: GuardRounds = createGuardRounds({ client, roster, policies, facts, namespaces, guards, clock, log });
+  const { onGuarded } = deps;
+  const parts = { facts, namespaces, guards };
+  const rounds: GuardRounds = createGuardRounds({ client, roster, policies, ...parts, onGuarded, clock, log });
   return {
     claim: namespaces.claim,
     doubt: namespaces.doubt,

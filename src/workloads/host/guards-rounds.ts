@@ -30,6 +30,8 @@ export interface GuardRoundsDeps {
   facts: Pick<FactFinder, "subscribe">;
   namespaces: PeerNamespaces;
   guards: Pick<Guards, "leave">;
+  /** A peer's namespace that was not guarded as it should be is so again. */
+  onGuarded(fingerprint: string): void;
   clock: Clock;
   log: Log;
 }
@@ -41,6 +43,7 @@ export function createGuardRounds(deps: GuardRoundsDeps): GuardRounds {
   const { client, roster, namespaces, guards, clock, log } = deps;
   /** By namespace; bounded by the roster. */
   const tenants = new Map<string, Tenant>();
+  const unguarded = new Set<string>();
   const worker = createKeyedWorker({ run, clock, concurrency: 4, onError });
   // Only namespaces with a peer's mark: what others are called is none of the agent's business.
   const found = createLatest(createReflector({ client, kind, labelSelector: labels.fingerprint, clock, log }));
@@ -50,9 +53,16 @@ export function createGuardRounds(deps: GuardRoundsDeps): GuardRounds {
     const { labels: marks, deletionTimestamp } = found.get(namespace)?.metadata ?? {};
     const isTheirs = tenant && marks?.[labels.fingerprint] === fingerprintLabel(tenant.fingerprint);
     // What is to run there has its namespace made again, with all that guards it, when its turn comes.
-    if (!isTheirs || deletionTimestamp) return guards.leave(namespace);
+    if (!isTheirs || deletionTimestamp) {
+      unguarded.delete(namespace);
+      return guards.leave(namespace);
+    }
     const claim = await namespaces.claim(tenant, signal);
-    if (claim.ok) return;
+    if (claim.ok) {
+      if (unguarded.delete(namespace)) deps.onGuarded(tenant.fingerprint);
+      return;
+    }
+    unguarded.add(namespace);
     log.warn(
       { namespace, reason: claim.reason, detail: claim.message },
       "a peer's namespace is not guarded as it should be",

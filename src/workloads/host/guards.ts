@@ -23,7 +23,7 @@ export interface Guarded {
 
 export interface Guards {
   /**
-   * Resolves when all is in place as the policy of now wants it; with a sentence when the cluster does not take it. Rejects on
+   * Resolves when all is in place as the policy of now wants it; with the reason, as the words of a sentence, when the cluster does not take it. Rejects on
    * trouble that may pass. Makes no request when nothing has changed.
    */
   keep(guarded: Guarded, signal: AbortSignal): Promise<string | undefined>;
@@ -71,14 +71,15 @@ export function createGuards(deps: GuardsDeps): Guards {
       await policies.synced(signal);
       const facts = await deps.facts.read(signal);
       const policy = policies.of(fingerprint);
-      if (!policy) return `The namespace ${namespace} is guarded for no peer that this agent has now.`;
+      if (!policy) return `no peer of this agent owns the namespace ${namespace} now`;
       try {
         await wardOf(namespace).keep(() => guardDrafts(guarded, policies.of(fingerprint) ?? policy, facts), signal);
         return undefined;
       } catch (error) {
         if (!(error instanceof KubeError) || !refusals.has(error.status)) throw error;
         log.warn({ namespace, err: error }, "the cluster refuses what guards a peer's namespace");
-        return `The host's cluster refuses what guards the namespace ${namespace}, so nothing is run in it: ${error.message}`;
+        const why = error.message.replace(/\.$/, "");
+        return `the host's cluster refuses what guards the namespace ${namespace}, so nothing is run in it: ${why}`;
       }
     },
     async leave(namespace) {
