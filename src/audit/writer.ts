@@ -97,7 +97,7 @@ export function createAuditWriter(deps: AuditWriterDeps, stored: readonly Stored
       .then(succeed, fail)
       .finally(() => {
         running = undefined;
-        if (waiting.length > 0 || unread) plan(failing ? backoff.next() : gapMs);
+        if (waiting.length > 0) plan(failing ? backoff.next() : gapMs);
       });
     return running;
   }
@@ -138,8 +138,6 @@ export function createAuditWriter(deps: AuditWriterDeps, stored: readonly Stored
         continue;
       }
       conflicts += 1;
-      // Not known until it is read: a read that fails now must not leave the old picture behind.
-      ring = undefined;
       ring = await readRing(signal);
       if (conflicts === mostConflicts) throw new Error("Other agents write the audit faster than this one can follow.");
     }
@@ -171,8 +169,6 @@ export function createAuditWriter(deps: AuditWriterDeps, stored: readonly Stored
     dropped += 1;
     waiting.shift();
   }
-
-  if (unread) plan(firstRetryMs);
 
   return {
     add(record) {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { AuditEntry } from "../../src/audit/entry.ts";
 import { openAuditLog, type StoredAuditLog } from "../../src/audit/open-audit-log.ts";
-import { ringPlaces, segmentEntries } from "../../src/audit/store.ts";
+import { extendSegment, ringPlaces, segmentEntries } from "../../src/audit/store.ts";
 import { verifyAuditLines } from "../../src/base/audit-chain.ts";
 import type { Log } from "../../src/base/log.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -65,7 +65,7 @@ const verify = (audit: StoredAuditLog) => audit.verify(AbortSignal.timeout(60_00
 
 async function close(audit: StoredAuditLog, clock: FakeClock): Promise<void> {
   const closing = audit.close();
-  await clock.advance(6_000);
+  await clock.advance(0);
   await closing;
 }
 
@@ -86,6 +86,7 @@ suite("over restarts", () => {
     assert.equal(second.list()[5]?.message, "Version 1.2.3. Stored are 5 entries as they were written.");
     await close(second, clock);
     assert.equal(store.lines().length, 8);
+    assert.equal(store.calls.read, 2, "who is alone reads once");
     for (const report of [await verify(second), await verifyAuditLines(store.lines()), await verifyAuditLines(lines)]) {
       assert.deepEqual([report.intact, report.entries, report.notes], [true, 8, []]);
     }
@@ -148,6 +149,12 @@ suite("an API server that fails", () => {
     assert.equal(store.lines().length, 11);
     assert.equal(said(/is stored again/).length, 1);
     assert.deepEqual((await verify(audit)).problems, []);
+    store.before = fail;
+    record(audit, 1);
+    await clock.advance(2_000);
+    store.before = () => undefined;
+    await clock.advance(2_000);
+    assert.equal(audit.oldestUnwrittenMs(), 0, "another failure is waited out from the beginning");
   });
 
   test("never makes an entry count twice, when it was written and the answer was lost", async () => {
@@ -225,6 +232,23 @@ suite("One object, one writer, one version", () => {
     assert.deepEqual(sequences(third).slice(-3), [4, 5, 6]);
   });
 
+  test("what could not be read is read before anything is written, whatever of it is missing", async () => {
+    const { clock, store, open } = createWorld();
+    const first = await open("a".repeat(32));
+    record(first, segmentEntries);
+    await close(first, clock);
+    store.places.delete(0);
+    store.before = (call) => (call === "read" ? fail() : undefined);
+    const second = await open("b".repeat(32));
+    await clock.advance(60_000);
+    assert.deepEqual([...store.places.keys()], [1]);
+    store.before = () => undefined;
+    await clock.advance(61_000);
+    assert.deepEqual([...store.places.keys()], [1]);
+    assert.equal(store.lines().length, 4);
+    assert.equal(second.oldestUnwrittenMs(), 0);
+  });
+
   test("two agents at once, as in a rolling update: neither loses an entry of the other", async () => {
     const { clock, store, open } = createWorld();
     const first = await open("a".repeat(32));
@@ -292,6 +316,18 @@ suite("what an intruder does to storage", () => {
     );
     store.places.clear();
     assert.match((await verify(audit)).problems[0]?.message ?? "", /^521 entries/);
+  });
+
+  test("a segment that they made as long as an object can be is left alone, and a new one begun", () => {
+    const long = "x".repeat(1_029_995);
+    assert.deepEqual(extendSegment({ index: 7, lines: [long] }, ["abc", "d"]), {
+      segment: { index: 7, lines: [long, "abc"] },
+      taken: 1,
+    });
+    assert.deepEqual(extendSegment({ index: 7, lines: [long, "abc"] }, ["d"]), {
+      segment: { index: 8, lines: ["d"] },
+      taken: 1,
+    });
   });
 
   test("does no harm to what is readable: the next process goes on from it, and says what it found", async () => {
