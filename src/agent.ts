@@ -166,7 +166,7 @@ async function compose(
       tenantRole: config.kube.tenantRole,
       place: {
         inCluster: kube.inCluster,
-        namespace,
+        namespace: kube.namespace,
         server: kube.server,
         nameservers: kube.inCluster ? getServers() : [],
       },
