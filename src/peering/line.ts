@@ -35,6 +35,8 @@ const graceMs = 10_000;
 const lingerMs = 1_000;
 /** How long it may then finish what runs on it. Milliseconds. */
 const drainMs = 5_000;
+/** Links that may be ending at a time. An agent that comes again and again, or says that it leaves and stays, holds no more. */
+const mostEnding = 8;
 /** How long the other end has to drain a spare before we take that it no longer has the current link. Milliseconds. */
 const spareMs = 5_000;
 
@@ -193,7 +195,7 @@ export class PeerLine {
     const held = this.#current;
     if (held) {
       // Not connected any more for whoever keeps a call open as long as there is a link; else nothing would ever finish.
-      this.#draining.set(held, undefined);
+      this.#letEnd(held, undefined);
       this.#current = undefined;
       this.#graceUntil = 0;
       this.#lost(message, { grace: false });
@@ -251,7 +253,16 @@ export class PeerLine {
       void held.link.session.drain("Another link between the same two agents counts.", drainMs);
     });
     timer.unref?.();
+    this.#letEnd(held, timer);
+  }
+
+  #letEnd(held: HeldLink, timer: Timer | undefined): void {
     this.#draining.set(held, timer);
+    const [oldest] = this.#draining.keys();
+    if (!oldest || this.#draining.size <= mostEnding) return;
+    this.#draining.get(oldest)?.cancel();
+    this.#draining.delete(oldest);
+    oldest.link.close({ reason: Reason.REPLACED, message: "Newer links of the same agent have come." });
   }
 
   #keepSpare(held: HeldLink): void {
@@ -309,7 +320,7 @@ export class PeerLine {
 
   #left(held: HeldLink, reason: CloseReason): void {
     if (this.#draining.has(held) || this.#cut) return;
-    this.#draining.set(held, undefined);
+    this.#letEnd(held, undefined);
     this.#challenge?.drop(held);
     this.#gone(held, reason.message || "The other end leaves.");
   }

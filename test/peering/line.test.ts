@@ -252,3 +252,16 @@ test("a line that is cut closes every link, ends every wait, and takes no more",
   assert.equal(late.endings.length, 1);
   assert.equal(clock.timers + idle.clock.timers, 0, "nothing is left behind");
 });
+
+test("an agent that comes again and again, or says that it leaves and stays, holds a few links and no more", async () => {
+  const { line } = rig(false);
+  const links = Array.from({ length: 40 }, () => fakeLink({ dialled: false }));
+  for (const link of links) {
+    line.offer(link);
+    await link.leave();
+  }
+  const open = links.filter(({ endings }) => endings.length === 0);
+  assert.equal(open.length, 8);
+  assert.deepEqual(open, links.slice(-8), "the oldest go first");
+  line.cut({ reason: Reason.SHUTDOWN, message: "" });
+});
