@@ -1,30 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../../src/kube/object.ts";
-import { type AdmissionContext, admit, type Verdict } from "../../src/policy/admission.ts";
+import { type AdmissionContext, admit } from "../../src/policy/admission.ts";
 import { type Demand, demandOf } from "../../src/policy/demand.ts";
 import { effectivePolicy } from "../../src/policy/effective.ts";
-import { parseQuantity } from "../../src/policy/quantity.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
-import type { Usage } from "../../src/policy/usage.ts";
-import { appOf, ask, policyNamed, policyOf } from "./given.ts";
+import { appOf, ask, others, policyNamed, policyOf, sized, summary } from "./given.ts";
 
 const hex = "0123456789abcdef".repeat(4);
-
-/** What other apps ask for. */
-function others(apps: number, amounts: Record<string, string | number> = {}): Usage {
-  const entries = Object.entries(amounts);
-  return { apps, amounts: new Map(entries.map(([name, value]) => [name, parseQuantity(value) ?? 0n])) };
-}
-
-/** Decision and rules in one text, such as "deny quota/pods pod/max". */
-function summary({ decision, findings }: Verdict): string {
-  return [decision, ...findings.map(({ rule }) => rule)].join(" ");
-}
-
-function sized(limits: JsonObject, requests: JsonObject = {}, replicas = 1) {
-  return appOf({ replicas, resources: { limits, requests } });
-}
 
 test("a peer without the grant runs nothing, and hears which rule spoke and who can change it", () => {
   const { decision, findings } = ask(appOf(), { grants: ["tunnels"] });
@@ -217,31 +200,6 @@ test("a peer may have so many apps at a time, and one that is scaled to 0 counts
   assert.equal(summary(ask(appOf(), { policy: none })), "deny apps/max");
 });
 
-test("aggregate quotas count each replica", () => {
-  const policy = policyOf({ workloads: { quota: { "limits.memory": "10Gi", pods: 100 } } });
-  assert.equal(summary(ask(sized({ memory: "1Gi" }, {}, 10), { policy })), "admit");
-  assert.equal(summary(ask(sized({ memory: "1Gi" }, {}, 11), { policy })), "deny quota/limits.memory");
-});
-
-test("500M is no half a byte: the quota binds", () => {
-  const policy = policyOf({ workloads: { quota: { "limits.memory": "1Gi" } } });
-  assert.equal(summary(ask(sized({ memory: "500M" }, {}, 2), { policy })), "admit");
-  assert.equal(summary(ask(sized({ memory: "500M" }, {}, 3), { policy })), "deny quota/limits.memory");
-});
-
-test("what a quota counts must be said, as the cluster's own quota demands", () => {
-  for (const name of ["limits.memory", "requests.cpu", "limits.ephemeral-storage"]) {
-    for (const kind of ["quota", "total"]) {
-      const policy = policyOf({ workloads: { [kind]: { [name]: "4Gi" } } });
-      const verdict = ask(appOf(), { policy });
-      assert.equal(summary(verdict), `deny ${kind}/${name}`);
-      assert.match(verdict.findings[0]?.message ?? "", /says nothing of .*, which is counted here/);
-    }
-  }
-  const defaulted = policyOf({ workloads: { quota: { "limits.memory": "4Gi" }, pod: { max: { memory: "1Gi" } } } });
-  assert.equal(summary(ask(appOf(), { policy: defaulted })), "admit", "a default says it for the app");
-});
-
 test("all that is wrong is named at once, and a denial beats a hold", () => {
   const policy = policyOf({
     workloads: {
@@ -283,13 +241,6 @@ test("what a peer writes makes no answer long", () => {
   }
 });
 
-test("how much other peers use is told to nobody", () => {
-  const policy = policyOf({ workloads: { total: { pods: 10 } } });
-  const verdict = ask(appOf({ replicas: 4 }), { policy, totalUsage: others(3, { pods: 7 }) });
-  assert.equal(summary(verdict), "deny total/pods");
-  assert.doesNotMatch(JSON.stringify(verdict), /7|"3"/);
-});
-
 test("storage is claimed only of the classes that are named, and only so much", () => {
   const base = demandOf(appOf(), policyOf());
   const gibi = 2n ** 30n * 10n ** 9n;
@@ -324,133 +275,6 @@ test("storage is claimed only of the classes that are named, and only so much", 
     summary(judge(claiming({ class: "standard", size: 1n }), {})),
     "deny storage/class",
     "nothing unless said",
-  );
-});
-
-test("what a person must approve is held: always, when the image is new, and beyond a threshold", () => {
-  const always = policyOf({ workloads: { approval: "Always" } });
-  assert.equal(summary(ask(appOf(), { policy: always })), "hold approval/always");
-  const fresh = policyOf({ workloads: { approval: "NewImage" } });
-  const knownImages = new Set(["docker.io/library/web:1"]);
-  assert.equal(summary(ask(appOf(), { policy: fresh })), "hold approval/new-image");
-  assert.equal(summary(ask(appOf(), { policy: fresh, knownImages })), "admit");
-  assert.equal(summary(ask(appOf({ image: "docker.io/web:1" }), { policy: fresh, knownImages })), "admit");
-  assert.equal(summary(ask(appOf({ image: "web:2" }), { policy: fresh, knownImages })), "hold approval/new-image");
-  const scaled = ask(appOf({ replicas: 5 }), { policy: fresh, running: appOf() });
-  assert.equal(summary(scaled), "admit", "its own image is not new");
-  const above = policyOf({ workloads: { approvalAbove: { pods: 3, "limits.memory": "2Gi" } } });
-  const small = sized({ memory: "1Gi" }, {}, 2);
-  assert.equal(summary(ask(small, { policy: above })), "admit");
-  const large = ask(sized({ memory: "1Gi" }, {}, 4), { policy: above });
-  assert.equal(summary(large), "hold approval/above/limits.memory approval/above/pods");
-  assert.deepEqual([large.findings[1]?.asked, large.findings[1]?.allowed], ["4", "3"]);
-  const endless = ask(appOf(), { policy: above });
-  assert.equal(summary(endless), "hold approval/above/limits.memory", "no limit is beyond each");
-});
-
-const now = Date.UTC(2026, 0, 1);
-const always = policyOf({ workloads: { approval: "Always" } });
-
-test("an approval lets run what the person saw, and nothing else, as long as it lasts", () => {
-  const app = appOf();
-  const decision = { hash: hashSpec(app), verdict: "Approved", message: "go ahead" } as const;
-  assert.deepEqual(ask(app, { policy: always, decision }), { decision: "admit", findings: [], message: "go ahead" });
-  const until = now + 1_000;
-  const bounded = ask(app, { policy: always, decision: { ...decision, until } });
-  assert.deepEqual(bounded, { decision: "admit", findings: [], message: "go ahead", until });
-  assert.equal(
-    summary(ask(app, { policy: always, decision: { ...decision, until }, now: until })),
-    "hold approval/always",
-  );
-  const edited = appOf({ replicas: 2 });
-  assert.equal(
-    summary(ask(edited, { policy: always, decision })),
-    "hold approval/always",
-    "edited while held: held anew",
-  );
-  const tight = policyOf({ workloads: { approval: "Always", maxReplicas: 0 } });
-  assert.equal(summary(ask(app, { policy: tight, decision })), "deny replicas/max", "no person lifts a bound");
-});
-
-test("an approval that was not needed has no end that matters", () => {
-  const app = appOf();
-  const decision = { hash: hashSpec(app), verdict: "Approved", until: now + 1 } as const;
-  assert.deepEqual(ask(app, { decision }), { decision: "admit", findings: [] });
-});
-
-test("a person's denial stands for what they saw, with their reason", () => {
-  const app = appOf();
-  const decision = { hash: hashSpec(app), verdict: "Denied", message: "too old an image" } as const;
-  const verdict = ask(app, { policy: always, decision });
-  assert.equal(summary(verdict), "deny inbox/denied approval/always");
-  assert.equal(verdict.message, "too old an image");
-  assert.match(verdict.findings[0]?.message ?? "", /too old an image/);
-  assert.equal(summary(ask(appOf({ image: "web:2" }), { policy: always, decision })), "hold approval/always");
-});
-
-test("what runs already is not held again, but is judged by every bound", () => {
-  const app = appOf({ replicas: 3 });
-  for (const approval of ["Always", "NewImage"]) {
-    const policy = policyOf({ workloads: { approval, approvalAbove: { pods: 1 } } });
-    assert.equal(summary(ask(app, { policy, running: app })), "admit", approval);
-  }
-  const tight = policyOf({ workloads: { quota: { pods: 2 }, maxApps: 0, images: ["shop/*"] } });
-  assert.equal(summary(ask(app, { policy: tight, running: app })), "deny images/not-allowed apps/max quota/pods");
-});
-
-test("what runs by an approval is held anew when the approval ends", () => {
-  const app = appOf();
-  for (const approval of ["Always", "NewImage"]) {
-    const policy = policyOf({ workloads: { approval } });
-    const decision = { hash: hashSpec(app), verdict: "Approved", until: now } as const;
-    assert.equal(ask(app, { policy, running: app, decision }).decision, "hold", approval);
-    const lasting = { ...decision, until: now + 5 };
-    assert.deepEqual(
-      ask(app, { policy, running: app, decision: lasting }),
-      { decision: "admit", findings: [], until: now + 5 },
-      "and while it lasts its end is known",
-    );
-  }
-});
-
-test("an app can always ask for less, also when the policy has become smaller than what runs", () => {
-  const policy = policyOf({
-    workloads: { quota: { pods: 4, "limits.memory": "4Gi" }, total: { pods: 4 }, maxApps: 1 },
-  });
-  const running = sized({ memory: "1Gi" }, {}, 8);
-  const around = {
-    policy,
-    running,
-    usage: others(2, { pods: 3, "limits.memory": "3Gi" }),
-    totalUsage: others(9, { pods: 30 }),
-  };
-  assert.equal(summary(ask(sized({ memory: "1Gi" }, {}, 7), around)), "admit");
-  assert.equal(summary(ask(sized({ memory: "1Gi" }, {}, 0), around)), "admit");
-  const other = appOf({ replicas: 8, resources: { limits: { memory: "1Gi" } }, env: [{ name: "A", value: "1" }] });
-  assert.equal(summary(ask(other, around)), "admit", "no more than now is no more");
-  assert.equal(summary(ask(sized({ memory: "1Gi" }, {}, 9), around)), "deny quota/limits.memory quota/pods total/pods");
-  assert.equal(
-    summary(ask(sized({ memory: "1200Mi" }, {}, 7), around)),
-    "deny quota/limits.memory",
-    "fewer pods with more memory each are judged by what grows",
-  );
-  assert.equal(
-    summary(ask(running, around)),
-    "deny apps/max quota/limits.memory quota/pods total/pods",
-    "as it is it conforms no more",
-  );
-});
-
-test("an app that says too little for a quota of today can still be made smaller, and not larger", () => {
-  const policy = policyOf({ workloads: { quota: { "limits.memory": "4Gi" } } });
-  const running = appOf({ replicas: 4 });
-  assert.equal(summary(ask(appOf({ replicas: 3 }), { policy, running })), "admit");
-  assert.equal(summary(ask(appOf({ replicas: 5 }), { policy, running })), "deny quota/limits.memory");
-  const said = sized({ memory: "1Gi" }, {}, 4);
-  assert.equal(
-    summary(ask(appOf({ replicas: 4 }), { policy, running: said })),
-    "deny quota/limits.memory",
-    "nor vaguer",
   );
 });
 

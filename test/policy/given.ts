@@ -6,7 +6,9 @@ import { type PeerPolicy, peerPolicies } from "../../src/kube/resources.ts";
 import { type AdmissionContext, admit, type Verdict } from "../../src/policy/admission.ts";
 import { demandOf } from "../../src/policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../src/policy/effective.ts";
+import { parseQuantity } from "../../src/policy/quantity.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
+import type { Usage } from "../../src/policy/usage.ts";
 
 /** Made at that second of 2026. */
 export function policyNamed(name: string, spec: JsonObject, second = 0): PeerPolicy {
@@ -47,4 +49,19 @@ export function ask(app: RemoteAppSpec, given: Partial<AdmissionContext> = {}): 
       ...given,
     },
   );
+}
+
+/** Decision and rules in one text, such as "deny quota/pods pod/max". */
+export function summary({ decision, findings }: Verdict): string {
+  return [decision, ...findings.map(({ rule }) => rule)].join(" ");
+}
+
+/** What other apps ask for. */
+export function others(apps: number, amounts: Record<string, string | number> = {}): Usage {
+  const entries = Object.entries(amounts);
+  return { apps, amounts: new Map(entries.map(([name, value]) => [name, parseQuantity(value) ?? 0n])) };
+}
+
+export function sized(limits: JsonObject, requests: JsonObject = {}, replicas = 1): RemoteAppSpec {
+  return appOf({ replicas, resources: { limits, requests } });
 }
