@@ -74,6 +74,9 @@ export async function openAgent(
         "link.service.type": "NodePort",
         "link.service.nodePort": String(linkPort),
         "link.url": `ws://${address}:${linkPort}/link`,
+        // Without a policy nothing of a peer runs.
+        "policies[0].name": "all",
+        "policies[0].spec.workloads.accept": "true",
         ...values,
       };
       const set = Object.entries(all).flatMap(([key, value]) => ["--set", `${key}=${value}`]);

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { Log } from "../../src/base/log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { buildTown, type Town } from "../../src/demo/town.ts";
+import { openPolicy } from "../policy/open-policy.ts";
 import { type Certificate, makeCertificate } from "./outer-certificate.ts";
 import { until } from "./until.ts";
 
@@ -53,6 +54,7 @@ export async function buildHub(): Promise<Hub> {
   const heard = createHearing();
   const common = { directory, firstPort: 0, version: "0.0.1" };
   const town = await buildTown({ ...common, name: "host", log: heard.log }, AbortSignal.timeout(60_000));
+  await openPolicy(town.kube.client);
   let spokes = 0;
   return {
     town,

@@ -39,6 +39,14 @@ interface Hosted {
   spec: { replicas: number };
 }
 
+/** Without one nothing of a peer runs. */
+const openPolicy = JSON.stringify({
+  apiVersion: "fairlead.dev/v1alpha1",
+  kind: "PeerPolicy",
+  metadata: { name: "all", namespace: agentNamespace },
+  spec: { workloads: { accept: true } },
+});
+
 let a: Cluster;
 let b: Cluster;
 let origin: AgentProcess;
@@ -53,6 +61,7 @@ before(
     await Promise.all([a, b].map(applyDefinitions));
     await Promise.all([a, b].map((cluster) => cluster.kubectl(["create", "namespace", agentNamespace])));
     await a.kubectl(["create", "namespace", namespace]);
+    await b.kubectl(["create", "-f", "-"], openPolicy);
     const ports = async () => ({ console: await freePort(), link: await freePort(), telemetry: await freePort() });
     [origin, host] = await Promise.all([startAgent(a, await ports()), startAgent(b, await ports())]);
   },
