@@ -49,6 +49,7 @@ function required(name: string): string {
 /** Brings Fairlead's definitions to what this tree has. Others may have put older ones there. */
 export async function applyDefinitions(cluster: Cluster): Promise<void> {
   await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "charts/fairlead/crds"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "-f", "charts/fairlead/crds"]);
 }
 
 /** The same, but a cluster without any is left for whoever installs them. */

@@ -39,6 +39,9 @@ async function rendered(cluster: Cluster, name: string, namespace: string): Prom
     "link.service.type=NodePort",
     `link.service.nodePort=${linkPort}`,
     `link.url=ws://${address}:${linkPort}/link`,
+    // Without a policy nothing of a peer runs.
+    "policies[0].name=all",
+    "policies[0].spec.workloads.accept=true",
   ];
   const args = ["template", "fairlead", "charts/fairlead", "--namespace", namespace];
   const text = await mustRun(findHelm(), [...args, ...values.flatMap((value) => ["--set", value])]);
