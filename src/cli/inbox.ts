@@ -8,6 +8,7 @@ import { CliError, exitCode } from "./errors.ts";
 import { inboxDetail, inboxView } from "./inbox-view.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { plain } from "./table.ts";
+import { printWatch, watchInbox } from "./watch.ts";
 
 export function addInboxCommands(program: Command, context: CliContext): void {
   const inbox = program.command("inbox").description("what peers asked for and what waits for you");
@@ -22,10 +23,16 @@ function addList(inbox: Command, context: CliContext): void {
   list
     .option("--peer <peer>", "only of this peer")
     .option("--decided", "also what was decided and still counts")
+    .option("-w, --watch", "go on with what comes and what becomes of it until Ctrl-C")
     .addOption(outputOption())
-    .action((options: { peer?: string; decided?: boolean; output: Format }) =>
+    .action((options: { peer?: string; decided?: boolean; watch?: boolean; output: Format }) =>
       withAgent(list, context, async ({ client }, signal) => {
         const { peer = "", decided = false } = options;
+        if (options.watch) {
+          const view = (): ReturnType<typeof inboxView> => inboxView(Date.now(), peer);
+          const heard = watchInbox(client, { peer, decided }, signal);
+          return printWatch(context.terminal, heard, { view, format: options.output });
+        }
         const { items } = await client.inbox.listInbox({ peer, decided }, { signal });
         await printList(context.terminal, inboxView(Date.now(), peer), items, options.output);
       }),

@@ -1,6 +1,7 @@
 /** What `--watch` prints: what is there now, then each change, until Ctrl-C. */
 import type { FairleadClient } from "../client/index.ts";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import { type InboxItem, InboxItem_State } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import type { Terminal } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -40,6 +41,26 @@ export async function* watchPeers(client: FairleadClient, signal: AbortSignal): 
     if (change.case === "synced") yield { kind: "synced" };
     if (change.case === "peer") yield { kind: "now", item: change.value };
     if (change.case === "peerGone") yield { kind: "gone", name: change.value };
+  }
+}
+
+/** What peers ask for: what waits, and what becomes of it; with `decided` also what was decided before. */
+export async function* watchInbox(
+  client: FairleadClient,
+  { peer, decided }: { readonly peer: string; readonly decided: boolean },
+  signal: AbortSignal,
+): AsyncGenerator<Heard<InboxItem>> {
+  const told = new Set<string>();
+  for await (const { change } of client.watch.watch({ inbox: true }, { signal })) {
+    if (change.case === "synced") yield { kind: "synced" };
+    if (change.case === "inboxItem") {
+      const item = change.value;
+      const isNew = item.state === InboxItem_State.HELD || decided;
+      if ((peer !== "" && item.peer !== peer) || !(isNew || told.has(item.name))) continue;
+      told.add(item.name);
+      yield { kind: "now", item };
+    }
+    if (change.case === "inboxItemGone" && told.delete(change.value)) yield { kind: "gone", name: change.value };
   }
 }
 

@@ -18,12 +18,13 @@ import { type AppServiceDeps, noSuchApp } from "./api/app-service.ts";
 import { auditChanges } from "./api/audit.ts";
 import type { AuditServiceDeps } from "./api/audit-service.ts";
 import { translateErrors } from "./api/errors.ts";
+import { inboxItems } from "./api/inbox-item.ts";
 import type { InboxServiceDeps } from "./api/inbox-service.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
 import type { PolicyServiceDeps } from "./api/policy-service.ts";
 import { createApi } from "./api/routes.ts";
-import type { Changing } from "./api/watch-service.ts";
+import type { Changing, ChangingInbox } from "./api/watch-service.ts";
 import { loadAdminToken } from "./auth/admin-token.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { createKubeTokenStore } from "./auth/kube-token-store.ts";
@@ -45,9 +46,9 @@ export interface ConsoleDeps {
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Workloads;
   readonly pods: Pods;
-  readonly policies: Pick<PolicyBook, "list">;
+  readonly policies: Pick<PolicyBook, "list" | "subscribe">;
   /** Targets that peers want to reach and that wait for a person. */
-  readonly tunnelInbox: InboxServiceDeps["tunnels"];
+  readonly tunnelInbox: InboxServiceDeps["tunnels"] & { subscribe(listener: () => void): () => void };
   readonly http: HttpForwarder;
   readonly audit: Pick<AuditLog, "record"> & AuditServiceDeps;
   readonly clock: Clock;
@@ -72,7 +73,11 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       policies: policyDeps(deps),
       audit: deps.audit,
       inbox: { apps: deps.workloads.host, tunnels: deps.tunnelInbox },
-      watch: { peers: knownPeers(deps.peerObjects), apps: { subscribe: origin.subscribe, synced: origin.synced } },
+      watch: {
+        peers: knownPeers(deps.peerObjects),
+        apps: { subscribe: origin.subscribe, synced: origin.synced },
+        inbox: inboxChanges(deps),
+      },
     }),
     interceptors: [auditChanges(deps.audit), translateErrors],
     authenticator: createAuthenticator({ adminTokenHash }),
@@ -169,6 +174,20 @@ function knownPeers(peers: Reflector<Peer>): Changing<Peer> {
   return {
     synced: (signal) => peers.synced(signal),
     subscribe: (listener) => peers.subscribe((key, peer) => listener(key, peer?.spec.removal ? undefined : peer)),
+  };
+}
+
+/** An item comes and goes with a wish, a dial, a policy, or what an operator says of the peer. */
+function inboxChanges({ workloads, tunnelInbox, policies, peering }: ConsoleDeps): ChangingInbox {
+  return {
+    list: () => inboxItems(workloads.host.held(), tunnelInbox.pending()),
+    subscribe(listener) {
+      const sources = [workloads.host.subscribe, tunnelInbox.subscribe, policies.subscribe, peering.roster.subscribe];
+      const ends = sources.map((subscribe) => subscribe(() => listener()));
+      return () => {
+        for (const end of ends) end();
+      };
+    },
   };
 }
 

@@ -48,6 +48,8 @@ export interface TunnelWord {
 export interface TunnelInbox {
   /** What waits and what was decided and still counts, oldest first. */
   pending(): PendingTunnel[];
+  /** Told when a target begins to wait, or waits no longer. What becomes of decisions is told by the roster. */
+  subscribe(listener: () => void): () => void;
   /**
    * Writes a person's word down; it counts at once, also for what is open. What was decided may be decided anew. Throws a
    * `PeeringError`: `not-found` when nothing of the name waits or was decided, `precondition` when the name belongs to
@@ -58,7 +60,7 @@ export interface TunnelInbox {
 
 export interface TunnelInboxDeps {
   readonly roster: Pick<Roster, "get" | "byFingerprint" | "list" | "update">;
-  readonly dials: Pick<PendingDials, "list" | "get" | "delete">;
+  readonly dials: Pick<PendingDials, "list" | "get" | "delete" | "subscribe">;
   permit(caller: ReachCaller & { readonly fingerprint: string }, target: AppTarget): ReachPermission;
   /** How long an approval for this peer lasts when nobody says, in milliseconds; for ever when undefined. */
   approvalLastsMs(fingerprint: string): number | undefined;
@@ -105,6 +107,8 @@ export function createTunnelInbox(deps: TunnelInboxDeps): TunnelInbox {
       const decided = roster.list().flatMap((peer) => counting(peer).map((decision) => decidedItem(peer, decision)));
       return [...held, ...decided].sort((a, b) => (a.since < b.since ? -1 : Number(a.since > b.since)));
     },
+
+    subscribe: (listener) => dials.subscribe(listener),
 
     async decide(name, target, word, signal) {
       const { fingerprint, verdict } = word;

@@ -20,7 +20,14 @@ const mostInAll = 1_024;
 export class PendingDials {
   /** By fingerprint, then by the target's name; in the order in which they were asked for first. */
   readonly #byPeer = new Map<string, Map<string, PendingDial>>();
+  readonly #listeners = new Set<() => void>();
   #size = 0;
+
+  /** Told when a target begins to wait, or waits no longer; not when it is asked for again. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
 
   get size(): number {
     return this.#size;
@@ -35,7 +42,10 @@ export class PendingDials {
     if (!known) this.#makeRoom(fingerprint);
     const own = this.#byPeer.get(fingerprint) ?? new Map<string, PendingDial>();
     this.#byPeer.set(fingerprint, own.set(name, dial));
-    if (!known) this.#size += 1;
+    if (!known) {
+      this.#size += 1;
+      this.#tell();
+    }
     return dial;
   }
 
@@ -49,11 +59,16 @@ export class PendingDials {
     if (!own?.delete(name)) return;
     this.#size -= 1;
     if (own.size === 0) this.#byPeer.delete(fingerprint);
+    this.#tell();
   }
 
   /** All that wait, those first that wait longest. */
   list(): PendingDial[] {
     return [...this.#byPeer.values()].flatMap((own) => [...own.values()]).sort((a, b) => a.since - b.since);
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
   }
 
   #makeRoom(fingerprint: string): void {

@@ -85,6 +85,20 @@ suite("a cluster that is lent", () => {
     assert.match((await berlin(["status"])).out, /Nothing needs you/);
   });
 
+  test("inbox list --watch tells what comes and what becomes of it", async () => {
+    const watch = start(world.berlin, ["inbox", "list", "-w"]);
+    await watch.until(() => watch.err().includes("Nothing waits for you here"));
+    await deploy("seen");
+    await watch.until((out) => /^lisbon\/seen-\S+ +App +lisbon +default\/seen +Held/m.test(out));
+    const [name = ""] = (await berlin(["inbox", "list", "-o", "name"])).out.split("\n");
+    await berlin(["inbox", "approve", name]);
+    await watch.until((out) => /^lisbon\/seen-\S+ .* Approved/m.test(out));
+    await lisbon(["app", "delete", "seen", "--wait"]);
+    await watch.until(() => watch.err().includes(`${name} is gone`));
+    watch.interrupt();
+    assert.equal((await watch.ended).code, exitCode.interrupted);
+  });
+
   test("edited while it was looked at, it is not approved; what was approved before runs on", async () => {
     await lisbon(["app", "scale", "shop", "--replicas", "2"]);
     await untilApp("shop", /Held/);

@@ -35,3 +35,20 @@ test("of one peer 32 wait, in all 1,024, and where there is no room the oldest g
   dials.ask("p99", "t0", target, 5_000);
   assert.equal(dials.size, 1_024, "who asks again takes no more room");
 });
+
+test("who listens hears what begins to wait and what waits no longer, not who asks again", () => {
+  const dials = new PendingDials();
+  let heard = 0;
+  const end = dials.subscribe(() => {
+    heard += 1;
+  });
+  dials.ask("f1", "app/shop/web", target, 1);
+  dials.ask("f1", "app/shop/web", target, 2);
+  assert.equal(heard, 1);
+  dials.delete("f1", "app/shop/web");
+  dials.delete("f1", "app/shop/web");
+  assert.equal(heard, 2);
+  end();
+  dials.ask("f1", "app/shop/web", target, 3);
+  assert.equal(heard, 2);
+});

@@ -1,14 +1,13 @@
 /** What waits for a person here, from the rooms that hold it, as the API shows it. Pure. */
 import { createHash } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
-  type InboxItemSchema,
+  type InboxItem,
+  InboxItemSchema,
   InboxItem_Kind as Kind,
   InboxItem_State as State,
 } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-
-export type Item = MessageInitShape<typeof InboxItemSchema>;
 
 /** What apps and tunnels that wait have in common. */
 interface Waiting {
@@ -63,15 +62,38 @@ export interface HeldTunnel extends Waiting {
 
 const states = { Held: State.HELD, Approved: State.APPROVED, Denied: State.DENIED } as const;
 
-export function appItem(held: HeldApp): Item {
-  const { name, origin, hash, app, running } = held;
-  const subject = `${origin.namespace}/${origin.name}`;
-  return { ...common(held), kind: Kind.APP, name, subject, hash, app, ...(running && { running }) };
+/** All of both, the oldest first. */
+export function inboxItems(apps: readonly HeldApp[], tunnels: readonly HeldTunnel[]): InboxItem[] {
+  return [...apps.map(appItem), ...tunnels.map(tunnelItem)].sort(byAge);
 }
 
-export function tunnelItem(held: HeldTunnel): Item {
+function byAge(a: InboxItem, b: InboxItem): number {
+  return a.since.localeCompare(b.since) || a.name.localeCompare(b.name);
+}
+
+export function appItem(held: HeldApp): InboxItem {
+  const { name, origin, hash, app, running } = held;
+  const subject = `${origin.namespace}/${origin.name}`;
+  return create(InboxItemSchema, {
+    ...common(held),
+    kind: Kind.APP,
+    name,
+    subject,
+    hash,
+    app,
+    ...(running && { running }),
+  });
+}
+
+export function tunnelItem(held: HeldTunnel): InboxItem {
   const { target } = held;
-  return { ...common(held), kind: Kind.TUNNEL, name: tunnelName(held), subject: target, hash: tunnelHash(held) };
+  return create(InboxItemSchema, {
+    ...common(held),
+    kind: Kind.TUNNEL,
+    name: tunnelName(held),
+    subject: target,
+    hash: tunnelHash(held),
+  });
 }
 
 /** What the inbox calls it. No Workload is called so: their names end in a hash. */
@@ -84,7 +106,7 @@ export function tunnelHash({ fingerprint, target }: Pick<HeldTunnel, "fingerprin
   return createHash("sha256").update(`${fingerprint}\n${target}`).digest("hex");
 }
 
-function common({ peer, since, state, findings, decision }: Waiting): Item {
+function common({ peer, since, state, findings, decision }: Waiting): MessageInitShape<typeof InboxItemSchema> {
   return {
     peer,
     since,

@@ -1,8 +1,20 @@
 /** `InboxService`: what waits for a person here, and what they say about it. */
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import { type InboxService, InboxItem_State as State } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
+import {
+  type InboxItem,
+  type InboxService,
+  InboxItem_State as State,
+} from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { principalKey } from "../auth/principal.ts";
-import { appItem, type HeldApp, type HeldTunnel, type Item, tunnelHash, tunnelItem, tunnelName } from "./inbox-item.ts";
+import {
+  appItem,
+  type HeldApp,
+  type HeldTunnel,
+  inboxItems,
+  tunnelHash,
+  tunnelItem,
+  tunnelName,
+} from "./inbox-item.ts";
 
 /** A person's word. */
 export interface Ruling {
@@ -44,7 +56,7 @@ export function createInboxService(deps: InboxServiceDeps): ServiceImpl<typeof I
     { name, hash }: { readonly name: string; readonly hash: string },
     ruling: Ruling,
     signal: AbortSignal,
-  ): Promise<Item> {
+  ): Promise<InboxItem> {
     if (apps.heldItem(name)) return appItem(await apps.decide(name, { ...ruling, hash }, signal));
     const tunnel = findTunnel(name);
     if (!tunnel) throw noSuchItem(name);
@@ -55,11 +67,10 @@ export function createInboxService(deps: InboxServiceDeps): ServiceImpl<typeof I
 
   return {
     listInbox({ peer, decided }) {
-      const items = [...apps.held().map(appItem), ...tunnels.pending().map(tunnelItem)];
-      const wanted = items.filter((item) => {
-        return (peer === "" || item.peer === peer) && (decided || item.state === State.HELD);
-      });
-      return { items: wanted.sort(byAge) };
+      const items = inboxItems(apps.held(), tunnels.pending());
+      const isWanted = (item: InboxItem): boolean =>
+        (peer === "" || item.peer === peer) && (decided || item.state === State.HELD);
+      return { items: items.filter(isWanted) };
     },
 
     getInboxItem({ name }) {
@@ -81,10 +92,6 @@ export function createInboxService(deps: InboxServiceDeps): ServiceImpl<typeof I
       return { item: await decide({ name, hash }, ruling, context.signal) };
     },
   };
-}
-
-function byAge(a: Item, b: Item): number {
-  return (a.since ?? "").localeCompare(b.since ?? "") || (a.name ?? "").localeCompare(b.name ?? "");
 }
 
 function personOf({ values }: HandlerContext): string {

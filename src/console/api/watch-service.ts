@@ -1,6 +1,7 @@
 /** `WatchService`: the present state, then each change, as fast as the caller reads and no faster. */
 import { create } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
+import type { InboxItem } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { ObjectRefSchema } from "../../gen/fairlead/console/v1/object_pb.ts";
 import {
   SyncedSchema,
@@ -10,11 +11,19 @@ import {
 } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { refOf } from "../../kube/object.ts";
 import type { Peer, RemoteApp } from "../../kube/resources.ts";
+import { ShownInbox } from "./inbox-watch.ts";
 import { toApp, toPeer } from "./object.ts";
 
 export interface WatchServiceDeps {
   readonly peers: Changing<Peer>;
   readonly apps: Changing<RemoteApp>;
+  readonly inbox: ChangingInbox;
+}
+
+/** What peers ask for, and news that something of it may have changed. */
+export interface ChangingInbox {
+  list(): readonly InboxItem[];
+  subscribe(listener: () => void): () => void;
 }
 
 /** Objects of a kind, and what becomes of them. */
@@ -25,30 +34,38 @@ export interface Changing<T> {
 }
 
 /** What to send of one object: built when its turn comes, so that it is the latest state. */
-type Change = () => WatchResponse["change"];
+type Change = () => readonly WatchResponse["change"][];
 
 export function createWatchService(deps: WatchServiceDeps): ServiceImpl<typeof WatchService> {
   return {
-    async *watch({ peers, apps, namespace }, { signal }) {
+    async *watch({ peers, apps, namespace, inbox }, { signal }) {
       const changes = new LatestChanges();
       const ends: (() => void)[] = [];
       try {
         if (peers) {
           await deps.peers.synced(signal);
-          ends.push(deps.peers.subscribe((key, peer) => changes.put(`peer ${key}`, () => peerChange(key, peer))));
+          ends.push(deps.peers.subscribe((key, peer) => changes.put(`peer ${key}`, () => [peerChange(key, peer)])));
         }
         if (apps) {
           await deps.apps.synced(signal);
           ends.push(
             deps.apps.subscribe((key, app) => {
               if (namespace === "" || refOf(key).namespace === namespace)
-                changes.put(`app ${key}`, () => appChange(key, app));
+                changes.put(`app ${key}`, () => [appChange(key, app)]);
             }),
           );
         }
-        changes.put("synced", () => ({ case: "synced", value: create(SyncedSchema) }));
+        if (inbox) {
+          const shown = new ShownInbox();
+          const look = (): void => changes.put("inbox", () => shown.update(deps.inbox.list()));
+          ends.push(deps.inbox.subscribe(look));
+          look();
+        }
+        changes.put("synced", () => [{ case: "synced", value: create(SyncedSchema) }]);
         for (;;) {
-          for (const change of changes.take()) yield create(WatchResponseSchema, { change: change() });
+          for (const change of changes.take()) {
+            for (const one of change()) yield create(WatchResponseSchema, { change: one });
+          }
           await changes.some(signal);
         }
       } finally {

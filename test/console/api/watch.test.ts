@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
-import type { Changing } from "../../../src/console/api/watch-service.ts";
+import type { Changing, ChangingInbox } from "../../../src/console/api/watch-service.ts";
 import { createWatchService } from "../../../src/console/api/watch-service.ts";
+import { type InboxItem, InboxItemSchema } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
 import { type WatchResponse, WatchService } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { PeerSpecSchema } from "../../../src/gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { RemoteAppSpecSchema } from "../../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
@@ -41,16 +42,46 @@ function peer(name: string): Peer {
   return { apiVersion: "fairlead.dev/v1alpha1", kind: "Peer", metadata: { namespace: "fairlead-system", name }, spec };
 }
 
+/** What waits, and news that something of it may have changed. */
+class Inbox implements ChangingInbox {
+  items: InboxItem[] = [];
+  readonly listeners = new Set<() => void>();
+
+  list(): InboxItem[] {
+    return this.items;
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  set(...items: InboxItem[]): void {
+    this.items = items;
+    for (const listener of this.listeners) listener();
+  }
+}
+
+function item(name: string, hash = "1"): InboxItem {
+  return create(InboxItemSchema, { name, hash });
+}
+
 function startWatch() {
   const peers = new Source<Peer>();
   const apps = new Source<RemoteApp>();
+  const inbox = new Inbox();
   const transport = createRouterTransport((router) => {
-    router.service(WatchService, createWatchService({ peers, apps }));
+    router.service(WatchService, createWatchService({ peers, apps, inbox }));
   });
   const stop = new AbortController();
-  const watch = (request: { peers?: boolean; apps?: boolean; namespace?: string }): AsyncIterator<WatchResponse> =>
+  const watch = (request: {
+    peers?: boolean;
+    apps?: boolean;
+    inbox?: boolean;
+    namespace?: string;
+  }): AsyncIterator<WatchResponse> =>
     createClient(WatchService, transport).watch(request, { signal: stop.signal })[Symbol.asyncIterator]();
-  return { peers, apps, watch, stop };
+  return { peers, apps, inbox, watch, stop };
 }
 
 /** A change in a few words: "app shop/a 1", "app shop/a gone", "synced". */
@@ -60,6 +91,8 @@ function words({ change }: WatchResponse): string {
     return `app ${metadata?.namespace}/${metadata?.name} ${spec?.replicas}`;
   }
   if (change.case === "appGone") return `app ${change.value.namespace}/${change.value.name} gone`;
+  if (change.case === "inboxItem") return `item ${change.value.name} ${change.value.hash}`;
+  if (change.case === "inboxItemGone") return `item ${change.value} gone`;
   if (change.case === "peer") return `peer ${change.value.metadata?.name}`;
   return change.case === "peerGone" ? `peer ${change.value} gone` : String(change.case);
 }
@@ -118,6 +151,19 @@ suite("the watch", { timeout: 20_000 }, () => {
     stop.abort();
   });
 
+  test("of the inbox tells what is there, then what comes, changes and goes, and nothing that stays as it is", async () => {
+    const { inbox, watch, stop } = startWatch();
+    inbox.set(item("west/a"), item("west/b"));
+    const changes = watch({ inbox: true });
+    assert.deepEqual(await take(changes, 3), ["item west/a 1", "item west/b 1", "synced"]);
+    inbox.set(item("west/a"), item("west/b", "2"), item("west/c"));
+    assert.deepEqual(await take(changes, 2), ["item west/b 2", "item west/c 1"]);
+    inbox.set(item("west/a"), item("west/b", "2"), item("west/c"));
+    inbox.set(item("west/c"));
+    assert.deepEqual(await take(changes, 2), ["item west/a gone", "item west/b gone"]);
+    stop.abort();
+  });
+
   test("a reader that is slow gets the latest state of each object, not every state", async () => {
     const { apps, watch, stop } = startWatch();
     const changes = watch({ apps: true });
@@ -135,13 +181,14 @@ suite("the watch", { timeout: 20_000 }, () => {
   });
 
   test("who leaves is listened for no more", async () => {
-    const { peers, apps, watch, stop } = startWatch();
-    const changes = watch({ peers: true, apps: true });
+    const { peers, apps, inbox, watch, stop } = startWatch();
+    const listeners = (): number => apps.listeners.size + peers.listeners.size + inbox.listeners.size;
+    const changes = watch({ peers: true, apps: true, inbox: true });
     await take(changes, 1);
-    assert.equal(apps.listeners.size + peers.listeners.size, 2);
+    assert.equal(listeners(), 3);
     const next = changes.next();
     stop.abort();
     await assert.rejects(next);
-    await until("nobody listens", () => apps.listeners.size + peers.listeners.size === 0);
+    await until("nobody listens", () => listeners() === 0);
   });
 });

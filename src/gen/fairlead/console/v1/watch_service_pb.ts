@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { App } from "./app_service_pb.ts";
 import { file_fairlead_console_v1_app_service } from "./app_service_pb.ts";
+import type { InboxItem } from "./inbox_service_pb.ts";
+import { file_fairlead_console_v1_inbox_service } from "./inbox_service_pb.ts";
 import type { ObjectRef } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
 import type { Peer } from "./peer_service_pb.ts";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/watch_service.proto.
  */
 export const file_fairlead_console_v1_watch_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL3dhdGNoX3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiPgoMV2F0Y2hSZXF1ZXN0Eg0KBXBlZXJzGAEgASgIEgwKBGFwcHMYAiABKAgSEQoJbmFtZXNwYWNlGAMgASgJIuUBCg1XYXRjaFJlc3BvbnNlEikKBHBlZXIYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJIABITCglwZWVyX2dvbmUYAiABKAlIABInCgNhcHAYAyABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcEgAEjIKCGFwcF9nb25lGAQgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZIABItCgZzeW5jZWQYBSABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLlN5bmNlZEgAQggKBmNoYW5nZSIICgZTeW5jZWQyYAoMV2F0Y2hTZXJ2aWNlElAKBVdhdGNoEiEuZmFpcmxlYWQuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaIi5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z", [file_fairlead_console_v1_app_service, file_fairlead_console_v1_object, file_fairlead_console_v1_peer_service]);
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL3dhdGNoX3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiTQoMV2F0Y2hSZXF1ZXN0Eg0KBXBlZXJzGAEgASgIEgwKBGFwcHMYAiABKAgSEQoJbmFtZXNwYWNlGAMgASgJEg0KBWluYm94GAQgASgIIrYCCg1XYXRjaFJlc3BvbnNlEikKBHBlZXIYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJIABITCglwZWVyX2dvbmUYAiABKAlIABInCgNhcHAYAyABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcEgAEjIKCGFwcF9nb25lGAQgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZIABItCgZzeW5jZWQYBSABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLlN5bmNlZEgAEjQKCmluYm94X2l0ZW0YBiABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbUgAEhkKD2luYm94X2l0ZW1fZ29uZRgHIAEoCUgAQggKBmNoYW5nZSIICgZTeW5jZWQyYAoMV2F0Y2hTZXJ2aWNlElAKBVdhdGNoEiEuZmFpcmxlYWQuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaIi5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z", [file_fairlead_console_v1_app_service, file_fairlead_console_v1_inbox_service, file_fairlead_console_v1_object, file_fairlead_console_v1_peer_service]);
 
 /**
  * @generated from message fairlead.console.v1.WatchRequest
@@ -42,6 +44,13 @@ export type WatchRequest = Message<"fairlead.console.v1.WatchRequest"> & {
    * @generated from field: string namespace = 3;
    */
   namespace: string;
+
+  /**
+   * Watch what peers ask for and what a person here decided about it.
+   *
+   * @generated from field: bool inbox = 4;
+   */
+  inbox: boolean;
 };
 
 /**
@@ -98,6 +107,22 @@ export type WatchResponse = Message<"fairlead.console.v1.WatchResponse"> & {
      */
     value: Synced;
     case: "synced";
+  } | {
+    /**
+     * An item of the inbox as it is now.
+     *
+     * @generated from field: fairlead.console.v1.InboxItem inbox_item = 6;
+     */
+    value: InboxItem;
+    case: "inboxItem";
+  } | {
+    /**
+     * The name of an item about which there is nothing to decide any more.
+     *
+     * @generated from field: string inbox_item_gone = 7;
+     */
+    value: string;
+    case: "inboxItemGone";
   } | { case: undefined; value?: undefined };
 };
 
