@@ -106,7 +106,7 @@ test("each rule speaks when it is broken, with its field, what is asked and what
       field: "resources.limits[memory]",
     },
     {
-      says: "limits/default",
+      says: "limits/below-request",
       policy: { pod: { defaultLimits: { cpu: 1 } } },
       fine: sized({}, { cpu: 1 }),
       wrong: sized({}, { cpu: "1500m" }),
@@ -190,6 +190,12 @@ test("each rule speaks when it is broken, with its field, what is asked and what
     assert.equal(finding?.allowed, allowed, says);
     assert.ok((finding?.message.length ?? 0) > 20 && !finding?.message.endsWith("."), finding?.message);
   }
+});
+
+test("a container that asks for more than its own limit is refused as the cluster would", () => {
+  const verdict = ask(sized({ cpu: 1 }, { cpu: 2 }));
+  assert.equal(summary(verdict), "deny limits/below-request");
+  assert.match(verdict.findings[0]?.message ?? "", /more than its limit of 1/);
 });
 
 test("a peer may have so many apps at a time, and one that is scaled to 0 counts", () => {

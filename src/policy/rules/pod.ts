@@ -26,21 +26,17 @@ export function areResourcesAllowed({ demand: { pod }, context: { policy } }: Qu
   });
 }
 
-/** The cluster would give such a container a limit below its request, and then refuse each of its pods. */
+/** The cluster would refuse each pod of such a container, also where it is the cluster that gave it the limit. */
 export function doLimitsCoverRequests({ demand: { pod, stated } }: Question): readonly Finding[] {
   return [...pod.requests].flatMap(([name, request]) => {
     const limit = pod.limits.get(name);
-    if (limit === undefined || request <= limit || stated.limits.has(name)) return [];
+    if (limit === undefined || request <= limit) return [];
     const [asked, allowed] = [formatQuantity(request, name), formatQuantity(limit, name)];
-    return [
-      {
-        rule: "limits/default",
-        field: `resources.requests[${name}]`,
-        message: `asks for ${asked} of ${name} and says no limit, and the limit of such a container is ${allowed} here; say a limit`,
-        asked,
-        allowed,
-      },
-    ];
+    const whose = stated.limits.has(name)
+      ? `, which is more than its limit of ${allowed}`
+      : ` and says no limit, and the limit of such a container is ${allowed} here; say a limit`;
+    const message = `asks for ${asked} of ${name}${whose}`;
+    return [{ rule: "limits/below-request", field: `resources.requests[${name}]`, message, asked, allowed }];
   });
 }
 
