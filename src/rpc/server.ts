@@ -24,10 +24,11 @@ export interface RpcServerOptions {
   /** Services that look after the rules of their protos themselves; everybody else's requests are held to them here. */
   readonly judgingThemselves?: readonly DescService[];
   readonly interceptors?: readonly Interceptor[];
-  /** Calls that run at a time, over all links; 20,000 unless said. Beyond it a call ends with ResourceExhausted. */
+  /**
+   * Calls that run at a time, over all links; 20,000 unless said. A caller may have one and a half times as many as there
+   * is room left for, which is 12,000 while it is alone. Beyond it a call ends with ResourceExhausted.
+   */
   readonly maxConcurrent?: number;
-  /** Of these, by one caller, so that none takes all the room; 12,000 unless said. */
-  readonly maxPerCaller?: number;
   /** Told of defects that no caller can be told of; nothing unless said. */
   onDefect?(error: unknown, path: string): void;
 }
@@ -45,7 +46,11 @@ export interface RpcServer {
 }
 
 const defaultMaxConcurrent = 20_000;
-const defaultMaxPerCaller = 12_000;
+/**
+ * Calls of one caller, by those that there is room left for. However many are greedy, something is left for the next one:
+ * each of them leaves two fifths of what it found.
+ */
+const shareOfRest = 1.5;
 
 /** Serves calls that come as streams, with gRPC's semantics, to handlers that Connect routes. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
@@ -61,11 +66,14 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const maxConcurrent = options.maxConcurrent ?? defaultMaxConcurrent;
-  const maxPerCaller = options.maxPerCaller ?? defaultMaxPerCaller;
   /** By fingerprint. */
   const perCaller = new Map<string, number>();
   // A signal for each call, not one for all: to listen costs time for each that listens already.
   const running = new Map<Promise<void>, AbortController>();
+
+  function isFull({ fingerprint }: Caller): boolean {
+    return (perCaller.get(fingerprint) ?? 0) >= shareOfRest * (maxConcurrent - running.size);
+  }
 
   function count({ fingerprint }: Caller, change: 1 | -1): void {
     const calls = (perCaller.get(fingerprint) ?? 0) + change;
@@ -79,7 +87,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       const handler = handlers.get(path);
       if (stopping !== undefined) {
         refuse(stream, stopping);
-      } else if (running.size >= maxConcurrent || (perCaller.get(caller.fingerprint) ?? 0) >= maxPerCaller) {
+      } else if (isFull(caller)) {
         refuse(stream, new ConnectError("Too many calls run here already.", Code.ResourceExhausted));
       } else if (handler === undefined) {
         refuse(stream, new ConnectError(`This agent has no method ${path}.`, Code.Unimplemented));

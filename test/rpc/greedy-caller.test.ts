@@ -13,7 +13,6 @@ test("one caller does not take all the room for calls from the others", async ()
   const server = createRpcServer({
     routes: (router) => router.service(EchoService, { say: () => held.promise }),
     maxConcurrent: 5,
-    maxPerCaller: 3,
   });
   let fingerprint = "a";
   const pair = await openPair({
@@ -33,6 +32,36 @@ test("one caller does not take all the room for calls from the others", async ()
   await until(() => server.running === 0, "no call runs");
   fingerprint = "a";
   assert.equal((await client.say({})).text, "done");
+  await pair.close();
+});
+
+test("several greedy callers together leave room for the next one", async () => {
+  const held = Promise.withResolvers<{ text: string }>();
+  const server = createRpcServer({
+    routes: (router) => router.service(EchoService, { say: () => held.promise }),
+    maxConcurrent: 100,
+  });
+  let fingerprint = "";
+  const pair = await openPair({
+    acceptHigh(incoming) {
+      if (incoming.kind === "rpc") void server.serve(incoming, { ...tester, fingerprint });
+    },
+  });
+  const client = createClient(EchoService, createLinkTransport(pair.low));
+  const running: number[] = [];
+  for (const greedy of ["a", "b", "c"]) {
+    fingerprint = greedy;
+    const calls = Array.from({ length: 100 }, () => client.say({}).catch(() => undefined));
+    // The last one is answered after all others have been taken up or refused.
+    await calls.at(-1);
+    running.push(server.running);
+  }
+  assert.deepEqual(running, [60, 84, 94]);
+  fingerprint = "honest";
+  const honest = client.say({});
+  await until(() => server.running === 95, "the honest one's call runs");
+  held.resolve({ text: "done" });
+  assert.equal((await honest).text, "done");
   await pair.close();
 });
 
