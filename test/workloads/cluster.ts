@@ -10,6 +10,7 @@ import { KubeError } from "../../src/kube/errors.ts";
 import { isJsonObject, type JsonObject, keyOf, type ObjectRef } from "../../src/kube/object.ts";
 import type { KindAddress, ResourceKind } from "../../src/kube/resource-kind.ts";
 import { apiVersionOf } from "../../src/kube/resource-kind.ts";
+import { merged } from "./merge-patch.ts";
 
 interface Meta {
   name: string;
@@ -364,17 +365,6 @@ export function createCluster(): Cluster {
       return true;
     },
   };
-}
-
-/** RFC 7386. */
-function merged(into: JsonObject, patch: JsonObject): JsonObject {
-  const result = { ...into };
-  for (const [name, value] of Object.entries(patch)) {
-    const before = result[name];
-    if (value === null) delete result[name];
-    else result[name] = isJsonObject(value) ? merged(isJsonObject(before) ? before : {}, value) : value;
-  }
-  return result;
 }
 
 function matches(metadata: Meta, selector: string | undefined): boolean {

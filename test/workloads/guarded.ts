@@ -33,12 +33,15 @@ export function policyOf(workloads: JsonObject): EffectivePolicy {
 export class FakePolicies {
   readonly #listeners = new Set<(fingerprint: string) => void>();
   #present: EffectivePolicy;
+  /** Whose fingerprints are no peer's any more. */
+  readonly gone = new Set<string>();
 
   constructor(workloads: JsonObject) {
     this.#present = policyOf(workloads);
   }
 
-  readonly of = (_fingerprint: string): EffectivePolicy => this.#present;
+  readonly of = (fingerprint: string): EffectivePolicy | undefined =>
+    this.gone.has(fingerprint) ? undefined : this.#present;
   readonly synced = async (): Promise<void> => undefined;
   readonly subscribe = (fn: (fingerprint: string) => void): (() => void) => {
     this.#listeners.add(fn);

@@ -215,6 +215,22 @@ test("other people's NetworkPolicies and quotas beside ours are left alone; a Ne
   assert.ok(await host.client.get(resourceQuotas, theirs, never));
 });
 
+test("what guards the namespace of a peer that was removed stays as it is, and is the operator's to change", async (t) => {
+  const host = await startHost(t, generous);
+  const guarded = host.start();
+  await guarded.claim(tenant, never);
+  host.policies.gone.add(tenant.fingerprint);
+  host.peering.set("tokyo", undefined);
+  const claim = await guarded.claim(tenant, never);
+  assert.ok(!claim.ok);
+  assert.match(claim.message, /tokyo is no peer of this agent now/);
+  assert.deepEqual([await level(host), (await quota(host))?.pods], ["baseline", "10"]);
+  await host.client.delete(limitRanges, guard, {}, never);
+  host.peering.set("osaka", {});
+  await guarded.claim({ peer: "osaka", fingerprint: fingerprintOf("osaka") }, never);
+  assert.equal(await limits(host), undefined, "it has not come back by the time that another one is guarded");
+});
+
 test("somebody who undoes every repair is not fought at full speed", { timeout: 60_000 }, async (t) => {
   const host = await startHost(t, generous);
   await host.start().claim(tenant, never);

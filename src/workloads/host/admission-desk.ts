@@ -17,6 +17,7 @@ import { type Quantity, wholeQuantity } from "../../policy/quantity.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { Tenant } from "./namespace.ts";
 import { createPlaces, larger, noDemand } from "./places.ts";
+import { createQueue, inboxFull, isQueueing } from "./queue.ts";
 import { type Question, type Rules, type Standing, standingOf } from "./standing.ts";
 import { isStoppedBy } from "./status.ts";
 
@@ -85,6 +86,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   /** Fingerprints of peers of whom a wish was refused for want of room. */
   const refused = new Set<string>();
   const places = createPlaces(planRound);
+  const queue = createQueue(planRound);
   const doubts = new Map<string, Timer>();
   const closing = new AbortController();
   let isReady = false;
@@ -123,11 +125,13 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     if (workload.metadata.deletionTimestamp) {
       // Its pods take their room until they are gone.
       forget(key);
+      queue.set(owner, false);
       return undefined;
     }
     const wasStopped = standings.get(key)?.isStopped ?? isStoppedBy(workload.status);
     const standing = standingOf(workload, rulesFor(tenant, key, wasStopped), clock.now());
     standings.set(key, standing);
+    queue.set(owner, isQueueing(standing));
     if (wantsRoom(standing)) waiting.add(key);
     else waiting.delete(key);
     places.take(owner, taken(workload, standing, policyOf(tenant)));
@@ -195,6 +199,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
       return { standing, settle: () => undefined };
     }
     doubts.get(at.key)?.cancel();
+    if (isQueueing(standing)) queue.set(owner, true);
     // What will wait for a person is one of the peer's apps already.
     places.reserve(owner, decision === "admit" ? demand(app, policyOf(tenant)) : noDemand);
     const settle = (outcome: "over" | "unknown"): void => {
@@ -214,7 +219,9 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const metadata = at.known?.metadata ?? {};
     const spec = create(WorkloadSpecSchema, { ...at.known?.spec, app });
     const wasStopped = standings.get(at.key)?.isStopped ?? false;
-    return standingOf({ metadata, spec }, rulesFor(tenant, at.key, wasStopped), clock.now());
+    const standing = standingOf({ metadata, spec }, rulesFor(tenant, at.key, wasStopped), clock.now());
+    const isFull = isQueueing(standing) && !queue.hasRoom({ fingerprint: tenant.fingerprint, key: at.key });
+    return isFull ? { ...standing, verdict: { decision: "deny", findings: [inboxFull] } } : standing;
   }
 
   function planRound(): void {
@@ -252,8 +259,10 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
 
   const unsubscribe = book.latest.subscribe((key, workload, before) => {
     if (before && (!workload || tenantOf(before).fingerprint !== tenantOf(workload).fingerprint)) {
+      const owner = { fingerprint: tenantOf(before).fingerprint, key };
       forget(key);
-      places.take({ fingerprint: tenantOf(before).fingerprint, key }, undefined);
+      queue.set(owner, false);
+      places.take(owner, undefined);
     }
     judge(key);
   });
@@ -311,7 +320,7 @@ function onePod({ requests, limits }: Demand["pod"], name: string): Quantity {
 
 /** Rules that compare with what others take: the answer may change without anybody changing the wish or the policy. */
 export function isAboutRoom({ rule }: Pick<Finding, "rule">): boolean {
-  return /^(quota|total|apps)\//.test(rule);
+  return /^(quota|total|apps|inbox\/full)/.test(rule);
 }
 
 function wantsRoom({ verdict, isStopped, violations }: Standing): boolean {

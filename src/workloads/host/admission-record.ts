@@ -3,8 +3,10 @@
  * often it is looked at.
  */
 import type { AuditEntry } from "../../audit/entry.ts";
-import type { WorkloadOrigin, WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import type { Workload } from "../../kube/resources.ts";
+import { createStreamRecord } from "../../peering/stream-record.ts";
 import type { DecisionRequest, HeldItem } from "./inbox.ts";
 import type { Standing } from "./standing.ts";
 import { isStoppedBy } from "./status.ts";
@@ -17,38 +19,43 @@ export interface AdmissionRecord {
   refused(wish: WishName, standing: Standing): void;
   /** A person decided. */
   decided(item: HeldItem, request: DecisionRequest): void;
+  /** Writes down what was only counted so far. */
+  close(): void;
 }
 
 /** Names a wish as the origin does. */
-export type WishName = Required<
-  Pick<WorkloadOrigin, "peer" | "fingerprint" | "namespace" | "name" | "uid" | "generation">
->;
+export interface WishName {
+  /** Our name for the origin, and its own. */
+  readonly peer: string;
+  readonly fingerprint: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+}
 
 /** How many wishes are remembered, so that an answer that is given again is not written down again. */
 const mostWishes = 20_000;
 
 const verdicts = { Admitted: "allowed", Held: "held", Denied: "denied" } as const;
 
-export function createAdmissionRecord(audit: { record(entry: AuditEntry): unknown }): AdmissionRecord {
+export function createAdmissionRecord(deps: {
+  audit: { record(entry: AuditEntry): unknown };
+  clock: Clock;
+}): AdmissionRecord {
+  const { audit } = deps;
+  // A peer decides how many wishes there are, and must not push the others' entries out of the record by that.
+  const counted = createStreamRecord(deps);
   /** What was recorded last, by who asked and the UID: of what is stored, and of a wish that was refused beside it. */
   const standings = new Map<string, { answer: string; isStopped: boolean }>();
   const refusals = new Map<string, string>();
 
-  function record(action: string, wish: WishName, entry: Pick<AuditEntry, "verdict" | "rule" | "message">): void {
-    const { peer, fingerprint, namespace, name, uid, generation } = wish;
-    audit.record({
-      action,
-      actor: { peer, fingerprint },
-      target: `${namespace}/${name}`,
-      correlation: `wish:${uid}/${generation}`,
-      ...entry,
-    });
-  }
-
   function admission(wish: WishName, standing: Standing): void {
     const { findings, message } = standing.verdict;
     const why = findings.length > 0 ? sentence(findings) : message;
-    record("app.admit", wish, {
+    counted.note(wish.fingerprint, {
+      action: "app.admit",
+      ...about(wish),
       verdict: verdicts[verdictWord(standing)],
       ...(findings[0] ? { rule: findings[0].rule } : {}),
       ...(why ? { message: why } : {}),
@@ -70,8 +77,9 @@ export function createAdmissionRecord(audit: { record(entry: AuditEntry): unknow
         const why = sentence(standing.violations);
         const [rule] = standing.violations;
         if (standing.isStopped) {
-          record("app.stop", wish, { verdict: "done", message: why, ...(rule ? { rule: rule.rule } : {}) });
-        } else record("app.resume", wish, { verdict: "done" });
+          const entry = { action: "app.stop", ...about(wish), verdict: "done", message: why } as const;
+          audit.record({ ...entry, ...(rule ? { rule: rule.rule } : {}) });
+        } else audit.record({ action: "app.resume", ...about(wish), verdict: "done" });
       }
       remember(standings, wish, { answer, isStopped: standing.isStopped });
     },
@@ -92,12 +100,22 @@ export function createAdmissionRecord(audit: { record(entry: AuditEntry): unknow
         ...(message ? { message } : {}),
       });
     },
+    close: () => counted.close(),
   };
 }
 
 function wishOf({ spec }: Workload): WishName {
   const { peer = "", fingerprint = "", namespace = "", name = "", uid = "", generation = 0 } = spec.origin ?? {};
   return { peer, fingerprint, namespace, name, uid, generation };
+}
+
+function about(wish: WishName) {
+  const { peer, fingerprint, namespace, name, uid, generation } = wish;
+  return {
+    actor: { peer, fingerprint },
+    target: `${namespace}/${name}`,
+    correlation: `wish:${uid}/${generation}`,
+  };
 }
 
 function keyOf({ fingerprint, uid }: WishName): string {

@@ -10,14 +10,23 @@ export interface WorkloadBook {
   readonly latest: Latest<Workload>;
   /** Those that a peer asked for, by the origin's UID. */
   of(fingerprint: string): ReadonlyMap<string, Workload>;
+  /** Those among them that are called so at the origin: more than one after a name was used again. */
+  named(fingerprint: string, name: OriginName): readonly Workload[];
   /** Bytes of their specs as JSON text, all together. */
   specBytes(fingerprint: string): number;
   /** Calls `fn` after each change of a Workload, with who asked for it. */
   subscribe(fn: (fingerprint: string, uid: string, key: string) => void): () => void;
 }
 
+interface OriginName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
   const byOrigin = new Map<string, Map<string, Workload>>();
+  /** By fingerprint, namespace and name at the origin: asked for each stream that a peer opens. */
+  const byName = new Map<string, Map<string, Workload>>();
   const bytes = new Map<string, number>();
   const sizes = new WeakMap<Workload, number>();
   const listeners = new Set<(fingerprint: string, uid: string, key: string) => void>();
@@ -27,8 +36,12 @@ export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
     const theirs = byOrigin.get(fingerprint) ?? new Map<string, Workload>();
     const known = theirs.get(uid);
     const goes = known && (present || keyOf(known) === keyOf(workload)) ? known : undefined;
-    if (present) theirs.set(uid, workload);
-    else if (goes) theirs.delete(uid);
+    if (goes) unname(fingerprint, goes);
+    if (present) {
+      theirs.set(uid, workload);
+      const name = nameIn(fingerprint, workload.spec.origin);
+      byName.set(name, (byName.get(name) ?? new Map()).set(uid, workload));
+    } else if (goes) theirs.delete(uid);
     const total = (bytes.get(fingerprint) ?? 0) + (present ? sizeOf(workload) : 0) - (goes ? sizeOf(goes) : 0);
     if (theirs.size > 0) {
       byOrigin.set(fingerprint, theirs);
@@ -38,6 +51,12 @@ export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
       bytes.delete(fingerprint);
     }
     return { fingerprint, uid };
+  }
+
+  function unname(fingerprint: string, { spec: { origin } }: Workload): void {
+    const name = nameIn(fingerprint, origin);
+    byName.get(name)?.delete(origin?.uid ?? "");
+    if (byName.get(name)?.size === 0) byName.delete(name);
   }
 
   /** Counted once for each version: a spec may be long. */
@@ -59,12 +78,20 @@ export function createWorkloadBook(latest: Latest<Workload>): WorkloadBook {
   return {
     latest,
     of: (fingerprint) => byOrigin.get(fingerprint) ?? new Map(),
+    named: (fingerprint, name) => [...(byName.get(nameIn(fingerprint, name))?.values() ?? [])],
     specBytes: (fingerprint) => bytes.get(fingerprint) ?? 0,
     subscribe(fn) {
       listeners.add(fn);
       return () => void listeners.delete(fn);
     },
   };
+}
+
+function nameIn(
+  fingerprint: string,
+  of: { namespace?: string | undefined; name?: string | undefined } | undefined,
+): string {
+  return `${fingerprint} ${of?.namespace ?? ""}/${of?.name ?? ""}`;
 }
 
 /** A Workload outside its peer's namespace was written by somebody else, and is nothing to this agent. */

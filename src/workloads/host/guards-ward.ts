@@ -129,11 +129,6 @@ export function openWard(deps: WardDeps): Ward {
 
   return {
     async keep(draw, signal) {
-      const drafts = draw();
-      if (callers === 0 && !isDue(drafts)) {
-        wanted = drafts;
-        return;
-      }
       const before = turn;
       const { promise, resolve } = Promise.withResolvers<void>();
       turn = promise;

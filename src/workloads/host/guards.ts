@@ -56,6 +56,7 @@ const refusals: ReadonlySet<number> = new Set([400, 403, 422]);
 export function createGuards(deps: GuardsDeps): Guards {
   const { client, policies, clock, log } = deps;
   const wards = new Map<string, Ward>();
+  const closing = new AbortController();
 
   function wardOf(namespace: string): Ward {
     const known = wards.get(namespace);
@@ -70,6 +71,7 @@ export function createGuards(deps: GuardsDeps): Guards {
       const { namespace, fingerprint } = guarded;
       await policies.synced(signal);
       const facts = await deps.facts.read(signal);
+      closing.signal.throwIfAborted();
       const policy = policies.of(fingerprint);
       if (!policy) return `no peer of this agent owns the namespace ${namespace} now`;
       try {
@@ -88,6 +90,7 @@ export function createGuards(deps: GuardsDeps): Guards {
       await ward?.close();
     },
     async close() {
+      closing.abort(new Error("The agent stops."));
       const open = [...wards.values()];
       wards.clear();
       await Promise.all(open.map((ward) => ward.close()));

@@ -107,6 +107,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     policies: deps.policies,
     tenantRole: deps.tenantRole,
     place: deps.place,
+    onGuarded: rulesChanged,
     clock,
     log,
   });
@@ -114,7 +115,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
   const statusListeners = new Set<(key: string) => void>();
   const statuses = createStatusWriter({ client, kind: workloads, clock, log });
   const lines = createCrashLines({ logs: deps.logs, onRead: (key) => runner.add(key), clock, log });
-  const record = createAdmissionRecord(deps.audit);
+  const record = createAdmissionRecord({ audit: deps.audit, clock });
   const desk = createAdmissionDesk({
     book,
     policies: deps.policies,
@@ -195,11 +196,9 @@ export function createHost(deps: HostDeps): WorkloadHost {
     intent: intent.service,
     service: createWorkloadService({ caller: callingPeer, client, book, desk }),
     find(fingerprint, app) {
-      const named = [...book.of(fingerprint).values()].filter(({ spec: { origin } }) => {
-        return (
-          origin?.namespace === app.namespace && origin.name === app.name && (app.uid ?? origin.uid) === origin.uid
-        );
-      });
+      const named = book
+        .named(fingerprint, app)
+        .filter(({ spec }) => (app.uid ?? spec.origin?.uid) === spec.origin?.uid);
       // After a name was used again at the origin, an orphan may bear it too.
       const found = named.find((workload) => !isOrphan(workload)) ?? named[0];
       if (!found) return undefined;
@@ -228,6 +227,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
       desk.close();
       await intent.close();
       await runner.close();
+      record.close();
       await Promise.all([
         namespaces.close(),
         lines.close(),

@@ -76,7 +76,10 @@ export function createPeerNamespaces(deps: {
     async claim(tenant, signal) {
       const namespace = peerNamespace(tenant.peer);
       await policies.synced(signal);
-      const level = policies.of(tenant.fingerprint)?.podSecurity ?? strictest;
+      const level = policies.of(tenant.fingerprint)?.podSecurity;
+      // What a peer left here when it was removed stays as it is.
+      if (level === undefined)
+        return { ok: false, reason: "NotGuarded", message: `${tenant.peer} is no peer of this agent now` };
       if (!isTrusted(tenant, level)) {
         trusted.delete(tenant.peer);
         const claim = await look(tenant, level, signal);
@@ -89,9 +92,6 @@ export function createPeerNamespaces(deps: {
     doubt: (peer) => void trusted.delete(peer),
   };
 }
-
-/** The Pod Security level for whom no policy speaks. */
-const strictest = "restricted";
 
 function levelLabels(level: string): { [label: string]: string } {
   // Without a version somebody could let the rules of an older one count.

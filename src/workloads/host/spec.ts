@@ -85,7 +85,13 @@ function pathPart(part: Path[number]): string {
 
 /** What the API server would refuse only when it sees the Deployment, and then in the Deployment's words. */
 function ownChecks(app: RemoteAppSpec): Violation[] {
-  return [...twice(app), ...quantities(app)];
+  return [...placed(app), ...twice(app), ...quantities(app)];
+}
+
+/** Where it runs is here, and a wish that says more was not made by an origin as it should be. */
+function placed(app: RemoteAppSpec): Violation[] {
+  if (app.peer === undefined) return [];
+  return [{ field: "peer", rule: "peer", message: "a wish names no peer: it is for the one that hears it" }];
 }
 
 function twice(app: RemoteAppSpec): Violation[] {

@@ -19,6 +19,7 @@ import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { LinkStatus } from "../../peering/link-status.ts";
 import type { Roster } from "../../peering/roster.ts";
+import { createStreamRecord } from "../../peering/stream-record.ts";
 import { createLatest } from "../latest.ts";
 import { createAppBook } from "./app-book.ts";
 import { decide } from "./decide.ts";
@@ -84,6 +85,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const troubles = new Map<string, string>();
   /** By UID, the status that was decided last; the API server may not have it yet. */
   const decided = new Map<string, RemoteAppStatus>();
+  // A host decides how often it answers, and must not fill the record by that.
+  const answers = createStreamRecord(deps);
   const intent = createIntentOrigin({
     kind: "workload",
     links: watchLinks({ roster, links: deps.links, ready: (signal) => latest.synced(signal) }),
@@ -148,9 +151,10 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   function recordAnswer(app: RemoteApp, { verdict, rule, message }: HostAnswer): void {
     const { uid = "", generation = 0 } = app.metadata;
     const peer = heldBy(app) ?? app.spec.peer ?? "";
-    deps.audit.record({
+    const fingerprint = roster.get(peer)?.fingerprint;
+    answers.note(peer, {
       action: "app.answer",
-      actor: { peer, fingerprint: roster.get(peer)?.fingerprint },
+      actor: { peer, fingerprint },
       target: keyOf(app),
       verdict: ({ Admitted: "allowed", Held: "held", Denied: "denied" } as const)[verdict],
       correlation: `wish:${uid}/${generation}`,
@@ -226,6 +230,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       for (const end of unsubscribe) end();
       await intent.close();
       await worker.close();
+      answers.close();
       await Promise.all([statuses.close(), latest.close()]);
     },
   };

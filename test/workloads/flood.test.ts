@@ -1,0 +1,36 @@
+/** Peers that ask for very much, and answer very often: others are not hidden by it, and nothing grows without bound. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { applyApp, audited, deleteApp, held, phaseOf, setPolicy, startTown, statusOf } from "./story.ts";
+
+test("at most 100 apps of a peer wait for a person at a time, and the next one is heard when one is decided", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { approval: "Always" });
+  await town.clock.advance(0);
+  const names = Array.from({ length: 103 }, (_, index) => `app-${index}`);
+  for (const name of names) applyApp(town, name);
+  const count = (phase: string): number => names.filter((name) => phaseOf(town, name) === phase).length;
+  await town.until("all are answered", () => count("Held") + count("Denied") === names.length);
+  assert.equal(count("Held"), 100);
+  assert.equal(held(town).length, 100, "what is refused is not stored");
+  const refused = names.find((name) => phaseOf(town, name) === "Denied") ?? "";
+  assert.match(JSON.stringify(statusOf(town, refused).admission), /"rule":"inbox\/full"/);
+  deleteApp(town, names.find((name) => phaseOf(town, name) === "Held") ?? "");
+  await town.until("another waits", () => count("Denied") === 2 && count("Held") === 100);
+});
+
+test("very many answers to one peer's wishes are few lines in the audit of both ends, and the others are counted", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { deniedImages: ["web"] });
+  await town.clock.advance(0);
+  const names = Array.from({ length: 200 }, (_, index) => `app-${index}`);
+  for (const name of names) applyApp(town, name);
+  await town.until("all are answered", () => names.every((name) => phaseOf(town, name) === "Denied"));
+  await town.clock.advance(5_000);
+  for (const agent of ["osaka", "tokyo"]) {
+    const lines = audited(town, agent).length;
+    assert.ok(lines > 10 && lines <= 70, `${lines} lines at ${agent}`);
+    const told = town.agent(agent).audited.find(({ message = "" }) => /the last of \d+ such/.test(message));
+    assert.ok(told, `what was only counted is told by its number at ${agent}`);
+  }
+});
