@@ -41,7 +41,7 @@ export interface ChainOptions {
   readonly strict?: boolean;
   /**
    * Among so many first entries the first entry of each process is taken as given, since what it follows may not be kept any more; 1
-   * unless given.
+   * unless given. With 0 the chain has to be there from its beginning.
    */
   readonly border?: number;
 }
@@ -140,14 +140,18 @@ export class ChainVerifier {
     const before = this.#latest.get(instance);
     if (hashFields(line.fields) !== hash) this.#tell("altered", entry, `entry ${sequence} is not as it was written`);
     else if (parent) this.#follow(entry, parent, before, line.action);
-    else if (before || entry.order >= this.#border || (previous === noPrevious && this.#first)) {
-      this.#miss(entry, before, line);
-    }
+    else if (!this.#isGiven(entry, before)) this.#miss(entry, before, line);
     this.#placed.set(hash, entry);
     this.#latest.set(instance, entry);
     this.#first ??= entry;
     this.#last = entry;
     this.#head = hash;
+  }
+
+  /** Whether what an entry follows need not be there. */
+  #isGiven({ order, previous }: Placed, before: Placed | undefined): boolean {
+    if (previous === noPrevious) return order === 0;
+    return order < this.#border && before === undefined;
   }
 
   #follow(entry: Placed, parent: Placed, before: Placed | undefined, action: string): void {

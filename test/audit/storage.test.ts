@@ -1,7 +1,7 @@
 /** What is stored outlives the process, survives an API that fails, and is never written over unread. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import type { AuditEntry } from "../../src/audit/entry.ts";
+import { type AuditEntry, formatRecord } from "../../src/audit/entry.ts";
 import { openAuditLog, type StoredAuditLog } from "../../src/audit/open-audit-log.ts";
 import { extendSegment, ringPlaces, segmentEntries } from "../../src/audit/store.ts";
 import { verifyAuditLines } from "../../src/base/audit-chain.ts";
@@ -202,6 +202,17 @@ suite("an API server that fails", () => {
 });
 
 suite("One object, one writer, one version", () => {
+  test("a read that fails at the start is tried again before the chain begins anew", async () => {
+    const { clock, store, open } = createWorld();
+    const first = await open("a".repeat(32));
+    await close(first, clock);
+    let failures = 0;
+    store.before = (call) => (call === "read" && failures++ < 2 ? fail() : undefined);
+    const second = await open("b".repeat(32));
+    assert.deepEqual(sequences(second), [1, 2, 3]);
+    assert.equal(failures, 3);
+  });
+
   test("a failed read never replaces what is there: the chain begins anew, says so, and joins what is stored later", async () => {
     const { clock, store, lines, open, said } = createWorld();
     const first = await open("a".repeat(32));
@@ -307,6 +318,25 @@ suite("what an intruder does to storage", () => {
     }
   });
 
+  test("is told when the beginning is cut off, as long as there is room for it", async () => {
+    const { clock, store, audit, open } = await stored();
+    await close(audit, clock);
+    store.places.delete(0);
+    const next = await open("b".repeat(32));
+    const { problems } = await verify(next);
+    assert.match(problems[0]?.message ?? "", /^segment 1, line 1: what it follows is missing before entry 501/);
+  });
+
+  test("is not mixed up with what is written while storage is read", async () => {
+    const { store, audit } = await stored();
+    const waiting = audit.record({ ...asked, target: "shop/last" });
+    store.before = () =>
+      store.edit((lines) => (lines.length < 500 ? [...lines, JSON.stringify(formatRecord(waiting))] : lines));
+    const report = await verify(audit);
+    assert.deepEqual(report.problems, []);
+    assert.equal(report.head, waiting.hash);
+  });
+
   test("is told while the agent lives when the latest entries, or all of them, are cut off", async () => {
     const { store, audit } = await stored();
     store.edit((lines) => lines.slice(0, 5));
@@ -314,6 +344,8 @@ suite("what an intruder does to storage", () => {
       (await verify(audit)).problems[0]?.message ?? "",
       /^511 entries that this process has recorded are not in storage/,
     );
+    store.places.delete(0);
+    assert.match((await verify(audit)).problems[0]?.message ?? "", /^516 entries/);
     store.places.clear();
     assert.match((await verify(audit)).problems[0]?.message ?? "", /^521 entries/);
   });
