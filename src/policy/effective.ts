@@ -20,17 +20,21 @@ export type {
  * half a rule would be worse than none.
  */
 export function effectivePolicy(policies: readonly PeerPolicy[], peer: PolicyPeer): EffectivePolicy {
-  return effectiveOf(policies.map(statePolicy), peer);
+  return combine(rank(policies.map(statePolicy)).filter((policy) => policy.selects(peer)));
 }
 
-/** The same, of policies that were read before. */
-export function effectiveOf(policies: readonly StatedPolicy[], peer: PolicyPeer): EffectivePolicy {
-  const ranked = policies.filter((policy) => policy.selects(peer)).sort(byCloseness);
+/** The most specific first, which does not depend on the peer. */
+export function rank(policies: readonly StatedPolicy[]): StatedPolicy[] {
+  return policies.toSorted(byCloseness);
+}
+
+/** What counts for a peer that all of them select, the most specific first. */
+export function combine(ranked: readonly StatedPolicy[]): EffectivePolicy {
   const problems = ranked.flatMap(({ name, problems }) =>
     problems.map((problem) => `PeerPolicy ${name} cannot be understood: ${problem}`),
   );
   const chosen = { ...choose(ranked), policies: ranked.map(({ name }) => name) };
-  const [broken] = ranked.filter((policy) => policy.problems.length > 0);
+  const broken = ranked.find((policy) => policy.problems.length > 0);
   return broken ? shut(chosen, problems, broken.name) : { ...chosen, problems };
 }
 

@@ -9,7 +9,7 @@ import { keyOf } from "../kube/object.ts";
 import { createReflector } from "../kube/reflector.ts";
 import { type PeerPolicy, peerPolicies } from "../kube/resources.ts";
 import { createStatusWriter } from "../kube/status-writer.ts";
-import { closedPolicy, type EffectivePolicy, effectiveOf } from "./effective.ts";
+import { closedPolicy, combine, type EffectivePolicy, rank } from "./effective.ts";
 import { policyStatus } from "./policy-status.ts";
 import { type StatedPolicy, statePolicy } from "./stated.ts";
 
@@ -76,14 +76,15 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
   function refresh(): void {
     if (!isStale) return;
     isStale = false;
-    const policies = [...stated.values()];
+    const policyOf = reflector.isSynced ? chooser([...stated.values()]) : () => notYetKnown;
+    const isSame = comparer();
     const now = new Map<string, EffectivePolicy>();
     for (const peer of peers.list()) {
       const before = effective.get(peer.fingerprint);
-      const policy = reflector.isSynced ? effectiveOf(policies, peer) : notYetKnown;
-      const isSame = before !== undefined && isDeepStrictEqual(before, policy);
-      now.set(peer.fingerprint, isSame ? before : policy);
-      if (!isSame) changed.add(peer.fingerprint);
+      const policy = policyOf(peer);
+      const isOld = before !== undefined && isSame(before, policy);
+      now.set(peer.fingerprint, isOld ? before : policy);
+      if (!isOld) changed.add(peer.fingerprint);
     }
     for (const fingerprint of effective.keys()) if (!now.has(fingerprint)) changed.add(fingerprint);
     effective = now;
@@ -106,10 +107,11 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
 
   function writeStatuses(): void {
     if (!reflector.isSynced) return;
+    const all = peers.list();
     for (const policy of reflector.list()) {
       const known = stated.get(keyOf(policy));
       if (!known) continue;
-      const selected = peers.list().filter((peer) => known.selects(peer));
+      const selected = all.filter((peer) => known.selects(peer));
       const found = { peers: selected.map(({ name }) => name), problems: known.problems };
       const status = policyStatus(policy, found, clock.now());
       const key = keyOf(policy);
@@ -150,6 +152,30 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
       listeners.clear();
       await Promise.all([reflector.close(), writer.close()]);
     },
+  };
+}
+
+/** Peers that the same policies select share what counts for them, so that many peers cost little more than few. */
+function chooser(policies: readonly StatedPolicy[]): (peer: BookPeer) => EffectivePolicy {
+  const ranked = rank(policies);
+  const made = new Map<string, EffectivePolicy>();
+  return (peer) => {
+    const selecting = ranked.filter((policy) => policy.selects(peer));
+    const key = JSON.stringify(selecting.map(({ name }) => name));
+    const policy = made.get(key) ?? combine(selecting);
+    made.set(key, policy);
+    return policy;
+  };
+}
+
+/** Compares two policies once, however many peers have them. */
+function comparer(): (a: EffectivePolicy, b: EffectivePolicy) => boolean {
+  const known = new Map<EffectivePolicy, Map<EffectivePolicy, boolean>>();
+  return (a, b) => {
+    const answers = known.get(a) ?? new Map<EffectivePolicy, boolean>();
+    const isSame = answers.get(b) ?? (a === b || isDeepStrictEqual(a, b));
+    known.set(a, answers.set(b, isSame));
+    return isSame;
   };
 }
 
