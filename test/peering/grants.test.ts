@@ -147,6 +147,21 @@ test("a change of something else revives no grant that is over", async () => {
   roster.close();
 });
 
+test("what was over before the roster knew of it never counted, and a roster that is closed waits for nothing", async () => {
+  const clock = createFakeClock(now);
+  const store = createMemoryPeerStore();
+  const grantsUntil = { apps: now - 1, tunnels: now + dayMs };
+  await store.put({ peer: peer({ grants: ["apps", "tunnels"], grantsUntil }) }, undefined, patience());
+  const roster = createRoster({ store, clock, log: silentLog });
+  const told: (readonly string[] | undefined)[] = [];
+  roster.subscribe(({ after }) => told.push(after?.grants));
+  assert.deepEqual(told, [["tunnels"]]);
+  assert.deepEqual(roster.byFingerprint("f")?.grants, ["tunnels"]);
+  assert.equal(clock.timers, 1);
+  roster.close();
+  assert.equal(clock.timers, 0);
+});
+
 test("an end that is no time cannot be set", async () => {
   const { roster } = await rig({ grants: ["apps"] });
   for (const until of [Number.NaN, Number.POSITIVE_INFINITY, 1e300]) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpServer, type Server } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { type TestContext, test } from "node:test";
@@ -89,7 +89,7 @@ test("a right that is withdrawn ends its streams at both ends, with the rule, an
   const stream = await open(agents, "web");
   agents.permission = { allowed: false, rule: "tunnels/apps", message: "No policy lets you." };
   agents.host.exit.review(() => agents.caller, "0b".repeat(32));
-  assert.equal(agents.host.exit.size, 1, "a review of another peer ends nothing");
+  assert.equal(agents.audited.host.length, 1, "a review of another peer ends nothing");
   const ended = revoked(stream);
   agents.host.exit.review(() => agents.caller, agents.caller.fingerprint);
   assert.equal(await ended, "No policy lets you. (rule: tunnels/apps)");
@@ -233,13 +233,9 @@ test("streams end when the time passes until which a policy lets things be reach
   assert.match((await refusal(dial(agents, "web"))).message, /rule: tunnels\/until/);
 });
 
-test("through HTTP an answer that runs is cut, and the next request is refused with the reason", async (t) => {
-  const app = createHttpServer((_req, res) => void res.write("begun"));
-  app.listen(0, "127.0.0.1");
-  await once(app, "listening");
-  await using agents = await startTwoAgents();
-  agents.offer("web", (app.address() as AddressInfo).port);
-  const door = createHttpServer((req, res) => {
+/** A door to the app that knows who comes by what they say. */
+function startDoor(agents: TwoAgents): { server: Server; ask(person: string): Promise<Response> } {
+  const server = createHttpServer((req, res) => {
     const destination = { peer: "there", target: { namespace: "shop", name: "web" }, person: req.headers.from };
     const arrival = { scheme: "http", host: "web", clientAddress: "127.0.0.1" } as const;
     const passage = { destination, path: "/", arrival, consoleCookies: [], stripAuthorization: false };
@@ -248,12 +244,27 @@ test("through HTTP an answer that runs is cut, and the next request is refused w
       res.writeHead(403).end(failure);
     });
   }).listen(0, "127.0.0.1");
-  await once(door, "listening");
+  return {
+    server,
+    async ask(from) {
+      if (!server.listening) await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      return fetch(`http://127.0.0.1:${port}/`, { headers: { from }, signal: patience() });
+    },
+  };
+}
+
+test("through HTTP an answer that runs is cut, and the next request is refused with the reason", async (t) => {
+  const app = createHttpServer((_req, res) => void res.write("begun"));
+  app.listen(0, "127.0.0.1");
+  await once(app, "listening");
+  await using agents = await startTwoAgents();
+  agents.offer("web", (app.address() as AddressInfo).port);
+  const door = startDoor(agents);
   t.after(() => {
-    for (const server of [app, door]) server.close().closeAllConnections();
+    for (const server of [app, door.server]) server.close().closeAllConnections();
   });
-  const ask = (from: string): Promise<Response> =>
-    fetch(`http://127.0.0.1:${(door.address() as AddressInfo).port}/`, { headers: { from }, signal: patience() });
+  const { ask } = door;
   const running = (await ask("ada")).body?.getReader();
   assert.equal(Buffer.from((await running?.read())?.value ?? []).toString(), "begun");
   agents.permission = { allowed: false, rule: "tunnels/apps", message: "No policy lets you." };
@@ -269,6 +280,24 @@ test("through HTTP an answer that runs is cut, and the next request is refused w
     ["tunnel.revoke", "done", "ada", "there"],
     ["tunnel.open", "denied", "bob", "there"],
   ]);
+});
+
+test("people do not share connections, so that the record names for each who opened it", async (t) => {
+  const app = createHttpServer((_req, res) => void res.end("hello"));
+  app.listen(0, "127.0.0.1");
+  await once(app, "listening");
+  const clock = createFakeClock(start);
+  await using agents = await startTwoAgents({ clock });
+  agents.offer("web", (app.address() as AddressInfo).port);
+  const door = startDoor(agents);
+  t.after(() => {
+    for (const server of [app, door.server]) server.close().closeAllConnections();
+  });
+  for (const person of ["ada", "ada", "bob"]) assert.equal(await (await door.ask(person)).text(), "hello");
+  assert.deepEqual(
+    agents.audited.origin.map(({ actor }) => actor.person),
+    ["ada", "bob"],
+  );
 });
 
 test("a peer that opens what it may not, as fast as it can, fills neither the record nor the inbox", async (t) => {
