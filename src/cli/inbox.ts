@@ -74,7 +74,7 @@ function addApprove(inbox: Command, context: CliContext): void {
         const item = await read(client, name, signal);
         if (options.hash === undefined) {
           terminal.err(`${inboxDetail(item, Date.now())}\n\n`);
-          if (!options.yes) await confirm(terminal, name);
+          if (!options.yes) await confirm(terminal, name, signal);
         } else expectHash(item, options.hash);
         const request = {
           name,
@@ -124,9 +124,10 @@ function expectHash({ name, hash }: InboxItem, seen: string): void {
 }
 
 /** Only a person at a terminal is asked; a script has said what it wants. */
-async function confirm(terminal: Terminal, name: string): Promise<void> {
+async function confirm(terminal: Terminal, name: string, signal: AbortSignal): Promise<void> {
   if (!terminal.interactive) return;
-  const answer = await terminal.ask(`Let exactly this happen? [y/N] `);
+  const answer = await terminal.ask("Let exactly this happen? [y/N] ");
+  signal.throwIfAborted();
   if (/^y(es)?$/i.test(answer.trim())) return;
   throw new CliError(`nothing was decided about ${plain(name)}`);
 }

@@ -203,6 +203,22 @@ suite("a cluster that is lent", () => {
     assert.match((await run(porto, ["peer", "get", "berlin"])).out, /apps \((60m|59m) left\)/);
   });
 
+  test("removing a peer leaves what others wait for, and takes along what it asked for itself", async () => {
+    await applyPolicies(world.berlin, policy("{ accept: true, approval: Always }"));
+    await applyPolicies(world.berlin, policy("{ accept: true, approval: Always }").replaceAll("lisbon", "faro"));
+    const faro = await world.add("faro");
+    await pair({ lisbon: faro, berlin: world.berlin }, "apps", "faro");
+    await deploy("ours");
+    await run(faro, ["app", "deploy", "theirs", "--peer", "berlin", "--image", "a"]);
+    const watch = start(world.berlin, ["inbox", "list", "-w", "-o", "name"]);
+    await watch.until((out) => out.includes("lisbon/ours-") && out.includes("faro/theirs-"));
+    assert.equal((await berlin(["peer", "remove", "faro", "--delete-workloads"])).code, 0);
+    await watch.until(() => /faro\/theirs-\S+ is gone/.test(watch.err()));
+    watch.interrupt();
+    await watch.ended;
+    assert.match((await berlin(["inbox", "list", "-o", "name"])).out, /^lisbon\/ours-\S+\n$/);
+  });
+
   test("all of it is in the audit of both ends, and the audit is whole", async () => {
     const decided = await berlin(["audit", "list", "--peer", "lisbon", "--action", "app", "-o", "json"]);
     const { items } = JSON.parse(decided.out);

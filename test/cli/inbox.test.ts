@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { exitCode } from "../../src/cli/errors.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
 import { type Offices, openOffices, spec } from "./offices.ts";
+import { start } from "./world.ts";
 
 const web = "west/web-0123456789";
 
@@ -97,6 +98,20 @@ suite("fairlead inbox", () => {
     const never = (): string => assert.fail("--yes was given");
     assert.equal((await offices.run(["inbox", "approve", web, "-y"], { interactive: true, answer: never })).code, 0);
     assert.equal(offices.inbox.rulings.length, 2);
+  });
+
+  test("Ctrl-C in place of an answer decides nothing and ends with 130", async () => {
+    offices.inbox.hold(web, spec());
+    const running = start(undefined, ["inbox", "approve", web], {
+      interactive: true,
+      connect: async () => offices.connection(),
+      answer() {
+        running.interrupt();
+        return "";
+      },
+    });
+    assert.equal((await running.ended).code, exitCode.interrupted);
+    assert.equal(offices.inbox.rulings.length, 0);
   });
 
   test("what was edited while the person looked at it is not approved", async () => {

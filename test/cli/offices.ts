@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { parseDocuments } from "../../src/base/document.ts";
 import type { Connection } from "../../src/cli/context.ts";
-import { createFairleadClient, type FairleadClient } from "../../src/client/index.ts";
+import { createFairleadClient } from "../../src/client/index.ts";
 import { translateErrors } from "../../src/console/api/errors.ts";
 import type { HeldApp, HeldTunnel } from "../../src/console/api/inbox-item.ts";
 import { createInboxService, type InboxServiceDeps, type Ruling } from "../../src/console/api/inbox-service.ts";
@@ -30,7 +30,7 @@ export interface Offices {
   apps: Partial<ServiceImpl<typeof AppService>>;
   peerService: Partial<ServiceImpl<typeof PeerService>>;
   audit: Partial<ServiceImpl<typeof AuditService>>;
-  client(): FairleadClient;
+  connection(): Connection;
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
 
@@ -43,7 +43,7 @@ export function openOffices(): Offices {
     apps: {},
     peerService: {},
     audit: {},
-    client: () => connection().client,
+    connection,
     run: (args, options) => run(undefined, args, { connect: async () => connection(), ...options }),
   };
 

@@ -114,7 +114,7 @@ suite("fairlead policy", () => {
 
   test("a peer that is not there yet can be explained by the labels that it will have", async () => {
     offices.policies = readPolicies(forWest.replace("names: [west]", "matchLabels: { team: web }"));
-    const { policies } = offices.client();
+    const { policies } = offices.connection().client;
     const assumed = { labels: { team: "web" }, grants: ["apps"] };
     const explained = await policies.explainPolicy({ peer: "porto", assumed });
     assert.deepEqual(explained.policies, ["of-west"]);

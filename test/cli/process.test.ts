@@ -50,10 +50,22 @@ suite("the fairlead process", { timeout: 60_000 }, () => {
     assert.doesNotMatch(err(), /error/);
   });
 
-  test("a file that cannot be read is a usage error", async () => {
-    const { child, err } = launch(["app", "deploy", "-f", "/nowhere/shop.yaml"]);
+  for (const command of [
+    ["app", "deploy"],
+    ["audit", "verify"],
+  ]) {
+    test(`a file that ${command.join(" ")} cannot read is a usage error`, async () => {
+      const { child, err } = launch([...command, "-f", "/nowhere/it"]);
+      await once(child, "close");
+      assert.equal(child.exitCode, 2);
+      assert.match(err(), /\/nowhere\/it cannot be read/);
+    });
+  }
+
+  test("a file is read line by line to its end", async () => {
+    const { child, err } = launch(["audit", "verify", "-f", main]);
     await once(child, "close");
     assert.equal(child.exitCode, 2);
-    assert.match(err(), /\/nowhere\/shop\.yaml cannot be read/);
+    assert.match(err(), /main\.ts holds no entry of an audit/);
   });
 });

@@ -200,9 +200,13 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
   };
 }
 
-/** Pairs the two, as `fairlead invite` and `fairlead join` do; `grants` are what lisbon may do at berlin. */
-export async function pair({ lisbon, berlin }: Pick<World, "lisbon" | "berlin">, grants: string): Promise<void> {
-  const invite = await run(berlin, ["invite", "--name", "lisbon", ...(grants ? ["--grant", grants] : [])]);
+/** Pairs the two, as `fairlead invite` and `fairlead join` do; `grants` are what lisbon, called so, may do at berlin. */
+export async function pair(
+  { lisbon, berlin }: Pick<World, "lisbon" | "berlin">,
+  grants: string,
+  name = "lisbon",
+): Promise<void> {
+  const invite = await run(berlin, ["invite", "--name", name, ...(grants ? ["--grant", grants] : [])]);
   const joined = await run(lisbon, ["join", invite.out.trim()]);
   if (joined.code !== 0) throw new Error(joined.err);
 }
