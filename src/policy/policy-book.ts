@@ -77,14 +77,14 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
     if (!isStale) return;
     isStale = false;
     const policyOf = reflector.isSynced ? chooser([...stated.values()]) : () => notYetKnown;
-    const isSame = comparer();
+    const difference = comparer();
     const now = new Map<string, EffectivePolicy>();
     for (const peer of peers.list()) {
       const before = effective.get(peer.fingerprint);
       const policy = policyOf(peer);
-      const isOld = before !== undefined && isSame(before, policy);
-      now.set(peer.fingerprint, isOld ? before : policy);
-      if (!isOld) changed.add(peer.fingerprint);
+      const differs = before ? difference(before, policy) : "effect";
+      now.set(peer.fingerprint, before && differs === "nothing" ? before : policy);
+      if (differs === "effect") changed.add(peer.fingerprint);
     }
     for (const fingerprint of effective.keys()) if (!now.has(fingerprint)) changed.add(fingerprint);
     effective = now;
@@ -168,15 +168,24 @@ function chooser(policies: readonly StatedPolicy[]): (peer: BookPeer) => Effecti
   };
 }
 
+/** In what one differs from another: in what is allowed, or only in where it comes from. */
+type Difference = "nothing" | "source" | "effect";
+
 /** Compares two policies once, however many peers have them. */
-function comparer(): (a: EffectivePolicy, b: EffectivePolicy) => boolean {
-  const known = new Map<EffectivePolicy, Map<EffectivePolicy, boolean>>();
+function comparer(): (a: EffectivePolicy, b: EffectivePolicy) => Difference {
+  const known = new Map<EffectivePolicy, Map<EffectivePolicy, Difference>>();
   return (a, b) => {
-    const answers = known.get(a) ?? new Map<EffectivePolicy, boolean>();
-    const isSame = answers.get(b) ?? (a === b || isDeepStrictEqual(a, b));
-    known.set(a, answers.set(b, isSame));
-    return isSame;
+    const answers = known.get(a) ?? new Map<EffectivePolicy, Difference>();
+    const difference = answers.get(b) ?? differenceOf(a, b);
+    known.set(a, answers.set(b, difference));
+    return difference;
   };
+}
+
+function differenceOf(a: EffectivePolicy, b: EffectivePolicy): Difference {
+  if (isDeepStrictEqual(a, b)) return "nothing";
+  const effect = (policy: EffectivePolicy) => ({ ...policy, values: [], policies: [] });
+  return isDeepStrictEqual(effect(a), effect(b)) ? "source" : "effect";
 }
 
 const notYetKnown = closedPolicy("the policies of this cluster are not known yet; its API server has not told them");

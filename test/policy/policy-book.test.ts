@@ -90,6 +90,11 @@ test("a change is told for exactly the peers for whom something changed", async 
   assert.deepEqual(await settle(), [], "the same again is no news");
   fake.put("nobody", { peers: { names: ["lima"] }, workloads: { accept: true } });
   assert.deepEqual(await settle(), [], "nor is what concerns nobody");
+  fake.put("twin", { workloads: { accept: true } });
+  assert.deepEqual(await settle(), [], "nor what says the same again");
+  const accept = book.of(paris)?.values.find(({ path }) => path === "workloads.accept");
+  assert.deepEqual(accept?.overruled, [{ policy: "twin", value: "true" }], "but it is explained");
+  fake.remove("twin");
   fake.remove("asia");
   assert.deepEqual(await settle(), [tokyo]);
   assert.equal(book.of(tokyo)?.maxApps, undefined);
