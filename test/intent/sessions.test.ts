@@ -162,6 +162,25 @@ test("a refusal is an answer: it is not tried again until the wish or the host's
   assert.equal(store.get("a")?.hash, "h1");
 });
 
+test("of what was refused only what is chosen is asked for again, and a rule's values reach the origin", async (t) => {
+  const store = new FakeStore();
+  const violation = { field: "replicas", rule: "quota/pods", message: "too many", asked: "5", allowed: "3" };
+  const images = { field: "image", rule: "images/denied", message: "not that" };
+  store.refuse = ({ uid }) => ({ reason: "Denied", message: "no", violations: [uid === "a" ? violation : images] });
+  const words = new Map<string, Word>([
+    ["a", wish("a")],
+    ["b", wish("b")],
+  ]);
+  const { host, refused, settle } = await talk(t, words, store);
+  assert.deepEqual(
+    refused.map(({ refusal }) => refusal.violations),
+    [[violation], [images]],
+  );
+  host.reconsider(({ violations }) => violations.some(({ rule }) => rule.startsWith("quota/")));
+  await settle();
+  assert.deepEqual(store.asked, ["put a 1", "put b 1", "put a 1"]);
+});
+
 test("trouble at the host is tried again, and told to the origin when it lasts", async (t) => {
   const store = new FakeStore();
   store.fail = () => new Error("the API server is away");

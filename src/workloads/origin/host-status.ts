@@ -103,7 +103,7 @@ export function findingsOf(said: readonly Partial<AdmissionFinding>[]): Admissio
 
 /** Text for people's screens: no control characters, which a terminal would obey, and nothing that turns its direction. */
 export function plain(text: string | undefined, length: number): string {
-  return cut((text ?? "").replace(/[\p{Cc}\u202A-\u202E\u2066-\u2069]+/gu, " "), length);
+  return cut(text ?? "", length).replace(/[\p{Cc}\u202A-\u202E\u2066-\u2069]+/gu, " ");
 }
 
 /** One CamelCase word, as a condition's reason has to be; undefined when it is none. */
