@@ -182,7 +182,6 @@ export function createAuditWriter(deps: AuditWriterDeps, stored: readonly Stored
       closed = true;
       timer?.cancel();
       const limit = clock.after(withinMs, () => ending.abort(new Error("The agent ends.")));
-      await running;
       while (waiting.length > 0 && !ending.signal.aborted) {
         if (!(await run())) await clock.sleep(closingRetryMs, ending.signal).catch(() => undefined);
       }

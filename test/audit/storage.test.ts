@@ -86,7 +86,6 @@ suite("over restarts", () => {
     assert.equal(second.list()[5]?.message, "Version 1.2.3. Stored are 5 entries as they were written.");
     await close(second, clock);
     assert.equal(store.lines().length, 8);
-    assert.equal(store.calls.read, 2, "who is alone reads once");
     for (const report of [await verify(second), await verifyAuditLines(store.lines()), await verifyAuditLines(lines)]) {
       assert.deepEqual([report.intact, report.entries, report.notes], [true, 8, []]);
     }
@@ -119,6 +118,7 @@ suite("over restarts", () => {
       await clock.advance(2_000);
     }
     assert.equal(store.places.size, ringPlaces);
+    assert.equal(store.calls.read, 1, "who is alone reads once");
     assert.ok(store.lines().length >= 10_000);
     await close(first, clock);
     const second = await open("b".repeat(32));
@@ -197,6 +197,7 @@ suite("an API server that fails", () => {
     await clock.advance(5_000);
     await closing;
     assert.equal(said(/is in this log and not in storage/)[0]?.entries, 2);
+    record(audit, 1);
     assert.equal(clock.timers, 0);
   });
 });
