@@ -16,18 +16,27 @@ export function policyAdvice(
 ): string {
   const wanted = peer ?? "all-peers";
   const name = taken.includes(wanted) ? `${wanted}-apps` : wanted;
-  const flags = [
-    ...(kubectl.kubeconfig === undefined ? [] : [`--kubeconfig ${quoted(kubectl.kubeconfig)}`]),
-    ...(kubectl.context === undefined ? [] : [`--context ${quoted(kubectl.context)}`]),
-  ];
   const selector = peer === undefined ? "" : `peers: { names: [${peer}] }, `;
-  return `${["kubectl", ...flags, "apply -f - <<'EOF'"].join(" ")}
+  return `${kubectlCommand(kubectl)} apply -f - <<'EOF'
 apiVersion: fairlead.dev/v1alpha1
 kind: PeerPolicy
 metadata: { name: ${name}, namespace: ${namespace} }
 spec: { ${selector}workloads: { accept: true } }
 EOF
 `;
+}
+
+/** How to edit a policy that there is. */
+export function editAdvice(
+  name: string,
+  { namespace, kubectl }: { namespace: string; kubectl: KubectlOptions },
+): string {
+  return `${kubectlCommand(kubectl)} -n ${namespace} edit peerpolicy ${name}`;
+}
+
+function kubectlCommand({ kubeconfig, context }: KubectlOptions): string {
+  const file = kubeconfig === undefined ? [] : [`--kubeconfig ${quoted(kubeconfig)}`];
+  return ["kubectl", ...file, ...(context === undefined ? [] : [`--context ${quoted(context)}`])].join(" ");
 }
 
 /** As a POSIX shell reads it. */

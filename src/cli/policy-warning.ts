@@ -1,7 +1,7 @@
 /** Tells who grants apps to a peer, and has no policy that accepts them, that nothing will run, and what to write. */
 import type { FairleadClient } from "../client/index.ts";
-import type { ExplainPolicyResponse } from "../gen/fairlead/console/v1/policy_service_pb.ts";
-import { type KubectlOptions, policyAdvice } from "./policy-advice.ts";
+import type { ExplainPolicyResponse, Policy } from "../gen/fairlead/console/v1/policy_service_pb.ts";
+import { editAdvice, type KubectlOptions, policyAdvice } from "./policy-advice.ts";
 import { acceptsApps } from "./policy-view.ts";
 import { plain } from "./table.ts";
 
@@ -32,14 +32,23 @@ export async function adviseOnPolicy(
   signal: AbortSignal,
 ): Promise<void> {
   if (acceptsApps(explained)) return;
-  if (explained.problems.length > 0) return say("\nSee: fairlead policy list, kubectl describe peerpolicy NAME\n");
-  const refuser = explained.values.find(({ path }) => path === "workloads.accept")?.policy;
   const { namespace } = await client.agent.getInfo({}, { signal });
-  if (refuser) return say(`\nTo change that: kubectl -n ${namespace} edit peerpolicy ${refuser}\n`);
   const { policies } = await client.policies.listPolicies({}, { signal });
+  const wrong = explained.problems.length > 0 ? policies.filter((policy) => isWrong(policy, explained)) : [];
+  const refuser = explained.values.find(({ path }) => path === "workloads.accept")?.policy;
+  const toEdit = wrong.length > 0 ? wrong.map(({ metadata }) => metadata?.name ?? "") : refuser ? [refuser] : [];
+  if (toEdit.length > 0) {
+    const lines = toEdit.map((name) => editAdvice(name, { namespace, kubectl }));
+    return say(`\nTo change that:\n\n${lines.join("\n")}\n`);
+  }
   const taken = policies.map(({ metadata }) => metadata?.name ?? "");
   const text = policyAdvice(explained.peer, { namespace, taken, kubectl });
   say(`\nThis lets its apps run here, without bounds; docs/policies.md has bounds:\n\n${text}`);
+}
+
+function isWrong({ metadata, status }: Policy, { policies }: ExplainPolicyResponse): boolean {
+  const isValid = status?.conditions.find(({ type }) => type === "Valid")?.status !== "False";
+  return !isValid && policies.includes(metadata?.name ?? "");
 }
 
 /** For a peer that will come by an invite: by the name and the labels that it will have here. */

@@ -1,8 +1,10 @@
 /** What peers may do here, by command line, and what is said to who has no policy. */
 import assert from "node:assert/strict";
 import { beforeEach, suite, test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { exitCode } from "../../src/cli/errors.ts";
 import { policyAdvice } from "../../src/cli/policy-advice.ts";
+import { PeerPolicyStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import { type Offices, openOffices, readPolicies } from "./offices.ts";
 
 const west = { name: "west", labels: { tier: "a" }, grants: ["apps"] };
@@ -88,7 +90,7 @@ suite("fairlead policy", () => {
     offices.policies = readPolicies(forWest.replace("maxApps: 2", "accept: false"));
     const { out, err } = await explain();
     assert.match(out, /^Nothing of west may run here: PeerPolicy of-west says `workloads: \{ accept: false \}`\.\n/);
-    assert.match(err, /kubectl -n fairlead-system edit peerpolicy of-west/);
+    assert.match(err, /\nkubectl -n fairlead-system edit peerpolicy of-west\n/);
   });
 
   test("who lacks the grant hears that too", async () => {
@@ -102,7 +104,11 @@ suite("fairlead policy", () => {
 
   test("a policy that cannot be understood is told first", async () => {
     offices.policies = readPolicies(forAll.replace("maxApps: 5", "maxApples: 5"));
-    const { out } = await explain();
+    const [broken] = offices.policies;
+    const valid = { type: "Valid", status: "False", reason: "NotUnderstood", message: "", lastTransitionTime: "" };
+    if (broken) broken.status = create(PeerPolicyStatusSchema, { conditions: [valid] });
+    const { out, err } = await explain();
+    assert.match(err, /\nkubectl -n fairlead-system edit peerpolicy all\n$/);
     assert.match(out, /^Nothing of west may run here or be reached: a policy about it cannot be understood.*maxApples/);
   });
 
