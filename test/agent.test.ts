@@ -8,6 +8,7 @@ import { silentLog } from "../src/base/log.ts";
 import { buildTown, type Town } from "../src/demo/town.ts";
 import { pair, run } from "./cli/world.ts";
 import { startConnectProxy, startTlsFront } from "./link/proxies.ts";
+import { openPolicy } from "./policy/open-policy.ts";
 
 type Settings = Readonly<Record<string, string>>;
 
@@ -24,6 +25,7 @@ test("an agent that is told to end takes its leave at once when nothing but its 
   const patient = { "shutdown.grace": "15s" };
   const lisbon = await startTown(t, "lisbon", patient);
   const berlin = await startTown(t, "berlin", patient);
+  await openPolicy(berlin.kube.client);
   await pair({ lisbon, berlin }, "apps");
   const deployed = await run(lisbon, ["app", "deploy", "web", "--peer", "berlin", "--image", "a", "--wait"]);
   assert.equal(deployed.code, 0, deployed.err);
