@@ -1,9 +1,10 @@
 /** The policies of this cluster as they are now, and what counts by them for each peer. */
 import { isDeepStrictEqual } from "node:util";
-import { equals } from "@bufbuild/protobuf";
+import { create, equals } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
-import { PeerPolicyStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
+import { PeerPolicySpecSchema, PeerPolicyStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { keyOf } from "../kube/object.ts";
 import { createReflector } from "../kube/reflector.ts";
@@ -121,8 +122,19 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
     }
   }
 
+  /** A policy that is left out would be a rule less; so one that breaks this very code closes everything too. */
+  function understand(policy: PeerPolicy): StatedPolicy {
+    try {
+      return statePolicy(policy);
+    } catch (error) {
+      log.error({ err: error, policy: policy.metadata.name }, "a policy could not be read");
+      const problems = [`spec: ${errorText(error)}`];
+      return statePolicy({ ...policy, spec: create(PeerPolicySpecSchema), problems });
+    }
+  }
+
   const stopPolicies = reflector.subscribe((key, policy) => {
-    if (policy) stated.set(key, statePolicy(policy));
+    if (policy) stated.set(key, understand(policy));
     else {
       stated.delete(key);
       told.delete(key);

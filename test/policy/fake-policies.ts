@@ -21,7 +21,8 @@ export interface FakePolicies {
   cut(error: Error): void;
 }
 
-export function createFakePolicies(): FakePolicies {
+/** `spoil` may do to each policy that is listed what no API server does. */
+export function createFakePolicies(spoil: (policy: PeerPolicy) => void = () => undefined): FakePolicies {
   const policies = new Map<string, JsonObject>();
   const open = new Set<Queue<{ type: "ADDED" | "MODIFIED" | "DELETED"; json: JsonObject }>>();
   const written: { name: string; status: JsonObject }[] = [];
@@ -73,7 +74,9 @@ export function createFakePolicies(): FakePolicies {
       async list(kind) {
         await Promise.resolve();
         check(kind);
-        return { items: [...policies.values()].map((json) => kind.parse(json)), resourceVersion: String(version) };
+        const items = [...policies.values()].map((json) => kind.parse(json));
+        for (const item of items) spoil(Object(item));
+        return { items, resourceVersion: String(version) };
       },
       async *watch<T>(kind: ResourceKind<T>, _options: object, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
         await Promise.resolve();

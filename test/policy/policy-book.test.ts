@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { KubeError } from "../../src/kube/errors.ts";
+import type { PeerPolicy } from "../../src/kube/resources.ts";
 import { type BookPeer, createPolicyBook } from "../../src/policy/policy-book.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { createFakePolicies, type FakePolicies, policyNames } from "./fake-policies.ts";
@@ -9,9 +10,9 @@ import { createFakePolicies, type FakePolicies, policyNames } from "./fake-polic
 const [tokyo, paris] = ["a".repeat(64), "b".repeat(64)];
 const signal = new AbortController().signal;
 
-function setUp(t: TestContext, o: { fault?: Error; fake?: FakePolicies } = {}) {
+function setUp(t: TestContext, o: { fault?: Error; fake?: FakePolicies; spoil?: (policy: PeerPolicy) => void } = {}) {
   const clock = createFakeClock();
-  const fake = o.fake ?? createFakePolicies();
+  const fake = o.fake ?? createFakePolicies(o.spoil);
   fake.fault = o.fault;
   const listeners = new Set<(fingerprint: string) => void>();
   const peers: BookPeer[] = [
@@ -173,6 +174,24 @@ test("a status that is stored already is not written again when an agent starts"
   await next.book.synced(signal);
   await next.clock.advance(90_000);
   assert.equal(fake.written.length, 1);
+});
+
+test("a policy that breaks the reading of policies closes everything, and is not left out", async (t) => {
+  const { book, fake } = setUp(t, {
+    spoil(policy) {
+      if (policy.metadata.name !== "odd") return;
+      Object.defineProperty(policy.spec, "workloads", {
+        get() {
+          throw new Error("a defect");
+        },
+      });
+    },
+  });
+  fake.put("all", { workloads: { accept: true } });
+  fake.put("odd", { peers: { names: ["paris"] } });
+  await book.synced(signal);
+  assert.equal(book.of(tokyo)?.accept, false);
+  assert.match(book.of(tokyo)?.problems[0] ?? "", /PeerPolicy odd cannot be understood: spec: a defect/);
 });
 
 test("one listener's defect keeps the news from no other", async (t) => {
