@@ -45,6 +45,8 @@ export class Passages {
   readonly #changed = new Set<string>();
   #look: Timer | undefined;
   #expiry: Timer | undefined;
+  /** The end that the timer waits for, in milliseconds since 1970. */
+  #nextEnd = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(deps: PassagesDeps) {
@@ -79,7 +81,7 @@ export class Passages {
       else this.#perPeer.delete(fingerprint);
     });
     this.#running.set(passage, done);
-    if (passage.until !== undefined) this.#awaitExpiry();
+    if (passage.until !== undefined && passage.until < this.#nextEnd) this.#awaitExpiry();
   }
 
   /** Judges again what is open, of one peer or of all; `stillKnown` gives the caller as it is now. */
@@ -143,12 +145,13 @@ export class Passages {
     const { clock } = this.#deps;
     this.#expiry?.cancel();
     this.#expiry = undefined;
-    const ends = [...this.#running.keys()].flatMap(({ until, ended }) =>
-      until === undefined || ended.signal.aborted ? [] : [until],
-    );
-    if (ends.length === 0 || this.#closed) return;
-    const next = ends.reduce((a, b) => Math.min(a, b));
-    this.#expiry = clock.after(Math.min(Math.max(0, next - clock.now()), longestWaitMs), () => this.#expire());
+    this.#nextEnd = Number.POSITIVE_INFINITY;
+    for (const { until, ended } of this.#running.keys()) {
+      if (until !== undefined && !ended.signal.aborted) this.#nextEnd = Math.min(this.#nextEnd, until);
+    }
+    if (this.#nextEnd === Number.POSITIVE_INFINITY || this.#closed) return;
+    const waitMs = Math.max(0, this.#nextEnd - clock.now());
+    this.#expiry = clock.after(Math.min(waitMs, longestWaitMs), () => this.#expire());
     this.#expiry.unref?.();
   }
 
