@@ -25,7 +25,7 @@ export const once: LogRequest = { ...follow, follow: false };
 type Query = Parameters<PodAccess["logs"]>[1];
 
 /** A cluster of which only pods and their logs exist. */
-export class FakePods {
+class FakePods {
   readonly pods = new Map<string, Pod>();
   readonly requests: { pod: string; query: Query }[] = [];
   /** What a request for a pod's log gets; endless when it returns a promise that does not settle. */
