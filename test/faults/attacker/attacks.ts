@@ -1,0 +1,25 @@
+/** All attacks, in the order in which docs/security.md shows them. */
+import type { Attack } from "./attack.ts";
+import { approvalAttacks } from "./attacks/approvals.ts";
+import { dialAttacks } from "./attacks/dials.ts";
+import { floodAttacks } from "./attacks/floods.ts";
+import { guestAttacks } from "./attacks/guests.ts";
+import { hostAttacks } from "./attacks/hosts.ts";
+import { identityAttacks } from "./attacks/identity.ts";
+import { imageAttacks } from "./attacks/images.ts";
+import { quantityAttacks } from "./attacks/quantities.ts";
+import { scopeAttacks } from "./attacks/scope.ts";
+import { specAttacks } from "./attacks/specs.ts";
+
+export const attacks: readonly Attack[] = [
+  ...identityAttacks,
+  ...scopeAttacks,
+  ...dialAttacks,
+  ...imageAttacks,
+  ...quantityAttacks,
+  ...approvalAttacks,
+  ...guestAttacks,
+  ...hostAttacks,
+  ...specAttacks,
+  ...floodAttacks,
+];
