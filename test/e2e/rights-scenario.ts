@@ -156,6 +156,10 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
     async Ready() {
       await ready("echo", 1);
       await ready("bell", 0);
+      await within("the Workload says so itself", async () => {
+        const [workload] = await listed<Named & { status?: { phase?: string } }>("workloads", "echo");
+        return workload?.status?.phase === "Ready";
+      });
       firstReadyAt = performance.now();
     },
     async Events() {
