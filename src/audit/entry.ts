@@ -54,7 +54,7 @@ export interface AuditPlace {
 }
 
 /** Who asked when nobody can know it. */
-export const unknownPerson = "unknown";
+const unknownPerson = "unknown";
 
 /**
  * How long each text may be, in bytes of JSON. Together with what is of fixed length no line has more than `longestLine`, so that
