@@ -73,7 +73,7 @@ function askedFor({ app, running }: InboxItem): string {
   const marks = { same: " ", gone: "-", new: "+" } as const;
   const changes = diffLines(specLines(running).join("\n"), asked.join("\n"));
   const lines = changes.map(({ kind, text }) => `    ${marks[kind]} ${text}`.trimEnd());
-  return `  What would run, and what it changes (- runs now, + is asked for):\n${lines.join("\n")}`;
+  return `  What would run, and what it changes (- was admitted before, + is asked for now):\n${lines.join("\n")}`;
 }
 
 /** YAML in which nothing is hidden: what is approved is what was seen. */

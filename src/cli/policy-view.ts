@@ -27,7 +27,8 @@ export function policyView(now: number): View<Policy> {
       ...(policy.spec && { spec: toJson(PeerPolicySpecSchema, policy.spec) }),
       ...(policy.status && { status: toJson(PeerPolicyStatusSchema, policy.status) }),
     }),
-    empty: "No PeerPolicies, so nothing of any peer runs here. docs/policies.md has some to begin with.",
+    empty:
+      "No PeerPolicies in the agent's namespace, and elsewhere they do not count: nothing of any peer runs here. docs/policies.md has some to begin with.",
     detail(policy) {
       const selects = policy.status?.peers.join(", ") || "no peer now";
       const conditions = policy.status?.conditions ?? [];

@@ -33,7 +33,10 @@ suite("fairlead policy", () => {
     offices.run(["policy", "explain", "west", ...args]);
 
   test("list and get show what there is, and say what is missing", async () => {
-    assert.match((await offices.run(["policy", "list"])).err, /No PeerPolicies, so nothing of any peer runs here/);
+    assert.match(
+      (await offices.run(["policy", "list"])).err,
+      /No PeerPolicies in the agent.s namespace.*nothing of any peer runs here/,
+    );
     offices.policies = readPolicies(`${forAll}---${forWest}`);
     const { out } = await offices.run(["policy", "list"]);
     assert.match(out, /^NAME +PEERS +ACCEPT +APPROVAL +VALID +AGE\nall +\(all\) +true +<none> +/);
