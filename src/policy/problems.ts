@@ -20,9 +20,8 @@ export class Problems {
     if (!this.#found.has(path)) this.#found.set(path, message);
   }
 
-  /** Whether anything is wrong at the path or, unless it is `spec`, below it. */
+  /** Whether anything is wrong at the path or below it. */
   has(path: string): boolean {
-    if (path === "spec") return this.#found.has(path);
     return [...this.#found.keys()].some((found) => found === path || found.startsWith(`${path}.`));
   }
 

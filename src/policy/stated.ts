@@ -25,14 +25,13 @@ const validator = createValidator();
 export function statePolicy(policy: PeerPolicy): StatedPolicy {
   const problems = new Problems();
   for (const problem of policy.problems ?? []) problems.addText(problem);
-  // A value of a wrong type anywhere leaves nothing to read of the whole.
-  const isUnreadable = problems.has("spec");
   for (const { path, message } of brokenRules(policy.spec)) problems.add(path, message);
   const fields = readFields(policy.spec, problems);
   const { names = [], matchLabels = {} } = policy.spec.peers ?? {};
   const wanted = Object.entries(matchLabels);
-  // Of a selector that is not understood nobody knows whom it means; so it means everybody.
-  const isUnclear = isUnreadable || problems.has("spec.peers");
+  // Of a selector that is not understood nobody knows whom it means, so it means everybody; as does a spec that cannot be read
+  // at all, for then it is empty.
+  const isUnclear = problems.has("spec.peers");
   const closeness = names.length > 0 ? Number.MAX_SAFE_INTEGER : wanted.length;
   return {
     name: policy.metadata.name ?? "",
@@ -41,7 +40,7 @@ export function statePolicy(policy: PeerPolicy): StatedPolicy {
     selects({ name, labels }) {
       if (isUnclear) return true;
       if (names.length > 0) return names.includes(name);
-      return wanted.every(([label, value]) => Object.hasOwn(labels, label) && labels[label] === value);
+      return wanted.every(([label, value]) => labels[label] === value);
     },
     problems: problems.list(),
     fields,

@@ -54,6 +54,11 @@ export class UsageLedger {
     else this.#accounts.delete(fingerprint);
   }
 
+  /** How many peers have anything here. */
+  get size(): number {
+    return this.#accounts.size;
+  }
+
   /** Of a peer's apps, without the one. */
   of(fingerprint: string, exceptKey: string): Usage {
     const account = this.#accounts.get(fingerprint);

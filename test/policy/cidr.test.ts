@@ -31,6 +31,7 @@ test("a block holds another exactly when its fixed bits are the first bits of th
         one.prefix <= inner.prefix &&
         bitsOf(one).slice(0, one.prefix) === bitsOf(inner).slice(0, one.prefix);
       assert.equal(contains(one, inner), expected);
+      if (inner.prefix > one.prefix) assert.equal(contains(inner, one), false, "nor does any hold a larger one");
       const list = new BlockList();
       const [address = "", prefix] = formatCidr(one).split("/");
       list.addSubnet(address, Number(prefix), one.family === 4 ? "ipv4" : "ipv6");
@@ -80,6 +81,7 @@ test("an address is read as Node reads it", () => {
       ":::",
       "1:2:3:4:5:6:7:8",
       "1:2:3:4:5:6:7::",
+      "1:2:3:4:5:6:7::8",
       "::ffff:1.2.3.4",
       "1.2.3.4::",
       "1:2:3:4:5:6:1.2.3.4",

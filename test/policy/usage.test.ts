@@ -81,6 +81,7 @@ test("a peer that has nothing any more leaves nothing behind", () => {
   const ledger = new UsageLedger();
   for (let index = 0; index < 100; index++) ledger.set({ fingerprint: `f${index}`, key: "a" }, demand("web", 1, 1));
   for (let index = 0; index < 100; index++) ledger.set({ fingerprint: `f${index}`, key: "a" }, undefined);
+  assert.equal(ledger.size, 0);
   const total = ledger.total({ fingerprint: "x", key: "y" });
   assert.equal(total.apps, 0);
   assert.equal(total.amounts.size, 0);
