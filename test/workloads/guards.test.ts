@@ -140,6 +140,23 @@ test("a quota that was made anew with a scope, which cannot be edited, is replac
   });
 });
 
+test("a quota that the cluster does not take deletes none that is there", async (t) => {
+  const host = await startHost(t, generous);
+  let isRefused = false;
+  const guarded = host.start((client) => ({
+    ...client,
+    apply(kind, object, o, signal) {
+      if (!isRefused || kind.plural !== "resourcequotas") return client.apply(kind, object, o, signal);
+      throw new KubeError({ status: 422, reason: "Invalid", message: "spec.hard: no such resource" });
+    },
+  }));
+  await guarded.claim(tenant, never);
+  isRefused = true;
+  host.policies.set({ ...generous, quota: { pods: 1 } });
+  assert.equal((await guarded.claim(tenant, never)).ok, false);
+  assert.equal((await quota(host))?.pods, "10");
+});
+
 test("a policy that changes changes what guards an idle namespace, up and down", async (t) => {
   const host = await startHost(t, generous);
   await host.start().claim(tenant, never);

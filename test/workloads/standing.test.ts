@@ -7,15 +7,16 @@ import { type Workload, workloads } from "../../src/kube/resources.ts";
 import type { Finding, Verdict } from "../../src/policy/admission.ts";
 import type { Demand } from "../../src/policy/demand.ts";
 import { wholeQuantity } from "../../src/policy/quantity.ts";
+import { hashSpec } from "../../src/policy/spec-hash.ts";
 import { asideFor, decisionAbout, hasLapsed } from "../../src/workloads/host/approval.ts";
 import { createPlaces, noDemand } from "../../src/workloads/host/places.ts";
 import { createQueue, mostWaiting } from "../../src/workloads/host/queue.ts";
-import { hashOf, type Question, type Rules, standingOf } from "../../src/workloads/host/standing.ts";
+import { type Question, type Rules, standingOf } from "../../src/workloads/host/standing.ts";
 import { admissionOf, admissionWord, conformity, verdictWord } from "../../src/workloads/host/verdict-words.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const image = (name: string): JsonObject => ({ image: name, replicas: 1 });
-const hashes = new Map(["a", "b", "c"].map((name) => [name, hashOf(specOf(name))]));
+const hashes = new Map(["a", "b", "c"].map((name) => [name, hashSpec(specOf(name))]));
 
 function specOf(name: string) {
   const { app } = workloads.parse({ spec: { app: image(name) } }).spec;

@@ -88,6 +88,7 @@ export function openWard(deps: WardDeps): Ward {
         latest: found.quota,
         applied: applied.quota,
         additions,
+        isExpendable: true,
       }),
       network: choreOf(deps, {
         kind: networkPolicies,

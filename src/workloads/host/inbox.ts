@@ -8,12 +8,13 @@ import { type JsonObject, keyOf, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { timeText } from "../../kube/time.ts";
 import type { Finding } from "../../policy/admission.ts";
+import { hashSpec } from "../../policy/spec-hash.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
 import { asideFor } from "./approval.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import { HostError } from "./error.ts";
 import { annotations, peerNamespace } from "./names.ts";
-import { hashOf, type Standing } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 
 /** An app that waits for a person here, or about which one has decided. */
 export interface HeldItem {
@@ -128,7 +129,7 @@ export function createInbox(deps: InboxDeps): Inbox {
       const live = await client.get(workloads, refOf(known), signal);
       if (!live || live.metadata.uid !== known.metadata.uid) throw notFound(name);
       const app = live.spec.app;
-      if (!app || hashOf(app) !== request.hash) throw changed(name);
+      if (!app || hashSpec(app) !== request.hash) throw changed(name);
       try {
         const patch = patchFor(live, item, request);
         book.latest.put(await client.mergePatch(workloads, refOf(live), patch, signal));
@@ -150,7 +151,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     const now = clock.now();
     const policy = desk.policyOf({ peer: item.peer, fingerprint: item.fingerprint });
     const lastsMs = request.verdict === "Approved" ? (request.lastsMs ?? policy.approvalLastsMs) : undefined;
-    const aside = asideFor(live, running && hashOf(running), request.hash);
+    const aside = asideFor(live, running && hashSpec(running), request.hash);
     return {
       metadata: { uid, resourceVersion, annotations: { [annotations.approvalAside]: aside } },
       spec: {

@@ -35,6 +35,11 @@ export interface ChoreOf<T extends Keepable> {
   applied: Applied | undefined;
   /** What of the object is not of the manifest, in words for the log; an apply does not take that away. */
   additions(manifest: Draft<T>, found: T): string[];
+  /**
+   * Whether the object may be deleted and made anew, where what somebody put in its place cannot be edited into it, such as the
+   * scopes of a quota. Not unless given.
+   */
+  isExpendable?: boolean;
 }
 
 export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: ChoreOf<T>): Chore {
@@ -43,34 +48,35 @@ export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: Chor
   // After a start, what is found is not known until it has been read; applying once more changes nothing.
   const isDue = (latest.isSynced || !wasMade) && isDrifted(manifest, applied, latest.get(keyOf(manifest)));
 
-  async function replace(found: T, signal: AbortSignal): Promise<T> {
-    try {
-      return await client.update(kind, replacing(manifest, found), signal);
-    } catch (error) {
-      if (!(error instanceof KubeError) || error.status !== 422) throw error;
-      // What somebody put there cannot be edited, such as the scopes of a quota.
-      await client.delete(kind, refOf(found), { uid: found.metadata.uid }, signal);
-      return client.apply(kind, manifest, { force: true }, signal);
+  async function make(signal: AbortSignal): Promise<T> {
+    const answer = await client.apply(kind, manifest, { force: true }, signal);
+    const extra = o.additions(manifest, answer);
+    if (extra.length === 0) return answer;
+    const replaced = await client.update(kind, replacing(manifest, answer), signal);
+    // A replacement that changes nothing met no addition but the API server's own spelling, such as 1 for 1000m.
+    if (replaced.metadata.resourceVersion !== answer.metadata.resourceVersion) {
+      const fields = { kind: kind.kind, object: keyOf(answer), extra };
+      log.warn(fields, "somebody added to an object of a peer; it is taken away");
     }
+    return replaced;
+  }
+
+  async function makeAnew(signal: AbortSignal): Promise<T> {
+    // It must be what is there that is wrong, and not the manifest: else there would be nothing instead.
+    const elsewhere = { ...manifest, metadata: { ...manifest.metadata, name: `${manifest.metadata.name}-check` } };
+    await client.apply(kind, elsewhere, { force: true, dryRun: true }, signal);
+    await client.delete(kind, refOf(manifest), {}, signal);
+    return client.apply(kind, manifest, { force: true }, signal);
   }
 
   return {
     isDue,
     isRepair: isDue && wasMade,
     async do(signal) {
-      let answer = await client.apply(kind, manifest, { force: true }, signal);
-      const extra = o.additions(manifest, answer);
-      if (extra.length > 0) {
-        const before = answer.metadata.resourceVersion;
-        answer = await replace(answer, signal);
-        // A replacement that changes nothing met no addition but the API server's own spelling, such as 1 for 1000m.
-        if (answer.metadata.resourceVersion !== before) {
-          log.warn(
-            { kind: kind.kind, object: keyOf(answer), extra },
-            "somebody added to an object of a peer; it is taken away",
-          );
-        }
-      }
+      const answer = await make(signal).catch((error: unknown) => {
+        if (o.isExpendable && error instanceof KubeError && error.status === 422) return makeAnew(signal);
+        throw error;
+      });
       latest.put(answer);
       return appliedOf(manifest, answer);
     },

@@ -47,7 +47,7 @@ export interface Rules {
 
 export function standingOf(workload: Pick<Workload, "metadata" | "spec">, rules: Rules, now: number): Standing {
   const { app = create(RemoteAppSpecSchema) } = workload.spec;
-  const hash = hashOf(app);
+  const hash = hashSpec(app);
   const before = standingOfRunning(workload, rules, now);
   const isSame = before?.hash === hash;
   const decision = decisionAbout(workload, hash);
@@ -86,7 +86,7 @@ function standingOfRunning(
 ): RunningStanding | undefined {
   const app = workload.spec.running;
   if (!app) return undefined;
-  const hash = hashOf(app);
+  const hash = hashSpec(app);
   const decision = decisionAbout(workload, hash);
   // What ran by an approval that has ended is judged as if it were asked for anew.
   const isLapsed = hasLapsed(decision, now);
@@ -102,17 +102,6 @@ function standingOfRunning(
     counted: isStopped ? undefined : app,
     ...(endsAt === undefined ? {} : { endsAt }),
   };
-}
-
-/** A spec that was read from the API server never changes, and hashing it costs more than all the rules together. */
-const hashes = new WeakMap<RemoteAppSpec, string>();
-
-export function hashOf(app: RemoteAppSpec): string {
-  const known = hashes.get(app);
-  if (known !== undefined) return known;
-  const hash = hashSpec(app);
-  hashes.set(app, hash);
-  return hash;
 }
 
 function earliest(...times: (number | undefined)[]): { until?: number } {

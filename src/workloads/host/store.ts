@@ -10,13 +10,14 @@ import { isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
 import { type Draft, keyOf, type ObjectRef, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { timeText } from "../../kube/time.ts";
+import { hashSpec } from "../../policy/spec-hash.ts";
 import type { AdmissionDesk, Answer } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
 import { specText, type WorkloadBook } from "./book.ts";
 import { annotations, labels, objectName, peerNamespace } from "./names.ts";
 import type { PeerNamespaces, Tenant } from "./namespace.ts";
 import { parseSpec } from "./spec.ts";
-import { hashOf, type Standing } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 import { statusForOrigin } from "./status.ts";
 import { sentence } from "./verdict-words.ts";
 
@@ -78,7 +79,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
     const answer = deps.desk.ask(tenant, { key: keyOf(at), known }, app);
     const { standing } = answer;
     // What is held already is never refused: it stays as it is, and its status says how it stands.
-    const isHeld = known?.spec.app !== undefined && hashOf(known.spec.app) === standing.hash;
+    const isHeld = known?.spec.app !== undefined && hashSpec(known.spec.app) === standing.hash;
     if (standing.verdict.decision === "deny" && standing.decision?.verdict !== "Denied" && !isHeld) {
       deps.record.refused({ ...nameOf(wish), ...tenant }, standing);
       return refusalOf(standing);
