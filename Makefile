@@ -48,6 +48,7 @@ land-protos: $(packages) $(validate) ## Make the present protos the ones that la
 docs: $(packages) ## Bring generated reference pages up to date
 	@node docs/generate-configuration.ts
 	@node docs/generate-values.ts
+	@node docs/generate-security.ts
 
 .PHONY: fmt
 fmt: $(packages) ## Format and mend what can be mended by itself
