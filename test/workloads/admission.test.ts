@@ -330,3 +330,30 @@ test("a Deployment of a Workload of which nothing was admitted is taken away", a
   await town.until("Held", () => phaseOf(town, "web") === "Held");
   assert.equal(containerOf(deployments(town)[0]), undefined);
 });
+
+test("a Workload with a field that this agent does not understand is not run, and says so without haste", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { approval: "Always" });
+  applyApp(town, "web");
+  await town.until("Held", () => isWaiting(town));
+  setPolicy(town, {});
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  const { cluster } = town.agent("osaka");
+  const name = held(town)[0]?.metadata.name ?? "";
+  cluster.edit("workloads", `fairlead-peer-tokyo/${name}`, ({ spec }) => {
+    if (spec) spec.app = { ...Object(spec.app), image: "web:2", sidecars: [] };
+  });
+  await town.until("it says so", () => held(town)[0]?.status?.reason === "UnknownFields");
+  assert.equal(containerOf(deployments(town)[0])?.image, "web:1");
+  const writes = held(town)[0]?.metadata.resourceVersion;
+  await town.clock.advance(30_000);
+  assert.equal(held(town)[0]?.metadata.resourceVersion, writes, "nothing is written over and over");
+});
+
+test("a wish that cannot be understood is in the audit too, once", async (t) => {
+  const town = await startTown(t);
+  applyApp(town, "web", { resources: { requests: { cpu: "much" } } });
+  await town.until("Denied", () => phaseOf(town, "web") === "Denied");
+  await town.clock.advance(60_000);
+  assert.deepEqual(audited(town, "osaka"), ["app.admit denied quantity"]);
+});

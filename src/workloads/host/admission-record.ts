@@ -5,6 +5,7 @@
 import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
+import type { Refusal } from "../../intent/wish.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { createStreamRecord } from "../../peering/stream-record.ts";
 import type { DecisionRequest, HeldItem } from "./inbox.ts";
@@ -17,6 +18,8 @@ export interface AdmissionRecord {
   stands(workload: Workload, standing: Standing, before: WorkloadStatus | undefined): void;
   /** A wish was refused, and nothing of it is stored. */
   refused(wish: WishName, standing: Standing): void;
+  /** A wish cannot be understood, so that no rule was asked about it. */
+  invalid(wish: WishName, refusal: Refusal): void;
   /** A person decided. */
   decided(item: HeldItem, request: DecisionRequest): void;
   /** Writes down what was only counted so far. */
@@ -87,6 +90,13 @@ export function createAdmissionRecord(deps: {
       const answer = answerOf(wish, standing);
       if (refusals.get(keyOf(wish)) === answer) return;
       admission(wish, standing);
+      remember(refusals, wish, answer);
+    },
+    invalid(wish, { reason, message, violations: [first] }) {
+      const answer = JSON.stringify([wish.generation, reason, message]);
+      if (refusals.get(keyOf(wish)) === answer) return;
+      const rule = first?.rule ?? reason;
+      counted.note(wish.fingerprint, { action: "app.admit", ...about(wish), verdict: "denied", rule, message });
       remember(refusals, wish, answer);
     },
     decided({ peer, fingerprint, origin }, { verdict, by, message }) {

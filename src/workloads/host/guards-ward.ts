@@ -15,10 +15,10 @@ import { labels } from "./names.ts";
 
 export interface Ward {
   /**
-   * Resolves when all is in place as `draw` says; it is asked when its turn has come. Makes no request when nothing has
-   * changed. Rejects with a `KubeError`.
+   * Resolves when all is in place as the drafts say, in the order of the calls. Makes no request when nothing has changed.
+   * Rejects with a `KubeError`.
    */
-  keep(draw: () => GuardDrafts, signal: AbortSignal): Promise<void>;
+  keep(drafts: GuardDrafts, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -110,14 +110,13 @@ export function openWard(deps: WardDeps): Ward {
     return leftover(drafts) !== undefined || Object.values(choresOf(drafts)).some((chore) => chore.isDue);
   }
 
-  async function settle(draw: () => GuardDrafts, signal: AbortSignal): Promise<void> {
-    if (Object.values(choresOf(draw())).some(({ isRepair }) => isRepair)) {
+  async function settle(drafts: GuardDrafts, signal: AbortSignal): Promise<void> {
+    if (Object.values(choresOf(drafts)).some(({ isRepair }) => isRepair)) {
       const waitMs = putBackAt + repairGapMs - clock.monotonic();
       if (waitMs > 0) await clock.sleep(waitMs, signal);
       putBackAt = clock.monotonic();
       log.info({ namespace }, "somebody changed what guards a peer's namespace; it is put back");
     }
-    const drafts = draw();
     wanted = drafts;
     const chores = choresOf(drafts);
     for (const part of parts) {
@@ -129,14 +128,14 @@ export function openWard(deps: WardDeps): Ward {
   }
 
   return {
-    async keep(draw, signal) {
+    async keep(drafts, signal) {
       const before = turn;
       const { promise, resolve } = Promise.withResolvers<void>();
       turn = promise;
       callers += 1;
       try {
         await abortable(before, signal);
-        await settle(draw, signal);
+        await settle(drafts, signal);
       } finally {
         callers -= 1;
         // Who gave up waiting must not let the next one in before its time.

@@ -75,7 +75,7 @@ export function createGuards(deps: GuardsDeps): Guards {
       const policy = policies.of(fingerprint);
       if (!policy) return `no peer of this agent owns the namespace ${namespace} now`;
       try {
-        await wardOf(namespace).keep(() => guardDrafts(guarded, policies.of(fingerprint) ?? policy, facts), signal);
+        await wardOf(namespace).keep(guardDrafts(guarded, policy, facts), signal);
         return undefined;
       } catch (error) {
         if (!(error instanceof KubeError) || !refusals.has(error.status)) throw error;

@@ -31,7 +31,7 @@ export interface Chore {
 export interface ChoreOf<T extends Keepable> {
   kind: ResourceKind<T>;
   manifest: Draft<T>;
-  latest: Latest<T>;
+  latest: Pick<Latest<T>, "get" | "put" | "isSynced">;
   applied: Applied | undefined;
   /** What of the object is not of the manifest, in words for the log; an apply does not take that away. */
   additions(manifest: Draft<T>, found: T): string[];

@@ -100,7 +100,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     const workload = await admitIfNew(found, signal);
     const standing = deps.desk.standing(key);
     // A change that came meanwhile has its own run; until then nothing is made of what was written before it.
-    if (standing?.isNew) return { againMs: conflictGapMs };
+    if (standing?.isNew && !workload.problems?.length) return { againMs: conflictGapMs };
     const plan = standing?.admitted && planFor(workload, standing.admitted, standing.isStopped);
     const present = { key, workload, memory, standing, plan };
     const outcome = await tryToMake(present, signal);

@@ -26,7 +26,7 @@ export interface StoreDeps {
   book: WorkloadBook;
   namespaces: PeerNamespaces;
   desk: Pick<AdmissionDesk, "ready" | "ask">;
-  record: Pick<AdmissionRecord, "refused">;
+  record: Pick<AdmissionRecord, "refused" | "invalid">;
   /** The status that was found last, and news of it. */
   statusOf(key: string): WorkloadStatus | undefined;
   subscribeStatus(fn: (key: string) => void): () => void;
@@ -57,7 +57,10 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
 
   async function put(wish: Wish, signal: AbortSignal): Promise<"done" | "later" | Refusal> {
     const parsed = parseSpec(wish.spec);
-    if (!parsed.ok) return parsed.refusal;
+    if (!parsed.ok) {
+      deps.record.invalid({ ...nameOf(wish), ...tenant }, parsed.refusal);
+      return parsed.refusal;
+    }
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await tryToPut(wish, parsed.app, signal);
       if (outcome !== "changed") return outcome;
