@@ -4,7 +4,7 @@ import type { RemoteAppSpec } from "../gen/fairlead/resources/v1alpha1/remote_ap
 import { timesAmounts } from "./amounts.ts";
 import type { EffectivePolicy } from "./effective-policy.ts";
 import { containerDefaults } from "./pod-defaults.ts";
-import { type Amounts, type Quantity, readQuantity, wholeQuantity } from "./quantity.ts";
+import { type Amounts, type Quantity, readQuantity, toThousandths, wholeQuantity } from "./quantity.ts";
 
 /** What is claimed to keep data in. */
 export interface Claim {
@@ -71,7 +71,7 @@ function read(values: { readonly [name: string]: Value } | undefined): Map<strin
   const amounts = new Map<string, Quantity>();
   for (const [name, value] of Object.entries(values ?? {})) {
     const quantity = readQuantity(value);
-    if (quantity !== undefined) amounts.set(name, quantity);
+    if (quantity !== undefined) amounts.set(name, toThousandths(quantity));
   }
   return amounts;
 }

@@ -3,7 +3,7 @@ import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { parseDuration } from "../base/duration.ts";
 import type { Problems } from "./problems.ts";
-import { type Quantity, readQuantity } from "./quantity.ts";
+import { type Quantity, readQuantity, toThousandths } from "./quantity.ts";
 import type { NameCheck } from "./resource-name.ts";
 
 /** A value that a policy says, with the JSON text to show of it. */
@@ -70,7 +70,7 @@ export class FieldReader {
     if (value === undefined) return undefined;
     const quantity = readQuantity(value);
     const text = JSON.stringify(toJson(ValueSchema, value));
-    if (quantity !== undefined && quantity >= 0n) return { value: quantity, text };
+    if (quantity !== undefined && quantity >= 0n) return { value: toThousandths(quantity), text };
     this.#problems.add(
       path,
       `${text} is ${quantity === undefined ? "no quantity, such as 500m, 2 or 1Gi" : "less than nothing"}`,

@@ -7,7 +7,7 @@ import {
   type ServiceRule as ServiceMessage,
   ServiceRuleSchema,
 } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
-import { parseCidr } from "./cidr.ts";
+import { type Cidr, parseCidr } from "./cidr.ts";
 import type { EgressRule, ServiceRule } from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
 import { type ImagePattern, parsePattern } from "./image-pattern.ts";
@@ -121,7 +121,8 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
 
 function egressOf({ cidr, ports }: EgressMessage): EgressRule | undefined {
   const block = parseCidr(cidr ?? "");
-  if (!block) return undefined;
+  // IPv4 in IPv6's clothes is on no wire, and Kubernetes takes it for something else.
+  if (!block || isMapped(block)) return undefined;
   const read: { port: number; endPort?: number; protocol: "TCP" | "UDP" }[] = [];
   for (const { port, endPort, protocol = "TCP" } of ports) {
     if (port === undefined || (protocol !== "TCP" && protocol !== "UDP")) return undefined;
@@ -129,6 +130,11 @@ function egressOf({ cidr, ports }: EgressMessage): EgressRule | undefined {
     read.push({ port, protocol, ...(endPort === undefined ? {} : { endPort }) });
   }
   return { cidr: block, ports: read };
+}
+
+/** Within ::ffff:0:0/96. */
+function isMapped({ family, base, prefix }: Cidr): boolean {
+  return family === 6 && prefix >= 96 && base >> 32n === 0xffffn;
 }
 
 function serviceOf({ namespace, name, ports }: ServiceMessage): ServiceRule | undefined {

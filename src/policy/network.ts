@@ -22,9 +22,8 @@ const forbidden = blocks(
   "::1/128",
 );
 
-/** IPv4 inside IPv6: what a NAT64 gateway would send on to the IPv4 address in the last bits (RFC 6052), and mapped addresses. */
+/** What a NAT64 gateway sends on to the IPv4 address in the last bits (RFC 6052). */
 const nat64 = parseAddress("64:ff9b::")?.base ?? 0n;
-const mapped = blocks("::ffff:0:0/96");
 
 /** Meant only by a block that lies within one of them (RFC 1918, RFC 6598, RFC 4193, RFC 8215). */
 const privateRanges = blocks(
@@ -56,7 +55,7 @@ const dnsPorts = [
 export function egressRules(rules: readonly EgressRule[], facts: NetworkFacts) {
   const servers = addresses(facts.dns ?? []).filter((server) => !metadata.some((block) => contains(block, server)));
   const dns = withoutInner([...nodeLocalDns, ...servers]).map((cidr) => ({ ipBlock: { cidr: formatCidr(cidr) } }));
-  const never = [...forbidden, ...mapped, ...addresses(facts.apiServer)];
+  const never = [...forbidden, ...addresses(facts.apiServer)];
   return [{ to: [dnsPods, ...dns], ports: dnsPorts }, ...rules.flatMap((rule) => egressRule(rule, never))];
 }
 

@@ -30,6 +30,17 @@ export function readQuantity(value: Value | undefined): Quantity | undefined {
   return kind?.case === "stringValue" || kind?.case === "numberValue" ? parseQuantity(kind.value) : undefined;
 }
 
+/**
+ * As the API server keeps what is asked for and what bounds it: nothing finer than a thousandth, rounded away from zero
+ * (SetDefaults_ResourceList in k8s.io/kubernetes/pkg/apis/core/v1/defaults.go).
+ */
+export function toThousandths(quantity: Quantity): Quantity {
+  const step = nanosPerUnit / 1000n;
+  const rest = quantity % step;
+  if (rest === 0n) return quantity;
+  return quantity - rest + (quantity > 0n ? step : -step);
+}
+
 /** A whole number as a quantity. */
 export function wholeQuantity(count: number): Quantity {
   return BigInt(count) * nanosPerUnit;

@@ -63,6 +63,13 @@ test("the total is that of all replicas, by the names of a quota", () => {
   assert.deepEqual([...demandOf(appOf({ replicas: 0 }), policyOf()).total], [["pods", 0n]]);
 });
 
+test("what is finer than a thousandth counts as one for each pod, as the API server stores it", () => {
+  const app = appOf({ replicas: 100, resources: { requests: { cpu: "0.0000000001" }, limits: { memory: "1.0001" } } });
+  const { total } = demandOf(app, policyOf());
+  assert.equal(formatQuantity(total.get("requests.cpu") ?? 0n, "cpu"), "100m");
+  assert.equal(formatQuantity(total.get("limits.memory") ?? 0n, "memory"), "100100m");
+});
+
 test("claims count by number and size, whatever the replicas", () => {
   const size = wholeQuantity(5);
   const claims = [{ class: "standard", size }, { size }];

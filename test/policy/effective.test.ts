@@ -257,6 +257,7 @@ test("a policy that cannot be understood closes everything for the peers that it
     [{ workloads: { network: { egress: [{ cidr: "10.0.0.1/8" }] } } }, /egress\[0\]/],
     [{ workloads: { network: { egress: [{ cidr: "1.2.3.4/33" }] } } }, /egress\[0\]/],
     [{ workloads: { network: { egress: [{}] } } }, /egress\[0\]/],
+    [{ workloads: { network: { egress: [{ cidr: "::ffff:169.254.0.0/112" }] } } }, /egress\[0\]/],
     [{ workloads: { network: { egress: [{ cidr: "10.0.0.0/8", ports: [{ port: 9, endPort: 8 }] }] } } }, /egress\[0\]/],
     [{ tunnels: { services: [{ name: "db" }] } }, /spec\.tunnels\.services\[0\]/],
     [{ tunnels: { until: "tomorrow" } }, /spec\.tunnels\.until/],

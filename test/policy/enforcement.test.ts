@@ -155,7 +155,6 @@ test("::/0 leads by no gateway to an IPv4 address that is not meant", () => {
     "64:ff9b::a9fe:a9fe",
     "64:ff9b::a00:1",
     "64:ff9b::cb00:7107",
-    "::ffff:a9fe:a9fe",
     "fd00:ec2::254",
     "fd12::1",
     "fe80::1",
@@ -179,6 +178,12 @@ test("a private block is meant when it is named, and even then not what is never
   for (const cidr of ["169.254.169.254/32", "169.254.0.0/16", "10.96.0.1/32", "203.0.113.7/32", "fd00:ec2::254/128"]) {
     assert.deepEqual(egress({ cidr }), [], `${cidr} is never meant`);
   }
+});
+
+test("amounts are made as the API server keeps them, in thousandths", () => {
+  const { quota } = enforced({ quota: { cpu: "1.00000001", "limits.memory": "1n" } });
+  assert.equal(quota.spec?.hard?.["requests.cpu"], "1001m");
+  assert.equal(quota.spec?.hard?.["limits.memory"], "1m");
 });
 
 test("ports are those that the rule names", () => {

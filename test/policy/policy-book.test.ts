@@ -10,8 +10,11 @@ import { createFakePolicies, type FakePolicies, policyNames } from "./fake-polic
 const [tokyo, paris] = ["a".repeat(64), "b".repeat(64)];
 const signal = new AbortController().signal;
 
-function setUp(t: TestContext, o: { fault?: Error; fake?: FakePolicies; spoil?: (policy: PeerPolicy) => void } = {}) {
-  const clock = createFakeClock();
+function setUp(
+  t: TestContext,
+  o: { fault?: Error; fake?: FakePolicies; startMs?: number; spoil?: (policy: PeerPolicy) => void } = {},
+) {
+  const clock = createFakeClock(o.startMs);
   const fake = o.fake ?? createFakePolicies(o.spoil);
   fake.fault = o.fault;
   const listeners = new Set<(fingerprint: string) => void>();
@@ -170,7 +173,7 @@ test("a status that is stored already is not written again when an agent starts"
   assert.ok(first && fake.written.length === 1);
   fake.store("all", first.status);
   await book.close();
-  const next = setUp(t, { fake });
+  const next = setUp(t, { fake, startMs: Date.UTC(2027, 0, 1) });
   await next.book.synced(signal);
   await next.clock.advance(90_000);
   assert.equal(fake.written.length, 1);
