@@ -68,6 +68,7 @@ test("a control plane that moves is followed, and the addresses that it had are 
       object.endpoints = endpoints;
     });
     await clock.advance(0);
+    assert.ok((await finder.read(never)).apiServer?.includes("192.0.2.10"));
   }
   assert.deepEqual((await finder.read(never)).apiServer, ["10.96.0.1", "192.0.2.10", "192.0.2.20"]);
   assert.equal(told, 1, "an API server that is restarted changes nothing");

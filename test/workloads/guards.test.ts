@@ -196,6 +196,7 @@ test("after a start, namespaces in which nothing moves are guarded too, those of
   const found = await host.client.get(namespaces, { name: namespace }, never);
   assert.equal(found?.metadata.labels?.["pod-security.kubernetes.io/enforce"], "baseline");
   assert.equal(found?.metadata.labels?.["pod-security.kubernetes.io/enforce-version"], "latest");
+  assert.deepEqual(host.warnings, [], "what is not a peer's is no trouble of a peer's");
   for (const name of ["fairlead-peer-osaka", "fairlead-peer-kobe"]) {
     assert.deepEqual((await host.client.list(networkPolicies, { namespace: name }, never)).items, []);
   }
