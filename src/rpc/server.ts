@@ -16,6 +16,7 @@ import { boundedTimeout } from "./call-timeout.ts";
 import { type Caller, callerKey, callKey } from "./caller.ts";
 import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
+import { UnfinishedMessages } from "./unfinished.ts";
 import { validateRequests } from "./validation.ts";
 
 export interface RpcServerOptions {
@@ -29,6 +30,8 @@ export interface RpcServerOptions {
    * is room left for, which is 12,000 while it is alone. Beyond it a call ends with ResourceExhausted.
    */
   readonly maxConcurrent?: number;
+  /** Bytes of messages that are under way to this end, over all links; 128 MiB unless said. One caller alone may have half. */
+  readonly maxUnfinishedBytes?: number;
   /** Told of defects that no caller can be told of; nothing unless said. */
   onDefect?(error: unknown, path: string): void;
 }
@@ -46,6 +49,7 @@ export interface RpcServer {
 }
 
 const defaultMaxConcurrent = 20_000;
+const defaultMaxUnfinishedBytes = 128 * 1024 * 1024;
 /**
  * Calls of one caller, by those that there is room left for. However many are greedy, something is left for the next one:
  * each of them leaves two fifths of what it found.
@@ -66,6 +70,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const maxConcurrent = options.maxConcurrent ?? defaultMaxConcurrent;
+  const unfinished = new UnfinishedMessages(options.maxUnfinishedBytes ?? defaultMaxUnfinishedBytes);
   /** By fingerprint. */
   const perCaller = new Map<string, number>();
   // A signal for each call, not one for all: to listen costs time for each that listens already.
@@ -93,7 +98,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
         refuse(stream, new ConnectError(`This agent has no method ${path}.`, Code.Unimplemented));
       } else {
         const abort = new AbortController();
-        const call = answer(handler, incoming, caller, abort)
+        const call = answer(handler, incoming, caller, abort, unfinished)
           .catch((error: unknown) => settle(stream, error, (defect) => options.onDefect?.(defect, path)))
           .finally(() => {
             running.delete(call);
@@ -121,16 +126,18 @@ async function answer(
   incoming: IncomingRpc,
   caller: Caller,
   abort: AbortController,
+  unfinished: UnfinishedMessages,
 ): Promise<void> {
   const { stream, path, headers } = incoming;
   const timeout = boundedTimeout(headers.get("grpc-timeout"));
   if (timeout !== undefined) headers.set("grpc-timeout", timeout);
+  const body = new StreamBody(stream, { cut: (error) => abort.abort(toConnectError(error)) });
   const response = await handler({
     httpVersion: "2.0",
     method: "POST",
     url: baseUrl + path,
     header: headers,
-    body: new StreamBody(stream, { cut: (error) => abort.abort(toConnectError(error)) }),
+    body: unfinished.meter(caller.fingerprint, body),
     signal: abort.signal,
     contextValues: createContextValues()
       .set(callerKey, caller)
@@ -150,6 +157,8 @@ function settle(stream: Stream, error: unknown, onDefect: (error: unknown) => vo
 
 /** A call's answer without any handler: gRPC's "trailers only". */
 function refuse(stream: Stream, error: ConnectError): void {
+  // What the caller sends all the same is thrown away.
+  void new StreamBody(stream).return();
   stream.sendHead(200, new Headers({ "content-type": "application/grpc+proto" }));
   stream.end(new Headers({ "grpc-status": String(error.code), "grpc-message": encodeURIComponent(error.rawMessage) }));
 }

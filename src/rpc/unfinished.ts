@@ -1,0 +1,71 @@
+/**
+ * Bounds what callers make this end hold of messages that are not whole yet. A message is counted from the moment that its
+ * length is known, since whoever has said a length may send that much.
+ */
+import { Code, ConnectError } from "@connectrpc/connect";
+import { maxMessageBytes } from "./message.ts";
+
+/** Bytes of unfinished messages, over all callers. */
+export class UnfinishedMessages {
+  readonly #most: number;
+  readonly #byCaller = new Map<string, number>();
+  #bytes = 0;
+
+  constructor(mostBytes: number) {
+    this.#most = mostBytes;
+  }
+
+  /**
+   * Passes a request's body on. Throws ResourceExhausted when a message in it is longer than the caller may begin now: with it
+   * the caller would hold more than there is room left for, so that each leaves half of what it found.
+   */
+  async *meter(caller: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const prefix = Buffer.alloc(5);
+    let read = 0;
+    let held = 0;
+    let left = 0;
+    try {
+      for await (const piece of body) {
+        let at = 0;
+        while (at < piece.length) {
+          if (left > 0) {
+            const step = Math.min(left, piece.length - at);
+            left -= step;
+            at += step;
+            if (left === 0) held = this.#change(caller, -held);
+          } else {
+            prefix[read] = piece[at] ?? 0;
+            read += 1;
+            at += 1;
+            if (read < prefix.length) continue;
+            read = 0;
+            // One that is longer than any may be is refused by who reads it.
+            left = Math.min(prefix.readUInt32BE(1), maxMessageBytes);
+            if (!this.#mayHold(caller, left)) throw tooMuch();
+            held = this.#change(caller, left);
+          }
+        }
+        yield piece;
+      }
+    } finally {
+      this.#change(caller, -held);
+    }
+  }
+
+  #mayHold(caller: string, bytes: number): boolean {
+    return (this.#byCaller.get(caller) ?? 0) + bytes <= this.#most - this.#bytes;
+  }
+
+  /** Answers with what is held of this message from now on. */
+  #change(caller: string, bytes: number): number {
+    this.#bytes += bytes;
+    const own = (this.#byCaller.get(caller) ?? 0) + bytes;
+    if (own > 0) this.#byCaller.set(caller, own);
+    else this.#byCaller.delete(caller);
+    return Math.max(0, bytes);
+  }
+}
+
+function tooMuch(): ConnectError {
+  return new ConnectError("Too many long messages are under way here; send fewer at a time.", Code.ResourceExhausted);
+}
