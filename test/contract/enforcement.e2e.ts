@@ -1,11 +1,19 @@
-/** What is made of policies, before an API server: it takes all of it, and keeps it exactly as it was made. Nothing is stored. */
+/**
+ * What is made of policies, before an API server: it takes all of it, keeps it exactly as it was made, and fills in what a
+ * container does not say as admission has counted on.
+ */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import { peerPolicies } from "../../src/kube/resources.ts";
+import { demandOf } from "../../src/policy/demand.ts";
 import { effectivePolicy } from "../../src/policy/effective.ts";
 import { enforcementOf } from "../../src/policy/enforcement.ts";
+import { parseQuantity } from "../../src/policy/quantity.ts";
+import { appOf, ask, policyOf } from "../policy/given.ts";
 import { type Api, connectApi } from "./api.ts";
 
 const kubeconfig = process.env.KUBECONFIG_A;
@@ -87,4 +95,60 @@ describe("what is made of a policy", () => {
       await attempt("/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", network);
     }
   });
+
+  it("fills in what a container does not say exactly as admission counts it", async () => {
+    const namespace = `contract-${randomBytes(4).toString("hex")}`;
+    const path = `/api/v1/namespaces/${namespace}`;
+    await api.ask("POST", "/api/v1/namespaces", { body: { metadata: { name: namespace } } });
+    try {
+      const bounds = fc.record(
+        { max: amounts, defaultLimits: amounts, defaultRequests: amounts },
+        { requiredKeys: [] },
+      );
+      const asked = fc.record({ limits: amounts, requests: amounts });
+      for (const [pod, resources] of fc.sample(fc.tuple(bounds, asked), { numRuns: 60, seed: 20_260_101 })) {
+        const effective = policyOf({ workloads: { pod: JSON.parse(JSON.stringify(pod)) } });
+        const app = appOf({ resources: JSON.parse(JSON.stringify(resources)) });
+        const { limits } = enforcementOf(effective, { namespace, agent: undefined, apiServer: [] });
+        await api.ask("DELETE", `${path}/limitranges/fairlead`);
+        if (limits) await api.ask("POST", `${path}/limitranges`, { body: limits });
+        const { decision } = ask(app, { policy: effective });
+        const demand = demandOf(app, effective);
+        const body = { metadata: { name: "one" }, spec: { containers: [{ name: "app", image: "web:1", resources }] } };
+        const shown = `${JSON.stringify(limits?.spec)} ${JSON.stringify(resources)}`;
+        // What counts reaches the admission of pods some milliseconds later, and a new namespace gets its service account so.
+        await until(shown, async () => {
+          const answer = await api.ask("POST", `${path}/pods`, { body, query: { dryRun: "All" } });
+          if (decision === "deny") return assert.ok([403, 422].includes(answer.status), `${answer.status}`);
+          assert.equal(answer.status, 201, answer.body.message);
+          const [container] = answer.body.spec.containers;
+          for (const part of ["requests", "limits"] as const) {
+            assert.deepEqual(valuesOf(container.resources[part]), new Map([...demand.pod[part]].sort()));
+          }
+        });
+      }
+    } finally {
+      await api.ask("DELETE", `/api/v1/namespaces/${namespace}`);
+    }
+  });
 });
+
+function valuesOf(amounts: Record<string, string> = {}): Map<string, bigint | undefined> {
+  return new Map(
+    Object.entries(amounts)
+      .map(([name, text]) => [name, parseQuantity(text)] as const)
+      .sort(),
+  );
+}
+
+async function until(what: string, check: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(what, { cause: error });
+      await setTimeout(50);
+    }
+  }
+}

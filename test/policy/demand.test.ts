@@ -17,7 +17,7 @@ function podOf(resources: JsonObject, pod: JsonObject = {}) {
 }
 
 test("what a container does not say is filled in as the cluster fills it in", () => {
-  // The right sides are what kube-apiserver 1.34 stores of such a pod, in a namespace with the LimitRange that stands in the middle.
+  // test/contract/enforcement.e2e.ts asks a real API server.
   assert.deepEqual(podOf({}), { requests: {}, limits: {} });
   assert.deepEqual(podOf({ limits: { cpu: 2 } }), { requests: { cpu: "2" }, limits: { cpu: "2" } });
   assert.deepEqual(podOf({ requests: { cpu: 1 } }), { requests: { cpu: "1" }, limits: {} });
