@@ -39,6 +39,6 @@ suite("the package", { timeout: 120_000 }, () => {
 
   test("runs the demo", () => {
     const shown = run(join(installed, "bin/fairlead"), "demo", "--once");
-    assert.equal(shown.match(/^✔ /gm)?.length, 7, shown);
+    assert.equal(shown.match(/^✔ /gm)?.length, 10, shown);
   });
 });
