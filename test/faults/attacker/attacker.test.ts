@@ -30,6 +30,11 @@ describe("an attacking peer gets nowhere", () => {
       assert.equal(wrong, "", String(wrong));
     });
   }
+
+  test("and after all of that the audit is whole", async () => {
+    field.send("audit");
+    assert.equal(await heard(), "");
+  });
 });
 
 /** What the other process says next; rejects when it ends instead. */

@@ -10,6 +10,8 @@ const { ground, close } = await startGround();
 
 process.on("message", (name) => {
   if (name === "close") void close().then(() => process.disconnect());
+  else if (name === "audit")
+    void ground.host.client.audit.verifyAudit({}).then((found) => process.send?.(found.problems.join("; ")));
   else void carryOut(String(name)).then((error) => process.send?.(error ?? ""));
 });
 process.send?.("ready");

@@ -97,6 +97,15 @@ function provenElsewhere(): readonly Threat[] {
     },
     {
       who: "peer",
+      tries: "Begins thousands of long messages and finishes none of them.",
+      stops: "A message counts from its length on; all of one peer's that are not whole have 64 MiB.",
+      test: {
+        file: "test/rpc/unfinished.test.ts",
+        name: "one caller's unfinished messages are bounded, leave room for others', and are forgotten with their calls",
+      },
+    },
+    {
+      who: "peer",
       tries: "Says 10,000 things at once, so that the agent has no time for anybody else.",
       stops: "Who works through much gives way to others every few milliseconds.",
       test: {

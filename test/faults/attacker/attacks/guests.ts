@@ -5,6 +5,7 @@ import { MembershipService } from "../../../../src/gen/fairlead/peer/v1/membersh
 import { PairingService } from "../../../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { PodService } from "../../../../src/gen/fairlead/peer/v1/pods_pb.ts";
 import { WorkloadService } from "../../../../src/gen/fairlead/peer/v1/workload_pb.ts";
+import { peers } from "../../../../src/kube/resources.ts";
 import { reasonName } from "../../../../src/wire/reason.ts";
 import type { Attack } from "../attack.ts";
 import { Attacker, wish } from "../attacker.ts";
@@ -127,8 +128,8 @@ export const guestAttacks: readonly Attack[] = [
         outcomes[JSON.stringify(suggestion)] = await withStranger(ground, async (eve) => {
           const { line } = await ground.host.client.peers.createInvite({});
           await eve.join(line, suggestion);
-          const { peers } = await ground.host.client.peers.listPeers({});
-          const peer = peers.find(({ spec }) => spec?.fingerprint === eve.fingerprint);
+          const { peers: known } = await ground.host.client.peers.listPeers({});
+          const peer = known.find(({ spec }) => spec?.fingerprint === eve.fingerprint);
           return peer?.metadata?.name ?? "none";
         });
       }
@@ -173,6 +174,12 @@ export const guestAttacks: readonly Attack[] = [
         const again = await eve.converse();
         again.say(wish({ uid: "c-2", name: "other" }));
         const wished = await again.outcome("c-2");
+        await host.client.peers.updatePeer({ name: "dave", grants: { values: ["apps"] } });
+        await until("it may dial again", async () => (await eve.dial(target)) === "open");
+        const expiring = await eve.open(target);
+        const past = { spec: { grantsUntil: { apps: new Date(Date.now() - 1_000).toISOString() } } };
+        await host.kube.client.mergePatch(peers, { namespace: "fairlead-system", name: "dave" }, past, ground.signal);
+        const expired = await until("the stream is ended once more", () => expiring.errored?.message);
         const link = await eve.session();
         await host.client.peers.removePeer({ name: "dave", deleteWorkloads: true });
         const { reason } = await link.closed;
@@ -181,6 +188,7 @@ export const guestAttacks: readonly Attack[] = [
           "its stream, when the grant went": ended,
           "a dial after that": denied,
           "a wish after that": wished,
+          "its stream, when the grant came to its end": expired,
           "its link, when it was removed": reasonName(reason),
           "a dial after its removal": (await eve.dial(target)).replace(/:.*/, ""),
           "the invite once more": await outcomeOf(() => eve.join(line, "dave").then(() => "joined")),
@@ -192,6 +200,7 @@ export const guestAttacks: readonly Attack[] = [
       "its stream, when the grant went": /grants\/apps/,
       "a dial after that": /^DENIED: .*grants\/apps/,
       "a wish after that": "Denied grants/apps",
+      "its stream, when the grant came to its end": /grants\/apps/,
       "its link, when it was removed": "REMOVED",
       "a dial after its removal": "DENIED",
       "the invite once more": "FailedPrecondition",
