@@ -11,6 +11,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { type Cluster, openCluster, openNetwork, refreshDefinitions } from "./clusters.ts";
+import { meddleWithGuards } from "./guard-steps.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { until } from "./until.ts";
 import { givenRights, usedRights } from "./used-rights.ts";
@@ -254,19 +255,15 @@ test("a tenant's pod has no token, and nothing of the agent's can be given to it
   }
 });
 
-test("what others change of a tenant's Deployment is put back", { timeout: 90_000 }, async () => {
+test("what others change of a tenant's Deployment and its guards is put back", { timeout: 240_000 }, async () => {
   const found = (await deployments())[0]?.metadata.name ?? "";
-  const sidecar = { name: "spy", image };
-  const spec = { template: { spec: { containers: [sidecar] } } };
+  const spec = { template: { spec: { containers: [{ name: "spy", image }] } } };
   await b.kubectl(["patch", "deployment", "-n", hostNamespace, found, "-p", JSON.stringify({ spec })]);
+  const containers = "jsonpath={.items[0].spec.template.spec.containers[*].name}";
   await until("the container that was added is gone", async () => {
-    const { items } = await b.get<Listed<{ spec: { template: { spec: { containers: unknown[] } } } }>>([
-      "deployments",
-      "-n",
-      hostNamespace,
-    ]);
-    return items[0]?.spec.template.spec.containers.length === 1;
+    return (await b.kubectl(["get", "deployments", "-n", hostNamespace, "-o", containers])) === "app";
   });
+  await meddleWithGuards(b, hostNamespace, { namespace: releaseNamespace, name: "all" });
   await ready("echo", 3);
 });
 
