@@ -105,7 +105,16 @@ describe("what is made of a policy", () => {
         { max: amounts, defaultLimits: amounts, defaultRequests: amounts },
         { requiredKeys: [] },
       );
-      const asked = fc.record({ limits: amounts, requests: amounts });
+      // Mostly little enough to be admitted: what is refused shows less.
+      const little = fc.record(
+        { cpu: fc.constantFrom("1m", "50m", "0.00001"), memory: fc.constantFrom("1Ki", "1", "64Mi") },
+        { requiredKeys: [] },
+      );
+      const some = fc.record(
+        { cpu: fc.constantFrom("50m", "100m", "3"), memory: fc.constantFrom("64Mi", "100M") },
+        { requiredKeys: [] },
+      );
+      const asked = fc.record({ limits: some, requests: little });
       for (const [pod, resources] of fc.sample(fc.tuple(bounds, asked), { numRuns: 60, seed: 20_260_101 })) {
         const effective = policyOf({ workloads: { pod: JSON.parse(JSON.stringify(pod)) } });
         const app = appOf({ resources: JSON.parse(JSON.stringify(resources)) });
