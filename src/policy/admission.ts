@@ -13,7 +13,7 @@ import { areClaimsAllowed } from "./rules/storage.ts";
 import { shorten } from "./shorten.ts";
 import { hashSpec } from "./spec-hash.ts";
 
-export type { AdmissionContext, AdmissionDecision, AdmissionRequest, Finding } from "./rules/question.ts";
+export type { AdmissionContext, AdmissionRequest, Finding } from "./rules/question.ts";
 
 /** `findings` names every rule that spoke, and is empty exactly when the verdict is "admit". */
 export interface Verdict {

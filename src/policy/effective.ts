@@ -5,15 +5,7 @@ import type { Stated } from "./field-reader.ts";
 import type { StatedFields } from "./fields.ts";
 import { type StatedPolicy, statePolicy } from "./stated.ts";
 
-export type {
-  EffectivePolicy,
-  EgressPort,
-  EgressRule,
-  ExplainedValue,
-  PodBounds,
-  PolicyPeer,
-  ServiceRule,
-} from "./effective-policy.ts";
+export type { EffectivePolicy, PolicyPeer } from "./effective-policy.ts";
 
 /**
  * Each field from the most specific policy that speaks of it. With `problems` it lets nothing run and nothing be reached, for
