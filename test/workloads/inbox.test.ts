@@ -97,6 +97,31 @@ test("an edit that comes while a decision is written is not admitted by it", asy
   assert.deepEqual(deployments(town), []);
 });
 
+test("an edit that comes while an approval is carried out is not admitted by it", async (t) => {
+  let meddle = true;
+  const town: Town = await startTown(t, (client) => ({
+    ...client,
+    async apply(kind, object, o, signal) {
+      const isAdmission = kind.plural === "workloads" && JSON.stringify(kind.format(object)).includes('"running"');
+      if (isAdmission && meddle) {
+        meddle = false;
+        const key = `${object.metadata.namespace}/${object.metadata.name}`;
+        town.agent("osaka").cluster.edit("workloads", key, ({ spec }) => {
+          if (spec) spec.app = { ...Object(spec.app), image: "evil:1" };
+        });
+      }
+      return client.apply(kind, object, o, signal);
+    },
+  }));
+  setPolicy(town, { approval: "Always" });
+  applyApp(town, "web", { image: "web:1" });
+  await town.until("Held", () => isWaiting(town));
+  await decide(town, waiting(town), "Approved");
+  await town.until("the edit waits", () => isWaiting(town) && waiting(town).app.image === "evil:1");
+  await town.clock.advance(5_000);
+  assert.deepEqual(deployments(town), []);
+});
+
 test("a person's no is shown with its reason, is not asked again, and counts for that very wish alone", async (t) => {
   const town = await startTown(t);
   setPolicy(town, { approval: "Always" });
@@ -111,6 +136,8 @@ test("a person's no is shown with its reason, is not asked again, and counts for
   await town.until("held anew", () => isWaiting(town) && phaseOf(town, "web") === "Held");
   applyApp(town, "web", { image: "web:1" });
   await town.until("denied as before", () => phaseOf(town, "web") === "Denied");
+  const [item] = town.agent("osaka").workloads.host.held();
+  assert.deepEqual([item?.state, item?.app.image, item?.decision?.message], ["Denied", "web:1", "not on a Friday"]);
   assert.deepEqual(deployments(town), []);
 });
 
@@ -178,6 +205,29 @@ test("the end of the approval of what runs is kept while a change of it is decid
   town.agent("osaka").start();
   await town.clock.advance(3_600_000);
   await town.until("stopped", () => replicasOf(town, "web:1") === 0);
+});
+
+test("what a person denied while it ran stays stopped when a change of it is denied too", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { approval: "Always" });
+  applyApp(town, "web", { image: "web:1" });
+  await town.until("Held", () => isWaiting(town));
+  const first = waiting(town);
+  await decide(town, first, "Approved");
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  await decide(town, first, "Denied", { message: "it mines" });
+  await town.until("stopped", () => replicasOf(town, "web:1") === 0 && phaseOf(town, "web") === "Denied");
+  applyApp(town, "web", { image: "web:2" });
+  await town.until("Held", () => isWaiting(town));
+  await decide(town, waiting(town), "Denied");
+  await town.until("Denied", () => phaseOf(town, "web") === "Denied");
+  await town.stop("osaka");
+  town.agent("osaka").start();
+  await town.clock.advance(60_000);
+  assert.equal(replicasOf(town, "web:1"), 0);
+  applyApp(town, "web", { image: "web:1" });
+  await town.until("the first no counts still", () => /it mines/.test(String(statusOf(town, "web").message)));
+  assert.equal(replicasOf(town, "web:1"), 0);
 });
 
 test("a decision outlives a restart between it and what it allows", async (t) => {

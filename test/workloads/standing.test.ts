@@ -29,7 +29,7 @@ function workload(spec: { app: string; running?: string; decision?: JsonObject }
   return workloads.parse({
     metadata: {
       name: "web",
-      ...(aside ? { annotations: { "fairlead.dev/approval-of-running": JSON.stringify(aside) } } : {}),
+      ...(aside ? { annotations: { "fairlead.dev/decision-of-running": JSON.stringify(aside) } } : {}),
     },
     spec: { app: image(app), ...(running ? { running: image(running) } : {}), ...(decision ? { decision } : {}) },
   });
@@ -134,7 +134,7 @@ test("what a person denies is stopped, although it ran", () => {
   assert.equal(admissionWord(standing)?.reason, "Denied");
 });
 
-test("the approval of what runs is set aside when a decision about a change is written, with its end", () => {
+test("the decision about what runs is set aside when one about a change is written, with its end", () => {
   const until = now + 60_000;
   const running = workload({ app: "b", running: "a", decision: decision("a", "Approved", until) });
   const aside = asideFor(running, hashes.get("a"), hashes.get("b") ?? "");
@@ -143,8 +143,14 @@ test("the approval of what runs is set aside when a decision about a change is w
   const after = workload({ app: "b", running: "a", decision: decision("b", "Denied") }, kept);
   assert.equal(decisionAbout(after, hashes.get("a") ?? "")?.until, until);
   assert.equal(hasLapsed(decisionAbout(after, hashes.get("a") ?? ""), until), true);
+  const denied = workload({ app: "b", running: "a", decision: { ...decision("a", "Denied"), message: "no" } });
+  const no: JsonObject = JSON.parse(asideFor(denied, hashes.get("a"), hashes.get("b") ?? "") ?? "{}");
+  const still = workload({ app: "b", running: "a", decision: decision("b", "Denied") }, no);
+  assert.deepEqual(decisionAbout(still, hashes.get("a") ?? "")?.verdict, "Denied");
+  assert.equal(decisionAbout(still, hashes.get("a") ?? "")?.message, "no");
   // What runs now needs no memory of what ran before it.
-  assert.equal(asideFor(after, hashes.get("b"), hashes.get("c") ?? ""), null);
+  const next: JsonObject = JSON.parse(asideFor(after, hashes.get("b"), hashes.get("c") ?? "") ?? "{}");
+  assert.equal(next.hash, hashes.get("b"));
   assert.equal(asideFor(running, undefined, hashes.get("b") ?? ""), null);
 });
 
@@ -152,7 +158,8 @@ test("an approval whose end cannot be read has ended, and half an annotation is 
   const strange = { ...decision("a", "Approved"), until: "some day" };
   const odd = decisionAbout(workload({ app: "a", running: "a", decision: strange }), hashes.get("a") ?? "");
   assert.equal(hasLapsed(odd, now), true);
-  for (const aside of [{ hash: hashes.get("a") ?? "", until: "x" }, { until: 1 }, {}]) {
+  const hash = hashes.get("a") ?? "";
+  for (const aside of [{ hash, verdict: "Approved", until: "x" }, { hash, until: 1 }, { verdict: "Denied" }, {}]) {
     assert.equal(decisionAbout(workload({ app: "b", running: "a" }, aside), hashes.get("a") ?? ""), undefined);
   }
 });

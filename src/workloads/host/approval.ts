@@ -1,7 +1,8 @@
 /**
- * Which decision of a person counts for which spec. A Workload has room for one decision, the latest; an approval of what
- * runs has to outlive a decision about a change of it, since what runs by an approval stops when that ends. So it is set
- * aside, in an annotation, by whoever writes the next decision. Pure.
+ * Which decision of a person counts for which spec. A Workload has room for one decision, the latest; the one about what
+ * runs has to outlive a decision about a change of it, since what runs by an approval stops when that ends, and what was
+ * denied while it ran must not run on when the change is denied too. So it is set aside, in an annotation, by whoever writes
+ * the next decision. Pure.
  */
 import { isJsonObject } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
@@ -33,16 +34,15 @@ export function hasLapsed(decision: CountedDecision | undefined, now: number): b
   return decision?.verdict === "Approved" && decision.until !== undefined && decision.until <= now;
 }
 
-/** What the annotation has to be when a decision about something else is written: the approval of what runs, or nothing. */
+/** What the annotation has to be when a decision about something else is written: the one about what runs, or nothing. */
 export function asideFor(workload: Decided, runningHash: string | undefined, decided: string): string | null {
-  const approval = runningHash === undefined ? undefined : decisionAbout(workload, runningHash);
-  if (approval?.verdict !== "Approved" || approval.hash === decided) return null;
-  return JSON.stringify({ hash: approval.hash, at: approval.at, until: approval.until });
+  const known = runningHash === undefined ? undefined : decisionAbout(workload, runningHash);
+  return known === undefined || known.hash === decided ? null : JSON.stringify(known);
 }
 
 function latestDecision({ spec }: Decided): CountedDecision | undefined {
   const { hash, verdict, message, at, until } = spec.decision ?? {};
-  if (hash === undefined || (verdict !== "Approved" && verdict !== "Denied")) return undefined;
+  if (hash === undefined || !isVerdict(verdict)) return undefined;
   return {
     hash,
     verdict,
@@ -53,19 +53,29 @@ function latestDecision({ spec }: Decided): CountedDecision | undefined {
 }
 
 function setAside({ metadata }: Decided): CountedDecision | undefined {
-  const text = metadata.annotations?.[annotations.approvalAside];
+  const text = metadata.annotations?.[annotations.decisionAside];
   if (text === undefined) return undefined;
   try {
     const json: unknown = JSON.parse(text);
-    if (!isJsonObject(json) || typeof json.hash !== "string") return undefined;
-    const { hash, at, until } = json;
+    if (!isJsonObject(json)) return undefined;
+    const { hash, verdict, message, at, until } = json;
     const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
-    // Half an approval is none.
-    if (until !== undefined && !isTime(until)) return undefined;
-    return { hash, verdict: "Approved", ...(isTime(at) ? { at } : {}), ...(isTime(until) ? { until } : {}) };
+    // Half a decision is none.
+    if (typeof hash !== "string" || !isVerdict(verdict) || (until !== undefined && !isTime(until))) return undefined;
+    return {
+      hash,
+      verdict,
+      ...(typeof message === "string" ? { message } : {}),
+      ...(isTime(at) ? { at } : {}),
+      ...(isTime(until) ? { until } : {}),
+    };
   } catch {
     return undefined;
   }
+}
+
+function isVerdict(value: unknown): value is CountedDecision["verdict"] {
+  return value === "Approved" || value === "Denied";
 }
 
 /** An end that cannot be read has passed: an approval is never longer than its approver meant. */

@@ -153,7 +153,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     const lastsMs = request.verdict === "Approved" ? (request.lastsMs ?? policy.approvalLastsMs) : undefined;
     const aside = asideFor(live, running && hashSpec(running), request.hash);
     return {
-      metadata: { uid, resourceVersion, annotations: { [annotations.approvalAside]: aside } },
+      metadata: { uid, resourceVersion, annotations: { [annotations.decisionAside]: aside } },
       spec: {
         decision: {
           hash: request.hash,

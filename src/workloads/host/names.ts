@@ -23,8 +23,8 @@ export const annotations = {
   template: "fairlead.dev/template",
   /** On a Workload: since when its origin does not know it, RFC 3339. */
   orphanedSince: "fairlead.dev/orphaned-since",
-  /** On a Workload: the approval by which it runs, while `spec.decision` is about a change of it; see approval.ts. */
-  approvalAside: "fairlead.dev/approval-of-running",
+  /** On a Workload: the decision about what was admitted, while `spec.decision` is about a change of it; see approval.ts. */
+  decisionAside: "fairlead.dev/decision-of-running",
 } as const;
 
 /** The namespace of a peer's workloads. A peer's name has at most 49 characters, so this has at most 63. */
