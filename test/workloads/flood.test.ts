@@ -1,10 +1,14 @@
 /** Peers that ask for very much, and answer very often: others are not hidden by it, and nothing grows without bound. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyApp, audited, deleteApp, held, phaseOf, setPolicy, startTown, statusOf } from "./story.ts";
+import { applyApp, audited, deleteApp, held, phaseOf, setPolicy, slowWorkloads, startTown, statusOf } from "./story.ts";
+import type { Town } from "./town.ts";
 
 test("at most 100 apps of a peer wait for a person at a time, and the next one is heard when one is decided", async (t) => {
-  const town = await startTown(t);
+  const town: Town = await startTown(
+    t,
+    slowWorkloads(() => town),
+  );
   setPolicy(town, { approval: "Always" });
   await town.clock.advance(0);
   const names = Array.from({ length: 103 }, (_, index) => `app-${index}`);

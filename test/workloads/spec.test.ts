@@ -73,3 +73,8 @@ test("what a Deployment could not hold is refused before one is made", () => {
   const over = { requests: { memory: "1Gi" }, limits: { memory: "500M" } };
   assert.deepEqual(violations({ image: "a", resources: over }), ["resources.requests[memory] quantity"]);
 });
+
+test("a wish that names a peer is refused here, and not by the cluster later", () => {
+  const parsed = parseSpec('{"image":"web:1","peer":"osaka"}');
+  assert.deepEqual(parsed.ok ? [] : parsed.refusal.violations.map(({ field }) => field), ["peer"]);
+});

@@ -22,6 +22,17 @@ export async function startTown(t: TestContext, atHost = (client: KubeClient): K
   return town;
 }
 
+/** An API server that takes a while to write Workloads, so that many writes are under way at once. */
+export function slowWorkloads(town: () => Town): (client: KubeClient) => KubeClient {
+  return (client) => ({
+    ...client,
+    async apply(kind, object, o, signal) {
+      if (kind.plural === "workloads") await town().clock.sleep(300, signal);
+      return client.apply(kind, object, o, signal);
+    },
+  });
+}
+
 /** As `kubectl apply` does; the API server would fill the defaults. */
 export function applyApp(town: Town, name: string, spec: JsonObject = {}, origin = "tokyo"): void {
   const { cluster } = town.agent(origin);
@@ -129,4 +140,27 @@ export function audited(town: Town, agent: string): string[] {
 /** Of the Deployment of an app, by the image that it runs. */
 export function replicasOf(town: Town, image: string, host = "osaka"): unknown {
   return deployments(town, host).find((one) => containerOf(one)?.image === image)?.spec?.replicas;
+}
+
+/** A town in which `web` runs two pods of web:1. */
+export async function startWithWeb(t: TestContext, workloads: JsonObject = {}): Promise<Town> {
+  const town = await startTown(t);
+  setPolicy(town, workloads);
+  applyApp(town, "web", { replicas: 2 });
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  return town;
+}
+
+/** The rules that spoke about an app, as the origin shows them. */
+export function rules(town: Town, name: string): string[] {
+  const { admission } = statusOf(town, name);
+  return [...JSON.stringify(admission ?? {}).matchAll(/"rule":"([^"]+)"/g)].map(([, rule = ""]) => rule);
+}
+
+/** Whether the one Workload at the host conforms, and what that means for it. */
+export function conforms(town: Town): string {
+  const conditions = JSON.stringify(held(town)[0]?.status?.conditions ?? []);
+  const found: { type: string; status: string; reason: string }[] = JSON.parse(conditions);
+  const one = found.find(({ type }) => type === "Conforms");
+  return `${one?.status} ${one?.reason}`;
 }

@@ -71,23 +71,17 @@ export function openWard(deps: WardDeps): Ward {
   }
 
   function choresOf({ limits, quota, network }: GuardDrafts): Partial<Record<(typeof parts)[number], Chore>> {
-    const additions = differences;
     return {
       ...(limits && {
-        limits: choreOf(deps, {
-          kind: limitRanges,
-          manifest: limits,
-          latest: found.limits,
-          applied: applied.limits,
-          additions,
-        }),
+        limits: choreOf(deps, { kind: limitRanges, manifest: limits, latest: found.limits, applied: applied.limits }),
       }),
+      // The amounts of a quota are a map, to which anybody may add; all else that is stated here is applied as a whole.
       quota: choreOf(deps, {
         kind: resourceQuotas,
         manifest: quota,
         latest: found.quota,
         applied: applied.quota,
-        additions,
+        additions: differences,
         isExpendable: true,
       }),
       network: choreOf(deps, {
@@ -95,7 +89,6 @@ export function openWard(deps: WardDeps): Ward {
         manifest: network,
         latest: found.network,
         applied: applied.network,
-        additions,
       }),
     };
   }

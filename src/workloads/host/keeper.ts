@@ -33,8 +33,8 @@ export interface ChoreOf<T extends Keepable> {
   manifest: Draft<T>;
   latest: Pick<Latest<T>, "get" | "put" | "isSynced">;
   applied: Applied | undefined;
-  /** What of the object is not of the manifest, in words for the log; an apply does not take that away. */
-  additions(manifest: Draft<T>, found: T): string[];
+  /** What of the object is not of the manifest and survives an apply, in words for the log; nothing unless given. */
+  additions?(manifest: Draft<T>, found: T): string[];
   /**
    * Whether the object may be deleted and made anew, where what somebody put in its place cannot be edited into it, such as the
    * scopes of a quota. Not unless given.
@@ -50,7 +50,7 @@ export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: Chor
 
   async function make(signal: AbortSignal): Promise<T> {
     const answer = await client.apply(kind, manifest, { force: true }, signal);
-    const extra = o.additions(manifest, answer);
+    const extra = o.additions?.(manifest, answer) ?? [];
     if (extra.length === 0) return answer;
     const replaced = await client.update(kind, replacing(manifest, answer), signal);
     // A replacement that changes nothing met no addition but the API server's own spelling, such as 1 for 1000m.

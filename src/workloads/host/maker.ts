@@ -16,7 +16,7 @@ import {
   workloads,
 } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
-import { type Applied, additions, differences } from "./drift.ts";
+import { type Applied, additions } from "./drift.ts";
 import { type Chore, choreOf, repairGapMs } from "./keeper.ts";
 import { deploymentFor, networkPolicyOf, type Plan, serviceFor } from "./manifests.ts";
 import type { Room } from "./room.ts";
@@ -55,7 +55,6 @@ export function createMaker(deps: MakerDeps): Maker {
         manifest: networkPolicyOf(workload),
         latest: room.networkPolicies,
         applied: applied.networkPolicy,
-        additions: differences,
       }),
       deployment: choreOf(deps, {
         kind: deployments,
@@ -70,7 +69,6 @@ export function createMaker(deps: MakerDeps): Maker {
           manifest: service,
           latest: room.services,
           applied: applied.service,
-          additions: () => [],
         }),
       }),
     };

@@ -63,7 +63,7 @@ export function standingOf(workload: Pick<Workload, "metadata" | "spec">, rules:
     isNew: false,
     isStopped: before.isStopped,
     violations: before.verdict.findings,
-    ...earliest(verdict.until, before.verdict.until, before.endsAt),
+    ...earliest(verdict.until, before.verdict.until),
   };
 }
 
@@ -74,8 +74,6 @@ interface RunningStanding {
   readonly isStopped: boolean;
   /** What a change of it is measured by: nothing, when it is stopped. */
   readonly counted: RemoteAppSpec | undefined;
-  /** When the approval ends by which it runs. */
-  readonly endsAt?: number;
 }
 
 /** How that which was admitted last stands by itself, whatever is asked for now. */
@@ -93,15 +91,7 @@ function standingOfRunning(
   const verdict = rules.judge({ app, hash, running: isLapsed ? undefined : app, decision });
   const mustStop = isLapsed || decision?.verdict === "Denied" || rules.whenViolated === "Stop";
   const isStopped = verdict.decision !== "admit" && mustStop;
-  const endsAt = isLapsed || decision?.verdict !== "Approved" ? undefined : decision.until;
-  return {
-    app,
-    hash,
-    verdict,
-    isStopped,
-    counted: isStopped ? undefined : app,
-    ...(endsAt === undefined ? {} : { endsAt }),
-  };
+  return { app, hash, verdict, isStopped, counted: isStopped ? undefined : app };
 }
 
 function earliest(...times: (number | undefined)[]): { until?: number } {
