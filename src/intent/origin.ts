@@ -4,6 +4,7 @@
  * earlier one has said.
  */
 import { createBackoff } from "../base/backoff.ts";
+import { createBreather } from "../base/breather.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type * as pb from "../gen/fairlead/peer/v1/intent_pb.ts";
@@ -93,9 +94,11 @@ export function createIntentOrigin(deps: OriginDeps): IntentOrigin {
     const call = new AbortController();
     talk.session = session;
     let isFirstAnswer = true;
+    const breathe = createBreather();
     try {
       const both = AbortSignal.any([signal, call.signal]);
       for await (const message of deps.sync(peer, session.requests(), both)) {
+        await breathe(); // A host may say thousands of things at once.
         const fault = responseFault(message);
         // A message without content is a later version's; any other breach ends the conversation.
         if (fault !== undefined && message.message.case !== undefined) {
