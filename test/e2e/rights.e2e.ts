@@ -249,8 +249,8 @@ test("kubectl auth can-i --list names what docs/rbac.md does, and nothing else",
   const tenant = await list(home);
   for (const line of [
     "deployments.apps: create list patch update watch",
-    "limitranges: create delete list patch update watch",
-    "networkpolicies.networking.k8s.io: create list patch update watch",
+    "limitranges: create delete list patch watch",
+    "networkpolicies.networking.k8s.io: create list patch watch",
     "pods/log: get",
     "pods: list watch",
     "resourcequotas: create delete list patch update watch",
