@@ -2,9 +2,10 @@
  * Makes one object and makes it again when somebody changed or deleted it, until nothing of what others did to it is left.
  * Whether and when something is put back is decided by those who call: `isRepair` tells them that it is somebody else's doing.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { isConflict, KubeError } from "../../kube/errors.ts";
 import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import type { Latest } from "../latest.ts";
@@ -17,6 +18,9 @@ export interface KeeperDeps {
 
 /** The least time between two repairs of what belongs together, in milliseconds, for when somebody goes on undoing them. */
 export const repairGapMs = 1_000;
+
+/** How often an object is made before a conflict with others who write to it is left to the caller. */
+const mostAttempts = 3;
 
 /** One object that is to be as its manifest says. */
 export interface Chore {
@@ -54,11 +58,22 @@ export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: Chor
     if (extra.length === 0) return answer;
     const replaced = await client.update(kind, replacing(manifest, answer), signal);
     // A replacement that changes nothing met no addition but the API server's own spelling, such as 1 for 1000m.
-    if (replaced.metadata.resourceVersion !== answer.metadata.resourceVersion) {
+    if (!isDeepStrictEqual(replaced.spec, answer.spec)) {
       const fields = { kind: kind.kind, object: keyOf(answer), extra };
       log.warn(fields, "somebody added to an object of a peer; it is taken away");
     }
     return replaced;
+  }
+
+  /** Others write to an object too, if only its status: who was not quick enough looks again. */
+  async function makeSoon(signal: AbortSignal, attempt = 1): Promise<T> {
+    try {
+      return await make(signal);
+    } catch (error) {
+      if (isConflict(error) && attempt < mostAttempts) return makeSoon(signal, attempt + 1);
+      if (o.isExpendable && error instanceof KubeError && error.status === 422) return makeAnew(signal);
+      throw error;
+    }
   }
 
   async function makeAnew(signal: AbortSignal): Promise<T> {
@@ -73,10 +88,7 @@ export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: Chor
     isDue,
     isRepair: isDue && wasMade,
     async do(signal) {
-      const answer = await make(signal).catch((error: unknown) => {
-        if (o.isExpendable && error instanceof KubeError && error.status === 422) return makeAnew(signal);
-        throw error;
-      });
+      const answer = await makeSoon(signal);
       latest.put(answer);
       return appliedOf(manifest, answer);
     },
