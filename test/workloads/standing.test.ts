@@ -127,6 +127,17 @@ test("an approval that has ended stops what runs by it, whatever the policy says
   assert.equal(standingOf(later, rules({}), now).isStopped, false);
 });
 
+test("what runs on although it no longer conforms is looked at again when the approval ends by which it runs", () => {
+  const until = now + 60_000;
+  const running = workload({ app: "a", running: "a", decision: decision("a", "Approved", until) });
+  const kept = standingOf(running, rules({ a: "deny" }, "Keep"), now);
+  assert.deepEqual([kept.isStopped, kept.until], [false, until]);
+  const edited = workload({ app: "b", running: "a", decision: decision("a", "Approved", until) });
+  assert.equal(standingOf(edited, rules({ a: "deny", b: "deny" }, "Keep"), now).until, until);
+  const ended = standingOf(running, rules({ a: "deny" }, "Keep"), until);
+  assert.deepEqual([ended.isStopped, ended.until], [true, undefined]);
+});
+
 test("what a person denies is stopped, although it ran", () => {
   const denied = workload({ app: "a", running: "a", decision: decision("a", "Denied") });
   const standing = standingOf(denied, rules({ a: "deny" }, "Keep"), now);

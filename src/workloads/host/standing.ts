@@ -63,7 +63,7 @@ export function standingOf(workload: Pick<Workload, "metadata" | "spec">, rules:
     isNew: false,
     isStopped: before.isStopped,
     violations: before.verdict.findings,
-    ...earliest(verdict.until, before.verdict.until),
+    ...earliest(verdict.until, before.verdict.until, before.endsAt),
   };
 }
 
@@ -74,6 +74,8 @@ interface RunningStanding {
   readonly isStopped: boolean;
   /** What a change of it is measured by: nothing, when it is stopped. */
   readonly counted: RemoteAppSpec | undefined;
+  /** When the approval ends by which it runs, of which no verdict speaks that goes against it. */
+  readonly endsAt: number | undefined;
 }
 
 /** How that which was admitted last stands by itself, whatever is asked for now. */
@@ -91,7 +93,8 @@ function standingOfRunning(
   const verdict = rules.judge({ app, hash, running: isLapsed ? undefined : app, decision });
   const mustStop = isLapsed || decision?.verdict === "Denied" || rules.whenViolated === "Stop";
   const isStopped = verdict.decision !== "admit" && mustStop;
-  return { app, hash, verdict, isStopped, counted: isStopped ? undefined : app };
+  const endsAt = decision?.verdict === "Approved" && !isLapsed ? decision.until : undefined;
+  return { app, hash, verdict, isStopped, counted: isStopped ? undefined : app, endsAt };
 }
 
 function earliest(...times: (number | undefined)[]): { until?: number } {
