@@ -1,6 +1,7 @@
 /** Peers that ask for very much, and answer very often: others are not hidden by it, and nothing grows without bound. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { kubeError } from "./cluster.ts";
 import { applyApp, audited, deleteApp, held, phaseOf, setPolicy, slowWorkloads, startTown, statusOf } from "./story.ts";
 import type { Town } from "./town.ts";
 
@@ -37,4 +38,23 @@ test("very many answers to one peer's wishes are few lines in the audit of both 
     const told = town.agent(agent).audited.find(({ message = "" }) => /the last of \d+ such/.test(message));
     assert.ok(told, `what was only counted is told by its number at ${agent}`);
   }
+});
+
+test("a wish that the host's own cluster refuses takes no place among those that wait", async (t) => {
+  let isRefusing = true;
+  const town = await startTown(t, (client) => ({
+    ...client,
+    apply(kind, object, o, signal) {
+      if (kind.plural === "workloads" && isRefusing) throw kubeError(422, "Invalid", "not today");
+      return client.apply(kind, object, o, signal);
+    },
+  }));
+  setPolicy(town, { approval: "Always" });
+  await town.clock.advance(0);
+  const names = Array.from({ length: 100 }, (_, index) => `app-${index}`);
+  for (const name of names) applyApp(town, name);
+  await town.until("all are refused", () => names.every((name) => phaseOf(town, name) === "Denied"));
+  isRefusing = false;
+  applyApp(town, "another");
+  await town.until("another waits", () => phaseOf(town, "another") === "Held");
 });

@@ -11,13 +11,14 @@ import { WorkloadSpecSchema } from "../../gen/fairlead/resources/v1alpha1/worklo
 import { keyOf } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { admit, type Finding, type Verdict } from "../../policy/admission.ts";
-import { type Demand, demandOf } from "../../policy/demand.ts";
+import type { Demand } from "../../policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../policy/effective.ts";
-import { type Quantity, wholeQuantity } from "../../policy/quantity.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
+import { demandFor, hasRoomForOne } from "./demands.ts";
 import type { Tenant } from "./namespace.ts";
 import { createPlaces, larger, noDemand } from "./places.ts";
 import { createQueue, inboxFull, isQueueing } from "./queue.ts";
+import { createRounds } from "./rounds.ts";
 import { type Question, type Rules, type Standing, standingOf } from "./standing.ts";
 import { isStoppedBy } from "./status.ts";
 
@@ -73,25 +74,15 @@ export interface AdmissionDesk {
 
 /** For how long the place of a wish is kept whose write ended in nobody knows what, in milliseconds. */
 const doubtMs = 30_000;
-/** How many that wait for room are judged in one turn of the event loop. */
-const batch = 100;
-/** The least time between two rounds of those that wait, and between two questions for what was refused, in milliseconds. */
-const roundGapMs = 1_000;
-
 export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   const { book, clock } = deps;
   const standings = new Map<string, Standing>();
-  /** Keys of Workloads that would run if there were room. */
-  const waiting = new Set<string>();
-  /** Fingerprints of peers of whom a wish was refused for want of room. */
-  const refused = new Set<string>();
-  const places = createPlaces(planRound);
-  const queue = createQueue(planRound);
+  const rounds = createRounds({ inOrder, judge: judgeAgain, onRoom: deps.onRoom, clock });
+  const places = createPlaces(() => rounds.plan());
+  const queue = createQueue(() => rounds.plan());
   const doubts = new Map<string, Timer>();
   const closing = new AbortController();
   let isReady = false;
-  let round: Timer | undefined;
-  let lastRoundAt = Number.NEGATIVE_INFINITY;
   const known = Promise.all([
     book.latest.synced(closing.signal),
     deps.policies.synced(closing.signal),
@@ -111,7 +102,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
       // What was stopped takes its place anew if there is one.
       const isIdle = running === undefined;
       const owner = { fingerprint: tenant.fingerprint, key: keyOf(workload) };
-      places.take(owner, runs ? demand(running, policyOf(tenant)) : isIdle ? noDemand : undefined);
+      places.take(owner, runs ? demandFor(running, policyOf(tenant)) : isIdle ? noDemand : undefined);
       peers.add(tenant.fingerprint);
     }
     for (const fingerprint of peers) review(fingerprint);
@@ -132,8 +123,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const standing = standingOf(workload, rulesFor(tenant, key, wasStopped), clock.now());
     standings.set(key, standing);
     queue.set(owner, isQueueing(standing));
-    if (wantsRoom(standing)) waiting.add(key);
-    else waiting.delete(key);
+    rounds.set(key, wantsRoom(standing));
     places.take(owner, taken(workload, standing, policyOf(tenant)));
     return standing;
   }
@@ -143,9 +133,9 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     // What waits for a person is one of the peer's apps; what a rule stopped makes room for others in every way.
     if (isStopped && verdict.decision === "deny") return undefined;
     if (!admitted || isStopped) return noDemand;
-    const own = demand(admitted, policy);
+    const own = demandFor(admitted, policy);
     // Until it is written down and made, what ran before may still be there.
-    return isNew && spec.running ? larger(demand(spec.running, policy), own) : own;
+    return isNew && spec.running ? larger(demandFor(spec.running, policy), own) : own;
   }
 
   function rulesFor(tenant: Tenant, key: string, wasStopped: boolean): Rules {
@@ -159,7 +149,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const { ledger } = places;
     const judgeOne = ({ app, hash, running, decision }: Question): Verdict =>
       admit(
-        { app, demand: demand(app, policy) },
+        { app, demand: demandFor(app, policy) },
         {
           peer,
           grants,
@@ -186,7 +176,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const keys = theirs.map((workload) => keyOf(workload));
     // Where not all can go on, what came last goes first; and what that leaves is for those that came first.
     for (const key of keys.toReversed()) judge(key);
-    for (const key of keys) if (waiting.has(key)) judge(key);
+    for (const key of keys) if (rounds.isWaiting(key)) judge(key);
     for (const key of keys) deps.onChange(key);
   }
 
@@ -195,22 +185,23 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const standing = check(tenant, at, app);
     const { decision, findings } = standing.verdict;
     if (decision === "deny") {
-      if (findings.some(isAboutRoom)) refused.add(tenant.fingerprint);
+      if (findings.some(isAboutRoom)) rounds.refused(tenant.fingerprint);
       return { standing, settle: () => undefined };
     }
     doubts.get(at.key)?.cancel();
     if (isQueueing(standing)) queue.set(owner, true);
     // What will wait for a person is one of the peer's apps already.
-    places.reserve(owner, decision === "admit" ? demand(app, policyOf(tenant)) : noDemand);
+    places.reserve(owner, decision === "admit" ? demandFor(app, policyOf(tenant)) : noDemand);
     const settle = (outcome: "over" | "unknown"): void => {
       doubts.get(at.key)?.cancel();
       doubts.delete(at.key);
-      if (outcome === "over") places.release(owner);
-      else
-        doubts.set(
-          at.key,
-          clock.after(doubtMs, () => settle("over")),
-        );
+      if (outcome === "unknown") {
+        const later = clock.after(doubtMs, () => settle("over"));
+        doubts.set(at.key, later);
+        return;
+      }
+      places.release(owner);
+      if (!book.latest.get(at.key)) queue.set(owner, false);
     };
     return { standing, settle };
   }
@@ -224,37 +215,22 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     return isFull ? { ...standing, verdict: { decision: "deny", findings: [inboxFull] } } : standing;
   }
 
-  function planRound(): void {
-    if (round || closing.signal.aborted || !isReady || (waiting.size === 0 && refused.size === 0)) return;
-    round = clock.after(Math.max(0, lastRoundAt + roundGapMs - clock.monotonic()), () => {
-      lastRoundAt = clock.monotonic();
-      const oldestFirst = [...waiting].flatMap((key) => book.latest.get(key) ?? []).sort(byAge);
-      continueRound(oldestFirst.map((workload) => keyOf(workload)));
-    });
+  /** The Workloads with these keys, the oldest first. */
+  function inOrder(keys: Iterable<string>): string[] {
+    const found = [...keys].flatMap((key) => book.latest.get(key) ?? []);
+    return found.sort(byAge).map((workload) => keyOf(workload));
   }
 
-  function continueRound(keys: string[]): void {
-    for (const key of keys.splice(0, batch)) {
-      const before = standings.get(key);
-      const now = judge(key);
-      if (now && (now.verdict.decision !== before?.verdict.decision || now.isStopped !== before.isStopped)) {
-        deps.onChange(key);
-      }
-    }
-    if (keys.length > 0) {
-      round = clock.after(0, () => continueRound(keys));
-      return;
-    }
-    round = undefined;
-    // Those that are stored here came first.
-    const peers = [...refused];
-    refused.clear();
-    for (const fingerprint of peers) deps.onRoom(fingerprint);
+  function judgeAgain(key: string): void {
+    const before = standings.get(key);
+    const now = judge(key);
+    const isSame = now?.verdict.decision === before?.verdict.decision && now?.isStopped === before?.isStopped;
+    if (!isSame) deps.onChange(key);
   }
 
   function forget(key: string): void {
     standings.delete(key);
-    waiting.delete(key);
+    rounds.set(key, false);
   }
 
   const unsubscribe = book.latest.subscribe((key, workload, before) => {
@@ -274,16 +250,12 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     check,
     review,
     policyOf,
-    hasRoomToSurge(tenant, app) {
-      const { quota } = policyOf(tenant);
-      const { pod } = demand(app, policyOf(tenant));
-      const { amounts } = places.ledger.of(tenant.fingerprint, "");
-      return [...quota].every(([name, most]) => (amounts.get(name) ?? 0n) + onePod(pod, name) <= most);
-    },
+    hasRoomToSurge: (tenant, app) =>
+      hasRoomForOne(app, policyOf(tenant), places.ledger.of(tenant.fingerprint, "").amounts),
     close() {
       unsubscribe();
       closing.abort(new Error("The admission desk is closing."));
-      round?.cancel();
+      rounds.close();
       for (const timer of doubts.values()) timer.cancel();
     },
   };
@@ -297,25 +269,6 @@ function tenantOf({ spec }: Workload): Tenant {
 function byAge(a: Workload, b: Workload): number {
   const text = ({ metadata }: Workload): string => `${metadata.creationTimestamp ?? ""} ${metadata.name ?? ""}`;
   return text(a) < text(b) ? -1 : 1;
-}
-
-/** A spec that was read never changes, so what it asks for under one policy does not either. */
-const demands = new WeakMap<RemoteAppSpec, { policy: EffectivePolicy; demand: Demand }>();
-
-function demand(app: RemoteAppSpec, policy: EffectivePolicy): Demand {
-  const known = demands.get(app);
-  if (known?.policy === policy) return known.demand;
-  const made = demandOf(app, policy);
-  demands.set(app, { policy, demand: made });
-  return made;
-}
-
-/** What a quota counts one pod as. */
-function onePod({ requests, limits }: Demand["pod"], name: string): Quantity {
-  if (name === "pods") return wholeQuantity(1);
-  const resource = name.slice(name.indexOf(".") + 1);
-  if (name === `requests.${resource}`) return requests.get(resource) ?? 0n;
-  return name === `limits.${resource}` ? (limits.get(resource) ?? 0n) : 0n;
 }
 
 /** Rules that compare with what others take: the answer may change without anybody changing the wish or the policy. */
