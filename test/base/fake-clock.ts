@@ -4,6 +4,8 @@ import { type Clock, sleepOn, type Timer } from "../../src/base/clock.ts";
 export interface FakeClock extends Clock {
   /** Moves time on, firing each timer at its own moment and letting promises settle before and after each. */
   advance(ms: number): Promise<void>;
+  /** Sets the wall clock forward, as after a machine has slept: no timer knows of it. */
+  jump(ms: number): void;
   /** How many timers wait: 0 at the end of a test shows that nothing was left behind. */
   readonly timers: number;
 }
@@ -16,6 +18,7 @@ interface Waiting {
 /** Starts at `startMs` since 1970, or at a fixed moment of 2026. Time stands still until `advance`. */
 export function createFakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
   let elapsed = 0;
+  let jumped = 0;
   const waiting = new Set<Waiting>(); // Insertion order breaks ties, as in Node.
 
   const after = (ms: number, fn: () => void): Timer => {
@@ -31,12 +34,15 @@ export function createFakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
   }
 
   return {
-    now: () => startMs + elapsed,
+    now: () => startMs + elapsed + jumped,
     monotonic: () => elapsed,
     after,
     sleep: (ms, signal) => sleepOn(after, ms, signal),
     get timers() {
       return waiting.size;
+    },
+    jump(ms) {
+      jumped += ms;
     },
     async advance(ms) {
       const end = elapsed + ms;

@@ -121,6 +121,17 @@ test("the roster tells the end of a grant as it tells a withdrawal, at its momen
   roster.close();
 });
 
+test("a grant ends within a minute of its end when the wall clock leaps over it", async () => {
+  const { clock, roster, told } = await rig({ grants: ["apps"], grantsUntil: { apps: now + dayMs } });
+  clock.jump(dayMs);
+  await clock.advance(60_000);
+  assert.deepEqual(
+    told.map(({ after }) => after?.grants),
+    [[]],
+  );
+  roster.close();
+});
+
 test("a grant that was prolonged, or made endless, does not end at its old end", async () => {
   const { clock, roster } = await rig({
     grants: ["apps", "tunnels"],

@@ -233,6 +233,19 @@ test("streams end when the time passes until which a policy lets things be reach
   assert.match((await refusal(dial(agents, "web"))).message, /rule: tunnels\/until/);
 });
 
+test("streams end within a minute of that time when the wall clock leaps over it", async (t) => {
+  const clock = createFakeClock(start);
+  await using agents = await startTwoAgents({
+    clock,
+    policy: policyOf({ tunnels: { until: "2026-03-01T00:00:00Z" } }),
+  });
+  agents.offer("web", await listen(t));
+  const ended = revoked(await open(agents, "web"));
+  clock.jump(90 * 24 * hourMs);
+  await clock.advance(60_000);
+  assert.match(await ended, /rule: tunnels\/until/);
+});
+
 /** A door to the app that knows who comes by what they say. */
 function startDoor(agents: TwoAgents): { server: Server; ask(person: string): Promise<Response> } {
   const server = createHttpServer((req, res) => {

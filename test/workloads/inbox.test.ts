@@ -189,6 +189,18 @@ test("an approval that expires stops what runs by it, and it waits for a person 
   assert.equal(replicasOf(town, "web:1"), 1);
 });
 
+test("an approval ends within a minute of its end when the wall clock leaps over it", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { approval: "Always" });
+  applyApp(town, "web");
+  await town.until("Held", () => isWaiting(town));
+  await decide(town, waiting(town), "Approved", { lastsMs: 86_400_000 });
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  town.clock.jump(86_400_000);
+  await town.clock.advance(60_000);
+  await town.until("stopped", () => replicasOf(town, "web:1") === 0, 1_000);
+});
+
 test("the end of the approval of what runs is kept while a change of it is decided", async (t) => {
   const town = await startTown(t);
   setPolicy(town, { approval: "Always", approvalLasts: "1h" });

@@ -78,6 +78,8 @@ const refusals: ReadonlySet<number> = new Set([400, 403, 422]);
 const retryRefusedMs = 60_000;
 /** How soon a Workload is looked at again that was changed while it was written, in milliseconds. */
 const conflictGapMs = 100;
+/** Approvals end by the wall clock, which may be set forward while a timer waits: it is read at least so often, in milliseconds. */
+const longestWaitMs = 60_000;
 
 export function createRunner(deps: RunnerDeps): Runner {
   const { client, book, clock, log } = deps;
@@ -108,7 +110,8 @@ export function createRunner(deps: RunnerDeps): Runner {
     const lookAgainMs = report(present, obstacle);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
     const makeAgainMs = obstacle ? retryRefusedMs : outcome;
-    const judgeAgainMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
+    const endsInMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
+    const judgeAgainMs = endsInMs === undefined ? undefined : Math.min(endsInMs, longestWaitMs);
     const again = [lookAgainMs, makeAgainMs, judgeAgainMs].filter((ms) => typeof ms === "number");
     return again.length > 0 ? { againMs: Math.min(...again) } : undefined;
   }
