@@ -212,6 +212,7 @@ export function wish(change: { [field: string]: unknown } = {}): Word {
 /** One Sync call, spoken by hand. */
 export class Conversation {
   readonly answers: SyncResponse[] = [];
+  readonly #about = new Map<string, SyncResponse["message"][]>();
   #end: string | undefined;
   readonly #words = new Queue<SyncRequest>(100_000);
   readonly #abort = new AbortController();
@@ -250,25 +251,13 @@ export class Conversation {
   }
 
   /** How many objects the host has said something of. */
-  answered(): number {
-    const about = this.answers.map(({ message: { case: kind, value } }) => {
-      return kind === "state" || kind === "refusal" || kind === "gone" ? value.uid : undefined;
-    });
-    return new Set(about.filter((uid) => uid !== undefined)).size;
-  }
-
-  /** How many messages of one kind the host has sent. */
-  count(kind: SyncResponse["message"]["case"]): number {
-    return this.answers.reduce((sum, { message }) => sum + (message.case === kind ? 1 : 0), 0);
+  get answered(): number {
+    return this.#about.size;
   }
 
   /** All that the host said of one object. */
-  about(uid: string): SyncResponse["message"][] {
-    return this.answers
-      .map(({ message }) => message)
-      .filter(({ case: kind, value }) =>
-        kind === "state" || kind === "refusal" || kind === "gone" ? value.uid === uid : false,
-      );
+  about(uid: string): readonly SyncResponse["message"][] {
+    return this.#about.get(uid) ?? [];
   }
 
   async close(): Promise<void> {
@@ -285,10 +274,18 @@ export class Conversation {
     return [latest.value.reason, ...new Set(rules)].join(" ");
   }
 
+  #hear(answer: SyncResponse): void {
+    this.answers.push(answer);
+    const { message } = answer;
+    if (message.case !== "state" && message.case !== "refusal" && message.case !== "gone") return;
+    const { uid } = message.value;
+    this.#about.set(uid, [...(this.#about.get(uid) ?? []), message]);
+  }
+
   async #listen(session: Session): Promise<void> {
     try {
       const intent = createClient(IntentService, createLinkTransport(session));
-      for await (const answer of intent.sync(this.#words, { signal: this.#abort.signal })) this.answers.push(answer);
+      for await (const answer of intent.sync(this.#words, { signal: this.#abort.signal })) this.#hear(answer);
       this.#end = "ends";
     } catch (error) {
       this.#end = `ends ${Code[ConnectError.from(error).code]}`;

@@ -10,6 +10,7 @@ import { imageAttacks } from "./attacks/images.ts";
 import { quantityAttacks } from "./attacks/quantities.ts";
 import { scopeAttacks } from "./attacks/scope.ts";
 import { specAttacks } from "./attacks/specs.ts";
+import { wordAttacks } from "./attacks/words.ts";
 
 export const attacks: readonly Attack[] = [
   ...identityAttacks,
@@ -20,6 +21,7 @@ export const attacks: readonly Attack[] = [
   ...approvalAttacks,
   ...guestAttacks,
   ...hostAttacks,
+  ...wordAttacks,
   ...specAttacks,
   ...floodAttacks,
 ];
