@@ -35,19 +35,34 @@ export function createRounds({ inOrder, judge, onRoom, clock }: RoundsDeps): Rou
   const refused = new Set<string>();
   let round: Timer | undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
+  let isGoing = false;
+  /** There may be more room than when the round began. */
+  let isDue = false;
   let isClosed = false;
+
+  function plan(): void {
+    isDue ||= isGoing;
+    if (round || isClosed || (waiting.size === 0 && refused.size === 0)) return;
+    round = clock.after(Math.max(0, lastAt + gapMs - clock.monotonic()), () => {
+      lastAt = clock.monotonic();
+      [isGoing, isDue] = [true, false];
+      go(inOrder(waiting));
+    });
+  }
 
   function go(keys: string[]): void {
     for (const key of keys.splice(0, batch)) judge(key);
+    if (isClosed) return;
     if (keys.length > 0) {
       round = clock.after(0, () => go(keys));
       return;
     }
-    round = undefined;
+    [round, isGoing] = [undefined, false];
     // Those that are stored here came first.
     const peers = [...refused];
     refused.clear();
     for (const fingerprint of peers) onRoom(fingerprint);
+    if (isDue) plan();
   }
 
   return {
@@ -57,13 +72,7 @@ export function createRounds({ inOrder, judge, onRoom, clock }: RoundsDeps): Rou
     },
     isWaiting: (key) => waiting.has(key),
     refused: (fingerprint) => void refused.add(fingerprint),
-    plan() {
-      if (round || isClosed || (waiting.size === 0 && refused.size === 0)) return;
-      round = clock.after(Math.max(0, lastAt + gapMs - clock.monotonic()), () => {
-        lastAt = clock.monotonic();
-        go(inOrder(waiting));
-      });
-    },
+    plan,
     close() {
       isClosed = true;
       round?.cancel();
