@@ -2,8 +2,8 @@
 import { PeeringError } from "./error.ts";
 import { knownGrants } from "./peer.ts";
 
-/** Longest name: a namespace has 63 characters, of which `fairlead-peer-` takes 14. */
-const longestPeerName = 49;
+/** Longest name: what resources say of a peer has room for 48 characters. A namespace would have for one more. */
+const longestPeerName = 48;
 
 export function isPeerName(name: string): boolean {
   return name.length <= longestPeerName && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name);

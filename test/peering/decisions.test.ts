@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { JoinRefusal_Reason as Refusal } from "../../src/gen/fairlead/peer/v1/pairing_pb.ts";
+import { WorkloadOriginSchema } from "../../src/gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import { chooseLink, concurrentMs, type LinkFacts } from "../../src/peering/choose-link.ts";
 import { boundFacts } from "../../src/peering/directory.ts";
 import type { InviteClaim, InviteRecord } from "../../src/peering/invite-record.ts";
@@ -119,7 +122,7 @@ test("whatever somebody calls itself, it gets a name that can be one, and that n
   assert.equal(toPeerName("../../etc"), "etc");
   assert.equal(toPeerName("日本"), "peer");
   fc.assert(
-    fc.property(fc.stringMatching(/^[a-z]{1,49}$/), fc.integer({ min: 0, max: 200 }), (name, taken) => {
+    fc.property(fc.stringMatching(/^[a-z]{1,64}$/), fc.integer({ min: 0, max: 200 }), (name, taken) => {
       const names = new Set<string>();
       for (let count = 0; count <= taken; count += 1) names.add(findFreeName(name, (one) => names.has(one)));
       assert.equal(names.size, taken + 1);
@@ -157,4 +160,15 @@ test("of what a peer says of itself no more is kept than there is room for", () 
   assert.equal(Object.keys(kept.facts).length, 64);
   assert.equal(kept.version.length, 63);
   assert.ok(!("UPPER" in kept.facts) && !("long" in kept.facts));
+});
+
+test("a peer's name is one that its Workloads can say", () => {
+  const validator = createValidator();
+  const origin = { fingerprint: "a".repeat(64), namespace: "shop", name: "web", uid: "u", generation: 1 };
+  const peer = toPeerName("p".repeat(100));
+  assert.equal(
+    validator.validate(WorkloadOriginSchema, create(WorkloadOriginSchema, { ...origin, peer })).kind,
+    "valid",
+  );
+  assert.equal(isPeerName(`${peer}p`), false);
 });

@@ -27,7 +27,7 @@ export const annotations = {
   decisionAside: "fairlead.dev/decision-of-running",
 } as const;
 
-/** The namespace of a peer's workloads. A peer's name has at most 49 characters, so this has at most 63. */
+/** The namespace of a peer's workloads. A peer's name has at most 48 characters, so this has at most 62. */
 export function peerNamespace(peer: string): string {
   return `fairlead-peer-${peer}`;
 }
