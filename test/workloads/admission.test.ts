@@ -1,5 +1,6 @@
 /** What a PeerPolicy lets run, and what becomes of what runs when it changes. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import {
   app,
@@ -293,4 +294,21 @@ test("a wish that cannot be understood is in the audit too, once", async (t) => 
   await town.until("Denied", () => phaseOf(town, "web") === "Denied");
   await town.clock.advance(60_000);
   assert.deepEqual(audited(town, "osaka"), ["app.admit denied quantity"]);
+});
+
+test("a host that closes while it writes what it admitted leaves nothing behind that waits", async (t) => {
+  let isWriting = false;
+  const town = await startTown(t, (client) => ({
+    ...client,
+    async apply(kind, object, o, signal) {
+      if (kind.plural !== "workloads") return client.apply(kind, object, o, signal);
+      isWriting = true;
+      await once(signal, "abort");
+      throw signal.reason;
+    },
+  }));
+  applyApp(town, "web");
+  await town.until("it is written", () => isWriting);
+  await town.agent("osaka").workloads.close();
+  assert.equal(town.clock.timers, 0);
 });

@@ -224,9 +224,10 @@ export function createHost(deps: HostDeps): WorkloadHost {
     oldestPendingMs: () => Math.max(runner.oldestPendingMs(), statuses.oldestPendingMs(), namespaces.oldestPendingMs()),
     async close() {
       for (const end of unsubscribe) end();
-      desk.close();
       await intent.close();
       await runner.close();
+      // After those that ask it, whose last answers it still settles.
+      desk.close();
       record.close();
       await Promise.all([
         namespaces.close(),
