@@ -59,6 +59,8 @@ export interface AdmissionDesk {
   ready(signal: AbortSignal): Promise<void>;
   /** How a stored Workload stands now; undefined for one that is gone, is being deleted or stands nowhere. */
   standing(key: string): Standing | undefined;
+  /** The same as it was found last, which costs nothing: for lists. */
+  lastStanding(key: string): Standing | undefined;
   /** Judges what would become of a Workload with this spec, and keeps its place unless it is denied. */
   ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer;
   /** The same without keeping a place. */
@@ -246,6 +248,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   return {
     ready: (signal) => abortable(known, signal),
     standing: judge,
+    lastStanding: (key) => standings.get(key),
     ask,
     check,
     review,

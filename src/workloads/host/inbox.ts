@@ -73,7 +73,7 @@ export interface Inbox {
 export interface InboxDeps {
   client: Pick<KubeClient, "get" | "mergePatch">;
   book: WorkloadBook;
-  desk: Pick<AdmissionDesk, "ready" | "standing" | "policyOf">;
+  desk: Pick<AdmissionDesk, "ready" | "standing" | "lastStanding" | "policyOf">;
   /** The status that was found last. */
   statusOf(key: string): WorkloadStatus | undefined;
   /** A person has decided. */
@@ -89,8 +89,10 @@ const longestMs = 10 * 365 * 86_400_000;
 export function createInbox(deps: InboxDeps): Inbox {
   const { client, book, desk, clock } = deps;
 
-  function itemOf(workload: Workload): HeldItem | undefined {
-    const standing = isInPlace(workload) ? desk.standing(keyOf(workload)) : undefined;
+  function itemOf(
+    workload: Workload,
+    standing = isInPlace(workload) ? desk.standing(keyOf(workload)) : undefined,
+  ): HeldItem | undefined {
     const state = standing && stateOf(standing);
     if (!standing || !state || !workload.spec.app) return undefined;
     const { origin, app, running, decision } = workload.spec;
@@ -111,6 +113,11 @@ export function createInbox(deps: InboxDeps): Inbox {
       ...(running && !standing.isSame ? { running } : {}),
       ...(isAbout ? { decision: shown(decision) } : {}),
     };
+  }
+
+  function listed(workload: Workload): HeldItem | undefined {
+    const standing = isInPlace(workload) ? desk.lastStanding(keyOf(workload)) : undefined;
+    return standing && itemOf(workload, standing);
   }
 
   function find(name: string): Workload | undefined {
@@ -170,7 +177,7 @@ export function createInbox(deps: InboxDeps): Inbox {
   return {
     list: () =>
       [...book.latest.list()]
-        .flatMap((workload) => itemOf(workload) ?? [])
+        .flatMap((workload) => listed(workload) ?? [])
         .sort((a, b) => (a.since === b.since ? compare(a.name, b.name) : compare(a.since, b.since))),
     get(name) {
       const found = find(name);
