@@ -38,7 +38,7 @@ export function inboxView(now: number, peer = ""): View<InboxItem> {
       { head: "PEER", cell: (item) => item.peer },
       { head: "ASKS-FOR", cell: (item) => item.subject },
       { head: "STATE", cell: stateOf, tone: (item) => tones[item.state] },
-      { head: "SINCE", cell: (item) => sinceOf(item.decidedAt || item.since, now) },
+      { head: "SINCE", cell: (item) => sinceOf(whenOf(item), now) },
       { head: "RULES", cell: (item) => item.findings.map(({ rule }) => rule).join(",") },
       { head: "DECIDED-BY", cell: (item) => item.decidedBy, wide: true },
       { head: "HOLDS", cell: (item) => leftOf(item.until, now), wide: true },
@@ -98,6 +98,11 @@ function itemJson(item: InboxItem): JsonObject {
       decision: { by: item.decidedBy, at: item.decidedAt, message: item.message, until: item.until },
     }),
   };
+}
+
+/** One that waits again may still bear the decision that has come to its end. */
+function whenOf({ state, since, decidedAt }: InboxItem): string {
+  return state === State.HELD ? since : decidedAt || since;
 }
 
 function kindOf({ kind }: InboxItem): string {

@@ -34,6 +34,14 @@ suite("fairlead inbox", () => {
     assert.match(out, /west\/web-0123456789 +App +west +shop\/web +Held +\S+ +approval\/new-image\n/);
   });
 
+  test("what waits again after its approval has ended is shown since it waits, and that the approval has ended", async () => {
+    const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
+    const decision = { by: "ada", at: ago(9 * 86_400_000), message: "", until: ago(2 * 86_400_000) };
+    offices.inbox.hold(web, spec(), { since: ago(2 * 86_400_000), decision });
+    const { out } = await offices.run(["inbox", "list", "-o", "wide"]);
+    assert.match(out, / Held +2d +approval\/new-image +ada +ended 2d ago /);
+  });
+
   test("get shows what is asked, which rules hold it and the hash", async () => {
     offices.inbox.hold(web, spec({ image: "nginx:1.28" }));
     const { out, err } = await offices.run(["inbox", "get", web]);

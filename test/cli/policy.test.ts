@@ -89,6 +89,15 @@ suite("fairlead policy", () => {
     assert.match((await explain()).out, /^west may run apps here\.\n/);
   });
 
+  test("explain says in its first sentence that a person is asked about what is large", async () => {
+    offices.policies = readPolicies(forAll.replace("maxApps: 5", "approvalAbove: { pods: 4 }"));
+    const { out } = await explain();
+    assert.match(
+      out,
+      /^west may run apps here; a person here must approve what asks for more than workloads\.approvalAbove\.\n/,
+    );
+  });
+
   test("a policy that says no is named, and no other is offered beside it", async () => {
     offices.policies = readPolicies(forWest.replace("maxApps: 2", "accept: false"));
     const { out, err } = await explain();

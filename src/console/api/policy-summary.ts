@@ -8,12 +8,15 @@ export interface SummarisedPolicy {
   readonly policies: readonly string[];
   /** Why policies that select it cannot be understood. */
   readonly problems: readonly string[];
+  /** Beyond which amounts a person is asked. */
+  readonly approvalAbove: { readonly size: number };
   /** Where each value came from; empty `policy` means that it is the default. */
   readonly values: readonly { readonly path: string; readonly policy: string }[];
 }
 
 const approvals = {
   Never: "",
+  Above: "; a person here must approve what asks for more than workloads.approvalAbove",
   NewImage: "; a person here must approve each image that none of its apps runs yet",
   Always: "; a person here must approve each app and each change of one",
 } as const;
@@ -31,7 +34,8 @@ export function summarise(
   if (!grants.includes("apps")) lacks.push(`it has no grant "apps" (fairlead peer grant ${name} apps)`);
   if (!policy.accept) lacks.push(whyNotAccepted(name, policy));
   if (lacks.length > 0) return `Nothing of ${name} may run here: ${lacks.join(", and ")}.`;
-  return `${name} may run apps here${approvals[policy.approval]}.`;
+  const isAskedForMuch = policy.approval === "Never" && policy.approvalAbove.size > 0;
+  return `${name} may run apps here${approvals[isAskedForMuch ? "Above" : policy.approval]}.`;
 }
 
 function whyNotAccepted(name: string, { policies, values }: SummarisedPolicy): string {
