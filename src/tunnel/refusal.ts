@@ -27,7 +27,7 @@ export const refusalOf = {
 /** What the rules have against it; `pending` is its place among those that wait for a person, if it does. */
 export function forbidden(permission: ReachPermission & { allowed: false }, pending: PendingDial | undefined): Refusal {
   const { rule, message } = permission;
-  const since = pending ? ` It has waited since ${new Date(pending.since).toISOString()}.` : "";
+  const since = pending ? `; it has waited since ${new Date(pending.since).toISOString()}` : "";
   return {
     reason: Reason.DENIED,
     message: `${withRule(message, rule)}${since}`,

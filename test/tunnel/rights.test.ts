@@ -133,7 +133,7 @@ test("a target waits for a person at its first use: who asks hears since when, a
   const second = await refusal(dial(agents, "web"));
   assert.match(
     second.message,
-    /fairlead inbox approve here\/app\/shop\/web.*\(rule: tunnels\/approval\) It has waited since 2026-01-01T00:00:00\.000Z\./,
+    /fairlead inbox approve here\/app\/shop\/web.*\(rule: tunnels\/approval\); it has waited since 2026-01-01T00:00:00\.000Z$/,
   );
   assert.equal(
     (await refusal(dial(agents, "nonesuch"))).failure,
