@@ -88,7 +88,8 @@ export function tellLoss(peer: string, { grant, endedAt }: LostGrant): string {
 
 /**
  * With this decision in the place of an older one about the same target. When there is no room, what no longer counts goes
- * first, and then the oldest: without a decision the peer waits for one, so that forgetting lets nobody in.
+ * first, then the oldest approval: without one the peer waits for one anew. What was denied stays for as long as there is
+ * anything else, for where no approval is asked for any more it alone keeps the peer away.
  */
 export function withDecision(
   decisions: readonly TunnelDecision[],
@@ -97,7 +98,8 @@ export function withDecision(
 ): TunnelDecision[] {
   const others = decisions.filter(({ target }) => target !== decision.target);
   const isOver = ({ until }: TunnelDecision): boolean => until !== undefined && until <= now;
-  const ordered = [...others].sort((a, b) => Number(isOver(b)) - Number(isOver(a)) || a.at - b.at);
+  const weight = (one: TunnelDecision): number => (isOver(one) ? 0 : one.verdict === "Approved" ? 1 : 2);
+  const ordered = [...others].sort((a, b) => weight(a) - weight(b) || a.at - b.at);
   const gone = new Set(ordered.slice(0, Math.max(0, others.length + 1 - mostTunnelDecisions)));
   return [...others.filter((one) => !gone.has(one)), decision];
 }

@@ -61,7 +61,7 @@ test("a loss says whether somebody withdrew it or its time was over", () => {
   );
 });
 
-test("of decisions a record holds 256, one for each target; those that are over go first, then the oldest", () => {
+test("of decisions a record holds 256, one for each target; those that are over go first, then the oldest approval, and a no last", () => {
   const decision = (target: string, at: number, until?: number): TunnelDecision => ({
     target,
     verdict: "Approved",
@@ -81,6 +81,10 @@ test("of decisions a record holds 256, one for each target; those that are over 
   assert.ok(!targets(once).includes("t200") && targets(once).includes("t0"));
   const twice = withDecision(once, decision("newer", 1_001), now);
   assert.ok(!targets(twice).includes("t0") && targets(twice).includes("t1") && targets(twice).includes("new"));
+  // Where a policy asks for no approval any more, nothing but the no keeps the peer away.
+  const refused = once.map((one): TunnelDecision => (one.target === "t0" ? { ...one, verdict: "Denied" } : one));
+  const thrice = withDecision(refused, decision("newer", 1_001), now);
+  assert.ok(targets(thrice).includes("t0") && !targets(thrice).includes("t1"));
 });
 
 async function rig(change: Partial<Peer>): Promise<{ clock: FakeClock; roster: Roster; told: RosterChange[] }> {
