@@ -26,6 +26,8 @@ export interface HeldStore {
   bytes(): number;
   /** Carries a wish out or says why not. "later": an earlier object of it is still being deleted; `subscribe` tells its end. */
   put(wish: Wish, signal: AbortSignal): Promise<"done" | "later" | Refusal>;
+  /** A wish is beyond the bounds, so that it was not given to `put`; for the record. */
+  refused?(wish: Wish, refusal: Refusal): void;
   /** Asks for the deletion; the object, with all that belongs to it, is gone when `get` says undefined. */
   remove(uid: string, signal: AbortSignal): Promise<void>;
   /** Marks or unmarks an orphan; harmless when there is no such object. */

@@ -218,7 +218,9 @@ export function createHostSession(deps: {
       return true;
     }
     const { wish } = desire;
-    const outcome = unfit(wish) ?? (await store.put(wish, signal));
+    const beyond = unfit(wish);
+    if (beyond) store.refused?.(wish, beyond);
+    const outcome = beyond ?? (await store.put(wish, signal));
     if (outcome === "later") return false;
     if (outcome === "done") delete entry.refused;
     else tellRefusal(uid, entry, wish, outcome);

@@ -22,6 +22,14 @@ export interface AdmissionRecord {
   invalid(wish: WishName, refusal: Refusal): void;
   /** A person decided. */
   decided(item: HeldItem, request: DecisionRequest): void;
+  /** A peer had an app of its own deleted. */
+  removed(workload: Workload): void;
+  /** A peer had an orphan of its own deleted; with a refusal, it was not. */
+  orphanDeleted(
+    caller: { peer: string; fingerprint: string },
+    uid: string,
+    refusal?: { rule: string; message: string },
+  ): void;
   /** Writes down what was only counted so far. */
   close(): void;
 }
@@ -109,6 +117,14 @@ export function createAdmissionRecord(deps: {
         correlation: `wish:${origin.uid}/${origin.generation}`,
         ...(message ? { message } : {}),
       });
+    },
+    removed(workload) {
+      const wish = wishOf(workload);
+      counted.note(wish.fingerprint, { action: "app.remove", ...about(wish), verdict: "done" });
+    },
+    orphanDeleted({ peer, fingerprint }, uid, refusal) {
+      const entry = { action: "orphan.delete", actor: { peer, fingerprint }, target: uid };
+      counted.note(fingerprint, { ...entry, verdict: refusal ? "denied" : "done", ...refusal });
     },
     close: () => counted.close(),
   };

@@ -194,7 +194,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
 
   return {
     intent: intent.service,
-    service: createWorkloadService({ caller: callingPeer, client, book, desk }),
+    service: createWorkloadService({ caller: callingPeer, client, book, desk, record }),
     find(fingerprint, app) {
       const named = book
         .named(fingerprint, app)

@@ -3,9 +3,8 @@
  * not know or understand is named and refused. Pure.
  */
 import { fromJson } from "@bufbuild/protobuf";
-import type { Path } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
 import { errorText } from "../../base/error-text.ts";
+import { brokenRules } from "../../base/proto-rules.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { intentLimits, type Refusal, type Violation } from "../../intent/wish.ts";
 import { findUnknown } from "../../kube/custom-resource.ts";
@@ -13,8 +12,6 @@ import { isJsonObject, type JsonObject } from "../../kube/object.ts";
 import { parseQuantity } from "../../policy/quantity.ts";
 
 export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal: Refusal };
-
-const validator = createValidator();
 
 /** Items of any list of a spec that are looked at at all: to judge each takes time in which the agent does nothing else. */
 const mostItems = 1_000;
@@ -40,7 +37,7 @@ export function parseSpec(text: string): ParsedSpec {
     const message = errorText(error);
     return refuse([{ field: "", rule: "type", message }]);
   }
-  const violations = [...brokenRules(app), ...ownChecks(app)];
+  const violations = [...brokenRules(RemoteAppSpecSchema, app), ...ownChecks(app)];
   return violations.length > 0 ? refuse(violations) : { ok: true, app };
 }
 
@@ -60,27 +57,6 @@ function unknownField(problem: string): Violation {
     rule: "unknown-field",
     message: "this host does not know the field; its agent may be older than yours",
   };
-}
-
-function brokenRules(app: RemoteAppSpec): Violation[] {
-  const result = validator.validate(RemoteAppSpecSchema, app);
-  if (result.kind === "valid") return [];
-  if (result.kind === "error") return [{ field: "", rule: "rules", message: result.error.message }];
-  return result.violations.map((violation) => ({
-    field: violation.field
-      .map((part) => pathPart(part))
-      .join("")
-      .replace(/^\./, ""),
-    rule: violation.ruleId,
-    message: violation.message,
-  }));
-}
-
-function pathPart(part: Path[number]): string {
-  if (part.kind === "field") return `.${part.jsonName}`;
-  if (part.kind === "list_sub") return `[${part.index}]`;
-  if (part.kind === "map_sub") return `[${String(part.key)}]`;
-  return "";
 }
 
 /** What the API server would refuse only when it sees the Deployment, and then in the Deployment's words. */

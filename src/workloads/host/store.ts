@@ -26,7 +26,7 @@ export interface StoreDeps {
   book: WorkloadBook;
   namespaces: PeerNamespaces;
   desk: Pick<AdmissionDesk, "ready" | "ask">;
-  record: Pick<AdmissionRecord, "refused" | "invalid">;
+  record: Pick<AdmissionRecord, "removed" | "refused" | "invalid">;
   /** The status that was found last, and news of it. */
   statusOf(key: string): WorkloadStatus | undefined;
   subscribeStatus(fn: (key: string) => void): () => void;
@@ -187,9 +187,14 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
     count: () => mine().size,
     bytes: () => book.specBytes(tenant.fingerprint),
     put,
+    refused(wish, refusal) {
+      deps.record.invalid({ ...nameOf(wish), ...tenant }, refusal);
+    },
     async remove(uid, signal) {
       const workload = mine().get(uid);
-      if (workload && !workload.metadata.deletionTimestamp) await deleteWorkload(client, workload, signal);
+      if (!workload || workload.metadata.deletionTimestamp) return;
+      await deleteWorkload(client, workload, signal);
+      deps.record.removed(workload);
     },
     async setOrphan(uid, orphan, signal) {
       const workload = mine().get(uid);

@@ -6,6 +6,7 @@ import { intentLimits } from "../../intent/wish.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { keyOf } from "../../kube/object.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
+import type { AdmissionRecord } from "./admission-record.ts";
 import type { WorkloadBook } from "./book.ts";
 import { annotations } from "./names.ts";
 import { parseSpec } from "./spec.ts";
@@ -17,6 +18,7 @@ export interface WorkloadServiceDeps {
   client: Pick<KubeClient, "delete">;
   book: WorkloadBook;
   desk: Pick<AdmissionDesk, "ready" | "check">;
+  record: Pick<AdmissionRecord, "orphanDeleted">;
 }
 
 export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<typeof WorkloadService> {
@@ -45,11 +47,16 @@ export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<ty
       const caller = deps.caller(context);
       await deps.book.latest.synced(context.signal);
       const workload = deps.book.of(caller.fingerprint).get(uid);
-      if (!workload) throw new ConnectError(`nothing of yours has the UID ${uid} here`, Code.NotFound);
+      const refuse = (rule: string, message: string, code: Code): ConnectError => {
+        deps.record.orphanDeleted(caller, uid, { rule, message });
+        return new ConnectError(message, code);
+      };
+      if (!workload) throw refuse("orphan/unknown", `nothing of yours has the UID ${uid} here`, Code.NotFound);
       if (workload.metadata.annotations?.[annotations.orphanedSince] === undefined) {
-        throw new ConnectError("it is no orphan; delete its RemoteApp", Code.FailedPrecondition);
+        throw refuse("orphan/none", "it is no orphan; delete its RemoteApp", Code.FailedPrecondition);
       }
       await deleteWorkload(deps.client, workload, context.signal);
+      deps.record.orphanDeleted(caller, uid);
       return {};
     },
   };

@@ -101,6 +101,10 @@ export const approvalAttacks: readonly Attack[] = [
       const evil = [...ran].filter((images) => !/^(good:\d)?$/.test(images));
       return { "images that ran without approval": evil.join(" ") };
     },
+    audit: [
+      { action: "app.admit", verdict: "held" },
+      { action: "app.decide", verdict: "allowed" },
+    ],
     expect: { "images that ran without approval": "" },
     leaves: ownApp,
   },
@@ -138,6 +142,10 @@ export const approvalAttacks: readonly Attack[] = [
         })),
       };
     },
+    audit: [
+      { action: "app.admit", verdict: "held", rule: "approval/new-image" },
+      { action: "app.admit", verdict: "held", rule: "approval/above/pods" },
+    ],
     expect: {
       "the first one": "Held approval/new-image",
       "scaled to 5": "Held approval/above/pods",

@@ -62,6 +62,7 @@ export const dialAttacks: readonly Attack[] = [
       }
       return outcomes;
     },
+    audit: [{ action: "tunnel.open", verdict: "denied" }],
     expect: {
       "the API": /^(UNSUPPORTED|DENIED)$/,
       "the API by its Service": /^(UNSUPPORTED|DENIED)$/,

@@ -55,6 +55,10 @@ export const floodAttacks: readonly Attack[] = [
         stored: (await ground.held()) <= 100 ? "at most 100" : "more",
       };
     },
+    audit: [
+      { action: "app.admit", verdict: "held", rule: "approval/always" },
+      { action: "app.admit", verdict: "denied", rule: "inbox/full" },
+    ],
     expect: { "items that wait": "at most 100", stored: "at most 100" },
     leaves: ownApp,
   },

@@ -195,6 +195,13 @@ export const guestAttacks: readonly Attack[] = [
         };
       });
     },
+    audit: [
+      { action: "tunnel.revoke", verdict: "done", peer: "dave", rule: "grants/apps" },
+      { action: "tunnel.open", verdict: "denied", peer: "dave", rule: "grants/apps" },
+      { action: "app.admit", verdict: "denied", peer: "dave", rule: "grants/apps" },
+      { action: "peer.join", verdict: "denied", peer: null, rule: "invite/used" },
+      { action: "stream.open", verdict: "denied", peer: null, rule: "guest" },
+    ],
     expect: {
       "a dial while it may": "open",
       "its stream, when the grant went": /grants\/apps/,

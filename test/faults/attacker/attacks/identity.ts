@@ -38,6 +38,7 @@ export const identityAttacks: readonly Attack[] = [
       for (const [what, chain] of Object.entries(chains)) outcomes[what] = await openForged(ground.address, chain);
       return outcomes;
     },
+    audit: [{ action: "stream.open", verdict: "denied", peer: null, rule: "guest" }],
     expect: {
       "own leaf, alice's CA": "cut",
       "own leaf, alice's CA before its own": "cut",
@@ -115,6 +116,10 @@ export const identityAttacks: readonly Attack[] = [
         })),
       };
     },
+    audit: [
+      { action: "tunnel.open", verdict: "denied" },
+      { action: "app.admit", verdict: "allowed" },
+    ],
     expect: {
       "a dial with alice's name in its metadata": /^NOT_FOUND: /,
       "a call with the operator's token": "Unimplemented",

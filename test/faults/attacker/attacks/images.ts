@@ -127,6 +127,7 @@ export const imageAttacks: readonly Attack[] = [
       ];
       return trySpecs(ground.mallory, specs(images));
     },
+    audit: [{ action: "app.admit", verdict: "denied", rule: "images/digest" }],
     expect: {
       ...all(["nginx", "nginx:latest"], "Denied images/digest"),
       ...all(["nginx@md5:abc", "nginx@sha256:abc", `nginx@${digest.toUpperCase()}`], "Denied images/invalid"),

@@ -4,6 +4,7 @@ import { WorkloadService } from "../../../../src/gen/fairlead/peer/v1/workload_p
 import { type Attack, ownApp } from "../attack.ts";
 import { type Attacker, begin, nothingHeld, wish } from "../attacker.ts";
 import { outcomeOf, tryWishes } from "../attempts.ts";
+import { until } from "../until.ts";
 
 export const scopeAttacks: readonly Attack[] = [
   {
@@ -32,6 +33,7 @@ export const scopeAttacks: readonly Attack[] = [
         })),
       };
     },
+    audit: [{ action: "app.admit", verdict: "allowed" }],
     expect: {
       // Of this caller there was nothing by that UID, which is what "gone" says.
       "alice's app, deleted": "gone",
@@ -68,6 +70,11 @@ export const scopeAttacks: readonly Attack[] = [
         "nobody's port": await dialApp(mallory, { namespace: "default", name: "nobody" }),
       };
     },
+    audit: [
+      { action: "tunnel.open", verdict: "denied" },
+      { action: "log.read", verdict: "denied" },
+      { action: "orphan.delete", verdict: "denied" },
+    ],
     expect: {
       "bob's orphan, deleted": "NotFound",
       "alice's app, deleted as an orphan": "NotFound",
@@ -95,9 +102,12 @@ export const scopeAttacks: readonly Attack[] = [
         "a path": await read("../../fairlead-peer-alice/pods/x"),
         "a query": await read("x/log?previous=true#"),
       };
+      talk.say({ case: "tombstone", value: { uid: "m-log" } });
+      await until("it is gone", async () => (await talk.outcome("m-log")) === "gone");
       await talk.close();
       return outcomes;
     },
+    audit: [{ action: "log.read", verdict: "allowed" }],
     expect: {
       "alice's pod": "FAILED The app has no pod of this name.",
       "a path": "FAILED The app has no pod of this name.",
@@ -133,6 +143,7 @@ export const scopeAttacks: readonly Attack[] = [
         })),
       };
     },
+    audit: [{ action: "app.admit", verdict: "denied", rule: "generation" }],
     expect: {
       "a lower one after a higher one": "seven",
       "the same number in a later conversation": "runs",

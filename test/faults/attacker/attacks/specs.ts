@@ -29,6 +29,7 @@ export const specAttacks: readonly Attack[] = [
         "a key __proto__": `{"image":"${image}","__proto__":{"securityContext":{"privileged":true}}}`,
         constructor: `{"image":"${image}","constructor":{"prototype":{}}}`,
       }),
+    audit: [{ action: "app.admit", verdict: "denied", rule: "unknown-field" }],
     expect: {
       securityContext: "Invalid unknown-field",
       hostNetwork: "Invalid unknown-field",
@@ -74,6 +75,7 @@ export const specAttacks: readonly Attack[] = [
         "half a replica": { image, replicas: 0.5 },
         "a peer's name": { image, peer: "alice" },
       }),
+    audit: [{ action: "app.admit", verdict: "denied" }],
     expect: {
       "no JSON": "Invalid json",
       "a list": "Invalid json",
