@@ -1,7 +1,6 @@
 /** What one PeerPolicy says, understood; and what of it cannot be. Pure. */
-import type { Path } from "@bufbuild/protobuf/reflect";
-import { createValidator } from "@bufbuild/protovalidate";
-import { type PeerPolicySpec, PeerPolicySpecSchema } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
+import { brokenRules } from "../base/proto-rules.ts";
+import { PeerPolicySpecSchema } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import type { PeerPolicy } from "../kube/resources.ts";
 import type { PolicyPeer } from "./effective-policy.ts";
 import { readFields, type StatedFields } from "./fields.ts";
@@ -19,13 +18,13 @@ export interface StatedPolicy {
   readonly fields: StatedFields;
 }
 
-const validator = createValidator();
-
 /** Understood once, when it comes; selecting and choosing then cost little. */
 export function statePolicy(policy: PeerPolicy): StatedPolicy {
   const problems = new Problems();
   for (const problem of policy.problems ?? []) problems.addText(problem);
-  for (const { path, message } of brokenRules(policy.spec)) problems.add(path, message);
+  for (const { field, message } of brokenRules(PeerPolicySpecSchema, policy.spec)) {
+    problems.add(field === "" ? "spec" : `spec.${field}`, message);
+  }
   const fields = readFields(policy.spec, problems);
   const { names = [], matchLabels = {} } = policy.spec.peers ?? {};
   const wanted = Object.entries(matchLabels);
@@ -45,17 +44,4 @@ export function statePolicy(policy: PeerPolicy): StatedPolicy {
     problems: problems.list(),
     fields,
   };
-}
-
-function brokenRules(spec: PeerPolicySpec): { path: string; message: string }[] {
-  const result = validator.validate(PeerPolicySpecSchema, spec);
-  if (result.kind === "valid") return [];
-  if (result.kind === "error") return [{ path: "spec", message: result.error.message }];
-  return result.violations.map(({ field, message }) => ({ path: `spec${field.map(pathPart).join("")}`, message }));
-}
-
-function pathPart(part: Path[number]): string {
-  if (part.kind === "field") return `.${part.jsonName}`;
-  if (part.kind === "list_sub") return `[${part.index}]`;
-  return part.kind === "map_sub" ? `[${String(part.key)}]` : "";
 }
