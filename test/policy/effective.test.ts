@@ -260,6 +260,7 @@ test("a policy that cannot be understood closes everything for the peers that it
     [{ workloads: { network: { egress: [{ cidr: "::ffff:169.254.0.0/112" }] } } }, /egress\[0\]/],
     [{ workloads: { network: { egress: [{ cidr: "10.0.0.0/8", ports: [{ port: 9, endPort: 8 }] }] } } }, /egress\[0\]/],
     [{ tunnels: { services: [{ name: "db" }] } }, /spec\.tunnels\.services\[0\]/],
+    [{ tunnels: { services: [{ namespace: "shop", ports: [54_320_000] }] } }, /spec\.tunnels\.services\[0\]/],
     [{ tunnels: { until: "tomorrow" } }, /spec\.tunnels\.until/],
     [{ tunnels: { until: "2030-01-01T00:00:00" } }, /spec\.tunnels\.until/],
     [{ workloads: { quota: { pods: "9".repeat(1_000) } } }, /is no quantity|…$/],
