@@ -14,7 +14,7 @@ import { admit, type Finding, type Verdict } from "../../policy/admission.ts";
 import type { Demand } from "../../policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../policy/effective.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
-import { demandFor, hasRoomForOne } from "./demands.ts";
+import { createDemands, hasRoomForOne } from "./demands.ts";
 import type { Tenant } from "./namespace.ts";
 import { createPlaces, larger, noDemand } from "./places.ts";
 import { createQueue, inboxFull, isQueueing } from "./queue.ts";
@@ -78,6 +78,7 @@ export interface AdmissionDesk {
 const doubtMs = 30_000;
 export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   const { book, clock } = deps;
+  const demandFor = createDemands();
   const standings = new Map<string, Standing>();
   const rounds = createRounds({ inOrder, judge: judgeAgain, onRoom: deps.onRoom, clock });
   const places = createPlaces(() => rounds.plan());
@@ -253,8 +254,10 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     check,
     review,
     policyOf,
-    hasRoomToSurge: (tenant, app) =>
-      hasRoomForOne(app, policyOf(tenant), places.ledger.of(tenant.fingerprint, "").amounts),
+    hasRoomToSurge(tenant, app) {
+      const policy = policyOf(tenant);
+      return hasRoomForOne(demandFor(app, policy).pod, policy.quota, places.ledger.of(tenant.fingerprint, "").amounts);
+    },
     close() {
       unsubscribe();
       closing.abort(new Error("The admission desk is closing."));

@@ -1,24 +1,24 @@
-/** What an app asks for under a policy, worked out once. Pure but for a cache. */
+/** What an app asks for under a policy, worked out once. */
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { type Demand, demandOf } from "../../policy/demand.ts";
 import type { EffectivePolicy } from "../../policy/effective.ts";
 import { type Amounts, type Quantity, wholeQuantity } from "../../policy/quantity.ts";
 
-/** A spec that was read never changes, so what it asks for under one policy does not either. */
-const demands = new WeakMap<RemoteAppSpec, { policy: EffectivePolicy; demand: Demand }>();
-
-export function demandFor(app: RemoteAppSpec, policy: EffectivePolicy): Demand {
-  const known = demands.get(app);
-  if (known?.policy === policy) return known.demand;
-  const demand = demandOf(app, policy);
-  demands.set(app, { policy, demand });
-  return demand;
+/** `demandOf` with a memory: a spec that was read never changes, so what it asks for under one policy does not either. */
+export function createDemands(): (app: RemoteAppSpec, policy: EffectivePolicy) => Demand {
+  const demands = new WeakMap<RemoteAppSpec, { policy: EffectivePolicy; demand: Demand }>();
+  return (app, policy) => {
+    const known = demands.get(app);
+    if (known?.policy === policy) return known.demand;
+    const demand = demandOf(app, policy);
+    demands.set(app, { policy, demand });
+    return demand;
+  };
 }
 
-/** Whether the quota has room for one more pod of this app beside all that is used already. */
-export function hasRoomForOne(app: RemoteAppSpec, policy: EffectivePolicy, used: Amounts): boolean {
-  const { pod } = demandFor(app, policy);
-  return [...policy.quota].every(([name, most]) => (used.get(name) ?? 0n) + onePod(pod, name) <= most);
+/** Whether the quota has room for one more pod like this beside all that is used already. */
+export function hasRoomForOne(pod: Demand["pod"], quota: Amounts, used: Amounts): boolean {
+  return [...quota].every(([name, most]) => (used.get(name) ?? 0n) + onePod(pod, name) <= most);
 }
 
 /** What a quota counts one pod as. */
