@@ -10,7 +10,8 @@ export function microTimeText(ms: number): string {
   return new Date(ms).toISOString().replace("Z", "000Z");
 }
 
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+/** Without its zone a time would be that of whoever reads it. */
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
 /** Milliseconds since 1970 of a time as RFC 3339 has it; undefined for anything else, also for what `Date` would guess at. */
 export function readTime(text: string): number | undefined {

@@ -2,6 +2,7 @@
 import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { parseDuration } from "../base/duration.ts";
+import { readTime } from "../kube/time.ts";
 import type { Problems } from "./problems.ts";
 import { type Quantity, readQuantity, toThousandths } from "./quantity.ts";
 import type { NameCheck } from "./resource-name.ts";
@@ -27,9 +28,6 @@ export interface ItemKind<Item, T> {
 
 const labelName = /^(?:[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
 const labelValue = /^(?:[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/;
-
-/** Without its zone a time would be that of whoever reads it. */
-const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 export function asSaid<T extends boolean | number>(value: T | undefined): Said<T> {
   return value === undefined ? undefined : { value, text: JSON.stringify(value) };
@@ -60,8 +58,8 @@ export class FieldReader {
 
   time(path: string, value: string | undefined): Said<number> {
     if (value === undefined) return undefined;
-    const ms = rfc3339.test(value) ? Date.parse(value) : Number.NaN;
-    if (!Number.isNaN(ms)) return { value: ms, text: JSON.stringify(value) };
+    const ms = readTime(value);
+    if (ms !== undefined) return { value: ms, text: JSON.stringify(value) };
     this.#problems.add(path, `${JSON.stringify(value)} is no time, such as 2030-01-31T12:00:00Z`);
     return undefined;
   }

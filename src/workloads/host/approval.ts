@@ -6,6 +6,7 @@
  */
 import { isJsonObject } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
+import { readTime } from "../../kube/time.ts";
 import { annotations } from "./names.ts";
 
 /** A person's word about the spec with this hash, as the rules want it. */
@@ -47,7 +48,7 @@ function latestDecision({ spec }: Decided): CountedDecision | undefined {
     hash,
     verdict,
     ...(message ? { message } : {}),
-    ...(Number.isNaN(Date.parse(at ?? "")) ? {} : { at: Date.parse(at ?? "") }),
+    ...startOf(at),
     ...endOf(until),
   };
 }
@@ -78,9 +79,12 @@ function isVerdict(value: unknown): value is CountedDecision["verdict"] {
   return value === "Approved" || value === "Denied";
 }
 
+function startOf(text: string | undefined): { at?: number } {
+  const at = readTime(text ?? "");
+  return at === undefined ? {} : { at };
+}
+
 /** An end that cannot be read has passed: an approval is never longer than its approver meant. */
 function endOf(text: string | undefined): { until?: number } {
-  if (!text) return {};
-  const ms = Date.parse(text);
-  return { until: Number.isNaN(ms) ? 0 : ms };
+  return text ? { until: readTime(text) ?? 0 } : {};
 }
