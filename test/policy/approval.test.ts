@@ -17,6 +17,8 @@ test("what a person must approve is held: always, when the image is new, and bey
   assert.equal(summary(ask(appOf({ image: "web:2" }), { policy: fresh, knownImages })), "hold approval/new-image");
   const scaled = ask(appOf({ replicas: 5 }), { policy: fresh, running: appOf() });
   assert.equal(summary(scaled), "admit", "its own image is not new");
+  const bounded = ask(appOf({ replicas: 5 }), { policy: fresh, running: appOf(), isRunningBounded: true });
+  assert.equal(summary(bounded), "hold approval/new-image", "unless it runs by an approval that ends");
   const above = policyOf({ workloads: { approvalAbove: { pods: 3, "limits.memory": "2Gi" } } });
   const small = sized({ memory: "1Gi" }, {}, 2);
   assert.equal(summary(ask(small, { policy: above })), "admit");

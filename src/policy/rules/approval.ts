@@ -20,8 +20,9 @@ function isEachChangeHeld({ context: { peer, policy } }: Question): readonly Fin
 
 function isNewImageHeld({ demand, runningDemand, isUnchanged, context }: Question): readonly Finding[] {
   if (context.policy.approval !== "NewImage") return [];
-  // What runs by an approval does not make its own image known, or the approval would end without effect.
-  const own = new Set(isUnchanged ? [] : runningDemand?.images.map(normaliseImage));
+  // What runs by an approval that ends does not make its own image known, or the approval would end without effect.
+  const isNoProof = isUnchanged || context.isRunningBounded === true;
+  const own = new Set(isNoProof ? [] : runningDemand?.images.map(normaliseImage));
   return demand.images.flatMap((reference) => {
     const asked = normaliseImage(reference);
     if (own.has(asked) || context.knownImages.has(asked)) return [];

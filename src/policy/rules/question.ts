@@ -33,10 +33,12 @@ export interface AdmissionContext {
   readonly usage: Usage;
   /** What all other apps of all peers ask for. */
   readonly totalUsage: Usage;
-  /** Of the peer's other running apps, normalised. */
+  /** Of the peer's other running apps, normalised; without those that run by an approval which ends. */
   readonly knownImages: ImageSet;
   /** What this very app runs now; undefined when nothing of it runs. */
   readonly running?: RemoteAppSpec | undefined;
+  /** That it runs by an approval which ends. */
+  readonly isRunningBounded?: boolean | undefined;
   readonly decision?: AdmissionDecision | undefined;
   /** Of the app that is asked for (spec-hash.ts). */
   readonly hash: string;

@@ -13,6 +13,7 @@ import type { Workload } from "../../kube/resources.ts";
 import { admit, type Finding, type Verdict } from "../../policy/admission.ts";
 import type { Demand } from "../../policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../policy/effective.ts";
+import { endOfApproval } from "./approval.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import { createDemands, hasRoomForOne } from "./demands.ts";
 import type { Tenant } from "./namespace.ts";
@@ -105,7 +106,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
       // What was stopped takes its place anew if there is one.
       const isIdle = running === undefined;
       const owner = { fingerprint: tenant.fingerprint, key: keyOf(workload) };
-      places.take(owner, runs ? demandFor(running, policyOf(tenant)) : isIdle ? noDemand : undefined);
+      places.take(owner, runs ? demandIn(workload, running, policyOf(tenant)) : isIdle ? noDemand : undefined);
       peers.add(tenant.fingerprint);
     }
     for (const fingerprint of peers) review(fingerprint);
@@ -131,14 +132,21 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     return standing;
   }
 
-  function taken({ spec }: Workload, standing: Standing, policy: EffectivePolicy): Demand | undefined {
+  function taken(workload: Workload, standing: Standing, policy: EffectivePolicy): Demand | undefined {
     const { admitted, isNew, isStopped, verdict } = standing;
     // What waits for a person is one of the peer's apps; what a rule stopped makes room for others in every way.
     if (isStopped && verdict.decision === "deny") return undefined;
     if (!admitted || isStopped) return noDemand;
-    const own = demandFor(admitted, policy);
+    const { running } = workload.spec;
+    const own = demandIn(workload, admitted, policy);
     // Until it is written down and made, what ran before may still be there.
-    return isNew && spec.running ? larger(demandFor(spec.running, policy), own) : own;
+    return isNew && running ? larger(demandIn(workload, running, policy), own) : own;
+  }
+
+  /** An image that runs by an approval which ends is no image that others may stand on: they would outlive the approval. */
+  function demandIn(workload: Workload, app: RemoteAppSpec, policy: EffectivePolicy): Demand {
+    const demand = demandFor(app, policy);
+    return endOfApproval(workload, app) === undefined ? demand : { ...demand, images: [] };
   }
 
   function rulesFor(tenant: Tenant, key: string, wasStopped: boolean): Rules {
@@ -150,7 +158,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
       return { judge: () => strangers(peer), whenViolated: wasStopped ? "Stop" : "Keep" };
     }
     const { ledger } = places;
-    const judgeOne = ({ app, hash, running, decision }: Question): Verdict =>
+    const judgeOne = ({ app, hash, running, isRunningBounded, decision }: Question): Verdict =>
       admit(
         { app, demand: demandFor(app, policy) },
         {
@@ -162,6 +170,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
           knownImages: ledger.images(fingerprint, key),
           hash,
           now: clock.now(),
+          isRunningBounded,
           ...(running ? { running } : {}),
           ...(decision ? { decision } : {}),
         },
@@ -194,7 +203,9 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     doubts.get(at.key)?.cancel();
     if (isQueueing(standing)) queue.set(owner, true);
     // What will wait for a person is one of the peer's apps already.
-    places.reserve(owner, decision === "admit" ? demandFor(app, policyOf(tenant)) : noDemand);
+    const policy = policyOf(tenant);
+    const asked = at.known ? demandIn(at.known, app, policy) : demandFor(app, policy);
+    places.reserve(owner, decision === "admit" ? asked : noDemand);
     const settle = (outcome: "over" | "unknown"): void => {
       doubts.get(at.key)?.cancel();
       doubts.delete(at.key);

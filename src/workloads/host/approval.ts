@@ -4,9 +4,11 @@
  * denied while it ran must not run on when the change is denied too. So it is set aside, in an annotation, by whoever writes
  * the next decision. Pure.
  */
+import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { isJsonObject } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { readTime } from "../../kube/time.ts";
+import { hashSpec } from "../../policy/spec-hash.ts";
 import { annotations } from "./names.ts";
 
 /** A person's word about the spec with this hash, as the rules want it. */
@@ -28,6 +30,12 @@ export function decisionAbout(workload: Decided, hash: string): CountedDecision 
   if (latest?.hash === hash) return latest;
   const earlier = setAside(workload);
   return earlier?.hash === hash ? earlier : undefined;
+}
+
+/** When the approval ends by which this spec may run, milliseconds since 1970; undefined where it has none, or one for ever. */
+export function endOfApproval(workload: Decided, app: RemoteAppSpec): number | undefined {
+  const decision = decisionAbout(workload, hashSpec(app));
+  return decision?.verdict === "Approved" ? decision.until : undefined;
 }
 
 /** Whether the approval by which this spec ran has ended. */

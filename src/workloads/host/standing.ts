@@ -8,7 +8,7 @@ import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/reso
 import type { Workload } from "../../kube/resources.ts";
 import type { Finding, Verdict } from "../../policy/admission.ts";
 import { hashSpec } from "../../policy/spec-hash.ts";
-import { type CountedDecision, decisionAbout, hasLapsed } from "./approval.ts";
+import { type CountedDecision, decisionAbout, endOfApproval, hasLapsed } from "./approval.ts";
 
 export interface Standing {
   /** Of `spec.app`, by which a person's decision names it. */
@@ -37,6 +37,8 @@ export interface Question {
   readonly hash: string;
   /** What of this very Workload counts as running; an approval that has ended leaves nothing. */
   readonly running: RemoteAppSpec | undefined;
+  /** It runs by an approval that ends. */
+  readonly isRunningBounded: boolean;
   readonly decision: CountedDecision | undefined;
 }
 
@@ -51,7 +53,8 @@ export function standingOf(workload: Pick<Workload, "metadata" | "spec">, rules:
   const before = standingOfRunning(workload, rules, now);
   const isSame = before?.hash === hash;
   const decision = decisionAbout(workload, hash);
-  const verdict = isSame ? before.verdict : rules.judge({ app, hash, running: before?.counted, decision });
+  const running = { running: before?.counted, isRunningBounded: before?.endsAt !== undefined };
+  const verdict = isSame ? before.verdict : rules.judge({ app, hash, ...running, decision });
   const asked = { hash, verdict, isSame, ...(decision ? { decision } : {}) };
   if (verdict.decision === "admit") {
     return { ...asked, admitted: app, isNew: !isSame, isStopped: false, violations: [], ...earliest(verdict.until) };
@@ -90,10 +93,11 @@ function standingOfRunning(
   const decision = decisionAbout(workload, hash);
   // What ran by an approval that has ended is judged as if it were asked for anew.
   const isLapsed = hasLapsed(decision, now);
-  const verdict = rules.judge({ app, hash, running: isLapsed ? undefined : app, decision });
+  const endsAt = isLapsed ? undefined : endOfApproval(workload, app);
+  const running = { running: isLapsed ? undefined : app, isRunningBounded: endsAt !== undefined };
+  const verdict = rules.judge({ app, hash, ...running, decision });
   const mustStop = isLapsed || decision?.verdict === "Denied" || rules.whenViolated === "Stop";
   const isStopped = verdict.decision !== "admit" && mustStop;
-  const endsAt = decision?.verdict === "Approved" && !isLapsed ? decision.until : undefined;
   return { app, hash, verdict, isStopped, counted: isStopped ? undefined : app, endsAt };
 }
 
