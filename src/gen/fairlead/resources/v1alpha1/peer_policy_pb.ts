@@ -125,7 +125,8 @@ export const PeerSelectorSchema: GenMessage<PeerSelector> = /*@__PURE__*/
 export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy"> & {
   /**
    * Whether a person must approve a change before it runs: Never; NewImage, when it brings an image that none of the
-   * peer's apps runs here; Always, for each new app and each change of one. Never unless said.
+   * peer's apps runs here, or only by an approval that ends; Always, for each new app and each change of one. Never
+   * unless said.
    *
    * @generated from field: optional string approval = 1;
    */
