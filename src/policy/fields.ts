@@ -77,7 +77,7 @@ const egressRule: ItemKind<EgressMessage, EgressRule> = {
 const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
   parse: serviceOf,
   show: (rule) => toJson(ServiceRuleSchema, rule),
-  wrong: "no rule with a namespace, and ports from 1 to 65535",
+  wrong: "no rule with a namespace",
 };
 
 export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
@@ -138,6 +138,6 @@ function isMapped({ family, base, prefix }: Cidr): boolean {
 }
 
 function serviceOf({ namespace, name, ports }: ServiceMessage): ServiceRule | undefined {
-  if (namespace === undefined || ports.some((port) => port < 1 || port > 65_535)) return undefined;
+  if (namespace === undefined) return undefined;
   return { namespace, ...(name ? { name } : {}), ports };
 }
