@@ -3,14 +3,15 @@
  * read on, and it ends when the app is deleted.
  */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
-import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
 import { PodNotice_Kind as Kind, type LogsResponse, LogsResponseSchema } from "../gen/fairlead/peer/v1/pods_pb.ts";
 import type { Reflector } from "../kube/reflector.ts";
 import type { Pod } from "../kube/resources.ts";
 import { type ContainerLog, containerLog } from "./container.ts";
 import { Merge } from "./merge.ts";
+import { isRefused, noSuchPod, unreadable, whyUnreadable } from "./not-read.ts";
 import { isGone, type PodLogDeps, type PodLogOptions, readPodLog } from "./pod-log.ts";
 
 /** What is known of an app's pods, and news of them. */
@@ -19,6 +20,8 @@ export type PodWatch = Pick<Reflector<Pod>, "list" | "subscribe" | "synced" | "c
 export interface LogStreamDeps extends PodLogDeps {
   /** Starts to watch the pods that carry these labels. */
   watchPods(scope: { namespace: string; labelSelector: string }): PodWatch;
+  /** The API server lets this agent read no logs in this namespace. */
+  onRefused(namespace: string, error: unknown): void;
   clock: Clock;
   log: Log;
 }
@@ -43,7 +46,7 @@ const maxBatches = 16;
 /** After the app is gone, what its pods say last is waited for so long, in milliseconds. */
 const farewellMs = 5_000;
 
-/** `deleted` aborts when the app is deleted. */
+/** `deleted` aborts when the app is deleted. Throws a ConnectError when none of the logs that are there could be read. */
 export async function* streamLogs(
   deps: LogStreamDeps,
   app: LoggedApp,
@@ -74,6 +77,7 @@ export async function* streamLogs(
     }
     yield* merge;
     signal.throwIfAborted();
+    if (readers.failure) throw readers.failure;
   } finally {
     signal.removeEventListener("abort", end);
     stop.abort(new Error("The log is no longer read."));
@@ -94,6 +98,11 @@ class PodReaders {
   /** What was last said of a pod that waits. */
   readonly #waiting = new Map<string, string>();
   readonly #active = new Set<Promise<void>>();
+  /** Logs that were begun and have not failed. */
+  #reading = 0;
+  /** The log of a pod could be read, if only to find it empty. */
+  #hasRead = false;
+  #failure: ConnectError | undefined;
 
   constructor(
     deps: LogStreamDeps,
@@ -111,11 +120,18 @@ class PodReaders {
     this.#signal = signal;
   }
 
+  /** Why nothing was read; undefined when something was, or may be yet. */
+  get failure(): ConnectError | undefined {
+    return this.#failure;
+  }
+
   /** Takes up what is there and not read yet. `first` is for what was there at the beginning. */
   look(first: boolean): void {
     const { pod: only } = this.#options;
     if (first && only !== "" && this.#pods().length === 0) {
-      this.#track(this.#notice(only, Kind.FAILED, "The app has no pod of this name."));
+      // Who follows may know that it comes.
+      if (this.#options.follow) this.#track(this.#notice(only, Kind.FAILED, noSuchPod().rawMessage));
+      else this.#failure = noSuchPod();
     }
     for (const pod of this.#pods()) {
       const name = pod.metadata.name ?? "";
@@ -166,19 +182,35 @@ class PodReaders {
       if (!same?.readable) return "replaced";
       return same.ended ? "ended" : "running";
     };
+    this.#reading += 1;
     try {
       await this.#notice(pod, Kind.JOINED, "");
       const ref = { namespace: this.#app.namespace, pod, container, state };
       for await (const lines of readPodLog(this.#deps, ref, options, this.#signal)) {
+        this.#hasRead = true;
         await this.#send({ event: { case: "lines", value: { pod, lines } } });
       }
+      this.#hasRead = true;
       await this.#notice(pod, Kind.ENDED, "");
     } catch (error) {
+      // Before anything is waited for, so that of several that fail one is the last.
+      this.#reading -= 1;
       if (this.#signal.aborted) return;
       if (isGone(error) && this.#options.follow) return this.#notice(pod, Kind.ENDED, "The pod is gone.");
-      this.#deps.log.debug({ pod, err: error }, "log not read");
-      await this.#notice(pod, Kind.FAILED, errorText(error));
+      await this.#notRead(pod, error);
     }
+  }
+
+  async #notRead(pod: string, error: unknown): Promise<void> {
+    const { namespace } = this.#app;
+    if (isRefused(error)) this.#deps.onRefused(namespace, error);
+    else this.#deps.log.debug({ pod, err: error }, "log not read");
+    const isLast = !this.#hasRead && this.#reading === 0;
+    // A pod that comes later may fare better, but not with a right that is missing for all.
+    if (!isLast || (this.#options.follow && !isRefused(error)))
+      return this.#notice(pod, Kind.FAILED, whyUnreadable(namespace, error));
+    this.#failure = unreadable(namespace, error);
+    if (this.#options.follow) this.#merge.end();
   }
 
   #notice(pod: string, kind: Kind, message: string): Promise<void> {

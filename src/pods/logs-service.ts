@@ -1,5 +1,6 @@
 /** `PodService` for peers: the logs of what they run here, and of nothing else. */
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { createRateLimit } from "../base/rate-limit.ts";
 import type { LogsRequest, PodService } from "../gen/fairlead/peer/v1/pods_pb.ts";
 import { type StreamRecord, withRule } from "../peering/stream-record.ts";
 import type { ReachPermission } from "../policy/reach.ts";
@@ -10,7 +11,7 @@ import { type LoggedApp, type LogStreamDeps, streamLogs } from "./log-stream.ts"
 /** Who reads, as the roster knows them. */
 export type LogReader = Pick<Caller, "fingerprint" | "guest" | "peer" | "grants">;
 
-export interface LogsServiceDeps extends LogStreamDeps {
+export interface LogsServiceDeps extends Omit<LogStreamDeps, "onRefused"> {
   /** An app among those that the peer with this fingerprint runs here; never another's. */
   findApp(fingerprint: string, app: { namespace: string; name: string }): LoggedApp | undefined;
   /** Calls `fn` with the fingerprint of a peer after each change of one of its apps. Returns what ends it. */
@@ -43,6 +44,16 @@ interface Reading {
 export function createLogsService(deps: LogsServiceDeps): LogsService {
   /** By fingerprint. */
   const readings = new Map<string, Set<Reading>>();
+  const warnings = createRateLimit({ clock: deps.clock, burst: 3, perSecond: 1 / 600 });
+
+  /** How often peers ask must not fill the log. */
+  function onRefused(namespace: string, error: unknown): void {
+    if (!warnings.take()) return;
+    deps.log.warn(
+      { namespace, err: error },
+      'this agent may not read the logs of peers\' pods; it needs the right "get" of "pods/log" in their namespaces',
+    );
+  }
 
   function begin(reading: Reading): () => void {
     const { fingerprint } = reading.caller;
@@ -102,7 +113,7 @@ export function createLogsService(deps: LogsServiceDeps): LogsService {
     const done = begin({ caller, target, end: (message) => call.cut(Reason.REVOKED, message) });
     try {
       const options = { follow, previous, timestamps, pod, tailLines, sinceSeconds };
-      yield* streamLogs(deps, app, options, deleted.signal, context.signal);
+      yield* streamLogs({ ...deps, onRefused }, app, options, deleted.signal, context.signal);
     } finally {
       done();
       unsubscribe();

@@ -44,6 +44,16 @@ suite("fairlead app logs", () => {
     assert.match(out, /^\d{4}-\d\d-\d\dT\S+ .*\n$/);
   });
 
+  test("what cannot be read ends with the reason and its code", async () => {
+    const unknown = await run(world.lisbon, ["app", "logs", "web", "--pod", "nobody"]);
+    assert.equal(unknown.code, exitCode.notFound);
+    assert.match(unknown.err, /The app has no pod of this name/);
+    const previous = await run(world.lisbon, ["app", "logs", "web", "--previous"]);
+    assert.equal(previous.code, exitCode.failed);
+    assert.match(previous.err, /previous/);
+    assert.equal(unknown.out + previous.out, "");
+  });
+
   test("an app that crashes shows its reason and its last lines", async () => {
     await run(world.lisbon, ["app", "deploy", "bad", "--peer", "berlin", "--image", "fairlead.dev/crash:1"]);
     const watch = start(world.lisbon, ["app", "get", "bad", "-w", "-o", "wide"]);

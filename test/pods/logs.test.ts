@@ -156,7 +156,7 @@ describe("the logs of an app at a peer", () => {
     assert.equal(at.kube.requests.length + other.kube.requests.length, 0);
   });
 
-  test("of one pod are only its own; one that does not exist, or cannot be read, is named with the reason", async () => {
+  test("of one pod are only its own; one that does not exist, or cannot be read, ends with the reason", async () => {
     await using at = await openLogs();
     at.kube.set("a", running);
     at.kube.set("b", running);
@@ -165,8 +165,58 @@ describe("the logs of an app at a peer", () => {
       yield "one\n";
     };
     assert.deepEqual(await collect(at.read({ ...once, pod: "a" })), ["a joined", "a: one", "a ended"]);
-    assert.deepEqual(await collect(at.read({ ...once, pod: "b" })), ["b joined", "b failed no previous container"]);
-    assert.deepEqual(await collect(at.read({ ...once, pod: "c" })), ["c failed The app has no pod of this name."]);
+    const failed = refusedWith(Code.FailedPrecondition, /no previous container/);
+    await assert.rejects(collect(at.read({ ...once, pod: "b" })), failed);
+    const absent = refusedWith(Code.NotFound, /The app has no pod of this name\./);
+    await assert.rejects(collect(at.read({ ...once, pod: "c" })), absent);
+    assert.equal(at.kube.watches, 0);
+  });
+
+  const lacksRight = /lacks the right "get" of "pods\/log" in the namespace fairlead-peer-here/;
+  const forbidden = new KubeError({ status: 403, reason: "Forbidden", message: "pods is forbidden" });
+
+  for (const how of [once, follow]) {
+    test(`that the host's agent has no right to end with which one and who gives it, ${how.follow ? "followed" : "read once"}`, async () => {
+      await using at = await openLogs();
+      // biome-ignore lint/correctness/useYield: it fails before.
+      at.kube.answer = async function* () {
+        throw forbidden;
+      };
+      for (const pod of ["a", "b", "c"]) {
+        at.kube.set(pod, running);
+        await assert.rejects(collect(at.read(how)), (error) => {
+          return (
+            refusedWith(Code.FailedPrecondition, lacksRight)(error) &&
+            refusedWith(Code.FailedPrecondition, /administers that cluster can give it/)(error)
+          );
+        });
+      }
+      assert.equal(at.kube.watches, 0, "nothing is left behind");
+      const verdicts = new Set(at.audited.host.map(({ verdict }) => verdict));
+      assert.deepEqual([...verdicts], ["allowed"], "the policy has nothing against it");
+      at.kube.answer = async function* () {
+        yield "one\n";
+      };
+      const seen = await collect(at.read({ ...once, pod: "a" }));
+      assert.deepEqual(seen, ["a joined", "a: one", "a ended"], "once it has it");
+    });
+  }
+
+  test("of which some can be read go on, with a notice of each that cannot", async () => {
+    await using at = await openLogs();
+    for (const pod of ["a", "b", "c"]) at.kube.set(pod, running);
+    at.kube.answer = async function* (pod) {
+      if (pod !== "b") throw forbidden;
+      yield "one\n";
+    };
+    const seen = await collect(at.read(once));
+    assert.deepEqual(
+      seen.filter((text) => text.startsWith("b")),
+      ["b joined", "b: one", "b ended"],
+    );
+    for (const pod of ["a", "c"]) {
+      assert.match(seen.find((text) => text.startsWith(`${pod} failed`)) ?? "", lacksRight);
+    }
   });
 
   test("are read so many at a time by one peer, since each costs the API server a watch", async () => {
