@@ -55,8 +55,10 @@ export function admit(request: AdmissionRequest, context: AdmissionContext): Ver
   const denied = denials.flatMap((rule) => rule(question));
   const held = mustBeApproved(question);
   const word = context.decision?.hash === context.hash ? context.decision : undefined;
-  const isApproved = word?.verdict === "Approved" && (word.until === undefined || word.until > context.now);
-  const open = isApproved ? [] : held;
+  // A denial has no end: whoever was asked has answered.
+  const isAnswered =
+    word !== undefined && (word.verdict === "Denied" || (word.until ?? Number.POSITIVE_INFINITY) > context.now);
+  const open = isAnswered ? [] : held;
   const said = word?.message ? { message: word.message } : {};
   if (denied.length > 0) {
     return { decision: "deny", findings: bounded([...denied, ...open]), ...(word?.verdict === "Denied" ? said : {}) };

@@ -60,7 +60,7 @@ test("a person's denial stands for what they saw, with their reason", () => {
   const app = appOf();
   const decision = { hash: hashSpec(app), verdict: "Denied", message: "too old an image" } as const;
   const verdict = ask(app, { policy: always, decision });
-  assert.equal(summary(verdict), "deny inbox/denied approval/always");
+  assert.equal(summary(verdict), "deny inbox/denied", "a person was asked, and has answered");
   assert.equal(verdict.message, "too old an image");
   assert.match(verdict.findings[0]?.message ?? "", /too old an image/);
   assert.equal(summary(ask(appOf({ image: "web:2" }), { policy: always, decision })), "hold approval/always");
