@@ -293,12 +293,19 @@ export class Conversation {
   }
 }
 
-/** The phase in a status, with the rules that hold it; undefined for an orphan: that is one only until its wish is heard. */
+/**
+ * The phase in a status, with the rules that hold it. Undefined for what is no answer yet: an orphan, which is one only until its
+ * wish is heard, and a wish that the host took and has not judged in its status.
+ */
 function standingOf(status: string): string | undefined {
-  const { phase = "no phase", admission } = fromJsonString(RemoteAppStatusSchema, status || "{}", {
+  const {
+    phase = "no phase",
+    message = "",
+    admission,
+  } = fromJsonString(RemoteAppStatusSchema, status || "{}", {
     ignoreUnknownFields: true,
   });
-  if (phase === "Orphaned") return undefined;
+  if (phase === "Orphaned" || /^The host took the (app|change)\.$/.test(message)) return undefined;
   if (phase !== "Held" && phase !== "Denied") return phase;
   const rules = admission?.findings.map(({ rule = "" }) => rule) ?? [];
   return [phase, ...new Set(rules)].join(" ");

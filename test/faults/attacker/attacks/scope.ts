@@ -109,9 +109,9 @@ export const scopeAttacks: readonly Attack[] = [
     },
     audit: [{ action: "log.read", verdict: "allowed" }],
     expect: {
-      "alice's pod": "FAILED The app has no pod of this name.",
-      "a path": "FAILED The app has no pod of this name.",
-      "a query": "FAILED The app has no pod of this name.",
+      "alice's pod": "NotFound",
+      "a path": "NotFound",
+      "a query": "NotFound",
     },
     leaves: ownApp,
   },
