@@ -10,12 +10,13 @@ const never = new AbortController().signal;
 
 /**
  * Resolves when all is as it was; every right that the agent has for it was used then. `policy` is about the peer, and bounds
- * no pod.
+ * no pod. `seconds` is for each.
  */
 export async function meddleWithGuards(
   cluster: Cluster,
   namespace: string,
   policy: { readonly namespace: string; readonly name: string },
+  seconds = 60,
 ): Promise<void> {
   const spec = async (kind: string): Promise<string> => {
     const found = await cluster.get<{ items: { metadata: { name: string }; spec: object }[] }>([kind, "-n", namespace]);
@@ -34,24 +35,28 @@ export async function meddleWithGuards(
   ] as const) {
     const before = await spec(kind);
     await patch(kind, to);
-    await until(`the ${kind} is as it was`, async () => (await spec(kind)) === before);
+    await until(`the ${kind} is as it was`, async () => (await spec(kind)) === before, { seconds });
     await cluster.kubectl(["delete", kind, "fairlead", "-n", namespace]);
-    await until(`the ${kind} is back`, async () => (await spec(kind)) === before);
+    await until(`the ${kind} is back`, async () => (await spec(kind)) === before, { seconds });
   }
 
   await boundPods({ max: { memory: "2Gi" } });
-  const bounds = await until("the LimitRange comes with the policy", async () => {
-    const found = await spec("limitrange");
-    return found?.includes("2Gi") && found;
-  });
+  const bounds = await until(
+    "the LimitRange comes with the policy",
+    async () => {
+      const found = await spec("limitrange");
+      return found?.includes("2Gi") && found;
+    },
+    { seconds },
+  );
   await patch("limitrange", { limits: [{ type: "Pod", max: { memory: "99Gi" } }] });
-  await until("the LimitRange is as it was", async () => (await spec("limitrange")) === bounds);
+  await until("the LimitRange is as it was", async () => (await spec("limitrange")) === bounds, { seconds });
   await boundPods(null);
-  await until("the LimitRange goes with the policy", async () => (await spec("limitrange")) === undefined);
+  await until("the LimitRange goes with the policy", async () => (await spec("limitrange")) === undefined, { seconds });
 
   const quota = await spec("resourcequota");
   await countSomePodsOnly(cluster, namespace);
-  await until("the quota is as it was", async () => (await spec("resourcequota")) === quota);
+  await until("the quota is as it was", async () => (await spec("resourcequota")) === quota, { seconds });
 }
 
 /** Puts a quota in the place of the agent's whose scopes cannot be edited. */

@@ -2,6 +2,14 @@
 
 import assert from "node:assert/strict";
 import { connected, type InstalledAgent } from "./installed.ts";
+import {
+  auditIsStored,
+  auditWasKept,
+  egressSparesTheApiServer,
+  guardsArePutBack,
+  type PolicyStage,
+  policyIsTold,
+} from "./policy-rights.ts";
 import { until } from "./until.ts";
 
 const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
@@ -61,6 +69,7 @@ export async function playRights(stage: Stage): Promise<{ step: string; why: str
 function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () => Promise<void>> {
   const [a, b] = [origin.cluster, host.cluster];
   const there = `fairlead-peer-${origin.name}`;
+  const policy: PolicyStage = { namespace, host, origin, there, seconds, newsSeconds: newsSeconds + 1 };
   const inApps = ["-n", apps];
   const inThere = ["-n", there];
   const within = (what: string, look: () => Promise<boolean>, limit = seconds): Promise<unknown> =>
@@ -145,6 +154,8 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
     async grant() {
       await host.cli(["peer", "grant", origin.name, "apps"]);
     },
+    "policy status": () => policyIsTold(policy),
+    "audit stored": () => auditIsStored(policy),
     async apply() {
       await a.kubectl(["create", "namespace", apps]);
       const command = ["sh", "-c", "trap exit TERM; echo ahoy; sleep 3600 & wait"];
@@ -186,6 +197,8 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
       await a.kubectl(["patch", "rapp", "bell", ...inApps, "--type=merge", "-p", patch]);
       await within("its Service is gone", async () => (await listed("services", "bell")).length === 0);
     },
+    "guards put back": () => guardsArePutBack(policy),
+    egress: () => egressSparesTheApiServer(policy),
     async "app deploy"() {
       const three = manifest("three", { command: ["sh", "-c", "echo no sail; exit 3"] });
       await origin.cli(["app", "deploy", "-f", "-", ...inApps], three);
@@ -222,6 +235,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
       const { metadata } = await b.get<{ metadata: { labels: Record<string, string> } }>(["namespace", there]);
       assert.equal(metadata.labels["pod-security.kubernetes.io/enforce"], "baseline");
     },
+    "audit kept": () => auditWasKept(policy),
     async delete() {
       await a.kubectl(["delete", "rapp", "echo", ...inApps, `--timeout=${seconds}s`]);
       await within("nothing is left", async () => (await listed("workloads,deployments,pods", "echo")).length === 0);
