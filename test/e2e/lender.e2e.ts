@@ -291,7 +291,7 @@ test("tenant objects that are changed or deleted come back as the policy has the
       const { metadata } = await b.get<{ metadata: { labels: Record<string, string> } }>(["namespace", home(ant)]);
       return metadata.labels["pod-security.kubernetes.io/enforce"] === "baseline";
     },
-    { seconds: 90 },
+    { seconds: 20 },
   );
 });
 
