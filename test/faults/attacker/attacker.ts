@@ -46,7 +46,7 @@ export interface Address {
 }
 
 /** Long enough for two busy cores; an attack that needs it has failed. */
-export const patienceMs = 20_000;
+export const patienceMs = 60_000;
 
 export class Attacker {
   readonly identity: Identity;

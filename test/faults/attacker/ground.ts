@@ -31,7 +31,7 @@ const honest = new Set(["peers fairlead-system/alice", "peers fairlead-system/bo
 /** The label by which the attacker's policy selects it; its operator here gave it with the invite. */
 const label = { trust: "none" };
 /** An honest request takes some milliseconds; with an attack under way on two busy cores it may take this long. */
-const servedWithinMs = 5_000;
+const servedWithinMs = 30_000;
 
 export class Ground {
   readonly host: Town;
@@ -243,7 +243,7 @@ async function command(town: Town, args: readonly string[]): Promise<void> {
 }
 
 function patience(): AbortSignal {
-  return AbortSignal.timeout(20_000);
+  return AbortSignal.timeout(60_000);
 }
 
 const policyRef = { namespace: agentNamespace, name: "mallory" };

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Long enough for two busy cores; what takes it has failed. Milliseconds. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** Waits until something is there, looking often; fails, saying what, when it does not come. */
 export async function until<T>(

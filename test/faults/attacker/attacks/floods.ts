@@ -27,6 +27,7 @@ export const floodAttacks: readonly Attack[] = [
       const start = ground.audit.lines.length;
       for (let index = 0; index < 10_000; index += 1) talk.say(wish({ uid: `m-${index}`, name: `app-${index}`, spec }));
       const meanwhile = ground.serves();
+      meanwhile.catch(() => undefined); // It is awaited below, and may fail before.
       await until("all are answered", () => talk.end ?? talk.answered >= 10_000);
       await meanwhile;
       const lines = ground.audit.lines.length - start;
@@ -70,6 +71,7 @@ export const floodAttacks: readonly Attack[] = [
     async attempt(ground) {
       const { peer, first } = await ground.mallory.rawSession();
       const meanwhile = ground.serves();
+      meanwhile.catch(() => undefined); // It is awaited below, and may fail before.
       for (let count = 0; count < 20_000 && !peer.closed; count += 1) {
         const id = first + 2 * count;
         peer.send(callOf(id, "/x/y"), { stream: BigInt(id), kind: { case: "reset", value: { reason: 1 } } });

@@ -133,6 +133,6 @@ export const identityAttacks: readonly Attack[] = [
 
 /** What the host keeps of a peer, which is no secret. */
 async function caOf({ client }: KubeConnection, name: string): Promise<string> {
-  const peer = await client.get(peers, { namespace: "fairlead-system", name }, AbortSignal.timeout(20_000));
+  const peer = await client.get(peers, { namespace: "fairlead-system", name }, AbortSignal.timeout(60_000));
   return peer?.spec.caCertificate ?? "";
 }
