@@ -239,11 +239,22 @@ test("two tenants with apps of one name see each their own", { timeout: 60_000 }
   assert.notEqual(names[0], names[1]);
 });
 
+test("a Pod Security level that is weakened is back at once", { timeout: 60_000 }, async () => {
+  await b.kubectl(["label", "namespace", home(ant), "pod-security.kubernetes.io/enforce=privileged", "--overwrite"]);
+  await until(
+    "the namespace has its level again",
+    async () => {
+      const { metadata } = await b.get<{ metadata: { labels: Record<string, string> } }>(["namespace", home(ant)]);
+      return metadata.labels["pod-security.kubernetes.io/enforce"] === "baseline";
+    },
+    { seconds: 20 },
+  );
+});
+
 test("tenant objects that are changed or deleted come back as the policy has them", { timeout: 120_000 }, async () => {
   const namespace = ["-n", home(ant)];
   await b.kubectl(["delete", "resourcequota,limitrange", "fairlead", ...namespace]);
   await b.kubectl(["delete", "networkpolicies", "--all", ...namespace]);
-  await b.kubectl(["label", "namespace", home(ant), "pod-security.kubernetes.io/enforce=privileged", "--overwrite"]);
   await until("they are back", async () => {
     const { items } = await b.get<{ items: { kind: string; spec: { hard?: Record<string, string> } }[] }>([
       "resourcequotas,limitranges,networkpolicies",
@@ -285,14 +296,6 @@ test("tenant objects that are changed or deleted come back as the policy has the
     const isOpen = network.spec.ingress?.some(({ from }) => from === undefined) ?? false;
     return quota.spec.hard.pods === "3" && !isOpen;
   });
-  await until(
-    "the namespace has its level again",
-    async () => {
-      const { metadata } = await b.get<{ metadata: { labels: Record<string, string> } }>(["namespace", home(ant)]);
-      return metadata.labels["pod-security.kubernetes.io/enforce"] === "baseline";
-    },
-    { seconds: 20 },
-  );
 });
 
 async function inbox(name: string): Promise<{ name: string; hash: string; since: string }> {
