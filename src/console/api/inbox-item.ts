@@ -8,6 +8,7 @@ import {
   InboxItem_State as State,
 } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { Finding } from "../../policy/admission.ts";
 
 /** What apps and tunnels that wait have in common. */
 interface Waiting {
@@ -17,17 +18,8 @@ interface Waiting {
   readonly since: string;
   readonly state: keyof typeof states;
   /** The rules that hold it. */
-  readonly findings: readonly HeldFinding[];
+  readonly findings: readonly Finding[];
   readonly decision?: Decision | undefined;
-}
-
-/** What one rule has to say; the values where it compares some. */
-interface HeldFinding {
-  readonly rule: string;
-  readonly field: string;
-  readonly message: string;
-  readonly asked?: string | undefined;
-  readonly allowed?: string | undefined;
 }
 
 /** What a person said about it. */
