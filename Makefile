@@ -24,6 +24,10 @@ test: check ## Check, then run every test that needs no cluster (under 6 minutes
 check: $(packages) $(validate) ## Format, lint, types, protos, generated code, architecture, dead code (under a minute)
 	@node test/run.ts check
 
+.PHONY: model
+model: $(packages) ## Look at every interleaving of how a session outlives its carriers (needs spin and a C compiler)
+	@node docs/model/check.ts
+
 .PHONY: e2e
 e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; the agent's image in E2E_AGENT_IMAGE)
 	@node test/run.ts e2e
