@@ -28,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/frame.proto.
  */
 export const file_fairlead_wire_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("ChxmYWlybGVhZC93aXJlL3YxL2ZyYW1lLnByb3RvEhBmYWlybGVhZC53aXJlLnYxItYFCgVGcmFtZRIOCgZzdHJlYW0YASABKAQSEAoIc2VxdWVuY2UYAiABKAQSDgoEZGF0YRgDIAEoDEgAEioKBmNyZWRpdBgEIAEoCzIYLmZhaXJsZWFkLndpcmUudjEuQ3JlZGl0SAASJgoEb3BlbhgFIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuT3BlbkgAEiYKBGhlYWQYBiABKAsyFi5mYWlybGVhZC53aXJlLnYxLkhlYWRIABIkCgNlbmQYByABKAsyFS5mYWlybGVhZC53aXJlLnYxLkVuZEgAEigKBXJlc2V0GAggASgLMhcuZmFpcmxlYWQud2lyZS52MS5SZXNldEgAEigKBWhlbGxvGBAgASgLMhcuZmFpcmxlYWQud2lyZS52MS5IZWxsb0gAEioKBnJlc3VtZRgRIAEoCzIYLmZhaXJsZWFkLndpcmUudjEuUmVzdW1lSAASKgoGZGV0YWNoGBIgASgLMhguZmFpcmxlYWQud2lyZS52MS5EZXRhY2hIABIkCgNhY2sYEyABKAsyFS5mYWlybGVhZC53aXJlLnYxLkFja0gAEiYKBHBpbmcYFCABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBpbmdIABImCgRwb25nGBUgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb25nSAASKAoFY2xvc2UYFiABKAsyFy5mYWlybGVhZC53aXJlLnYxLkNsb3NlSAASKwoHZ29fYXdheRggIAEoCzIYLmZhaXJsZWFkLndpcmUudjEuR29Bd2F5SAASLgoIYW5ub3VuY2UYISABKAsyGi5mYWlybGVhZC53aXJlLnYxLkFubm91bmNlSAASNAoLdW5zdXBwb3J0ZWQYIiABKAsyHS5mYWlybGVhZC53aXJlLnYxLlVuc3VwcG9ydGVkSAASEgoIZGF0YWdyYW0YMCABKAxIAEIGCgRraW5kIhcKBkNyZWRpdBINCgVieXRlcxgBIAEoBCKsAQoET3BlbhIkCgNycGMYASABKAsyFS5mYWlybGVhZC53aXJlLnYxLlJwY0gAEiYKBGRpYWwYAiABKAsyFi5mYWlybGVhZC53aXJlLnYxLkRpYWxIABIsCghwcmlvcml0eRgDIAEoDjIaLmZhaXJsZWFkLndpcmUudjEuUHJpb3JpdHkSDgoGY3JlZGl0GAQgASgEEhAKCGFubm91bmNlGAUgASgEQgYKBHdoYXQiPgoDUnBjEgwKBHBhdGgYASABKAkSKQoHaGVhZGVycxgCIAMoCzIYLmZhaXJsZWFkLndpcmUudjEuSGVhZGVyIlwKBERpYWwSKAoGdGFyZ2V0GAEgASgLMhguZmFpcmxlYWQud2lyZS52MS5UYXJnZXQSKgoIbWV0YWRhdGEYAiADKAsyGC5mYWlybGVhZC53aXJlLnYxLkhlYWRlciI1CgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZiaW5hcnkYAyABKAwiQQoESGVhZBIOCgZzdGF0dXMYASABKA0SKQoHaGVhZGVycxgCIAMoCzIYLmZhaXJsZWFkLndpcmUudjEuSGVhZGVyIjEKA0VuZBIqCgh0cmFpbGVycxgBIAMoCzIYLmZhaXJsZWFkLndpcmUudjEuSGVhZGVyIkIKBVJlc2V0EigKBnJlYXNvbhgBIAEoDjIYLmZhaXJsZWFkLndpcmUudjEuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkilAEKBUhlbGxvEhAKCGluc3RhbmNlGAEgASgMEg8KB3ZlcnNpb24YAiABKAkSEAoIZmVhdHVyZXMYAyADKAkSKAoGbGltaXRzGAQgASgLMhguZmFpcmxlYWQud2lyZS52MS5MaW1pdHMSDQoFZnJlc2gYBSABKAwSDAoEaGVsZBgGIAEoDBIPCgdjYXJyaWVyGAcgASgEImcKBkxpbWl0cxIXCg9tYXhfZnJhbWVfYnl0ZXMYASABKA0SGAoQbWF4X2hlYWRlcl9ieXRlcxgCIAEoDRITCgttYXhfc3RyZWFtcxgDIAEoDRIVCg1zdHJlYW1fY3JlZGl0GAQgASgNIjwKBlJlc3VtZRIPCgdzZXNzaW9uGAEgASgMEg8KB2NhcnJpZXIYAiABKAQSEAoIcmVjZWl2ZWQYAyABKAQiFgoGRGV0YWNoEgwKBG5leHQYASABKAQiFwoDQWNrEhAKCHJlY2VpdmVkGAEgASgEIhIKBFBpbmcSCgoCaWQYASABKAQiEgoEUG9uZxIKCgJpZBgBIAEoBCJCCgVDbG9zZRIoCgZyZWFzb24YASABKA4yGC5mYWlybGVhZC53aXJlLnYxLlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJIlgKBkdvQXdheRIoCgZyZWFzb24YASABKA4yGC5mYWlybGVhZC53aXJlLnYxLlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhMKC2xhc3Rfc3RyZWFtGAMgASgEIkYKCEFubm91bmNlEg4KBm51bWJlchgBIAEoBBIVCg1zdHJlYW1fY3JlZGl0GAIgASgNEhMKC21heF9zdHJlYW1zGAMgASgNIhsKC1Vuc3VwcG9ydGVkEgwKBGtpbmQYASABKA0qfAoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIUChBQUklPUklUWV9DT05UUk9MEAESGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQAhITCg9QUklPUklUWV9OT1JNQUwQAxIRCg1QUklPUklUWV9CVUxLEARiBnByb3RvMw", [file_fairlead_wire_v1_reason, file_fairlead_wire_v1_target]);
+  fileDesc("ChxmYWlybGVhZC93aXJlL3YxL2ZyYW1lLnByb3RvEhBmYWlybGVhZC53aXJlLnYxItYFCgVGcmFtZRIOCgZzdHJlYW0YASABKAQSEAoIc2VxdWVuY2UYAiABKAQSDgoEZGF0YRgDIAEoDEgAEioKBmNyZWRpdBgEIAEoCzIYLmZhaXJsZWFkLndpcmUudjEuQ3JlZGl0SAASJgoEb3BlbhgFIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuT3BlbkgAEiYKBGhlYWQYBiABKAsyFi5mYWlybGVhZC53aXJlLnYxLkhlYWRIABIkCgNlbmQYByABKAsyFS5mYWlybGVhZC53aXJlLnYxLkVuZEgAEigKBXJlc2V0GAggASgLMhcuZmFpcmxlYWQud2lyZS52MS5SZXNldEgAEigKBWhlbGxvGBAgASgLMhcuZmFpcmxlYWQud2lyZS52MS5IZWxsb0gAEioKBnJlc3VtZRgRIAEoCzIYLmZhaXJsZWFkLndpcmUudjEuUmVzdW1lSAASKgoGZGV0YWNoGBIgASgLMhguZmFpcmxlYWQud2lyZS52MS5EZXRhY2hIABIkCgNhY2sYEyABKAsyFS5mYWlybGVhZC53aXJlLnYxLkFja0gAEiYKBHBpbmcYFCABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBpbmdIABImCgRwb25nGBUgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb25nSAASKAoFY2xvc2UYFiABKAsyFy5mYWlybGVhZC53aXJlLnYxLkNsb3NlSAASKwoHZ29fYXdheRggIAEoCzIYLmZhaXJsZWFkLndpcmUudjEuR29Bd2F5SAASLgoIYW5ub3VuY2UYISABKAsyGi5mYWlybGVhZC53aXJlLnYxLkFubm91bmNlSAASNAoLdW5zdXBwb3J0ZWQYIiABKAsyHS5mYWlybGVhZC53aXJlLnYxLlVuc3VwcG9ydGVkSAASEgoIZGF0YWdyYW0YMCABKAxIAEIGCgRraW5kIhcKBkNyZWRpdBINCgVieXRlcxgBIAEoBCKsAQoET3BlbhIkCgNycGMYASABKAsyFS5mYWlybGVhZC53aXJlLnYxLlJwY0gAEiYKBGRpYWwYAiABKAsyFi5mYWlybGVhZC53aXJlLnYxLkRpYWxIABIsCghwcmlvcml0eRgDIAEoDjIaLmZhaXJsZWFkLndpcmUudjEuUHJpb3JpdHkSDgoGY3JlZGl0GAQgASgEEhAKCGFubm91bmNlGAUgASgEQgYKBHdoYXQiPgoDUnBjEgwKBHBhdGgYASABKAkSKQoHaGVhZGVycxgCIAMoCzIYLmZhaXJsZWFkLndpcmUudjEuSGVhZGVyIlwKBERpYWwSKAoGdGFyZ2V0GAEgASgLMhguZmFpcmxlYWQud2lyZS52MS5UYXJnZXQSKgoIbWV0YWRhdGEYAiADKAsyGC5mYWlybGVhZC53aXJlLnYxLkhlYWRlciI1CgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZiaW5hcnkYAyABKAwiQQoESGVhZBIOCgZzdGF0dXMYASABKA0SKQoHaGVhZGVycxgCIAMoCzIYLmZhaXJsZWFkLndpcmUudjEuSGVhZGVyIjEKA0VuZBIqCgh0cmFpbGVycxgBIAMoCzIYLmZhaXJsZWFkLndpcmUudjEuSGVhZGVyIkIKBVJlc2V0EigKBnJlYXNvbhgBIAEoDjIYLmZhaXJsZWFkLndpcmUudjEuUmVhc29uEg8KB21lc3NhZ2UYAiABKAkilAEKBUhlbGxvEhAKCGluc3RhbmNlGAEgASgMEg8KB3ZlcnNpb24YAiABKAkSEAoIZmVhdHVyZXMYAyADKAkSKAoGbGltaXRzGAQgASgLMhguZmFpcmxlYWQud2lyZS52MS5MaW1pdHMSDQoFZnJlc2gYBSABKAwSDAoEaGVsZBgGIAEoDBIPCgdjYXJyaWVyGAcgASgEImcKBkxpbWl0cxIXCg9tYXhfZnJhbWVfYnl0ZXMYASABKA0SGAoQbWF4X2hlYWRlcl9ieXRlcxgCIAEoDRITCgttYXhfc3RyZWFtcxgDIAEoDRIVCg1zdHJlYW1fY3JlZGl0GAQgASgNIl0KBlJlc3VtZRIPCgdzZXNzaW9uGAEgASgMEg8KB2NhcnJpZXIYAiABKAQSEAoIcmVjZWl2ZWQYAyABKAQSDgoGYmVnaW5zGAQgASgIEg8KB3Vua25vd24YBSABKAgiFgoGRGV0YWNoEgwKBG5leHQYASABKAQiFwoDQWNrEhAKCHJlY2VpdmVkGAEgASgEIhIKBFBpbmcSCgoCaWQYASABKAQiEgoEUG9uZxIKCgJpZBgBIAEoBCJCCgVDbG9zZRIoCgZyZWFzb24YASABKA4yGC5mYWlybGVhZC53aXJlLnYxLlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJIlgKBkdvQXdheRIoCgZyZWFzb24YASABKA4yGC5mYWlybGVhZC53aXJlLnYxLlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhMKC2xhc3Rfc3RyZWFtGAMgASgEIkYKCEFubm91bmNlEg4KBm51bWJlchgBIAEoBBIVCg1zdHJlYW1fY3JlZGl0GAIgASgNEhMKC21heF9zdHJlYW1zGAMgASgNIhsKC1Vuc3VwcG9ydGVkEgwKBGtpbmQYASABKA0qfAoIUHJpb3JpdHkSGAoUUFJJT1JJVFlfVU5TUEVDSUZJRUQQABIUChBQUklPUklUWV9DT05UUk9MEAESGAoUUFJJT1JJVFlfSU5URVJBQ1RJVkUQAhITCg9QUklPUklUWV9OT1JNQUwQAxIRCg1QUklPUklUWV9CVUxLEARiBnByb3RvMw", [file_fairlead_wire_v1_reason, file_fairlead_wire_v1_target]);
 
 /**
  * Frame is the unit of the wire. One frame has one kind. It must not be longer than Limits.max_frame_bytes of the end
@@ -435,10 +435,9 @@ export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/
  * Hello is the first frame on each carrier, sent by each end at once and only once. An end that has heard no Hello 10 s after
  * the handshake closes the carrier (HELLO_TIMEOUT).
  *
- * The two Hellos decide by themselves, with no further question, what the carrier is for. If both name the same
- * `held` session, it is resumed: both send Resume next. Otherwise a new session begins, under the `fresh` id that the low end
- * sent, and each end resets the streams of the session it held (SESSION_LOST). Sessions are looked up under the
- * fingerprint that TLS proved: an end which holds sessions with others holds none with this one.
+ * When both name the feature "resume", Resume follows: it says which session the carrier is for. If not, the carrier is for a
+ * session of its own, which begins with the Hellos under the `fresh` id, and ends with the carrier. Sessions are looked up under
+ * the fingerprint that TLS proved: an end which holds sessions with others holds none with this one.
  *
  * @generated from message fairlead.wire.v1.Hello
  */
@@ -470,22 +469,22 @@ export type Hello = Message<"fairlead.wire.v1.Hello"> & {
   limits?: Limits | undefined;
 
   /**
-   * From the low end only: 16 random bytes, the id of the session that begins if none is resumed.
+   * From the low end only: 16 random bytes, the id of the session that begins here unless "resume" is used.
    *
    * @generated from field: bytes fresh = 5;
    */
   fresh: Uint8Array;
 
   /**
-   * The id of the session that this end would resume; empty if it holds none.
+   * Not used, and left empty: it would name the session that this end holds. Hellos cross, so what they said would be out of date.
    *
    * @generated from field: bytes held = 6;
    */
   held: Uint8Array;
 
   /**
-   * From the low end only: the number of this carrier. Each that follows in a session has a higher one. If two carriers of one
-   * session are open, the higher number wins. At least 1.
+   * From the low end only: the number of this carrier. Each that it numbers later for the same high end gets a higher one, also
+   * when it has restarted in between (it may begin with the milliseconds since 1970). At least 1. See Resume.
    *
    * @generated from field: uint64 carrier = 7;
    */
@@ -542,18 +541,30 @@ export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_frame, 10);
 
 /**
- * Resume goes on with a session on another carrier; it is the second frame there, in both directions. Before an end sends
- * it, it detaches the session's older carrier for good, so that no late frame of that one can count twice.
+ * Resume says which session a carrier is for; it is used when both Hellos name the feature "resume". The low end decides: it sends Resume
+ * when it has heard the high end's Hello. The high end follows, and answers with Resume. An end that has heard none 10 s after
+ * the Hello closes the carrier (HELLO_TIMEOUT).
+ *
+ * An end leaves a carrier whose number is not higher than that of each carrier it took before for the same peer: the low end
+ * when it would send Resume, the high end instead of an answer. So both keep the same one of two that stand at once.
+ *
+ * Before an end sends Resume it detaches the session's older carrier for good, so that no late frame of that one counts. It
+ * does the same when it ends a session.
  *
  * Each end numbers the frames it sends that count, from 1 on, and counts those that it receives, for the whole life of
  * the session. It keeps what it has sent until it is acknowledged. On Resume it drops what `received` covers and sends the
- * rest again, in order, before anything new. A `received` that is higher than what was ever sent, or lower than what was
- * acknowledged before, breaks the protocol.
+ * rest again, in order, before anything new. No frame that counts may be sent on a carrier before the other end's Resume has come there, but for
+ * one exception: on the carrier that a session begins on, the low end may send at once what it need not send again then. A
+ * `received` that is higher than what was ever sent, or lower than what was acknowledged before, ends the session (PROTOCOL).
+ *
+ * docs/model has the same rules as a model, and what goes wrong without each of them.
  *
  * @generated from message fairlead.wire.v1.Resume
  */
 export type Resume = Message<"fairlead.wire.v1.Resume"> & {
   /**
+   * 16 bytes. The low end makes the id when a session begins; the high end repeats it.
+   *
    * @generated from field: bytes session = 1;
    */
   session: Uint8Array;
@@ -571,6 +582,22 @@ export type Resume = Message<"fairlead.wire.v1.Resume"> & {
    * @generated from field: uint64 received = 3;
    */
   received: bigint;
+
+  /**
+   * From the low end only, as long as it has heard nothing of the high end in this session (no Resume): the high end takes the session up if it
+   * does not hold it. A session that it held before with the same process of the low end is over then.
+   *
+   * @generated from field: bool begins = 4;
+   */
+  begins: boolean;
+
+  /**
+   * From the high end only: it does not hold that session, and nothing else is said. The low end resets the session's streams
+   * (SESSION_LOST), and sends Resume once more on the same carrier, for a session that begins.
+   *
+   * @generated from field: bool unknown = 5;
+   */
+  unknown: boolean;
 };
 
 /**
@@ -661,7 +688,8 @@ export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
 
 /**
  * Close ends the session: its streams are reset with this reason, and it cannot be resumed. The carrier is closed behind
- * it. A carrier that ends without Close was lost, and its session may be resumed.
+ * it. Before Resume it ends the carrier and no session. A carrier that ends without Close was lost, and its session may be
+ * resumed, within 60 s: then each end gives it up, and resets its streams (SESSION_LOST).
  *
  * @generated from message fairlead.wire.v1.Close
  */
