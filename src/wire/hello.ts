@@ -42,7 +42,12 @@ const leastFrameBytes = 16_384;
 const maxVersionLength = 100;
 const maxFeatures = 64;
 
-export function localHello(hello: LocalHello, side: Side, session: Uint8Array, limits: Limits): Hello {
+/** The Hello to send; `fresh` and the number of the carrier are the low end's to give. */
+export function localHello(
+  hello: LocalHello,
+  low: { readonly fresh: Uint8Array; readonly carrier: bigint } | undefined,
+  limits: Limits,
+): Hello {
   return create(HelloSchema, {
     instance: hello.instance,
     version: hello.version,
@@ -53,7 +58,7 @@ export function localHello(hello: LocalHello, side: Side, session: Uint8Array, l
       maxStreams: limits.maxStreams,
       streamCredit: limits.streamCredit,
     },
-    ...(side === "low" ? { fresh: session, carrier: 1n } : {}),
+    ...low,
   });
 }
 

@@ -26,6 +26,8 @@ export interface Limits {
   readonly deadMs: number;
   /** The carrier is taken for dead when bytes wait and none of them moved for so long (STALLED). */
   readonly stalledMs: number;
+  /** A session without a carrier is given up after so long (SESSION_LOST). */
+  readonly carrierlessMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -41,6 +43,7 @@ export const defaultLimits: Limits = {
   quietMs: 15_000,
   deadMs: 45_000,
   stalledMs: 10_000,
+  carrierlessMs: 60_000,
 };
 
 /**

@@ -32,14 +32,19 @@ export class Receipts {
     }
   }
 
+  /** How many have come, which from now on the other end knows. */
+  tell(): number {
+    this.close();
+    this.#owedBytes = 0;
+    return this.#received;
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   #acknowledge(): void {
-    this.close();
-    this.#owedBytes = 0;
-    this.#deps.acknowledge(this.#received);
+    this.#deps.acknowledge(this.tell());
   }
 }

@@ -5,14 +5,13 @@ import { suite, test } from "node:test";
 import { toJsonString } from "@bufbuild/protobuf";
 import { type Frame, FrameSchema } from "../../src/gen/fairlead/wire/v1/frame_pb.ts";
 import { FrameDecoder } from "../../src/wire/decoder.ts";
+import { PeerSessions } from "../../src/wire/peer-sessions.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { Priority } from "../../src/wire/scheduler.ts";
-import { type IncomingStream, openSession } from "../../src/wire/session.ts";
+import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { never } from "./pair.ts";
 import { dataFrame, type FrameInit, frameBytes } from "./raw-peer.ts";
-
-const file = new URL("golden/session-v1.txt", import.meta.url);
 
 /** What the low end says, step by step; the high end's answers to each step are in the file. */
 const steps: FrameInit[][] = [
@@ -85,6 +84,50 @@ const steps: FrameInit[][] = [
   [{ kind: { case: "close", value: { reason: Reason.SHUTDOWN, message: "Good bye." } } }],
 ];
 
+function resumableHello(carrier: bigint): FrameInit {
+  const value = {
+    instance: new Uint8Array(16).fill(0x11),
+    version: "golden",
+    features: ["resume"],
+    limits: { maxFrameBytes: 131_072, maxHeaderBytes: 65_536, maxStreams: 16_384, streamCredit: 262_144 },
+    fresh: new Uint8Array(16).fill(0x22),
+    carrier,
+  };
+  return { kind: { case: "hello", value } };
+}
+
+function resumeFrame(carrier: bigint, session: number, received: bigint, begins = false): FrameInit {
+  const value = { session: new Uint8Array(16).fill(session), carrier, received, begins };
+  return { kind: { case: "resume", value } };
+}
+
+const kubernetes: FrameInit = {
+  stream: 1n,
+  kind: {
+    case: "open",
+    value: { what: { case: "dial", value: { target: { kind: { case: "kubernetes", value: {} } } } }, credit: 262_144n },
+  },
+};
+
+/**
+ * The same, of a session with three carriers. On the first the low end hears Head and the echo of "one", and says that it has heard Head
+ * alone: so the echo comes again on the second, where the low end says "two", which is all that the high end had not heard.
+ */
+const resumeSteps: FrameInit[][][] = [
+  [
+    [resumableHello(100n)],
+    [resumeFrame(100n, 0x22, 0n, true), kubernetes, dataFrame(1, Buffer.from("one"))],
+    [{ kind: { case: "ack", value: { received: 1n } } }],
+  ],
+  [[resumableHello(101n)], [resumeFrame(101n, 0x22, 1n)], [dataFrame(1, Buffer.from("two"))]],
+  [
+    [resumableHello(102n)],
+    [resumeFrame(102n, 0x44, 5n)],
+    [resumeFrame(102n, 0x55, 0n, true)],
+    [{ kind: { case: "close", value: { reason: Reason.SHUTDOWN, message: "Good bye." } } }],
+  ],
+];
+
 /** Answers a dial with its own bytes, and a call with those of its request. */
 function serve(incoming: IncomingStream): void {
   if (incoming.kind === "dial") {
@@ -122,10 +165,13 @@ function dataOf(stream: number, value: Uint8Array): Frame {
   return { $typeName: "fairlead.wire.v1.Frame", stream: BigInt(stream), sequence: 0n, kind: { case: "data", value } };
 }
 
-suite("golden transcript", () => {
-  test("of version 1: this version says and understands the same, to the byte", async () => {
+/** What the high end answers on each of these carriers, one after the other, each broken when its steps are done. */
+async function transcribe(carriers: readonly FrameInit[][][], sessions?: PeerSessions): Promise<string> {
+  const clock = createFakeClock();
+  const lines: string[] = [];
+  const opened: Session[] = [];
+  for (const [nr, steps] of carriers.entries()) {
     const [carrier, ours] = duplexPair();
-    const clock = createFakeClock();
     const heard: Buffer[] = [];
     ours.on("data", (chunk: Buffer) => heard.push(chunk));
     const opening = openSession(
@@ -133,18 +179,19 @@ suite("golden transcript", () => {
         carrier,
         side: "high",
         hello: { instance: new Uint8Array(16).fill(0x33), version: "golden" },
+        ...(sessions && { sessions }),
         clock,
         random: () => 0,
         accept: serve,
       },
       never,
     );
-    const lines: string[] = [];
     const settle = async (): Promise<void> => {
       // Nothing here waits for time, so some turns of the event loop are all that any answer takes.
       for (let i = 0; i < 30; i++) await new Promise(setImmediate);
       if (heard.length > 0) lines.push(...line("<", Buffer.concat(heard.splice(0))));
     };
+    if (carriers.length > 1) lines.push(...(nr > 0 ? [""] : []), `# carrier ${nr + 1}`);
     await settle();
     for (const step of steps) {
       const bytes = Buffer.concat(step.map(frameBytes));
@@ -152,12 +199,27 @@ suite("golden transcript", () => {
       ours.write(bytes);
       await settle();
     }
-    const session = await opening;
-    assert.equal((await session.closed).reason, Reason.SHUTDOWN);
+    opened.push(await opening);
+    if (nr < carriers.length - 1) ours.destroy();
+    else assert.equal((await opened[nr]?.closed)?.reason, Reason.SHUTDOWN);
     await clock.advance(2_100);
     assert.equal(carrier.destroyed, true);
-    const transcript = `${lines.join("\n")}\n`;
-    if (process.env.FAIRLEAD_WRITE_GOLDEN !== undefined) writeFileSync(file, transcript);
-    assert.equal(transcript, readFileSync(file, "utf8"));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function check(name: string, transcript: string): void {
+  const file = new URL(`golden/${name}`, import.meta.url);
+  if (process.env.FAIRLEAD_WRITE_GOLDEN !== undefined) writeFileSync(file, transcript);
+  assert.equal(transcript, readFileSync(file, "utf8"));
+}
+
+suite("golden transcript", () => {
+  test("of version 1: this version says and understands the same, to the byte", async () => {
+    check("session-v1.txt", await transcribe([steps]));
+  });
+
+  test("of a session of version 1 that goes on at a second carrier, and is not known at a third", async () => {
+    check("resume-v1.txt", await transcribe(resumeSteps, new PeerSessions(createFakeClock())));
   });
 });

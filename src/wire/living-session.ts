@@ -1,0 +1,372 @@
+import type { Duplex } from "node:stream";
+import { create } from "@bufbuild/protobuf";
+import type { Clock, Timer } from "../base/clock.ts";
+import { AckSchema, type Frame, GoAwaySchema, UnsupportedSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
+import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { FrameReader } from "./decoder.ts";
+import { awaitDial } from "./dial.ts";
+import { encodeFrame, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
+import type { RemoteHello, Side } from "./hello.ts";
+import type { IncomingStream } from "./incoming.ts";
+import type { Limits } from "./limits.ts";
+import { type DialOptions, type OpenRequest, writeOpen } from "./outgoing.ts";
+import { type CloseReason, DialError, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
+import { Receipts } from "./receipts.ts";
+import { Replay } from "./replay.ts";
+import { Priority } from "./scheduler.ts";
+import type { Session, SessionEnd, SessionStats } from "./session-face.ts";
+import type { Stream } from "./stream.ts";
+import { Streams } from "./streams.ts";
+
+export interface LivingSessionDeps {
+  readonly id: Uint8Array;
+  readonly side: Side;
+  readonly remote: RemoteHello;
+  /** Whether it goes on at another carrier when it loses one. */
+  readonly resumable: boolean;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  accept(incoming: IncomingStream): void;
+  onDefect?(error: unknown): void;
+}
+
+/** What a session needs of the carrier that it is on. */
+export interface SessionCarrier {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly waitingBytes: number;
+  readonly roundTripMs: number | undefined;
+  /** There is something to send. */
+  wake(): void;
+  /** The session is over, which the other end is to be told unless it said so. */
+  end(why: SessionEnd, tell: boolean): void;
+  /** The session goes on elsewhere: nothing counts any more that comes here. */
+  detach(): void;
+}
+
+const defaultDrainMs = 30_000;
+/** Kinds that are answered with Unsupported, at most; more in one session are skipped in silence. */
+const maxUnsupported = 32;
+
+/** What outlives carriers: the streams, what was counted, and what is kept until the other end has it. */
+export class LivingSession implements Session, FrameReader {
+  readonly id: Uint8Array;
+  readonly remote: RemoteHello;
+  readonly closed: Promise<SessionEnd>;
+  readonly leaving: Promise<CloseReason>;
+  readonly #deps: LivingSessionDeps;
+  readonly #streams: Streams;
+  readonly #receipts: Receipts;
+  readonly #replay = new Replay();
+  #resolveClosed: (end: SessionEnd) => void = () => undefined;
+  #resolveLeaving: (reason: CloseReason) => void = () => undefined;
+  #carrier: SessionCarrier | undefined;
+  /** Whether frames that count may be sent on the carrier. */
+  #mayWrite = false;
+  /** Whether they were, before the other end's first Resume. */
+  #wroteEarly = false;
+  #young = true;
+  /** The Ack that is due on the carrier. */
+  #ack: Uint8Array | undefined;
+  #expiry: Timer | undefined;
+  /** What carriers before the present one have moved. */
+  #past = { bytesIn: 0, bytesOut: 0 };
+  /** Streams that came before the one who opened the session has had its turn. */
+  #early: IncomingStream[] | undefined = [];
+  #end: SessionEnd | undefined;
+  /** Present while the session drains: there is no reason to wait any more. */
+  #drained: (() => void) | undefined;
+  #goingAway: StreamError | undefined;
+  readonly #unsupported = new Set<number>();
+
+  constructor(deps: LivingSessionDeps) {
+    this.#deps = deps;
+    this.id = deps.id;
+    this.remote = deps.remote;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.leaving = new Promise((resolve) => {
+      this.#resolveLeaving = resolve;
+    });
+    this.#receipts = new Receipts({
+      clock: deps.clock,
+      acknowledge: (received) => {
+        this.#ack = encodeFrame(0, { case: "ack", value: create(AckSchema, { received: BigInt(received) }) });
+        this.#carrier?.wake();
+      },
+    });
+    this.#streams = new Streams(
+      {
+        side: deps.side,
+        clock: deps.clock,
+        limits: deps.limits,
+        wake: () => this.#carrier?.wake(),
+        accept: (incoming) => this.#deliver(incoming),
+        idle: () => this.#drained?.(),
+        fail: (error) => this.fail(error),
+      },
+      deps.remote.limits,
+    );
+    setImmediate(() => this.#deliverEarly());
+  }
+
+  open(request: OpenRequest): Stream {
+    if (this.#end !== undefined) throw endError(this.#end);
+    if (this.#goingAway !== undefined) throw this.#goingAway;
+    return this.#streams.open(writeOpen(request), request.priority ?? Priority.NORMAL);
+  }
+
+  dial(target: Target, options: DialOptions = {}): Promise<Duplex> {
+    const { priority, metadata, signal } = options;
+    try {
+      const dial = metadata === undefined ? { target } : { target, metadata };
+      return awaitDial(this.open({ dial, ...(priority === undefined ? {} : { priority }) }), signal);
+    } catch (error) {
+      if (!(error instanceof StreamError)) throw error;
+      return Promise.reject(new DialError(error.reason, error.message, { remote: error.remote, cause: error }));
+    }
+  }
+
+  async drain(message: string, withinMs = defaultDrainMs): Promise<void> {
+    if (this.#end === undefined && this.#drained === undefined) {
+      const error = new StreamError(Reason.GOING_AWAY, message);
+      this.#goingAway ??= error;
+      this.#streams.refuseNew(error);
+      const lastStream = BigInt(this.#streams.lastTaken);
+      const value = create(GoAwaySchema, { reason: Reason.SHUTDOWN, message: shortMessage(message), lastStream });
+      this.#streams.answer(encodeFrame(0, { case: "goAway", value }));
+      await new Promise<void>((resolve) => {
+        const timer = this.#deps.clock.after(withinMs, resolve);
+        this.#drained = () => {
+          timer.cancel();
+          resolve();
+        };
+        if (this.#streams.size === 0) this.#drained();
+      });
+      this.close({ reason: Reason.SHUTDOWN, message });
+    }
+    await this.closed;
+  }
+
+  close(reason: CloseReason): void {
+    this.#finish({ ...reason, by: "us" });
+  }
+
+  stats(): SessionStats {
+    const { bytesIn = 0, bytesOut = 0, waitingBytes = 0, roundTripMs } = this.#carrier ?? {};
+    return {
+      ...this.#streams.counts(),
+      roundTripMs,
+      bytesIn: this.#past.bytesIn + bytesIn,
+      bytesOut: this.#past.bytesOut + bytesOut,
+      waitingBytes,
+    };
+  }
+
+  // ---- the carrier that it is on ----
+
+  get over(): boolean {
+    return this.#end !== undefined;
+  }
+
+  get resumable(): boolean {
+    return this.#deps.resumable;
+  }
+
+  /** Whether nothing was heard of the other end in this session yet. */
+  get young(): boolean {
+    return this.#young;
+  }
+
+  /**
+   * Goes on at this carrier, and detaches the older one for good. Returns how many frames have come, for the Resume that is to be
+   * said now. Nothing that counts is sent before `resumed`, unless `early`: on the carrier where it begins at the low end.
+   */
+  attach(carrier: SessionCarrier, early: boolean): number {
+    const older = this.#release();
+    older?.detach();
+    this.#expiry?.cancel();
+    this.#expiry = undefined;
+    this.#carrier = carrier;
+    this.#mayWrite = early;
+    this.#wroteEarly = early;
+    this.#ack = undefined;
+    return this.#receipts.tell();
+  }
+
+  /** The other end has so many. Throws a SessionError when that cannot be. */
+  resumed(received: number): void {
+    this.#replay.acknowledge(received, true);
+    if (!this.#wroteEarly) this.#replay.rewind();
+    this.#young = false;
+    this.#mayWrite = true;
+    this.#carrier?.wake();
+  }
+
+  /** The carrier is gone, or this one has done with it. `why` is how the session ends if it cannot go on elsewhere. */
+  leave(carrier: SessionCarrier, why: SessionEnd): void {
+    if (this.#carrier !== carrier) return;
+    if (!this.#deps.resumable) {
+      this.#finish(why);
+      return;
+    }
+    this.#release();
+    const { carrierlessMs } = this.#deps.limits;
+    const message = `${why.message} No other connection came within ${carrierlessMs / 1000} s.`;
+    this.#expiry = this.#deps.clock.after(carrierlessMs, () =>
+      this.#finish({ ...why, reason: Reason.SESSION_LOST, message }),
+    );
+    this.#expiry.unref?.();
+  }
+
+  /** The other end has ended the carrier before it ever took the session up. */
+  refuse(carrier: SessionCarrier, why: SessionEnd): void {
+    if (this.#carrier === carrier) this.#finish(why);
+  }
+
+  /** The other end no longer knows the session. `stays` is the carrier on which another one begins; any other is detached. */
+  lose(message: string, stays?: SessionCarrier): void {
+    const carrier = this.#release();
+    if (carrier !== stays) carrier?.detach();
+    this.#finish({ reason: Reason.SESSION_LOST, message, by: "them" });
+  }
+
+  /** The other end went too far. */
+  fail(error: SessionError): void {
+    this.#finish({ reason: error.reason, message: error.message, by: "us", cause: error.cause });
+  }
+
+  defect(cause: unknown): void {
+    this.#deps.onDefect?.(cause);
+    this.#finish({ reason: Reason.INTERNAL, message: "A defect of this end has ended the session.", by: "us", cause });
+  }
+
+  #release(): SessionCarrier | undefined {
+    const carrier = this.#carrier;
+    this.#carrier = undefined;
+    this.#mayWrite = false;
+    if (carrier !== undefined) {
+      const { bytesIn, bytesOut } = this.#past;
+      this.#past = { bytesIn: bytesIn + carrier.bytesIn, bytesOut: bytesOut + carrier.bytesOut };
+    }
+    return carrier;
+  }
+
+  // ---- what comes from it ----
+
+  data(stream: number, pieces: readonly Uint8Array[], bytes: number): void {
+    this.#receipts.count(bytes);
+    this.#streams.data(stream, pieces, bytes);
+  }
+
+  frame(frame: Frame, bytes: number): void {
+    const { kind } = frame;
+    const number = kindNumber(frame);
+    if (kindCounts(number)) this.#receipts.count(bytes);
+    const id = Number(frame.stream);
+    if (kindIsOfStream(number) && id > 0 && (kind.case !== undefined || this.#streams.has(id))) {
+      this.#streams.frame(id, kind);
+      return;
+    }
+    if (kind.case !== undefined && (kindIsOfStream(number) || id > 0)) {
+      throw new SessionError(Reason.PROTOCOL, `The other end sent a ${kind.case} frame for stream ${frame.stream}.`);
+    }
+    this.#sessionFrame(kind, number);
+  }
+
+  #sessionFrame(kind: Frame["kind"], number: number): void {
+    switch (kind.case) {
+      case "close":
+        this.#finish({ reason: knownReason(kind.value.reason), message: shortMessage(kind.value.message), by: "them" });
+        break;
+      case "goAway": {
+        const reason = { reason: knownReason(kind.value.reason), message: shortMessage(kind.value.message) };
+        this.#goingAway = new StreamError(Reason.GOING_AWAY, reason.message, { remote: true });
+        this.#streams.cutAbove(Number(kind.value.lastStream), this.#goingAway);
+        this.#resolveLeaving(reason);
+        break;
+      }
+      case "announce":
+        this.#streams.announceArrived(kind.value);
+        break;
+      case "ack":
+        if (this.#deps.resumable) this.#acknowledged(Number(kind.value.received));
+        break;
+      case "unsupported":
+        break;
+      case "hello":
+      case "resume":
+      case "detach":
+        throw new SessionError(Reason.PROTOCOL, `The other end sent a ${kind.case} frame in the middle of a session.`);
+      default:
+        this.#refuseKind(number);
+    }
+  }
+
+  #acknowledged(received: number): void {
+    const wasFull = this.#replay.full;
+    this.#replay.acknowledge(received);
+    if (wasFull) this.#carrier?.wake();
+  }
+
+  #deliver(incoming: IncomingStream): void {
+    if (this.#early !== undefined) this.#early.push(incoming);
+    else this.#deps.accept(incoming);
+  }
+
+  #deliverEarly(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    try {
+      for (const incoming of early) this.#deps.accept(incoming);
+    } catch (error) {
+      this.defect(error);
+    }
+  }
+
+  #refuseKind(number: number): void {
+    if (this.#unsupported.has(number) || this.#unsupported.size >= maxUnsupported) return;
+    this.#unsupported.add(number);
+    const value = create(UnsupportedSchema, { kind: number });
+    this.#streams.answer(encodeFrame(0, { case: "unsupported", value }));
+  }
+
+  // ---- what goes to it ----
+
+  /** Adds frames to send, about `budget` bytes at most, to `out`; returns their bytes. */
+  pull(out: Uint8Array[], budget: number): number {
+    let bytes = 0;
+    if (this.#ack !== undefined) {
+      out.push(this.#ack);
+      bytes += this.#ack.length;
+      this.#ack = undefined;
+    }
+    if (!this.#mayWrite) return bytes;
+    if (!this.#deps.resumable) return bytes + this.#streams.pull(out, budget - bytes);
+    bytes += this.#replay.pull(out, budget - bytes);
+    if (bytes >= budget || this.#replay.pending || this.#replay.full) return bytes;
+    const from = out.length;
+    bytes += this.#streams.pull(out, budget - bytes);
+    this.#replay.keep(out, from);
+    return bytes;
+  }
+
+  // ---- the end ----
+
+  #finish(end: SessionEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#receipts.close();
+    this.#expiry?.cancel();
+    this.#drained?.();
+    this.#release()?.end(end, end.by === "us");
+    this.#streams.cutAll(endError(end));
+    this.#replay.clear();
+    this.#resolveClosed(end);
+  }
+}
+
+function endError(end: SessionEnd): StreamError {
+  return new StreamError(end.reason, end.message, { remote: end.by === "them", cause: end.cause });
+}

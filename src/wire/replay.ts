@@ -1,0 +1,117 @@
+import { Reason, SessionError } from "./reason.ts";
+
+/** Bytes kept of frames without data, at which nothing more is sent until the other end has acknowledged some. */
+const mostOtherBytes = 4 * 1024 * 1024;
+
+interface KeptFrame {
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+/**
+ * The counted frames that were sent and are not acknowledged, as they were written, so that another carrier gets them once
+ * more to the byte. Data in it is bounded by the credit of its streams; everything else by 4 MiB, at which it is full.
+ */
+export class Replay {
+  /** Oldest first; those before `#head` are acknowledged. */
+  #frames: (KeptFrame | undefined)[] = [];
+  #head = 0;
+  /** How many frames were acknowledged in all: the number of the last one before `#head`. */
+  #acknowledged = 0;
+  /** The next to write again: an index into `#frames`, whose length says that there is none. */
+  #next = 0;
+  #otherBytes = 0;
+  #bytes = 0;
+
+  /** Bytes that it holds. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many counted frames were sent in the life of the session. */
+  get sent(): number {
+    return this.#acknowledged + this.#frames.length - this.#head;
+  }
+
+  /** Whether something has to be written again before anything new. */
+  get pending(): boolean {
+    return this.#next < this.#frames.length;
+  }
+
+  get full(): boolean {
+    return this.#otherBytes >= mostOtherBytes;
+  }
+
+  /** Keeps what is in `out` from the index `from` on: whole frames, each of which begins with a piece of its own. */
+  keep(out: readonly Uint8Array[], from: number): void {
+    for (let at = from; at < out.length; ) {
+      const bytes = frameBytes(out[at]);
+      const start = at;
+      for (let rest = bytes; rest > 0; at++) rest -= out[at]?.length ?? rest;
+      this.#frames.push({ pieces: out.slice(start, at), bytes });
+      this.#bytes += bytes;
+      if (at - start === 1) this.#otherBytes += bytes;
+    }
+    this.#next = this.#frames.length;
+  }
+
+  /** The other end has so many. Throws a SessionError when it never can, or, with `exactly`, when it had more before. */
+  acknowledge(received: number, exactly = false): void {
+    if (received > this.sent) throw wrong("acknowledged more frames than were sent");
+    if (exactly && received < this.#acknowledged) throw wrong("has fewer frames than it had acknowledged");
+    while (this.#acknowledged < received) {
+      const frame = this.#frames[this.#head];
+      this.#frames[this.#head] = undefined;
+      this.#head += 1;
+      this.#acknowledged += 1;
+      if (frame === undefined) continue;
+      this.#bytes -= frame.bytes;
+      if (frame.pieces.length === 1) this.#otherBytes -= frame.bytes;
+    }
+    this.#next = Math.max(this.#next, this.#head);
+    if (this.#head < 1024 ? this.#head < this.#frames.length : this.#head * 2 < this.#frames.length) return;
+    this.#frames = this.#frames.slice(this.#head);
+    this.#next -= this.#head;
+    this.#head = 0;
+  }
+
+  /** Everything that is not acknowledged is to be written again. */
+  rewind(): void {
+    this.#next = this.#head;
+  }
+
+  /** Adds frames that are to be written again to `out`, about `budget` bytes of them; returns their bytes. */
+  pull(out: Uint8Array[], budget: number): number {
+    let bytes = 0;
+    while (bytes < budget && this.#next < this.#frames.length) {
+      const frame = this.#frames[this.#next];
+      this.#next += 1;
+      if (frame === undefined) continue;
+      for (const piece of frame.pieces) out.push(piece);
+      bytes += frame.bytes;
+    }
+    return bytes;
+  }
+
+  clear(): void {
+    this.#frames = [];
+    this.#head = 0;
+    this.#next = 0;
+    this.#bytes = 0;
+    this.#otherBytes = 0;
+  }
+}
+
+/** The length of the frame that begins with this piece, its length prefix included. */
+function frameBytes(piece: Uint8Array | undefined): number {
+  let length = 0;
+  for (let at = 0; ; at++) {
+    const byte = piece?.[at] ?? 0;
+    length += (byte & 0x7f) * 2 ** (7 * at);
+    if (byte < 0x80) return at + 1 + length;
+  }
+}
+
+function wrong(what: string): SessionError {
+  return new SessionError(Reason.PROTOCOL, `The other end ${what}.`);
+}

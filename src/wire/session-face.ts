@@ -1,0 +1,42 @@
+import type { Duplex } from "node:stream";
+import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { RemoteHello } from "./hello.ts";
+import type { DialOptions, OpenRequest } from "./outgoing.ts";
+import type { CloseReason } from "./reason.ts";
+import type { Stream } from "./stream.ts";
+import type { StreamCounts } from "./streams.ts";
+
+/** How and why a session ended. */
+export interface SessionEnd extends CloseReason {
+  /** Who ended it; "network" when the carrier was lost with no word. */
+  readonly by: "us" | "them" | "network";
+  readonly cause?: unknown;
+}
+
+export interface SessionStats extends StreamCounts {
+  /** Of the latest ping; undefined before the first answer. */
+  readonly roundTripMs: number | undefined;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Bytes that wait for the connection to take them. */
+  readonly waitingBytes: number;
+}
+
+export interface Session {
+  /** 16 bytes that both ends know the session by. */
+  readonly id: Uint8Array;
+  readonly remote: RemoteHello;
+  /** Resolves when the session is over; never rejects. */
+  readonly closed: Promise<SessionEnd>;
+  /** Resolves when the other end says that it will leave: streams go on, new ones are refused. Pends for ever if it never does. */
+  readonly leaving: Promise<CloseReason>;
+  /** Opens a stream; data may be written at once. Throws a {@link StreamError} when it is refused here already. */
+  open(request: OpenRequest): Stream;
+  /** Resolves when the other end has accepted; rejects with a {@link DialError}. */
+  dial(target: Target, options?: DialOptions): Promise<Duplex>;
+  /** Takes no new streams, waits for those that are open, at most `withinMs` (30 s unless said), and closes. */
+  drain(message: string, withinMs?: number): Promise<void>;
+  /** Ends all streams and the session, and tells the other end why. */
+  close(reason: CloseReason): void;
+  stats(): SessionStats;
+}
