@@ -1,0 +1,196 @@
+/** An agent as far as the link goes: it dials, is dialled, keeps one session with each neighbour, and serves what comes. */
+import type { Duplex } from "node:stream";
+import type { RpcServer } from "../../../src/rpc/server.ts";
+import type { Limits } from "../../../src/wire/limits.ts";
+import { Reason, SessionError } from "../../../src/wire/reason.ts";
+import { type IncomingDial, openSession, type Session } from "../../../src/wire/session.ts";
+import { createSimulatedServer } from "./calls.ts";
+import type { Judge } from "./expectations.ts";
+import type { Network, Route } from "./network.ts";
+import type { Random } from "./random.ts";
+import type { Life, World } from "./world.ts";
+
+export interface AgentDeps {
+  readonly world: World;
+  readonly network: Network;
+  readonly judge: Judge;
+  readonly random: Random;
+  readonly limits: Partial<Limits>;
+  /** Neighbours that it dials; the others dial it. */
+  readonly dials: readonly string[];
+  /** What comes and is no call. */
+  serveDial(incoming: IncomingDial, from: string, life: Life): void;
+}
+
+const firstBackoffMs = 200;
+const longestBackoffMs = 4_000;
+
+/** One life of an agent: after a crash there is another, of the same name. */
+export class Agent {
+  readonly life: Life;
+  readonly server: RpcServer;
+  readonly #deps: AgentDeps;
+  readonly #instance: Uint8Array;
+  /** The latest session with each neighbour, as long as it stands. */
+  readonly #current = new Map<string, Session>();
+  readonly #open = new Set<Session>();
+  readonly #waiting: { readonly peer: string; resolve(session: Session): void }[] = [];
+  readonly #stop = new AbortController();
+  #opening = 0;
+
+  constructor(name: string, deps: AgentDeps) {
+    this.#deps = deps;
+    this.life = deps.world.begin(name);
+    this.#instance = Uint8Array.from({ length: 16 }, () => deps.random.between(0, 255));
+    this.server = createSimulatedServer(this.life, (error) => deps.world.fail(error));
+    deps.network.listen({
+      life: this.life,
+      accept: (from, carrier) => void this.#take(from, carrier).catch(() => undefined),
+    });
+    for (const peer of deps.dials) this.life.soon(`keep ${peer}`, () => void this.#keep(peer));
+  }
+
+  get name(): string {
+    return this.life.name;
+  }
+
+  /** All that stand. */
+  get sessions(): readonly Session[] {
+    return [...this.#open];
+  }
+
+  /** Sessions that stand, and connections of which one may become. */
+  get busy(): number {
+    return this.#open.size + this.#opening;
+  }
+
+  /** As soon as there is one. */
+  session(peer: string): Promise<Session> {
+    const session = this.#current.get(peer);
+    if (session !== undefined) return Promise.resolve(session);
+    return new Promise((resolve) => {
+      this.#waiting.push({ peer, resolve });
+    });
+  }
+
+  /** One more connection beside the present one, as for a spare: whichever stands last counts. */
+  async dialAgain(peer: string, setupMs: number): Promise<void> {
+    const carrier = await this.#dial(peer, setupMs).catch(() => undefined);
+    if (carrier !== undefined) await this.#take(peer, carrier).catch(() => undefined);
+  }
+
+  /** Ends all of it, and waits until nobody is here any more. */
+  async stop(gently: boolean): Promise<void> {
+    this.#stop.abort(new Error("The agent stops."));
+    const message = "The agent stops.";
+    for (const session of this.#open) {
+      if (gently) void session.drain(message, 5_000);
+      else session.close({ reason: Reason.SHUTDOWN, message });
+    }
+    await Promise.all(this.sessions.map((session) => session.closed));
+    await this.server.close();
+  }
+
+  async #keep(peer: string): Promise<void> {
+    let backoffMs = firstBackoffMs;
+    while (!this.#stop.signal.aborted) {
+      try {
+        const carrier = await this.#dial(peer, this.#deps.random.magnitude(1, 50));
+        const session = await this.#take(peer, carrier);
+        backoffMs = firstBackoffMs;
+        await session.closed;
+        // Another may have come meanwhile, which was dialled besides.
+        for (let other = this.#current.get(peer); other !== undefined; other = this.#current.get(peer)) {
+          await other.closed;
+        }
+      } catch {
+        backoffMs = Math.min(longestBackoffMs, backoffMs * 2);
+      }
+      await this.life.clock.sleep(this.#deps.random.amid(0, backoffMs), this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  async #dial(peer: string, setupMs: number): Promise<Duplex> {
+    this.#opening += 1;
+    try {
+      return await this.#deps.network.dial(this.life, peer, setupMs);
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  async #take(peer: string, carrier: Duplex): Promise<Session> {
+    const { judge, network, random, world } = this.#deps;
+    const route = network.route(this.name, peer);
+    const what = `The session of ${this.name} with ${peer}`;
+    this.#opening += 1;
+    try {
+      const session = await openSession(
+        {
+          carrier,
+          side: this.name < peer ? "low" : "high",
+          hello: { instance: this.#instance, version: "simulated" },
+          limits: this.#deps.limits,
+          clock: this.life.clock,
+          random: () => random.next(),
+          accept: (incoming) => {
+            if (incoming.kind === "dial") this.#deps.serveDial(incoming, peer, this.life);
+            else void this.server.serve(incoming, caller(peer));
+          },
+          onDefect: (error) => world.fail(error),
+        },
+        this.#stop.signal,
+      );
+      this.#up(peer, session, route);
+      return session;
+    } catch (error) {
+      if (error instanceof SessionError) judgeOpening(judge, what, route, error);
+      throw error;
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  #up(peer: string, session: Session, route: Route): void {
+    const { judge, world } = this.#deps;
+    world.log(`up with ${peer}`);
+    const before = this.#current.get(peer);
+    this.#current.set(peer, session);
+    this.#open.add(session);
+    void session.closed.then((end) => {
+      world.log(`down with ${peer}: ${end.reason} by ${end.by}`);
+      this.#open.delete(session);
+      if (this.#current.get(peer) === session) this.#current.delete(peer);
+      try {
+        judge.judgeEnd(`The session of ${this.name} with ${peer}`, route, end);
+        checkEmpty(session, `The session of ${this.name} with ${peer}`);
+      } catch (error) {
+        world.fail(error);
+      }
+    });
+    for (const waiting of this.#waiting.splice(0)) {
+      if (waiting.peer === peer) waiting.resolve(session);
+      else this.#waiting.push(waiting);
+    }
+    // Who was dialled decides; if both ends did, each might close what the other keeps.
+    if (before !== undefined && !this.#deps.dials.includes(peer)) {
+      before.close({ reason: Reason.REPLACED, message: "A newer link has come." });
+    }
+  }
+}
+
+/** No stream is left in it. */
+export function checkEmpty(session: Session, what: string): void {
+  const { open } = session.stats();
+  const left = open.control + open.interactive + open.normal + open.bulk;
+  if (left > 0) throw new Error(`${what} still has ${left} streams.`);
+}
+
+function judgeOpening(judge: Judge, what: string, route: Route, error: SessionError): void {
+  const { reason, message, cause } = error;
+  judge.judgeEnd(what, route, { reason, message, by: "us", cause });
+}
+
+function caller(peer: string): Parameters<RpcServer["serve"]>[1] {
+  return { fingerprint: peer.padEnd(64, "0"), guest: false, peer, grants: [], caPem: "" };
+}

@@ -1,0 +1,300 @@
+/** One seed: a storm that ends, and then all must be well. */
+import { Reason } from "../../../src/wire/reason.ts";
+import { Priority } from "../../../src/wire/scheduler.ts";
+import { Agent } from "./agent.ts";
+import { Call } from "./calls.ts";
+import { Exchange, exchangeNumber } from "./exchange.ts";
+import { type Expectations, Judge } from "./expectations.ts";
+import { ownGlobals } from "./globals.ts";
+import { patternIsWhole } from "./ledger.ts";
+import { Network } from "./network.ts";
+import { type FaultPlan, harmlessMs, makePlan, type Plan } from "./plan.ts";
+import { Random } from "./random.ts";
+import type { SidePlan } from "./side.ts";
+import { World } from "./world.ts";
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly expectations: Expectations;
+  /** Is told every event. */
+  log?(line: string): void;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly events: number;
+  /** Milliseconds of the world's time. */
+  readonly tookMs: number;
+  /** Streams and calls by how they ended. */
+  readonly ended: Readonly<Record<string, number>>;
+  /** What was found; undefined when all went right. */
+  readonly failure: unknown;
+}
+
+/** From the end of the storm until all that was asked has ended: silence, a dial, and what a slow line needs. */
+const healedWithinMs = 150_000;
+/** Until the last connection of which nobody has told anybody is taken for dead. */
+const dustMs = 80_000;
+const probeWithinMs = 30_000;
+const restWithinMs = 60_000;
+const lookEveryMs = 1_000;
+const maxEvents = 400_000;
+
+export async function simulate(o: SimulationOptions): Promise<Outcome> {
+  const random = new Random(o.seed);
+  const world = new World({ random: random.fork(), maxEvents, log: o.log });
+  const story = new Story(world, random, o.expectations);
+  const release = ownGlobals(world, random.fork());
+  let failure: unknown;
+  try {
+    await story.play();
+  } catch (error) {
+    failure = error;
+  } finally {
+    release();
+  }
+  return { seed: o.seed, events: world.events, tookMs: world.now, ended: story.ended(), failure };
+}
+
+class Story {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #plan: Plan;
+  readonly #network: Network;
+  readonly #judge: Judge;
+  readonly #agents = new Map<string, Agent>();
+  readonly #exchanges = new Map<number, Exchange>();
+  readonly #calls: Call[] = [];
+  #number = 1_000_000;
+
+  constructor(world: World, random: Random, expectations: Expectations) {
+    this.#world = world;
+    this.#random = random;
+    this.#plan = makePlan(random.fork());
+    this.#network = new Network(world);
+    this.#judge = new Judge(expectations);
+  }
+
+  ended(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { outcome } of [...this.#exchanges.values(), ...this.#calls]) {
+      counts[outcome] = (counts[outcome] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  async play(): Promise<void> {
+    const world = this.#world;
+    const { stormMs, routes, agents, exchanges, calls, faults } = this.#plan;
+    for (const { between, conditions } of routes) this.#network.connect(between, conditions);
+    for (const { name } of agents) this.#start(name);
+    for (const { at, plan } of exchanges) world.at(at, `begin ${plan.number}`, () => this.#exchange(plan));
+    for (const { at, plan } of calls) world.at(at, `begin ${plan.number}`, () => this.#call(plan));
+    for (const fault of faults) world.at(fault.at, fault.kind, () => this.#suffer(fault));
+    this.#look();
+    await world.run(stormMs, () => false);
+    for (const { between } of routes) this.#network.route(...between).downUntil = 0;
+
+    const isOver = (): boolean => this.#open().length === 0;
+    await world.run(stormMs + healedWithinMs + this.#slowestMs(), isOver);
+    if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
+    await world.run(Math.max(world.now, stormMs + this.#longestHoldMs() + dustMs), () => false);
+
+    this.#probe();
+    await world.run(world.now + probeWithinMs, isOver);
+    if (!isOver()) throw new Error(`A network that is well does not carry this: ${this.#open().join("; ")}`);
+    await this.#end();
+  }
+
+  #start(name: string): void {
+    const spec = this.#plan.agents.find((agent) => agent.name === name);
+    const dials = this.#plan.routes
+      .filter(({ dialler }) => dialler === name)
+      .map(({ between: [one, other] }) => (one === name ? other : one));
+    const agent = new Agent(name, {
+      world: this.#world,
+      network: this.#network,
+      judge: this.#judge,
+      random: this.#random.fork(),
+      limits: spec?.limits ?? {},
+      dials,
+      serveDial: (incoming, _from, life) => {
+        const exchange = this.#exchanges.get(exchangeNumber(incoming.target));
+        if (exchange === undefined) throw new Error("A stream was dialled that nobody has begun.");
+        exchange.serve(incoming, life);
+      },
+    });
+    this.#agents.set(name, agent);
+  }
+
+  #agent(name: string): Agent {
+    const agent = this.#agents.get(name);
+    if (agent === undefined) throw new Error(`There is no agent ${name}.`);
+    return agent;
+  }
+
+  #exchange(plan: Exchange["plan"]): void {
+    const agent = this.#agent(plan.from);
+    if (!agent.life.alive) return;
+    const limits = this.#plan.agents.map((other) => other.limits);
+    const writeBytes = Math.max(plan.opener.writeBytes, plan.acceptor.writeBytes);
+    const exchange = new Exchange(plan, {
+      world: this.#world,
+      judge: this.#judge,
+      route: this.#network.route(plan.from, plan.to),
+      // A window of credit, what waits for its turn, what waits in Node's two buffers, and a write that was not known to be too much.
+      mostBytes: Math.max(...limits.map(({ streamCredit = 0 }) => streamCredit)) + 3 * 64 * 1024 + 3 * writeBytes,
+      fewStreams: this.#isTakenFew(plan.to),
+    });
+    this.#exchanges.set(plan.number, exchange);
+    agent.life.soon(`begin ${plan.number}`, () => exchange.start(agent));
+  }
+
+  #call(plan: Call["plan"]): void {
+    const agent = this.#agent(plan.from);
+    if (!agent.life.alive) return;
+    const route = this.#network.route(plan.from, plan.to);
+    const call = new Call(plan, {
+      world: this.#world,
+      judge: this.#judge,
+      route,
+      fewStreams: this.#isTakenFew(plan.to),
+    });
+    this.#calls.push(call);
+    agent.life.soon(`begin ${plan.number}`, () => call.start(agent));
+  }
+
+  #isTakenFew(by: string): boolean {
+    return (this.#plan.agents.find(({ name }) => name === by)?.limits.maxStreams ?? 0) < 100;
+  }
+
+  #open(): string[] {
+    return [...this.#exchanges.values(), ...this.#calls].filter(({ over }) => !over).map((one) => one.describe());
+  }
+
+  #suffer(fault: FaultPlan): void {
+    const world = this.#world;
+    switch (fault.kind) {
+      case "outage":
+      case "lose": {
+        const route = this.#network.route(...fault.route.between);
+        this.#judge.harm(route, "carrier");
+        if (fault.kind === "outage") route.downUntil = Math.max(route.downUntil, world.now + fault.forMs);
+        // A session waits 60 s for a carrier, and what has died silently is found after 45 s.
+        if (fault.kind === "outage" && fault.forMs > 10_000) this.#judge.harm(route, "session");
+        for (const connection of this.#network.standing(route)) connection.lose(fault.how);
+        break;
+      }
+      case "stall":
+        for (const connection of this.#network.standing(this.#network.route(...fault.route.between))) {
+          connection.stall(fault.forMs);
+        }
+        break;
+      case "dial-again": {
+        const [one, other] = fault.route.between;
+        const agent = this.#agent(fault.route.dialler);
+        this.#judge.harm(this.#network.route(one, other), "carrier");
+        if (!agent.life.alive) break;
+        agent.life.soon("dial again", () => void agent.dialAgain(agent.name === one ? other : one, fault.setupMs));
+        break;
+      }
+      case "crash":
+        this.#crash(fault.agent, fault.silently, fault.forMs);
+        break;
+      case "hold":
+        if (fault.forMs > harmlessMs) this.#harmAround(fault.agent, fault.forMs > 10_000 ? "session" : "carrier");
+        this.#agent(fault.agent).life.hold(fault.forMs);
+        break;
+      case "shift-clock":
+        this.#agent(fault.agent).life.shiftWall(fault.byMs);
+        break;
+    }
+  }
+
+  #crash(name: string, silently: boolean, forMs: number): void {
+    const { life } = this.#agent(name);
+    this.#harmAround(name, "session");
+    if (!life.alive) return;
+    life.kill();
+    this.#network.died(life, silently);
+    this.#world.at(this.#world.now + forMs, `restart ${name}`, () => this.#start(name));
+  }
+
+  #harmAround(name: string, harm: "carrier" | "session"): void {
+    for (const { between } of this.#plan.routes) {
+      if (between.includes(name)) this.#judge.harm(this.#network.route(...between), harm);
+    }
+  }
+
+  /** What all the planned bytes may need on the slowest line, three times over. */
+  #slowestMs(): number {
+    const bytes = this.#plan.exchanges.reduce((sum, { plan }) => sum + plan.opener.bytes + plan.acceptor.bytes, 0);
+    return (3 * bytes) / Math.min(...this.#plan.routes.map(({ conditions }) => conditions.bytesPerMs));
+  }
+
+  #longestHoldMs(): number {
+    return Math.max(0, ...this.#plan.faults.map((fault) => (fault.kind === "hold" ? fault.forMs : 0)));
+  }
+
+  /** Looks at what each agent holds, now and then. */
+  #look(): void {
+    this.#world.at(this.#world.now + lookEveryMs, "look", () => {
+      for (const agent of this.#agents.values()) {
+        const limits = this.#plan.agents.find(({ name }) => name === agent.name)?.limits;
+        for (const session of agent.life.alive ? agent.sessions : []) {
+          const { waitingBytes, refused } = session.stats();
+          const most = (limits?.maxWritableBytes ?? 0) + 96 * 1024;
+          if (waitingBytes > most) throw new Error(`${waitingBytes} bytes wait at ${agent.name}; ${most} may.`);
+          if (refused > 0) throw new Error(`${agent.name} has refused a stream of a neighbour who keeps to the limits.`);
+        }
+      }
+      if (!this.#ending) this.#look();
+    });
+  }
+
+  #ending = false;
+
+  /** Each pair of neighbours, both ways: a stream with bytes in both directions, and a call. */
+  #probe(): void {
+    for (const { between } of this.#plan.routes) {
+      for (const [from, to] of [between, between.toReversed()] as [string, string][]) {
+        this.#number += 2;
+        const priority = Priority.NORMAL;
+        const common = { from, to, strict: true };
+        const decision = { decision: "accept", decisionMs: 0 } as const;
+        this.#exchange({ number: this.#number, ...common, priority, ...decision, opener: probe, acceptor: probe });
+        this.#call({ number: this.#number + 1, ...common, kind: "say", count: 1, size: 10, pauseMs: 1 });
+      }
+    }
+  }
+
+  async #end(): Promise<void> {
+    const world = this.#world;
+    this.#ending = true;
+    this.#judge.leave();
+    for (const agent of this.#agents.values()) {
+      const gently = this.#random.chance(0.5);
+      agent.life.at(world.now + this.#random.amid(0, 200), "stop", () => void agent.stop(gently));
+    }
+    const rest = await world.run(world.now + restWithinMs, () => false);
+    if (rest !== "idle") throw new Error(`Something still waits ${restWithinMs} ms after all has ended.`);
+    for (const agent of this.#agents.values()) {
+      const { name, busy, server, life } = agent;
+      if (busy > 0) throw new Error(`${name} still has ${busy} sessions.`);
+      if (server.running > 0) throw new Error(`${server.running} calls still run at ${name}.`);
+      if (life.waiting > 0) throw new Error(`${life.waiting} timers or turns are left at ${name}.`);
+    }
+    if (this.#open().length > 0) throw new Error(`This began and never ended: ${this.#open().join("; ")}`);
+    if (!patternIsWhole()) throw new Error(`Bytes that were handed over to be sent were changed (${Reason.INTERNAL}).`);
+  }
+}
+
+const probe: SidePlan = {
+  bytes: 1_000,
+  writeBytes: 300,
+  writePauseMs: 0,
+  writesLast: false,
+  reads: "flowing",
+  pauseAt: 0,
+  pauseMs: 0,
+};

@@ -1,0 +1,266 @@
+/**
+ * Everything that happens, one event after the other, at a time that only events move. Each event belongs to the process of
+ * an agent, or to the network. It runs as a macrotask of Node's own, in front of which nothing is left of the one before: ticks
+ * and microtasks are run to their end by Node between two immediates, and nothing else of the simulation waits for Node.
+ */
+import { type Clock, sleepOn, type Timer } from "../../../src/base/clock.ts";
+import type { Random } from "./random.ts";
+
+/** Before any global was put in its place. */
+const nextMacrotask = globalThis.setImmediate;
+const epochMs = Date.UTC(2026, 0, 1);
+/** Further events of one process are that much later, about: what a processor needs for one. */
+const shortestTurnMs = 0.002;
+const longestTurnMs = 0.05;
+
+/** One life of an agent's process: what is killed never runs again. */
+export interface Life {
+  readonly name: string;
+  readonly alive: boolean;
+  readonly clock: Clock;
+  /** Timers and turns that wait. */
+  readonly waiting: number;
+  /** Runs later in this life. The time is that of the world's clock, in milliseconds. */
+  at(time: number, what: string, run: () => void): Timer;
+  /** Runs in a later turn of its event loop, behind those that were asked for before. */
+  soon(what: string, run: () => void): Timer;
+  /** The machine sleeps, or gives the process no time: all that is due comes later, in its order. */
+  hold(forMs: number): void;
+  /** It was held at some time. */
+  readonly wasHeld: boolean;
+  /** Sets the wall clock. */
+  shiftWall(byMs: number): void;
+  kill(): void;
+}
+
+interface Event {
+  at: number;
+  readonly order: number;
+  readonly life: LifeOfProcess | undefined;
+  readonly what: string;
+  run: (() => void) | undefined;
+}
+
+export class World {
+  readonly random: Random;
+  readonly #log: ((line: string) => void) | undefined;
+  readonly #maxEvents: number;
+  readonly #heap: Event[] = [];
+  #now = 0;
+  #orders = 0;
+  #events = 0;
+  #life: LifeOfProcess | undefined;
+  #failure: unknown;
+  #stopped = false;
+
+  constructor(o: { random: Random; maxEvents: number; log?: ((line: string) => void) | undefined }) {
+    this.random = o.random;
+    this.#log = o.log;
+    this.#maxEvents = o.maxEvents;
+  }
+
+  /** Milliseconds since the world began. */
+  get now(): number {
+    return this.#now;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  /** The process whose event runs. */
+  get life(): Life | undefined {
+    return this.#life;
+  }
+
+  /** Whether lines are kept; what it costs to write one need not be spent otherwise. */
+  get logged(): boolean {
+    return this.#log !== undefined;
+  }
+
+  log(line: string): void {
+    this.#log?.(`${this.#now.toFixed(3)} ${this.#life?.name ?? "-"} ${line}`);
+  }
+
+  /** The first is kept, and ends the run. */
+  fail(failure: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure ?? new Error("Something failed and did not say what.");
+    this.log(`FAILED ${failure instanceof Error ? failure.message : String(failure)}`);
+  }
+
+  begin(name: string): Life {
+    return new LifeOfProcess(this, name);
+  }
+
+  /** Of the network itself, whatever happens to processes. */
+  at(time: number, what: string, run: () => void): Timer {
+    return this.push(time, undefined, what, run);
+  }
+
+  push(time: number, life: LifeOfProcess | undefined, what: string, run: () => void): Timer {
+    const event: Event = { at: Math.max(time, this.#now), order: this.#orders++, life, what, run };
+    if (life !== undefined) life.waiting += 1;
+    this.#add(event);
+    return {
+      cancel: () => {
+        if (event.run !== undefined && life !== undefined) life.waiting -= 1;
+        event.run = undefined;
+      },
+      unref: () => undefined,
+    };
+  }
+
+  /** Runs until `done`, until nothing is left to happen, or until `end`; throws the first failure. Time ends at `end` if not before. */
+  async run(end: number, done: () => boolean): Promise<"done" | "idle" | "late"> {
+    let outcome: "done" | "idle" | "late" = "late";
+    await new Promise<void>((resolve) => {
+      const step = (): void => {
+        // What the event before has caused belongs to its process until here.
+        this.#life = undefined;
+        if (this.#failure !== undefined || this.#stopped) return resolve();
+        if (done()) {
+          outcome = "done";
+          return resolve();
+        }
+        const event = this.#take();
+        if (event === undefined) {
+          outcome = "idle";
+          return resolve();
+        }
+        if (event.at > end) {
+          this.#add(event);
+          this.#now = end;
+          return resolve();
+        }
+        nextMacrotask(step);
+        this.#happen(event);
+      };
+      nextMacrotask(step);
+    });
+    if (this.#failure !== undefined) throw this.#failure;
+    return outcome;
+  }
+
+  #happen(event: Event): void {
+    this.#now = event.at;
+    this.#events += 1;
+    if (this.#events > this.#maxEvents) this.fail(new Error(`${this.#maxEvents} events, and no end of them.`));
+    const { life, run } = event;
+    if (life !== undefined) life.waiting -= 1;
+    event.run = undefined;
+    this.#life = life;
+    this.log(event.what);
+    try {
+      run?.();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** The next one that is to run, with those left out that were taken back or whose process is held. */
+  #take(): Event | undefined {
+    for (;;) {
+      const event = this.#pop();
+      if (event === undefined) return undefined;
+      const { life, run } = event;
+      if (run === undefined || life?.alive === false) continue;
+      if (life !== undefined && life.heldUntil > event.at) {
+        event.at = life.heldUntil;
+        this.#add(event);
+        continue;
+      }
+      return event;
+    }
+  }
+
+  #add(event: Event): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(event);
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const other = heap[above];
+      if (other === undefined || !isBefore(event, other)) break;
+      heap[at] = other;
+      at = above;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): Event | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let next = at * 2 + 1;
+      let below = heap[next];
+      const right = heap[next + 1];
+      if (below === undefined) break;
+      if (right !== undefined && isBefore(right, below)) {
+        below = right;
+        next += 1;
+      }
+      if (!isBefore(below, last)) break;
+      heap[at] = below;
+      at = next;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+function isBefore(a: Event, b: Event): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+class LifeOfProcess implements Life {
+  readonly name: string;
+  readonly clock: Clock;
+  alive = true;
+  waiting = 0;
+  heldUntil = 0;
+  readonly #world: World;
+  #wallShift = 0;
+  #lastTurn = 0;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.name = name;
+    const after = (ms: number, run: () => void): Timer => this.at(world.now + Math.max(0, ms), "timer", run);
+    this.clock = {
+      now: () => epochMs + world.now + this.#wallShift,
+      monotonic: () => world.now,
+      after,
+      sleep: (ms, signal) => sleepOn(after, ms, signal),
+    };
+  }
+
+  at(time: number, what: string, run: () => void): Timer {
+    return this.#world.push(time, this, what, run);
+  }
+
+  soon(what: string, run: () => void): Timer {
+    const turn = this.#world.now + this.#world.random.amid(shortestTurnMs, longestTurnMs);
+    this.#lastTurn = Math.max(this.#lastTurn, turn);
+    return this.at(this.#lastTurn, what, run);
+  }
+
+  get wasHeld(): boolean {
+    return this.heldUntil > 0;
+  }
+
+  hold(forMs: number): void {
+    this.heldUntil = Math.max(this.heldUntil, this.#world.now + forMs);
+  }
+
+  shiftWall(byMs: number): void {
+    this.#wallShift += byMs;
+  }
+
+  kill(): void {
+    this.alive = false;
+  }
+}
