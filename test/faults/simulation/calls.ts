@@ -68,18 +68,19 @@ export function createSimulatedServer(life: Life, onDefect: (error: unknown) => 
 
 export class Call {
   readonly plan: CallPlan;
+  readonly #agent: Agent;
   outcome: "pending" | "answered" | "failed" = "pending";
   readonly #deps: CallDeps;
-  #life: Life | undefined;
   #aborted = false;
 
-  constructor(plan: CallPlan, deps: CallDeps) {
+  constructor(plan: CallPlan, agent: Agent, deps: CallDeps) {
     this.plan = plan;
+    this.#agent = agent;
     this.#deps = deps;
   }
 
   get over(): boolean {
-    return this.outcome !== "pending" || this.#life?.alive === false;
+    return this.outcome !== "pending" || !this.#agent.life.alive;
   }
 
   describe(): string {
@@ -87,9 +88,8 @@ export class Call {
     return `call ${number} ${kind} ${from}>${to} ${this.outcome}`;
   }
 
-  start(agent: Agent): void {
-    this.#life = agent.life;
-    this.#run(agent).then(
+  start(): void {
+    this.#run(this.#agent).then(
       () => {
         if (this.outcome === "pending") this.outcome = "answered";
         this.#deps.world.log(this.describe());

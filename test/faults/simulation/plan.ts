@@ -44,18 +44,34 @@ export const harmlessMs = 2_500;
 const fewStreams = 12;
 
 export function makePlan(random: Random): Plan {
-  const stormMs = random.magnitude(2_000, 90_000);
+  const stormMs = random.magnitude(1_000, 90_000);
   const names = random.chance(0.3) ? ["a", "b", "c"] : ["a", "b"];
   const agents = names.map((name) => ({ name, limits: makeLimits(random) }));
   const routes = makeRoutes(random, names);
-  return { stormMs, agents, routes, ...makeWork(random, routes, stormMs), faults: makeFaults(random, routes, stormMs) };
+  const moment = gather(random, stormMs);
+  return {
+    stormMs,
+    agents,
+    routes,
+    ...makeWork(random, routes, moment),
+    faults: makeFaults(random, routes, stormMs, moment),
+  };
+}
+
+/** Draws times. Most lie close to a few, so that faults meet work, and each other. */
+function gather(random: Random, stormMs: number): () => number {
+  const moments = Array.from({ length: random.between(1, 3) }, () => random.next() * stormMs) as [number];
+  return () => {
+    if (random.chance(0.25)) return random.next() * stormMs;
+    return Math.min(stormMs, random.pick(moments) + random.magnitude(1, 2_000));
+  };
 }
 
 function makeLimits(random: Random): Partial<Limits> {
   return {
     streamCredit: random.pick([4 * KiB, 10_000, 32 * KiB, 64 * KiB, 256 * KiB]),
     maxFrameBytes: random.pick([16 * KiB, 128 * KiB]),
-    maxStreams: random.pick([fewStreams, 16_384, 16_384]),
+    maxStreams: random.chance(0.2) ? fewStreams : 16_384,
     maxWritableBytes: random.pick([16 * KiB, 128 * KiB]),
   };
 }
@@ -82,7 +98,11 @@ function makeRoutes(random: Random, names: readonly string[]): RoutePlan[] {
   return routes;
 }
 
-function makeWork(random: Random, routes: readonly RoutePlan[], stormMs: number): Pick<Plan, "exchanges" | "calls"> {
+function makeWork(
+  random: Random,
+  routes: readonly RoutePlan[],
+  moment: () => number,
+): Pick<Plan, "exchanges" | "calls"> {
   const exchanges: { at: number; plan: ExchangePlan }[] = [];
   const calls: { at: number; plan: CallPlan }[] = [];
   let number = 0;
@@ -95,16 +115,16 @@ function makeWork(random: Random, routes: readonly RoutePlan[], stormMs: number)
     for (let left = random.between(1, 5); left > 0; left -= 1) {
       number += 1;
       exchanges.push({
-        at: random.next() * stormMs,
+        at: moment(),
         plan: makeExchange(random, number, direction(route), most),
       });
     }
     for (let left = random.between(0, 3); left > 0; left -= 1) {
       number += 1;
-      calls.push({ at: random.next() * stormMs, plan: makeCall(random, number, direction(route)) });
+      calls.push({ at: moment(), plan: makeCall(random, number, direction(route)) });
     }
     if (!random.chance(0.06)) continue;
-    const at = random.next() * stormMs;
+    const at = moment();
     for (let left = random.between(10, 40); left > 0; left -= 1) {
       number += 1;
       exchanges.push({ at, plan: makeExchange(random, number, direction(route), 300) });
@@ -163,7 +183,12 @@ function makeCall(random: Random, number: number, way: { readonly from: string; 
   };
 }
 
-function makeFaults(random: Random, routes: readonly RoutePlan[], stormMs: number): FaultPlan[] {
+function makeFaults(
+  random: Random,
+  routes: readonly RoutePlan[],
+  stormMs: number,
+  moment: () => number,
+): FaultPlan[] {
   const faults: FaultPlan[] = [];
   const stormy = routes.filter(({ calm }) => !calm);
   const losses = ["cut", "cut", "ended", "half-open", "silent", "one-way", "corrupted"] as const;
@@ -171,26 +196,26 @@ function makeFaults(random: Random, routes: readonly RoutePlan[], stormMs: numbe
   for (const route of routes) {
     if (!random.chance(0.3)) continue;
     const forMs = random.amid(1, harmlessMs);
-    faults.push({ kind: "stall", at: random.next() * (stormMs - forMs), route, forMs });
+    faults.push({ kind: "stall", at: Math.max(0, moment() - forMs), route, forMs });
   }
   for (const agent of new Set(routes.flatMap(({ between }) => between))) {
     const touchesCalm = routes.some(({ calm, between }) => calm && between.includes(agent));
     if (random.chance(0.1)) {
       const forMs = touchesCalm ? random.amid(1, harmlessMs) : random.magnitude(harmlessMs, 120_000);
-      faults.push({ kind: "hold", at: random.next() * stormMs, agent, forMs });
+      faults.push({ kind: "hold", at: moment(), agent, forMs });
     }
     if (random.chance(0.2)) {
-      faults.push({ kind: "shift-clock", at: random.next() * stormMs, agent, byMs: random.amid(-1e8, 1e8) });
+      faults.push({ kind: "shift-clock", at: moment(), agent, byMs: random.amid(-1e8, 1e8) });
     }
     if (!touchesCalm && random.chance(0.2)) {
-      const at = random.next() * stormMs;
+      const at = moment();
       const forMs = random.next() * (stormMs - at);
       faults.push({ kind: "crash", at, agent, silently: random.chance(0.4), forMs });
     }
   }
   for (const route of stormy) {
     for (let left = random.between(0, 4); left > 0; left -= 1) {
-      const at = random.next() * stormMs;
+      const at = moment();
       const how = random.pick(losses);
       const chance = random.next();
       if (chance < 0.6) faults.push({ kind: "lose", at, route, how });

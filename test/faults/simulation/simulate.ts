@@ -154,14 +154,14 @@ class Story {
     const agent = this.#agent(plan.from);
     if (!agent.life.alive) return;
     const route = this.#network.route(plan.from, plan.to);
-    const call = new Call(plan, {
+    const call = new Call(plan, agent, {
       world: this.#world,
       judge: this.#judge,
       route,
       fewStreams: this.#isTakenFew(plan.to),
     });
     this.#calls.push(call);
-    agent.life.soon(`begin ${plan.number}`, () => call.start(agent));
+    agent.life.soon(`begin ${plan.number}`, () => call.start());
   }
 
   #isTakenFew(by: string): boolean {
@@ -238,7 +238,8 @@ class Story {
 
   /** Looks at what each agent holds, now and then. */
   #look(): void {
-    this.#world.at(this.#world.now + lookEveryMs, "look", () => {
+    const isStormy = this.#world.now < this.#plan.stormMs;
+    this.#world.at(this.#world.now + (isStormy ? lookEveryMs : lookEveryMs * 10), "look", () => {
       for (const agent of this.#agents.values()) {
         const limits = this.#plan.agents.find(({ name }) => name === agent.name)?.limits;
         for (const session of agent.life.alive ? agent.sessions : []) {
