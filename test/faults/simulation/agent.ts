@@ -31,9 +31,8 @@ export class Agent {
   readonly server: RpcServer;
   readonly #deps: AgentDeps;
   readonly #instance: Uint8Array;
-  /** The latest session with each neighbour, as long as it stands. */
-  readonly #current = new Map<string, Session>();
-  readonly #open = new Set<Session>();
+  /** All that stand, with whom, in the order in which they came up. */
+  readonly #open = new Map<Session, string>();
   readonly #waiting: { readonly peer: string; resolve(session: Session): void }[] = [];
   readonly #stop = new AbortController();
   #opening = 0;
@@ -56,7 +55,7 @@ export class Agent {
 
   /** All that stand. */
   get sessions(): readonly Session[] {
-    return [...this.#open];
+    return [...this.#open.keys()];
   }
 
   /** Sessions that stand, and connections of which one may become. */
@@ -64,9 +63,9 @@ export class Agent {
     return this.#open.size + this.#opening;
   }
 
-  /** As soon as there is one. */
+  /** The latest one, as soon as there is any. */
   session(peer: string): Promise<Session> {
-    const session = this.#current.get(peer);
+    const session = this.#latest(peer);
     if (session !== undefined) return Promise.resolve(session);
     return new Promise((resolve) => {
       this.#waiting.push({ peer, resolve });
@@ -83,12 +82,16 @@ export class Agent {
   async stop(gently: boolean): Promise<void> {
     this.#stop.abort(new Error("The agent stops."));
     const message = "The agent stops.";
-    for (const session of this.#open) {
+    for (const session of this.sessions) {
       if (gently) void session.drain(message, 5_000);
       else session.close({ reason: Reason.SHUTDOWN, message });
     }
     await Promise.all(this.sessions.map((session) => session.closed));
     await this.server.close();
+  }
+
+  #latest(peer: string): Session | undefined {
+    return this.sessions.findLast((session) => this.#open.get(session) === peer);
   }
 
   async #keep(peer: string): Promise<void> {
@@ -100,7 +103,7 @@ export class Agent {
         backoffMs = firstBackoffMs;
         await session.closed;
         // Another may have come meanwhile, which was dialled besides.
-        for (let other = this.#current.get(peer); other !== undefined; other = this.#current.get(peer)) {
+        for (let other = this.#latest(peer); other !== undefined; other = this.#latest(peer)) {
           await other.closed;
         }
       } catch {
@@ -154,13 +157,11 @@ export class Agent {
   #up(peer: string, session: Session, route: Route): void {
     const { judge, world } = this.#deps;
     world.log(`up with ${peer}`);
-    const before = this.#current.get(peer);
-    this.#current.set(peer, session);
-    this.#open.add(session);
+    const before = this.#latest(peer);
+    this.#open.set(session, peer);
     void session.closed.then((end) => {
       world.log(`down with ${peer}: ${end.reason} by ${end.by}`);
       this.#open.delete(session);
-      if (this.#current.get(peer) === session) this.#current.delete(peer);
       try {
         judge.judgeEnd(`The session of ${this.name} with ${peer}`, route, end);
         checkEmpty(session, `The session of ${this.name} with ${peer}`);
