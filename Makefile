@@ -28,6 +28,10 @@ check: $(packages) $(validate) ## Format, lint, types, protos, generated code, a
 model: $(packages) ## Look at every interleaving of how a session outlives its carriers (needs spin and a C compiler)
 	@node docs/model/check.ts
 
+.PHONY: simulate
+simulate: $(packages) ## Try the link on a network where everything happens (SEEDS=17, SEEDS=1-100000; LOG=1 prints each event)
+	@node test/faults/simulation/main.ts $(or $(SEEDS),1-2000) $(if $(LOG),--log)
+
 .PHONY: e2e
 e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; the agent's image in E2E_AGENT_IMAGE)
 	@node test/run.ts e2e

@@ -181,7 +181,7 @@ export class Agent {
 }
 
 /** No stream is left in it. */
-export function checkEmpty(session: Session, what: string): void {
+function checkEmpty(session: Session, what: string): void {
   const { open } = session.stats();
   const left = open.control + open.interactive + open.normal + open.bulk;
   if (left > 0) throw new Error(`${what} still has ${left} streams.`);

@@ -104,8 +104,7 @@ export class Call {
     const session = await agent.session(plan.to);
     const startedAt = world.now;
     const abort = new AbortController();
-    const timer =
-      plan.abortMs === undefined ? undefined : agent.life.clock.after(plan.abortMs, () => abort.abort());
+    const timer = plan.abortMs === undefined ? undefined : agent.life.clock.after(plan.abortMs, () => abort.abort());
     try {
       await this.#make(createClient(EchoService, createLinkTransport(session)), agent.life, {
         signal: abort.signal,
@@ -121,8 +120,11 @@ export class Call {
     }
     const { deadlineMs, pauseMs } = plan;
     // A caller that is busy with the last message sees the end of its pause first.
-    if (deadlineMs === undefined || agent.life.wasHeld || world.now - startedAt <= deadlineMs + pauseMs + lateMs) return;
-    throw new Error(`${this.describe()} ended ${world.now - startedAt} ms after its begin; its deadline was ${deadlineMs}.`);
+    if (deadlineMs === undefined || agent.life.wasHeld || world.now - startedAt <= deadlineMs + pauseMs + lateMs)
+      return;
+    throw new Error(
+      `${this.describe()} ended ${world.now - startedAt} ms after its begin; its deadline was ${deadlineMs}.`,
+    );
   }
 
   async #make(
@@ -140,7 +142,10 @@ export class Call {
       case "pour": {
         let next = 0;
         for await (const { number, data } of client.pour({ count, size }, options)) {
-          this.#check(number === next && data.length === size && data.every((b) => b === next % 256), `message ${next}`);
+          this.#check(
+            number === next && data.length === size && data.every((b) => b === next % 256),
+            `message ${next}`,
+          );
           next += 1;
           if (pauseMs > 0) await life.clock.sleep(pauseMs);
         }
@@ -179,7 +184,13 @@ export class Call {
     const reason = error.metadata.get("fairlead-reason") ?? "";
     this.outcome = "failed";
     world.log(`failed with ${Code[error.code]} ${reason}: ${this.describe()}`);
-    if (reason === "TOO_MANY_STREAMS" && fewStreams && error.cause instanceof Error && !("remote" in error.cause && error.cause.remote)) return;
+    if (
+      reason === "TOO_MANY_STREAMS" &&
+      fewStreams &&
+      error.cause instanceof Error &&
+      !("remote" in error.cause && error.cause.remote)
+    )
+      return;
     if (plan.strict) throw new Error(`${this.describe()} failed on a network that is well.`, { cause: error });
     if (error.code === Code.Canceled && this.#aborted) return;
     if (error.code === Code.DeadlineExceeded && plan.deadlineMs !== undefined && tookMs >= plan.deadlineMs - 1) return;

@@ -143,7 +143,8 @@ export class Exchange {
 
   #judge(error: Error): void {
     const { judge, route, world } = this.#deps;
-    if (!(error instanceof StreamError)) throw new Error(`${this.describe()} broke with an odd error.`, { cause: error });
+    if (!(error instanceof StreamError))
+      throw new Error(`${this.describe()} broke with an odd error.`, { cause: error });
     const { reason, remote, message } = error;
     world.log(`reset ${reason}${remote ? " from there" : ""}: ${this.describe()}`);
     if (reason === Reason.TOO_MANY_STREAMS && !remote && this.#deps.fewStreams) return;
@@ -157,7 +158,7 @@ export class Exchange {
 
 const namespace = "simulated";
 
-export function target(number: number): Target {
+function target(number: number): Target {
   return create(TargetSchema, { kind: { case: "service", value: { namespace, name: String(number) } } });
 }
 

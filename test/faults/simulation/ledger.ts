@@ -4,7 +4,7 @@
  */
 
 /** Longest flow, in bytes; up to there no two places of the pattern look alike. */
-export const longestFlow = 512 * 1024;
+const longestFlow = 512 * 1024;
 
 /** Never written to: it is sent from where it is, so that code which changes what it was given is found out, too. */
 const pattern = makePattern(longestFlow * 2);
@@ -58,7 +58,9 @@ export class Flow {
     const held = this.#sent - this.#came;
     // What a writer adds when it was told to wait is its own.
     if (held - bytes > this.#mostBytes) {
-      throw new Error(`${this.name}: ${held} bytes are held for a reader who does not read; ${this.#mostBytes} may be.`);
+      throw new Error(
+        `${this.name}: ${held} bytes are held for a reader who does not read; ${this.#mostBytes} may be.`,
+      );
     }
     return pattern.subarray(start, start + bytes);
   }

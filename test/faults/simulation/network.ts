@@ -183,7 +183,7 @@ export class Connection {
   abandonedBy(life: Life): void {
     const at = this.ends[0].life === life ? 0 : 1;
     this.#pipes[at].abandon();
-    this.#pipes[1 - at as 0 | 1].close();
+    this.#pipes[(1 - at) as 0 | 1].close();
   }
 }
 

@@ -43,10 +43,7 @@ export class Pipe {
   #readerBusy = false;
   #over = false;
 
-  constructor(
-    world: World,
-    o: { conditions: Conditions; from: Life; to: Life; name: string; reader: () => Duplex },
-  ) {
+  constructor(world: World, o: { conditions: Conditions; from: Life; to: Life; name: string; reader: () => Duplex }) {
     this.#world = world;
     this.#conditions = o.conditions;
     this.#from = o.from;

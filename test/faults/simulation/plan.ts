@@ -183,12 +183,7 @@ function makeCall(random: Random, number: number, way: { readonly from: string; 
   };
 }
 
-function makeFaults(
-  random: Random,
-  routes: readonly RoutePlan[],
-  stormMs: number,
-  moment: () => number,
-): FaultPlan[] {
+function makeFaults(random: Random, routes: readonly RoutePlan[], stormMs: number, moment: () => number): FaultPlan[] {
   const faults: FaultPlan[] = [];
   const stormy = routes.filter(({ calm }) => !calm);
   const losses = ["cut", "cut", "ended", "half-open", "silent", "one-way", "corrupted"] as const;

@@ -45,12 +45,16 @@ export async function simulate(o: SimulationOptions): Promise<Outcome> {
   const world = new World({ random: random.fork(), maxEvents, log: o.log });
   const story = new Story(world, random, o.expectations);
   const release = ownGlobals(world, random.fork());
+  // What nobody catches has happened in the event that runs.
+  const onDefect = (error: unknown): void => world.fail(error);
+  process.on("uncaughtException", onDefect).on("unhandledRejection", onDefect);
   let failure: unknown;
   try {
     await story.play();
   } catch (error) {
     failure = error;
   } finally {
+    process.off("uncaughtException", onDefect).off("unhandledRejection", onDefect);
     release();
   }
   return { seed: o.seed, events: world.events, tookMs: world.now, ended: story.ended(), failure };
@@ -246,7 +250,8 @@ class Story {
           const { waitingBytes, refused } = session.stats();
           const most = (limits?.maxWritableBytes ?? 0) + 96 * 1024;
           if (waitingBytes > most) throw new Error(`${waitingBytes} bytes wait at ${agent.name}; ${most} may.`);
-          if (refused > 0) throw new Error(`${agent.name} has refused a stream of a neighbour who keeps to the limits.`);
+          if (refused > 0)
+            throw new Error(`${agent.name} has refused a stream of a neighbour who keeps to the limits.`);
         }
       }
       if (!this.#ending) this.#look();

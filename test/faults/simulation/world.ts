@@ -51,7 +51,6 @@ export class World {
   #events = 0;
   #life: LifeOfProcess | undefined;
   #failure: unknown;
-  #stopped = false;
 
   constructor(o: { random: Random; maxEvents: number; log?: ((line: string) => void) | undefined }) {
     this.random = o.random;
@@ -111,35 +110,39 @@ export class World {
     };
   }
 
-  /** Runs until `done`, until nothing is left to happen, or until `end`; throws the first failure. Time ends at `end` if not before. */
+  /**
+   * Runs until `done`, until nothing is left to happen ("idle"), or until `end`, to which time then moves ("late"). Throws the
+   * first failure.
+   */
   async run(end: number, done: () => boolean): Promise<"done" | "idle" | "late"> {
-    let outcome: "done" | "idle" | "late" = "late";
-    await new Promise<void>((resolve) => {
+    const outcome = await new Promise<"done" | "idle" | "late" | "failed">((resolve) => {
       const step = (): void => {
-        // What the event before has caused belongs to its process until here.
+        // What the event before has caused belonged to its process until here.
         this.#life = undefined;
-        if (this.#failure !== undefined || this.#stopped) return resolve();
-        if (done()) {
-          outcome = "done";
-          return resolve();
-        }
-        const event = this.#take();
-        if (event === undefined) {
-          outcome = "idle";
-          return resolve();
-        }
-        if (event.at > end) {
-          this.#add(event);
-          this.#now = end;
-          return resolve();
+        const next = this.#next(end, done);
+        if (typeof next === "string") {
+          resolve(next);
+          return;
         }
         nextMacrotask(step);
-        this.#happen(event);
+        this.#happen(next);
       };
       nextMacrotask(step);
     });
-    if (this.#failure !== undefined) throw this.#failure;
+    if (outcome === "failed") throw this.#failure;
     return outcome;
+  }
+
+  /** The event that comes next, or why there is none. */
+  #next(end: number, done: () => boolean): Event | "done" | "idle" | "late" | "failed" {
+    if (this.#failure !== undefined) return "failed";
+    if (done()) return "done";
+    const event = this.#take();
+    if (event === undefined) return "idle";
+    if (event.at <= end) return event;
+    this.#add(event);
+    this.#now = Math.max(this.#now, end);
+    return "late";
   }
 
   #happen(event: Event): void {
