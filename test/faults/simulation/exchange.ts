@@ -30,8 +30,8 @@ export interface ExchangeDeps {
   readonly world: World;
   readonly judge: Judge;
   readonly route: Route;
-  /** Bytes that may be written and not read, in each direction. */
-  readonly mostBytes: number;
+  /** Bytes that may be written and not read, from the opener to the acceptor and back. */
+  readonly mostBytes: readonly [number, number];
   /** The other end takes so few streams that an open may be refused here. */
   readonly fewStreams: boolean;
 }
@@ -53,8 +53,8 @@ export class Exchange {
     this.plan = plan;
     this.#deps = deps;
     const name = `stream ${plan.number} from ${plan.from} to ${plan.to}`;
-    this.#there = new Flow(`${name}, there`, plan.number * 2, deps.mostBytes);
-    this.#back = new Flow(`${name}, back`, plan.number * 2 + 1, deps.mostBytes);
+    this.#there = new Flow(`${name}, there`, plan.number * 2, deps.mostBytes[0]);
+    this.#back = new Flow(`${name}, back`, plan.number * 2 + 1, deps.mostBytes[1]);
   }
 
   /** Nothing of it runs any more, or only where the process has died. */

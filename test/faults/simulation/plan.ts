@@ -123,6 +123,10 @@ function makeWork(
       number += 1;
       calls.push({ at: moment(), plan: makeCall(random, number, direction(route)) });
     }
+    if (random.chance(0.15)) {
+      number += 1;
+      exchanges.push({ at: moment(), plan: makeHog(random, number, direction(route), route.conditions.bytesPerMs) });
+    }
     if (!random.chance(0.06)) continue;
     const at = moment();
     for (let left = random.between(10, 40); left > 0; left -= 1) {
@@ -150,6 +154,31 @@ function makeExchange(
     decision,
     decisionMs: random.chance(0.5) ? 0 : random.magnitude(1, 3_000),
     ...(decision === "never" || random.chance(0.1) ? { giveUpMs: random.magnitude(1, 3_000) } : {}),
+    strict: false,
+  };
+}
+
+/** More than all buffers on the way hold, for a reader who stops in the middle of it: so credit has to hold it back. */
+function makeHog(
+  random: Random,
+  number: number,
+  way: { readonly from: string; readonly to: string },
+  bytesPerMs: number,
+): ExchangePlan {
+  const isFast = bytesPerMs > 500;
+  const bytes = isFast ? random.between(380_000, 480_000) : 10_000;
+  const sends = random.chance(0.5);
+  const side = { ...makeSide(random, 1_000, false), leavesAt: undefined };
+  const writer: SidePlan = { ...side, bytes, writeBytes: random.between(5_000, 20_000), writePauseMs: 0 };
+  const reader: SidePlan = { ...side, pauseAt: random.between(1, bytes / 3), pauseMs: random.magnitude(3_000, 30_000) };
+  return {
+    number,
+    ...way,
+    priority: Priority.BULK,
+    opener: sends ? writer : reader,
+    acceptor: sends ? reader : writer,
+    decision: "accept",
+    decisionMs: 0,
     strict: false,
   };
 }

@@ -16,7 +16,7 @@ export interface SidePlan {
   readonly pauseAt: number;
   readonly pauseMs: number;
   /** Destroys the stream when so many bytes have come, or been written; with an error or without. */
-  readonly leavesAt?: { readonly bytes: number; readonly withError: boolean };
+  readonly leavesAt?: { readonly bytes: number; readonly withError: boolean } | undefined;
 }
 
 export interface SideEnd {

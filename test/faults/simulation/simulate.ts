@@ -36,7 +36,9 @@ const healedWithinMs = 150_000;
 /** Until the last connection of which nobody has told anybody is taken for dead. */
 const dustMs = 80_000;
 const probeWithinMs = 30_000;
-const restWithinMs = 60_000;
+const stoppedWithinMs = 10_000;
+/** Last words have 2 s to leave. */
+const restWithinMs = 2_500;
 const lookEveryMs = 1_000;
 const maxEvents = 400_000;
 
@@ -140,14 +142,11 @@ class Story {
   #exchange(plan: Exchange["plan"]): void {
     const agent = this.#agent(plan.from);
     if (!agent.life.alive) return;
-    const limits = this.#plan.agents.map((other) => other.limits);
-    const writeBytes = Math.max(plan.opener.writeBytes, plan.acceptor.writeBytes);
     const exchange = new Exchange(plan, {
       world: this.#world,
       judge: this.#judge,
       route: this.#network.route(plan.from, plan.to),
-      // A window of credit, what waits for its turn, what waits in Node's two buffers, and a write that was not known to be too much.
-      mostBytes: Math.max(...limits.map(({ streamCredit = 0 }) => streamCredit)) + 3 * 64 * 1024 + 3 * writeBytes,
+      mostBytes: [this.#mostBytes(plan.to, plan.opener), this.#mostBytes(plan.from, plan.acceptor)],
       fewStreams: this.#isTakenFew(plan.to),
     });
     this.#exchanges.set(plan.number, exchange);
@@ -166,6 +165,12 @@ class Story {
     });
     this.#calls.push(call);
     agent.life.soon(`begin ${plan.number}`, () => call.start());
+  }
+
+  /** A window of credit, what waits for its turn, what waits in Node's two buffers, and a write more that each of them may take. */
+  #mostBytes(reader: string, { writeBytes }: SidePlan): number {
+    const { streamCredit = 0 } = this.#plan.agents.find(({ name }) => name === reader)?.limits ?? {};
+    return streamCredit + 2 * 64 * 1024 + 3 * writeBytes;
   }
 
   #isTakenFew(by: string): boolean {
@@ -278,12 +283,18 @@ class Story {
     const world = this.#world;
     this.#ending = true;
     this.#judge.leave();
+    let stopping = this.#agents.size;
     for (const agent of this.#agents.values()) {
       const gently = this.#random.chance(0.5);
-      agent.life.at(world.now + this.#random.amid(0, 200), "stop", () => void agent.stop(gently));
+      agent.life.at(world.now + this.#random.amid(0, 200), "stop", () => {
+        void agent.stop(gently).then(() => {
+          stopping -= 1;
+        });
+      });
     }
-    const rest = await world.run(world.now + restWithinMs, () => false);
-    if (rest !== "idle") throw new Error(`Something still waits ${restWithinMs} ms after all has ended.`);
+    await world.run(world.now + stoppedWithinMs, () => stopping === 0);
+    if (stopping > 0) throw new Error(`${stopping} agents have not stopped within ${stoppedWithinMs} ms.`);
+    await world.run(world.now + restWithinMs, () => false);
     for (const agent of this.#agents.values()) {
       const { name, busy, server, life } = agent;
       if (busy > 0) throw new Error(`${name} still has ${busy} sessions.`);
