@@ -1,4 +1,5 @@
 /** Calls of all four kinds, with what they answer, and what is known of them from outside. */
+import { once } from "node:events";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createRpcServer, type RpcServer } from "../../../src/rpc/server.ts";
 import { createLinkTransport } from "../../../src/rpc/transport.ts";
@@ -20,6 +21,8 @@ export interface CallPlan {
   readonly size: number;
   /** What a handler takes for its answer, and a caller between two messages. */
   readonly pauseMs: number;
+  /** The handler of "say" waits until it is told that nobody waits for it. */
+  readonly hangs: boolean;
   readonly deadlineMs?: number;
   readonly abortMs?: number;
   /** Nothing may break it: the network is well. */
@@ -36,14 +39,15 @@ export interface CallDeps {
 /** By how much a deadline may be missed, in milliseconds, on a machine that runs. */
 const lateMs = 5;
 
-/** A text "5 abc" is answered after 5 ms. */
+/** A text "5 abc" is answered after 5 ms, "hang abc" never. */
 export function createSimulatedServer(life: Life, onDefect: (error: unknown) => void): RpcServer {
   return createRpcServer({
     onDefect,
     routes: (router) =>
       router.service(EchoService, {
         async say({ text }, { signal }) {
-          await life.clock.sleep(Number.parseInt(text, 10), signal);
+          if (text.startsWith("hang")) await once(signal, "abort");
+          else await life.clock.sleep(Number.parseInt(text, 10), signal);
           return { text };
         },
         async *pour({ count, size }) {
@@ -132,10 +136,10 @@ export class Call {
     life: Life,
     options: { signal: AbortSignal; timeoutMs?: number },
   ): Promise<void> {
-    const { kind, count, size, pauseMs } = this.plan;
+    const { kind, count, size, pauseMs, hangs } = this.plan;
     switch (kind) {
       case "say": {
-        const text = `${pauseMs} ${"x".repeat(size)}`;
+        const text = `${hangs ? "hang" : pauseMs} ${"x".repeat(size)}`;
         this.#check((await client.say({ text }, options)).text === text, "the text");
         break;
       }

@@ -102,23 +102,38 @@ export class Pipe {
   #take(): void {
     const { holdsBytes } = this.#conditions;
     while (this.#writing.length > 0 && !this.#over && this.#held < holdsBytes) {
-      const first = this.#writing[0];
-      if (first === undefined) return;
-      const piece = first.pieces[0];
+      const bytes = this.#gather(Math.min(holdsBytes - this.#held, this.#cut()));
+      if (bytes.length === 0) continue;
+      this.#held += bytes.length;
+      this.#put({ kind: "bytes", bytes, at: this.#nextArrival(bytes.length) });
+    }
+  }
+
+  /**
+   * The next bytes, whatever writes they came by: a stream of bytes knows no bounds of writes. A copy of its own, so that whoever
+   * changes or uses again what it has written is found out.
+   */
+  #gather(most: number): Uint8Array {
+    const taken: Uint8Array[] = [];
+    let room = most;
+    for (let first = this.#writing[0]; first !== undefined && room > 0; first = this.#writing[0]) {
+      const piece = first.pieces.shift();
       if (piece === undefined) {
         this.#writing.shift();
         this.#from.soon("written", first.written);
         continue;
       }
-      const room = Math.min(piece.length, holdsBytes - this.#held, this.#cut());
-      if (room === piece.length) first.pieces.shift();
-      else first.pieces[0] = piece.subarray(room);
-      this.#held += room;
-      // A copy of its own: whoever changes or uses again what it has written is found out.
-      const bytes = Buffer.allocUnsafeSlow(room);
-      bytes.set(piece.subarray(0, room));
-      this.#put({ kind: "bytes", bytes, at: this.#nextArrival(room) });
+      if (piece.length > room) first.pieces.unshift(piece.subarray(room));
+      taken.push(piece.subarray(0, room));
+      room -= Math.min(room, piece.length);
     }
+    const bytes = Buffer.allocUnsafeSlow(most - room);
+    let at = 0;
+    for (const piece of taken) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
   }
 
   #cut(): number {

@@ -123,7 +123,7 @@ function makeWork(
       number += 1;
       calls.push({ at: moment(), plan: makeCall(random, number, direction(route)) });
     }
-    if (random.chance(0.15)) {
+    if (random.chance(0.25)) {
       number += 1;
       exchanges.push({ at: moment(), plan: makeHog(random, number, direction(route), route.conditions.bytesPerMs) });
     }
@@ -199,6 +199,7 @@ function makeSide(random: Random, most: number, writesLast: boolean): SidePlan {
 }
 
 function makeCall(random: Random, number: number, way: { readonly from: string; readonly to: string }): CallPlan {
+  const hangs = random.chance(0.1);
   return {
     number,
     ...way,
@@ -206,8 +207,9 @@ function makeCall(random: Random, number: number, way: { readonly from: string; 
     count: random.between(0, 8),
     size: random.magnitude(1, 20_000),
     pauseMs: random.chance(0.5) ? 0 : random.magnitude(1, 2_000),
+    hangs,
     ...(random.chance(0.3) ? { deadlineMs: random.magnitude(5, 20_000) } : {}),
-    ...(random.chance(0.2) ? { abortMs: random.magnitude(1, 5_000) } : {}),
+    ...(hangs || random.chance(0.2) ? { abortMs: random.magnitude(1, 5_000) } : {}),
     strict: false,
   };
 }

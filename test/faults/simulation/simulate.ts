@@ -35,7 +35,8 @@ export interface Outcome {
 const healedWithinMs = 150_000;
 /** Until the last connection of which nobody has told anybody is taken for dead. */
 const dustMs = 80_000;
-const probeWithinMs = 30_000;
+/** Beside what the line needs: so short that no ping comes to help. */
+const probeWithinMs = 3_000;
 const stoppedWithinMs = 10_000;
 /** Last words have 2 s to leave. */
 const restWithinMs = 2_500;
@@ -106,9 +107,12 @@ class Story {
     if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
     await world.run(Math.max(world.now, stormMs + this.#longestHoldMs() + dustMs), () => false);
 
-    this.#probe();
-    await world.run(world.now + probeWithinMs, isOver);
+    const probedMs = this.#probe();
+    await world.run(world.now + probeWithinMs + probedMs, isOver);
     if (!isOver()) throw new Error(`A network that is well does not carry this: ${this.#open().join("; ")}`);
+    for (const { name, server } of this.#agents.values()) {
+      if (server.running > 0) throw new Error(`${server.running} calls run at ${name} that nobody waits for.`);
+    }
     await this.#end();
   }
 
@@ -265,18 +269,29 @@ class Story {
 
   #ending = false;
 
-  /** Each pair of neighbours, both ways: a stream with bytes in both directions, and a call. */
-  #probe(): void {
-    for (const { between } of this.#plan.routes) {
+  /**
+   * Each pair of neighbours, both ways: a stream with bytes in both directions, and a call. Returns how long the slowest line needs
+   * for its part, in milliseconds.
+   */
+  #probe(): number {
+    let longestMs = 0;
+    for (const { between, conditions } of this.#plan.routes) {
+      const { latencyMs, jitterMs, bytesPerMs, holdsBytes } = conditions;
+      const window = Math.min(holdsBytes, ...this.#plan.agents.map(({ limits }) => limits.streamCredit ?? 0));
+      const bytes = Math.floor(Math.min(150_000, bytesPerMs * 500, window * 8));
+      const side = { ...probe, bytes };
+      const roundTripMs = 2 * (latencyMs + jitterMs);
+      longestMs = Math.max(longestMs, (8 * bytes) / bytesPerMs + (6 + (8 * bytes) / window) * roundTripMs);
       for (const [from, to] of [between, between.toReversed()] as [string, string][]) {
         this.#number += 2;
         const priority = Priority.NORMAL;
         const common = { from, to, strict: true };
         const decision = { decision: "accept", decisionMs: 0 } as const;
-        this.#exchange({ number: this.#number, ...common, priority, ...decision, opener: probe, acceptor: probe });
-        this.#call({ number: this.#number + 1, ...common, kind: "say", count: 1, size: 10, pauseMs: 1 });
+        this.#exchange({ number: this.#number, ...common, priority, ...decision, opener: side, acceptor: side });
+        this.#call({ number: this.#number + 1, ...common, kind: "say", hangs: false, count: 1, size: 10, pauseMs: 1 });
       }
     }
+    return longestMs;
   }
 
   async #end(): Promise<void> {
@@ -307,8 +322,8 @@ class Story {
 }
 
 const probe: SidePlan = {
-  bytes: 1_000,
-  writeBytes: 300,
+  bytes: 0,
+  writeBytes: 30_000,
   writePauseMs: 0,
   writesLast: false,
   reads: "flowing",
