@@ -103,9 +103,10 @@ class Story {
     for (const { between } of routes) this.#network.route(...between).downUntil = 0;
 
     const isOver = (): boolean => this.#open().length === 0;
-    await world.run(stormMs + healedWithinMs + this.#slowestMs(), isOver);
+    const calmAt = stormMs + this.#longestHoldMs();
+    await world.run(calmAt + healedWithinMs + this.#slowestMs(), isOver);
     if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
-    await world.run(Math.max(world.now, stormMs + this.#longestHoldMs() + dustMs), () => false);
+    await world.run(Math.max(world.now, calmAt + dustMs), () => false);
 
     const probedMs = this.#probe();
     await world.run(world.now + probeWithinMs + probedMs, isOver);
