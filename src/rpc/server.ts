@@ -14,6 +14,7 @@ import type { Stream } from "../wire/stream.ts";
 import { StreamBody, writeBody } from "./body.ts";
 import { boundedTimeout } from "./call-timeout.ts";
 import { type Caller, callerKey, callKey } from "./caller.ts";
+import { failWhatIsCutShort } from "./cut-short.ts";
 import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
 import { UnfinishedMessages } from "./unfinished.ts";
@@ -60,7 +61,11 @@ const shareOfRest = 1.5;
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   let stopping: ConnectError | undefined;
   const router = createConnectRouter({
-    interceptors: [validateRequests(options.judgingThemselves ?? []), ...(options.interceptors ?? [])],
+    interceptors: [
+      failWhatIsCutShort(),
+      validateRequests(options.judgingThemselves ?? []),
+      ...(options.interceptors ?? []),
+    ],
     connect: false,
     grpcWeb: false,
     acceptCompression: [],
