@@ -1,3 +1,4 @@
+import type { ConnectError } from "@connectrpc/connect";
 import { Reason, type StreamError } from "../wire/reason.ts";
 import type { Stream, StreamReader } from "../wire/stream.ts";
 import { toConnectError, toReason } from "./errors.ts";
@@ -14,6 +15,10 @@ export interface StreamBodyEvents {
   end?(): void;
   /** The stream was cut. */
   cut?(error: StreamError): void;
+  /** These bytes were read. */
+  piece?(bytes: Uint8Array): void;
+  /** All was read and the other end has ended: what is wrong with the whole, if anything is, becomes the reader's error. */
+  judge?(): ConnectError | undefined;
 }
 
 /**
@@ -85,11 +90,14 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
       const piece = this.#stream.read();
       if (piece !== undefined) {
         this.#stream.consumed(piece.length);
+        this.#on.piece?.(piece);
         return { done: false, value: piece };
       }
       if (this.#error !== undefined) throw toConnectError(this.#error);
       if (this.#ended) {
         this.#on.end?.();
+        const wrong = this.#on.judge?.();
+        if (wrong !== undefined) throw wrong;
         return { done: true, value: undefined };
       }
       await new Promise<void>((resolve) => {

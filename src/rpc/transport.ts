@@ -1,4 +1,4 @@
-import type { Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { Reason } from "../wire/reason.ts";
@@ -7,6 +7,7 @@ import type { Session } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { streamName } from "../wire/stream-name.ts";
 import { StreamBody, writeBody } from "./body.ts";
+import { Envelopes } from "./envelopes.ts";
 import { toConnectError, toReason } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
 
@@ -57,8 +58,13 @@ function createStreamClient(session: CallingSession, priority: Priority): Univer
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     const done = (): void => signal?.removeEventListener("abort", onAbort);
+    const envelopes = new Envelopes();
     const body = new StreamBody(stream, {
       cut: done,
+      piece: (bytes) => envelopes.take(bytes),
+      // Connect would call it an invalid argument, as if the caller had done something wrong.
+      judge: () =>
+        envelopes.isPartial ? new ConnectError("The answer ended in mid-message.", Code.Internal) : undefined,
       end() {
         done();
         body.trailers.delete(streamHeader);

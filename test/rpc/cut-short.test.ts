@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { StreamBody } from "../../src/rpc/body.ts";
+import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
+import { openPair } from "../wire/pair.ts";
 import { openRpcPair } from "./pair.ts";
 
 test("an answer that a passed deadline has cut short does not look complete, even if its handler simply returns", async () => {
@@ -22,4 +24,31 @@ test("an answer that a passed deadline has cut short does not look complete, eve
   for await (const _ of body);
   assert.equal(body.trailers.get("grpc-status"), String(Code.DeadlineExceeded));
   await pair.close();
+});
+
+test("an answer that ends in mid-message is the other end's fault, and no message", async () => {
+  // A prefix that says five bytes, one of them; two bytes of a prefix; a whole empty message and a byte more.
+  for (const bytes of [
+    [0, 0, 0, 0, 5, 1],
+    [0, 0],
+    [0, 0, 0, 0, 0, 0],
+  ]) {
+    const pair = await openPair({
+      acceptHigh(incoming) {
+        if (incoming.kind !== "rpc") return;
+        const { stream } = incoming;
+        stream.sendHead(200, new Headers({ "content-type": "application/grpc+proto" }));
+        for (const byte of bytes) stream.write([Uint8Array.of(byte)], () => undefined);
+        stream.end(new Headers({ "grpc-status": "0" }));
+      },
+    });
+    const client = createClient(EchoService, createLinkTransport(pair.low));
+    let messages = 0;
+    const reading = (async () => {
+      for await (const _ of client.pour({})) messages += 1;
+    })();
+    await assert.rejects(reading, (error) => error instanceof ConnectError && error.code === Code.Internal);
+    assert.equal(messages, bytes.length === 6 && bytes[4] === 0 ? 1 : 0);
+    await pair.close();
+  }
 });
