@@ -32,6 +32,10 @@ model: $(packages) ## Look at every interleaving of how a session outlives its c
 simulate: $(packages) ## Try the link on a network where everything happens (SEEDS=17, SEEDS=1-100000; LOG=1 prints each event)
 	@node test/faults/simulation/main.ts $(or $(SEEDS),1-2000) $(if $(LOG),--log)
 
+.PHONY: conformance
+conformance: $(packages) ## Run Connect's own conformance suite over the link (needs Go)
+	@node test/conformance/run.ts
+
 .PHONY: e2e
 e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; the agent's image in E2E_AGENT_IMAGE)
 	@node test/run.ts e2e

@@ -1,0 +1,106 @@
+/**
+ * What `make conformance` runs: Connect's own conformance suite, over the link. See README.md beside it for what it shows.
+ * Ends with the counts of each mode, and with 0 only if all passed. Names of cases as arguments run only these, and say more.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+const suite = "connectrpc.com/conformance";
+const version = "v1.0.7";
+const root = new URL("../..", import.meta.url).pathname;
+const here = "test/conformance";
+/** The suite's programs and what is generated from its protos: never committed, and made once a version. */
+const cache = join(root, ".cache/conformance", version);
+const runner = join(cache, "bin/connectconformance");
+/** The longest that one mode may take, in milliseconds. */
+const longestMs = 180_000;
+
+interface Mode {
+  readonly name: string;
+  /** What is under test, as the runner starts it. */
+  readonly programs: string[];
+}
+
+const client = (way: string): string[] => ["node", join(here, "program/client.ts"), way];
+const server = (way: string): string[] => ["node", join(here, "program/server.ts"), way];
+const modes: Mode[] = [
+  { name: "server", programs: server("bridge") },
+  { name: "client", programs: client("bridge") },
+  { name: "both", programs: [...client("direct"), "----", ...server("direct")] },
+];
+
+process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
+
+async function main(cases: string[]): Promise<boolean> {
+  try {
+    execFileSync("go", ["version"]);
+  } catch {
+    console.error(`The conformance suite is the Go module ${suite}. Install Go 1.26 or newer, and try again.`);
+    return false;
+  }
+  if (!existsSync(runner)) {
+    const env = { ...process.env, GOBIN: join(cache, "bin") };
+    execFileSync("go", ["install", `${suite}/cmd/connectconformance@${version}`], { env, stdio: ["ignore", 1, 2] });
+  }
+  generate();
+  execFileSync("tsc", ["--project", join(here, "program")], { cwd: root, stdio: ["ignore", 1, 2] });
+  const told: string[] = [];
+  let passed = 0;
+  let failed = 0;
+  for (const mode of modes) {
+    const { code, output, seconds } = await run(mode, cases);
+    const [, all = "no"] = /^Total cases: (\d+)$/m.exec(output) ?? [];
+    const [counts = "", well = "0", ill = "0"] = /^(\d+) passed, (\d+) failed.*$/m.exec(output) ?? [];
+    // A mode that did not come to its end has failed, whatever it counted.
+    passed += Number(well);
+    failed += code === 0 ? 0 : Math.max(1, Number(ill));
+    const asKnown = /(\d+) failed as expected/.exec(output)?.[1] ?? "none";
+    told.push(
+      `conformance, mode ${mode.name}: ${all} cases, ${counts || "not counted"}, ${asKnown} that must fail (${seconds} s)`,
+    );
+  }
+  console.log(`\n${told.join("\n")}\n${passed} passed, ${failed} failed`);
+  return failed === 0;
+}
+
+/** From the protos that the module brings. */
+function generate(): void {
+  const out = join(root, ".cache/conformance/gen");
+  const download = ["mod", "download", "-json", `${suite}@${version}`];
+  const { Dir: module }: { Dir: string } = JSON.parse(execFileSync("go", download, { encoding: "utf8" }));
+  const protos = join(cache, "proto");
+  rmSync(protos, { recursive: true, force: true });
+  mkdirSync(protos, { recursive: true });
+  // Without the module's own settings for buf, which would have it ask the internet, and without its file modes.
+  for (const name of ["config", "service", "client_compat", "server_compat"]) {
+    const path = `connectrpc/conformance/v1/${name}.proto`;
+    cpSync(join(module, "proto", path), join(protos, path), { mode: 0 });
+  }
+  const opt = ["target=ts", "import_extension=ts", "erasable_syntax=true"];
+  const template = JSON.stringify({ version: "v2", clean: true, plugins: [{ local: "protoc-gen-es", out, opt }] });
+  execFileSync("buf", ["generate", protos, "--template", template], { cwd: root, stdio: ["ignore", 1, 2] });
+}
+
+async function run(mode: Mode, cases: string[]): Promise<{ code: number; output: string; seconds: number }> {
+  const startedAt = performance.now();
+  const known = join(here, "known-failing", `${mode.name}.txt`);
+  const names = readFileSync(join(root, known), "utf8").split("\n");
+  const args = ["--mode", mode.name, "--conf", join(here, "features.yaml")];
+  if (names.some((line) => line !== "" && !line.startsWith("#"))) args.push("--known-failing", `@${known}`);
+  for (const name of cases) args.push("--run", name, "--trace");
+  const command = [...args, "--", ...mode.programs];
+  const child = spawn(runner, command, { cwd: root, stdio: ["ignore", "pipe", "pipe"], timeout: longestMs });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      process.stdout.write(text.replaceAll(/^(?=.)/gm, "  "));
+    });
+  }
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (ended) => resolve(ended ?? 1));
+  });
+  return { code, output, seconds: Math.round((performance.now() - startedAt) / 1000) };
+}
