@@ -1,18 +1,32 @@
-import type { Interceptor } from "@connectrpc/connect";
+import { ConnectError, type Interceptor } from "@connectrpc/connect";
 
 /**
- * An answer of many messages whose handler stopped because it was told to (the deadline passed, this agent stops) ends with
- * that as its error. Handlers may simply return when their signal aborts: without this, what was cut would look complete.
+ * A handler that stopped because it was told to (the deadline passed, this agent stops) ends its call with that as the error,
+ * however it stops: when it simply returns, what was cut would look complete, and what a timer or a socket throws on abort
+ * would look like a defect.
  */
 export function failWhatIsCutShort(): Interceptor {
   return (next) => async (request) => {
-    const response = await next(request);
-    if (!response.stream) return response;
-    return { ...response, message: untilAborted(response.message, request.signal) };
+    const { signal } = request;
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: untilAborted(response.message, signal) } : response;
+    } catch (error) {
+      throw why(error, signal);
+    }
   };
 }
 
 async function* untilAborted<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  yield* messages;
+  try {
+    yield* messages;
+  } catch (error) {
+    throw why(error, signal);
+  }
   signal.throwIfAborted();
+}
+
+/** What a handler says in gRPC's words is its answer, whatever has happened meanwhile. */
+function why(error: unknown, signal: AbortSignal): unknown {
+  return signal.aborted && !(error instanceof ConnectError) ? signal.reason : error;
 }

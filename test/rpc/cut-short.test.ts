@@ -1,30 +1,42 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError, createClient, type ServiceImpl } from "@connectrpc/connect";
 import { StreamBody } from "../../src/rpc/body.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
 import { openPair } from "../wire/pair.ts";
 import { openRpcPair } from "./pair.ts";
 
-test("an answer that a passed deadline has cut short does not look complete, even if its handler simply returns", async () => {
-  const pair = await openRpcPair({
-    async *pour(_request, { signal }) {
-      yield { number: 1 };
-      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-    },
+type Pour = ServiceImpl<typeof EchoService>["pour"];
+
+/** Handlers that stop when they are told to, each in its way. */
+const ways: Readonly<Record<string, Pour>> = {
+  async *"simply returns"(_request, { signal }) {
+    yield { number: 1 };
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  },
+  async *"throws what its timer threw"(_request, { signal }) {
+    yield { number: 1 };
+    await sleep(60_000, undefined, { signal });
+  },
+};
+
+for (const [way, pour] of Object.entries(ways)) {
+  test(`an answer that a passed deadline has cut short looks cut, and not complete or broken, when its handler ${way}`, async () => {
+    const pair = await openRpcPair({ pour });
+    // Not by Connect's client, which would end the call by itself.
+    const path = `/${EchoService.typeName}/${EchoService.method.pour.name}`;
+    const headers = new Headers({ "content-type": "application/grpc+proto", "grpc-timeout": "20m" });
+    const stream = pair.low.open({ rpc: { path, headers } });
+    const body = new StreamBody(stream);
+    stream.write([new Uint8Array(5)], () => undefined);
+    stream.end();
+    for await (const _ of body);
+    assert.equal(body.trailers.get("grpc-status"), String(Code.DeadlineExceeded));
+    await pair.close();
   });
-  // Not by Connect's client, which would end the call by itself.
-  const path = `/${EchoService.typeName}/${EchoService.method.pour.name}`;
-  const headers = new Headers({ "content-type": "application/grpc+proto", "grpc-timeout": "20m" });
-  const stream = pair.low.open({ rpc: { path, headers } });
-  const body = new StreamBody(stream);
-  stream.write([new Uint8Array(5)], () => undefined);
-  stream.end();
-  for await (const _ of body);
-  assert.equal(body.trailers.get("grpc-status"), String(Code.DeadlineExceeded));
-  await pair.close();
-});
+}
 
 test("an answer that ends in mid-message is the other end's fault, and no message", async () => {
   // A prefix that says five bytes, one of them; two bytes of a prefix; a whole empty message and a byte more.
