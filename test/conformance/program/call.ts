@@ -69,14 +69,20 @@ const methods: Readonly<Record<string, Method>> = {
     const requests = createWritableIterable<MessageInitShape<typeof BidiStreamRequestSchema>>();
     const answers = client.bidiStream(requests, course.options)[Symbol.asyncIterator]();
     const isFullDuplex = course.request.streamType === StreamType.FULL_DUPLEX_BIDI_STREAM;
+    // Asked for before anything is sent, or nobody hears of a call that fails before it has all been.
+    let answer = answers.next();
+    answer.catch(() => undefined);
     await send(course, requests, BidiStreamRequestSchema, async () => {
       if (!isFullDuplex) return true;
-      const { done, value } = await answers.next();
-      if (!done) note(course, value.payload);
-      return !done;
+      const { done, value } = await answer;
+      if (done) return false;
+      note(course, value.payload);
+      answer = answers.next();
+      answer.catch(() => undefined);
+      return true;
     });
     await endRequest(course, requests);
-    for (let next = await answers.next(); !next.done; next = await answers.next()) note(course, next.value.payload);
+    for (let next = await answer; !next.done; next = await answers.next()) note(course, next.value.payload);
   },
 };
 
