@@ -40,6 +40,10 @@ conformance: $(packages) ## Run Connect's own conformance suite over the link (n
 e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; the agent's image in E2E_AGENT_IMAGE)
 	@node test/run.ts e2e
 
+.PHONY: bench
+bench: $(packages) ## Measure the link beside its rivals on PATH, all in one run (about 4 minutes; BENCH="--rounds 1 …")
+	@node bench/link.ts $(BENCH)
+
 .PHONY: build
 build: $(packages) ## Compile and pack: dist/fairlead-<version>.tgz, for npm install
 	@node bin/pack.ts

@@ -1,149 +1,159 @@
 /**
- * How fast one stream of a session is, beside bare TLS over the same kind of pipe, in the same run: `node bench/link.ts [MiB]`.
- * Rounds are interleaved and the median counts, so that a busy machine harms all rows alike. Both ends live in this process.
+ * How fast the link is beside its rivals, all in one run (`make bench`):
+ *
+ *   node bench/link.ts [--seconds 1] [--rounds 3] [--ways NAME,…] [--only PART,…] [--json FILE]
+ *
+ * A load and a target, here, and between them: nothing (direct), Node's TLS in a WebSocket (bare), dialled streams of a link, calls over a
+ * link, and each rival that is on PATH. Rounds are interleaved and the median counts, so that a busy machine harms all alike. It prints a
+ * table with the ratios to bare in brackets, and writes JSON to bench/results/.
  */
-import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
-import { type AddressInfo, connect as connectTcp } from "node:net";
-import type { Duplex } from "node:stream";
-import { createClient } from "@connectrpc/connect";
-import { systemClock } from "../src/base/clock.ts";
-import { silentLog } from "../src/base/log.ts";
-import { type Identity, loadIdentity } from "../src/identity/identity.ts";
-import { createSecurer } from "../src/link/secure.ts";
-import { acceptWebSocket, openWebSocket } from "../src/link/websocket.ts";
-import { createLinkTransport } from "../src/rpc/transport.ts";
-import { EchoService } from "../test/gen/fairlead/test/v1/echo_pb.ts";
-import { createEchoServer } from "../test/rpc/echo.ts";
-import { openPair, type Pair, service } from "../test/wire/pair.ts";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { dirname } from "node:path";
+import { parseArgs } from "node:util";
+import { errorText } from "../src/base/error-text.ts";
+import { calling } from "./load/calling.ts";
+import { type Contender, forwarding, type Measured, type Part, parts, type Running } from "./load/contender.ts";
+import { type Forked, forkTold } from "./load/forked.ts";
+import { type Rounds, summarize, table } from "./load/report.ts";
+import { bare } from "./ways/bare.ts";
+import { direct } from "./ways/direct.ts";
+import { link } from "./ways/link.ts";
+import { rivals } from "./ways/rivals.ts";
 
-const rounds = 3;
-const mebibyte = 1024 * 1024;
-const bytes = Number(process.argv[2] ?? 256) * mebibyte;
-const piece = Buffer.alloc(64 * 1024, "fairlead");
-const never = new AbortController().signal;
+/** Of the way at "50 ms", in each direction. */
+const delayMs = 25;
 
-interface Row {
-  readonly name: string;
-  run(): Promise<void>;
+const options = readOptions();
+const target = await forkTold<number>("load/target.ts", []);
+const contenders: readonly Contender[] = [
+  ...[direct, bare, link].map((way) => forwarding(way, target.told)),
+  calling,
+  ...rivals.map((way) => forwarding(way, target.told)),
+].filter(({ name }) => options.ways.length === 0 || options.ways.includes(name));
+const rounds: Rounds[] = [];
+const running = new Map<Rounds, { contender: Contender; near: Running }>();
+
+for (const contender of contenders) {
+  const row: Rounds = { name: contender.name, measured: [] };
+  rounds.push(row);
+  const absent = contender.absent?.();
+  if (absent !== undefined) row.note = absent;
+  else
+    await attempt(
+      row,
+      async () => void running.set(row, { contender, near: await contender.start(async (port) => port) }),
+    );
 }
-
-const identities = await Promise.all([newIdentity(), newIdentity()]);
-const bare = await securePipe();
-const linked = await openSessions();
-const client = createClient(EchoService, createLinkTransport(linked.low));
-
-const rows: Row[] = [
-  { name: "bare TLS in a WebSocket, down", run: () => pour(bare[1], bare[0], false) },
-  { name: "bare TLS in a WebSocket, up", run: () => pour(bare[0], bare[1], false) },
-  { name: "dialled stream, down", run: () => dialled("down") },
-  { name: "dialled stream, up", run: () => dialled("up") },
-  { name: "RPC server stream, 64 KiB messages", run: () => call(64 * 1024) },
-  { name: "RPC server stream, 1 MiB messages", run: () => call(mebibyte) },
-];
-
-const took = new Map(rows.map((row) => [row.name, [] as number[]]));
-for (let round = 0; round <= rounds; round++) {
-  for (const row of rows) {
-    const startedAt = performance.now();
-    await row.run();
-    // The first round warms up.
-    if (round > 0) took.get(row.name)?.push(performance.now() - startedAt);
+for (let round = 0; round < options.rounds; round++) {
+  for (const part of options.only) {
+    for (const [row, { contender, near }] of running) {
+      show(`round ${round + 1} of ${options.rounds}: ${part}, ${row.name}`);
+      await attempt(row, () => measure(part, contender, near, row, round));
+    }
   }
 }
+show("");
+for (const { near } of running.values()) await near.close();
+await target.end();
 
-const median = (times: number[]): number => times.toSorted((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
-const bareMs = median(took.get(rows[0]?.name ?? "") ?? []);
-console.table(
-  rows.map(({ name }) => {
-    const ms = median(took.get(name) ?? []);
-    return {
-      stream: name,
-      "MiB/s": Math.round(bytes / mebibyte / (ms / 1000)),
-      "Gbit/s": ((bytes * 8) / 1e9 / (ms / 1000)).toFixed(1),
-      "of bare, down": `${Math.round((bareMs / ms) * 100)} %`,
-    };
-  }),
+const summaries = rounds.map(summarize);
+console.log(table(summaries, bare.name));
+const about = {
+  at: new Date().toISOString(),
+  node: process.version,
+  cpu: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
+  seconds: options.seconds,
+  rounds: options.rounds,
+};
+mkdirSync(dirname(options.json), { recursive: true });
+writeFileSync(
+  options.json,
+  `${JSON.stringify({ ...about, base: bare.name, ways: summaries, raw: rounds }, null, 2)}\n`,
 );
-await linked.close();
-for (const stream of bare) stream.destroy();
-for (const identity of identities) identity.close();
+console.log(`\n${about.cpu}, Node ${about.node}; in brackets: of ${bare.name}. All numbers: ${options.json}`);
 
-async function newIdentity(): Promise<Identity> {
-  const store = { read: async () => undefined, create: async () => "created" as const };
-  return loadIdentity({ store, clock: systemClock, log: silentLog }, never);
-}
-
-/** What an agent's link is made of: TCP over loopback, a WebSocket, mutual TLS. The dialling end first. */
-async function securePipe(): Promise<[Duplex, Duplex]> {
-  const [dialling, accepting] = identities;
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  const upgraded = once(server, "upgrade").then(([request, socket, head]) =>
-    acceptWebSocket(request as IncomingMessage, socket as Duplex, head as Buffer),
-  );
-  const tcp = connectTcp({ port, host: "127.0.0.1", noDelay: true });
-  await once(tcp, "connect");
-  const near = await openWebSocket(new URL(`ws://127.0.0.1:${port}/link`), tcp, never);
-  const far = await upgraded;
-  const now = (): number => Date.now();
-  const ends = await Promise.all([
-    createSecurer({ identity: dialling, now }).dial(near, { fingerprint: accepting.fingerprint }, never),
-    createSecurer({ identity: accepting, now }).accept(far, never),
-  ]);
-  server.close();
-  return [ends[0].stream, ends[1].stream];
-}
-
-async function openSessions(): Promise<Pair> {
-  const server = createEchoServer();
-  return openPair({
-    carriers: await securePipe(),
-    acceptHigh: (incoming) => {
-      if (incoming.kind === "rpc") {
-        void server.serve(incoming, { fingerprint: "", guest: false, grants: [], caPem: "" });
-      } else {
-        const far = incoming.accept();
-        if (incoming.target.kind.case === "service" && incoming.target.kind.value.name === "up")
-          far.resume().on("end", () => far.end());
-        else void pour(far, undefined, true);
-      }
-    },
-  });
-}
-
-async function dialled(direction: "up" | "down"): Promise<void> {
-  const near = await linked.low.dial(service(direction));
-  const ended = once(near, "end");
-  near.resume();
-  if (direction === "up") await pour(near, undefined, true);
-  else near.end();
-  await ended;
-}
-
-async function call(size: number): Promise<void> {
-  let read = 0;
-  for await (const message of client.pour({ count: bytes / size, size })) read += message.data.length;
-  if (read !== bytes) throw new Error(`${read} bytes came instead of ${bytes}.`);
-}
-
-/** Writes all bytes to `from`; with `to`, waits until they have come out there. */
-async function pour(from: Duplex, to: Duplex | undefined, end: boolean): Promise<void> {
-  let read = 0;
-  const arrived = new Promise<void>((resolve) => {
-    if (to === undefined) return resolve();
-    const onData = (chunk: Buffer): void => {
-      read += chunk.length;
-      if (read < bytes) return;
-      to.off("data", onData);
-      resolve();
-    };
-    to.on("data", onData);
-  });
-  for (let written = 0; written < bytes; written += piece.length) {
-    if (!from.write(piece)) await once(from, "drain");
+async function measure(part: Part, contender: Contender, near: Running, row: Rounds, round: number): Promise<void> {
+  if (part === "cut") {
+    if (round === 0 && near.cut) row.cut = await cutOff(contender);
+  } else if (part === "at50") {
+    row.measured.push(await at50(contender));
+  } else if (part === "memory") {
+    if (near.memory)
+      row.measured.push(
+        await another(contender, undefined, async ({ memory }) => (await memory?.(options.seconds)) ?? {}),
+      );
+  } else {
+    row.measured.push((await near.parts[part]?.(options.seconds)) ?? {});
   }
-  if (end) from.end();
-  await arrived;
+}
+
+async function at50(contender: Contender): Promise<Measured> {
+  return another(contender, delayMs, async ({ parts }) => {
+    // At 50 ms a window takes many round trips to grow.
+    const { down } = (await parts.down?.(Math.max(2, options.seconds))) ?? {};
+    const { besideP99 } = (await parts.beside?.(Math.max(1, options.seconds))) ?? {};
+    return {
+      ...(down !== undefined && { down50: down }),
+      ...(besideP99 !== undefined && { besideP99at50: besideP99 }),
+    };
+  });
+}
+
+function cutOff(contender: Contender): Promise<string> {
+  return another(contender, 0, async ({ cut }, box) => (await cut?.(() => box.send("cut"))) ?? "–");
+}
+
+/** A fresh one of the same, behind a middlebox that delays by so many milliseconds, if given. */
+async function another<T>(
+  contender: Contender,
+  ms: number | undefined,
+  use: (running: Running, box: { send(message: string): void }) => Promise<T>,
+): Promise<T> {
+  const boxes: Forked<number>[] = [];
+  let fresh: Running | undefined;
+  try {
+    fresh = await contender.start(async (port) => {
+      if (ms === undefined) return port;
+      const box = await forkTold<number>("load/middlebox.ts", [String(port), String(ms)]);
+      boxes.push(box);
+      return box.told;
+    });
+    return await use(fresh, { send: (message) => boxes.forEach((box) => void box.send(message)) });
+  } finally {
+    await fresh?.close();
+    await Promise.all(boxes.map((box) => box.end()));
+  }
+}
+
+/** Where it stands, in one line of a terminal. */
+function show(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${what}`);
+}
+
+/** What one of them cannot do harms no other; it is said in the end. */
+async function attempt(row: Rounds, what: () => Promise<void>): Promise<void> {
+  try {
+    await what();
+  } catch (error) {
+    console.error(`\n${row.name}: ${errorText(error)}`);
+    if (row.measured.length === 0) row.note = `failed: ${errorText(error)}`;
+  }
+}
+
+function readOptions(): { seconds: number; rounds: number; ways: string[]; only: Part[]; json: string } {
+  const option = { type: "string" } as const;
+  const { values } = parseArgs({
+    options: { seconds: option, rounds: option, ways: option, only: option, json: option },
+  });
+  const only = values.only?.split(",");
+  const unknown = only?.find((name) => !parts.some((part) => part === name));
+  if (unknown !== undefined) throw new Error(`There is no part ${unknown}; there are: ${parts.join(", ")}.`);
+  return {
+    seconds: Number(values.seconds ?? 1),
+    rounds: Number(values.rounds ?? 3),
+    ways: values.ways?.split(",") ?? [],
+    only: parts.filter((part) => only === undefined || only.includes(part)),
+    json: values.json ?? new URL("results/link.json", import.meta.url).pathname,
+  };
 }

@@ -1,0 +1,99 @@
+/** Who takes part in the measurement, and what of it can be measured. */
+import type { WayKind } from "../ways/way.ts";
+import {
+  besideBulk,
+  cutTransfer,
+  down,
+  idleBytes,
+  openRate,
+  requestRate,
+  requestTimes,
+  stalledBytes,
+  up,
+} from "./measure.ts";
+
+/** What the table has, in its order. Rates are bytes or things a second, times milliseconds, memory bytes. */
+export const figures = [
+  "down",
+  "up",
+  "oneP50",
+  "rate64",
+  "besideP50",
+  "besideP99",
+  "opens",
+  "stalled",
+  "idle",
+  "down50",
+  "besideP99at50",
+] as const;
+
+export type Figure = (typeof figures)[number];
+export type Measured = Partial<Record<Figure, number>>;
+
+/** What can be run by itself with `--only`. */
+export const parts = ["down", "up", "one", "rate64", "beside", "opens", "memory", "at50", "cut"] as const;
+export type Part = (typeof parts)[number];
+
+export interface Contender {
+  readonly name: string;
+  absent?(): string | undefined;
+  /** `between`: as for a way. */
+  start(between: (port: number) => Promise<number>): Promise<Running>;
+}
+
+export interface Running {
+  /** Measures for about so many seconds. A part that has no meaning here is missing. */
+  readonly parts: Partial<Record<Exclude<Part, "memory" | "at50" | "cut">, (seconds: number) => Promise<Measured>>>;
+  /** Of processes that have done nothing else yet. Missing where there is nothing in between. */
+  memory?(seconds: number): Promise<Measured>;
+  /** How a transfer ends whose network is cut 20 times, and after how many milliseconds. */
+  cut?(cut: () => void): Promise<string>;
+  close(): Promise<void>;
+}
+
+const cuts = 20;
+const cutBytes = 64 * 1024 * 1024;
+
+/** A way for TCP, in front of a target. */
+export function forwarding(kind: WayKind, target: number): Contender {
+  return {
+    name: kind.name,
+    ...(kind.absent && { absent: () => kind.absent?.() }),
+    async start(between) {
+      const { port, pids, close } = await kind.start({ target, between });
+      return {
+        parts: {
+          down: async (seconds) => ({ down: await down(port, seconds) }),
+          up: async (seconds) => ({ up: await up(port, seconds) }),
+          one: async (seconds) => ({ oneP50: percentile(await requestTimes(port, seconds), 0.5) }),
+          rate64: async (seconds) => ({ rate64: await requestRate(port, seconds, 64) }),
+          beside: async (seconds) => beside(await besideBulk(port, seconds)),
+          opens: async (seconds) => ({ opens: await openRate(port, seconds) }),
+        },
+        ...(pids.length > 0 && { memory: (seconds: number) => memory(port, pids, seconds) }),
+        async cut(cut) {
+          const startedAt = performance.now();
+          const outcome = await cutTransfer(port, { bytes: cutBytes, times: cuts, cut });
+          const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+          return outcome === "survives" ? `survives, ${seconds} s` : outcome;
+        },
+        close,
+      };
+    },
+  };
+}
+
+async function memory(port: number, pids: readonly number[], seconds: number): Promise<Measured> {
+  const idle = await idleBytes(port, pids);
+  return { idle, stalled: await stalledBytes(port, pids, seconds) };
+}
+
+export function beside(times: number[]): Measured {
+  return { besideP50: percentile(times, 0.5), besideP99: percentile(times, 0.99) };
+}
+
+/** Of nothing, NaN. */
+export function percentile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
+}

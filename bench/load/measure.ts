@@ -1,0 +1,206 @@
+/** What is measured of a way, over plain TCP. Each function opens what it needs at a port of loopback and closes it again. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isPoured, request, response } from "./conversation.ts";
+import { memoryOf } from "./memory.ts";
+
+const host = "127.0.0.1";
+const piece = Buffer.alloc(64 * 1024, "fairlead");
+
+/** Bytes per second of one stream from the target, once it runs. */
+export async function down(port: number, seconds: number): Promise<number> {
+  const socket = await open(port);
+  let bytes = 0;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  socket.write("D");
+  await sleep(warmUpMs(seconds));
+  const before = bytes;
+  const startedAt = performance.now();
+  await sleep(seconds * 1000);
+  const rate = (bytes - before) / ((performance.now() - startedAt) / 1000);
+  socket.destroy();
+  return rate;
+}
+
+/** Bytes per second of one stream to the target, by what it says has come there. */
+export async function up(port: number, seconds: number): Promise<number> {
+  const socket = await open(port);
+  const counts: { readonly at: number; readonly bytes: number }[] = [];
+  let told = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    told = Buffer.concat([told, chunk]);
+    for (; told.length >= 8; told = told.subarray(8)) {
+      counts.push({ at: performance.now(), bytes: Number(told.readBigUInt64BE(0)) });
+    }
+  });
+  const more = (): void => {
+    while (socket.write(piece));
+  };
+  socket.write("U");
+  socket.on("drain", more);
+  more();
+  await sleep(warmUpMs(seconds));
+  counts.splice(0);
+  await sleep(seconds * 1000);
+  socket.destroy();
+  const [first, last] = [counts[0], counts.at(-1)];
+  if (!first || !last || first === last) throw new Error("The target told too little of what has come.");
+  return (last.bytes - first.bytes) / ((last.at - first.at) / 1000);
+}
+
+/** Milliseconds that each request took, one after another on one connection, for so long. */
+export async function requestTimes(port: number, seconds: number, pauseMs = 0): Promise<number[]> {
+  const socket = await open(port);
+  const times: number[] = [];
+  const until = performance.now() + seconds * 1000;
+  await ask(socket);
+  while (times.length === 0 || performance.now() < until) {
+    const startedAt = performance.now();
+    await ask(socket);
+    times.push(performance.now() - startedAt);
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+  socket.destroy();
+  return times;
+}
+
+/** Requests per second on so many connections at a time. */
+export async function requestRate(port: number, seconds: number, connections: number): Promise<number> {
+  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
+  let answers = 0;
+  for (const socket of sockets) {
+    let have = 0;
+    socket.on("data", (chunk: Buffer) => {
+      have += chunk.length;
+      for (; have >= response.length; have -= response.length) {
+        answers += 1;
+        socket.write(request);
+      }
+    });
+    socket.write(request);
+  }
+  await sleep(warmUpMs(seconds));
+  const before = answers;
+  const startedAt = performance.now();
+  await sleep(seconds * 1000);
+  const rate = (answers - before) / ((performance.now() - startedAt) / 1000);
+  for (const socket of sockets) socket.destroy();
+  return rate;
+}
+
+/** As `requestTimes`, with a pause of 2 ms between, while another stream comes down as fast as it can. */
+export async function besideBulk(port: number, seconds: number): Promise<number[]> {
+  const bulk = await open(port);
+  bulk.resume().write("D");
+  await sleep(warmUpMs(seconds));
+  const times = await requestTimes(port, seconds, 2);
+  bulk.destroy();
+  return times;
+}
+
+/** Connections per second, by 32 at a time: made, one byte there and back, and closed. */
+export async function openRate(port: number, seconds: number): Promise<number> {
+  let opened = 0;
+  const startedAt = performance.now();
+  const until = startedAt + seconds * 1000;
+  const work = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const socket = await open(port);
+      await echo(socket);
+      socket.destroy();
+      opened += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, work));
+  return opened / ((performance.now() - startedAt) / 1000);
+}
+
+/** Bytes that the processes in between grow by for each of 16 streams whose reader never reads. */
+export async function stalledBytes(port: number, pids: readonly number[], seconds: number): Promise<number> {
+  const streams = 16;
+  const before = await memoryOf(pids);
+  const sockets = await Promise.all(Array.from({ length: streams }, () => open(port)));
+  for (const socket of sockets) socket.pause().write("D");
+  await sleep(Math.max(1_000, seconds * 1000));
+  const after = await memoryOf(pids);
+  for (const socket of sockets) socket.destroy();
+  return Math.max(0, after - before) / streams;
+}
+
+/** Bytes that the processes in between grow by for each of many connections that were used once and stay open. */
+export async function idleBytes(port: number, pids: readonly number[], connections = 256): Promise<number> {
+  const before = await memoryOf(pids);
+  const sockets: Socket[] = [];
+  while (sockets.length < connections) {
+    sockets.push(...(await Promise.all(Array.from({ length: 32 }, () => open(port)))));
+  }
+  await Promise.all(sockets.map(echo));
+  await sleep(300);
+  const after = await memoryOf(pids);
+  for (const socket of sockets) socket.destroy();
+  return Math.max(0, after - before) / sockets.length;
+}
+
+/** How a transfer of so many bytes went while the network was cut `times` times. */
+export type CutOutcome = "survives" | "breaks visibly" | "ends as if complete" | "corrupt" | "hangs";
+
+export async function cutTransfer(port: number, o: { bytes: number; times: number; cut(): void }): Promise<CutOutcome> {
+  const socket = await open(port);
+  const size = Buffer.alloc(9, "N");
+  size.writeBigUInt64BE(BigInt(o.bytes), 1);
+  socket.write(size);
+  let got = 0;
+  let cuts = 0;
+  return await new Promise<CutOutcome>((resolve) => {
+    const settle = (outcome: CutOutcome): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(outcome);
+    };
+    const timer = setTimeout(() => settle("hangs"), 60_000);
+    socket.on("data", (chunk: Buffer) => {
+      if (!isPoured(chunk, got)) return settle("corrupt");
+      got += chunk.length;
+      if (got < (o.bytes / (o.times + 1)) * (cuts + 1) || cuts === o.times) return;
+      cuts += 1;
+      o.cut();
+    });
+    socket.once("error", () => settle("breaks visibly"));
+    socket.once("end", () => settle(got === o.bytes ? "survives" : "ends as if complete"));
+  });
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect({ port, host, noDelay: true, allowHalfOpen: true });
+  await once(socket, "connect");
+  socket.on("error", () => undefined);
+  return socket;
+}
+
+async function echo(socket: Socket): Promise<void> {
+  const answered = once(socket, "data");
+  socket.write("Ex");
+  await answered;
+}
+
+function ask(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let have = 0;
+    const onClose = (): void => reject(new Error("The connection broke under a request."));
+    const onData = (chunk: Buffer): void => {
+      have += chunk.length;
+      if (have < response.length) return;
+      socket.off("data", onData).off("close", onClose);
+      resolve();
+    };
+    socket.on("data", onData).once("close", onClose);
+    socket.write(request);
+  });
+}
+
+function warmUpMs(seconds: number): number {
+  return Math.min(500, seconds * 500);
+}

@@ -1,0 +1,77 @@
+/**
+ * What all ways lead to: a server of TCP on loopback, whose port it tells the process that forked it. The first byte of a connection says what happens.
+ */
+import { createServer, type Socket } from "node:net";
+import { isHttp, poured, requestBytes, response } from "./conversation.ts";
+
+process.on("SIGINT", () => undefined);
+process.on("disconnect", () => process.exit(0));
+
+const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  socket.on("error", () => undefined);
+  socket.once("data", (first: Buffer) => {
+    const rest = first.subarray(1);
+    switch (String.fromCharCode(first[0] ?? 0)) {
+      case "D":
+        pour(socket, Number.POSITIVE_INFINITY);
+        break;
+      case "N":
+        pour(socket, Number(rest.readBigUInt64BE(0)));
+        break;
+      case "U":
+        sink(socket, rest.length);
+        break;
+      case "E":
+        if (rest.length > 0) socket.write(rest);
+        socket.pipe(socket);
+        break;
+      default:
+        if (isHttp(first)) answer(socket, first);
+        else socket.destroy();
+    }
+  });
+});
+server.listen({ port: 0, host: "127.0.0.1", backlog: 4_096 }, () => {
+  const address = server.address();
+  if (typeof address === "object" && address !== null) process.send?.(address.port);
+});
+
+/** Sends so many bytes of the known sequence, and ends. */
+function pour(socket: Socket, bytes: number): void {
+  let sent = 0;
+  const more = (): void => {
+    while (sent < bytes && !socket.destroyed) {
+      const piece = poured(sent, bytes - sent);
+      sent += piece.length;
+      if (!socket.write(piece)) return;
+    }
+    if (sent >= bytes) socket.end();
+  };
+  socket.on("drain", more).resume();
+  more();
+}
+
+/** Counts what comes, and tells the sum every 20 ms; not at the end, for not every way has a half-close. */
+function sink(socket: Socket, already: number): void {
+  let bytes = already;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  const timer = setInterval(() => {
+    const count = Buffer.alloc(8);
+    count.writeBigUInt64BE(BigInt(bytes));
+    socket.write(count);
+  }, 20);
+  socket.once("close", () => clearInterval(timer)).once("end", () => socket.end());
+}
+
+/** One answer for each request, all of which have the same length. */
+function answer(socket: Socket, first: Buffer): void {
+  let have = 0;
+  const take = (chunk: Buffer): void => {
+    have += chunk.length;
+    for (; have >= requestBytes; have -= requestBytes) socket.write(response);
+  };
+  socket.on("data", take).once("end", () => socket.end());
+  take(first);
+}

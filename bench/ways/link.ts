@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { freePorts } from "../../src/demo/free-port.ts";
+import type { WayKind } from "./way.ts";
+
+const script = new URL("../pair.ts", import.meta.url).pathname;
+const readyWithinMs = 30_000;
+
+interface Ready {
+  readonly near: { readonly pid: number };
+  readonly far: { readonly pid: number };
+}
+
+/** Dialled streams of one link between two agents: `bench/pair.ts`. */
+export const link: WayKind = {
+  name: "link",
+  async start({ target, between }) {
+    const [listen, accept] = await freePorts(0);
+    const ports = { listen, target, accept, dial: await between(accept) };
+    const args = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
+    const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    const gone = once(child, "exit");
+    const lines = createInterface(child.stdout);
+    const [line] = await Promise.race([
+      once(lines, "line", { signal: AbortSignal.timeout(readyWithinMs) }),
+      gone.then(() => {
+        throw new Error("The pair of agents ended before it was ready.");
+      }),
+    ]);
+    const { near, far } = JSON.parse(String(line)) as Ready;
+    return {
+      port: listen,
+      pids: [near.pid, far.pid],
+      async close() {
+        child.kill("SIGTERM");
+        await gone;
+      },
+    };
+  },
+};

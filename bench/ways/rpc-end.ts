@@ -1,0 +1,26 @@
+/** The far end of the RPC way, forked: takes links and answers the calls of EchoService. Tells its port and fingerprint. */
+import { randomBytes } from "node:crypto";
+import { systemClock as clock } from "../../src/base/clock.ts";
+import { silentLog as log } from "../../src/base/log.ts";
+import { loadIdentity } from "../../src/identity/identity.ts";
+import { createAcceptor } from "../../src/link/acceptor.ts";
+import { createMemoryStore } from "../../test/identity/memory-store.ts";
+import { createEchoServer } from "../../test/rpc/echo.ts";
+
+process.on("SIGINT", () => undefined);
+process.on("disconnect", () => process.exit(0));
+
+const identity = await loadIdentity({ store: createMemoryStore(), clock, log }, new AbortController().signal);
+const server = createEchoServer();
+const acceptor = createAcceptor({
+  identity,
+  hello: { instance: randomBytes(16), version: "bench" },
+  clock,
+  log,
+  onLink: () => undefined,
+  accept(_link, incoming) {
+    if (incoming.kind === "rpc") void server.serve(incoming, { fingerprint: "", guest: false, grants: [], caPem: "" });
+  },
+});
+const { port } = await acceptor.listen(0, "127.0.0.1");
+process.send?.({ port, fingerprint: identity.fingerprint });

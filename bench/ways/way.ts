@@ -1,0 +1,18 @@
+/** A way for a TCP connection to get from one port to another: directly, through the link, through a rival. */
+export interface WayKind {
+  readonly name: string;
+  /** Why it cannot be measured here; undefined when it can. */
+  absent?(): string | undefined;
+  /**
+   * Starts it so that connections to the answer's port reach `target`. What crosses the "network" goes through `between`, which leads to
+   * the port that it is given and answers with the one to dial instead.
+   */
+  start(o: { readonly target: number; between(port: number): Promise<number> }): Promise<Way>;
+}
+
+export interface Way {
+  readonly port: number;
+  /** The processes whose memory counts: those in between, and not the load or the target. */
+  readonly pids: readonly number[];
+  close(): Promise<void>;
+}

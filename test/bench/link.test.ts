@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { isPoured, poured } from "../../bench/load/conversation.ts";
+import type { Summary } from "../../bench/load/report.ts";
+import { summarize, table } from "../../bench/load/report.ts";
+
+const script = new URL("../../bench/link.ts", import.meta.url).pathname;
+
+test("one command measures each row of the link and what stands beside it, and says who is absent", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-bench-test-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const json = join(folder, "link.json");
+  const few = ["--seconds", "0.1", "--rounds", "1", "--json", json, "--only", "down,up,one,rate64,beside,opens,cut"];
+  // An empty PATH, so that no rival is there whatever this machine has.
+  const env = { ...process.env, PATH: "" };
+  const { stdout } = await promisify(execFile)(process.execPath, [script, ...few], { env, timeout: 200_000 });
+  const { ways } = JSON.parse(readFileSync(json, "utf8")) as { ways: Summary[] };
+  const measured = new Map(ways.map((way) => [way.name, way]));
+  const all = ["besideP50", "besideP99", "down", "oneP50", "opens", "rate64", "up"];
+  for (const name of ["direct", "bare TLS in a WebSocket", "link"]) {
+    const way = measured.get(name);
+    assert.deepEqual(Object.keys(way?.medians ?? {}).sort(), all, name);
+    for (const [figure, value] of Object.entries(way?.medians ?? {}))
+      assert.ok(value > 0, `${name}: ${figure} ${value}`);
+    assert.match(way?.cut ?? "", /^(survives, |breaks visibly$|ends as if complete$)/);
+  }
+  assert.notEqual(measured.get("link")?.cut, "ends as if complete");
+  assert.ok((measured.get("link, RPC")?.medians.rate64 ?? 0) > 0);
+  assert.equal(measured.get("chisel")?.note, "absent: no chisel on PATH");
+  assert.match(stdout, /\| link +\| .*\(\d+\.\d\d\)/);
+});
+
+test("the median of the rounds counts, and the ratio is to the base of the same run", () => {
+  const rows = [
+    summarize({ name: "base", measured: [{ down: 1e9 / 8 }, { down: 9e9 / 8 }, { down: 2e9 / 8 }, { oneP50: 0.1 }] }),
+    summarize({ name: "other", measured: [{ down: 1e9 / 8 }], cut: "dies" }),
+    summarize({ name: "gone", measured: [], note: "absent" }),
+  ];
+  assert.equal(
+    table(rows, "base"),
+    [
+      "|       | down, Gbit/s | c1 p50, µs | cut 20 × |",
+      "|-------|--------------|------------|----------|",
+      "| base  | 2            | 100        | –        |",
+      "| other | 1 (0.50)     | –          | dies     |",
+      "| gone  | absent       |            |          |",
+    ].join("\n"),
+  );
+});
+
+test("a byte that is missing, doubled or changed in what a target pours is seen", () => {
+  const whole = Buffer.concat([poured(0, 1e9), poured(poured(0, 1e9).length, 100_000)]);
+  assert.ok(isPoured(whole, 0));
+  assert.ok(isPoured(whole.subarray(70_000), 70_000));
+  assert.ok(!isPoured(whole.subarray(70_000), 69_999));
+  assert.ok(!isPoured(Buffer.concat([whole.subarray(0, 500), whole.subarray(501)]), 0));
+  assert.ok(!isPoured(Buffer.concat([whole.subarray(0, 500), whole.subarray(499)]), 0));
+  whole[80_000] = (whole[80_000] ?? 0) ^ 1;
+  assert.ok(!isPoured(whole, 0));
+});
