@@ -19,7 +19,7 @@ const size = 64 * 1024;
 const data = Buffer.alloc(size, "fairlead");
 
 export const calling: Contender = {
-  name: "link, RPC",
+  name: "link RPC",
   async start(between) {
     const far = await forkTold<{ port: number; fingerprint: string }>("ways/rpc-end.ts", []);
     const port = await between(far.told.port);

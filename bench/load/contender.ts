@@ -2,6 +2,7 @@
 import type { WayKind } from "../ways/way.ts";
 import {
   besideBulk,
+  type Counted,
   cutTransfer,
   down,
   idleBytes,
@@ -11,8 +12,12 @@ import {
   stalledBytes,
   up,
 } from "./measure.ts";
+import { processorSecondsOf } from "./processes.ts";
 
-/** What the table has, in its order. Rates are bytes or things a second, times milliseconds, memory bytes. */
+/**
+ * What the table has, in its order. Rates are bytes or things a second, times milliseconds, memory bytes. "Cpu" is the time of
+ * processors that those in between used, in seconds a byte, a request, a connection: it hardly depends on what else runs.
+ */
 export const figures = [
   "down",
   "up",
@@ -25,6 +30,10 @@ export const figures = [
   "idle",
   "down50",
   "besideP99at50",
+  "downCpu",
+  "upCpu",
+  "requestCpu",
+  "openCpu",
 ] as const;
 
 export type Figure = (typeof figures)[number];
@@ -61,14 +70,20 @@ export function forwarding(kind: WayKind, target: number): Contender {
     ...(kind.absent && { absent: () => kind.absent?.() }),
     async start(between) {
       const { port, pids, close } = await kind.start({ target, between });
+      const rate = async (figure: Figure, cpu: Figure, measure: () => Promise<Counted>): Promise<Measured> => {
+        const before = await processorSecondsOf(pids);
+        const { perSecond, count } = await measure();
+        const used = (await processorSecondsOf(pids)) - before;
+        return { [figure]: perSecond, ...(pids.length > 0 && { [cpu]: used / count }) };
+      };
       return {
         parts: {
-          down: async (seconds) => ({ down: await down(port, seconds) }),
-          up: async (seconds) => ({ up: await up(port, seconds) }),
+          down: (seconds) => rate("down", "downCpu", () => down(port, seconds)),
+          up: (seconds) => rate("up", "upCpu", () => up(port, seconds)),
           one: async (seconds) => ({ oneP50: percentile(await requestTimes(port, seconds), 0.5) }),
-          rate64: async (seconds) => ({ rate64: await requestRate(port, seconds, 64) }),
+          rate64: (seconds) => rate("rate64", "requestCpu", () => requestRate(port, seconds, 64)),
           beside: async (seconds) => beside(await besideBulk(port, seconds)),
-          opens: async (seconds) => ({ opens: await openRate(port, seconds) }),
+          opens: (seconds) => rate("opens", "openCpu", () => openRate(port, seconds)),
         },
         ...(pids.length > 0 && { memory: (seconds: number) => memory(port, pids, seconds) }),
         async cut(cut) {

@@ -10,6 +10,7 @@ export interface Forked<T> {
 }
 
 const readyWithinMs = 20_000;
+const endWithinMs = 3_000;
 
 /** Forks a script beside this folder and resolves with its first message. Rejects when it ends before. */
 export async function forkTold<T>(path: string, args: readonly string[]): Promise<Forked<T>> {
@@ -28,8 +29,11 @@ export async function forkTold<T>(path: string, args: readonly string[]): Promis
     async end() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, "exit");
-      child.kill("SIGKILL");
+      // Each ends by itself when it is left alone, and writes its profile, if one is made, before.
+      child.disconnect();
+      const timer = setTimeout(() => child.kill("SIGKILL"), endWithinMs);
       await gone;
+      clearTimeout(timer);
     },
   };
 }

@@ -1,15 +1,21 @@
-/** What is measured of a way, over plain TCP. Each function opens what it needs at a port of loopback and closes it again. */
+/** What is measured of a way, over plain TCP, for about so many seconds. Each function opens what it needs at a port of loopback and closes it again. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isPoured, request, response } from "./conversation.ts";
-import { memoryOf } from "./memory.ts";
+import { memoryOf } from "./processes.ts";
 
 const host = "127.0.0.1";
 const piece = Buffer.alloc(64 * 1024, "fairlead");
 
-/** Bytes per second of one stream from the target, once it runs. */
-export async function down(port: number, seconds: number): Promise<number> {
+/** How much there was each second once it ran, and in all, with the time before. */
+export interface Counted {
+  readonly perSecond: number;
+  readonly count: number;
+}
+
+/** Bytes of one stream from the target. */
+export async function down(port: number, seconds: number): Promise<Counted> {
   const socket = await open(port);
   let bytes = 0;
   socket.on("data", (chunk: Buffer) => {
@@ -20,13 +26,13 @@ export async function down(port: number, seconds: number): Promise<number> {
   const before = bytes;
   const startedAt = performance.now();
   await sleep(seconds * 1000);
-  const rate = (bytes - before) / ((performance.now() - startedAt) / 1000);
+  const perSecond = (bytes - before) / ((performance.now() - startedAt) / 1000);
   socket.destroy();
-  return rate;
+  return { perSecond, count: bytes };
 }
 
-/** Bytes per second of one stream to the target, by what it says has come there. */
-export async function up(port: number, seconds: number): Promise<number> {
+/** Bytes of one stream to the target, by what it says has come there. */
+export async function up(port: number, seconds: number): Promise<Counted> {
   const socket = await open(port);
   const counts: { readonly at: number; readonly bytes: number }[] = [];
   let told = Buffer.alloc(0);
@@ -48,7 +54,7 @@ export async function up(port: number, seconds: number): Promise<number> {
   socket.destroy();
   const [first, last] = [counts[0], counts.at(-1)];
   if (!first || !last || first === last) throw new Error("The target told too little of what has come.");
-  return (last.bytes - first.bytes) / ((last.at - first.at) / 1000);
+  return { perSecond: (last.bytes - first.bytes) / ((last.at - first.at) / 1000), count: last.bytes };
 }
 
 /** Milliseconds that each request took, one after another on one connection, for so long. */
@@ -67,8 +73,8 @@ export async function requestTimes(port: number, seconds: number, pauseMs = 0): 
   return times;
 }
 
-/** Requests per second on so many connections at a time. */
-export async function requestRate(port: number, seconds: number, connections: number): Promise<number> {
+/** Requests on so many connections at a time. */
+export async function requestRate(port: number, seconds: number, connections: number): Promise<Counted> {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
   let answers = 0;
   for (const socket of sockets) {
@@ -86,9 +92,9 @@ export async function requestRate(port: number, seconds: number, connections: nu
   const before = answers;
   const startedAt = performance.now();
   await sleep(seconds * 1000);
-  const rate = (answers - before) / ((performance.now() - startedAt) / 1000);
+  const perSecond = (answers - before) / ((performance.now() - startedAt) / 1000);
   for (const socket of sockets) socket.destroy();
-  return rate;
+  return { perSecond, count: answers };
 }
 
 /** As `requestTimes`, with a pause of 2 ms between, while another stream comes down as fast as it can. */
@@ -101,8 +107,8 @@ export async function besideBulk(port: number, seconds: number): Promise<number[
   return times;
 }
 
-/** Connections per second, by 32 at a time: made, one byte there and back, and closed. */
-export async function openRate(port: number, seconds: number): Promise<number> {
+/** Connections, by 32 at a time: made, one byte there and back, and closed. */
+export async function openRate(port: number, seconds: number): Promise<Counted> {
   let opened = 0;
   const startedAt = performance.now();
   const until = startedAt + seconds * 1000;
@@ -115,7 +121,7 @@ export async function openRate(port: number, seconds: number): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: 32 }, work));
-  return opened / ((performance.now() - startedAt) / 1000);
+  return { perSecond: opened / ((performance.now() - startedAt) / 1000), count: opened };
 }
 
 /** Bytes that the processes in between grow by for each of 16 streams whose reader never reads. */

@@ -30,6 +30,8 @@ export function summarize({ name, note, measured, cut }: Rounds): Summary {
 
 const gigabits = (bytes: number): string => digits((bytes * 8) / 1e9);
 const kibibytes = (bytes: number): string => digits(bytes / 1024);
+const perGibibyte = (seconds: number): string => digits(seconds * 2 ** 30);
+const micros = (seconds: number): string => digits(seconds * 1e6);
 const plain = (value: number): string => digits(value);
 
 const columns: Readonly<Record<Figure, { title: string; show(value: number): string }>> = {
@@ -44,6 +46,10 @@ const columns: Readonly<Record<Figure, { title: string; show(value: number): str
   idle: { title: "idle conn, KiB", show: kibibytes },
   down50: { title: "50 ms down, Gbit/s", show: gigabits },
   besideP99at50: { title: "50 ms beside bulk p99, ms", show: plain },
+  downCpu: { title: "CPU down, s/GiB", show: perGibibyte },
+  upCpu: { title: "CPU up, s/GiB", show: perGibibyte },
+  requestCpu: { title: "CPU, µs/request", show: micros },
+  openCpu: { title: "CPU, µs/open", show: micros },
 };
 
 /** The table in Markdown; what is in brackets is the ratio to `base`. */

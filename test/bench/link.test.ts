@@ -30,7 +30,7 @@ test("one command measures each row of the link and what stands beside it, and s
     assert.match(way?.cut ?? "", /^(survives, |breaks visibly$|ends as if complete$)/);
   }
   assert.notEqual(measured.get("link")?.cut, "ends as if complete");
-  assert.ok((measured.get("link, RPC")?.medians.rate64 ?? 0) > 0);
+  assert.ok((measured.get("link RPC")?.medians.rate64 ?? 0) > 0);
   assert.equal(measured.get("chisel")?.note, "absent: no chisel on PATH");
   assert.match(stdout, /\| link +\| .*\(\d+\.\d\d\)/);
 });
