@@ -71,7 +71,10 @@ export function table(summaries: readonly Summary[], base: string): string {
       return [name, ...cells, ...(hasCut ? [cut ?? "–"] : [])];
     }),
   ];
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0), 3));
+  const columnsShown = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columnsShown }, (_, at) =>
+    Math.max(...rows.map((row) => row[at]?.length ?? 0), 3),
+  );
   const lines = rows.map((row) => `| ${widths.map((width, at) => (row[at] ?? "").padEnd(width)).join(" | ")} |`);
   lines.splice(1, 0, `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`);
   return lines.join("\n");

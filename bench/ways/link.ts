@@ -19,7 +19,10 @@ export const link: WayKind = {
     const [listen, accept] = await freePorts(0);
     const ports = { listen, target, accept, dial: await between(accept) };
     const args = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
-    const child = spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    // Node's own flags hold for all processes of the benchmark, as they do for those that are forked.
+    const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const gone = once(child, "exit");
     const lines = createInterface(child.stdout);
     const [line] = await Promise.race([
