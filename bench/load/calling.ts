@@ -1,16 +1,10 @@
 /** Calls over a link, from this process: the far end is one of its own. There is no forward in between, and so one hop less. */
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createClient } from "@connectrpc/connect";
-import { systemClock as clock } from "../../src/base/clock.ts";
-import { silentLog as log } from "../../src/base/log.ts";
-import { loadIdentity } from "../../src/identity/identity.ts";
-import { dialLink } from "../../src/link/dialer.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
-import { Reason } from "../../src/wire/reason.ts";
 import { EchoService } from "../../test/gen/fairlead/test/v1/echo_pb.ts";
-import { createMemoryStore } from "../../test/identity/memory-store.ts";
 import { beside, type Contender, percentile } from "./contender.ts";
+import { dialAsNewAgent } from "./dialling.ts";
 import { forkTold } from "./forked.ts";
 
 type Echo = Client<typeof EchoService>;
@@ -21,16 +15,9 @@ const data = Buffer.alloc(size, "fairlead");
 export const calling: Contender = {
   name: "link RPC",
   async start(between) {
-    const far = await forkTold<{ port: number; fingerprint: string }>("ways/rpc-end.ts", []);
+    const far = await forkTold<{ port: number; fingerprint: string }>("load/link-end.ts", []);
     const port = await between(far.told.port);
-    const never = new AbortController().signal;
-    const identity = await loadIdentity({ store: createMemoryStore(), clock, log }, never);
-    const hello = { instance: randomBytes(16), version: "bench" };
-    const link = await dialLink(
-      { identity, hello, clock, accept: () => undefined },
-      { url: `ws://127.0.0.1:${port}/link`, pin: far.told.fingerprint },
-      AbortSignal.timeout(20_000),
-    );
+    const link = await dialAsNewAgent(port, far.told.fingerprint);
     const client = createClient(EchoService, createLinkTransport(link.session));
     return {
       parts: {
@@ -41,8 +28,7 @@ export const calling: Contender = {
         beside: async (seconds) => beside(await besideBulk(client, seconds)),
       },
       async close() {
-        link.close({ reason: Reason.SHUTDOWN, message: "The benchmark is over." });
-        identity.close();
+        link.close();
         await far.end();
       },
     };

@@ -35,6 +35,22 @@ test("one command measures each row of the link and what stands beside it, and s
   assert.match(stdout, /\| link +\| .*\(\d+\.\d\d\)/);
 });
 
+test("what each layer costs is measured by one command too", async () => {
+  const layers = new URL("../../bench/layers.ts", import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [layers, "1"], { timeout: 100_000 });
+  for (const name of ["TCP", "TLS in a WebSocket, up", "dialled stream, down", "RPC, messages of 64 KiB"]) {
+    assert.match(stdout, new RegExp(`'${name}' +│ +[0-9.]+`));
+  }
+});
+
+test("what idle links and streams hold is measured by one command too", async () => {
+  const links = new URL("../../bench/links.ts", import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [links, "8", "40"], { timeout: 100_000 });
+  assert.match(stdout, /each of 8 links +│ '-?[0-9.]+ KiB'/);
+  assert.match(stdout, /a call on each, p50 +│ '[0-9.]+ ms'/);
+  assert.match(stdout, /each of 40 streams of one link +│ '-?[0-9.]+ KiB'/);
+});
+
 test("the median of the rounds counts, and the ratio is to the base of the same run", () => {
   const rows = [
     summarize({ name: "base", measured: [{ down: 1e9 / 8 }, { down: 9e9 / 8 }, { down: 2e9 / 8 }, { oneP50: 0.1 }] }),

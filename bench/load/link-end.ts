@@ -1,4 +1,4 @@
-/** The far end of the RPC way, forked: takes links and answers the calls of EchoService. Tells its port and fingerprint. */
+/** The far end of links, forked: answers the calls of EchoService, and takes dials whose streams then do nothing. Tells its port and fingerprint. */
 import { randomBytes } from "node:crypto";
 import { systemClock as clock } from "../../src/base/clock.ts";
 import { silentLog as log } from "../../src/base/log.ts";
@@ -19,7 +19,8 @@ const acceptor = createAcceptor({
   log,
   onLink: () => undefined,
   accept(_link, incoming) {
-    if (incoming.kind === "rpc") void server.serve(incoming, { fingerprint: "", guest: false, grants: [], caPem: "" });
+    if (incoming.kind === "dial") incoming.accept();
+    else void server.serve(incoming, { fingerprint: "", guest: false, grants: [], caPem: "" });
   },
 });
 const { port } = await acceptor.listen(0, "127.0.0.1");
