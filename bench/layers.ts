@@ -6,6 +6,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from "node:net";
+import { constants, PerformanceObserver } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createSecureContext, connect as secure, TLSSocket } from "node:tls";
@@ -64,30 +65,44 @@ const rows: readonly Row[] = [
   { name: "to a thread and back", run: () => thereAndBack() },
 ];
 
-const took = new Map(rows.map((row) => [row.name, { ms: [] as number[], cpu: [] as number[] }]));
+let collections = 0;
+const observer = new PerformanceObserver((list) => {
+  collections += list.getEntries().filter(isFullCollection).length;
+});
+observer.observe({ entryTypes: ["gc"] });
+
+const took = new Map(rows.map((row) => [row.name, { ms: [] as number[], cpu: [] as number[], collections: 0 }]));
 for (let round = 0; round <= rounds; round++) {
   for (const row of rows) {
     const startedAt = performance.now();
     const before = process.cpuUsage();
     await row.run();
+    const ms = performance.now() - startedAt;
     const { user, system } = process.cpuUsage(before);
+    // Collections are told a turn later.
+    await sleep(5);
+    const its = took.get(row.name);
     // The first round warms up.
-    if (round === 0) continue;
-    took.get(row.name)?.ms.push(performance.now() - startedAt);
-    took.get(row.name)?.cpu.push((user + system) / 1e6);
+    if (round > 0 && its) {
+      its.ms.push(ms);
+      its.cpu.push((user + system) / 1e6);
+      its.collections += collections;
+    }
+    collections = 0;
   }
-  await sleep(1);
 }
+observer.disconnect();
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 const base = took.get("TLS in a WebSocket, down");
 console.table(
   rows.map(({ name }) => {
-    const { ms = [], cpu = [] } = took.get(name) ?? {};
+    const { ms = [], cpu = [], collections: counted = 0 } = took.get(name) ?? {};
     return {
       layer: name,
       "Gbit/s": Number(((bytes * 8) / 1e6 / median(ms)).toFixed(2)),
       "CPU, s/GiB": Number(((median(cpu) / bytes) * 2 ** 30).toFixed(2)),
+      "full collections a GiB": Math.round((counted / rounds / bytes) * 2 ** 30),
       "CPU of bare": Number((median(cpu) / median(base?.cpu ?? [])).toFixed(2)),
     };
   }),
@@ -96,6 +111,11 @@ await linked.close();
 await worker.terminate();
 for (const stream of [...tcp, ...native, ...webSocket, ...bare]) stream.destroy();
 for (const identity of identities) identity.close();
+
+function isFullCollection(entry: object): boolean {
+  if (!("detail" in entry) || typeof entry.detail !== "object" || entry.detail === null) return false;
+  return "kind" in entry.detail && entry.detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;
+}
 
 async function newIdentity(): Promise<Identity> {
   return loadIdentity({ store: createMemoryStore(), clock: systemClock, log: silentLog }, never);
