@@ -22,6 +22,8 @@ try {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 }
+// A channel to whoever forked this would hold it.
+if (process.connected) process.disconnect();
 
 function readPorts(): { listen: number; target: number; accept: number; dial: number } {
   const option = { type: "string" } as const;

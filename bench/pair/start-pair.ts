@@ -27,6 +27,8 @@ export async function startPair(ports: PairPorts): Promise<RunningPair> {
     for (const agent of agents) agent.end();
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, tell);
+  // Whoever forked this process is gone.
+  process.on("disconnect", tell);
   const gone = Promise.all(agents.map((agent) => agent.gone));
   const oneGone = Promise.race(
     agents.map(async (agent) => {

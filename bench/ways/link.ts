@@ -21,9 +21,10 @@ export const link: WayKind = {
     const args = Object.entries(ports).flatMap(([name, port]) => [`--${name}`, String(port)]);
     // Node's own flags hold for all processes of the benchmark, as they do for those that are forked.
     const child = spawn(process.execPath, [...process.execArgv, script, ...args], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "inherit", "ipc"], // By the channel it learns when this process is gone.
     });
     const gone = once(child, "exit");
+    if (!child.stdout) throw new Error("The pair of agents has no standard output.");
     const lines = createInterface(child.stdout);
     const [line] = await Promise.race([
       once(lines, "line", { signal: AbortSignal.timeout(readyWithinMs) }),
