@@ -1,7 +1,9 @@
 /** An agent as far as the link goes: it dials, is dialled, keeps one session with each neighbour, and serves what comes. */
+import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import type { RpcServer } from "../../../src/rpc/server.ts";
 import type { Limits } from "../../../src/wire/limits.ts";
+import { PeerSessions } from "../../../src/wire/peer-sessions.ts";
 import { Reason, SessionError } from "../../../src/wire/reason.ts";
 import { type IncomingDial, openSession, type Session } from "../../../src/wire/session.ts";
 import { createSimulatedServer } from "./calls.ts";
@@ -16,6 +18,8 @@ export interface AgentDeps {
   readonly judge: Judge;
   readonly random: Random;
   readonly limits: Partial<Limits>;
+  /** Its sessions go on at the next carrier when they lose one. */
+  readonly resume: boolean;
   /** Neighbours that it dials; the others dial it. */
   readonly dials: readonly string[];
   /** What comes and is no call. */
@@ -35,6 +39,8 @@ export class Agent {
   readonly #open = new Map<Session, string>();
   readonly #waiting: { readonly peer: string; resolve(session: Session): void }[] = [];
   readonly #stop = new AbortController();
+  /** What this process remembers of each neighbour. */
+  readonly #sessions = new Map<string, PeerSessions>();
   #opening = 0;
 
   constructor(name: string, deps: AgentDeps) {
@@ -94,6 +100,12 @@ export class Agent {
     return this.sessions.findLast((session) => this.#open.get(session) === peer);
   }
 
+  #sessionsWith(peer: string): PeerSessions {
+    const held = this.#sessions.get(peer) ?? new PeerSessions(this.life.clock);
+    this.#sessions.set(peer, held);
+    return held;
+  }
+
   async #keep(peer: string): Promise<void> {
     let backoffMs = firstBackoffMs;
     while (!this.#stop.signal.aborted) {
@@ -101,7 +113,8 @@ export class Agent {
         const carrier = await this.#dial(peer, this.#deps.random.magnitude(1, 50));
         const session = await this.#take(peer, carrier);
         backoffMs = firstBackoffMs;
-        await session.closed;
+        await (this.#deps.resume ? once(carrier, "close") : session.closed);
+        if (this.#deps.resume) continue;
         // Another may have come meanwhile, which was dialled besides.
         for (let other = this.#latest(peer); other !== undefined; other = this.#latest(peer)) {
           await other.closed;
@@ -132,7 +145,8 @@ export class Agent {
         {
           carrier,
           side: this.name < peer ? "low" : "high",
-          hello: { instance: this.#instance, version: "simulated" },
+          hello: { instance: this.#instance, version: "simulated", features: this.#deps.resume ? ["resume"] : [] },
+          ...(this.#deps.resume ? { sessions: this.#sessionsWith(peer) } : {}),
           limits: this.#deps.limits,
           clock: this.life.clock,
           random: () => random.next(),
@@ -157,6 +171,7 @@ export class Agent {
   #up(peer: string, session: Session, route: Route): void {
     const { judge, world } = this.#deps;
     world.log(`up with ${peer}`);
+    if (this.#open.has(session)) return;
     const before = this.#latest(peer);
     this.#open.set(session, peer);
     void session.closed.then((end) => {
@@ -174,7 +189,7 @@ export class Agent {
       else this.#waiting.push(waiting);
     }
     // Who was dialled decides; if both ends did, each might close what the other keeps.
-    if (before !== undefined && !this.#deps.dials.includes(peer)) {
+    if (!this.#deps.resume && before !== undefined && !this.#deps.dials.includes(peer)) {
       before.close({ reason: Reason.REPLACED, message: "A newer link has come." });
     }
   }

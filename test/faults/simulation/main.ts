@@ -1,11 +1,12 @@
 /**
- * Runs seeds: `node test/faults/simulation/main.ts [seeds] [--log]`, with seeds as "17", "1-2000" or "17,4,9-12"; the log of
+ * Runs seeds: `node test/faults/simulation/main.ts [seeds] [--log] [--no-resume]`, with seeds as "17", "1-2000" or "17,4,9-12"; the log of
  * every event goes to stdout. Ends with 1 at the first seed that fails, and says how to repeat it.
  */
 import { simulate } from "./simulate.ts";
 
 const [range = "1-2000", ...flags] = process.argv.slice(2);
 const isLogged = flags.includes("--log");
+const isResuming = !flags.includes("--no-resume");
 const tailLines = 40;
 const startedAt = performance.now();
 const ended = new Map<string, number>();
@@ -26,7 +27,7 @@ for (const seed of parse(range)) {
   console.error(tail.join("\n"));
   console.error(`\nSeed ${seed} failed after ${outcome.events} events, ${Math.round(outcome.tookMs)} ms of its time:`);
   console.error(outcome.failure);
-  console.error(`\nRepeat it: make simulate SEEDS=${seed}`);
+  console.error(`\nRepeat it: make simulate SEEDS=${seed}${isResuming ? "" : " RESUME=no"}`);
   process.exit(1);
 }
 
@@ -35,7 +36,11 @@ const counts = [...ended].map(([how, count]) => `${count} ${how}`).join(", ");
 console.log(`${seeds} seeds, ${events} events, ${seconds} s; streams and calls: ${counts}`);
 
 function run(seed: number, log?: (line: string) => void): ReturnType<typeof simulate> {
-  return simulate({ seed, expectations: { resume: false }, ...(log === undefined ? {} : { log }) });
+  return simulate({
+    seed,
+    expectations: { resume: isResuming },
+    ...(log === undefined ? {} : { log }),
+  });
 }
 
 function* parse(text: string): Generator<number> {

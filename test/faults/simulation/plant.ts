@@ -94,7 +94,7 @@ const bugs: readonly Bug[] = [
   },
   {
     what: "the timer for the next acknowledgement outlives its session",
-    file: "wire/session.ts",
+    file: "wire/living-session.ts",
     find: "    this.#receipts.close();\n",
     put: "",
   },
@@ -127,6 +127,42 @@ const bugs: readonly Bug[] = [
     file: "rpc/server.ts",
     find: "{ cut: (error) => abort.abort(toConnectError(error)) }",
     put: "{ cut: (error) => void toConnectError(error) }",
+  },
+  {
+    what: "what was sent is not kept for the next carrier",
+    file: "wire/living-session.ts",
+    find: "    this.#replay.keep(out, from);\n",
+    put: "",
+  },
+  {
+    what: "what was not received is not said again",
+    file: "wire/living-session.ts",
+    find: "    if (!this.#wroteEarly) this.#replay.rewind();\n",
+    put: "",
+  },
+  {
+    what: "the older carrier is still listened to when a session goes on at the next",
+    file: "wire/living-session.ts",
+    find: "    older?.detach();\n",
+    put: "",
+  },
+  {
+    what: "a session that has no carrier waits for one for ever",
+    file: "wire/living-session.ts",
+    find: "    this.#expiry = this.#deps.clock.after(carrierlessMs, () =>",
+    put: "    this.#expiry = this.#deps.clock.after(carrierlessMs * 1e6, () =>",
+  },
+  {
+    what: "an end says that it has received one frame less than it has",
+    file: "wire/living-session.ts",
+    find: "    return this.#receipts.tell();",
+    put: "    return Math.max(0, this.#receipts.tell() - 1);",
+  },
+  {
+    what: "a session that ends does not cancel its wait for a carrier",
+    file: "wire/living-session.ts",
+    find: "    this.#expiry?.cancel();\n    this.#drained?.();",
+    put: "    this.#drained?.();",
   },
 ];
 

@@ -69,6 +69,7 @@ class Story {
   readonly #plan: Plan;
   readonly #network: Network;
   readonly #judge: Judge;
+  readonly #resume: boolean;
   readonly #agents = new Map<string, Agent>();
   readonly #exchanges = new Map<number, Exchange>();
   readonly #calls: Call[] = [];
@@ -80,6 +81,7 @@ class Story {
     this.#plan = makePlan(random.fork());
     this.#network = new Network(world);
     this.#judge = new Judge(expectations);
+    this.#resume = expectations.resume;
   }
 
   ended(): Record<string, number> {
@@ -129,6 +131,7 @@ class Story {
       random: this.#random.fork(),
       limits: spec?.limits ?? {},
       dials,
+      resume: this.#resume,
       serveDial: (incoming, _from, life) => {
         const exchange = this.#exchanges.get(exchangeNumber(incoming.target));
         if (exchange === undefined) throw new Error("A stream was dialled that nobody has begun.");
