@@ -39,6 +39,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   #ended = false;
   #left = false;
   #error: StreamError | undefined;
+  #stopped: AbortSignal | undefined;
 
   constructor(stream: Stream, on: StreamBodyEvents = {}) {
     this.#stream = stream;
@@ -78,6 +79,16 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
     this.#stir();
   }
 
+  /** When the signal aborts, whoever reads is told so, unless all has come by then. */
+  stopBy(signal: AbortSignal): void {
+    const stop = (): void => {
+      this.#stopped = signal;
+      this.#stir();
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  }
+
   // ---- what the reader asks ----
 
   [Symbol.asyncIterator](): this {
@@ -87,6 +98,7 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     for (;;) {
       if (this.#left) return { done: true, value: undefined };
+      if (this.#stopped !== undefined && !this.#ended) throw toConnectError(this.#stopped.reason);
       const piece = this.#stream.read();
       if (piece !== undefined) {
         this.#stream.consumed(piece.length);

@@ -4,6 +4,7 @@ import {
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
+  createContextKey,
   createContextValues,
   type Interceptor,
 } from "@connectrpc/connect";
@@ -57,6 +58,9 @@ const defaultMaxUnfinishedBytes = 128 * 1024 * 1024;
  */
 const shareOfRest = 1.5;
 
+/** The request of a call, for the gate that Connect opens when it knows the deadline. */
+const bodyKey = createContextKey<StreamBody | undefined>(undefined);
+
 /** Serves calls that come as streams, with gRPC's semantics, to handlers that Connect routes. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   let stopping: ConnectError | undefined;
@@ -71,6 +75,8 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     acceptCompression: [],
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
+    // A request that does not come to its end must not keep a call beyond its deadline.
+    requestGate: ({ signal, values }) => values.get(bodyKey)?.stopBy(signal),
   });
   options.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -146,6 +152,7 @@ async function answer(
     signal: abort.signal,
     contextValues: createContextValues()
       .set(callerKey, caller)
+      .set(bodyKey, body)
       .set(callKey, { cut: (reason, message) => stream.reset(reason, message) }),
   });
   stream.sendHead(response.status, response.header);
