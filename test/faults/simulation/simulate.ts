@@ -104,8 +104,9 @@ class Story {
     await world.run(stormMs, () => false);
     for (const { between } of routes) this.#network.route(...between).downUntil = 0;
 
-    const isOver = (): boolean => this.#open().length === 0;
     const calmAt = stormMs + this.#longestHoldMs();
+    // What a held process was asked for begins when it runs again.
+    const isOver = (): boolean => world.now >= calmAt && this.#open().length === 0;
     await world.run(calmAt + healedWithinMs + this.#slowestMs(), isOver);
     if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
     await world.run(Math.max(world.now, calmAt + dustMs), () => false);
