@@ -21,6 +21,12 @@ const maxBatchBytes = maxDataBytes;
 const slowBatchMs = 250;
 const quickBatchMs = 50;
 
+/**
+ * After so much reading, in milliseconds, others have their turn. A connection that brings 64 KiB of tiny frames at a
+ * time, 32 times a turn of the event loop as Node reads them, would else hold up all other links for seconds.
+ */
+const readingMs = 2;
+
 /** How long the last words may take to leave before the connection is torn down. */
 const partingMs = 2_000;
 
@@ -53,6 +59,8 @@ export class Carrier implements FrameReader {
   readonly #decoder: FrameDecoder;
   readonly #keepalive: Keepalive;
   #done = false;
+  /** How long reading took since others had their turn, in milliseconds. */
+  #readMs = 0;
   #scheduled = false;
   /** Bytes written that the connection has not taken. */
   #waiting = 0;
@@ -149,6 +157,7 @@ export class Carrier implements FrameReader {
   readonly #onData = (chunk: Uint8Array): void => {
     this.#bytesIn += chunk.length;
     this.#keepalive.heard();
+    const startedAt = this.#deps.clock.monotonic();
     try {
       this.#decoder.push(chunk);
     } catch (error) {
@@ -159,7 +168,16 @@ export class Carrier implements FrameReader {
       // Somebody's listener threw. The rest of the chunk is gone, and going on would be a gap in silence.
       if (!this.#done) this.#deps.defect(error);
     }
+    this.#readMs += this.#deps.clock.monotonic() - startedAt;
+    if (this.#readMs >= readingMs && !this.#done) this.#leaveOthersTheirTurn();
   };
+
+  /** Reading goes on in the next turn of the event loop, whatever there is: it waits for nobody. */
+  #leaveOthersTheirTurn(): void {
+    this.#readMs = 0;
+    this.#duplex.pause();
+    setImmediate(() => this.#duplex.resume());
+  }
 
   // ---- writing ----
 

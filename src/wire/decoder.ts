@@ -80,7 +80,7 @@ export class FrameDecoder {
           `The other end announced a frame of ${length} bytes; at most ${this.#maxFrameBytes} are taken.`,
         );
       }
-      if (length === 0) this.#message(new Uint8Array(0));
+      if (length === 0) throw malformed("a frame with nothing in it");
       this.#missing = length;
       break;
     }
