@@ -8,6 +8,8 @@ export interface Limits {
   readonly maxHeaderBytes: number;
   /** Streams opened by the other at a time. Beyond it an open is refused (TOO_MANY_STREAMS). */
   readonly maxStreams: number;
+  /** Bytes of what the other's streams that are open ask for: their Opens, 32 counted for each header. Beyond it an open is refused (OVERLOADED). */
+  readonly maxAskedBytes: number;
   /** Bytes that the other may have sent on a stream and that its reader has not consumed. Beyond it the stream is reset (CREDIT_EXCEEDED). */
   readonly streamCredit: number;
   /** Streams opened by the other in a second, with as many again at once after a pause. Beyond it an open is refused (TOO_MANY_OPENS). */
@@ -34,6 +36,7 @@ export const defaultLimits: Limits = {
   maxFrameBytes: 128 * KiB,
   maxHeaderBytes: 64 * KiB,
   maxStreams: 16_384,
+  maxAskedBytes: 16_384 * KiB,
   streamCredit: 256 * KiB,
   opensPerSecond: 20_000,
   resetsPerSecond: 20_000,

@@ -77,6 +77,8 @@ export class LivingSession implements Session, FrameReader {
   /** Present while the session drains: there is no reason to wait any more. */
   #drained: (() => void) | undefined;
   #goingAway: StreamError | undefined;
+  /** Whether the other end has said GoAway. */
+  #goneAway = false;
   readonly #unsupported = new Set<number>();
 
   constructor(deps: LivingSessionDeps) {
@@ -266,7 +268,7 @@ export class LivingSession implements Session, FrameReader {
     if (kindCounts(number)) this.#receipts.count(bytes);
     const id = Number(frame.stream);
     if (kindIsOfStream(number) && id > 0 && (kind.case !== undefined || this.#streams.has(id))) {
-      this.#streams.frame(id, kind);
+      this.#streams.frame(id, kind, bytes);
       return;
     }
     if (kind.case !== undefined && (kindIsOfStream(number) || id > 0)) {
@@ -281,6 +283,9 @@ export class LivingSession implements Session, FrameReader {
         this.#finish({ reason: knownReason(kind.value.reason), message: shortMessage(kind.value.message), by: "them" });
         break;
       case "goAway": {
+        // Once is enough, and each looks at every stream: a flood of them would cost far more here than there.
+        if (this.#goneAway) break;
+        this.#goneAway = true;
         const reason = { reason: knownReason(kind.value.reason), message: shortMessage(kind.value.message) };
         this.#goingAway = new StreamError(Reason.GOING_AWAY, reason.message, { remote: true });
         this.#streams.cutAbove(Number(kind.value.lastStream), this.#goingAway);

@@ -52,6 +52,8 @@ export interface StreamOptions {
   readonly open?: Open;
   /** The number of a stream that the other end has opened. */
   readonly id?: number;
+  /** Bytes that its Open has brought, which are held as long as it is open. */
+  readonly askedBytes?: number;
 }
 
 /**
@@ -66,6 +68,8 @@ export class Stream implements Turn {
   creditWaiting = false;
   /** True when this end has opened it. */
   readonly opened: boolean;
+  /** Bytes of what the other end has asked for; 0 on a stream that was opened here. */
+  readonly askedBytes: number;
 
   readonly #owner: StreamOwner;
   readonly #maxHeaderBytes: number;
@@ -98,6 +102,7 @@ export class Stream implements Turn {
     this.#sendCredit = new SendCredit(o.sendCredit);
     this.#receiveCredit = new ReceiveCredit(o.receiveCredit);
     this.#id = o.id ?? 0;
+    this.askedBytes = o.askedBytes ?? 0;
     this.opened = o.open !== undefined;
     this.#mayWrite = this.opened;
     if (o.open !== undefined) this.#first = { case: "open", value: o.open };

@@ -15,7 +15,7 @@ import { HeaderError, headerBytes, readHeaders } from "./headers.ts";
 import type { RemoteLimits, Side } from "./hello.ts";
 import { type IncomingStream, openBytes, readIncoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
-
+import { OpenLimits } from "./open-limits.ts";
 import { knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
 import { Priority, Scheduler } from "./scheduler.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
@@ -61,10 +61,11 @@ export class Streams implements StreamOwner {
   readonly #deps: StreamsDeps;
   readonly #scheduler = new Scheduler();
   readonly #answers = new Answers();
+  readonly #noTrailers = new Headers();
   readonly #byId = new Map<number, Stream>();
   /** Opened here, and not sent yet, so that they have no number. */
   readonly #unsent = new Set<Stream>();
-  readonly #opens: RateLimit;
+  readonly #theirs: OpenLimits;
   readonly #resets: RateLimit;
   #remote: RemoteLimits;
   #announced = 0n;
@@ -72,9 +73,6 @@ export class Streams implements StreamOwner {
   /** The highest number that the other end has used. */
   #lastRemoteId = 0;
   #local = 0;
-  #theirs = 0;
-  /** Why this end takes no new streams. */
-  #closedTo: StreamError | undefined;
   readonly #classes = { control: 0, interactive: 0, normal: 0, bulk: 0 };
   #opened = 0;
   #accepted = 0;
@@ -85,14 +83,14 @@ export class Streams implements StreamOwner {
     this.#deps = deps;
     this.#remote = remote;
     const { clock, limits } = deps;
-    this.#opens = createRateLimit({ clock, burst: limits.opensPerSecond, perSecond: limits.opensPerSecond });
+    this.#theirs = new OpenLimits(deps);
     this.#resets = createRateLimit({ clock, burst: limits.resetsPerSecond, perSecond: limits.resetsPerSecond });
     this.#nextId = deps.side === "low" ? 1 : 2;
   }
 
   /** Streams that are open now, of both ends. */
   get size(): number {
-    return this.#local + this.#theirs;
+    return this.#local + this.#theirs.count;
   }
 
   /** Whether the stream is open now. */
@@ -148,7 +146,7 @@ export class Streams implements StreamOwner {
 
   /** Takes no more streams from the other end. */
   refuseNew(error: StreamError): void {
-    this.#closedTo = error;
+    this.#theirs.close(error);
   }
 
   /** Cuts those streams of this end that the other one, which leaves, has not taken up. */
@@ -182,10 +180,10 @@ export class Streams implements StreamOwner {
     else this.#mustBeOver(id);
   }
 
-  /** A frame whose kind is one of a stream. */
-  frame(id: number, kind: Frame["kind"]): void {
+  /** A frame whose kind is one of a stream; `bytes` is its length. */
+  frame(id: number, kind: Frame["kind"], bytes: number): void {
     if (kind.case === "open") {
-      this.#openArrived(id, kind.value);
+      this.#openArrived(id, kind.value, bytes);
       return;
     }
     const stream = this.#byId.get(id);
@@ -204,7 +202,8 @@ export class Streams implements StreamOwner {
       }
       case "end": {
         const trailers = this.#headers(stream, kind.value.trailers);
-        if (trailers !== undefined) stream.endArrived(trailers);
+        // Those of the end that has opened mean nothing, and would be held until this end has answered.
+        if (trailers !== undefined) stream.endArrived(stream.opened ? trailers : this.#noTrailers);
         break;
       }
       case "reset":
@@ -225,7 +224,7 @@ export class Streams implements StreamOwner {
     this.#remote = { ...this.#remote, streamCredit: announce.streamCredit, maxStreams: announce.maxStreams };
   }
 
-  #openArrived(id: number, open: Open): void {
+  #openArrived(id: number, open: Open, frameBytes: number): void {
     const { limits } = this.#deps;
     const theirs = this.#deps.side === "low" ? 0 : 1;
     if (id % 2 !== theirs || id <= this.#lastRemoteId) {
@@ -233,7 +232,8 @@ export class Streams implements StreamOwner {
     }
     // A stream that is refused was not taken up, but its number is used.
     this.#lastRemoteId = id;
-    const refusal = this.#refusal(open);
+    const askedBytes = Math.max(frameBytes, openBytes(open.what));
+    const refusal = this.#theirs.refusal(open, askedBytes);
     if (refusal !== undefined) {
       this.#refused += 1;
       if (provoked.has(refusal.reason)) this.#countReset();
@@ -248,35 +248,15 @@ export class Streams implements StreamOwner {
       sendCredit: Number(open.credit),
       receiveCredit: limits.streamCredit,
       maxHeaderBytes: this.#remote.maxHeaderBytes,
+      askedBytes,
     });
     this.#byId.set(id, stream);
-    this.#theirs += 1;
+    this.#theirs.add(askedBytes);
     this.#classes[className(priority)] += 1;
     const incoming = this.#incoming(open, stream);
     if (incoming === undefined) return;
     this.#accepted += 1;
     this.#deps.accept(incoming);
-  }
-
-  /** Why a stream is not taken up, if it is not. */
-  #refusal(open: Open): StreamError | undefined {
-    const { limits } = this.#deps;
-    if (!this.#opens.take())
-      return new StreamError(Reason.TOO_MANY_OPENS, `More than ${limits.opensPerSecond} in a second.`);
-    if (this.#closedTo !== undefined) return this.#closedTo;
-    if (this.#theirs >= limits.maxStreams) {
-      return new StreamError(Reason.TOO_MANY_STREAMS, `More than ${limits.maxStreams} at a time.`);
-    }
-    if (openBytes(open.what) > limits.maxHeaderBytes) {
-      return new StreamError(Reason.HEADERS_TOO_LARGE, `More than ${limits.maxHeaderBytes} bytes of headers.`);
-    }
-    if (open.announce !== 0n || open.credit > BigInt(Number.MAX_SAFE_INTEGER)) {
-      return new StreamError(
-        Reason.PROTOCOL,
-        "The Open names an announcement that was never made, or too much credit.",
-      );
-    }
-    return undefined;
   }
 
   #incoming(open: Open, stream: Stream): IncomingStream | undefined {
@@ -357,7 +337,7 @@ export class Streams implements StreamOwner {
   #forget(stream: Stream): boolean {
     if (!(stream.id === 0 ? this.#unsent.delete(stream) : this.#byId.delete(stream.id))) return false;
     if (stream.opened) this.#local -= 1;
-    else this.#theirs -= 1;
+    else this.#theirs.remove(stream.askedBytes);
     this.#classes[className(stream.priority)] -= 1;
     if (this.size === 0) this.#deps.idle();
     return true;

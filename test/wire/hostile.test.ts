@@ -170,6 +170,58 @@ suite("a peer that breaks the rules", () => {
     assert.equal((await peer.hear("head")).stream, 23n);
   });
 
+  test("streams that ask for more than the limit together are refused, until some have ended", async () => {
+    const { session, peer } = await openRaw({ accept: acceptAll, limits: { maxAskedBytes: 100_000 } });
+    const call = (id: bigint, list: { name: string; value: string }[]): FrameInit => ({
+      stream: id,
+      kind: { case: "open", value: { what: { case: "rpc", value: { path: "/a/b", headers: list } } } },
+    });
+    peer.send(call(1n, headers(1, 60_000)), call(3n, headers(1, 60_000)));
+    await resets(session, peer, 3, Reason.OVERLOADED);
+    // A name in a target, and a thousand headers with nothing in them, are held too.
+    const name = "n".repeat(60_000);
+    const target = { kind: { case: "service", value: { namespace: "x", name } } } as const;
+    peer.send({ stream: 5n, kind: { case: "open", value: { what: { case: "dial", value: { target } } } } });
+    await resets(session, peer, 5, Reason.OVERLOADED);
+    peer.send(call(7n, headers(1_200, 0)));
+    await resets(session, peer, 7, Reason.OVERLOADED);
+    peer.send({ stream: 1n, kind: { case: "reset", value: {} } }, openFrame(9));
+    assert.equal((await peer.hear("head")).stream, 9n);
+  });
+
+  test("a flood of GoAways costs no more than the first, and a second one changes nothing", async () => {
+    const { session, peer } = await openRaw();
+    const streams = [1, 2].map(() => session.open({ dial: { target: service("x") } }));
+    await peer.hear("open");
+    await peer.hear("open");
+    const goAway = (lastStream: bigint): FrameInit => ({ kind: { case: "goAway", value: { lastStream } } });
+    peer.send(goAway(2n), goAway(2n), goAway(0n));
+    await works(session, peer);
+    assert.deepEqual(
+      streams.map((stream) => stream.cut?.reason),
+      [undefined, Reason.GOING_AWAY],
+    );
+  });
+
+  test("trailers of the end that opened a stream are held to their limit, and not kept", async () => {
+    const said: Headers[] = [];
+    const { session, peer } = await openRaw({
+      accept: (incoming) => {
+        if (incoming.kind !== "rpc") return;
+        const end = (trailers: Headers): void => void said.push(trailers);
+        incoming.stream.attach({ head: () => undefined, data: () => false, end, reset: () => undefined });
+      },
+    });
+    const what = { case: "rpc", value: { path: "/a/b" } } as const;
+    peer.send({ stream: 1n, kind: { case: "open", value: { what } } });
+    peer.send({ stream: 1n, kind: { case: "end", value: { trailers: headers(3, 100) } } });
+    await works(session, peer);
+    assert.deepEqual(
+      said.map((trailers) => [...trailers]),
+      [[]],
+    );
+  });
+
   test("rapid opens and resets end the session", async () => {
     const { session, peer } = await openRaw({ accept: acceptAll, limits: { resetsPerSecond: 50 } });
     for (let id = 1; id < 200; id += 2)
