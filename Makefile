@@ -65,6 +65,7 @@ docs: $(packages) ## Bring generated reference pages up to date
 	@node docs/generate-configuration.ts
 	@node docs/generate-values.ts
 	@node docs/generate-security.ts
+	@node docs/generate-metrics.ts
 
 .PHONY: fmt
 fmt: $(packages) ## Format and mend what can be mended by itself

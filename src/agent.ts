@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { getServers } from "node:dns";
 import { readFile } from "node:fs/promises";
+import { declareAgentMetrics } from "./agent-metrics.ts";
 import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
@@ -282,26 +283,18 @@ async function compose(
     onLink: (link) => peering.onLink(link),
     accept: (link, stream) => peering.accept(link, stream),
   });
-  metrics.watch("links", "Links that other agents dialled.", () => acceptor.stats().links);
-  metrics.watch(
-    "strangers",
-    "Connections to the peer port of which nobody knows yet whose they are.",
-    () => acceptor.stats().strangers,
-  );
-  metrics.watch("peers", "Peers in the roster.", () => roster.list().length);
-  metrics.watch("calls", "Calls of peers that run now.", () => rpc.running);
-  metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => tunnel.exit.size);
-  metrics.watch("workloads", "Workloads of all peers that are stored here.", () => workloads.host.count());
-  metrics.watch(
-    "inbox_waiting",
-    "Wishes and targets that wait for a person here.",
-    () => [...workloads.host.held(), ...tunnel.inbox.pending()].filter(({ state }) => state === "Held").length,
-  );
-  metrics.watch(
-    "audit_unwritten_seconds",
-    "Age of the oldest audit entry that is in the log and not yet in storage.",
-    () => audit.oldestUnwrittenMs() / 1000,
-  );
+  declareAgentMetrics(metrics, {
+    version,
+    acceptor: () => acceptor.stats(),
+    peers: () => roster.list().map((peer) => peer.name),
+    look: (peer) => switchboard.look(peer),
+    calls: () => rpc.running,
+    dials: () => tunnel.exit.size,
+    workloads: () => workloads.host.count(),
+    inboxWaiting: () =>
+      [...workloads.host.held(), ...tunnel.inbox.pending()].filter(({ state }) => state === "Held").length,
+    auditUnwrittenMs: () => audit.oldestUnwrittenMs(),
+  });
 
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());

@@ -15,7 +15,7 @@ import type { Limits } from "../wire/limits.ts";
 import { LinkError } from "./error.ts";
 import { type Link, openLink } from "./link.ts";
 import { isLinkTarget } from "./link-url.ts";
-import { createRefusalLog } from "./refusal-log.ts";
+import { createRefusalLog, type RefusalReason, refusalReason } from "./refusal-log.ts";
 import { createSecurer } from "./secure.ts";
 import { Strangers } from "./strangers.ts";
 import { acceptWebSocket } from "./websocket.ts";
@@ -45,11 +45,19 @@ export interface AcceptorDeps {
   accept(link: Link, stream: IncomingStream): void;
 }
 
+export interface AcceptorStats {
+  /** Connections now that have not proved who they are. */
+  readonly strangers: number;
+  /** Links now. */
+  readonly links: number;
+  /** Connections so far that became no link, by why this end turned them away. Who left without a word is in none of them. */
+  readonly refused: ReadonlyMap<RefusalReason, number>;
+}
+
 export interface Acceptor {
   /** Starts to listen; port 0 takes a free one. Rejects when the port is taken. */
   listen(port: number, host?: string): Promise<{ port: number }>;
-  /** Connections that have not proved who they are, and links that have. */
-  stats(): { strangers: number; links: number };
+  stats(): AcceptorStats;
   /** Takes no more connections and cuts strangers. Links live on; they belong to whom they were handed to. */
   close(): Promise<void>;
 }
@@ -84,14 +92,23 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     noDelay: true,
   });
   server.on("connection", (socket: Socket) => visits.set(socket, receive(socket)));
-  server.on("clientError", (_error, socket) => socket.destroy());
-  server.on("request", notFound);
-  server.on("checkContinue", notFound);
-  server.on("checkExpectation", notFound);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code?.startsWith("HPE_")) visits.get(socket)?.refuse("malformed");
+    socket.destroy();
+  });
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    visits.get(request.socket)?.refuse("not-found");
+    notFound(request, response);
+  };
+  server.on("request", onRequest);
+  server.on("checkContinue", onRequest);
+  server.on("checkExpectation", onRequest);
   server.on("upgrade", (request, socket, head) => {
     const visit = visits.get(socket);
-    if (!visit || !isLinkTarget(request.url)) socket.end(notFoundOnUpgrade, () => socket.destroy());
-    else void admit(visit, request, socket, head);
+    if (!visit || !isLinkTarget(request.url)) {
+      visit?.refuse("not-found");
+      socket.end(notFoundOnUpgrade, () => socket.destroy());
+    } else void admit(visit, request, socket, head);
   });
 
   /** From here on a connection is a stranger's, and cut unless it is a link within the time that strangers have. */
@@ -103,17 +120,32 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
       () => new LinkError("timeout", `It did not complete a link within ${limits.handshakeMs / 1000} s.`),
     );
     const address = socket.remoteAddress;
-    const stranger = strangers.admit(address, () => socket.destroy());
+    let judged = false;
+    const refuse = (reason: RefusalReason): void => {
+      if (!judged) refusals.count(reason);
+      judged = true;
+    };
+    const stranger = strangers.admit(address, () => {
+      refuse("crowded-out");
+      socket.destroy();
+    });
     const visit: Visit = {
       address,
       signal: deadline.signal,
+      refuse,
       end() {
         deadline.cancel();
         strangers.release(stranger);
       },
     };
-    deadline.signal.addEventListener("abort", () => socket.destroy());
-    socket.once("close", () => visit.end());
+    deadline.signal.addEventListener("abort", () => {
+      refuse("timeout");
+      socket.destroy();
+    });
+    socket.once("close", () => {
+      judged = true; // Who has left by itself was not refused.
+      visit.end();
+    });
     return visit;
   }
 
@@ -122,6 +154,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     try {
       webSocket = await acceptWebSocket(request, socket, head);
     } catch {
+      visit.refuse("not-found");
       socket.end(notFoundOnUpgrade, () => socket.destroy());
       return;
     }
@@ -147,7 +180,8 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
       );
     } catch (error) {
       // Who failed has closed the connection, or is still saying why; a visit's time bounds that.
-      refusals.add(visit.address, error);
+      visit.refuse(refusalReason(error));
+      refusals.tell(visit.address, error);
     }
   }
 
@@ -168,7 +202,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           resolve({ port: portOf(server.address()) });
         });
       }),
-    stats: () => ({ strangers: strangers.size, links: links.size }),
+    stats: () => ({ strangers: strangers.size, links: links.size, refused: new Map(refusals.counts) }),
     async close() {
       if (server.listening) server.close();
       strangers.cutAll();
@@ -182,6 +216,8 @@ interface Visit {
   readonly address: string | undefined;
   /** Aborts when the time is up. */
   readonly signal: AbortSignal;
+  /** Says why it is turned away; the first word counts. */
+  refuse(reason: RefusalReason): void;
   end(): void;
 }
 

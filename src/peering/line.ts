@@ -6,6 +6,7 @@ import { type CloseReason, Reason, reasonName } from "../wire/reason.ts";
 import { chooseLink } from "./choose-link.ts";
 import type { HeldLink } from "./held-link.ts";
 import { describeDuplicate, IdentityChallenge } from "./identity-challenge.ts";
+import { LineTally } from "./line-tally.ts";
 import type { LinkStatus } from "./link-status.ts";
 import { LinkWaiters, Unreachable } from "./link-waiters.ts";
 import type { Redialer } from "./redialer.ts";
@@ -45,6 +46,8 @@ const spareMs = 5_000;
  * dialled at once it keeps the same one as the other end does.
  */
 export class PeerLine {
+  /** What its links have moved and met. */
+  readonly tally: LineTally;
   readonly #deps: LineDeps;
   readonly #waiters: LinkWaiters;
   /** Links that no longer count, with the timer of those that linger. */
@@ -64,6 +67,7 @@ export class PeerLine {
 
   constructor(deps: LineDeps) {
     this.#deps = deps;
+    this.tally = new LineTally(deps.clock);
     this.#since = deps.clock.now();
     this.#waiters = new LinkWaiters(deps.clock);
     this.#graceUntil = 0;
@@ -91,6 +95,7 @@ export class PeerLine {
       return;
     }
     if (this.standing(link).kind !== "unknown") return;
+    this.tally.add(link.session);
     const held: HeldLink = {
       link,
       transport: this.#deps.createTransport(link),
@@ -161,6 +166,7 @@ export class PeerLine {
       since: this.#since,
       epoch: this.#epoch,
       roundTripMs: stats?.roundTripMs,
+      session: stats,
       lastSeenAt: this.#lastSeenAt,
       lastError: this.#lastError,
       ...(held && {

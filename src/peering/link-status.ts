@@ -1,3 +1,5 @@
+import type { SessionStats } from "../wire/session.ts";
+
 /** How the link to a peer is. */
 export interface LinkStatus {
   /** Connecting: not for long yet. Disconnected: it failed, or nobody came. */
@@ -8,6 +10,8 @@ export interface LinkStatus {
   readonly epoch: number;
   /** Of the latest ping, in milliseconds. */
   readonly roundTripMs?: number | undefined;
+  /** Numbers of the link that counts; undefined without one. */
+  readonly session?: SessionStats | undefined;
   /** When anything was last heard, in milliseconds since 1970. */
   readonly lastSeenAt?: number | undefined;
   /** What went wrong last, for people. */

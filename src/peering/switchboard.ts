@@ -6,6 +6,7 @@ import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
+import { LinkError } from "../link/error.ts";
 import type { Link } from "../link/link.ts";
 import { awaitDial } from "../wire/dial.ts";
 import { DialError, Reason, StreamError } from "../wire/reason.ts";
@@ -15,6 +16,7 @@ import { streamName } from "../wire/stream-name.ts";
 import { createGuests } from "./guests.ts";
 import type { HeldLink } from "./held-link.ts";
 import { PeerLine, removed } from "./line.ts";
+import type { LineTotals, PastLink } from "./line-tally.ts";
 import type { LinkStatus } from "./link-status.ts";
 import { Unreachable } from "./link-waiters.ts";
 import type { Peer } from "./peer.ts";
@@ -25,6 +27,14 @@ import { noSuchPeer, type Roster } from "./roster.ts";
 export interface PeerDialOptions extends DialOptions {
   /** Told what the records of both ends call the stream, once the other end has answered, well or not. */
   answered?(correlation: string): void;
+}
+
+/** All that is to be seen of the links to one peer at a moment. */
+export interface LinkLook {
+  readonly status: LinkStatus;
+  readonly totals: LineTotals;
+  /** Links that are over, the latest last. */
+  readonly past: readonly PastLink[];
 }
 
 export type LinkListener = (peer: string, status: LinkStatus) => void;
@@ -46,6 +56,8 @@ export interface Switchboard {
   dial(peer: string, target: Target, options?: PeerDialOptions): Promise<Duplex>;
   /** Throws `not-found`. */
   status(peer: string): LinkStatus;
+  /** How the link is, and what it moves and meets; undefined when there is no such peer. */
+  look(peer: string): LinkLook | undefined;
   /** Told of each change of a link; not of each round trip. */
   subscribe(listener: LinkListener): () => void;
   /** Dials a peer at once. Throws `not-found`. */
@@ -129,7 +141,11 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       dial: async (signal) => {
         await deps.dial(peer, offer, signal);
       },
-      onFailed: (error) => lines.get(peer.name)?.attemptFailed(errorText(error)),
+      onFailed: (error) => {
+        const line = lines.get(peer.name);
+        line?.tally.dialFailed(error instanceof LinkError ? error.code : "other");
+        line?.attemptFailed(errorText(error));
+      },
     });
   }
 
@@ -179,6 +195,11 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     },
 
     status: (name) => lineOf(name).status(),
+
+    look(name) {
+      const line = lines.get(name);
+      return line && { status: line.status(), totals: line.tally.totals(), past: [...line.tally.past] };
+    },
 
     subscribe(listener) {
       listeners.add(listener);

@@ -15,7 +15,7 @@ import type { Session } from "./session-face.ts";
 export type { LocalHello, Side } from "./hello.ts";
 export type { IncomingDial, IncomingRpc, IncomingStream } from "./incoming.ts";
 export type { DialOptions } from "./outgoing.ts";
-export type { Session, SessionEnd } from "./session-face.ts";
+export type { Session, SessionEnd, SessionStats } from "./session-face.ts";
 
 export interface SessionOptions {
   /** An authenticated byte stream, owned by the session from now on. */

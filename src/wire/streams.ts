@@ -17,6 +17,7 @@ import { type IncomingStream, openBytes, readIncoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import { OpenLimits } from "./open-limits.ts";
 import { knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
+import { type ResetCounts, ResetTally } from "./reset-counts.ts";
 import { Priority, Scheduler } from "./scheduler.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 
@@ -46,6 +47,8 @@ export interface StreamCounts {
   readonly refused: number;
   /** How often a stream had data to send and no credit. */
   readonly creditStalls: number;
+  /** Streams that were reset, those that were refused among them. */
+  readonly resets: ResetCounts;
 }
 
 /** Resets with these reasons are the other end's doing, and count as if it had sent them. */
@@ -78,6 +81,7 @@ export class Streams implements StreamOwner {
   #accepted = 0;
   #refused = 0;
   #creditStalls = 0;
+  readonly #resetTally = new ResetTally();
 
   constructor(deps: StreamsDeps, remote: RemoteLimits) {
     this.#deps = deps;
@@ -110,6 +114,7 @@ export class Streams implements StreamOwner {
       accepted: this.#accepted,
       refused: this.#refused,
       creditStalls: this.#creditStalls,
+      resets: this.#resetTally.counts(),
     };
   }
 
@@ -158,6 +163,7 @@ export class Streams implements StreamOwner {
 
   /** Cuts all streams, without a word to the other end. */
   cutAll(error: StreamError): void {
+    this.#resetTally.add("lost", error.reason, this.size);
     for (const stream of [...this.#byId.values(), ...this.#unsent]) this.#cut(stream, error);
   }
 
@@ -290,7 +296,9 @@ export class Streams implements StreamOwner {
 
   #resetArrived(stream: Stream, reset: Reset): void {
     this.#countReset();
-    this.#cut(stream, new StreamError(knownReason(reset.reason), shortMessage(reset.message), { remote: true }));
+    const reason = knownReason(reset.reason);
+    this.#resetTally.add("received", reason);
+    this.#cut(stream, new StreamError(reason, shortMessage(reset.message), { remote: true }));
   }
 
   #mustBeOver(id: number): void {
@@ -344,6 +352,7 @@ export class Streams implements StreamOwner {
   }
 
   #sendReset(id: number, error: StreamError): void {
+    this.#resetTally.add("sent", error.reason);
     const value = create(ResetSchema, { reason: error.reason, message: shortMessage(error.message) });
     this.answer(encodeFrame(id, { case: "reset", value }));
     if (this.#answers.bytes <= this.#deps.limits.maxAnswerBytes) return;

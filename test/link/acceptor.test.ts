@@ -61,6 +61,32 @@ suite("everything but a link", () => {
   });
 });
 
+test("strangers that are turned away are counted once each, by why; who leaves by itself is not", async (t) => {
+  const clock = createFakeClock();
+  const { socket: silent, acceptor, port } = await visitor(t, { clock });
+  const refused = () => Object.fromEntries(acceptor.stats().refused);
+  const say = async (bytes: string): Promise<void> => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(bytes, "latin1");
+    await buffer(socket).catch(() => undefined);
+  };
+  await say("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await say(upgrade("/other", key));
+  await say(upgrade("/link"));
+  await say("SSH-2.0-x\r\n");
+  await say(`${upgrade("/link", key)}\x82\x85\0\0\0\0hello`);
+  const passing = connect(port, "127.0.0.1");
+  await once(passing, "connect");
+  await until(() => acceptor.stats().strangers === 2, "both are there");
+  passing.destroy();
+  await until(() => acceptor.stats().strangers === 1, "it has left");
+  const cut = once(silent.resume(), "close", { signal: patience() });
+  await clock.advance(10_000);
+  await cut;
+  assert.deepEqual(refused(), { "not-found": 3, malformed: 1, handshake: 1, timeout: 1 });
+});
+
 suite("a stranger who only holds on is cut after 10 s, wherever it stands:", () => {
   const stands: Record<string, string> = {
     silence: "",
@@ -118,6 +144,7 @@ test("a flood of strangers holds no more than its bound, the oldest give way, an
     assert.ok(harbour.acceptor.stats().strangers <= 16);
   }
   await until(() => flood.filter((socket) => socket.destroyed).length >= 184, "all but 16 are cut");
+  assert.deepEqual(Object.fromEntries(harbour.acceptor.stats().refused), { "crowded-out": 184 });
   assert.ok(
     flood.slice(-10).every((socket) => !socket.destroyed),
     "the newest were cut instead of the oldest",

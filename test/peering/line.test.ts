@@ -46,6 +46,7 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
       accepted: 0,
       refused: 0,
       creditStalls: 0,
+      resets: { sent: new Map(), received: new Map(), lost: new Map() },
       roundTripMs: 1,
       bytesIn: 0,
       bytesOut: 0,

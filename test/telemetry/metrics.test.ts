@@ -31,3 +31,40 @@ test("two agents in one process count for themselves", async () => {
   assert.match(await a.expose(), /^fairlead_opens_total 5$/m);
   assert.match(await b.expose(), /^fairlead_opens_total 7$/m);
 });
+
+test("a family is looked at when the metrics are read, and what the look does not put any more is gone", async () => {
+  const metrics = createMetrics();
+  const bytes = new Map([
+    ["east", 10],
+    ["west", 20],
+  ]);
+  let looks = 0;
+  metrics.family(
+    {
+      link_up: { help: "1 while it is up.", labels: ["peer"] },
+      link_received_bytes_total: { help: "Bytes that came.", labels: ["peer"] },
+    },
+    (put) => {
+      looks += 1;
+      for (const [peer, count] of bytes) {
+        put("link_up", { peer }, 1);
+        put("link_received_bytes_total", { peer }, count);
+        put("link_up", { peer: "unknown" }, undefined);
+      }
+    },
+  );
+  assert.equal(looks, 0, "nothing is read before somebody asks");
+  const first = await metrics.expose();
+  assert.match(
+    first,
+    /^# TYPE fairlead_link_received_bytes_total counter\nfairlead_link_received_bytes_total\{peer="east"\} 10$/m,
+  );
+  assert.match(first, /^fairlead_link_up\{peer="west"\} 1$/m);
+  assert.doesNotMatch(first, /unknown/, "a value that is not known is not there");
+  bytes.set("east", 15);
+  bytes.delete("west");
+  const second = await metrics.expose();
+  assert.equal(looks, 2);
+  assert.match(second, /^fairlead_link_received_bytes_total\{peer="east"\} 15$/m, "as it stands, not added up");
+  assert.doesNotMatch(second, /west/);
+});
