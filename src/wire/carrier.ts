@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
+import { YoungHeap } from "../base/young-heap.ts";
 import { type Frame, PingSchema, PongSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import { FrameDecoder, type FrameReader } from "./decoder.ts";
 import { encodeFrame } from "./frame.ts";
@@ -58,6 +59,7 @@ export class Carrier implements FrameReader {
   readonly #duplex: Duplex;
   readonly #decoder: FrameDecoder;
   readonly #keepalive: Keepalive;
+  readonly #youngHeap = new YoungHeap();
   #done = false;
   /** How long reading took since others had their turn, in milliseconds. */
   #readMs = 0;
@@ -156,6 +158,7 @@ export class Carrier implements FrameReader {
 
   readonly #onData = (chunk: Uint8Array): void => {
     this.#bytesIn += chunk.length;
+    this.#youngHeap.passed(chunk.length);
     this.#keepalive.heard();
     const startedAt = this.#deps.clock.monotonic();
     try {
@@ -220,6 +223,7 @@ export class Carrier implements FrameReader {
     if (this.#waiting === 0) this.#keepalive.moved(true);
     this.#waiting += bytes;
     this.#bytesOut += bytes;
+    this.#youngHeap.passed(bytes);
     const written = (): void => {
       this.#waiting -= bytes;
       this.#keepalive.moved(this.#waiting > 0);
