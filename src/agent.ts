@@ -10,6 +10,7 @@ import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
+import { memoryLimit } from "./base/memory-limit.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
 import { createConsole } from "./console/console.ts";
 import type { ConsoleServer } from "./console/server.ts";
@@ -36,6 +37,7 @@ import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetryServer } from "./telemetry/server.ts";
 import { createTunnelRules } from "./tunnel/rules.ts";
 import { createTunnel } from "./tunnel/tunnel.ts";
+import { AgentBudget } from "./wire/session.ts";
 import { createWorkloads } from "./workloads/workloads.ts";
 
 export interface Agent {
@@ -102,6 +104,7 @@ async function compose(
   const events = createEventRecorder({ client: kube.client, clock, log, instance: `${name}-${instance.slice(0, 8)}` });
   started.push(() => events.close());
 
+  const budget = new AgentBudget(config.link.memory ?? memoryLimit() / 4);
   const peerStore = createKubePeerStore({ client: kube.client, namespace, clock, log });
   started.push(() => peerStore.close());
   const peering: Peering = createPeering({
@@ -123,6 +126,7 @@ async function compose(
       httpsProxy: config.link.httpsProxy,
       noProxy: config.link.noProxy,
     },
+    budget,
     facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
     serveDial: (incoming, caller) => tunnel.exit.open(caller, incoming),
@@ -280,6 +284,7 @@ async function compose(
       strangers: config.link.maxStrangers,
       strangersPerAddress: config.link.maxStrangersPerAddress,
     },
+    budget,
     onLink: (link) => peering.onLink(link),
     accept: (link, stream) => peering.accept(link, stream),
   });

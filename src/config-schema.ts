@@ -92,6 +92,11 @@ export const schema = {
       fallback: false,
       doc: "Accept any certificate on the outer TLS of wss:// URLs. The TLS inside is verified all the same; observers may learn whom this agent talks to.",
     }),
+    memory: optional(
+      bytes({
+        doc: "Memory that peers may make this agent use by what they send and nobody reads yet, over all links; one link has 64Mi of it at most. Without it: a quarter of the memory that the agent may use.",
+      }),
+    ),
     maxLinks: integer({
       fallback: 4_096,
       least: 1,
@@ -165,6 +170,25 @@ function integer(o: { fallback: number; least: number; most: number; doc: string
     return value;
   };
   return { form: `${o.least} to ${o.most}`, fallback: o.fallback, doc: o.doc, parse, show: String };
+}
+
+const unitBytes: Record<string, number> = { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+
+/** As Kubernetes writes memory. */
+function bytes(o: { doc: string }): Setting<number> {
+  const parse = (given: string): number => {
+    const [, number, unit = ""] = /^(\d{1,9})(Ki|Mi|Gi)?$/.exec(given.trim()) ?? [];
+    const value = Number(number) * (unitBytes[unit] ?? 0);
+    if (!(value >= 2 ** 20)) throw new Error("must be at least 1Mi, in bytes, Ki, Mi or Gi, such as 256Mi");
+    return value;
+  };
+  return {
+    form: "bytes",
+    fallback: 0,
+    ...o,
+    parse,
+    show: (value) => (value % 2 ** 20 === 0 ? `${value / 2 ** 20}Mi` : String(value)),
+  };
 }
 
 const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

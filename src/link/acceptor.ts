@@ -12,6 +12,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { LocalHello } from "../wire/hello.ts";
 import type { IncomingStream } from "../wire/incoming.ts";
 import type { Limits } from "../wire/limits.ts";
+import type { AgentBudget } from "../wire/session.ts";
 import { LinkError } from "./error.ts";
 import { type Link, openLink } from "./link.ts";
 import { isLinkTarget } from "./link-url.ts";
@@ -39,6 +40,8 @@ export interface AcceptorDeps {
   readonly limits?: Partial<AcceptorLimits>;
   /** What each link holds its other end to. */
   readonly linkLimits?: Partial<Limits>;
+  /** What all links of this agent may promise together; without bound unless given. */
+  readonly budget?: AgentBudget | undefined;
   /** Called once for each link, before its first stream: a peer's or a guest's, which the fingerprint decides elsewhere. */
   onLink(link: Link): void;
   /** Called for each stream that the other end opens, synchronously; it must not throw. */
@@ -171,6 +174,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           hello: deps.hello,
           clock: deps.clock,
           limits: deps.linkLimits,
+          budget: deps.budget,
           opened: (link) => handOver(visit, link),
           accept: (link, stream) => deps.accept(link, stream),
           onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),

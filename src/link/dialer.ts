@@ -6,6 +6,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { LocalHello } from "../wire/hello.ts";
 import type { IncomingStream } from "../wire/incoming.ts";
 import type { Limits } from "../wire/limits.ts";
+import type { AgentBudget } from "../wire/session.ts";
 import { LinkError } from "./error.ts";
 import { type Link, openLink } from "./link.ts";
 import { parseLinkUrl } from "./link-url.ts";
@@ -20,6 +21,8 @@ export interface DialDeps {
   readonly clock: Clock;
 
   readonly limits?: Partial<Limits>;
+  /** What all links of this agent may promise together; without bound unless given. */
+  readonly budget?: AgentBudget | undefined;
   /** For the whole dial, from the name's look-up to the other's Hello; 20 s unless said. Milliseconds. */
   readonly timeoutMs?: number;
   /** Called for each stream that the other end opens, once the link is known to the caller of `opened`; it must not throw. */
@@ -68,6 +71,7 @@ export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSign
         hello: deps.hello,
         clock: deps.clock,
         limits: deps.limits,
+        budget: deps.budget,
         opened: (link) => deps.opened?.(link),
         accept: (link, stream) => deps.accept(link, stream),
         onDefect: deps.onDefect,

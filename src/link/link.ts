@@ -5,7 +5,7 @@ import type { LocalHello } from "../wire/hello.ts";
 import type { IncomingStream } from "../wire/incoming.ts";
 import type { Limits } from "../wire/limits.ts";
 import { type CloseReason, Reason, SessionError } from "../wire/reason.ts";
-import { openSession, type Session, type SessionEnd } from "../wire/session.ts";
+import { type AgentBudget, openSession, type Session, type SessionEnd } from "../wire/session.ts";
 import { LinkError } from "./error.ts";
 import type { SecureCarrier } from "./secure.ts";
 
@@ -33,6 +33,8 @@ export interface LinkDeps {
   readonly hello: LocalHello;
   readonly clock: Clock;
   readonly limits?: Partial<Limits> | undefined;
+  /** What all links of this agent may promise together; without bound unless given. */
+  readonly budget?: AgentBudget | undefined;
   /** Called once with the link, before its first stream. It must not throw. */
   opened(link: Link): void;
   /** Called for each stream that the other end opens, synchronously; it must not throw. */
@@ -79,11 +81,20 @@ async function sayHello(
   signal: AbortSignal,
   accept: (stream: IncomingStream) => void,
 ): Promise<Session> {
-  const { hello, clock, limits } = deps;
+  const { hello, clock, limits, budget } = deps;
   const onDefect = (error: unknown): void => deps.onDefect?.(error, fingerprint);
   try {
     return await openSession(
-      { carrier, side: low ? "low" : "high", hello, clock, accept, onDefect, ...(limits ? { limits } : {}) },
+      {
+        carrier,
+        side: low ? "low" : "high",
+        hello,
+        clock,
+        accept,
+        onDefect,
+        ...(limits && { limits }),
+        ...(budget && { budget }),
+      },
       signal,
     );
   } catch (cause) {

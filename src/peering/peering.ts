@@ -15,7 +15,7 @@ import type { Caller } from "../rpc/caller.ts";
 import { createLinkTransport } from "../rpc/transport.ts";
 import type { LocalHello } from "../wire/hello.ts";
 
-import type { IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
+import type { AgentBudget, IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { createDirectory, type Directory, type PeerFacts } from "./directory.ts";
 import { createGate } from "./gate.ts";
@@ -47,6 +47,8 @@ export interface PeeringDeps {
   /** How outer TLS is checked where a peer has no settings of its own. */
   readonly outerTls?: OuterTls | undefined;
   readonly proxy?: ProxySettings | undefined;
+  /** What all links of this agent may promise together, those that others dialled among them; without bound unless given. */
+  readonly budget?: AgentBudget | undefined;
 
   /** What this agent says of itself to its peers. */
   facts(): PeerFacts;
@@ -196,6 +198,7 @@ export function createPeering(deps: PeeringDeps): Peering {
         identity,
         hello: deps.hello,
         clock,
+        budget: deps.budget,
         accept: (link, stream) => gate.accept(link, stream),
         opened,
         onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),

@@ -132,14 +132,16 @@ export class StreamBody implements StreamReader, AsyncIterableIterator<Uint8Arra
   }
 
   #leave(reason: Reason, cause?: Error): void {
-    if (this.#ended) return;
+    if (this.#ended) {
+      this.#stream.drop();
+      return;
+    }
     if (this.#stream.opened) {
       this.#stream.reset(reason, "The reader has left.", cause);
       return;
     }
     this.#left = true;
-    // It was not consumed, so the other end gets no credit to send more than it has.
-    while (this.#stream.read() !== undefined);
+    this.#stream.drop();
     this.#stir();
   }
 

@@ -158,6 +158,8 @@ async function answer(
   stream.sendHead(response.status, response.header);
   if (response.body !== undefined) await writeBody(stream, response.body);
   stream.end(response.trailer);
+  // What was not read of the request by now, nobody will read; without this it would be kept for them.
+  await body.return();
 }
 
 /** A cut stream has nobody left to answer; anything else is a defect, and the caller must not wait for ever. */

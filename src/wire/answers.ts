@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { CreditSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
+import type { Pace } from "./credit.ts";
 import { encodeFrame } from "./frame.ts";
 import type { Stream } from "./stream.ts";
 
@@ -29,15 +30,16 @@ export class Answers {
     this.#streams.push(stream);
   }
 
-  /** Adds all that waits to `out`; it is small beside the data, and bounded by the session. Returns its bytes. */
-  pull(out: Uint8Array[]): number {
+  /** Adds all that waits to `out`; it is small beside the data, and bounded by the session. Returns its bytes. `pace` is asked for if credit is given. */
+  pull(out: Uint8Array[], pace: () => Pace): number {
     let bytes = this.#bytes;
     for (const frame of this.#frames) out.push(frame);
     this.#frames = [];
     this.#bytes = 0;
     if (this.#streams.length === 0) return bytes;
+    const now = pace();
     for (const stream of this.#streams) {
-      const credit = stream.takeCredit();
+      const credit = stream.takeCredit(now);
       if (credit === 0) continue;
       const frame = encodeFrame(stream.id, { case: "credit", value: create(CreditSchema, { bytes: BigInt(credit) }) });
       out.push(frame);

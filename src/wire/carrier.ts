@@ -5,7 +5,7 @@ import { YoungHeap } from "../base/young-heap.ts";
 import { type Frame, PingSchema, PongSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import { FrameDecoder, type FrameReader } from "./decoder.ts";
 import { encodeFrame } from "./frame.ts";
-import { Keepalive } from "./keepalive.ts";
+import { Keepalive, type RoundTrip } from "./keepalive.ts";
 import { type Limits, maxDataBytes } from "./limits.ts";
 import { SessionError } from "./reason.ts";
 
@@ -109,7 +109,7 @@ export class Carrier implements FrameReader {
     return this.#waiting;
   }
 
-  get roundTripMs(): number | undefined {
+  get roundTripMs(): RoundTrip | undefined {
     return this.#keepalive.roundTripMs;
   }
 

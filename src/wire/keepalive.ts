@@ -13,6 +13,13 @@ export interface KeepaliveDeps {
   readonly random?: () => number;
 }
 
+/** From Ping to Pong, in milliseconds. */
+export interface RoundTrip {
+  readonly latest: number;
+  /** Of all that were measured: what is left of it when nothing else is under way. */
+  readonly least: number;
+}
+
 /** A look that is later than so many milliseconds was kept from happening; less is a timer's usual delay. */
 const leastPauseMs = 500;
 
@@ -33,7 +40,7 @@ export class Keepalive {
   #dueAt = 0;
   #pings = 0;
   #pingedAt: number | undefined;
-  #roundTripMs: number | undefined;
+  #roundTrip: RoundTrip | undefined;
   /** A busy link is asked now and then too, so that its round trip is not from yesterday. */
   #measuredAt: number;
 
@@ -45,9 +52,8 @@ export class Keepalive {
     this.#arm();
   }
 
-  /** The latest measured time from Ping to Pong, in milliseconds. */
-  get roundTripMs(): number | undefined {
-    return this.#roundTripMs;
+  get roundTripMs(): RoundTrip | undefined {
+    return this.#roundTrip;
   }
 
   /** Bytes have come. */
@@ -71,7 +77,8 @@ export class Keepalive {
   ponged(id: number): void {
     if (id !== this.#pings || this.#pingedAt === undefined) return;
     this.#measuredAt = this.#deps.clock.monotonic();
-    this.#roundTripMs = this.#measuredAt - this.#pingedAt;
+    const latest = this.#measuredAt - this.#pingedAt;
+    this.#roundTrip = { latest, least: Math.min(latest, this.#roundTrip?.least ?? latest) };
     this.#pingedAt = undefined;
   }
 

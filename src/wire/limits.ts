@@ -10,8 +10,17 @@ export interface Limits {
   readonly maxStreams: number;
   /** Bytes of what the other's streams that are open ask for: their Opens, 32 counted for each header. Beyond it an open is refused (OVERLOADED). */
   readonly maxAskedBytes: number;
-  /** Bytes that the other may have sent on a stream and that its reader has not consumed. Beyond it the stream is reset (CREDIT_EXCEEDED). */
+  /**
+   * Bytes that the other may have sent on a stream that begins, and that its reader has not consumed, while there are few streams. Beyond
+   * what it was given the stream is reset (CREDIT_EXCEEDED).
+   */
   readonly streamCredit: number;
+  /** The same when there are many: what each stream has at least. */
+  readonly leastStreamCredit: number;
+  /** The same for a stream that is read as fast as it comes, and could come faster. */
+  readonly mostStreamCredit: number;
+  /** Bytes that may be promised in this way to all streams together. An open beyond it is refused (TOO_MANY_STREAMS). */
+  readonly linkBudgetBytes: number;
   /** Streams opened by the other in a second, with as many again at once after a pause. Beyond it an open is refused (TOO_MANY_OPENS). */
   readonly opensPerSecond: number;
   /** Streams in a second that the other resets or gives cause to reset, with as many again at once. Beyond it the session ends (TOO_MANY_RESETS). */
@@ -38,6 +47,9 @@ export const defaultLimits: Limits = {
   maxStreams: 16_384,
   maxAskedBytes: 16_384 * KiB,
   streamCredit: 256 * KiB,
+  leastStreamCredit: 4 * KiB,
+  mostStreamCredit: 16_384 * KiB,
+  linkBudgetBytes: 65_536 * KiB,
   opensPerSecond: 20_000,
   resetsPerSecond: 20_000,
   maxAnswerBytes: 4096 * KiB,

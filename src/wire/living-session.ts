@@ -3,11 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
 import { AckSchema, type Frame, GoAwaySchema, UnsupportedSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import { type AgentBudget, LinkBudget } from "./budget.ts";
 import type { FrameReader } from "./decoder.ts";
 import { awaitDial } from "./dial.ts";
 import { encodeFrame, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
 import type { RemoteHello, Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
+import type { RoundTrip } from "./keepalive.ts";
 import type { Limits } from "./limits.ts";
 import { type DialOptions, type OpenRequest, writeOpen } from "./outgoing.ts";
 import { type CloseReason, DialError, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
@@ -26,6 +28,9 @@ export interface LivingSessionDeps {
   readonly resumable: boolean;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly budget: AgentBudget;
+  /** What the Hello has told the other end that its streams start with. */
+  readonly helloCredit: number;
   accept(incoming: IncomingStream): void;
   onDefect?(error: unknown): void;
 }
@@ -35,7 +40,7 @@ export interface SessionCarrier {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly waitingBytes: number;
-  readonly roundTripMs: number | undefined;
+  readonly roundTripMs: RoundTrip | undefined;
   /** There is something to send. */
   wake(): void;
   /** The session is over, which the other end is to be told unless it said so. */
@@ -55,6 +60,7 @@ export class LivingSession implements Session, FrameReader {
   readonly closed: Promise<SessionEnd>;
   readonly leaving: Promise<CloseReason>;
   readonly #deps: LivingSessionDeps;
+  readonly #budget: LinkBudget;
   readonly #streams: Streams;
   readonly #receipts: Receipts;
   readonly #replay = new Replay();
@@ -98,11 +104,15 @@ export class LivingSession implements Session, FrameReader {
         this.#carrier?.wake();
       },
     });
+    this.#budget = new LinkBudget(deps.limits.linkBudgetBytes, deps.budget);
     this.#streams = new Streams(
       {
         side: deps.side,
         clock: deps.clock,
         limits: deps.limits,
+        budget: this.#budget,
+        helloCredit: deps.helloCredit,
+        roundTripMs: () => this.#carrier?.roundTripMs?.least,
         wake: () => this.#carrier?.wake(),
         accept: (incoming) => this.#deliver(incoming),
         idle: () => this.#drained?.(),
@@ -159,10 +169,11 @@ export class LivingSession implements Session, FrameReader {
     const { bytesIn = 0, bytesOut = 0, waitingBytes = 0, roundTripMs } = this.#carrier ?? {};
     return {
       ...this.#streams.counts(),
-      roundTripMs,
+      roundTripMs: roundTripMs?.latest,
       bytesIn: this.#past.bytesIn + bytesIn,
       bytesOut: this.#past.bytesOut + bytesOut,
       waitingBytes,
+      replayBytes: this.#replay.bytes,
     };
   }
 
@@ -368,6 +379,7 @@ export class LivingSession implements Session, FrameReader {
     this.#release()?.end(end, end.by === "us");
     this.#streams.cutAll(endError(end));
     this.#replay.clear();
+    this.#budget.close();
     this.#resolveClosed(end);
   }
 }

@@ -58,12 +58,6 @@ export class OpenLimits {
       const message = `The streams that are open ask for more than ${limits.maxAskedBytes} bytes of headers and names.`;
       return new StreamError(Reason.OVERLOADED, message);
     }
-    if (open.announce !== 0n || open.credit > BigInt(Number.MAX_SAFE_INTEGER)) {
-      return new StreamError(
-        Reason.PROTOCOL,
-        "The Open names an announcement that was never made, or too much credit.",
-      );
-    }
     return undefined;
   }
 }

@@ -3,14 +3,17 @@ import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
 import { type Frame, type Hello, type Resume, ResumeSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
+import { AgentBudget } from "./budget.ts";
 import { Carrier } from "./carrier.ts";
 import type { FrameReader } from "./decoder.ts";
 import { encodeFrame, type FrameKind } from "./frame.ts";
 import { type LocalHello, localHello, type RemoteHello, readHello, type Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
+import type { RoundTrip } from "./keepalive.ts";
 import { closeFrame, detachFrame } from "./last-words.ts";
 import type { Limits } from "./limits.ts";
 import { LivingSession, type SessionCarrier } from "./living-session.ts";
+import { helloCredit } from "./openings.ts";
 import type { PeerSessions } from "./peer-sessions.ts";
 import { knownReason, Reason, SessionError, shortMessage } from "./reason.ts";
 import type { Session, SessionEnd } from "./session-face.ts";
@@ -25,6 +28,7 @@ export interface PartOptions {
   readonly hello: LocalHello;
   readonly sessions?: PeerSessions;
   readonly limits: Limits;
+  readonly budget?: AgentBudget;
   readonly clock: Clock;
   readonly random?: () => number;
   accept(incoming: IncomingStream): void;
@@ -47,6 +51,8 @@ export class Part implements FrameReader, SessionCarrier {
   readonly #outcome: PartOutcome;
   readonly #carrier: Carrier;
   readonly #fresh = randomBytes(idBytes);
+  /** What the Hello says that a stream starts with. */
+  readonly #streamCredit: number;
   /** Of the carrier; the low end's to give. */
   #number: bigint;
   /** What is said before the session's frames. */
@@ -67,7 +73,9 @@ export class Part implements FrameReader, SessionCarrier {
     const features = o.sessions === undefined ? [] : [resumeFeature];
     this.#hello = { ...o.hello, features: [...(o.hello.features ?? []), ...features] };
     const low = o.side === "low" ? { fresh: this.#fresh, carrier: this.#number } : undefined;
-    this.#first.push(encodeFrame(0, { case: "hello", value: localHello(this.#hello, low, o.limits) }));
+    this.#streamCredit = helloCredit(o.limits, o.budget);
+    const limits = { ...o.limits, streamCredit: this.#streamCredit };
+    this.#first.push(encodeFrame(0, { case: "hello", value: localHello(this.#hello, low, limits) }));
     this.#carrier = new Carrier({
       duplex: o.carrier,
       clock: o.clock,
@@ -97,7 +105,7 @@ export class Part implements FrameReader, SessionCarrier {
     return this.#carrier.waitingBytes;
   }
 
-  get roundTripMs(): number | undefined {
+  get roundTripMs(): RoundTrip | undefined {
     return this.#carrier.roundTripMs;
   }
 
@@ -233,6 +241,8 @@ export class Part implements FrameReader, SessionCarrier {
       resumable,
       clock,
       limits,
+      budget: this.#o.budget ?? new AgentBudget(),
+      helloCredit: this.#streamCredit,
       accept: (incoming) => this.#o.accept(incoming),
       onDefect: (error) => this.#o.onDefect?.(error),
     });

@@ -2,6 +2,20 @@ import { Priority } from "../gen/fairlead/wire/v1/frame_pb.ts";
 
 export { Priority };
 
+/** A class by its name, for counts; normal when it is none that this version knows. */
+export function className(priority: Priority): "control" | "interactive" | "normal" | "bulk" {
+  switch (priority) {
+    case Priority.CONTROL:
+      return "control";
+    case Priority.INTERACTIVE:
+      return "interactive";
+    case Priority.BULK:
+      return "bulk";
+    default:
+      return "normal";
+  }
+}
+
 /** One that has frames to send and takes turns with others. */
 export interface Turn {
   /** Does not change while the turn waits. */

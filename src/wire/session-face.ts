@@ -4,7 +4,7 @@ import type { RemoteHello } from "./hello.ts";
 import type { DialOptions, OpenRequest } from "./outgoing.ts";
 import type { CloseReason } from "./reason.ts";
 import type { Stream } from "./stream.ts";
-import type { StreamCounts } from "./streams.ts";
+import type { StreamCounts } from "./stream-counts.ts";
 
 /** How and why a session ended. */
 export interface SessionEnd extends CloseReason {
@@ -20,6 +20,8 @@ export interface SessionStats extends StreamCounts {
   readonly bytesOut: number;
   /** Bytes that wait for the connection to take them. */
   readonly waitingBytes: number;
+  /** Bytes that were sent and that the other end has not acknowledged; 0 when the session ends with its carrier. */
+  readonly replayBytes: number;
 }
 
 export interface Session {

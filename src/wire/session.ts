@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
+import type { AgentBudget } from "./budget.ts";
 import type { LocalHello, Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
@@ -12,6 +13,7 @@ import type { PeerSessions } from "./peer-sessions.ts";
 import { Reason, SessionError } from "./reason.ts";
 import type { Session } from "./session-face.ts";
 
+export { AgentBudget } from "./budget.ts";
 export type { LocalHello, Side } from "./hello.ts";
 export type { IncomingDial, IncomingRpc, IncomingStream } from "./incoming.ts";
 export type { DialOptions } from "./outgoing.ts";
@@ -30,6 +32,8 @@ export interface SessionOptions {
   readonly sessions?: PeerSessions;
   /** What differs from {@link defaultLimits}. */
   readonly limits?: Partial<Limits>;
+  /** What all sessions of the agent may promise together, the same object for each; without bound unless given. */
+  readonly budget?: AgentBudget;
   readonly clock: Clock;
   /** From 0 up to 1, for jitter; `Math.random` unless given. */
   readonly random?: () => number;

@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { EndSchema, type Header, HeadSchema, type Open } from "../gen/fairlead/wire/v1/frame_pb.ts";
-import { ReceiveCredit, SendCredit } from "./credit.ts";
+import { type Pace, type ReceiveCredit, SendCredit } from "./credit.ts";
 import { encodeDataHeader, encodeFrame, type FrameKind } from "./frame.ts";
 import { headerBytes, writeHeaders } from "./headers.ts";
 import { Inbox } from "./inbox.ts";
+import { Outbox } from "./outbox.ts";
 import { Reason, StreamError } from "./reason.ts";
 import type { Priority, Turn } from "./scheduler.ts";
 
@@ -31,8 +32,10 @@ export interface StreamOwner {
   ready(stream: Stream): void;
   /** It owes the other end credit. */
   creditDue(stream: Stream): void;
-  /** Its Open leaves: gives it its number. */
-  number(stream: Stream): number;
+  /** Its Open leaves: gives it its number, and what it may send then. Completes the Open. */
+  leave(stream: Stream, open: Open): { readonly id: number; readonly credit: number };
+  /** Monotonic, in milliseconds. */
+  now(): number;
   /** It has data to send and no credit. */
   stalled(): void;
   /** Both directions have ended, or it was reset by this end; then `error` says why, for the other end. */
@@ -42,10 +45,9 @@ export interface StreamOwner {
 export interface StreamOptions {
   readonly owner: StreamOwner;
   readonly priority: Priority;
-  /** Bytes that may be sent before the other end gives more. */
-  readonly sendCredit: number;
-  /** Bytes that the other end may send before more is given. */
-  readonly receiveCredit: number;
+  /** Bytes that may be sent before the other end gives more, on a stream that it has opened. */
+  readonly sendCredit?: number;
+  readonly receiveCredit: ReceiveCredit;
   /** Bytes of headers that the other end takes in a frame. */
   readonly maxHeaderBytes: number;
   /** What is asked, on a stream opened here; its number comes when this leaves. */
@@ -79,8 +81,7 @@ export class Stream implements Turn {
   #id: number;
   /** Open or Head, as long as it was not sent; data follows it. */
   #first: FrameKind | undefined;
-  #out: Uint8Array[] = [];
-  #outBytes = 0;
+  readonly #out = new Outbox();
   #onReady: ((error?: StreamError) => void) | undefined;
   /** End, once asked for and as long as it was not sent. */
   #last: FrameKind | undefined;
@@ -88,6 +89,9 @@ export class Stream implements Turn {
   #mayWrite: boolean;
   #sentEnd = false;
   #stalled = false;
+  /** Since when the other end may send nothing more, for want of a reader; 0 when it may. */
+  #usedUpAt = 0;
+  #dropped = false;
 
   #reader: StreamReader | undefined;
   #heads: { status: number; headers: Headers } | undefined;
@@ -99,8 +103,8 @@ export class Stream implements Turn {
     this.#owner = o.owner;
     this.#maxHeaderBytes = o.maxHeaderBytes;
     this.priority = o.priority;
-    this.#sendCredit = new SendCredit(o.sendCredit);
-    this.#receiveCredit = new ReceiveCredit(o.receiveCredit);
+    this.#sendCredit = new SendCredit(o.sendCredit ?? 0);
+    this.#receiveCredit = o.receiveCredit;
     this.#id = o.id ?? 0;
     this.askedBytes = o.askedBytes ?? 0;
     this.opened = o.open !== undefined;
@@ -153,16 +157,12 @@ export class Stream implements Turn {
     if (!this.#mayWrite || this.#last !== undefined || this.#sentEnd || this.#onReady !== undefined) {
       throw new Error("A stream is written after it was accepted, before its end, and when it is ready for more.");
     }
-    const { length } = this.#out;
-    for (const piece of pieces) {
-      if (piece.length === 0) continue;
-      this.#out.push(piece);
-      this.#outBytes += piece.length;
-    }
-    if (this.#out.length === length) return true;
+    const { bytes } = this.#out;
+    for (const piece of pieces) if (piece.length > 0) this.#out.push(piece);
+    if (this.#out.bytes === bytes) return true;
     if (this.sendable()) this.#owner.ready(this);
     else this.#stall();
-    if (this.#outBytes < enoughBytes) return true;
+    if (this.#out.bytes < enoughBytes) return true;
     this.#onReady = ready;
     return false;
   }
@@ -190,7 +190,11 @@ export class Stream implements Turn {
 
   /** Cuts both directions at once, and tells the other end why. Harmless when the stream is over. */
   reset(reason: Reason, message = "", cause?: unknown): void {
-    if (this.#cut !== undefined || (this.#sentEnd && this.#trailers !== undefined)) return;
+    if (this.#cut !== undefined) return;
+    if (this.#sentEnd && this.#trailers !== undefined) {
+      this.drop();
+      return;
+    }
     const error = new StreamError(reason, message, cause === undefined ? {} : { cause });
     this.fail(error);
     this.#owner.over(this, error);
@@ -217,8 +221,15 @@ export class Stream implements Turn {
 
   /** The reader is done with so many of the bytes that it was given: the other end may send as many more. */
   consumed(bytes: number): void {
-    if (!this.#receiveCredit.consumed(bytes)) return;
-    if (this.#cut === undefined && this.#trailers === undefined && !this.creditWaiting) this.#owner.creditDue(this);
+    this.#usedUpAt = 0;
+    if (this.#receiveCredit.consumed(bytes) && !this.creditWaiting) this.#owner.creditDue(this);
+  }
+
+  /** Nobody reads on: what waits and what still comes is thrown away, and the other end gets no credit for it. */
+  drop(): void {
+    this.#dropped = true;
+    this.#inbox.clear();
+    this.#receiveCredit.drop();
   }
 
   // ---- for the session ----
@@ -226,7 +237,7 @@ export class Stream implements Turn {
   sendable(): boolean {
     if (this.#cut !== undefined) return false;
     if (this.#first !== undefined) return true;
-    return this.#outBytes > 0 ? this.#sendCredit.available > 0 : this.#last !== undefined;
+    return this.#out.bytes > 0 ? this.#sendCredit.available > 0 : this.#last !== undefined;
   }
 
   /** Adds what may be sent now to `out`: Open or Head, one frame of data, and End if there is nothing left before it. */
@@ -236,12 +247,12 @@ export class Stream implements Turn {
     if (this.#first !== undefined) {
       const kind = this.#first;
       this.#first = undefined;
-      if (this.#id === 0) this.#id = this.#owner.number(this);
+      if (kind.case === "open") this.#leave(kind.value);
       bytes += add(out, encodeFrame(this.#id, kind));
     }
-    if (this.#outBytes > 0) {
+    if (this.#out.bytes > 0) {
       bytes += this.#takeData(out, maxData);
-      if (this.#outBytes > 0) return bytes;
+      if (this.#out.bytes > 0) return bytes;
     }
     if (this.#last !== undefined) {
       const kind = this.#last;
@@ -255,9 +266,14 @@ export class Stream implements Turn {
   }
 
   /** The credit owed to the other end, which is given by taking it. */
-  takeCredit(): number {
+  takeCredit(pace: Pace): number {
     this.creditWaiting = false;
-    return this.#cut === undefined && this.#trailers === undefined ? this.#receiveCredit.give() : 0;
+    return this.#receiveCredit.give(pace);
+  }
+
+  /** Since when its reader keeps the other end from sending; undefined while it does not. */
+  get usedUpAt(): number | undefined {
+    return this.#usedUpAt === 0 ? undefined : this.#usedUpAt;
   }
 
   headArrived(status: number, headers: Headers): void {
@@ -275,17 +291,21 @@ export class Stream implements Turn {
       this.reset(Reason.CREDIT_EXCEEDED, "More data came than there was credit for.");
       return;
     }
+    if (this.#receiveCredit.usedUp) this.#usedUpAt = this.#owner.now();
+    if (this.#dropped) return;
     for (const piece of pieces) {
       // The reader may have reset the stream over the piece before.
-      if (this.#cut !== undefined) return;
+      if (this.#cut !== undefined || this.#dropped) return;
       if (this.#inbox.bytes === 0 && this.#reader?.data(piece)) continue;
-      if (this.#cut === undefined) this.#inbox.push(piece);
+      if (this.#cut === undefined && !this.#dropped) this.#inbox.push(piece);
     }
   }
 
   endArrived(trailers: Headers): void {
     if (!this.#mayCome()) return;
     this.#trailers = trailers;
+    this.#usedUpAt = 0;
+    this.#receiveCredit.end();
     this.#reader?.end(trailers);
     if (this.#sentEnd) this.#owner.over(this);
   }
@@ -303,17 +323,24 @@ export class Stream implements Turn {
   fail(error: StreamError): void {
     if (this.#cut !== undefined) return;
     this.#cut = error;
-    this.#out = [];
-    this.#outBytes = 0;
+    this.#out.clear();
     this.#first = undefined;
     this.#last = undefined;
     this.#inbox.clear();
+    this.#usedUpAt = 0;
+    this.#receiveCredit.close();
     const ready = this.#onReady;
     this.#onReady = undefined;
     if (ready !== undefined) process.nextTick(ready, error);
     if (this.#onEndSent !== undefined && !this.#sentEnd) process.nextTick(this.#onEndSent, error);
     this.#reader?.reset(error);
     this.#abort?.abort(error);
+  }
+
+  #leave(open: Open): void {
+    const { id, credit } = this.#owner.leave(this, open);
+    this.#id = id;
+    this.#sendCredit.add(BigInt(credit));
   }
 
   /** Undefined when the other end would not take so much; the stream is then reset. */
@@ -328,7 +355,7 @@ export class Stream implements Turn {
   }
 
   #takeData(out: Uint8Array[], maxData: number): number {
-    const size = Math.min(this.#outBytes, maxData, this.#sendCredit.available);
+    const size = Math.min(this.#out.bytes, maxData, this.#sendCredit.available);
     if (size <= 0) {
       this.#stall();
       return 0;
@@ -336,32 +363,10 @@ export class Stream implements Turn {
     const header = encodeDataHeader(this.#id, size);
     out.push(header);
     this.#sendCredit.spend(size);
-    this.#outBytes -= size;
-    if (this.#outBytes === 0) {
-      for (const piece of this.#out) out.push(piece);
-      this.#out.length = 0;
-    } else {
-      this.#splitOut(out, size);
-      if (this.#sendCredit.available <= 0) this.#stall();
-    }
-    if (this.#outBytes < enoughBytes) this.#roomAgain();
+    this.#out.take(out, size);
+    this.#stall();
+    if (this.#out.bytes < enoughBytes) this.#roomAgain();
     return header.length + size;
-  }
-
-  #splitOut(out: Uint8Array[], size: number): void {
-    let missing = size;
-    let whole = 0;
-    for (const piece of this.#out) {
-      if (piece.length > missing) {
-        if (missing > 0) out.push(piece.subarray(0, missing));
-        this.#out[whole] = piece.subarray(missing);
-        break;
-      }
-      out.push(piece);
-      missing -= piece.length;
-      whole += 1;
-    }
-    if (whole > 0) this.#out.splice(0, whole);
   }
 
   #roomAgain(): void {
@@ -372,7 +377,7 @@ export class Stream implements Turn {
   }
 
   #stall(): void {
-    if (this.#stalled || this.#outBytes === 0 || this.#sendCredit.available > 0) return;
+    if (this.#stalled || this.#out.bytes === 0 || this.#sendCredit.available > 0) return;
     this.#stalled = true;
     this.#owner.stalled();
   }

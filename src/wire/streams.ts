@@ -10,21 +10,31 @@ import {
   ResetSchema,
 } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import { Answers } from "./answers.ts";
+import type { LinkBudget } from "./budget.ts";
+import type { Pace } from "./credit.ts";
 import { encodeFrame } from "./frame.ts";
 import { HeaderError, headerBytes, readHeaders } from "./headers.ts";
 import type { RemoteLimits, Side } from "./hello.ts";
 import { type IncomingStream, openBytes, readIncoming } from "./incoming.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, unsaidLimits } from "./limits.ts";
 import { OpenLimits } from "./open-limits.ts";
+import { Openings } from "./openings.ts";
 import { knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
-import { type ResetCounts, ResetTally } from "./reset-counts.ts";
-import { Priority, Scheduler } from "./scheduler.ts";
+import { className, Priority, Scheduler } from "./scheduler.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
+import { type StreamCounts, StreamTally } from "./stream-counts.ts";
+import { firstWindow } from "./window.ts";
 
 export interface StreamsDeps {
   readonly side: Side;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** What may be promised to streams. */
+  readonly budget: LinkBudget;
+  /** What the other end was told in the Hello that its streams start with. */
+  readonly helloCredit: number;
+  /** Of the present connection when nothing else is under way, in milliseconds; undefined when it is not known. */
+  roundTripMs(): number | undefined;
   /** There is something to send. */
   wake(): void;
   /** Somebody has opened a stream. Must not throw. */
@@ -33,22 +43,6 @@ export interface StreamsDeps {
   idle(): void;
   /** The other end went too far: the session ends. */
   fail(error: SessionError): void;
-}
-
-/** How many streams there are and were; they only grow, but for `open`. */
-export interface StreamCounts {
-  /** Open now, by class. */
-  readonly open: Readonly<Record<"control" | "interactive" | "normal" | "bulk", number>>;
-  /** Opened by this end. */
-  readonly opened: number;
-  /** Opened by the other end, refused ones not counted. */
-  readonly accepted: number;
-  /** Refused by this end, for whatever reason a limit has. */
-  readonly refused: number;
-  /** How often a stream had data to send and no credit. */
-  readonly creditStalls: number;
-  /** Streams that were reset, those that were refused among them. */
-  readonly resets: ResetCounts;
 }
 
 /** Resets with these reasons are the other end's doing, and count as if it had sent them. */
@@ -70,18 +64,14 @@ export class Streams implements StreamOwner {
   readonly #unsent = new Set<Stream>();
   readonly #theirs: OpenLimits;
   readonly #resets: RateLimit;
+  readonly #openings: Openings;
   #remote: RemoteLimits;
   #announced = 0n;
   #nextId: number;
   /** The highest number that the other end has used. */
   #lastRemoteId = 0;
   #local = 0;
-  readonly #classes = { control: 0, interactive: 0, normal: 0, bulk: 0 };
-  #opened = 0;
-  #accepted = 0;
-  #refused = 0;
-  #creditStalls = 0;
-  readonly #resetTally = new ResetTally();
+  readonly #tally = new StreamTally();
 
   constructor(deps: StreamsDeps, remote: RemoteLimits) {
     this.#deps = deps;
@@ -90,6 +80,8 @@ export class Streams implements StreamOwner {
     this.#theirs = new OpenLimits(deps);
     this.#resets = createRateLimit({ clock, burst: limits.resetsPerSecond, perSecond: limits.resetsPerSecond });
     this.#nextId = deps.side === "low" ? 1 : 2;
+    this.#openings = new Openings(deps);
+    this.#announce();
   }
 
   /** Streams that are open now, of both ends. */
@@ -108,14 +100,7 @@ export class Streams implements StreamOwner {
   }
 
   counts(): StreamCounts {
-    return {
-      open: { ...this.#classes },
-      opened: this.#opened,
-      accepted: this.#accepted,
-      refused: this.#refused,
-      creditStalls: this.#creditStalls,
-      resets: this.#resetTally.counts(),
-    };
+    return this.#tally.counts(this.#byId.values(), this.#deps.budget, this.now());
   }
 
   /** Throws a StreamError when the other end would refuse it. */
@@ -128,23 +113,18 @@ export class Streams implements StreamOwner {
       const message = `More headers than the ${this.#remote.maxHeaderBytes} bytes that the other end takes.`;
       throw new StreamError(Reason.HEADERS_TOO_LARGE, message);
     }
+    const { window, credit } = this.#openings.own(this.size);
     const stream = new Stream({
       owner: this,
       priority,
-      sendCredit: this.#remote.streamCredit,
-      receiveCredit: this.#deps.limits.streamCredit,
+      receiveCredit: credit,
       maxHeaderBytes: this.#remote.maxHeaderBytes,
-      open: create(OpenSchema, {
-        what,
-        priority,
-        credit: BigInt(this.#deps.limits.streamCredit),
-        announce: this.#announced,
-      }),
+      open: create(OpenSchema, { what, priority, credit: BigInt(window) }),
     });
     this.#unsent.add(stream);
     this.#local += 1;
-    this.#opened += 1;
-    this.#classes[className(priority)] += 1;
+    this.#tally.opened();
+    this.#tally.add(priority);
     this.ready(stream);
     return stream;
   }
@@ -163,7 +143,7 @@ export class Streams implements StreamOwner {
 
   /** Cuts all streams, without a word to the other end. */
   cutAll(error: StreamError): void {
-    this.#resetTally.add("lost", error.reason, this.size);
+    this.#tally.reset("lost", error.reason, this.size);
     for (const stream of [...this.#byId.values(), ...this.#unsent]) this.#cut(stream, error);
   }
 
@@ -174,7 +154,7 @@ export class Streams implements StreamOwner {
   }
 
   pull(out: Uint8Array[], budget: number): number {
-    const bytes = this.#answers.pull(out);
+    const bytes = this.#answers.pull(out, this.#pace);
     return bytes < budget ? bytes + this.#scheduler.pull(out, budget - bytes, this.#remote.maxDataBytes) : bytes;
   }
 
@@ -231,7 +211,6 @@ export class Streams implements StreamOwner {
   }
 
   #openArrived(id: number, open: Open, frameBytes: number): void {
-    const { limits } = this.#deps;
     const theirs = this.#deps.side === "low" ? 0 : 1;
     if (id % 2 !== theirs || id <= this.#lastRemoteId) {
       throw new SessionError(Reason.PROTOCOL, `The other end opened stream ${id}, which is not its next one.`);
@@ -239,11 +218,11 @@ export class Streams implements StreamOwner {
     // A stream that is refused was not taken up, but its number is used.
     this.#lastRemoteId = id;
     const askedBytes = Math.max(frameBytes, openBytes(open.what));
-    const refusal = this.#theirs.refusal(open, askedBytes);
-    if (refusal !== undefined) {
-      this.#refused += 1;
-      if (provoked.has(refusal.reason)) this.#countReset();
-      this.#sendReset(id, refusal);
+    const receiveCredit = this.#theirs.refusal(open, askedBytes) ?? this.#openings.theirs(open);
+    if (receiveCredit instanceof StreamError) {
+      this.#tally.refused();
+      if (provoked.has(receiveCredit.reason)) this.#countReset();
+      this.#sendReset(id, receiveCredit);
       return;
     }
     const priority = className(open.priority) === "normal" ? Priority.NORMAL : open.priority;
@@ -252,17 +231,24 @@ export class Streams implements StreamOwner {
       priority,
       id,
       sendCredit: Number(open.credit),
-      receiveCredit: limits.streamCredit,
+      receiveCredit,
       maxHeaderBytes: this.#remote.maxHeaderBytes,
       askedBytes,
     });
     this.#byId.set(id, stream);
     this.#theirs.add(askedBytes);
-    this.#classes[className(priority)] += 1;
+    this.#tally.add(priority);
+    this.#announce();
     const incoming = this.#incoming(open, stream);
     if (incoming === undefined) return;
-    this.#accepted += 1;
+    this.#tally.accepted();
     this.#deps.accept(incoming);
+  }
+
+  /** Says what streams start with from now on, if that has changed. */
+  #announce(): void {
+    const value = this.#openings.announce(this.size);
+    if (value !== undefined) this.answer(encodeFrame(0, { case: "announce", value }));
   }
 
   #incoming(open: Open, stream: Stream): IncomingStream | undefined {
@@ -297,7 +283,7 @@ export class Streams implements StreamOwner {
   #resetArrived(stream: Stream, reset: Reset): void {
     this.#countReset();
     const reason = knownReason(reset.reason);
-    this.#resetTally.add("received", reason);
+    this.#tally.reset("received", reason);
     this.#cut(stream, new StreamError(reason, shortMessage(reset.message), { remote: true }));
   }
 
@@ -319,16 +305,27 @@ export class Streams implements StreamOwner {
     this.#deps.wake();
   }
 
-  number(stream: Stream): number {
+  leave(stream: Stream, open: Open): { id: number; credit: number } {
     const id = this.#nextId;
     this.#nextId += 2;
     this.#unsent.delete(stream);
     this.#byId.set(id, stream);
-    return id;
+    const announced = this.#remote.streamCredit;
+    // Of many that are opened at once none can know yet what the other end makes of them.
+    const credit = firstWindow(announced, unsaidLimits.streamCredit, this.size - 1, Number.POSITIVE_INFINITY);
+    open.announce = this.#announced;
+    if (credit < announced) open.taken = BigInt(credit);
+    return { id, credit };
+  }
+
+  readonly #pace = (): Pace => ({ nowMs: this.now(), roundTripMs: this.#deps.roundTripMs() });
+
+  now(): number {
+    return this.#deps.clock.monotonic();
   }
 
   stalled(): void {
-    this.#creditStalls += 1;
+    this.#tally.stalled();
   }
 
   over(stream: Stream, error?: StreamError): void {
@@ -346,13 +343,14 @@ export class Streams implements StreamOwner {
     if (!(stream.id === 0 ? this.#unsent.delete(stream) : this.#byId.delete(stream.id))) return false;
     if (stream.opened) this.#local -= 1;
     else this.#theirs.remove(stream.askedBytes);
-    this.#classes[className(stream.priority)] -= 1;
+    this.#tally.remove(stream.priority);
+    if (!stream.opened) this.#announce();
     if (this.size === 0) this.#deps.idle();
     return true;
   }
 
   #sendReset(id: number, error: StreamError): void {
-    this.#resetTally.add("sent", error.reason);
+    this.#tally.reset("sent", error.reason);
     const value = create(ResetSchema, { reason: error.reason, message: shortMessage(error.message) });
     this.answer(encodeFrame(id, { case: "reset", value }));
     if (this.#answers.bytes <= this.#deps.limits.maxAnswerBytes) return;
@@ -363,18 +361,5 @@ export class Streams implements StreamOwner {
     if (this.#resets.take()) return;
     const message = `The other end reset, or gave cause to reset, more than ${this.#deps.limits.resetsPerSecond} streams in a second.`;
     this.#deps.fail(new SessionError(Reason.TOO_MANY_RESETS, message));
-  }
-}
-
-function className(priority: Priority): "control" | "interactive" | "normal" | "bulk" {
-  switch (priority) {
-    case Priority.CONTROL:
-      return "control";
-    case Priority.INTERACTIVE:
-      return "interactive";
-    case Priority.BULK:
-      return "bulk";
-    default:
-      return "normal";
   }
 }

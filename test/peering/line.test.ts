@@ -51,6 +51,10 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
       bytesIn: 0,
       bytesOut: 0,
       waitingBytes: 0,
+      replayBytes: 0,
+      slowReaders: 0,
+      heldBytes: 0,
+      promisedBytes: 0,
     }),
   };
   return {

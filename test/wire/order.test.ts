@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
-import { ReceiveCredit, SendCredit } from "../../src/wire/credit.ts";
 import { Inbox } from "../../src/wire/inbox.ts";
 import { Priority, Scheduler, type Turn } from "../../src/wire/scheduler.ts";
 
@@ -63,26 +62,6 @@ suite("who goes first", () => {
     scheduler.ready(one);
     assert.equal(scheduler.pull([], 250, 65_536), 300);
     assert.equal(log.length, 3);
-  });
-});
-
-suite("credit", () => {
-  test("is given back in portions, and what was given equals what was consumed", () => {
-    const credit = new ReceiveCredit(1000);
-    assert.equal(credit.arrived(1000), true);
-    assert.equal(credit.consumed(249), false);
-    assert.equal(credit.consumed(1), true);
-    assert.equal(credit.give(), 250);
-    assert.equal(credit.give(), 0);
-    assert.equal(credit.arrived(250), true);
-    assert.equal(credit.arrived(1), false);
-  });
-
-  test("is refused when it adds up to more than can be counted", () => {
-    const credit = new SendCredit(10);
-    assert.equal(credit.add(2n ** 64n - 1n), false);
-    assert.equal(credit.available, 10);
-    assert.equal(credit.add(BigInt(Number.MAX_SAFE_INTEGER) - 10n), true);
   });
 });
 

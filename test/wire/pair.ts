@@ -3,11 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Target, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import type { Limits } from "../../src/wire/limits.ts";
-import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
+import { type AgentBudget, type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 
 export interface PairOptions {
   readonly limits?: Partial<Limits>;
   readonly lowLimits?: Partial<Limits>;
+  readonly lowBudget?: AgentBudget;
+  readonly highBudget?: AgentBudget;
   readonly clock?: Clock;
   acceptLow?(incoming: IncomingStream): void;
   acceptHigh?(incoming: IncomingStream): void;
@@ -46,6 +48,7 @@ export async function openPair(o: PairOptions = {}): Promise<Pair> {
         side: "low",
         hello: hello(1),
         limits: { ...o.limits, ...o.lowLimits },
+        ...(o.lowBudget && { budget: o.lowBudget }),
         accept: o.acceptLow ?? refuse,
       },
       never,
@@ -57,6 +60,7 @@ export async function openPair(o: PairOptions = {}): Promise<Pair> {
         side: "high",
         hello: hello(2),
         limits: { ...o.limits },
+        ...(o.highBudget && { budget: o.highBudget }),
         accept: o.acceptHigh ?? refuse,
       },
       never,

@@ -5,7 +5,7 @@ import type { RpcServer } from "../../../src/rpc/server.ts";
 import type { Limits } from "../../../src/wire/limits.ts";
 import { PeerSessions } from "../../../src/wire/peer-sessions.ts";
 import { Reason, SessionError } from "../../../src/wire/reason.ts";
-import { type IncomingDial, openSession, type Session } from "../../../src/wire/session.ts";
+import { AgentBudget, type IncomingDial, openSession, type Session } from "../../../src/wire/session.ts";
 import { createSimulatedServer } from "./calls.ts";
 import type { Judge } from "./expectations.ts";
 import type { Network, Route } from "./network.ts";
@@ -58,6 +58,9 @@ export class Agent {
   get name(): string {
     return this.life.name;
   }
+
+  /** What its sessions have promised. */
+  readonly budget = new AgentBudget();
 
   /** All that stand. */
   get sessions(): readonly Session[] {
@@ -148,6 +151,7 @@ export class Agent {
           hello: { instance: this.#instance, version: "simulated", features: this.#deps.resume ? ["resume"] : [] },
           ...(this.#deps.resume ? { sessions: this.#sessionsWith(peer) } : {}),
           limits: this.#deps.limits,
+          budget: this.budget,
           clock: this.life.clock,
           random: () => random.next(),
           accept: (incoming) => {

@@ -68,8 +68,10 @@ function gather(random: Random, stormMs: number): () => number {
 }
 
 function makeLimits(random: Random): Partial<Limits> {
+  const streamCredit = random.pick([4 * KiB, 10_000, 32 * KiB, 64 * KiB, 256 * KiB]);
   return {
-    streamCredit: random.pick([4 * KiB, 10_000, 32 * KiB, 64 * KiB, 256 * KiB]),
+    streamCredit,
+    mostStreamCredit: random.pick([streamCredit, streamCredit * 3, 16_384 * KiB]),
     maxFrameBytes: random.pick([16 * KiB, 128 * KiB]),
     maxStreams: random.chance(0.2) ? fewStreams : 16_384,
     maxWritableBytes: random.pick([16 * KiB, 128 * KiB]),

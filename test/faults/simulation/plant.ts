@@ -23,8 +23,8 @@ const bugs: readonly Bug[] = [
   {
     what: "the credit that is owed is not taken off when it is given",
     file: "wire/credit.ts",
-    find: "    const bytes = this.#owed;\n    this.#owed = 0;",
-    put: "    const bytes = this.#owed;",
+    find: "    this.#owed = 0;\n    this.#left += bytes;",
+    put: "    this.#left += bytes;",
   },
   {
     what: "credit that arrives does not wake the stream that waits for it",
@@ -46,9 +46,9 @@ const bugs: readonly Bug[] = [
   },
   {
     what: "what is left of a piece that was cut for want of credit is sent from its beginning",
-    file: "wire/stream.ts",
-    find: "this.#out[whole] = piece.subarray(missing);",
-    put: "this.#out[whole] = piece;",
+    file: "wire/outbox.ts",
+    find: "this.#pieces[whole] = piece.subarray(missing);",
+    put: "this.#pieces[whole] = piece;",
   },
   {
     what: "pieces that are written together leave in the wrong order",
@@ -65,7 +65,7 @@ const bugs: readonly Bug[] = [
   {
     what: "an End does not wait for the data before it that has no credit",
     file: "wire/stream.ts",
-    find: "      if (this.#outBytes > 0) return bytes;\n",
+    find: "      if (this.#out.bytes > 0) return bytes;\n",
     put: "",
   },
   {

@@ -1,4 +1,5 @@
 /** One seed: a storm that ends, and then all must be well. */
+import { defaultLimits } from "../../../src/wire/limits.ts";
 import { Reason } from "../../../src/wire/reason.ts";
 import { Priority } from "../../../src/wire/scheduler.ts";
 import { Agent } from "./agent.ts";
@@ -114,8 +115,14 @@ class Story {
     const probedMs = this.#probe();
     await world.run(world.now + probeWithinMs + probedMs, isOver);
     if (!isOver()) throw new Error(`A network that is well does not carry this: ${this.#open().join("; ")}`);
-    for (const { name, server } of this.#agents.values()) {
+    for (const { name, server, sessions } of this.#agents.values()) {
       if (server.running > 0) throw new Error(`${server.running} calls run at ${name} that nobody waits for.`);
+      for (const session of sessions) {
+        const { open, promisedBytes } = session.stats();
+        const streams = open.control + open.interactive + open.normal + open.bulk;
+        if (streams === 0 && promisedBytes !== 0)
+          throw new Error(`${name} has promised ${promisedBytes} bytes to nobody.`);
+      }
     }
     await this.#end();
   }
@@ -176,10 +183,10 @@ class Story {
     agent.life.soon(`begin ${plan.number}`, () => call.start());
   }
 
-  /** A window of credit, what waits for its turn, what waits in Node's two buffers, and a write more that each of them may take. */
+  /** A window of credit as large as it may grow, what waits for its turn, what waits in Node's two buffers, and a write more that each of them may take. */
   #mostBytes(reader: string, { writeBytes }: SidePlan): number {
-    const { streamCredit = 0 } = this.#plan.agents.find(({ name }) => name === reader)?.limits ?? {};
-    return streamCredit + 2 * 64 * 1024 + 3 * writeBytes;
+    const { mostStreamCredit = 0 } = this.#plan.agents.find(({ name }) => name === reader)?.limits ?? {};
+    return mostStreamCredit + 2 * 64 * 1024 + 3 * writeBytes;
   }
 
   #isTakenFew(by: string): boolean {
@@ -261,9 +268,12 @@ class Story {
       for (const agent of this.#agents.values()) {
         const limits = this.#plan.agents.find(({ name }) => name === agent.name)?.limits;
         for (const session of agent.life.alive ? agent.sessions : []) {
-          const { waitingBytes, refused } = session.stats();
+          const { waitingBytes, refused, heldBytes, promisedBytes } = session.stats();
           const most = (limits?.maxWritableBytes ?? 0) + 96 * 1024;
           if (waitingBytes > most) throw new Error(`${waitingBytes} bytes wait at ${agent.name}; ${most} may.`);
+          if (heldBytes < 0 || heldBytes > promisedBytes || promisedBytes > defaultLimits.linkBudgetBytes) {
+            throw new Error(`${agent.name} holds ${heldBytes} bytes and has promised ${promisedBytes}.`);
+          }
           if (refused > 0)
             throw new Error(`${agent.name} has refused a stream of a neighbour who keeps to the limits.`);
         }
@@ -316,9 +326,10 @@ class Story {
     if (stopping > 0) throw new Error(`${stopping} agents have not stopped within ${stoppedWithinMs} ms.`);
     await world.run(world.now + restWithinMs, () => false);
     for (const agent of this.#agents.values()) {
-      const { name, busy, server, life } = agent;
+      const { name, busy, server, life, budget } = agent;
       if (busy > 0) throw new Error(`${name} still has ${busy} sessions.`);
       if (server.running > 0) throw new Error(`${server.running} calls still run at ${name}.`);
+      if (budget.promised !== 0) throw new Error(`${budget.promised} bytes are still promised at ${name}.`);
       if (life.waiting > 0) throw new Error(`${life.waiting} timers or turns are left at ${name}.`);
     }
     if (this.#open().length > 0) throw new Error(`This began and never ended: ${this.#open().join("; ")}`);
