@@ -41,7 +41,7 @@ e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; 
 	@node test/run.ts e2e
 
 .PHONY: bench
-bench: $(packages) ## Measure the link beside its rivals on PATH, all in one run (about 4 minutes; BENCH="--rounds 1 …")
+bench: $(packages) ## Measure the link beside its rivals on PATH, all in one run (about 5 minutes; BENCH="--rounds 1 …")
 	@node bench/link.ts $(BENCH)
 
 .PHONY: build

@@ -6,6 +6,7 @@ import {
   cutTransfer,
   down,
   idleBytes,
+  keysBesideBulk,
   openRate,
   requestRate,
   requestTimes,
@@ -30,6 +31,8 @@ export const figures = [
   "idle",
   "down50",
   "besideP99at50",
+  "keyP50",
+  "keyP99",
   "downCpu",
   "upCpu",
   "requestCpu",
@@ -39,9 +42,26 @@ export const figures = [
 export type Figure = (typeof figures)[number];
 export type Measured = Partial<Record<Figure, number>>;
 
-/** What can be run by itself with `--only`. */
-export const parts = ["down", "up", "one", "rate64", "beside", "opens", "memory", "at50", "cut"] as const;
+/** What can be run by itself with `--only`. The last ones each start their own, and are measured once a run. */
+export const parts = [
+  "down",
+  "up",
+  "one",
+  "rate64",
+  "beside",
+  "opens",
+  "idle",
+  "stalled",
+  "at50",
+  "keys",
+  "cut",
+] as const;
 export type Part = (typeof parts)[number];
+export type OncePart = "idle" | "stalled" | "at50" | "keys" | "cut";
+
+export function isOnce(part: Part): part is OncePart {
+  return part === "idle" || part === "stalled" || part === "at50" || part === "keys" || part === "cut";
+}
 
 export interface Contender {
   readonly name: string;
@@ -52,9 +72,7 @@ export interface Contender {
 
 export interface Running {
   /** Measures for about so many seconds. A part that has no meaning here is missing. */
-  readonly parts: Partial<Record<Exclude<Part, "memory" | "at50" | "cut">, (seconds: number) => Promise<Measured>>>;
-  /** Of processes that have done nothing else yet. Missing where there is nothing in between. */
-  memory?(seconds: number): Promise<Measured>;
+  readonly parts: Partial<Record<Exclude<Part, "at50" | "cut">, (seconds: number) => Promise<Measured>>>;
   /** How a transfer ends whose network is cut 20 times, and after how many milliseconds. */
   cut?(cut: () => void): Promise<string>;
   close(): Promise<void>;
@@ -84,8 +102,10 @@ export function forwarding(kind: WayKind, target: number): Contender {
           rate64: (seconds) => rate("rate64", "requestCpu", () => requestRate(port, seconds, 64)),
           beside: async (seconds) => beside(await besideBulk(port, seconds)),
           opens: (seconds) => rate("opens", "openCpu", () => openRate(port, seconds)),
+          ...(pids.length > 0 && { idle: async () => ({ idle: await idleBytes(port, pids) }) }),
+          stalled: async (seconds) => ({ stalled: await stalledBytes(port, target, seconds) }),
+          keys: async (seconds) => keys(await keysBesideBulk(port, seconds)),
         },
-        ...(pids.length > 0 && { memory: (seconds: number) => memory(port, pids, seconds) }),
         async cut(cut) {
           const startedAt = performance.now();
           const outcome = await cutTransfer(port, { bytes: cutBytes, times: cuts, cut });
@@ -98,13 +118,12 @@ export function forwarding(kind: WayKind, target: number): Contender {
   };
 }
 
-async function memory(port: number, pids: readonly number[], seconds: number): Promise<Measured> {
-  const idle = await idleBytes(port, pids);
-  return { idle, stalled: await stalledBytes(port, pids, seconds) };
-}
-
 export function beside(times: number[]): Measured {
   return { besideP50: percentile(times, 0.5), besideP99: percentile(times, 0.99) };
+}
+
+function keys(times: number[]): Measured {
+  return { keyP50: percentile(times, 0.5), keyP99: percentile(times, 0.99) };
 }
 
 /** Of nothing, NaN. */

@@ -109,6 +109,26 @@ export async function besideBulk(port: number, seconds: number): Promise<number[
   return times;
 }
 
+/** Milliseconds from a key to its echo, 20 keys a second, while another stream comes down as fast as it can. */
+export async function keysBesideBulk(port: number, seconds: number): Promise<number[]> {
+  const bulk = await open(port);
+  bulk.resume().write("D");
+  const shell = await open(port);
+  await echo(shell);
+  // Until all queues on the way are as full as they get.
+  await sleep(2_000);
+  const times: number[] = [];
+  for (const until = performance.now() + seconds * 1000; performance.now() < until; await sleep(50)) {
+    const startedAt = performance.now();
+    const answered = once(shell, "data");
+    shell.write("k");
+    await answered;
+    times.push(performance.now() - startedAt);
+  }
+  for (const socket of [bulk, shell]) socket.destroy();
+  return times;
+}
+
 /** Connections, by 32 at a time: made, one byte there and back, and closed. */
 export async function openRate(port: number, seconds: number): Promise<Counted> {
   let opened = 0;
@@ -126,16 +146,24 @@ export async function openRate(port: number, seconds: number): Promise<Counted> 
   return { perSecond: opened / ((performance.now() - startedAt) / 1000), count: opened };
 }
 
-/** Bytes that the processes in between grow by for each of 16 streams whose reader never reads. */
-export async function stalledBytes(port: number, pids: readonly number[], seconds: number): Promise<number> {
+/** Bytes that the target, at a port of its own, can send on each of 16 streams whose reader never reads. */
+export async function stalledBytes(port: number, target: number, seconds: number): Promise<number> {
   const streams = 16;
-  const before = await memoryOf(pids);
+  const before = await pouredBytes(target);
   const sockets = await Promise.all(Array.from({ length: streams }, () => open(port)));
   for (const socket of sockets) socket.pause().write("D");
   await sleep(Math.max(1_000, seconds * 1000));
-  const after = await memoryOf(pids);
+  const after = await pouredBytes(target);
   for (const socket of sockets) socket.destroy();
   return Math.max(0, after - before) / streams;
+}
+
+async function pouredBytes(target: number): Promise<number> {
+  const socket = await open(target);
+  socket.write("H");
+  const [count] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  return Number(count.readBigUInt64BE(0));
 }
 
 /** Bytes that the processes in between grow by for each of many connections that were used once and stay open. */

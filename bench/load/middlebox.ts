@@ -1,14 +1,17 @@
 /**
  * What stands between two agents: passes TCP on to a port, each byte so many milliseconds late, and cuts all connections when told to.
- * `node middlebox.ts PORT DELAY_MS`, forked; it tells its own port, and takes the message "cut".
+ * `node middlebox.ts PORT DELAY_MS [BYTES_PER_SECOND BUFFER_BYTES]`, forked; it tells its own port, and takes the message "cut". With a rate, each
+ * direction of a connection is as slow as that, and a queue of so many bytes stands before it, as in a router of those with too much memory.
  */
 import { connect, createServer, type Socket } from "node:net";
 
-/** Held in one direction of one connection: 25 ms at 20 Gbit/s. */
-const mostHeldBytes = 64 * 1024 * 1024;
-
 const to = Number(process.argv[2]);
 const delayMs = Number(process.argv[3] ?? 0);
+const bytesPerMs = Number(process.argv[4] ?? Number.POSITIVE_INFINITY) / 1000;
+/** Held in one direction of one connection: unless said, 25 ms at 20 Gbit/s. */
+const mostHeldBytes = Number(process.argv[5] ?? 64 * 1024 * 1024);
+/** At a rate, pieces of two full packets leave one by one. */
+const pieceBytes = Number.isFinite(bytesPerMs) ? 2_896 : Number.POSITIVE_INFINITY;
 const open = new Set<Socket>();
 
 process.on("SIGINT", () => undefined);
@@ -34,12 +37,22 @@ function carry(from: Socket, into: Socket): void {
   let head = 0;
   let heldBytes = 0;
   let timer: NodeJS.Timeout | undefined;
+  /** When the wire has sent all that is held. */
+  let freeAt = 0;
 
   const hold = (chunk: Buffer | undefined): void => {
-    held.push({ dueAt: performance.now() + delayMs, chunk });
-    heldBytes += chunk?.length ?? 0;
+    freeAt = Math.max(freeAt, performance.now());
+    if (chunk === undefined) held.push({ dueAt: freeAt + delayMs, chunk });
+    else {
+      for (let at = 0; at < chunk.length; at += pieceBytes) {
+        const piece = chunk.subarray(at, Math.min(chunk.length, at + pieceBytes));
+        freeAt += piece.length / bytesPerMs;
+        held.push({ dueAt: freeAt + delayMs, chunk: piece });
+        heldBytes += piece.length;
+      }
+    }
     if (heldBytes + into.writableLength > mostHeldBytes) from.pause();
-    if (delayMs === 0) release();
+    if (freeAt + delayMs <= performance.now()) release();
     else timer ??= setTimeout(release, delayMs);
   };
   const release = (): void => {
@@ -48,7 +61,7 @@ function carry(from: Socket, into: Socket): void {
     while (head < held.length) {
       const next = held[head];
       if (!next) break;
-      if (delayMs > 0 && next.dueAt > now + 0.5) {
+      if (next.dueAt > now + 0.5) {
         timer = setTimeout(release, next.dueAt - now);
         break;
       }

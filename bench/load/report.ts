@@ -9,6 +9,8 @@ export interface Rounds {
   readonly measured: Measured[];
   /** How it took 20 cuts. */
   cut?: string;
+  /** What it did not do, and why. */
+  failed?: string[];
 }
 
 export interface Summary {
@@ -17,15 +19,22 @@ export interface Summary {
   /** The median of each figure's rounds. */
   readonly medians: Measured;
   readonly cut?: string;
+  readonly failed?: readonly string[];
 }
 
-export function summarize({ name, note, measured, cut }: Rounds): Summary {
+export function summarize({ name, note, measured, cut, failed }: Rounds): Summary {
   const medians: Measured = {};
   for (const figure of figures) {
     const values = measured.map((round) => round[figure]).filter((value) => value !== undefined);
     if (values.length > 0) medians[figure] = percentile(values, 0.5);
   }
-  return { name, ...(note !== undefined && { note }), medians, ...(cut !== undefined && { cut }) };
+  return {
+    name,
+    ...(note !== undefined && { note }),
+    medians,
+    ...(cut !== undefined && { cut }),
+    ...(failed !== undefined && { failed }),
+  };
 }
 
 const gigabits = (bytes: number): string => digits((bytes * 8) / 1e9);
@@ -46,6 +55,8 @@ const columns: Readonly<Record<Figure, { title: string; show(value: number): str
   idle: { title: "idle conn, KiB", show: kibibytes },
   down50: { title: "50 ms down, Gbit/s", show: gigabits },
   besideP99at50: { title: "50 ms beside bulk p99, ms", show: plain },
+  keyP50: { title: "key beside bulk, 50 Mbit/s, 50 ms: p50, ms", show: plain },
+  keyP99: { title: "p99, ms ", show: plain },
   downCpu: { title: "CPU down, s/GiB", show: perGibibyte },
   upCpu: { title: "CPU up, s/GiB", show: perGibibyte },
   requestCpu: { title: "CPU, µs/request", show: micros },

@@ -7,13 +7,21 @@ import { isHttp, poured, requestBytes, response } from "./conversation.ts";
 process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(0));
 
+/** Those that it sends to without end. */
+const pouring = new Set<Socket>();
+
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
   socket.on("error", () => undefined);
   socket.once("data", (first: Buffer) => {
     const rest = first.subarray(1);
     switch (String.fromCharCode(first[0] ?? 0)) {
       case "D":
+        pouring.add(socket);
+        socket.once("close", () => pouring.delete(socket));
         pour(socket, Number.POSITIVE_INFINITY);
+        break;
+      case "H":
+        tellPoured(socket);
         break;
       case "N":
         pour(socket, Number(rest.readBigUInt64BE(0)));
@@ -49,6 +57,15 @@ function pour(socket: Socket, bytes: number): void {
   };
   socket.on("drain", more).resume();
   more();
+}
+
+/** How much it could send to those to which it sends without end, the kernel's buffers included. */
+function tellPoured(socket: Socket): void {
+  let bytes = 0;
+  for (const one of pouring) bytes += one.bytesWritten - one.writableLength;
+  const count = Buffer.alloc(8);
+  count.writeBigUInt64BE(BigInt(bytes));
+  socket.end(count);
 }
 
 /** Counts what comes, and tells the sum every 20 ms; not at the end, for not every way has a half-close. */

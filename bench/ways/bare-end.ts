@@ -1,15 +1,16 @@
 /**
- * One end of the bare way, forked: for each connection a WebSocket of its own and Node's mutual TLS in it, as the link has them, and a pipe.
+ * One end of the bare way, forked: for each connection a WebSocket of its own as a stream of the library `ws`, Node's mutual TLS in it as the
+ * link has it, and a pipe. Nothing else of the link, so that what the link gains is not gained here.
  * `far` TARGET tells its port and fingerprint; `near` DIAL FINGERPRINT tells its port.
  */
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Server } from "node:net";
 import type { Duplex } from "node:stream";
+import { createWebSocketStream, WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { loadIdentity } from "../../src/identity/identity.ts";
 import { createSecurer } from "../../src/link/secure.ts";
-import { acceptWebSocket, openWebSocket } from "../../src/link/websocket.ts";
 import { createMemoryStore } from "../../test/identity/memory-store.ts";
 
 const [role, port, fingerprint = ""] = process.argv.slice(2);
@@ -25,9 +26,12 @@ const other = { port: Number(port), host, noDelay: true, allowHalfOpen: true };
 
 if (role === "far") {
   const server = createHttpServer({ noDelay: true });
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   server.on("upgrade", (request, socket, head) => {
-    const secured = acceptWebSocket(request, socket, head).then((stream) => securer.accept(stream, never));
-    secured.then(({ stream }) => pipe(stream, connect(other))).catch(() => socket.destroy());
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      const secured = securer.accept(createWebSocketStream(ws), never);
+      secured.then(({ stream }) => pipe(stream, connect(other))).catch(() => socket.destroy());
+    });
   });
   listen(server);
 } else {
@@ -42,10 +46,13 @@ if (role === "far") {
 }
 
 async function dial(): Promise<Duplex> {
-  const tcp = connect(other);
-  await new Promise<void>((resolve, reject) => tcp.once("connect", resolve).once("error", reject));
-  const stream = await openWebSocket(new URL(`ws://${host}:${port}/link`), tcp, never);
-  return (await securer.dial(stream, { fingerprint }, never)).stream;
+  const ws = new WebSocket(`ws://${host}:${port}/link`, {
+    perMessageDeflate: false,
+    generateMask: (mask) => mask.fill(0),
+    createConnection: () => connect(other),
+  });
+  await new Promise<void>((resolve, reject) => ws.once("open", resolve).once("error", reject));
+  return (await securer.dial(createWebSocketStream(ws), { fingerprint }, never)).stream;
 }
 
 function pipe(a: Duplex, b: Duplex): void {
