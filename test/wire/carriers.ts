@@ -71,6 +71,8 @@ export function twoEnds(
   o: {
     clock?: Clock;
     limits?: Partial<Limits>;
+    /** False for ends whose session ends with its carrier. */
+    resumed?: boolean;
     acceptLow?(incoming: IncomingStream): void;
     acceptHigh?(incoming: IncomingStream): void;
   } = {},
@@ -80,6 +82,7 @@ export function twoEnds(
   const highSessions = new PeerSessions(clock);
   const common = { clock, random: () => 0, limits: o.limits ?? {} };
   const none = (): void => undefined;
+  const held = (sessions: PeerSessions): { sessions?: PeerSessions } => (o.resumed === false ? {} : { sessions });
   return {
     lowSessions,
     highSessions,
@@ -91,7 +94,7 @@ export function twoEnds(
             carrier: lowCarrier,
             side: "low",
             hello: hello(1),
-            sessions: lowSessions,
+            ...held(lowSessions),
             accept: o.acceptLow ?? none,
           },
           never,
@@ -102,7 +105,7 @@ export function twoEnds(
             carrier: highCarrier,
             side: "high",
             hello: hello(2),
-            sessions: highSessions,
+            ...held(highSessions),
             accept: o.acceptHigh ?? none,
           },
           never,

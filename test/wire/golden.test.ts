@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import { duplexPair } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { suite, test } from "node:test";
 import { toJsonString } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { type Frame, FrameSchema } from "../../src/gen/fairlead/wire/v1/frame_pb.ts";
 import { FrameDecoder } from "../../src/wire/decoder.ts";
 import { PeerSessions } from "../../src/wire/peer-sessions.ts";
@@ -128,6 +129,41 @@ const resumeSteps: FrameInit[][][] = [
   ],
 ];
 
+/** A frame of a kind that nobody knows yet, with nothing in it. */
+function unknownKind(number: number, stream?: number): Uint8Array {
+  const writer = new BinaryWriter();
+  if (stream !== undefined) writer.tag(1, WireType.Varint).uint64(BigInt(stream));
+  const body = writer.tag(number, WireType.LengthDelimited).bytes(new Uint8Array()).finish();
+  return Uint8Array.from([body.length, ...body]);
+}
+
+/**
+ * What has no answer of its own, what nobody knows yet, and how both leave: a reset, an announcement, kinds to come, an Ack that is
+ * due after 10 s, a carrier that another takes over from, and GoAway of both ends: an open is refused behind it, a stream goes on.
+ */
+const leavingSteps: Step[][] = [
+  [
+    [resumableHello(100n)],
+    [resumeFrame(100n, 0x22, 0n, true), kubernetes, dataFrame(1, Buffer.from("one"))],
+    [{ ...kubernetes, stream: 3n }],
+    [{ stream: 3n, kind: { case: "reset", value: { reason: Reason.CANCELLED, message: "Never mind." } } }],
+    [{ kind: { case: "announce", value: { number: 1n, streamCredit: 65_536, maxStreams: 64 } } }],
+    [unknownKind(40), unknownKind(25), unknownKind(40)],
+    [unknownKind(12, 1)],
+    [{ kind: { case: "unsupported", value: { kind: 41 } } }],
+    [{ ...kubernetes, stream: 5n }],
+    "10 s pass",
+  ],
+  [
+    [resumableHello(101n)],
+    [resumeFrame(101n, 0x22, 4n)],
+    [{ kind: { case: "goAway", value: { reason: Reason.SHUTDOWN, message: "I leave.", lastStream: 0n } } }],
+    "the high end drains",
+    [{ ...kubernetes, stream: 7n }],
+    [dataFrame(5, Buffer.from("last")), { stream: 5n, kind: { case: "end", value: {} } }],
+  ],
+];
+
 /** Answers a dial with its own bytes, and a call with those of its request. */
 function serve(incoming: IncomingStream): void {
   if (incoming.kind === "dial") {
@@ -165,46 +201,73 @@ function dataOf(stream: number, value: Uint8Array): Frame {
   return { $typeName: "fairlead.wire.v1.Frame", stream: BigInt(stream), sequence: 0n, kind: { case: "data", value } };
 }
 
-/** What the high end answers on each of these carriers, one after the other, each broken when its steps are done. */
-async function transcribe(carriers: readonly FrameInit[][][], sessions?: PeerSessions): Promise<string> {
+/** What the low end says, or what happens besides. */
+type Step = (FrameInit | Uint8Array)[] | "10 s pass" | "the high end drains";
+
+/**
+ * What the high end answers on each of these carriers, one after the other. Each is broken when its steps are done, or lives on
+ * until the next one has taken over from it.
+ */
+async function transcribe(
+  carriers: readonly Step[][],
+  o: { sessions?: PeerSessions; takeOver?: boolean } = {},
+): Promise<string> {
   const clock = createFakeClock();
   const lines: string[] = [];
   const opened: Session[] = [];
+  const heard: Buffer[][] = [];
+  const used: Duplex[] = [];
+  const settle = async (): Promise<void> => {
+    // Nothing here waits for time, so some turns of the event loop are all that any answer takes.
+    for (let i = 0; i < 30; i++) await new Promise(setImmediate);
+    for (const [nr, pieces] of heard.entries()) {
+      if (pieces.length === 0) continue;
+      if (nr < heard.length - 1) lines.push(`# on carrier ${nr + 1}, at last:`);
+      lines.push(...line("<", Buffer.concat(pieces.splice(0))));
+    }
+  };
   for (const [nr, steps] of carriers.entries()) {
     const [carrier, ours] = duplexPair();
-    const heard: Buffer[] = [];
-    ours.on("data", (chunk: Buffer) => heard.push(chunk));
+    const pieces: Buffer[] = [];
+    heard.push(pieces);
+    used.push(carrier);
+    ours.on("data", (chunk: Buffer) => pieces.push(chunk));
     const opening = openSession(
       {
         carrier,
         side: "high",
         hello: { instance: new Uint8Array(16).fill(0x33), version: "golden" },
-        ...(sessions && { sessions }),
+        ...(o.sessions && { sessions: o.sessions }),
         clock,
         random: () => 0,
         accept: serve,
       },
       never,
     );
-    const settle = async (): Promise<void> => {
-      // Nothing here waits for time, so some turns of the event loop are all that any answer takes.
-      for (let i = 0; i < 30; i++) await new Promise(setImmediate);
-      if (heard.length > 0) lines.push(...line("<", Buffer.concat(heard.splice(0))));
-    };
     if (carriers.length > 1) lines.push(...(nr > 0 ? [""] : []), `# carrier ${nr + 1}`);
     await settle();
     for (const step of steps) {
-      const bytes = Buffer.concat(step.map(frameBytes));
-      lines.push("", ...line(">", bytes));
-      ours.write(bytes);
+      lines.push("");
+      if (step === "10 s pass") {
+        lines.push(`# ${step}`);
+        await clock.advance(10_000);
+      } else if (step === "the high end drains") {
+        lines.push(`# ${step}`);
+        void opened[0]?.drain("Good bye.");
+      } else {
+        const bytes = Buffer.concat(step.map((one) => (one instanceof Uint8Array ? one : frameBytes(one))));
+        lines.push(...line(">", bytes));
+        ours.write(bytes);
+      }
       await settle();
     }
     opened.push(await opening);
-    if (nr < carriers.length - 1) ours.destroy();
-    else assert.equal((await opened[nr]?.closed)?.reason, Reason.SHUTDOWN);
-    await clock.advance(2_100);
-    assert.equal(carrier.destroyed, true);
+    if (nr === carriers.length - 1) assert.equal((await opened[nr]?.closed)?.reason, Reason.SHUTDOWN);
+    else if (!o.takeOver) ours.destroy();
+    if (!o.takeOver || nr === carriers.length - 1) await clock.advance(2_100);
+    assert.equal(carrier.destroyed, !o.takeOver || nr === carriers.length - 1);
   }
+  assert.ok(used.every((carrier) => carrier.destroyed));
   return `${lines.join("\n")}\n`;
 }
 
@@ -220,6 +283,11 @@ suite("golden transcript", () => {
   });
 
   test("of a session of version 1 that goes on at a second carrier, and is not known at a third", async () => {
-    check("resume-v1.txt", await transcribe(resumeSteps, new PeerSessions(createFakeClock())));
+    check("resume-v1.txt", await transcribe(resumeSteps, { sessions: new PeerSessions(createFakeClock()) }));
+  });
+
+  test("of a session of version 1 that meets kinds to come, is moved, and that both ends leave", async () => {
+    const sessions = new PeerSessions(createFakeClock());
+    check("leaving-v1.txt", await transcribe(leavingSteps, { sessions, takeOver: true }));
   });
 });

@@ -1,0 +1,3 @@
+import { sharesOf } from "./shares.ts";
+
+sharesOf({ stranger: 10_000, guest: 10_000 });

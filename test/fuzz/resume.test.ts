@@ -1,0 +1,3 @@
+import { sharesOf } from "./shares.ts";
+
+sharesOf({ "resume-high": 10_000, "resume-low": 10_000 });
