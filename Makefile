@@ -30,7 +30,7 @@ model: $(packages) ## Look at every interleaving of how a session outlives its c
 
 .PHONY: simulate
 simulate: $(packages) ## Try the link on a network where everything happens (SEEDS=17, SEEDS=1-100000; LOG=1 prints each event)
-	@node test/faults/simulation/main.ts $(or $(SEEDS),1-2000) $(if $(LOG),--log) $(if $(RESUME),--no-resume)
+	@node test/faults/simulation/main.ts $(or $(SEEDS),1-2000) $(if $(LOG),--log) $(if $(RESUME),--no-resume) $(if $(GO_ON),--go-on)
 
 .PHONY: fuzz
 fuzz: $(packages) ## Send the link whatever bytes there are (TIME=10m, 60s unless said; TARGET=resume-high; SEED=1 RUNS=1 repeats one)

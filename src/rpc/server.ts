@@ -46,6 +46,8 @@ export interface RpcServer {
   serve(incoming: IncomingRpc, caller: Caller): Promise<void>;
   /** Calls that run now. */
   readonly running: number;
+  /** Bytes of messages that are under way to this end, over all callers. */
+  readonly unfinishedBytes: number;
   /** Aborts the signals of all handlers, waits until they have ended, and refuses calls from now on. */
   close(): Promise<void>;
 }
@@ -123,6 +125,9 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
     },
     get running() {
       return running.size;
+    },
+    get unfinishedBytes() {
+      return unfinished.bytes;
     },
     async close() {
       stopping = new ConnectError("This agent is stopping.", Code.Unavailable);

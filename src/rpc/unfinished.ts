@@ -15,6 +15,11 @@ export class UnfinishedMessages {
     this.#most = mostBytes;
   }
 
+  /** Bytes that are counted now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /**
    * Passes a request's body on. Throws ResourceExhausted when a message in it is longer than the caller may begin now: with it
    * the caller would hold more than there is room left for, so that each leaves half of what it found.

@@ -1,5 +1,4 @@
 /** An agent as far as the link goes: it dials, is dialled, keeps one session with each neighbour, and serves what comes. */
-import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import type { RpcServer } from "../../../src/rpc/server.ts";
 import type { Limits } from "../../../src/wire/limits.ts";
@@ -10,6 +9,7 @@ import { createSimulatedServer } from "./calls.ts";
 import type { Judge } from "./expectations.ts";
 import type { Network, Route } from "./network.ts";
 import type { Random } from "./random.ts";
+import { Relay } from "./relay.ts";
 import type { Life, World } from "./world.ts";
 
 export interface AgentDeps {
@@ -18,16 +18,20 @@ export interface AgentDeps {
   readonly judge: Judge;
   readonly random: Random;
   readonly limits: Partial<Limits>;
+  readonly maxUnfinishedBytes: number;
   /** Its sessions go on at the next carrier when they lose one. */
   readonly resume: boolean;
-  /** Neighbours that it dials; the others dial it. */
+  /** Neighbours that it dials; the others dial it, and some of these do, too. */
   readonly dials: readonly string[];
+  /** Who carries connections to that neighbour as long as there is no other way to it. */
+  relayTo(peer: string): string | undefined;
   /** What comes and is no call. */
   serveDial(incoming: IncomingDial, from: string, life: Life): void;
 }
 
 const firstBackoffMs = 200;
 const longestBackoffMs = 4_000;
+const relayTimeoutMs = 20_000;
 
 /** One life of an agent: after a crash there is another, of the same name. */
 export class Agent {
@@ -41,16 +45,25 @@ export class Agent {
   readonly #stop = new AbortController();
   /** What this process remembers of each neighbour. */
   readonly #sessions = new Map<string, PeerSessions>();
+  /** Connections that stand and are a session's, by neighbour. */
+  readonly #carriers = new Map<string, Set<Duplex>>();
+  /** Who waits for one of them to go. */
+  #bare: (() => void)[] = [];
+  readonly #relay: Relay;
   #opening = 0;
 
   constructor(name: string, deps: AgentDeps) {
     this.#deps = deps;
     this.life = deps.world.begin(name);
     this.#instance = Uint8Array.from({ length: 16 }, () => deps.random.between(0, 255));
-    this.server = createSimulatedServer(this.life, (error) => deps.world.fail(error));
+    this.server = createSimulatedServer(this.life, deps.maxUnfinishedBytes, (error) => deps.world.fail(error));
     deps.network.listen({
       life: this.life,
       accept: (from, carrier) => void this.#take(from, carrier).catch(() => undefined),
+    });
+    this.#relay = new Relay({
+      session: (peer) => this.#latest(peer),
+      take: (peer, carrier) => void this.#take(peer, carrier).catch(() => undefined),
     });
     for (const peer of deps.dials) this.life.soon(`keep ${peer}`, () => void this.#keep(peer));
   }
@@ -87,6 +100,19 @@ export class Agent {
     if (carrier !== undefined) await this.#take(peer, carrier).catch(() => undefined);
   }
 
+  /** One more as well, and those before it go as soon as it stands, or some time later. */
+  async move(peer: string, setupMs: number, leaveMs: number): Promise<void> {
+    const before = [...(this.#carriers.get(peer) ?? [])];
+    await this.dialAgain(peer, setupMs);
+    await this.life.clock.sleep(leaveMs);
+    for (const carrier of before) carrier.destroy();
+  }
+
+  /** Lets go one of the connections that it carries for two others. */
+  dropRelayed(): void {
+    this.#relay.drop();
+  }
+
   /** Ends all of it, and waits until nobody is here any more. */
   async stop(gently: boolean): Promise<void> {
     this.#stop.abort(new Error("The agent stops."));
@@ -116,24 +142,52 @@ export class Agent {
         const carrier = await this.#dial(peer, this.#deps.random.magnitude(1, 50));
         const session = await this.#take(peer, carrier);
         backoffMs = firstBackoffMs;
-        await (this.#deps.resume ? once(carrier, "close") : session.closed);
-        if (this.#deps.resume) continue;
+        if (this.#deps.resume) await this.#untilBare(peer);
         // Another may have come meanwhile, which was dialled besides.
-        for (let other = this.#latest(peer); other !== undefined; other = this.#latest(peer)) {
+        for (let other = this.#latest(peer); other !== undefined && !this.#deps.resume; other = this.#latest(peer)) {
           await other.closed;
         }
+        if (!this.#deps.resume) await session.closed;
       } catch {
         backoffMs = Math.min(longestBackoffMs, backoffMs * 2);
       }
       await this.life.clock.sleep(this.#deps.random.amid(0, backoffMs), this.#stop.signal).catch(() => undefined);
+      // The other end may have dialled.
+      if (this.#deps.resume) await this.#untilBare(peer);
     }
+  }
+
+  /** Resolves when no connection to that neighbour stands. */
+  async #untilBare(peer: string): Promise<void> {
+    while ((this.#carriers.get(peer)?.size ?? 0) > 0) {
+      await new Promise<void>((resolve) => {
+        this.#bare.push(resolve);
+      });
+    }
+  }
+
+  #stands(peer: string, carrier: Duplex): void {
+    if (carrier.destroyed) return;
+    const all = this.#carriers.get(peer) ?? new Set();
+    this.#carriers.set(peer, all.add(carrier));
+    carrier.on("close", () => {
+      all.delete(carrier);
+      for (const resolve of this.#bare.splice(0)) resolve();
+    });
   }
 
   async #dial(peer: string, setupMs: number): Promise<Duplex> {
     this.#opening += 1;
+    const giveUp = new AbortController();
+    const timer = this.life.clock.after(relayTimeoutMs, () => giveUp.abort());
     try {
-      return await this.#deps.network.dial(this.life, peer, setupMs);
+      const relay = this.#deps.relayTo(peer);
+      if (relay === undefined) return await this.#deps.network.dial(this.life, peer, setupMs);
+      const session = this.#latest(relay);
+      if (session === undefined) throw new Error("There is no link to the relay.");
+      return await Relay.dial(session, peer, giveUp.signal);
     } finally {
+      timer.cancel();
       this.#opening -= 1;
     }
   }
@@ -148,20 +202,22 @@ export class Agent {
         {
           carrier,
           side: this.name < peer ? "low" : "high",
-          hello: { instance: this.#instance, version: "simulated", features: this.#deps.resume ? ["resume"] : [] },
+          hello: { instance: this.#instance, version: "simulated" },
           ...(this.#deps.resume ? { sessions: this.#sessionsWith(peer) } : {}),
           limits: this.#deps.limits,
           budget: this.budget,
           clock: this.life.clock,
           random: () => random.next(),
           accept: (incoming) => {
-            if (incoming.kind === "dial") this.#deps.serveDial(incoming, peer, this.life);
-            else void this.server.serve(incoming, caller(peer));
+            if (incoming.kind === "dial") {
+              if (!this.#relay.serve(incoming, peer)) this.#deps.serveDial(incoming, peer, this.life);
+            } else void this.server.serve(incoming, caller(peer));
           },
           onDefect: (error) => world.fail(error),
         },
         this.#stop.signal,
       );
+      this.#stands(peer, carrier);
       this.#up(peer, session, route);
       return session;
     } catch (error) {

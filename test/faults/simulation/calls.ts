@@ -34,14 +34,21 @@ export interface CallDeps {
   readonly judge: Judge;
   readonly route: Route;
   readonly fewStreams: boolean;
+  /** The server holds so little of unfinished messages that a call may be refused. */
+  readonly fewBytes: boolean;
 }
 
 /** By how much a deadline may be missed, in milliseconds, on a machine that runs. */
 const lateMs = 5;
 
 /** A text "5 abc" is answered after 5 ms, "hang abc" never. */
-export function createSimulatedServer(life: Life, onDefect: (error: unknown) => void): RpcServer {
+export function createSimulatedServer(
+  life: Life,
+  maxUnfinishedBytes: number,
+  onDefect: (error: unknown) => void,
+): RpcServer {
   return createRpcServer({
+    maxUnfinishedBytes,
     onDefect,
     routes: (router) =>
       router.service(EchoService, {
@@ -182,7 +189,7 @@ export class Call {
   }
 
   #judge(error: unknown, tookMs: number): void {
-    const { judge, route, world, fewStreams } = this.#deps;
+    const { judge, route, world, fewStreams, fewBytes } = this.#deps;
     const { plan } = this;
     if (!(error instanceof ConnectError)) throw error;
     const reason = error.metadata.get("fairlead-reason") ?? "";
@@ -195,6 +202,7 @@ export class Call {
       !("remote" in error.cause && error.cause.remote)
     )
       return;
+    if (error.code === Code.ResourceExhausted && reason === "" && fewBytes && !plan.strict) return;
     if (plan.strict) throw new Error(`${this.describe()} failed on a network that is well.`, { cause: error });
     if (error.code === Code.Canceled && this.#aborted) return;
     if (error.code === Code.DeadlineExceeded && plan.deadlineMs !== undefined && tookMs >= plan.deadlineMs - 1) return;

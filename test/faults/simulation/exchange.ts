@@ -44,6 +44,7 @@ export class Exchange {
   readonly #there: Flow;
   readonly #back: Flow;
   readonly #runs: { readonly life: Life; over: boolean }[] = [];
+  #opener: Life | undefined;
   #askedAt: number | undefined;
   #opened = false;
   #taken = false;
@@ -57,9 +58,15 @@ export class Exchange {
     this.#back = new Flow(`${name}, back`, plan.number * 2 + 1, deps.mostBytes[1]);
   }
 
-  /** Nothing of it runs any more, or only where the process has died. */
+  /** Nothing of it runs any more, or only where the process has died. One that was never begun is not over, unless it never will be. */
   get over(): boolean {
+    if (this.#runs.length === 0 && this.#opener?.alive) return false;
     return this.#runs.every(({ life, over }) => over || !life.alive);
+  }
+
+  /** It will be begun there. */
+  await(agent: Agent): void {
+    this.#opener = agent.life;
   }
 
   describe(): string {

@@ -27,8 +27,7 @@ export function ownGlobals(world: World, random: Random): () => void {
     [
       globalThis,
       "setTimeout",
-      (run: Run, ms = 1, ...args: unknown[]) =>
-        life("setTimeout").at(world.now + Math.max(1, ms), "timeout", () => run(...args)),
+      (run: Run, ms = 1, ...args: unknown[]) => life("setTimeout").after(ms, "timeout", () => run(...args)),
     ],
     [globalThis, "clearTimeout", cancel],
     [Date, "now", () => (world.life === undefined ? realNow() : world.life.clock.now())],

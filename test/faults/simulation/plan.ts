@@ -10,10 +10,19 @@ import type { SidePlan } from "./side.ts";
 
 const KiB = 1024;
 
+export interface AgentPlan {
+  readonly name: string;
+  readonly limits: Partial<Limits>;
+  /** What it holds of calls' messages that are not whole, at the most. */
+  readonly maxUnfinishedBytes: number;
+}
+
 export interface RoutePlan {
   readonly between: readonly [string, string];
-  /** Who of the two dials. */
-  readonly dialler: string;
+  /** Who of the two dials; both may, at once. */
+  readonly diallers: readonly [string, ...string[]];
+  /** Neither reaches the other but through this third agent, before a direct line opens. Of no meaning when sessions do not resume. */
+  readonly via?: string | undefined;
   readonly conditions: Conditions;
   /** Nothing happens to it but what no session may notice. */
   readonly calm: boolean;
@@ -24,15 +33,17 @@ export type FaultPlan = { readonly at: number } & (
   | { readonly kind: "outage"; readonly route: RoutePlan; readonly how: Loss; readonly forMs: number }
   | { readonly kind: "stall"; readonly route: RoutePlan; readonly forMs: number }
   | { readonly kind: "dial-again"; readonly route: RoutePlan; readonly setupMs: number }
+  | { readonly kind: "move"; readonly route: RoutePlan; readonly setupMs: number; readonly leaveMs: number }
+  | { readonly kind: "open-line"; readonly route: RoutePlan; readonly setupMs: number }
   | { readonly kind: "crash"; readonly agent: string; readonly silently: boolean; readonly forMs: number }
-  | { readonly kind: "hold"; readonly agent: string; readonly forMs: number }
+  | { readonly kind: "hold" | "sleep"; readonly agent: string; readonly forMs: number }
   | { readonly kind: "shift-clock"; readonly agent: string; readonly byMs: number }
 );
 
 export interface Plan {
   /** Until then things happen; from then on the network is well. */
   readonly stormMs: number;
-  readonly agents: readonly { readonly name: string; readonly limits: Partial<Limits> }[];
+  readonly agents: readonly AgentPlan[];
   readonly routes: readonly RoutePlan[];
   readonly exchanges: readonly { readonly at: number; readonly plan: ExchangePlan }[];
   readonly calls: readonly { readonly at: number; readonly plan: CallPlan }[];
@@ -42,11 +53,17 @@ export interface Plan {
 /** Stalls and pauses that no session may take for death: half of the shortest bound, since two may meet. */
 export const harmlessMs = 2_500;
 const fewStreams = 12;
+/** Less than the longest two messages of the calls here. */
+export const fewUnfinishedBytes = 32 * KiB;
 
 export function makePlan(random: Random): Plan {
   const stormMs = random.magnitude(1_000, 90_000);
   const names = random.chance(0.3) ? ["a", "b", "c"] : ["a", "b"];
-  const agents = names.map((name) => ({ name, limits: makeLimits(random) }));
+  const agents = names.map((name) => ({
+    name,
+    limits: makeLimits(random),
+    maxUnfinishedBytes: random.chance(0.2) ? fewUnfinishedBytes : 2 ** 20,
+  }));
   const routes = makeRoutes(random, names);
   const moment = gather(random, stormMs);
   return {
@@ -80,12 +97,17 @@ function makeLimits(random: Random): Partial<Limits> {
 
 function makeRoutes(random: Random, names: readonly string[]): RoutePlan[] {
   const routes: RoutePlan[] = [];
+  // Two of three may have to meet at the third.
+  const relay = names.length === 3 && random.chance(0.5) ? random.pick(["a", "b", "c"]) : undefined;
   for (const [index, one] of names.entries()) {
     for (const other of names.slice(index + 1)) {
       const latencyMs = random.magnitude(1, 200) - 0.9;
+      const via = relay === undefined || relay === one || relay === other ? undefined : relay;
+      const both = [one, other] as const;
       routes.push({
-        between: [one, other],
-        dialler: random.chance(0.5) ? one : other,
+        between: both,
+        diallers: random.chance(0.2) ? both : [random.pick(both)],
+        via,
         conditions: {
           latencyMs,
           jitterMs: random.next() * latencyMs,
@@ -93,7 +115,8 @@ function makeRoutes(random: Random, names: readonly string[]): RoutePlan[] {
           holdsBytes: random.magnitude(4 * KiB, 256 * KiB),
           longestPiece: random.magnitude(300, 64 * KiB),
         },
-        calm: random.chance(0.2),
+        // What comes over its two legs comes over a relayed one.
+        calm: random.chance(0.2) && via === undefined,
       });
     }
   }
@@ -230,7 +253,7 @@ function makeFaults(random: Random, routes: readonly RoutePlan[], stormMs: numbe
     const touchesCalm = routes.some(({ calm, between }) => calm && between.includes(agent));
     if (random.chance(0.1)) {
       const forMs = touchesCalm ? random.amid(1, harmlessMs) : random.magnitude(harmlessMs, 120_000);
-      faults.push({ kind: "hold", at: moment(), agent, forMs });
+      faults.push({ kind: random.chance(0.5) ? "hold" : "sleep", at: moment(), agent, forMs });
     }
     if (random.chance(0.2)) {
       faults.push({ kind: "shift-clock", at: moment(), agent, byMs: random.amid(-1e8, 1e8) });
@@ -242,12 +265,18 @@ function makeFaults(random: Random, routes: readonly RoutePlan[], stormMs: numbe
     }
   }
   for (const route of stormy) {
+    if (route.via !== undefined && random.chance(0.4)) {
+      faults.push({ kind: "open-line", at: moment(), route, setupMs: random.magnitude(1, 1_000) });
+    }
     for (let left = random.between(0, 4); left > 0; left -= 1) {
       const at = moment();
       const how = random.pick(losses);
       const chance = random.next();
       if (chance < 0.6) faults.push({ kind: "lose", at, route, how });
-      else if (chance < 0.8) faults.push({ kind: "dial-again", at, route, setupMs: random.magnitude(1, 5_000) });
+      else if (chance < 0.7) {
+        const setupMs = random.magnitude(1, 5_000);
+        faults.push({ kind: "move", at, route, setupMs, leaveMs: random.chance(0.3) ? 0 : random.magnitude(1, 2_000) });
+      } else if (chance < 0.8) faults.push({ kind: "dial-again", at, route, setupMs: random.magnitude(1, 5_000) });
       else faults.push({ kind: "outage", at, route, how, forMs: random.next() * (stormMs - at) });
     }
   }

@@ -9,9 +9,11 @@ import { type Expectations, Judge } from "./expectations.ts";
 import { ownGlobals } from "./globals.ts";
 import { patternIsWhole } from "./ledger.ts";
 import { Network } from "./network.ts";
-import { type FaultPlan, harmlessMs, makePlan, type Plan } from "./plan.ts";
+import type { Conditions } from "./pipe.ts";
+import { type AgentPlan, fewUnfinishedBytes, makePlan, type Plan, type RoutePlan } from "./plan.ts";
 import { Random } from "./random.ts";
 import type { SidePlan } from "./side.ts";
+import { Storm } from "./storm.ts";
 import { World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -34,8 +36,8 @@ export interface Outcome {
 
 /** From the end of the storm until all that was asked has ended: silence, a dial, and what a slow line needs. */
 const healedWithinMs = 150_000;
-/** Until the last connection of which nobody has told anybody is taken for dead. */
-const dustMs = 80_000;
+/** Until the last connection of which nobody has told anybody is taken for dead, and the session that was on it given up. */
+const dustMs = 115_000;
 /** Beside what the line needs: so short that no ping comes to help. */
 const probeWithinMs = 3_000;
 const stoppedWithinMs = 10_000;
@@ -70,6 +72,7 @@ class Story {
   readonly #plan: Plan;
   readonly #network: Network;
   readonly #judge: Judge;
+  readonly #storm: Storm;
   readonly #resume: boolean;
   readonly #agents = new Map<string, Agent>();
   readonly #exchanges = new Map<number, Exchange>();
@@ -83,6 +86,15 @@ class Story {
     this.#network = new Network(world);
     this.#judge = new Judge(expectations);
     this.#resume = expectations.resume;
+    this.#storm = new Storm({
+      world,
+      network: this.#network,
+      judge: this.#judge,
+      plan: this.#plan,
+      resume: this.#resume,
+      agent: (name) => this.#agent(name),
+      start: (name) => this.#start(name),
+    });
   }
 
   ended(): Record<string, number> {
@@ -100,14 +112,13 @@ class Story {
     for (const { name } of agents) this.#start(name);
     for (const { at, plan } of exchanges) world.at(at, `begin ${plan.number}`, () => this.#exchange(plan));
     for (const { at, plan } of calls) world.at(at, `begin ${plan.number}`, () => this.#call(plan));
-    for (const fault of faults) world.at(fault.at, fault.kind, () => this.#suffer(fault));
+    for (const fault of faults) world.at(fault.at, fault.kind, () => this.#storm.suffer(fault));
     this.#look();
     await world.run(stormMs, () => false);
     for (const { between } of routes) this.#network.route(...between).downUntil = 0;
 
-    const calmAt = stormMs + this.#longestHoldMs();
-    // What a held process was asked for begins when it runs again.
-    const isOver = (): boolean => world.now >= calmAt && this.#open().length === 0;
+    const isOver = (): boolean => this.#open().length === 0;
+    const calmAt = stormMs + this.#storm.longestHoldMs();
     await world.run(calmAt + healedWithinMs + this.#slowestMs(), isOver);
     if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
     await world.run(Math.max(world.now, calmAt + dustMs), () => false);
@@ -117,6 +128,9 @@ class Story {
     if (!isOver()) throw new Error(`A network that is well does not carry this: ${this.#open().join("; ")}`);
     for (const { name, server, sessions } of this.#agents.values()) {
       if (server.running > 0) throw new Error(`${server.running} calls run at ${name} that nobody waits for.`);
+      if (server.unfinishedBytes > 0) {
+        throw new Error(`${server.unfinishedBytes} bytes of calls that are over still count at ${name}.`);
+      }
       for (const session of sessions) {
         const { open, promisedBytes } = session.stats();
         const streams = open.control + open.interactive + open.normal + open.bulk;
@@ -128,17 +142,19 @@ class Story {
   }
 
   #start(name: string): void {
-    const spec = this.#plan.agents.find((agent) => agent.name === name);
+    const { limits, maxUnfinishedBytes } = this.#spec(name);
     const dials = this.#plan.routes
-      .filter(({ dialler }) => dialler === name)
+      .filter(({ diallers }) => (this.#resume ? diallers.includes(name) : diallers[0] === name))
       .map(({ between: [one, other] }) => (one === name ? other : one));
     const agent = new Agent(name, {
       world: this.#world,
       network: this.#network,
       judge: this.#judge,
       random: this.#random.fork(),
-      limits: spec?.limits ?? {},
+      limits,
+      maxUnfinishedBytes,
       dials,
+      relayTo: (peer) => this.#storm.relayBetween(name, peer),
       resume: this.#resume,
       serveDial: (incoming, _from, life) => {
         const exchange = this.#exchanges.get(exchangeNumber(incoming.target));
@@ -147,6 +163,12 @@ class Story {
       },
     });
     this.#agents.set(name, agent);
+  }
+
+  #spec(name: string): AgentPlan {
+    const spec = this.#plan.agents.find((agent) => agent.name === name);
+    if (spec === undefined) throw new Error(`There is to be no agent ${name}.`);
+    return spec;
   }
 
   #agent(name: string): Agent {
@@ -166,6 +188,7 @@ class Story {
       fewStreams: this.#isTakenFew(plan.to),
     });
     this.#exchanges.set(plan.number, exchange);
+    exchange.await(agent);
     agent.life.soon(`begin ${plan.number}`, () => exchange.start(agent));
   }
 
@@ -178,6 +201,7 @@ class Story {
       judge: this.#judge,
       route,
       fewStreams: this.#isTakenFew(plan.to),
+      fewBytes: this.#spec(plan.to).maxUnfinishedBytes === fewUnfinishedBytes,
     });
     this.#calls.push(call);
     agent.life.soon(`begin ${plan.number}`, () => call.start());
@@ -185,70 +209,16 @@ class Story {
 
   /** A window of credit as large as it may grow, what waits for its turn, what waits in Node's two buffers, and a write more that each of them may take. */
   #mostBytes(reader: string, { writeBytes }: SidePlan): number {
-    const { mostStreamCredit = 0 } = this.#plan.agents.find(({ name }) => name === reader)?.limits ?? {};
+    const { mostStreamCredit = 0 } = this.#spec(reader).limits;
     return mostStreamCredit + 2 * 64 * 1024 + 3 * writeBytes;
   }
 
   #isTakenFew(by: string): boolean {
-    return (this.#plan.agents.find(({ name }) => name === by)?.limits.maxStreams ?? 0) < 100;
+    return (this.#spec(by).limits.maxStreams ?? 0) < 100;
   }
 
   #open(): string[] {
     return [...this.#exchanges.values(), ...this.#calls].filter(({ over }) => !over).map((one) => one.describe());
-  }
-
-  #suffer(fault: FaultPlan): void {
-    const world = this.#world;
-    switch (fault.kind) {
-      case "outage":
-      case "lose": {
-        const route = this.#network.route(...fault.route.between);
-        this.#judge.harm(route, "carrier");
-        if (fault.kind === "outage") route.downUntil = Math.max(route.downUntil, world.now + fault.forMs);
-        // A session waits 60 s for a carrier, and what has died silently is found after 45 s.
-        if (fault.kind === "outage" && fault.forMs > 10_000) this.#judge.harm(route, "session");
-        for (const connection of this.#network.standing(route)) connection.lose(fault.how);
-        break;
-      }
-      case "stall":
-        for (const connection of this.#network.standing(this.#network.route(...fault.route.between))) {
-          connection.stall(fault.forMs);
-        }
-        break;
-      case "dial-again": {
-        const [one, other] = fault.route.between;
-        const agent = this.#agent(fault.route.dialler);
-        this.#judge.harm(this.#network.route(one, other), "carrier");
-        if (!agent.life.alive) break;
-        agent.life.soon("dial again", () => void agent.dialAgain(agent.name === one ? other : one, fault.setupMs));
-        break;
-      }
-      case "crash":
-        this.#crash(fault.agent, fault.silently, fault.forMs);
-        break;
-      case "hold":
-        if (fault.forMs > harmlessMs) this.#harmAround(fault.agent, fault.forMs > 10_000 ? "session" : "carrier");
-        this.#agent(fault.agent).life.hold(fault.forMs);
-        break;
-      case "shift-clock":
-        this.#agent(fault.agent).life.shiftWall(fault.byMs);
-        break;
-    }
-  }
-
-  #crash(name: string, silently: boolean, forMs: number): void {
-    const { life } = this.#agent(name);
-    this.#harmAround(name, "session");
-    if (!life.alive) return;
-    life.kill();
-    this.#network.died(life, silently);
-    this.#world.at(this.#world.now + forMs, `restart ${name}`, () => this.#start(name));
-  }
-
-  #harmAround(name: string, harm: "carrier" | "session"): void {
-    for (const { between } of this.#plan.routes) {
-      if (between.includes(name)) this.#judge.harm(this.#network.route(...between), harm);
-    }
   }
 
   /** What all the planned bytes may need on the slowest line, three times over. */
@@ -257,19 +227,18 @@ class Story {
     return (3 * bytes) / Math.min(...this.#plan.routes.map(({ conditions }) => conditions.bytesPerMs));
   }
 
-  #longestHoldMs(): number {
-    return Math.max(0, ...this.#plan.faults.map((fault) => (fault.kind === "hold" ? fault.forMs : 0)));
-  }
-
   /** Looks at what each agent holds, now and then. */
   #look(): void {
     const isStormy = this.#world.now < this.#plan.stormMs;
     this.#world.at(this.#world.now + (isStormy ? lookEveryMs : lookEveryMs * 10), "look", () => {
       for (const agent of this.#agents.values()) {
-        const limits = this.#plan.agents.find(({ name }) => name === agent.name)?.limits;
+        const { limits, maxUnfinishedBytes } = this.#spec(agent.name);
+        const { unfinishedBytes } = agent.server;
+        if (unfinishedBytes > maxUnfinishedBytes)
+          throw new Error(`${unfinishedBytes} bytes of calls are held at ${agent.name}.`);
         for (const session of agent.life.alive ? agent.sessions : []) {
           const { waitingBytes, refused, heldBytes, promisedBytes } = session.stats();
-          const most = (limits?.maxWritableBytes ?? 0) + 96 * 1024;
+          const most = (limits.maxWritableBytes ?? 0) + 96 * 1024;
           if (waitingBytes > most) throw new Error(`${waitingBytes} bytes wait at ${agent.name}; ${most} may.`);
           if (heldBytes < 0 || heldBytes > promisedBytes || promisedBytes > defaultLimits.linkBudgetBytes) {
             throw new Error(`${agent.name} holds ${heldBytes} bytes and has promised ${promisedBytes}.`);
@@ -290,8 +259,9 @@ class Story {
    */
   #probe(): number {
     let longestMs = 0;
-    for (const { between, conditions } of this.#plan.routes) {
-      const { latencyMs, jitterMs, bytesPerMs, holdsBytes } = conditions;
+    for (const route of this.#plan.routes) {
+      const { between } = route;
+      const { latencyMs, jitterMs, bytesPerMs, holdsBytes } = this.#way(route);
       const window = Math.min(holdsBytes, ...this.#plan.agents.map(({ limits }) => limits.streamCredit ?? 0));
       const bytes = Math.floor(Math.min(150_000, bytesPerMs * 500, window * 8));
       const side = { ...probe, bytes };
@@ -307,6 +277,19 @@ class Story {
       }
     }
     return longestMs;
+  }
+
+  /** What the way between two neighbours is like: one that leads through a third is like both of its legs together. */
+  #way({ between, conditions, via }: RoutePlan): Conditions {
+    if (via === undefined || this.#storm.relayBetween(...between) === undefined) return conditions;
+    const legs = this.#plan.routes.filter((route) => route.between.includes(via)).map((leg) => leg.conditions);
+    return {
+      latencyMs: legs.reduce((sum, leg) => sum + leg.latencyMs, 0),
+      jitterMs: legs.reduce((sum, leg) => sum + leg.jitterMs, 0),
+      bytesPerMs: Math.min(...legs.map((leg) => leg.bytesPerMs)),
+      holdsBytes: Math.min(...legs.map((leg) => leg.holdsBytes)),
+      longestPiece: Math.min(...legs.map((leg) => leg.longestPiece)),
+    };
   }
 
   async #end(): Promise<void> {

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { Flow } from "./ledger.ts";
 import { simulate } from "./simulate.ts";
 
-/** With 90 s as the longest that they may take, half of what is wanted in the end: about 16 s of one processor. */
-const seeds = 1_000;
+/** Or as many as 90 s are enough for; about 50 s of one processor. */
+const seeds = 2_000;
 const longestMs = 90_000;
 const expectations = { resume: true };
 /** Two agents of which neither resumes must get along as well. */

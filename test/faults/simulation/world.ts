@@ -22,10 +22,14 @@ export interface Life {
   readonly waiting: number;
   /** Runs later in this life. The time is that of the world's clock, in milliseconds. */
   at(time: number, what: string, run: () => void): Timer;
+  /** In so many milliseconds of the machine's monotonic clock, at least 1 as with Node's timers; it stands still while the machine sleeps. */
+  after(ms: number, what: string, run: () => void): Timer;
   /** Runs in a later turn of its event loop, behind those that were asked for before. */
   soon(what: string, run: () => void): Timer;
-  /** The machine sleeps, or gives the process no time: all that is due comes later, in its order. */
+  /** The machine gives the process no time: all that is due comes later, in its order. */
   hold(forMs: number): void;
+  /** The machine sleeps: as `hold`, and what is timed by its monotonic clock comes later by as much, while the wall clock leaps. */
+  sleep(forMs: number): void;
   /** It was held at some time. */
   readonly wasHeld: boolean;
   /** Sets the wall clock. */
@@ -39,6 +43,8 @@ interface Event {
   readonly life: LifeOfProcess | undefined;
   readonly what: string;
   run: (() => void) | undefined;
+  /** On a timer: for how long its machine had slept when it was last looked at. */
+  sleptMs?: number;
 }
 
 export class World {
@@ -97,8 +103,9 @@ export class World {
     return this.push(time, undefined, what, run);
   }
 
-  push(time: number, life: LifeOfProcess | undefined, what: string, run: () => void): Timer {
+  push(time: number, life: LifeOfProcess | undefined, what: string, run: () => void, sleptMs?: number): Timer {
     const event: Event = { at: Math.max(time, this.#now), order: this.#orders++, life, what, run };
+    if (sleptMs !== undefined) event.sleptMs = sleptMs;
     if (life !== undefined) life.waiting += 1;
     this.#add(event);
     return {
@@ -168,6 +175,12 @@ export class World {
       if (event === undefined) return undefined;
       const { life, run } = event;
       if (run === undefined || life?.alive === false) continue;
+      if (life !== undefined && event.sleptMs !== undefined && event.sleptMs < life.sleptMs) {
+        event.at += life.sleptMs - event.sleptMs;
+        event.sleptMs = life.sleptMs;
+        this.#add(event);
+        continue;
+      }
       if (life !== undefined && life.heldUntil > event.at) {
         event.at = life.heldUntil;
         this.#add(event);
@@ -225,6 +238,7 @@ class LifeOfProcess implements Life {
   alive = true;
   waiting = 0;
   heldUntil = 0;
+  sleptMs = 0;
   readonly #world: World;
   #wallShift = 0;
   #lastTurn = 0;
@@ -232,10 +246,10 @@ class LifeOfProcess implements Life {
   constructor(world: World, name: string) {
     this.#world = world;
     this.name = name;
-    const after = (ms: number, run: () => void): Timer => this.at(world.now + Math.max(0, ms), "timer", run);
+    const after = (ms: number, run: () => void): Timer => this.after(ms, "timer", run);
     this.clock = {
       now: () => epochMs + world.now + this.#wallShift,
-      monotonic: () => world.now,
+      monotonic: () => world.now - this.sleptMs,
       after,
       sleep: (ms, signal) => sleepOn(after, ms, signal),
     };
@@ -243,6 +257,10 @@ class LifeOfProcess implements Life {
 
   at(time: number, what: string, run: () => void): Timer {
     return this.#world.push(time, this, what, run);
+  }
+
+  after(ms: number, what: string, run: () => void): Timer {
+    return this.#world.push(this.#world.now + Math.max(1, ms), this, what, run, this.sleptMs);
   }
 
   soon(what: string, run: () => void): Timer {
@@ -257,6 +275,11 @@ class LifeOfProcess implements Life {
 
   hold(forMs: number): void {
     this.heldUntil = Math.max(this.heldUntil, this.#world.now + forMs);
+  }
+
+  sleep(forMs: number): void {
+    this.hold(forMs);
+    this.sleptMs += forMs;
   }
 
   shiftWall(byMs: number): void {
