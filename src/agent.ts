@@ -285,6 +285,7 @@ async function compose(
       strangersPerAddress: config.link.maxStrangersPerAddress,
     },
     budget,
+    kept: (fingerprint) => peering.kept(fingerprint),
     onLink: (link) => peering.onLink(link),
     accept: (link, stream) => peering.accept(link, stream),
   });

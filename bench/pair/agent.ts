@@ -86,6 +86,7 @@ async function run(): Promise<void> {
       hello,
       clock,
       log,
+      kept: (fingerprint) => peering.kept(fingerprint),
       onLink: (link) => peering.onLink(link),
       accept: (link, stream) => peering.accept(link, stream),
     });

@@ -48,7 +48,9 @@ export function addPeerCommands(program: Command, context: CliContext): void {
     }),
   );
 
-  const reconnect = peer.command("reconnect <name>").description("dial a peer now, without waiting for the back-off");
+  const reconnect = peer
+    .command("reconnect <name>")
+    .description("dial a peer now; a link that stands moves to the new connection");
   reconnect.action((name: string) =>
     withAgent(reconnect, context, async ({ client }, signal) => {
       await client.peers.reconnectPeer({ name }, { signal });

@@ -8,13 +8,14 @@ import type { Duplex } from "node:stream";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { LocalHello } from "../wire/hello.ts";
 import type { IncomingStream } from "../wire/incoming.ts";
 import type { Limits } from "../wire/limits.ts";
 import type { AgentBudget } from "../wire/session.ts";
 import { LinkError } from "./error.ts";
-import { type Link, openLink } from "./link.ts";
+import { type Kept, type Link, openLink } from "./link.ts";
 import { isLinkTarget } from "./link-url.ts";
 import { createRefusalLog, type RefusalReason, refusalReason } from "./refusal-log.ts";
 import { createSecurer } from "./secure.ts";
@@ -42,7 +43,12 @@ export interface AcceptorDeps {
   readonly linkLimits?: Partial<Limits>;
   /** What all links of this agent may promise together; without bound unless given. */
   readonly budget?: AgentBudget | undefined;
-  /** Called once for each link, before its first stream: a peer's or a guest's, which the fingerprint decides elsewhere. */
+  /** See `LinkDeps.kept`. */
+  kept?(fingerprint: Fingerprint): Kept | undefined;
+  /**
+   * Called with each link, before its first stream: a peer's or a guest's, which the fingerprint decides elsewhere. Again with the
+   * same one, for each later carrier of it.
+   */
   onLink(link: Link): void;
   /** Called for each stream that the other end opens, synchronously; it must not throw. */
   accept(link: Link, stream: IncomingStream): void;
@@ -163,7 +169,8 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     }
     try {
       const carrier = await securer.accept(webSocket, visit.signal);
-      if (links.size >= limits.links) {
+      // Who has a link may go on with it.
+      if (links.size >= limits.links && !deps.kept?.(carrier.fingerprint)?.sessions.size) {
         carrier.stream.destroy();
         throw new LinkError("refused", `There are ${links.size} links already, as many as this agent takes.`);
       }
@@ -175,6 +182,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           clock: deps.clock,
           limits: deps.linkLimits,
           budget: deps.budget,
+          kept: (fingerprint) => deps.kept?.(fingerprint),
           opened: (link) => handOver(visit, link),
           accept: (link, stream) => deps.accept(link, stream),
           onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
@@ -191,8 +199,10 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
 
   function handOver(visit: Visit, link: Link): void {
     visit.end();
-    links.add(link);
-    void link.closed.then(() => links.delete(link));
+    if (!links.has(link)) {
+      links.add(link);
+      void link.closed.then(() => links.delete(link));
+    }
     deps.onLink(link);
   }
 

@@ -8,7 +8,7 @@ import type { IncomingStream } from "../wire/incoming.ts";
 import type { Limits } from "../wire/limits.ts";
 import type { AgentBudget } from "../wire/session.ts";
 import { LinkError } from "./error.ts";
-import { type Link, openLink } from "./link.ts";
+import { type Kept, type Link, openLink } from "./link.ts";
 import { parseLinkUrl } from "./link-url.ts";
 import { type OuterTls, openOuter } from "./outer.ts";
 import { chooseProxy, type ProxySettings } from "./proxy.ts";
@@ -25,9 +25,14 @@ export interface DialDeps {
   readonly budget?: AgentBudget | undefined;
   /** For the whole dial, from the name's look-up to the other's Hello; 20 s unless said. Milliseconds. */
   readonly timeoutMs?: number;
+  /** See `LinkDeps.kept`. */
+  kept?(fingerprint: Fingerprint): Kept | undefined;
   /** Called for each stream that the other end opens, once the link is known to the caller of `opened`; it must not throw. */
   accept(link: Link, stream: IncomingStream): void;
-  /** Called with the link before its first stream and before `dialLink` resolves; for who must know it that early. It must not throw. */
+  /**
+   * Called with the link before its first stream and before `dialLink` resolves, also when it is one that there was and that goes on;
+   * for who must know it that early. It must not throw.
+   */
   opened?(link: Link): void;
   /** Told what `accept` or the listener of a stream threw, which has ended the link with that agent; nothing unless said. */
   onDefect?(error: unknown, fingerprint: Fingerprint): void;
@@ -46,7 +51,7 @@ const defaultTimeoutMs = 20_000;
 
 /**
  * Dials an agent: TCP, perhaps a proxy, perhaps outer TLS, WebSocket, mutual TLS, Hello. Resolves when the pinned agent has
- * said Hello, so that the link is up at both ends. Rejects with `LinkError`, or with the signal's reason; nothing is left open then.
+ * said Hello, so that the link is up at both ends: the one that there was, when that goes on. Rejects with `LinkError`, or with the signal's reason; nothing is left open then.
  */
 export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSignal): Promise<Link> {
   const url = parseLinkUrl(to.url);
@@ -72,6 +77,7 @@ export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSign
         clock: deps.clock,
         limits: deps.limits,
         budget: deps.budget,
+        kept: (fingerprint) => deps.kept?.(fingerprint),
         opened: (link) => deps.opened?.(link),
         accept: (link, stream) => deps.accept(link, stream),
         onDefect: deps.onDefect,

@@ -49,8 +49,8 @@ export function createDirectory(deps: DirectoryDeps): Directory {
     run: ask,
     onError: (peer, error) => log.debug({ err: error, peer }, "peer did not tell its facts"),
   });
-  const unsubscribe = deps.subscribe((peer, { state, epoch }) => {
-    if (state !== "connected") epochs.delete(peer);
+  const unsubscribe = deps.subscribe((peer, { held, epoch }) => {
+    if (!held) epochs.delete(peer);
     else if (epochs.get(peer) !== epoch) {
       epochs.set(peer, epoch);
       worker.add(peer);

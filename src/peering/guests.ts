@@ -11,6 +11,7 @@ import type { Session } from "../wire/session.ts";
  * what a stranger can hold here is bounded.
  */
 export interface Guests {
+  /** Harmless for one that is here. */
   admit(link: Link): void;
   has(link: Link): boolean;
   /** Keeps the guest behind a session for as long as it joins; the answer ends that. */
@@ -46,6 +47,7 @@ export function createGuests(deps: { clock: Clock; log: Log }): Guests {
 
   return {
     admit(link) {
+      if (guests.has(link)) return;
       if (guests.size >= mostGuests) {
         const idle = [...guests].find(([, guest]) => guest.busy === 0)?.[0];
         expel(idle ?? link, { reason: Reason.OVERLOADED, message: "Too many guests are here. Try again in a minute." });
@@ -55,6 +57,10 @@ export function createGuests(deps: { clock: Clock; log: Log }): Guests {
       if (!dialled) log[noted.take() ? "info" : "debug"]({ fingerprint, address: remoteAddress }, "guest came");
       guests.set(link, { idle: undefined, busy: 0 });
       rest(link);
+      // Nothing is kept for a stranger that has gone. Once it is a peer, it goes on at its next carrier.
+      link.session.onCarrier((change) => {
+        if (change.kind === "lost" && guests.has(link)) expel(link, lost);
+      });
       void link.closed.then(() => {
         guests.get(link)?.idle?.cancel();
         guests.delete(link);
@@ -84,6 +90,8 @@ export function createGuests(deps: { clock: Clock; log: Log }): Guests {
     },
   };
 }
+
+const lost: CloseReason = { reason: Reason.CARRIER_LOST, message: "The connection of this guest was lost." };
 
 const notPaired: CloseReason = {
   reason: Reason.REMOVED,

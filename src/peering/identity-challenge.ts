@@ -11,11 +11,24 @@ export class IdentityChallenge {
   /** Resolves when it is decided. */
   readonly over: Promise<void>;
   readonly #candidates = new Set<HeldLink>();
+  #decide: ((alive: boolean) => void) | undefined;
 
-  /** `answer` says whether anybody answers on the link that counts; `decide` is told, with those that still wait. */
+  /** `answer` says whether anybody answers on the link that counts; `decide` is told, once, with those that still wait. */
   constructor(first: HeldLink, answer: Promise<boolean>, decide: (alive: boolean, waiting: HeldLink[]) => void) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.over = promise;
+    this.#decide = (alive) => {
+      this.#decide = undefined;
+      decide(alive, this.waiting);
+      resolve();
+    };
     this.#candidates.add(first);
-    this.over = answer.then((alive) => decide(alive, this.waiting));
+    void answer.then((alive) => this.#decide?.(alive));
+  }
+
+  /** Nobody can answer any more: it is decided at once. */
+  giveUp(): void {
+    this.#decide?.(false);
   }
 
   get waiting(): HeldLink[] {
@@ -47,7 +60,7 @@ export function describeDuplicate(name: string, first: HeldLink, second: HeldLin
   );
 }
 
-function describe({ facts, link }: HeldLink): string {
+function describe({ instance, link }: HeldLink): string {
   const version = link.session.remote.version || "unknown version";
-  return `instance ${facts.instance.slice(0, 8)} (${version}, ${link.remoteAddress ?? "unknown address"})`;
+  return `instance ${instance.slice(0, 8)} (${version}, ${link.remoteAddress ?? "unknown address"})`;
 }

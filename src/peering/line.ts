@@ -1,9 +1,9 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Link, LinkEnd } from "../link/link.ts";
+import { Kept, type Link, type LinkEnd } from "../link/link.ts";
 import { type CloseReason, Reason, reasonName } from "../wire/reason.ts";
-import { chooseLink } from "./choose-link.ts";
+import type { CarrierChange } from "../wire/session.ts";
 import type { HeldLink } from "./held-link.ts";
 import { describeDuplicate, IdentityChallenge } from "./identity-challenge.ts";
 import { LineTally } from "./line-tally.ts";
@@ -14,8 +14,6 @@ import type { Redialer } from "./redialer.ts";
 export interface LineDeps {
   /** Our name for the peer. */
   readonly name: string;
-  /** Whether this end has the smaller fingerprint. */
-  readonly low: boolean;
   readonly clock: Clock;
   readonly log: Log;
   createTransport(link: Link): Transport;
@@ -38,12 +36,11 @@ const lingerMs = 1_000;
 const drainMs = 5_000;
 /** Links that may be ending at a time. An agent that comes again and again, or says that it leaves and stays, holds no more. */
 const mostEnding = 8;
-/** How long the other end has to drain a spare before we take that it no longer has the current link. Milliseconds. */
-const spareMs = 5_000;
 
 /**
- * The line to one peer: the one link that counts, and those that come and go beside it. Of two links that both ends
- * dialled at once it keeps the same one as the other end does.
+ * The line to one peer: the one link that counts, and those that come and go beside it. The link goes on at another carrier when
+ * it loses one, so another link comes only with another process at the other end, with a session that was given up, or with
+ * an end that cannot go on; then the newest counts.
  */
 export class PeerLine {
   /** What its links have moved and met. */
@@ -53,8 +50,10 @@ export class PeerLine {
   /** Links that no longer count, with the timer of those that linger. */
   readonly #draining = new Map<HeldLink, Timer | undefined>();
   #redialer: Redialer | undefined;
-  #current: HeldLink | undefined;
-  #spare: { readonly held: HeldLink; readonly timer: Timer } | undefined;
+  #held: HeldLink | undefined;
+  /** Whether that has a carrier. Without one it waits for the next, at which its streams go on. */
+  #carried = false;
+  #kept: Kept;
   #challenge: IdentityChallenge | undefined;
   #cut = false;
   #epoch = 0;
@@ -70,8 +69,19 @@ export class PeerLine {
     this.tally = new LineTally(deps.clock);
     this.#since = deps.clock.now();
     this.#waiters = new LinkWaiters(deps.clock);
+    this.#kept = new Kept(deps.clock);
     this.#graceUntil = 0;
     this.#startGrace();
+  }
+
+  /** What the next carrier goes on with. */
+  get kept(): Kept {
+    return this.#kept;
+  }
+
+  /** The link that can be used now. */
+  get #current(): HeldLink | undefined {
+    return this.#carried ? this.#held : undefined;
   }
 
   /** Whether a link is being made. */
@@ -79,17 +89,22 @@ export class PeerLine {
     return this.#deps.clock.monotonic() < this.#graceUntil || (this.#redialer?.dialling ?? false);
   }
 
-  /** Who dials for this line; undefined when the peer has no URL. The line tells it when to. */
-  setRedialer(redialer: Redialer | undefined): void {
+  /**
+   * Who dials for this line; undefined when the peer has no URL. The line tells it when to. `moved` when what it dials is not what
+   * was dialled before.
+   */
+  setRedialer(redialer: Redialer | undefined, o = { moved: false }): void {
     this.#redialer?.close();
     this.#redialer = redialer;
-    if (this.#current) redialer?.up();
-    else redialer?.kick();
+    const held = this.#current;
+    if (held) redialer?.up();
+    // A carrier that was dialled to where the peer was before goes on at one to where it is now.
+    if (!held || (o.moved && held.link.dialled)) redialer?.kick();
   }
 
-  /** Takes a link to the peer, whoever dialled it, and decides whether it is the one that counts. */
+  /** Takes a link to the peer, whoever dialled it, and decides whether it is the one that counts. Harmless for one that it has. */
   offer(link: Link): void {
-    const { clock, log, name } = this.#deps;
+    const { log, name } = this.#deps;
     if (this.#cut) {
       link.close(removed);
       return;
@@ -99,27 +114,23 @@ export class PeerLine {
     const held: HeldLink = {
       link,
       transport: this.#deps.createTransport(link),
-      facts: {
-        instance: Buffer.from(link.session.remote.instance).toString("hex"),
-        dialled: link.dialled,
-        standsSince: clock.monotonic(),
-      },
+      instance: Buffer.from(link.session.remote.instance).toString("hex"),
     };
     log.debug({ peer: name, dialled: link.dialled, address: link.remoteAddress }, "link stands");
     void link.closed.then((end) => this.#ended(held, end));
     void link.session.leaving.then((reason) => this.#left(held, reason));
+    link.session.onCarrier((change) => this.#moved(held, change));
     this.#place(held);
   }
 
   /** "undecided" while it is not known whether the link will count; `settled` resolves when it is. */
   standing(link: Link): { kind: "held" | "unknown" } | { kind: "undecided"; settled: Promise<void> } {
-    if (this.#current?.link === link) return { kind: "held" };
     if (this.#challenge?.has(link)) return { kind: "undecided", settled: this.#challenge.over };
-    const isHeld = [this.#spare?.held, ...this.#draining.keys()].some((held) => held?.link === link);
+    const isHeld = [this.#held, ...this.#draining.keys()].some((held) => held?.link === link);
     return { kind: isHeld ? "held" : "unknown" };
   }
 
-  /** The link that counts; waits for it while it is being made. Rejects with `Unreachable`. */
+  /** The link that counts; waits for it while it is being made or has no carrier. Rejects with `Unreachable`. */
   async connected(signal?: AbortSignal): Promise<HeldLink> {
     if (this.#current) return this.#current;
     if (this.#cut || !this.#beingMade) throw new Unreachable(this.#unreachable());
@@ -140,30 +151,32 @@ export class PeerLine {
    * connection, and is tried again after ever longer waits, for the other end may be restored from a backup.
    */
   disowned(): void {
-    const held = this.#current;
+    const held = this.#held;
     if (!held) return;
     const message = "It does not know this agent as its peer (any more): remove it here, or pair again with an invite.";
-    this.#current = undefined;
+    this.#held = undefined;
     held.link.close({ reason: Reason.SESSION_LOST, message: "The other end does not serve this agent as its peer." });
     this.#graceUntil = 0;
     this.#lost(message, { grace: false });
   }
 
+  /** Dials at once. A link that stands goes on as it is until it can go on at the new carrier. */
   kick(): void {
     this.#redialer?.kick();
   }
 
   status(): LinkStatus {
     const { clock } = this.#deps;
-    const held = this.#current;
+    const held = this.#held;
     const stats = held?.link.session.stats();
     if (stats && stats.bytesIn !== this.#bytesSeen) {
       this.#bytesSeen = stats.bytesIn;
       this.#lastSeenAt = clock.now();
     }
     return {
-      state: held ? "connected" : clock.monotonic() < this.#graceUntil ? "connecting" : "disconnected",
+      state: this.#carried ? "connected" : clock.monotonic() < this.#graceUntil ? "connecting" : "disconnected",
       since: this.#since,
+      held: held !== undefined,
       epoch: this.#epoch,
       roundTripMs: stats?.roundTripMs,
       session: stats,
@@ -173,7 +186,7 @@ export class PeerLine {
         path: held.link.dialled ? "dialled" : "accepted",
         remoteAddress: held.link.remoteAddress,
         version: held.link.session.remote.version,
-        instance: held.facts.instance,
+        instance: held.instance,
       }),
     };
   }
@@ -183,26 +196,26 @@ export class PeerLine {
     this.#cut = true;
     this.#redialer?.close();
     this.#graceTimer?.cancel();
-    this.#spare?.timer.cancel();
     const waiting = this.#challenge?.waiting ?? [];
-    const links = [this.#current, this.#spare?.held, ...this.#draining.keys(), ...waiting];
-    this.#current = undefined;
-    this.#spare = undefined;
+    const links = [this.#held, ...this.#draining.keys(), ...waiting];
+    this.#held = undefined;
+    this.#carried = false;
     for (const timer of this.#draining.values()) timer?.cancel();
     this.#draining.clear();
     this.#lastError = reason.message;
     for (const held of links) held?.link.close(reason);
+    this.#kept.close(reason);
     this.#waiters.rejectAll(reason.message);
   }
 
   /** Lets what runs finish, at most so long, and ends the line. */
   async drain(message: string, withinMs: number): Promise<void> {
     this.#redialer?.close();
-    const held = this.#current;
+    const held = this.#held;
     if (held) {
       // Not connected any more for whoever keeps a call open as long as there is a link; else nothing would ever finish.
       this.#letEnd(held, undefined);
-      this.#current = undefined;
+      this.#held = undefined;
       this.#graceUntil = 0;
       this.#lost(message, { grace: false });
       await held.link.session.drain(message, withinMs);
@@ -211,48 +224,57 @@ export class PeerLine {
   }
 
   #place(held: HeldLink): void {
-    const current = this.#current;
-    if (!current) {
+    const before = this.#held;
+    if (!before) this.#adopt(held);
+    else if (!this.#carried)
+      this.#succeed(before, [held], "It had no connection, and a new start of this agent has come.");
+    else if (before.instance !== held.instance) this.#challengeFor(held, before);
+    else {
+      this.#retire(before);
       this.#adopt(held);
-      return;
-    }
-    switch (chooseLink(current.facts, held.facts, this.#deps.low)) {
-      case "take":
-        this.#retire(current);
-        this.#adopt(held);
-        break;
-      case "drop":
-        this.#retire(held);
-        break;
-      case "spare":
-        this.#keepSpare(held);
-        break;
-      case "challenge":
-        this.#challengeFor(held, current);
-        break;
     }
   }
 
   #adopt(held: HeldLink): void {
-    const { log, name, clock } = this.#deps;
-    const wasConnected = this.#current !== undefined;
-    this.#current = held;
+    this.#held = held;
     this.#epoch += 1;
-    if (!wasConnected) this.#since = clock.now();
+    this.#kept = held.link.kept ?? this.#kept;
+    const { bytesIn, carrierlessSince } = held.link.session.stats();
+    this.#bytesSeen = bytesIn;
+    if (carrierlessSince === undefined) this.#up(held);
+    else this.#lost("Its connection was lost at once.", { atOnce: true });
+  }
+
+  /** The link has a carrier: it is a new one, or goes on. */
+  #up(held: HeldLink): void {
+    const { log, name, clock } = this.#deps;
+    if (!this.#carried) this.#since = clock.now();
+    this.#carried = true;
     this.#lastSeenAt = clock.now();
-    this.#bytesSeen = held.link.session.stats().bytesIn;
     this.#lastError = undefined;
     this.#graceTimer?.cancel();
     this.#redialer?.up();
     const { dialled, remoteAddress } = held.link;
-    log.info({ peer: name, dialled, address: remoteAddress, instance: held.facts.instance }, "peer connected");
+    log.info({ peer: name, dialled, address: remoteAddress, instance: held.instance }, "peer connected");
     this.#waiters.resolveAll(held);
     this.#deps.changed();
   }
 
+  #moved(held: HeldLink, change: CarrierChange): void {
+    if (held !== this.#held) return;
+    if (change.kind === "stands") {
+      this.#up(held);
+      return;
+    }
+    this.#carried = false;
+    // Another process waits to be heard, and nobody is there who could contradict it.
+    this.#challenge?.giveUp();
+    if (held === this.#held) this.#lost(change.why.message, { grace: true, atOnce: true });
+  }
+
   /** No error: both ends know that another link counts. */
   #retire(held: HeldLink): void {
-    if (this.#current === held) this.#current = undefined;
+    if (this.#held === held) this.#held = undefined;
     const { clock, log, name } = this.#deps;
     log.debug({ peer: name, dialled: held.link.dialled }, "another link counts from now on");
     const timer = clock.after(lingerMs, () => {
@@ -271,27 +293,6 @@ export class PeerLine {
     oldest.link.close({ reason: Reason.REPLACED, message: "Newer links of the same agent have come." });
   }
 
-  #keepSpare(held: HeldLink): void {
-    if (this.#spare) {
-      this.#spare.timer.cancel();
-      this.#retire(this.#spare.held);
-    }
-    const timer = this.#deps.clock.after(spareMs, () => this.#useSpare());
-    timer.unref?.();
-    this.#spare = { held, timer };
-  }
-
-  /** The other end did not drain it, so it has no other one. */
-  #useSpare(): boolean {
-    const spare = this.#spare;
-    if (!spare) return false;
-    spare.timer.cancel();
-    this.#spare = undefined;
-    if (this.#current) this.#retire(this.#current);
-    this.#adopt(spare.held);
-    return true;
-  }
-
   #challengeFor(held: HeldLink, current: HeldLink): void {
     if (this.#challenge) {
       this.#challenge.add(held);
@@ -299,10 +300,10 @@ export class PeerLine {
     }
     this.#challenge = new IdentityChallenge(held, this.#deps.probe(current), (alive, waiting) => {
       this.#challenge = undefined;
-      if (this.#cut) return;
-      if (this.#current !== current) for (const one of waiting) this.#place(one);
+      if (this.#cut || waiting.length === 0) return;
+      if (this.#held !== current) for (const one of waiting) this.#place(one);
       else if (alive) this.#refuseCopies(current, waiting);
-      else this.#succeed(current, waiting);
+      else this.#succeed(current, waiting, "This agent did not answer, and a new start of it has come.");
     });
   }
 
@@ -316,12 +317,12 @@ export class PeerLine {
     this.#deps.changed();
   }
 
-  #succeed(dead: HeldLink, successors: readonly HeldLink[]): void {
-    this.#current = undefined;
-    const message = "This agent did not answer, and a new start of it has come.";
+  /** What ran on the old link ends at once, instead of when the other end has been given up. */
+  #succeed(dead: HeldLink, successors: readonly HeldLink[], message: string): void {
+    this.#held = undefined;
     dead.link.close({ reason: Reason.REPLACED, message });
     for (const one of successors) this.#place(one);
-    if (!this.#current) this.#lost("It did not answer.");
+    if (!this.#held) this.#lost("It did not answer.");
   }
 
   #left(held: HeldLink, reason: CloseReason): void {
@@ -343,22 +344,25 @@ export class PeerLine {
 
   /** The link no longer counts, whether it still finishes something or not. */
   #gone(held: HeldLink, why: string): void {
-    if (this.#spare?.held === held) {
-      this.#spare.timer.cancel();
-      this.#spare = undefined;
+    if (this.#held !== held) return;
+    this.#held = undefined;
+    if (this.#carried) {
+      this.#lost(why);
+      return;
     }
-    if (this.#current !== held) return;
-    this.#current = undefined;
-    if (!this.#useSpare()) this.#lost(why);
+    // It was lost before, and no carrier has come at which it would have gone on.
+    this.#lastError = why;
+    this.#deps.changed();
   }
 
-  #lost(why: string, o = { grace: true }): void {
+  #lost(why: string, { grace = true, atOnce = false } = {}): void {
     const { clock, log, name } = this.#deps;
+    this.#carried = false;
     this.#since = clock.now();
     this.#lastError = why;
     log.info({ peer: name, reason: why }, "peer disconnected");
-    if (o.grace) this.#startGrace();
-    this.#redialer?.down();
+    if (grace) this.#startGrace();
+    this.#redialer?.down({ atOnce });
     this.#deps.changed();
   }
 

@@ -2,10 +2,15 @@ import type { SessionStats } from "../wire/session.ts";
 
 /** How the link to a peer is. */
 export interface LinkStatus {
-  /** Connecting: not for long yet. Disconnected: it failed, or nobody came. */
+  /** Connected: the link has a carrier. Connecting: not for long yet. Disconnected: it failed, or nobody came. */
   readonly state: "connected" | "connecting" | "disconnected";
-  /** Since when there is a link, or none, in milliseconds since 1970. */
+  /** Since when it is connected, or not, in milliseconds since 1970. */
   readonly since: number;
+  /**
+   * Whether there is a link, be it one that has lost its carrier and goes on at the next: what runs on it has not ended, and is not
+   * to be begun anew.
+   */
+  readonly held: boolean;
   /** Rises with each new link; who keeps a call open on the link begins it anew when this changed. */
   readonly epoch: number;
   /** Of the latest ping, in milliseconds. */
@@ -16,7 +21,7 @@ export interface LinkStatus {
   readonly lastSeenAt?: number | undefined;
   /** What went wrong last, for people. */
   readonly lastError?: string | undefined;
-  /** Who dialled the link. */
+  /** Who dialled the link's present carrier. */
   readonly path?: "dialled" | "accepted" | undefined;
   readonly remoteAddress?: string | undefined;
   /** What the other end's Hello says: its version, and the instance id in hex. */

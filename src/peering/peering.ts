@@ -8,7 +8,7 @@ import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Identity } from "../identity/identity.ts";
 import { dialLink } from "../link/dialer.ts";
-import type { Link } from "../link/link.ts";
+import type { Kept, Link } from "../link/link.ts";
 import type { OuterTls } from "../link/outer.ts";
 import type { ProxySettings } from "../link/proxy.ts";
 import type { Caller } from "../rpc/caller.ts";
@@ -73,6 +73,8 @@ export interface Peering {
   callerOf(fingerprint: Fingerprint): Pick<Caller, "fingerprint" | "guest" | "peer" | "grants" | "caPem"> | undefined;
   /** The services that other agents call: pairing and membership. */
   routes(router: ConnectRouter): void;
+  /** For the acceptor: what a carrier to this agent goes on with. */
+  kept(fingerprint: Fingerprint): Kept;
   /** For the acceptor: a link that stands. */
   onLink(link: Link): void;
   /** For the acceptor: a stream that the other end opened. */
@@ -107,7 +109,6 @@ export function createPeering(deps: PeeringDeps): Peering {
   });
   const switchboard: Switchboard = createSwitchboard({
     roster,
-    fingerprint,
     clock,
     log,
     random: deps.random,
@@ -199,6 +200,7 @@ export function createPeering(deps: PeeringDeps): Peering {
         hello: deps.hello,
         clock,
         budget: deps.budget,
+        kept: (fingerprint) => switchboard.kept(fingerprint),
         accept: (link, stream) => gate.accept(link, stream),
         opened,
         onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
@@ -271,6 +273,7 @@ export function createPeering(deps: PeeringDeps): Peering {
         createMembershipService({ roster, clock, log, audit, facts: deps.facts, closing: closing.signal }),
       );
     },
+    kept: (fingerprint) => switchboard.kept(fingerprint),
     onLink: (link) => switchboard.offer(link),
     accept: (link, stream) => gate.accept(link, stream),
     drain: (withinMs) => switchboard.drain("This agent is stopping.", withinMs),

@@ -1,16 +1,17 @@
 import { createBackoff } from "../base/backoff.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import { createRateLimit } from "../base/rate-limit.ts";
 
-/** Keeps dialling one peer while there is no link to it. */
+/** Keeps dialling one peer while there is no link to it, or none that has a carrier. */
 export interface Redialer {
   /**
    * There is a link now, whoever dialled it. An attempt that is under way goes on: its link may stand at the other end
    * already, which may use it, so that it must be drained and not broken.
    */
   up(): void;
-  /** There is none any more. */
-  down(): void;
-  /** Dials at once, if there is no link and no attempt under way, and starts with short waits again. */
+  /** There is none any more. `atOnce` when it goes on at the next carrier, for which the first attempt does not wait. */
+  down(o?: { atOnce: boolean }): void;
+  /** Dials at once, also beside a link that stands, unless an attempt is under way; and starts with short waits again. */
   kick(): void;
   /** Whether an attempt is under way. */
   readonly dialling: boolean;
@@ -32,29 +33,38 @@ const stableMs = 10_000;
 const leastWaitMs = 1_000;
 const longestWaitMs = 30_000;
 
+/**
+ * A link that is lost again and again is dialled without a wait so many times at once, and once a second from then on; and
+ * after up to so many milliseconds, since the other links that went over the same broken way are dialled now too.
+ */
+const atOnceBurst = 10;
+const atOncePerSecond = 1;
+const atOnceSpreadMs = 100;
+
 /** Does not dial before the first `kick`. */
 export function createRedialer(deps: RedialerDeps): Redialer {
-  const { clock } = deps;
+  const { clock, random = Math.random } = deps;
   const backoff = createBackoff({
     minMs: leastWaitMs,
     maxMs: longestWaitMs,
-    ...(deps.random && { random: deps.random }),
+    random,
   });
+  const hurry = createRateLimit({ clock, burst: atOnceBurst, perSecond: atOncePerSecond });
   let attempt: AbortController | undefined;
   let timer: Timer | undefined;
   let upSince: number | undefined;
   let closed = false;
 
-  function wait(): void {
+  function wait(ms?: number): void {
     timer?.cancel();
     if (closed || upSince !== undefined || attempt) return;
-    timer = clock.after(backoff.next(), start);
+    timer = clock.after(ms ?? backoff.next(), start);
     timer.unref?.();
   }
 
   function start(): void {
     timer?.cancel();
-    if (closed || upSince !== undefined || attempt) return;
+    if (closed || attempt) return;
     const mine = new AbortController();
     attempt = mine;
     deps.dial(mine.signal).then(
@@ -76,11 +86,12 @@ export function createRedialer(deps: RedialerDeps): Redialer {
       upSince ??= clock.monotonic();
       timer?.cancel();
     },
-    down() {
+    down({ atOnce } = { atOnce: false }) {
       if (upSince === undefined) return;
-      if (clock.monotonic() - upSince >= stableMs) backoff.reset();
+      // Of a link that only lost its carrier it is known that the other end is there.
+      if (atOnce || clock.monotonic() - upSince >= stableMs) backoff.reset();
       upSince = undefined;
-      wait();
+      wait(atOnce && hurry.take() ? random() * atOnceSpreadMs : undefined);
     },
     kick() {
       backoff.reset();

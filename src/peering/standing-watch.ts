@@ -48,10 +48,10 @@ export function createStandingWatch(deps: StandingWatchDeps): StandingWatch {
   const said = new Map<string, readonly HeldGrant[]>();
   const watches = new Map<string, Watch>();
   const running = new Set<Promise<void>>();
-  const unsubscribe = deps.subscribe((peer, { state, epoch }) => {
-    if (state === "connected" && watches.get(peer)?.epoch === epoch) return;
+  const unsubscribe = deps.subscribe((peer, { held, epoch }) => {
+    if (held && watches.get(peer)?.epoch === epoch) return;
     stop(peer);
-    if (state === "connected") start(peer, epoch);
+    if (held) start(peer, epoch);
   });
 
   function start(peer: string, epoch: number): void {

@@ -7,7 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { LinkError } from "../link/error.ts";
-import type { Link } from "../link/link.ts";
+import { Kept, type Link } from "../link/link.ts";
 import { awaitDial } from "../wire/dial.ts";
 import { DialError, Reason, StreamError } from "../wire/reason.ts";
 import type { DialOptions, Session } from "../wire/session.ts";
@@ -60,13 +60,15 @@ export interface Switchboard {
   look(peer: string): LinkLook | undefined;
   /** Told of each change of a link; not of each round trip. */
   subscribe(listener: LinkListener): () => void;
-  /** Dials a peer at once. Throws `not-found`. */
+  /** Dials a peer at once, if it has a URL here; a link that stands goes on at the new carrier. Throws `not-found`. */
   reconnect(peer: string): void;
 
   /** The peer was reached and does not serve us as its peer. */
   disowned(peer: string): void;
 
-  /** Takes a link that stands, a peer's or a guest's. */
+  /** What a carrier to the agent with this fingerprint goes on with: a peer's, or nothing yet, for a guest. */
+  kept(fingerprint: Fingerprint): Kept;
+  /** Takes a link that stands, a peer's or a guest's. Harmless for one that it has. */
   offer(link: Link): void;
   standing(link: Link): Standing;
   /** A guest is joining; the answer says that it no longer is. */
@@ -80,8 +82,6 @@ export interface Switchboard {
 
 export interface SwitchboardDeps {
   readonly roster: Roster;
-  /** This agent's own. */
-  readonly fingerprint: Fingerprint;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: (() => number) | undefined;
@@ -104,7 +104,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
   const unsubscribe = roster.subscribe(({ name, before, after }) => {
     if (!after) dropLine(name);
     else if (!before || before.fingerprint !== after.fingerprint) addLine(after);
-    else if (isDialledElsewhere(before, after)) lines.get(name)?.setRedialer(redialerFor(after));
+    else if (isDialledElsewhere(before, after)) lines.get(name)?.setRedialer(redialerFor(after), { moved: true });
   });
 
   function addLine(peer: Peer): void {
@@ -112,7 +112,6 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     dropLine(peer.name);
     const line = new PeerLine({
       name: peer.name,
-      low: deps.fingerprint < peer.fingerprint,
       clock,
       log,
       createTransport: deps.createTransport,
@@ -154,10 +153,14 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       link.close({ reason: Reason.SHUTDOWN, message: "This agent is stopping." });
       return;
     }
-    const peer = roster.byFingerprint(link.fingerprint);
-    const line = peer && lines.get(peer.name);
+    const line = lineTo(link.fingerprint);
     if (line) line.offer(link);
     else guests.admit(link);
+  }
+
+  function lineTo(fingerprint: Fingerprint): PeerLine | undefined {
+    const peer = roster.byFingerprint(fingerprint);
+    return peer && lines.get(peer.name);
   }
 
   function tell(name: string): void {
@@ -209,6 +212,8 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     reconnect: (name) => lineOf(name).kick(),
 
     disowned: (name) => lines.get(name)?.disowned(),
+
+    kept: (fingerprint) => lineTo(fingerprint)?.kept ?? new Kept(clock),
 
     offer,
 

@@ -4,19 +4,19 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { AckSchema, type Frame, GoAwaySchema, UnsupportedSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import { type AgentBudget, LinkBudget } from "./budget.ts";
+import { Carriage, type SessionCarrier } from "./carriage.ts";
 import type { FrameReader } from "./decoder.ts";
 import { awaitDial } from "./dial.ts";
 import { encodeFrame, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
 import type { RemoteHello, Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
-import type { RoundTrip } from "./keepalive.ts";
 import type { Limits } from "./limits.ts";
 import { type DialOptions, type OpenRequest, writeOpen } from "./outgoing.ts";
 import { type CloseReason, DialError, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
 import { Replay } from "./replay.ts";
 import { Priority } from "./scheduler.ts";
-import type { Session, SessionEnd, SessionStats } from "./session-face.ts";
+import type { CarrierChange, CarrierFacts, Session, SessionEnd, SessionStats } from "./session-face.ts";
 import type { Stream } from "./stream.ts";
 import { Streams } from "./streams.ts";
 
@@ -33,20 +33,6 @@ export interface LivingSessionDeps {
   readonly helloCredit: number;
   accept(incoming: IncomingStream): void;
   onDefect?(error: unknown): void;
-}
-
-/** What a session needs of the carrier that it is on. */
-export interface SessionCarrier {
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly waitingBytes: number;
-  readonly roundTripMs: RoundTrip | undefined;
-  /** There is something to send. */
-  wake(): void;
-  /** The session is over, which the other end is to be told unless it said so. */
-  end(why: SessionEnd, tell: boolean): void;
-  /** The session goes on elsewhere: nothing counts any more that comes here. */
-  detach(): void;
 }
 
 const defaultDrainMs = 30_000;
@@ -66,7 +52,7 @@ export class LivingSession implements Session, FrameReader {
   readonly #replay = new Replay();
   #resolveClosed: (end: SessionEnd) => void = () => undefined;
   #resolveLeaving: (reason: CloseReason) => void = () => undefined;
-  #carrier: SessionCarrier | undefined;
+  readonly #carriage: Carriage;
   /** Whether frames that count may be sent on the carrier. */
   #mayWrite = false;
   /** Whether they were, before the other end's first Resume. */
@@ -75,8 +61,6 @@ export class LivingSession implements Session, FrameReader {
   /** The Ack that is due on the carrier. */
   #ack: Uint8Array | undefined;
   #expiry: Timer | undefined;
-  /** What carriers before the present one have moved. */
-  #past = { bytesIn: 0, bytesOut: 0 };
   /** Streams that came before the one who opened the session has had its turn. */
   #early: IncomingStream[] | undefined = [];
   #end: SessionEnd | undefined;
@@ -91,6 +75,7 @@ export class LivingSession implements Session, FrameReader {
     this.#deps = deps;
     this.id = deps.id;
     this.remote = deps.remote;
+    this.#carriage = new Carriage(deps.clock);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -101,7 +86,7 @@ export class LivingSession implements Session, FrameReader {
       clock: deps.clock,
       acknowledge: (received) => {
         this.#ack = encodeFrame(0, { case: "ack", value: create(AckSchema, { received: BigInt(received) }) });
-        this.#carrier?.wake();
+        this.#carriage.carrier?.wake();
       },
     });
     this.#budget = new LinkBudget(deps.limits.linkBudgetBytes, deps.budget);
@@ -112,8 +97,8 @@ export class LivingSession implements Session, FrameReader {
         limits: deps.limits,
         budget: this.#budget,
         helloCredit: deps.helloCredit,
-        roundTripMs: () => this.#carrier?.roundTripMs?.least,
-        wake: () => this.#carrier?.wake(),
+        roundTripMs: () => this.#carriage.carrier?.roundTripMs?.least,
+        wake: () => this.#carriage.carrier?.wake(),
         accept: (incoming) => this.#deliver(incoming),
         idle: () => this.#drained?.(),
         fail: (error) => this.fail(error),
@@ -166,15 +151,15 @@ export class LivingSession implements Session, FrameReader {
   }
 
   stats(): SessionStats {
-    const { bytesIn = 0, bytesOut = 0, waitingBytes = 0, roundTripMs } = this.#carrier ?? {};
-    return {
-      ...this.#streams.counts(),
-      roundTripMs: roundTripMs?.latest,
-      bytesIn: this.#past.bytesIn + bytesIn,
-      bytesOut: this.#past.bytesOut + bytesOut,
-      waitingBytes,
-      replayBytes: this.#replay.bytes,
-    };
+    return { ...this.#streams.counts(), ...this.#carriage.stats(), replayBytes: this.#replay.bytes };
+  }
+
+  get carrier(): CarrierFacts {
+    return this.#carriage.facts;
+  }
+
+  onCarrier(listener: (change: CarrierChange) => void): () => void {
+    return this.#carriage.listen(listener);
   }
 
   // ---- the carrier that it is on ----
@@ -201,10 +186,11 @@ export class LivingSession implements Session, FrameReader {
     older?.detach();
     this.#expiry?.cancel();
     this.#expiry = undefined;
-    this.#carrier = carrier;
+    this.#carriage.take(carrier);
     this.#mayWrite = early;
     this.#wroteEarly = early;
     this.#ack = undefined;
+    if (!this.#deps.resumable) this.#carriage.stands();
     return this.#receipts.tell();
   }
 
@@ -214,12 +200,13 @@ export class LivingSession implements Session, FrameReader {
     if (!this.#wroteEarly) this.#replay.rewind();
     this.#young = false;
     this.#mayWrite = true;
-    this.#carrier?.wake();
+    this.#carriage.carrier?.wake();
+    this.#carriage.stands();
   }
 
   /** The carrier is gone, or this one has done with it. `why` is how the session ends if it cannot go on elsewhere. */
   leave(carrier: SessionCarrier, why: SessionEnd): void {
-    if (this.#carrier !== carrier) return;
+    if (this.#carriage.carrier !== carrier) return;
     if (!this.#deps.resumable) {
       this.#finish(why);
       return;
@@ -231,11 +218,12 @@ export class LivingSession implements Session, FrameReader {
       this.#finish({ ...why, reason: Reason.SESSION_LOST, message }),
     );
     this.#expiry.unref?.();
+    this.#carriage.lost(why);
   }
 
   /** The other end has ended the carrier before it ever took the session up. */
   refuse(carrier: SessionCarrier, why: SessionEnd): void {
-    if (this.#carrier === carrier) this.#finish(why);
+    if (this.#carriage.carrier === carrier) this.#finish(why);
   }
 
   /** The other end no longer knows the session. `stays` is the carrier on which another one begins; any other is detached. */
@@ -256,14 +244,8 @@ export class LivingSession implements Session, FrameReader {
   }
 
   #release(): SessionCarrier | undefined {
-    const carrier = this.#carrier;
-    this.#carrier = undefined;
     this.#mayWrite = false;
-    if (carrier !== undefined) {
-      const { bytesIn, bytesOut } = this.#past;
-      this.#past = { bytesIn: bytesIn + carrier.bytesIn, bytesOut: bytesOut + carrier.bytesOut };
-    }
-    return carrier;
+    return this.#carriage.release();
   }
 
   // ---- what comes from it ----
@@ -323,7 +305,7 @@ export class LivingSession implements Session, FrameReader {
   #acknowledged(received: number): void {
     const wasFull = this.#replay.full;
     this.#replay.acknowledge(received);
-    if (wasFull) this.#carrier?.wake();
+    if (wasFull) this.#carriage.carrier?.wake();
   }
 
   #deliver(incoming: IncomingStream): void {
@@ -380,6 +362,7 @@ export class LivingSession implements Session, FrameReader {
     this.#streams.cutAll(endError(end));
     this.#replay.clear();
     this.#budget.close();
+    this.#carriage.close();
     this.#resolveClosed(end);
   }
 }

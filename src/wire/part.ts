@@ -1,45 +1,24 @@
 import { randomBytes } from "node:crypto";
-import type { Duplex } from "node:stream";
 import { create } from "@bufbuild/protobuf";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Timer } from "../base/clock.ts";
 import { type Frame, type Hello, type Resume, ResumeSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import { AgentBudget } from "./budget.ts";
+import type { SessionCarrier } from "./carriage.ts";
 import { Carrier } from "./carrier.ts";
 import type { FrameReader } from "./decoder.ts";
 import { encodeFrame, type FrameKind } from "./frame.ts";
-import { type LocalHello, localHello, type RemoteHello, readHello, type Side } from "./hello.ts";
-import type { IncomingStream } from "./incoming.ts";
+import { type LocalHello, localHello, type RemoteHello, readHello } from "./hello.ts";
 import type { RoundTrip } from "./keepalive.ts";
 import { closeFrame, detachFrame } from "./last-words.ts";
-import type { Limits } from "./limits.ts";
-import { LivingSession, type SessionCarrier } from "./living-session.ts";
+import { LivingSession } from "./living-session.ts";
 import { helloCredit } from "./openings.ts";
-import type { PeerSessions } from "./peer-sessions.ts";
+import type { PartOptions, PartOutcome } from "./part-face.ts";
 import { knownReason, Reason, SessionError, shortMessage } from "./reason.ts";
-import type { Session, SessionEnd } from "./session-face.ts";
+import type { CarrierFacts, SessionEnd } from "./session-face.ts";
 
 /** The feature of sessions that outlive their carriers. */
 const resumeFeature = "resume";
 const idBytes = 16;
-
-export interface PartOptions {
-  readonly carrier: Duplex;
-  readonly side: Side;
-  readonly hello: LocalHello;
-  readonly sessions?: PeerSessions;
-  readonly limits: Limits;
-  readonly budget?: AgentBudget;
-  readonly clock: Clock;
-  readonly random?: () => number;
-  accept(incoming: IncomingStream): void;
-  onDefect?(error: unknown): void;
-}
-
-/** Told once, one or the other: which session the carrier is for, or why it is for none. */
-export interface PartOutcome {
-  opened(session: Session): void;
-  failed(error: SessionError): void;
-}
 
 /**
  * This end's part in one carrier, as in docs/model: Hello, then which session the carrier is for, then that session's frames,
@@ -92,6 +71,10 @@ export class Part implements FrameReader, SessionCarrier {
   }
 
   // ---- for the session ----
+
+  get facts(): CarrierFacts {
+    return this.#o.facts ?? { dialled: false, remoteAddress: undefined };
+  }
 
   get bytesIn(): number {
     return this.#carrier.bytesIn;

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { LivingSession } from "./living-session.ts";
-import { Reason } from "./reason.ts";
+import { type CloseReason, Reason } from "./reason.ts";
 
 /** Sessions held with one peer: one for each of its processes that was seen, and there should be one. */
 const mostHeld = 8;
@@ -49,6 +49,16 @@ export class PeerSessions {
   find(instance: Uint8Array): LivingSession | undefined {
     const held = this.#held.get(key(instance));
     return held?.over ? undefined : held;
+  }
+
+  /** Sessions that are held. */
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** Ends them all, whether they have a carrier or wait for one. */
+  close(reason: CloseReason): void {
+    for (const session of [...this.#held.values()]) session.close(reason);
   }
 
   /** Holds it until it ends. One with the same process that was held before is over. */

@@ -13,6 +13,21 @@ export interface SessionEnd extends CloseReason {
   readonly cause?: unknown;
 }
 
+/** What the opener of a carrier says of it; the session itself makes nothing of it. */
+export interface CarrierFacts {
+  /** Whether this end dialled. */
+  readonly dialled: boolean;
+  /** Where the connection came from or went to. An ingress's or proxy's address, if one stands between. */
+  readonly remoteAddress: string | undefined;
+}
+
+/** News of a session that outlives its carriers. */
+export type CarrierChange =
+  /** It has none, and waits for the next; `why` is how the last one went. Streams do not notice. */
+  | { readonly kind: "lost"; readonly why: SessionEnd }
+  /** It goes on, on this one: after a loss, or because a later one took over from one that stood. */
+  | { readonly kind: "stands"; readonly carrier: CarrierFacts };
+
 export interface SessionStats extends StreamCounts {
   /** Of the latest ping; undefined before the first answer. */
   readonly roundTripMs: number | undefined;
@@ -22,12 +37,20 @@ export interface SessionStats extends StreamCounts {
   readonly waitingBytes: number;
   /** Bytes that were sent and that the other end has not acknowledged; 0 when the session ends with its carrier. */
   readonly replayBytes: number;
+  /** Carriers that it was on, the present one included. */
+  readonly carriers: number;
+  /** How often it went on at another carrier. */
+  readonly resumes: number;
+  /** Since when it has had no carrier, in milliseconds since 1970; undefined while it has one. */
+  readonly carrierlessSince: number | undefined;
 }
 
 export interface Session {
   /** 16 bytes that both ends know the session by. */
   readonly id: Uint8Array;
   readonly remote: RemoteHello;
+  /** Of the carrier that it is on; of the last one, while it has none. */
+  readonly carrier: CarrierFacts;
   /** Resolves when the session is over; never rejects. */
   readonly closed: Promise<SessionEnd>;
   /** Resolves when the other end says that it will leave: streams go on, new ones are refused. Pends for ever if it never does. */
@@ -36,6 +59,11 @@ export interface Session {
   open(request: OpenRequest): Stream;
   /** Resolves when the other end has accepted; rejects with a {@link DialError}. */
   dial(target: Target, options?: DialOptions): Promise<Duplex>;
+  /**
+   * Tells of each carrier that is lost while the session goes on, and of each on which it does; nothing when the session ends.
+   * Called synchronously; must not throw. The answer ends that.
+   */
+  onCarrier(listener: (change: CarrierChange) => void): () => void;
   /** Takes no new streams, waits for those that are open, at most `withinMs` (30 s unless said), and closes. */
   drain(message: string, withinMs?: number): Promise<void>;
   /** Ends all streams and the session, and tells the other end why. */

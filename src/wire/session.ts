@@ -11,17 +11,19 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { Part } from "./part.ts";
 import type { PeerSessions } from "./peer-sessions.ts";
 import { Reason, SessionError } from "./reason.ts";
-import type { Session } from "./session-face.ts";
+import type { CarrierFacts, Session } from "./session-face.ts";
 
 export { AgentBudget } from "./budget.ts";
 export type { LocalHello, Side } from "./hello.ts";
 export type { IncomingDial, IncomingRpc, IncomingStream } from "./incoming.ts";
 export type { DialOptions } from "./outgoing.ts";
-export type { Session, SessionEnd, SessionStats } from "./session-face.ts";
+export type { CarrierChange, CarrierFacts, Session, SessionEnd, SessionStats } from "./session-face.ts";
 
 export interface SessionOptions {
   /** An authenticated byte stream, owned by the session from now on. */
   readonly carrier: Duplex;
+  /** What is so of it, for `Session.carrier`; accepted, from nowhere known, unless said. */
+  readonly facts?: CarrierFacts;
   /** "low" for the end with the smaller fingerprint. */
   readonly side: Side;
   readonly hello: LocalHello;

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { connect, createServer, type Socket } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
+import { Kept, type Link } from "../../src/link/link.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { listen, newAgent, patience, until } from "./agents.ts";
@@ -40,7 +45,7 @@ test("who closes a link tells the other end why", async (t) => {
   await until(() => harbour.acceptor.stats().links === 0, "the acceptor has forgotten the link");
 });
 
-test("a cut socket settles both ends' closed, and says that nobody closed it", async (t) => {
+test("a link that nobody keeps ends when its socket is cut, at both ends, and says that nobody closed it", async (t) => {
   const [near, far] = [await newAgent(t), await newAgent(t)];
   const harbour = await openHarbour(t, far);
   const arriving = harbour.next();
@@ -62,6 +67,34 @@ test("a cut socket settles both ends' closed, and says that nobody closed it", a
     assert.equal(end.by, "network");
     assert.equal(end.reason, Reason.CARRIER_LOST);
   }
+});
+
+test("a link that both ends keep goes on at the next carrier, and says where that one comes from", async (t) => {
+  const [near, far] = [await newAgent(t), await newAgent(t)];
+  const keeps = [new Kept(systemClock), new Kept(systemClock)];
+  const offered: Link[] = [];
+  const harbour = await openHarbour(t, far, {
+    kept: (fingerprint) => (fingerprint === near.identity.fingerprint ? keeps[0] : undefined),
+    limits: { links: 1 },
+  });
+  const to = { url: `ws://127.0.0.1:${harbour.port}/link`, pin: far.identity.fingerprint };
+  const dial = (): Promise<Link> =>
+    dialFrom(t, near, to, { kept: () => keeps[1], opened: (link) => offered.push(link) });
+  const link = await dial();
+  const target = create(TargetSchema, { kind: { case: "service", value: { namespace: "test", name: "echo" } } });
+  const stream = await link.session.dial(target, { signal: patience() });
+  assert.equal(await dial(), link, "as many links as may be, and it is none more");
+  assert.deepEqual(offered, [link, link]);
+  await until(() => harbour.links.length === 2, "the other end was told twice");
+  assert.equal(harbour.links[0], harbour.links[1]);
+  assert.equal(harbour.acceptor.stats().links, 1);
+  assert.deepEqual([link.dialled, harbour.links[0]?.dialled, link.session.stats().carriers], [true, false, 2]);
+  stream.end("still here");
+  assert.equal(String(await buffer(stream)), "still here");
+  await until(() => harbour.acceptor.stats().strangers === 0, "none of the two is a stranger");
+
+  const other = await newAgent(t);
+  await refusedWith(dialFrom(t, other, to), "refused", /did not open a session/);
 });
 
 test("a dial that pins somebody else is refused, and hands nothing over", async (t) => {

@@ -117,8 +117,9 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
     hello,
     clock,
     log: silentLog,
+    kept: (fingerprint) => peering.kept(fingerprint),
     onLink: (link) => {
-      accepted.push(link);
+      if (!accepted.includes(link)) accepted.push(link);
       peering.onLink(link);
     },
     accept: (link, stream) => peering.accept(link, stream),

@@ -5,7 +5,6 @@ import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { JoinRefusal_Reason as Refusal } from "../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { WorkloadOriginSchema } from "../../src/gen/fairlead/resources/v1alpha1/workload_pb.ts";
-import { chooseLink, concurrentMs, type LinkFacts } from "../../src/peering/choose-link.ts";
 import { boundFacts } from "../../src/peering/directory.ts";
 import type { InviteClaim, InviteRecord } from "../../src/peering/invite-record.ts";
 import { parseInviteRecord } from "../../src/peering/invite-record.ts";
@@ -64,54 +63,6 @@ test("a stored invite is read back as it was, and what is none is none", () => {
     assert.equal(parseInviteRecord(JSON.stringify({ ...whole, [key]: [1] })), undefined, key);
   }
   assert.equal(parseInviteRecord(JSON.stringify({ ...whole, claim: { at: 1 } })), undefined);
-});
-
-test("of two links that stand at the same time both ends keep the same one, in whatever order each sees them", () => {
-  const instance = "aa";
-  for (const lowFirst of [true, false]) {
-    for (const highFirst of [true, false]) {
-      assert.equal(kept("low", lowFirst), "dialled by low", `low, ${lowFirst}`);
-      assert.equal(kept("high", highFirst), "dialled by low", `high, ${highFirst}`);
-    }
-  }
-
-  function kept(end: "low" | "high", lowsComesFirst: boolean): string {
-    const lows = { instance, dialled: end === "low", standsSince: lowsComesFirst ? 0 : 5 };
-    const highs = { instance, dialled: end === "high", standsSince: lowsComesFirst ? 5 : 0 };
-    const [current, candidate] = lowsComesFirst ? [lows, highs] : [highs, lows];
-    const choice = chooseLink(current, candidate, end === "low");
-    const winner = choice === "take" ? candidate : current;
-    return winner === lows ? "dialled by low" : "dialled by high";
-  }
-});
-
-test("an end never drains the link that the other end keeps", () => {
-  // "spare" leaves the draining to the other end, "drop" does it: between them one drains, and only the loser's.
-  const lows = (end: string): LinkFacts => ({ instance: "aa", dialled: end === "low", standsSince: 0 });
-  const highs = (end: string): LinkFacts => ({ instance: "aa", dialled: end === "high", standsSince: 1 });
-  assert.equal(chooseLink(lows("low"), highs("low"), true), "spare");
-  assert.equal(chooseLink(lows("high"), highs("high"), false), "drop");
-});
-
-test("an end that dials again has lost what it had", () => {
-  fc.assert(
-    fc.property(fc.boolean(), fc.boolean(), (low, dialled) => {
-      const old = { instance: "aa", dialled, standsSince: 0 };
-      assert.equal(chooseLink(old, { ...old, standsSince: 1 }, low), "take");
-    }),
-  );
-  const mine = { instance: "aa", dialled: true, standsSince: 0 };
-  const theirs = { instance: "aa", dialled: false, standsSince: concurrentMs + 1 };
-  assert.equal(chooseLink(mine, theirs, true), "take", "no dial that began before lasts so long");
-});
-
-test("another instance is never taken for the one that is known", () => {
-  const known = { instance: "aa", dialled: false, standsSince: 0 };
-  for (const low of [true, false]) {
-    for (const dialled of [true, false]) {
-      assert.equal(chooseLink(known, { instance: "bb", dialled, standsSince: 99_999 }, low), "challenge");
-    }
-  }
 });
 
 test("whatever somebody calls itself, it gets a name that can be one, and that nobody else has", () => {

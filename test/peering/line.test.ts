@@ -6,10 +6,14 @@ import type { Link, LinkEnd } from "../../src/link/link.ts";
 import { PeerLine } from "../../src/peering/line.ts";
 import { Unreachable } from "../../src/peering/link-waiters.ts";
 import { type CloseReason, Reason } from "../../src/wire/reason.ts";
-import type { Session } from "../../src/wire/session.ts";
+import type { CarrierChange, Session } from "../../src/wire/session.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
 
 interface FakeLink extends Link {
+  /** Its carrier is lost, and it waits for the next. */
+  lose(): Promise<void>;
+  /** It goes on at a carrier. */
+  goOn(): void;
   /** Why this end closed it, or that it drained it. */
   readonly endings: (CloseReason | "drained")[];
   end(end: Partial<LinkEnd>): Promise<void>;
@@ -20,6 +24,12 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
   const closed = Promise.withResolvers<LinkEnd>();
   const leaving = Promise.withResolvers<CloseReason>();
   const endings: FakeLink["endings"] = [];
+  const listeners = new Set<(change: CarrierChange) => void>();
+  const tell = (change: CarrierChange): void => {
+    for (const listener of listeners) listener(change);
+  };
+  const carrier = { dialled: o.dialled, remoteAddress: "192.0.2.1" };
+  let carrierlessSince: number | undefined;
   const session: Session = {
     id: new Uint8Array(16),
     remote: {
@@ -28,8 +38,13 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
       features: [],
       limits: { maxDataBytes: 1, maxHeaderBytes: 1, maxStreams: 1, streamCredit: 1 },
     },
+    carrier,
     closed: closed.promise,
     leaving: leaving.promise,
+    onCarrier(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
     open: () => assert.fail("not opened here"),
     dial: () => assert.fail("not dialled here"),
     async drain() {
@@ -55,17 +70,29 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
       slowReaders: 0,
       heldBytes: 0,
       promisedBytes: 0,
+      carriers: 1,
+      resumes: 0,
+      carrierlessSince,
     }),
   };
   return {
     fingerprint: "f",
     caPem: "pem",
     session,
-    dialled: o.dialled,
-    remoteAddress: "192.0.2.1",
+    kept: undefined,
+    ...carrier,
     closed: closed.promise,
     close: (reason) => session.close(reason),
     endings,
+    async lose() {
+      carrierlessSince = 0;
+      tell({ kind: "lost", why: { reason: Reason.CARRIER_LOST, message: "The connection was lost.", by: "network" } });
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    goOn() {
+      carrierlessSince = undefined;
+      tell({ kind: "stands", carrier });
+    },
     async end(end) {
       closed.resolve({ reason: Reason.CARRIER_LOST, message: "The connection was lost.", by: "network", ...end });
       await new Promise((resolve) => setImmediate(resolve));
@@ -81,11 +108,11 @@ interface Rig {
   clock: FakeClock;
   line: PeerLine;
   duplicates: string[];
-  /** Whether the other end answers when it is asked. */
-  alive: boolean;
+  /** Whether the other end answers when it is asked; undefined when it says nothing, ever. */
+  alive: boolean | undefined;
 }
 
-function rig(low: boolean): Rig {
+function rig(): Rig {
   const clock = createFakeClock();
   const made: Rig = {
     clock,
@@ -93,11 +120,10 @@ function rig(low: boolean): Rig {
     alive: true,
     line: new PeerLine({
       name: "berlin",
-      low,
       clock,
       log: silentLog,
       createTransport: () => createRouterTransport(() => undefined),
-      probe: async () => made.alive,
+      probe: async () => made.alive ?? new Promise<boolean>(() => undefined),
       changed: () => undefined,
       duplicate: (message) => made.duplicates.push(message),
     }),
@@ -105,67 +131,22 @@ function rig(low: boolean): Rig {
   return made;
 }
 
-test("the low end keeps its own link, waits for the other to drain the spare one, and leaves it to it", async () => {
-  const { clock, line } = rig(true);
-  const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
-  line.offer(mine);
-  line.offer(theirs);
-  assert.equal(line.status().path, "dialled");
-  await theirs.leave();
-  await theirs.end({});
-  await clock.advance(60_000);
-  assert.equal(line.status().path, "dialled");
-  assert.deepEqual([mine.endings, theirs.endings], [[], []]);
-});
-
-test("a spare link that the other end keeps is the only one it has: it is used", async () => {
-  const { clock, line } = rig(true);
-  const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
-  line.offer(mine);
-  line.offer(theirs);
-  await clock.advance(5_000);
-  assert.equal(line.status().path, "accepted");
-  await clock.advance(1_000);
-  assert.deepEqual(mine.endings, ["drained"]);
-});
-
-test("when the link that counts breaks, a spare one takes its place at once", async () => {
-  const { line } = rig(true);
-  const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
-  line.offer(mine);
-  line.offer(theirs);
-  await mine.end({});
-  assert.equal(line.status().state, "connected");
-  assert.equal(line.status().path, "accepted");
-});
-
-test("the high end gives its own link up for the other's, after it has lingered", async () => {
-  for (const mineFirst of [true, false]) {
-    const { clock, line } = rig(false);
-    const [mine, theirs] = [fakeLink({ dialled: true }), fakeLink({ dialled: false })];
-    for (const link of mineFirst ? [mine, theirs] : [theirs, mine]) line.offer(link);
-    assert.equal(line.status().path, "accepted", `${mineFirst}`);
-    assert.equal(line.standing(mine).kind, "held", "what the other opens on it is still served");
-    assert.deepEqual(mine.endings, []);
-    await clock.advance(1_000);
-    assert.deepEqual([mine.endings, theirs.endings], [["drained"], []]);
-  }
-});
-
-test("a new link by the same end replaces the one that it had", async () => {
-  const { clock, line } = rig(true);
+test("of two links that cannot go on at another carrier the newest counts, and the one before may end what runs on it", async () => {
+  const { clock, line } = rig();
   const [first, second] = [fakeLink({ dialled: false }), fakeLink({ dialled: false })];
   line.offer(first);
   const { epoch } = line.status();
   line.offer(second);
   line.offer(second);
   assert.equal(line.status().epoch, epoch + 1, "offered twice it counts once");
+  assert.equal(line.standing(first).kind, "held", "what the other opens on it is still served");
+  assert.deepEqual(first.endings, []);
   await clock.advance(1_000);
   assert.deepEqual([first.endings, second.endings], [["drained"], []]);
 });
 
 test("of several copies each is refused and named, and the link stays", async () => {
-  const made = rig(true);
+  const made = rig();
   const [mine, copy, another] = [
     fakeLink({ dialled: true }),
     fakeLink({ dialled: false, instance: 2 }),
@@ -184,7 +165,7 @@ test("of several copies each is refused and named, and the link stays", async ()
 });
 
 test("when the old one does not answer, the new start takes over, and what waited is decided", async () => {
-  const made = rig(true);
+  const made = rig();
   made.alive = false;
   const [old, fresh] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
   made.line.offer(old);
@@ -195,8 +176,112 @@ test("when the old one does not answer, the new start takes over, and what waite
   assert.equal(made.duplicates.length, 0);
 });
 
+test("a link without a carrier is still held, and who waits for it gets it when it goes on, the same one", async () => {
+  const { line } = rig();
+  const link = fakeLink({ dialled: true });
+  line.offer(link);
+  const { epoch } = line.status();
+  await link.lose();
+  assert.equal(line.standing(link).kind, "held", "what runs on it may go on");
+  const lost = line.status();
+  assert.deepEqual(
+    [lost.state, lost.held, lost.epoch, lost.lastError],
+    ["connecting", true, epoch, "The connection was lost."],
+  );
+  const waiting = line.connected();
+  link.goOn();
+  assert.equal((await waiting).link, link);
+  const status = line.status();
+  assert.deepEqual([status.state, status.held, status.epoch, status.lastError], ["connected", true, epoch, undefined]);
+  assert.deepEqual(link.endings, []);
+});
+
+test("nobody waits longer than 10 s for a link without a carrier, which goes on all the same when one comes", async () => {
+  const { clock, line } = rig();
+  const link = fakeLink({ dialled: true });
+  line.offer(link);
+  const { epoch } = line.status();
+  await link.lose();
+  const refused = assert.rejects(line.connected(), Unreachable);
+  await clock.advance(10_000);
+  await refused;
+  assert.deepEqual([line.status().state, line.status().held], ["disconnected", true]);
+  link.goOn();
+  assert.deepEqual([line.status().state, line.status().epoch], ["connected", epoch]);
+});
+
+test("a link that found no other carrier in time is over, and was lost when its carrier was", async () => {
+  const { clock, line } = rig();
+  const link = fakeLink({ dialled: true });
+  line.offer(link);
+  await link.lose();
+  const { since } = line.status();
+  await clock.advance(60_000);
+  await link.end({ reason: Reason.SESSION_LOST, message: "No other connection came." });
+  const status = line.status();
+  assert.deepEqual([status.held, status.since, status.lastError], [false, since, "No other connection came."]);
+  const next = fakeLink({ dialled: true });
+  line.offer(next);
+  assert.equal(line.status().epoch, 2);
+});
+
+test("a new start of the peer takes over at once from a link without a carrier, and what ran there ends at once", async () => {
+  const made = rig();
+  made.alive = undefined;
+  const [old, fresh] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
+  made.line.offer(old);
+  await old.lose();
+  made.line.offer(fresh);
+  assert.equal(made.line.standing(fresh).kind, "held");
+  assert.deepEqual([made.line.status().state, made.line.status().epoch], ["connected", 2]);
+  assert.equal(old.endings.length, 1);
+  assert.deepEqual(made.duplicates, []);
+});
+
+test("who is asked whether it lives and loses its carrier meanwhile cannot answer: the new start takes over at once", async () => {
+  const made = rig();
+  made.alive = undefined;
+  const [old, fresh] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
+  made.line.offer(old);
+  made.line.offer(fresh);
+  assert.equal(made.line.standing(fresh).kind, "undecided");
+  await old.lose();
+  assert.equal(made.line.standing(fresh).kind, "held");
+  assert.equal(made.line.status().state, "connected");
+  assert.equal(old.endings.length, 1);
+});
+
+test("a link whose carrier is lost while nobody waits any more to take over is kept", async () => {
+  const made = rig();
+  made.alive = undefined;
+  const [mine, other] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
+  made.line.offer(mine);
+  made.line.offer(other);
+  await other.end({});
+  await mine.lose();
+  assert.deepEqual([mine.endings, made.line.status().held], [[], true]);
+});
+
+for (const [what, end] of [
+  ["cut", (line: PeerLine) => line.cut({ reason: Reason.REMOVED, message: "no peer any more" })],
+  ["drained", (line: PeerLine) => line.drain("stopping", 1_000)],
+  ["disowned", (line: PeerLine) => line.disowned()],
+] as const) {
+  test(`a line that is ${what} ends its link also while that has no carrier`, async () => {
+    const { clock, line } = rig();
+    const link = fakeLink({ dialled: true });
+    line.offer(link);
+    await link.lose();
+    await end(line);
+    assert.ok(link.endings.length > 0);
+    assert.equal(line.status().held, false);
+    await clock.advance(10_000);
+    assert.equal(clock.timers, 0);
+  });
+}
+
 test("a peer that leaves is not connected any more, while what runs may end", async () => {
-  const { line } = rig(true);
+  const { line } = rig();
   const link = fakeLink({ dialled: false });
   line.offer(link);
   await link.leave();
@@ -206,7 +291,7 @@ test("a peer that leaves is not connected any more, while what runs may end", as
 });
 
 test("an end that leaves is not connected any more to those above it at once, while what runs may end", async () => {
-  const { line } = rig(true);
+  const { line } = rig();
   const link = fakeLink({ dialled: false });
   line.offer(link);
   const drained = line.drain("stopping", 1_000);
@@ -218,7 +303,7 @@ test("an end that leaves is not connected any more to those above it at once, wh
 });
 
 test("who waits gets the link when it comes, or hears since when there is none", async () => {
-  const { clock, line } = rig(true);
+  const { clock, line } = rig();
   const waiting = line.connected();
   const link = fakeLink({ dialled: false });
   line.offer(link);
@@ -242,10 +327,10 @@ test("who waits gets the link when it comes, or hears since when there is none",
 });
 
 test("a line that is cut closes every link, ends every wait, and takes no more", async () => {
-  const { clock, line } = rig(true);
+  const { clock, line } = rig();
   const links = [fakeLink({ dialled: true }), fakeLink({ dialled: false }), fakeLink({ dialled: true })];
   for (const link of links) line.offer(link);
-  const idle = rig(true);
+  const idle = rig();
   const waiting = assert.rejects(idle.line.connected(), Unreachable);
   const reason = { reason: Reason.REMOVED, message: "no peer any more" };
   line.cut(reason);
@@ -259,7 +344,7 @@ test("a line that is cut closes every link, ends every wait, and takes no more",
 });
 
 test("an agent that comes again and again, or says that it leaves and stays, holds a few links and no more", async () => {
-  const { line } = rig(false);
+  const { line } = rig();
   const links = Array.from({ length: 40 }, () => fakeLink({ dialled: false }));
   for (const link of links) {
     line.offer(link);

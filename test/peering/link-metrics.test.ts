@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { declareLinkMetrics } from "../../src/peering/link-metrics.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import { acquaint, createCuttable, startAgent, startCall, startPair, type TestAgent, until } from "./agents.ts";
+import { Reason } from "../../src/wire/reason.ts";
+import { acquaint, startAgent, startCall, startPair, type TestAgent, until } from "./agents.ts";
 
 /** The series of an agent as they are read, by name and labels without the prefix. */
 function seriesOf({ peering }: TestAgent): () => Promise<Map<string, number>> {
@@ -53,20 +54,19 @@ test("a link is seen with its state, its way, its round trip, its streams and it
 test("what a link has counted is not forgotten with it, and how it ended is counted", async (t) => {
   const a = await startAgent(t, { name: "aachen" });
   const b = await startAgent(t, { name: "berlin" });
-  const cuttable = await createCuttable(t, b.port);
-  await acquaint(a, b, { urlOfB: cuttable.url });
+  await acquaint(a, b, { urlOfB: b.url });
   await Promise.all([a.connected("berlin"), b.connected("aachen")]);
   const read = seriesOf(a);
   const call = await startCall(a, b);
   const before = (await read()).get('sent_bytes_total{peer="berlin"}') ?? 0;
-  cuttable.cut();
+  b.accepted[0]?.close({ reason: Reason.BROKEN, message: "a test" });
   await call.ended;
   await until("it is connected anew", () => (a.peering.switchboard.look("berlin")?.totals.links ?? 0) >= 2);
   await until("its end is counted", () => (a.peering.switchboard.look("berlin")?.past.length ?? 0) >= 1);
   const series = await read();
   assert.ok((series.get('sent_bytes_total{peer="berlin"}') ?? 0) > before, "a counter only grows");
-  assert.equal(series.get('ends_total{peer="berlin",reason="CARRIER_LOST"}'), 1);
-  assert.ok((series.get('streams_lost_total{peer="berlin",reason="CARRIER_LOST"}') ?? 0) >= 1);
+  assert.equal(series.get('ends_total{peer="berlin",reason="BROKEN"}'), 1);
+  assert.ok((series.get('streams_lost_total{peer="berlin",reason="BROKEN"}') ?? 0) >= 1);
 });
 
 test("attempts to dial that fail are counted by why", async (t) => {

@@ -75,49 +75,6 @@ async function race(t: TestContext, rounds: number): Promise<void> {
   }
 }
 
-test("of two links that stand at once both ends keep the one that the smaller fingerprint dialled", async (t) => {
-  const one = await startAgent(t, { name: "one" });
-  const two = await startAgent(t, { name: "two" });
-  const [low, high] = one.fingerprint < two.fingerprint ? [one, two] : [two, one];
-  // First the high end dials, alone; then the low end is told how to.
-  await acquaint(low, high, { urlOfA: low.url });
-  await low.connected(high.name);
-  const [highs] = low.accepted;
-  await low.peering.roster.update(high.name, (peer) => ({ ...peer, url: high.url }), patience());
-  low.peering.switchboard.reconnect(high.name);
-  assert.equal(
-    low.peering.switchboard.status(high.name).path,
-    "accepted",
-    "a link that stands is not replaced for nothing",
-  );
-  highs?.close({ reason: Reason.BROKEN, message: "a test" });
-  await until("there is one link again", () => {
-    return isConnected(low.peering, high.name) && isConnected(high.peering, low.name) && openLinks([low, high]) === 1;
-  });
-  await ask(low, high.name);
-});
-
-test("a cut link is dialled again after a wait, and a call that came meanwhile goes over the new one", async (t) => {
-  const clock = createFakeClock(Date.now());
-  const a = await startAgent(t, { name: "aachen" });
-  const way = await createCuttable(t, a.port);
-  const b = await startAgent(t, { name: "berlin", clock, random: () => 0 });
-  await acquaint(a, b, { urlOfA: way.url });
-  await b.connected("aachen");
-  const { epoch } = b.peering.switchboard.status("aachen");
-  way.cut();
-  await until("the loss is known", () => !isConnected(b.peering, "aachen"));
-  assert.equal(b.peering.switchboard.status("aachen").state, "connecting");
-  const answer = ask(b, "aachen");
-  const { attempts } = way;
-  await clock.advance(999);
-  assert.equal(way.attempts, attempts, "the least wait is a second");
-  await clock.advance(1);
-  await answer;
-  assert.ok(b.peering.switchboard.status("aachen").epoch > epoch);
-  await a.connected("berlin");
-});
-
 test("without a link calls and dials end at once, and say since when and why", async (t) => {
   const clock = createFakeClock(Date.now());
   const a = await startAgent(t, { name: "aachen" });
@@ -138,7 +95,6 @@ test("without a link calls and dials end at once, and say since when and why", a
   await assert.rejects(ask(b, "aachen"), (error) => {
     return error instanceof ConnectError && error.code === Code.Unavailable && unreachable.test(error.message);
   });
-  const target = { $typeName: "fairlead.wire.v1.Target", kind: kubernetes, network: 0 } as const;
   await assert.rejects(b.peering.switchboard.dial("aachen", target), {
     reason: Reason.UNREACHABLE,
     message: unreachable,
@@ -294,3 +250,5 @@ function pick(removal: { workloads: string; forced: boolean } | undefined): obje
 }
 
 const kubernetes = { case: "kubernetes", value: { $typeName: "fairlead.wire.v1.KubernetesTarget" } } as const;
+/** What agents of these tests send back what comes of. */
+const target = { $typeName: "fairlead.wire.v1.Target", kind: kubernetes, network: 0 } as const;

@@ -76,10 +76,41 @@ test("nothing is dialled while there is a link, nor before the first word", asyn
   await clock.advance(60_000);
   assert.equal(attempts.length, 0);
   redialer.up();
-  redialer.kick();
   await clock.advance(600_000);
   assert.equal(attempts.length, 0);
   redialer.close();
+});
+
+test("beside a link that stands it dials once, when told", async () => {
+  for (const outcome of [() => Promise.resolve(), () => Promise.reject(new Error("nobody there"))]) {
+    const made = rig();
+    made.outcome = outcome;
+    made.redialer.up();
+    made.redialer.kick();
+    await made.clock.advance(600_000);
+    assert.equal(made.attempts.length, 1);
+    made.redialer.close();
+  }
+});
+
+test("a link that goes on at the next carrier is dialled at once, and not without end when it is lost again and again", async () => {
+  const made = rig(0.999_999);
+  made.outcome = () => Promise.resolve();
+  const lose = async (times: number): Promise<number> => {
+    const before = made.attempts.length;
+    for (let lost = 0; lost < times; lost += 1) {
+      made.redialer.up();
+      made.redialer.down({ atOnce: true });
+      await made.clock.advance(100);
+    }
+    return made.attempts.length - before;
+  };
+  assert.equal(await lose(10), 10);
+  assert.ok((await lose(100)) <= 11, "once a second from then on");
+  const before = made.attempts.length;
+  await made.clock.advance(2_000);
+  assert.equal(made.attempts.length, before + 1, "after the least wait at the latest");
+  made.redialer.close();
 });
 
 test("when told it dials at once, and starts with short waits", async () => {

@@ -211,7 +211,7 @@ test("an agent that does not tell what may be done there shows nothing, and is n
         });
       }),
     subscribe(listener) {
-      listener("old", { state: "connected", since: 0, epoch: 1 });
+      listener("old", { state: "connected", since: 0, held: true, epoch: 1 });
       return () => undefined;
     },
     changed: () => assert.fail("there is nothing to show"),

@@ -6,12 +6,12 @@ import { systemClock } from "../../src/base/clock.ts";
 
 import { PairingService } from "../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { dialLink } from "../../src/link/dialer.ts";
-import type { Link } from "../../src/link/link.ts";
+import { Kept, type Link } from "../../src/link/link.ts";
 import { decodeInvite } from "../../src/peering/invite.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { patience, startAgent, type TestAgent, until } from "./agents.ts";
+import { createCuttable, patience, startAgent, type TestAgent, until } from "./agents.ts";
 
 async function dialAsGuest(from: TestAgent, to: TestAgent): Promise<Link> {
   const hello = { instance: new Uint8Array(16).fill(7), version: "guest" };
@@ -44,6 +44,24 @@ test("a guest that opens calls and says nothing takes no room from peers, and is
   }
   assert.equal((await link.closed).reason, Reason.DENIED);
   assert.equal(most, 4);
+});
+
+test("nothing of a guest is kept when its connection is lost, although it could go on", async (t) => {
+  const a = await startAgent(t, { name: "aachen" });
+  const way = await createCuttable(t, a.port);
+  const guest = await startAgent(t, { name: "guest" });
+  const kept = new Kept(systemClock);
+  const hello = { instance: new Uint8Array(16).fill(7), version: "guest" };
+  const deps = { identity: guest.identity, hello, clock: systemClock, accept: () => undefined, kept: () => kept };
+  const to = { url: way.url, pin: a.fingerprint };
+  const link = await dialLink(deps, to, patience());
+  await until("it stands", () => a.accepted.length === 1 && link.session.stats().carriers === 1);
+  way.cut();
+  await until("it is gone", () => a.acceptor.stats().links === 0);
+  const next = await dialLink(deps, to, patience());
+  assert.notEqual(next, link);
+  assert.equal((await link.closed).reason, Reason.SESSION_LOST);
+  next.close({ reason: Reason.SHUTDOWN, message: "" });
 });
 
 test("a guest cannot make an agent hold a large message", async (t) => {

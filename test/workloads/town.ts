@@ -72,6 +72,7 @@ export class FakePeering {
     status: (peer: string): LinkStatus => ({
       state: this.#sessions.has(peer) ? "connected" : "disconnected",
       since: this.#since.get(peer) ?? this.#clock.now(),
+      held: this.#sessions.has(peer),
       epoch: this.#epoch,
     }),
     subscribe: (fn: (peer: string, status: LinkStatus) => void): (() => void) => {

@@ -4,7 +4,7 @@ import type { Roster } from "../../peering/roster.ts";
 
 /**
  * Links as intent wants to hear of them: up only once what is wished is known, and down and up again for each new link, since
- * a call that was open on the old one is lost.
+ * a call that was open on the old one is lost. One that has lost its carrier is up: it goes on, and its calls do.
  */
 export function watchLinks(deps: {
   roster: Pick<Roster, "get" | "subscribe">;
@@ -22,7 +22,7 @@ export function watchLinks(deps: {
       const look = (peer: string): void => {
         if (!isReady) return;
         const status = deps.roster.get(peer) ? deps.links.status(peer) : undefined;
-        const epoch = status?.state === "connected" ? status.epoch : undefined;
+        const epoch = status?.held ? status.epoch : undefined;
         const before = up.get(peer);
         if (epoch === before) return;
         if (before !== undefined) fn(peer, false);

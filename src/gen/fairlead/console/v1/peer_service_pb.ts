@@ -721,7 +721,7 @@ export const PeerService: GenService<{
     output: typeof UpdatePeerResponseSchema;
   },
   /**
-   * Dials now, without waiting for the back-off. Answers at once; the link's state tells how it went.
+   * Dials now, without waiting for the back-off; a link that stands goes on at the new connection. Answers at once; the link's state tells how it went.
    *
    * @generated from rpc fairlead.console.v1.PeerService.ReconnectPeer
    */
