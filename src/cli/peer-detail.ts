@@ -17,7 +17,6 @@ export function peerDetail({ metadata, spec, status }: Peer, now: number): strin
     ["We may there", heldTexts(status, now).join(", ")],
     ["Labels", pairs(metadata?.labels)],
     ["URL", spec?.url || "none: it dials, this agent waits"],
-    ["Link", status?.link?.path],
     ["Last seen", seen && `${seen} ago`],
     ["Says of itself", pairs(status?.facts)],
     ["Words", status?.words],

@@ -1,8 +1,10 @@
 /** `fairlead peer`: the agents that this one is paired with. */
-import { Argument, type Command } from "commander";
-import { collectPairs, outputOption, withAgent } from "./command.ts";
+import { Argument, type Command, Option } from "commander";
+import { collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { linkView } from "./link-view.ts";
+import { readLinkedPeer, watchLinkedPeer } from "./linked-peer.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { addPeerGrant } from "./peer-grant.ts";
 import { peerView } from "./views.ts";
@@ -27,13 +29,27 @@ export function addPeerCommands(program: Command, context: CliContext): void {
       }),
     );
 
-  const get = peer.command("get <name>").description("one peer: its link, what it may do here, what it says of itself");
-  get.addOption(outputOption()).action((name: string, options: { output: Format }) =>
-    withAgent(get, context, async ({ client }, signal) => {
-      const found = (await client.peers.getPeer({ name }, { signal })).peer;
-      if (found) await printOne(terminal, peerView(Date.now()), found, options.output);
-    }),
-  );
+  const get = peer
+    .command("get <name>")
+    .description("one peer: the way to it and what goes over it, what it may do here, what it says of itself");
+  get
+    .addOption(outputOption())
+    .option("-w, --watch", "go on each time the link changes, until Ctrl-C")
+    .addOption(
+      new Option("--every <span>", "with --watch: also so often, for the numbers")
+        .argParser(spanSeconds)
+        .default(0, "not"),
+    )
+    .action((name: string, options: { output: Format; watch?: boolean; every: number }) =>
+      withAgent(get, context, async ({ client }, signal) => {
+        if (!options.watch) {
+          return printOne(terminal, linkView(Date.now()), await readLinkedPeer(client, name, signal), options.output);
+        }
+        const view = (): ReturnType<typeof linkView> => linkView(Date.now());
+        const heard = watchLinkedPeer(client, name, Math.ceil(options.every), signal);
+        await printWatch(terminal, heard, { view, format: options.output, untilGone: true });
+      }),
+    );
 
   addPeerGrant(peer, context);
 

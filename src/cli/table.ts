@@ -94,6 +94,13 @@ export function formatAge(ms: number): string {
   return `${Math.floor(hours / 24)}d`;
 }
 
+/** A number of bytes as people read it: "512 B", "3.4 MiB", "120 GiB". */
+export function formatBytes(count: number): string {
+  const power = count < 1024 ? 0 : Math.min(5, Math.floor(Math.log2(count) / 10));
+  const value = count / 1024 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${["B", "KiB", "MiB", "GiB", "TiB", "PiB"][power]}`;
+}
+
 /** How long ago a time was, as an age; empty when there is no time. */
 export function sinceOf(time: string | undefined, now: number): string {
   const at = Date.parse(time ?? "");

@@ -18,6 +18,7 @@ import { AgentService } from "../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../gen/fairlead/console/v1/audit_service_pb.ts";
 import { InboxService } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
+import { LinkService } from "../gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../gen/fairlead/console/v1/policy_service_pb.ts";
@@ -28,6 +29,7 @@ import { withToken } from "./token.ts";
 export interface FairleadClient {
   readonly agent: Client<typeof AgentService>;
   readonly peers: Client<typeof PeerService>;
+  readonly links: Client<typeof LinkService>;
   readonly apps: Client<typeof AppService>;
   readonly pods: Client<typeof PodService>;
   readonly policies: Client<typeof PolicyService>;
@@ -50,6 +52,7 @@ export function createFairleadClient(options: FairleadClientOptions): FairleadCl
   return {
     agent: createClient(AgentService, transport),
     peers: createClient(PeerService, transport),
+    links: createClient(LinkService, transport),
     apps: createClient(AppService, transport),
     pods: createClient(PodService, transport),
     policies: createClient(PolicyService, transport),

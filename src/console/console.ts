@@ -20,6 +20,7 @@ import type { AuditServiceDeps } from "./api/audit-service.ts";
 import { translateErrors } from "./api/errors.ts";
 import { inboxItems } from "./api/inbox-item.ts";
 import type { InboxServiceDeps } from "./api/inbox-service.ts";
+import type { LinkServiceDeps } from "./api/link-service.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
 import type { PolicyServiceDeps } from "./api/policy-service.ts";
@@ -69,6 +70,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       agent: { about: deps.about, url: () => deps.url, counts: () => countAll(deps), settings: deps.settings },
       apps: appDeps(deps, (...asked) => server.open(...asked)),
       peers: peerDeps(deps),
+      links: linkDeps(deps),
       pods: podDeps(deps),
       policies: policyDeps(deps),
       audit: deps.audit,
@@ -130,6 +132,19 @@ function peerDeps({ kube, namespace, peering, peerObjects, workloads, clock }: C
     },
     now: () => clock.now(),
     join: (invite, options, signal) => peering.join(invite, options, signal),
+  };
+}
+
+function linkDeps({ peering: { switchboard, roster }, clock }: ConsoleDeps): LinkServiceDeps {
+  return {
+    clock,
+    look: (peer) => switchboard.look(peer),
+    subscribe(listener) {
+      const ends = [switchboard.subscribe(listener), roster.subscribe(({ name }) => listener(name))];
+      return () => {
+        for (const end of ends) end();
+      };
+    },
   };
 }
 

@@ -1,0 +1,46 @@
+/** A link as the API shows it. Pure. */
+import { create } from "@bufbuild/protobuf";
+import { type Link, LinkSchema } from "../../gen/fairlead/console/v1/link_service_pb.ts";
+import { timeText } from "../../kube/time.ts";
+import type { LineTotals } from "../../peering/line-tally.ts";
+import type { LinkLook } from "../../peering/switchboard.ts";
+
+const states = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" } as const;
+
+export function toLink(peer: string, { status, totals, past }: LinkLook): Link {
+  const { state, since, path, remoteAddress, roundTripMs, lastSeenAt, lastError, session } = status;
+  return create(LinkSchema, {
+    peer,
+    state: states[state],
+    since: timeText(since),
+    path: path ?? "",
+    remoteAddress: remoteAddress ?? "",
+    ...(roundTripMs !== undefined && { roundTripMs }),
+    lastSeenAt: lastSeenAt === undefined ? "" : timeText(lastSeenAt),
+    message: lastError ?? "",
+    ...(session && { streams: session.open }),
+    totals: toTotals(totals),
+    past: past
+      .toReversed()
+      .map(({ at, ageMs, ...end }) => ({ ...end, at: timeText(at), ageMs: BigInt(Math.round(ageMs)) })),
+  });
+}
+
+function toTotals(totals: LineTotals) {
+  return {
+    links: BigInt(totals.links),
+    bytesIn: BigInt(totals.bytesIn),
+    bytesOut: BigInt(totals.bytesOut),
+    streamsOpened: BigInt(totals.opened),
+    streamsAccepted: BigInt(totals.accepted),
+    creditStalls: BigInt(totals.creditStalls),
+    resetsSent: toCounts(totals.resets.sent),
+    resetsReceived: toCounts(totals.resets.received),
+    streamsLost: toCounts(totals.resets.lost),
+    dialFailures: toCounts(totals.dialFailures),
+  };
+}
+
+function toCounts(counts: ReadonlyMap<string, number>): Record<string, bigint> {
+  return Object.fromEntries([...counts].map(([name, count]) => [name, BigInt(count)]));
+}
