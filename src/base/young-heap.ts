@@ -28,6 +28,8 @@ export class YoungHeap {
 function prepare(): () => void {
   // Buffers that are held for long shall count as a part of all memory, and not against those 64 MiB.
   setFlagsFromString("--external-memory-accounted-in-global-limit");
+  // Little lives to be moved, and on a busy machine a helping thread is waited for longer than it helps.
+  setFlagsFromString("--no-parallel-scavenge");
   // V8 reads it when it makes a context; the one that the process runs in gets no such function.
   setFlagsFromString("--expose-gc");
   const gc: unknown = runInNewContext("gc");

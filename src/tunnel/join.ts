@@ -21,16 +21,14 @@ export function join(a: Duplex, b: Duplex): Promise<JoinEnd> {
     let failure: Error | undefined;
     let open = 2;
 
-    a.on("data", (chunk: Uint8Array) => {
-      sent += chunk.length;
-    });
-    b.on("data", (chunk: Uint8Array) => {
-      received += chunk.length;
-    });
     watch(a, b);
     watch(b, a);
-    a.pipe(b);
-    b.pipe(a);
+    pour(a, b, (bytes) => {
+      sent += bytes;
+    });
+    pour(b, a, (bytes) => {
+      received += bytes;
+    });
 
     function watch(side: Duplex, other: Duplex): void {
       const onClose = (): void => {
@@ -48,6 +46,30 @@ export function join(a: Duplex, b: Duplex): Promise<JoinEnd> {
       else side.once("close", onClose);
     }
   });
+}
+
+/**
+ * As `pipe`, but what is read in one go leaves as one write: TLS hands over 16 KiB at a time, and a system call for each of them was
+ * a third of what it cost to receive.
+ */
+function pour(from: Duplex, into: Duplex, passed: (bytes: number) => void): void {
+  let corked = false;
+  const uncork = (): void => {
+    corked = false;
+    into.uncork();
+  };
+  from.on("data", (chunk: Uint8Array) => {
+    passed(chunk.length);
+    if (!corked) {
+      corked = true;
+      into.cork();
+      process.nextTick(uncork);
+    }
+    if (!into.write(chunk)) from.pause();
+  });
+  into.on("drain", () => from.resume());
+  from.once("end", () => into.end());
+  if (!into.writableNeedDrain) from.resume();
 }
 
 /** Ends a stream so that whoever is behind it sees a break: a socket of TCP sends RST, everything else is destroyed. */
