@@ -10,6 +10,7 @@ const metrics = createMetrics();
 declareAgentMetrics(metrics, {
   version: "",
   acceptor: unread,
+  budget: { total: 0, promised: 0 },
   peers: unread,
   look: unread,
   calls: unread,
@@ -51,16 +52,22 @@ const alerts = `groups:
           summary: "{{ $labels.peer }} has not been connected for five minutes"
           action: "fairlead doctor {{ $labels.peer }}"
       - alert: FairleadLinkUnsteady
-        expr: sum by (instance, peer) (increase(fairlead_link_ends_total{reason=~"CARRIER_LOST|SILENT|STALLED|SESSION_LOST"}[30m])) > 5
+        expr: sum by (instance, peer) (increase(fairlead_link_carrier_ends_total{reason=~"CARRIER_LOST|SILENT|STALLED"}[30m])) > 5
         labels: { severity: warning }
         annotations:
-          summary: "the link to {{ $labels.peer }} broke more than five times in half an hour"
+          summary: "the connection to {{ $labels.peer }} broke more than five times in half an hour"
           action: "fairlead doctor {{ $labels.peer }}: something between the two may cut connections"
       - alert: FairleadStreamsLost
         expr: sum by (instance, peer) (increase(fairlead_link_streams_lost_total{reason=~"CARRIER_LOST|SILENT|STALLED|SESSION_LOST"}[15m])) > 0
         labels: { severity: warning }
         annotations:
           summary: "streams of {{ $labels.peer }} broke with their link"
+      - alert: FairleadMemoryPromised
+        expr: fairlead_budget_promised_bytes / fairlead_budget_bytes > 0.9
+        for: 10m
+        labels: { severity: warning }
+        annotations:
+          summary: "peers hold nearly all the memory that links may have: streams stay slow, and new ones are refused"
       - alert: FairleadTwoAgentsOneIdentity
         expr: increase(fairlead_link_ends_total{reason="DUPLICATE_INSTANCE"}[15m]) > 0
         labels: { severity: critical }

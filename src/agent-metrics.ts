@@ -8,6 +8,8 @@ import type { Metrics } from "./telemetry/metrics.ts";
 export interface AgentMetricsDeps extends LinkMetricsDeps {
   readonly version: string;
   acceptor(): AcceptorStats;
+  /** What may be promised to all links together, in bytes. */
+  readonly budget: { readonly total: number; readonly promised: number };
   /** Calls and dials of peers that run now. */
   calls(): number;
   dials(): number;
@@ -23,6 +25,8 @@ export function declareAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): v
   metrics.watch("peers", "Peers in the roster.", () => deps.peers().length);
   declareLinkMetrics(metrics, deps);
   declareAcceptorMetrics(metrics, () => deps.acceptor());
+  metrics.watch("budget_bytes", "What may be promised to all links together; link.memory.", () => deps.budget.total);
+  metrics.watch("budget_promised_bytes", "What is promised to them now.", () => deps.budget.promised);
   metrics.watch("calls", "Calls of peers that run now.", () => deps.calls());
   metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => deps.dials());
   metrics.watch("workloads", "Workloads of all peers that are stored here.", () => deps.workloads());

@@ -292,6 +292,7 @@ async function compose(
   declareAgentMetrics(metrics, {
     version,
     acceptor: () => acceptor.stats(),
+    budget,
     peers: () => roster.list().map((peer) => peer.name),
     look: (peer) => switchboard.look(peer),
     calls: () => rpc.running,

@@ -3,7 +3,8 @@ import { type JsonObject, type JsonValue, toJson } from "@bufbuild/protobuf";
 import {
   type Link,
   LinkSchema,
-  type PastLink,
+  type LinkTotals,
+  type PastCarrier,
   type StreamClasses,
 } from "../gen/fairlead/console/v1/link_service_pb.ts";
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
@@ -37,11 +38,12 @@ export function linkView(now: number): View<LinkedPeer> {
       { head: "STREAMS", cell: ({ link }) => (link?.streams ? String(sumOf(link.streams)) : "") },
       { head: "IN", cell: ({ link }) => bytes(link?.totals?.bytesIn) },
       { head: "OUT", cell: ({ link }) => bytes(link?.totals?.bytesOut) },
-      { head: "BREAKS", cell: ({ link }) => (link ? String(breaksOf(link)) : "") },
+      { head: "RESUMES", cell: ({ link }) => String(link?.totals?.resumes ?? "") },
       ...ofPeer("VERSION"),
       ...ofPeer("GRANTS"),
       ...ofPeer("AGE"),
       { head: "CONTROL/INTERACTIVE/NORMAL/BULK", cell: ({ link }) => classes(link?.streams), wide: true },
+      { head: "CARRIERS", cell: ({ link }) => String(link?.totals?.carriers ?? ""), wide: true },
       { head: "STALLS", cell: ({ link }) => String(link?.totals?.creditStalls ?? ""), wide: true },
       { head: "LAST-BREAK", cell: ({ link }) => lastBreak(link, now), wide: true },
       { head: "ADDRESS", cell: ({ link }) => link?.remoteAddress ?? "", wide: true },
@@ -74,27 +76,41 @@ function linkDetail(link: Link, now: number): string {
     ["Reset there", counts(totals?.resetsReceived)],
     ["Lost with a link", counts(totals?.streamsLost)],
     ["Dials that failed", counts(totals?.dialFailures)],
-    ["Links so far", totals && String(totals.links)],
-    ...link.past.slice(0, 5).map((past, index) => [index === 0 ? "Ended before" : " ", pastText(past, now)]),
+    ["Held", heldTexts(link)],
+    ["Stood", totals && stoodTexts(totals)],
+    ...link.pastCarriers.slice(0, 5).map((past, index) => [index === 0 ? "Ended before" : " ", pastText(past, now)]),
   ]);
 }
 
-function pastText({ at, ageMs, reason, by, message }: PastLink, now: number): string {
+/** Bytes of which somebody waits for somebody; empty while nobody does. */
+function heldTexts(link: Link): string {
+  return [
+    link.heldBytes > 0n && `${bytes(link.heldBytes)} came and are not read`,
+    link.slowReaders > 0 && `${link.slowReaders} slow readers`,
+    link.replayBytes > 0n && `${bytes(link.replayBytes)} sent and not acknowledged`,
+    link.waitingBytes > 0n && `${bytes(link.waitingBytes)} wait for the connection`,
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+function stoodTexts({ links, carriers, resumes }: LinkTotals): string {
+  const of = (count: bigint, what: string): string => `${count} ${what}${count === 1n ? "" : "s"}`;
+  return `${of(links, "link")} on ${of(carriers, "connection")}, went on at another ${of(resumes, "time")}`;
+}
+
+function pastText({ at, ageMs, reason, by, message }: PastCarrier, now: number): string {
   const who = by === "network" ? "" : by === "us" ? "by this agent, " : "by the peer, ";
   return `${sinceOf(at, now)} ago after ${formatAge(Number(ageMs))}: ${who}${reason}${message && `: ${message}`}`;
 }
 
 /** Ends that nobody wanted: connections that were lost, fell silent or got stuck. */
-function breaksOf({ past }: Link): number {
-  return past.filter(isBreak).length;
-}
-
-function isBreak({ by, reason }: PastLink): boolean {
+function isBreak({ by, reason }: PastCarrier): boolean {
   return by === "network" || ["SILENT", "STALLED", "CARRIER_LOST", "SESSION_LOST"].includes(reason);
 }
 
 function lastBreak(link: Link | undefined, now: number): string {
-  const last = link?.past.find(isBreak);
+  const last = link?.pastCarriers.find(isBreak);
   return last ? `${sinceOf(last.at, now)} ago, ${last.reason}` : "";
 }
 
@@ -132,8 +148,18 @@ function linkJson(link: Link): JsonObject {
   const json = object(toJson(LinkSchema, link, { alwaysEmitImplicit: true }));
   return {
     ...json,
+    waitingBytes: Number(link.waitingBytes),
+    replayBytes: Number(link.replayBytes),
+    heldBytes: Number(link.heldBytes),
+    promisedBytes: Number(link.promisedBytes),
     totals: Object.fromEntries(Object.entries(object(json.totals)).map(([name, value]) => [name, numbered(value)])),
-    past: link.past.map(({ at, ageMs, reason, by, message }) => ({ at, ageMs: Number(ageMs), reason, by, message })),
+    pastCarriers: link.pastCarriers.map(({ at, ageMs, reason, by, message }) => ({
+      at,
+      ageMs: Number(ageMs),
+      reason,
+      by,
+      message,
+    })),
   };
 }
 

@@ -11,18 +11,23 @@ export interface LineTotals {
   readonly opened: number;
   readonly accepted: number;
   readonly creditStalls: number;
+  /** Carriers that links were on, and how often a link went on at another one. */
+  readonly carriers: number;
+  readonly resumes: number;
   /** Streams that did not end well, by the reason's name: reset by this end, by the other one, or lost with their link. */
   readonly resets: Readonly<Record<keyof ResetCounts, ReadonlyMap<string, number>>>;
   /** Links that have stood. */
   readonly links: number;
   /** Links that are over, by the reason's name. */
   readonly ends: ReadonlyMap<string, number>;
+  /** Carriers that are gone with their link or without, by the reason's name; not those that a later one took over from. */
+  readonly carrierEnds: ReadonlyMap<string, number>;
   /** Attempts to dial that failed, by the code of their error. */
   readonly dialFailures: ReadonlyMap<string, number>;
 }
 
-/** That a link to the peer is over, and what can be learnt from it. */
-export interface PastLink extends Pick<SessionEnd, "by" | "message"> {
+/** That a link has lost its carrier, or has ended with it, and what can be learnt from it. */
+export interface PastCarrier extends Pick<SessionEnd, "by" | "message"> {
   /** When, in milliseconds since 1970. */
   readonly at: number;
   /** How long it stood, in milliseconds. */
@@ -31,18 +36,27 @@ export interface PastLink extends Pick<SessionEnd, "by" | "message"> {
   readonly reason: string;
 }
 
-/** Links that are remembered after their end. */
+/** Carriers that are remembered after their end. */
 const mostPast = 32;
 
 /** Keeps account of the links to one peer. What lives is asked for its numbers, what is over has been added up. */
 export class LineTally {
   readonly #clock: Clock;
   readonly #living = new Set<Session>();
-  readonly #past: PastLink[] = [];
+  readonly #past: PastCarrier[] = [];
   #links = 0;
-  #sums = { bytesIn: 0, bytesOut: 0, opened: 0, accepted: 0, creditStalls: 0 };
+  readonly #sums: Sums = {
+    bytesIn: 0,
+    bytesOut: 0,
+    opened: 0,
+    accepted: 0,
+    creditStalls: 0,
+    carriers: 0,
+    resumes: 0,
+  };
   readonly #resets = copyResets();
   readonly #ends = new Map<string, number>();
+  readonly #carrierEnds = new Map<string, number>();
   readonly #dialFailures = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -50,7 +64,7 @@ export class LineTally {
   }
 
   /** The latest last. */
-  get past(): readonly PastLink[] {
+  get past(): readonly PastCarrier[] {
     return this.#past;
   }
 
@@ -59,8 +73,20 @@ export class LineTally {
     if (this.#living.has(session)) return;
     this.#living.add(session);
     this.#links += 1;
-    const since = this.#clock.monotonic();
-    void session.closed.then((end) => this.#over(session, end, since));
+    /** Since when it has its present carrier; undefined while it has none. */
+    let since: number | undefined = this.#clock.monotonic();
+    const gone = (end: SessionEnd): void => {
+      if (since !== undefined) this.#carrierGone(end, since);
+      since = undefined;
+    };
+    session.onCarrier((change) => {
+      if (change.kind === "lost") gone(change.why);
+      else since = this.#clock.monotonic();
+    });
+    void session.closed.then((end) => {
+      gone(end);
+      this.#over(session, end);
+    });
   }
 
   /** An attempt to dial has failed; `code` is one of few. */
@@ -81,31 +107,33 @@ export class LineTally {
       resets,
       links: this.#links,
       ends: new Map(this.#ends),
+      carrierEnds: new Map(this.#carrierEnds),
       dialFailures: new Map(this.#dialFailures),
     };
   }
 
-  #over(session: Session, end: SessionEnd, since: number): void {
+  #carrierGone({ by, message, reason }: SessionEnd, since: number): void {
+    const name = reasonName(reason);
+    count(this.#carrierEnds, name, 1);
+    this.#past.push({ at: this.#clock.now(), ageMs: this.#clock.monotonic() - since, reason: name, by, message });
+    if (this.#past.length > mostPast) this.#past.shift();
+  }
+
+  #over(session: Session, end: SessionEnd): void {
     const stats = session.stats();
     this.#living.delete(session);
     addSums(this.#sums, stats);
     addResets(this.#resets, stats.resets);
-    const reason = reasonName(end.reason);
-    count(this.#ends, reason, 1);
-    const ageMs = this.#clock.monotonic() - since;
-    this.#past.push({ at: this.#clock.now(), ageMs, reason, by: end.by, message: end.message });
-    if (this.#past.length > mostPast) this.#past.shift();
+    count(this.#ends, reasonName(end.reason), 1);
   }
 }
 
-type Sums = Record<"bytesIn" | "bytesOut" | "opened" | "accepted" | "creditStalls", number>;
+const summed = ["bytesIn", "bytesOut", "opened", "accepted", "creditStalls", "carriers", "resumes"] as const;
+
+type Sums = Record<(typeof summed)[number], number>;
 
 function addSums(to: Sums, stats: SessionStats): void {
-  to.bytesIn += stats.bytesIn;
-  to.bytesOut += stats.bytesOut;
-  to.opened += stats.opened;
-  to.accepted += stats.accepted;
-  to.creditStalls += stats.creditStalls;
+  for (const name of summed) to[name] += stats[name];
 }
 
 type Resets = Record<keyof ResetCounts, Map<string, number>>;

@@ -32,7 +32,21 @@ const members = {
     help: "Streams that are open now, by the class that says whose turn it is.",
     labels: ["peer", "class"],
   },
+  link_interrupted: {
+    help: "1 while the link has no carrier and its streams wait for the next one, at which they go on.",
+    labels: byPeer,
+  },
   link_waiting_bytes: { help: "Bytes that wait for the connection to take them.", labels: byPeer },
+  link_replay_bytes: {
+    help: "Bytes that were sent and not acknowledged yet, kept to be sent again at the next carrier.",
+    labels: byPeer,
+  },
+  link_held_bytes: { help: "Bytes that came from the peer and were not read yet.", labels: byPeer },
+  link_promised_bytes: {
+    help: "Bytes that the peer may send before it is promised more, and those that are held.",
+    labels: byPeer,
+  },
+  link_slow_readers: { help: "Streams whose reader here has let the peer wait for over a second.", labels: byPeer },
   link_received_bytes_total: { help: "Bytes that came over links to the peer, inside of TLS.", labels: byPeer },
   link_sent_bytes_total: { help: "Bytes that went over links to the peer, inside of TLS.", labels: byPeer },
   link_streams_opened_total: {
@@ -52,6 +66,12 @@ const members = {
     labels: byPeer,
   },
   link_established_total: { help: "Links to the peer that have come to stand.", labels: byPeer },
+  link_carriers_total: { help: "Carriers, which are connections, that links to the peer were on.", labels: byPeer },
+  link_resumes_total: { help: "How often a link went on at another carrier, with all its streams.", labels: byPeer },
+  link_carrier_ends_total: {
+    help: "Carriers that are gone, by reason; not those that a later one took over from.",
+    labels: ["peer", "reason"],
+  },
   link_ends_total: { help: "Links to the peer that have ended, by reason.", labels: ["peer", "reason"] },
   link_dial_failures_total: { help: "Attempts to dial the peer that failed, by reason.", labels: ["peer", "reason"] },
 } as const;
@@ -82,7 +102,12 @@ function putStatus(put: Put<Name>, peer: string, status: LinkStatus): void {
   put("link_last_heard_timestamp_seconds", { peer }, seconds(lastSeenAt));
   if (!session) return;
   for (const [name, open] of Object.entries(session.open)) put("link_streams", { peer, class: name }, open);
+  put("link_interrupted", { peer }, session.carrierlessSince === undefined ? 0 : 1);
   put("link_waiting_bytes", { peer }, session.waitingBytes);
+  put("link_replay_bytes", { peer }, session.replayBytes);
+  put("link_held_bytes", { peer }, session.heldBytes);
+  put("link_promised_bytes", { peer }, session.promisedBytes);
+  put("link_slow_readers", { peer }, session.slowReaders);
 }
 
 function putTotals(put: Put<Name>, peer: string, totals: LineTotals): void {
@@ -96,6 +121,9 @@ function putTotals(put: Put<Name>, peer: string, totals: LineTotals): void {
   for (const [reason, count] of lost) put("link_streams_lost_total", { peer, reason }, count);
   put("link_credit_stalls_total", { peer }, totals.creditStalls);
   put("link_established_total", { peer }, totals.links);
+  put("link_carriers_total", { peer }, totals.carriers);
+  put("link_resumes_total", { peer }, totals.resumes);
+  for (const [reason, count] of totals.carrierEnds) put("link_carrier_ends_total", { peer, reason }, count);
   for (const [reason, count] of totals.ends) put("link_ends_total", { peer, reason }, count);
   for (const [reason, count] of totals.dialFailures) put("link_dial_failures_total", { peer, reason }, count);
 }

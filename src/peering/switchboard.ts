@@ -16,7 +16,7 @@ import { streamName } from "../wire/stream-name.ts";
 import { createGuests } from "./guests.ts";
 import type { HeldLink } from "./held-link.ts";
 import { PeerLine, removed } from "./line.ts";
-import type { LineTotals, PastLink } from "./line-tally.ts";
+import type { LineTotals, PastCarrier } from "./line-tally.ts";
 import type { LinkStatus } from "./link-status.ts";
 import { Unreachable } from "./link-waiters.ts";
 import type { Peer } from "./peer.ts";
@@ -33,8 +33,8 @@ export interface PeerDialOptions extends DialOptions {
 export interface LinkLook {
   readonly status: LinkStatus;
   readonly totals: LineTotals;
-  /** Links that are over, the latest last. */
-  readonly past: readonly PastLink[];
+  /** Carriers that are gone, the latest last. */
+  readonly past: readonly PastCarrier[];
 }
 
 export type LinkListener = (peer: string, status: LinkStatus) => void;

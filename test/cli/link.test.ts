@@ -24,7 +24,7 @@ test("fairlead peer get", async (t) => {
     const { out, code } = await lisbon("peer", "get", "berlin");
     assert.equal(code, 0);
     const [head = "", row = ""] = out.split("\n");
-    assert.match(head, /^NAME +LINK +SINCE +PATH +ROUND-TRIP +STREAMS +IN +OUT +BREAKS +VERSION +GRANTS +AGE$/);
+    assert.match(head, /^NAME +LINK +SINCE +PATH +ROUND-TRIP +STREAMS +IN +OUT +RESUMES +VERSION +GRANTS +AGE$/);
     assert.match(
       row,
       /^berlin +Connected +\d+s +dialled +(\d+(\.\d)? ms|<none>) +\d+ +[\d.]+ (Ki)?B +[\d.]+ (Ki)?B +0 /,
@@ -39,7 +39,7 @@ test("fairlead peer get", async (t) => {
     assert.equal(link.remoteAddress, "127.0.0.1");
     assert.equal(link.totals.links, 1);
     assert.ok(link.totals.bytesIn > 100 && link.totals.bytesOut > 100, JSON.stringify(link.totals));
-    assert.deepEqual(link.past, []);
+    assert.deepEqual(link.pastCarriers, []);
     assert.ok(Date.parse(link.since) > Date.now() - 600_000);
   });
 
@@ -59,8 +59,11 @@ test("fairlead peer get", async (t) => {
     watch.interrupt();
     assert.equal((await watch.ended).code, 130);
     const link = await linkOf(world.lisbon, "berlin");
-    assert.equal(link.past[0].reason, "CARRIER_LOST");
-    assert.equal(link.past[0].by, "network");
+    assert.equal(link.pastCarriers[0].reason, "CARRIER_LOST");
+    assert.equal(link.pastCarriers[0].by, "network");
+    assert.equal(link.totals.resumes, 1, "it went on, and is no other link");
+    assert.equal(link.totals.links, 1);
+    assert.equal(link.totals.carriers, 2);
     const { out } = await run(world.lisbon, ["peer", "get", "berlin"], { interactive: true });
     assert.match(out, /Ended before +\d+s ago after \d+s: CARRIER_LOST: The connection to the other end was lost\./);
     assert.match((await lisbon("peer", "get", "berlin", "-o", "wide")).out, /\d+s ago, CARRIER_LOST/);
@@ -92,7 +95,7 @@ test("what a peer's link says is shown as one harmless line", () => {
   const link = create(LinkSchema, {
     peer: "west",
     state: "Disconnected",
-    past: [
+    pastCarriers: [
       { at: new Date(0).toISOString(), ageMs: 61_000n, reason: "SILENT", by: "us", message: "quiet\n\u001b[31mred" },
     ],
   });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { declareLinkMetrics } from "../../src/peering/link-metrics.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { Reason } from "../../src/wire/reason.ts";
-import { acquaint, startAgent, startCall, startPair, type TestAgent, until } from "./agents.ts";
+import { acquaint, createCuttable, startAgent, startCall, startPair, type TestAgent, until } from "./agents.ts";
 
 /** The series of an agent as they are read, by name and labels without the prefix. */
 function seriesOf({ peering }: TestAgent): () => Promise<Map<string, number>> {
@@ -88,4 +88,28 @@ test("a peer that was removed leaves no series behind", async (t) => {
   a.disk.peers.delete(b.name);
   await until("it is forgotten", () => a.peering.roster.list().length === 0);
   assert.deepEqual([...(await read()).keys()], []);
+});
+
+test("a link that goes on at another carrier is counted as resumed, and not as ended", async (t) => {
+  const a = await startAgent(t, { name: "aachen" });
+  const b = await startAgent(t, { name: "berlin" });
+  const way = await createCuttable(t, b.port);
+  await acquaint(a, b, { urlOfB: way.url });
+  await Promise.all([a.connected("berlin"), b.connected("aachen")]);
+  const read = seriesOf(a);
+  await startCall(a, b);
+  way.open = false;
+  way.cut();
+  await until("it is lost", () => a.peering.switchboard.status("berlin").state !== "connected");
+  assert.equal((await read()).get('interrupted{peer="berlin"}'), 1);
+  way.open = true;
+  a.peering.switchboard.reconnect("berlin");
+  await until("it goes on", () => a.peering.switchboard.status("berlin").state === "connected");
+  const series = await read();
+  assert.equal(series.get('interrupted{peer="berlin"}'), 0);
+  assert.equal(series.get('resumes_total{peer="berlin"}'), 1);
+  assert.equal(series.get('carriers_total{peer="berlin"}'), 2);
+  assert.equal(series.get('carrier_ends_total{peer="berlin",reason="CARRIER_LOST"}'), 1);
+  assert.equal(series.get('established_total{peer="berlin"}'), 1);
+  assert.equal(series.has('ends_total{peer="berlin",reason="CARRIER_LOST"}'), false);
 });

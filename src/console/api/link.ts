@@ -4,6 +4,7 @@ import { type Link, LinkSchema } from "../../gen/fairlead/console/v1/link_servic
 import { timeText } from "../../kube/time.ts";
 import type { LineTotals } from "../../peering/line-tally.ts";
 import type { LinkLook } from "../../peering/switchboard.ts";
+import type { SessionStats } from "../../wire/session.ts";
 
 const states = { connected: "Connected", connecting: "Connecting", disconnected: "Disconnected" } as const;
 
@@ -18,12 +19,26 @@ export function toLink(peer: string, { status, totals, past }: LinkLook): Link {
     ...(roundTripMs !== undefined && { roundTripMs }),
     lastSeenAt: lastSeenAt === undefined ? "" : timeText(lastSeenAt),
     message: lastError ?? "",
-    ...(session && { streams: session.open }),
+    ...(session && toNow(session)),
     totals: toTotals(totals),
-    past: past
+    pastCarriers: past
       .toReversed()
       .map(({ at, ageMs, ...end }) => ({ ...end, at: timeText(at), ageMs: BigInt(Math.round(ageMs)) })),
   });
+}
+
+/** What a link has at the moment. */
+function toNow(session: SessionStats) {
+  const { open, carrierlessSince, slowReaders } = session;
+  return {
+    streams: open,
+    ...(carrierlessSince !== undefined && { interruptedSince: timeText(carrierlessSince) }),
+    waitingBytes: BigInt(session.waitingBytes),
+    replayBytes: BigInt(session.replayBytes),
+    heldBytes: BigInt(session.heldBytes),
+    promisedBytes: BigInt(session.promisedBytes),
+    slowReaders,
+  };
 }
 
 function toTotals(totals: LineTotals) {
@@ -38,6 +53,9 @@ function toTotals(totals: LineTotals) {
     resetsReceived: toCounts(totals.resets.received),
     streamsLost: toCounts(totals.resets.lost),
     dialFailures: toCounts(totals.dialFailures),
+    carriers: BigInt(totals.carriers),
+    resumes: BigInt(totals.resumes),
+    carrierEnds: toCounts(totals.carrierEnds),
   };
 }
 

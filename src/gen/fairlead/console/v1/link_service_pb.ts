@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/link_service.proto.
  */
 export const file_fairlead_console_v1_link_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWlybGVhZC9jb25zb2xlL3YxL2xpbmtfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSInCg5HZXRMaW5rUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABIjoKD0dldExpbmtSZXNwb25zZRInCgRsaW5rGAEgASgLMhkuZmFpcmxlYWQuY29uc29sZS52MS5MaW5rIkwKEFdhdGNoTGlua1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIhCg1ldmVyeV9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIjwKEVdhdGNoTGlua1Jlc3BvbnNlEicKBGxpbmsYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLkxpbmsiwAIKBExpbmsSDAoEcGVlchgBIAEoCRINCgVzdGF0ZRgCIAEoCRINCgVzaW5jZRgDIAEoCRIMCgRwYXRoGAQgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAUgASgJEhoKDXJvdW5kX3RyaXBfbXMYBiABKAFIAIgBARIUCgxsYXN0X3NlZW5fYXQYByABKAkSDwoHbWVzc2FnZRgIIAEoCRIzCgdzdHJlYW1zGAkgASgLMiIuZmFpcmxlYWQuY29uc29sZS52MS5TdHJlYW1DbGFzc2VzEi8KBnRvdGFscxgKIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscxIrCgRwYXN0GAsgAygLMh0uZmFpcmxlYWQuY29uc29sZS52MS5QYXN0TGlua0IQCg5fcm91bmRfdHJpcF9tcyJTCg1TdHJlYW1DbGFzc2VzEg8KB2NvbnRyb2wYASABKAUSEwoLaW50ZXJhY3RpdmUYAiABKAUSDgoGbm9ybWFsGAMgASgFEgwKBGJ1bGsYBCABKAUiggUKCkxpbmtUb3RhbHMSDQoFbGlua3MYASABKAMSEAoIYnl0ZXNfaW4YAiABKAMSEQoJYnl0ZXNfb3V0GAMgASgDEhYKDnN0cmVhbXNfb3BlbmVkGAQgASgDEhgKEHN0cmVhbXNfYWNjZXB0ZWQYBSABKAMSFQoNY3JlZGl0X3N0YWxscxgGIAEoAxJECgtyZXNldHNfc2VudBgHIAMoCzIvLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscy5SZXNldHNTZW50RW50cnkSTAoPcmVzZXRzX3JlY2VpdmVkGAggAygLMjMuZmFpcmxlYWQuY29uc29sZS52MS5MaW5rVG90YWxzLlJlc2V0c1JlY2VpdmVkRW50cnkSRgoMc3RyZWFtc19sb3N0GAkgAygLMjAuZmFpcmxlYWQuY29uc29sZS52MS5MaW5rVG90YWxzLlN0cmVhbXNMb3N0RW50cnkSSAoNZGlhbF9mYWlsdXJlcxgKIAMoCzIxLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscy5EaWFsRmFpbHVyZXNFbnRyeRoxCg9SZXNldHNTZW50RW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ARo1ChNSZXNldHNSZWNlaXZlZEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEaMgoQU3RyZWFtc0xvc3RFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjMKEURpYWxGYWlsdXJlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEiUwoIUGFzdExpbmsSCgoCYXQYASABKAkSDgoGYWdlX21zGAIgASgDEg4KBnJlYXNvbhgDIAEoCRIKCgJieRgEIAEoCRIPCgdtZXNzYWdlGAUgASgJMsEBCgtMaW5rU2VydmljZRJUCgdHZXRMaW5rEiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRMaW5rUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0TGlua1Jlc3BvbnNlElwKCVdhdGNoTGluaxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuV2F0Y2hMaW5rUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuV2F0Y2hMaW5rUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CiZmYWlybGVhZC9jb25zb2xlL3YxL2xpbmtfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSInCg5HZXRMaW5rUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABIjoKD0dldExpbmtSZXNwb25zZRInCgRsaW5rGAEgASgLMhkuZmFpcmxlYWQuY29uc29sZS52MS5MaW5rIkwKEFdhdGNoTGlua1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIhCg1ldmVyeV9zZWNvbmRzGAIgASgFQgq6SAcaBRiQHCgAIjwKEVdhdGNoTGlua1Jlc3BvbnNlEicKBGxpbmsYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLkxpbmsi1gMKBExpbmsSDAoEcGVlchgBIAEoCRINCgVzdGF0ZRgCIAEoCRINCgVzaW5jZRgDIAEoCRIMCgRwYXRoGAQgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAUgASgJEhoKDXJvdW5kX3RyaXBfbXMYBiABKAFIAIgBARIUCgxsYXN0X3NlZW5fYXQYByABKAkSDwoHbWVzc2FnZRgIIAEoCRIzCgdzdHJlYW1zGAkgASgLMiIuZmFpcmxlYWQuY29uc29sZS52MS5TdHJlYW1DbGFzc2VzEi8KBnRvdGFscxgKIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscxI3Cg1wYXN0X2NhcnJpZXJzGAsgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5QYXN0Q2FycmllchIZChFpbnRlcnJ1cHRlZF9zaW5jZRgMIAEoCRIVCg13YWl0aW5nX2J5dGVzGA0gASgDEhQKDHJlcGxheV9ieXRlcxgOIAEoAxISCgpoZWxkX2J5dGVzGA8gASgDEhYKDnByb21pc2VkX2J5dGVzGBAgASgDEhQKDHNsb3dfcmVhZGVycxgRIAEoBUIQCg5fcm91bmRfdHJpcF9tcyJTCg1TdHJlYW1DbGFzc2VzEg8KB2NvbnRyb2wYASABKAUSEwoLaW50ZXJhY3RpdmUYAiABKAUSDgoGbm9ybWFsGAMgASgFEgwKBGJ1bGsYBCABKAUioQYKCkxpbmtUb3RhbHMSDQoFbGlua3MYASABKAMSEAoIYnl0ZXNfaW4YAiABKAMSEQoJYnl0ZXNfb3V0GAMgASgDEhYKDnN0cmVhbXNfb3BlbmVkGAQgASgDEhgKEHN0cmVhbXNfYWNjZXB0ZWQYBSABKAMSFQoNY3JlZGl0X3N0YWxscxgGIAEoAxJECgtyZXNldHNfc2VudBgHIAMoCzIvLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscy5SZXNldHNTZW50RW50cnkSTAoPcmVzZXRzX3JlY2VpdmVkGAggAygLMjMuZmFpcmxlYWQuY29uc29sZS52MS5MaW5rVG90YWxzLlJlc2V0c1JlY2VpdmVkRW50cnkSRgoMc3RyZWFtc19sb3N0GAkgAygLMjAuZmFpcmxlYWQuY29uc29sZS52MS5MaW5rVG90YWxzLlN0cmVhbXNMb3N0RW50cnkSSAoNZGlhbF9mYWlsdXJlcxgKIAMoCzIxLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscy5EaWFsRmFpbHVyZXNFbnRyeRIQCghjYXJyaWVycxgLIAEoAxIPCgdyZXN1bWVzGAwgASgDEkYKDGNhcnJpZXJfZW5kcxgNIAMoCzIwLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlua1RvdGFscy5DYXJyaWVyRW5kc0VudHJ5GjEKD1Jlc2V0c1NlbnRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBGjUKE1Jlc2V0c1JlY2VpdmVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ARoyChBTdHJlYW1zTG9zdEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEaMwoRRGlhbEZhaWx1cmVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ARoyChBDYXJyaWVyRW5kc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEiVgoLUGFzdENhcnJpZXISCgoCYXQYASABKAkSDgoGYWdlX21zGAIgASgDEg4KBnJlYXNvbhgDIAEoCRIKCgJieRgEIAEoCRIPCgdtZXNzYWdlGAUgASgJMsEBCgtMaW5rU2VydmljZRJUCgdHZXRMaW5rEiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRMaW5rUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0TGlua1Jlc3BvbnNlElwKCVdhdGNoTGluaxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuV2F0Y2hMaW5rUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuV2F0Y2hMaW5rUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * @generated from message fairlead.console.v1.GetLinkRequest
@@ -167,11 +167,49 @@ export type Link = Message<"fairlead.console.v1.Link"> & {
   totals?: LinkTotals | undefined;
 
   /**
-   * Links that are over, the latest first, 32 at most.
+   * Carriers that are gone, which are the connections under a link, the latest first, 32 at most.
    *
-   * @generated from field: repeated fairlead.console.v1.PastLink past = 11;
+   * @generated from field: repeated fairlead.console.v1.PastCarrier past_carriers = 11;
    */
-  past: PastLink[];
+  pastCarriers: PastCarrier[];
+
+  /**
+   * Since when the link has no carrier, and its streams wait for the next one, RFC 3339 in UTC; empty while it has one, or there is no link.
+   *
+   * @generated from field: string interrupted_since = 12;
+   */
+  interruptedSince: string;
+
+  /**
+   * Bytes that wait for the connection, and those that were sent and are not acknowledged.
+   *
+   * @generated from field: int64 waiting_bytes = 13;
+   */
+  waitingBytes: bigint;
+
+  /**
+   * @generated from field: int64 replay_bytes = 14;
+   */
+  replayBytes: bigint;
+
+  /**
+   * Bytes that came and were not read, and those that the peer may send, the former among them.
+   *
+   * @generated from field: int64 held_bytes = 15;
+   */
+  heldBytes: bigint;
+
+  /**
+   * @generated from field: int64 promised_bytes = 16;
+   */
+  promisedBytes: bigint;
+
+  /**
+   * Streams whose reader here has let the peer wait for over a second.
+   *
+   * @generated from field: int32 slow_readers = 17;
+   */
+  slowReaders: number;
 };
 
 /**
@@ -280,6 +318,23 @@ export type LinkTotals = Message<"fairlead.console.v1.LinkTotals"> & {
    * @generated from field: map<string, int64> dial_failures = 10;
    */
   dialFailures: { [key: string]: bigint };
+
+  /**
+   * Carriers that links were on, how often a link went on at another one, and by what reason carriers went.
+   *
+   * @generated from field: int64 carriers = 11;
+   */
+  carriers: bigint;
+
+  /**
+   * @generated from field: int64 resumes = 12;
+   */
+  resumes: bigint;
+
+  /**
+   * @generated from field: map<string, int64> carrier_ends = 13;
+   */
+  carrierEnds: { [key: string]: bigint };
 };
 
 /**
@@ -290,11 +345,11 @@ export const LinkTotalsSchema: GenMessage<LinkTotals> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_link_service, 6);
 
 /**
- * A link that is over.
+ * A carrier that is gone. Its link has gone on at another one, or ended with it.
  *
- * @generated from message fairlead.console.v1.PastLink
+ * @generated from message fairlead.console.v1.PastCarrier
  */
-export type PastLink = Message<"fairlead.console.v1.PastLink"> & {
+export type PastCarrier = Message<"fairlead.console.v1.PastCarrier"> & {
   /**
    * When, RFC 3339 in UTC.
    *
@@ -330,10 +385,10 @@ export type PastLink = Message<"fairlead.console.v1.PastLink"> & {
 };
 
 /**
- * Describes the message fairlead.console.v1.PastLink.
- * Use `create(PastLinkSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.PastCarrier.
+ * Use `create(PastCarrierSchema)` to create a new message.
  */
-export const PastLinkSchema: GenMessage<PastLink> = /*@__PURE__*/
+export const PastCarrierSchema: GenMessage<PastCarrier> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_link_service, 7);
 
 /**
