@@ -15,6 +15,8 @@ const cache = join(root, ".cache/conformance", version);
 const runner = join(cache, "bin/connectconformance");
 /** The longest that one mode may take, in milliseconds. */
 const longestMs = 60_000;
+/** For the programs under test to say what is open, when it took longer. */
+const lastWordsMs = 2_000;
 
 interface Mode {
   readonly name: string;
@@ -49,7 +51,14 @@ async function main(cases: string[]): Promise<boolean> {
   let passed = 0;
   let failed = 0;
   for (const mode of modes) {
-    const { code, output, seconds } = await run(mode, cases);
+    let outcome = await run(mode, cases);
+    if (outcome.lockedUp) {
+      console.error(
+        "The suite's runner has locked up with every call answered, as it does on a machine that is too busy: once more.",
+      );
+      outcome = await run(mode, cases);
+    }
+    const { code, output, seconds } = outcome;
     const [, all = "no"] = /^Total cases: (\d+)$/m.exec(output) ?? [];
     const [counts = "", well = "0", ill = "0"] = /^(\d+) passed, (\d+) failed.*$/m.exec(output) ?? [];
     // A mode that did not come to its end has failed, whatever it counted.
@@ -82,7 +91,15 @@ function generate(): void {
   execFileSync("buf", ["generate", protos, "--template", template], { cwd: root, stdio: ["ignore", 1, 2] });
 }
 
-async function run(mode: Mode, cases: string[]): Promise<{ code: number; output: string; seconds: number }> {
+interface Outcome {
+  readonly code: number;
+  readonly output: string;
+  readonly seconds: number;
+  /** It did not come to its end, and that was nothing of ours: each stream of each session was over. See README.md. */
+  readonly lockedUp: boolean;
+}
+
+async function run(mode: Mode, cases: string[]): Promise<Outcome> {
   const startedAt = performance.now();
   const known = join(here, "known-failing", `${mode.name}.txt`);
   const names = readFileSync(join(root, known), "utf8").split("\n");
@@ -91,11 +108,20 @@ async function run(mode: Mode, cases: string[]): Promise<{ code: number; output:
   for (const name of cases) args.push("--run", name, "--trace");
   const command = [...args, "--", ...mode.programs];
   const child = spawn(runner, command, { cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true });
-  // With the programs that it has started: those hold on to its output, whose end is waited for.
-  const timer = setTimeout(() => {
-    console.error(`Mode ${mode.name} has not come to its end in ${longestMs / 1000} s, and is ended.`);
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-  }, longestMs);
+  const timers: NodeJS.Timeout[] = [];
+  const tell = (signal: "SIGUSR2" | "SIGKILL"): void => {
+    // With the programs that it has started: those hold on to its output, whose end is waited for.
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  };
+  let isLate = false;
+  timers.push(
+    setTimeout(() => {
+      isLate = true;
+      console.error(`Mode ${mode.name} has not come to its end in ${longestMs / 1000} s, and is ended. What was open:`);
+      tell("SIGUSR2");
+      timers.push(setTimeout(() => tell("SIGKILL"), lastWordsMs));
+    }, longestMs),
+  );
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -107,6 +133,8 @@ async function run(mode: Mode, cases: string[]): Promise<{ code: number; output:
     child.on("error", reject);
     child.on("close", (ended) => resolve(ended ?? 1));
   });
-  clearTimeout(timer);
-  return { code, output, seconds: Math.round((performance.now() - startedAt) / 1000) };
+  for (const timer of timers) clearTimeout(timer);
+  const open = [...output.matchAll(/^\d+ sessions, (\d+) streams open$/gm)].map(([, streams]) => Number(streams));
+  const lockedUp = isLate && open.length > 0 && open.every((streams) => streams === 0);
+  return { code, output, seconds: Math.round((performance.now() - startedAt) / 1000), lockedUp };
 }

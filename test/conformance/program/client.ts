@@ -9,8 +9,9 @@ import { createLinkTransport } from "../../../src/rpc/transport.ts";
 import { toHttp2 } from "./bridge.ts";
 import { invoke } from "./call.ts";
 import { readMessages, writeMessage } from "./delimited.ts";
-import { dial, listen } from "./sessions.ts";
+import { dial, listen, tellWhatIsOpen } from "./sessions.ts";
 
+tellWhatIsOpen();
 const mostAtOnce = 4;
 /** By port, since the suite starts several servers. */
 const transports = new Map<number, Promise<Transport>>();

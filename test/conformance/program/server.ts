@@ -10,8 +10,9 @@ import { createRpcServer } from "../../../src/rpc/server.ts";
 import { toSession } from "./bridge.ts";
 import { readMessages, writeMessage } from "./delimited.ts";
 import { conformanceService } from "./service.ts";
-import { dial, listen, portOf } from "./sessions.ts";
+import { dial, listen, portOf, tellWhatIsOpen } from "./sessions.ts";
 
+tellWhatIsOpen();
 const caller = { fingerprint: "c".repeat(64), guest: false, peer: "conformance", grants: [], caPem: "" };
 const rpc = createRpcServer({
   routes: (router) => router.service(ConformanceService, conformanceService),

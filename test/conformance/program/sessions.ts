@@ -9,6 +9,16 @@ import { type IncomingRpc, openSession, type Session, type Side } from "../../..
 type Serve = (incoming: IncomingRpc) => void;
 
 const never = new AbortController().signal;
+const sessions = new Set<Session>();
+
+/** What is still open when a run does not come to its end: told on standard error when run.ts asks for it. */
+export function tellWhatIsOpen(): void {
+  process.on("SIGUSR2", () => {
+    let open = 0;
+    for (const session of sessions) for (const count of Object.values(session.stats().open)) open += count;
+    console.error(`${sessions.size} sessions, ${open} streams open`);
+  });
+}
 
 /** Listens for carriers; gives the port. */
 export async function listen(serve: Serve): Promise<number> {
@@ -30,8 +40,8 @@ export function portOf(address: AddressInfo | string | null): number {
   return address.port;
 }
 
-function open(carrier: Socket, side: Side, serve: Serve): Promise<Session> {
-  return openSession(
+async function open(carrier: Socket, side: Side, serve: Serve): Promise<Session> {
+  const session = await openSession(
     {
       carrier,
       side,
@@ -45,4 +55,7 @@ function open(carrier: Socket, side: Side, serve: Serve): Promise<Session> {
     },
     never,
   );
+  sessions.add(session);
+  void session.closed.then(() => sessions.delete(session));
+  return session;
 }
