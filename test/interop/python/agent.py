@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from call import UNIMPLEMENTED, Call, answer, call, refuse
-from carrier import Carrier
-from identity import Identity
+from carrier import Carrier, Lost
+from identity import Identity, Untrusted, fingerprint_of, public_key
+from memory import Memory
 from numbers_of_the_wire import UNSUPPORTED
+from part import Part
 from protobuf import Message, field, present
 from session import Session
 from stream import Ended, Stream
@@ -43,21 +45,49 @@ def read_invite(line: str) -> Invite:
 
 
 class Agent:
-    """This end: its identity and what it answers when it is called."""
+    """This end, a process of it: its identity, what it remembers, and what it answers when it is called."""
 
     def __init__(self, identity: Identity, folder: Path):
         self.identity, self.folder = identity, folder
         self.instance = os.urandom(16)
+        self.memories: dict[str, Memory] = {}
+        # The CAs, in DER, of those that may dial it.
+        self.known: dict[str, bytes] = {}
         # Paths of the calls, and "dial", that the other end has made.
         self.asked: list[str] = []
         self.answering: set[asyncio.Task[None]] = set()
+        # Whether it may be dialled now, and how often it was.
+        self.open, self.dialled = False, 0
 
     async def connect(self, url: str, pin: str) -> Session:
-        """Resolves when the pinned agent has said Hello."""
+        """A session with the pinned agent: the one that there is, if it goes on at this carrier."""
         carrier = await Carrier.dial(url, self.identity, pin, self.folder)
-        session = Session(carrier, self.identity.fingerprint < pin, self.instance, self._accept)
-        await asyncio.wait_for(session.up(), 10)
-        return session
+        self.known[pin] = next(der for der in carrier.shown if fingerprint_of(public_key(der)) == pin)
+        return await self._begin(carrier)
+
+    async def listen(self) -> str:
+        """Lets those dial it whom it has dialled before, as long as it is open. Where."""
+        server = await asyncio.start_server(self._dialled, "127.0.0.1", 0, limit=1 << 20)
+        return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/python/link"
+
+    def restart(self) -> None:
+        """Another process with the same identity, which knows of nothing."""
+        self.instance, self.memories = os.urandom(16), {}
+
+    async def _begin(self, carrier: Carrier) -> Session:
+        fingerprint = carrier.fingerprint
+        memory = self.memories.setdefault(fingerprint, Memory(self.identity.fingerprint < fingerprint, self.instance))
+        return await Part(carrier, memory, self._accept).up()
+
+    async def _dialled(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.open:
+            writer.close()
+            return
+        try:
+            await self._begin(await Carrier.accept(reader, writer, self.identity, self.known, self.folder))
+            self.dialled += 1
+        except (Ended, Lost, Untrusted, OSError, ValueError, asyncio.TimeoutError, asyncio.IncompleteReadError):
+            writer.close()
 
     def _accept(self, stream: Stream, opened: Message) -> None:
         path = opened.message(1).text(1) if opened.has(1) else "dial"
@@ -79,9 +109,10 @@ class Agent:
             pass  # Nobody is there to be answered.
 
 
-async def join(session: Session, token: bytes, name: str) -> str:
-    """Redeems an invite; what the inviter calls itself."""
-    answers = [Message(one) for one in await call(session, PAIRING + "Join", field(1, token) + field(3, name))]
+async def join(session: Session, token: bytes, url: str, name: str) -> str:
+    """Redeems an invite, and says where this end can be dialled; what the inviter calls itself."""
+    request = field(1, token) + field(2, url) + field(3, name)
+    answers = [Message(one) for one in await call(session, PAIRING + "Join", request)]
     return answers[-1].message(2).text(1)
 
 

@@ -1,4 +1,4 @@
-"""A carrier: TLS 1.3 in a WebSocket, as docs/carrier.md has it, from the end that dials."""
+"""A carrier: TLS 1.3 in a WebSocket, as docs/carrier.md has it, from either end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ class Lost(Exception):
     """The connection is no more, with no word from the other end's session."""
 
 
-class WebSocket:
-    """Binary messages of a client; where one ends and the next begins means nothing."""
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
-        self.reader, self.writer = reader, writer
+
+class WebSocket:
+    """Binary messages; where one ends and the next begins means nothing."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dialled: bool):
+        self.reader, self.writer, self.dialled = reader, writer, dialled
 
     @staticmethod
     async def dial(url: str) -> WebSocket:
@@ -40,23 +43,37 @@ class WebSocket:
         writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        proof = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
-        if " 101 " not in status or headers.get("sec-websocket-accept") != base64.b64encode(proof).decode():
+        if " 101 " not in status or headers.get("sec-websocket-accept") != proof_of(key):
             writer.close()
             raise Lost(f"there is no link: {status}")
-        return WebSocket(reader, writer)
+        return WebSocket(reader, writer, dialled=True)
+
+    @staticmethod
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> WebSocket:
+        request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        method, path, _ = request.split(" ")
+        key = headers.get("sec-websocket-key", "")
+        if method != "GET" or path.partition("?")[0].rpartition("/")[2] != "link" or not key:
+            writer.write(NOT_FOUND)
+            writer.close()
+            raise Lost(f"a stranger asked: {request}")
+        head = ["HTTP/1.1 101 Switching Protocols", "Connection: Upgrade", "Upgrade: websocket",
+                f"Sec-WebSocket-Accept: {proof_of(key)}"]  # fmt: skip
+        writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
+        return WebSocket(reader, writer, dialled=False)
 
     def write(self, data: bytes) -> None:
         for at in range(0, len(data), LONGEST_MESSAGE):
             self._send(BINARY, data[at : at + LONGEST_MESSAGE])
 
     def _send(self, opcode: int, data: bytes) -> None:
-        length = len(data)
-        size = bytes([0x80 | length]) if length < 126 else struct.pack("!BH", 0x80 | 126, length)
+        length, masked = len(data), 0x80 if self.dialled else 0
+        size = bytes([masked | length]) if length < 126 else struct.pack("!BH", masked | 126, length)
         if length > 0xFFFF:
-            size = struct.pack("!BQ", 0x80 | 127, length)
-        # The mask is zero, so what follows it is the data itself.
-        self.writer.write(bytes([0x80 | opcode]) + size + bytes(4) + data)
+            size = struct.pack("!BQ", masked | 127, length)
+        # The mask of the end that dialled is zero, so what follows it is the data itself.
+        self.writer.write(bytes([0x80 | opcode]) + size + (bytes(4) if masked else b"") + data)
 
     async def read(self) -> bytes:
         """The next bytes; none at a clean end."""
@@ -67,9 +84,12 @@ class WebSocket:
                 if length >= 126:
                     size = await self.reader.readexactly(2 if length == 126 else 8)
                     length = int.from_bytes(size, "big")
-                if first & 0x70 or second & 0x80 or length > LONGEST_MESSAGE:
-                    raise Lost("what came is no WebSocket message that a server may send here")
+                if first & 0x70 or bool(second & 0x80) == self.dialled or length > LONGEST_MESSAGE:
+                    raise Lost("what came is no WebSocket message that may come here")
+                mask = b"" if self.dialled else await self.reader.readexactly(4)
                 data = await self.reader.readexactly(length)
+                if any(mask):
+                    data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data))
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 raise Lost("the connection broke") from error
             opcode = first & 0x0F
@@ -92,34 +112,64 @@ class WebSocket:
             self.writer.close()
 
 
+def proof_of(key: str) -> str:
+    return base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
+
+
 class Carrier:
     """Bytes to and from an agent that has proved who it is."""
 
-    def __init__(self, socket: WebSocket, identity: Identity):
+    def __init__(self, socket: WebSocket, context: ssl.SSLContext, identity: Identity):
         self.socket = socket
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Bytes given to the connection, how many of them it has taken, and since when it has taken no more.
+        self.given, self.moved, self.moved_at = 0, 0, 0.0
+        # Of the CA of the other end, in hex, as soon as it is proved.
+        self.fingerprint = ""
+        # The chain that the other end has shown, in DER.
+        self.shown: list[bytes] = []
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        # Judged by `prove`: the rule is Fairlead's own.
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(["fairlead/1"])
         context.load_cert_chain(identity.chain, identity.leaf_key)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing)
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=not socket.dialled)
 
     @staticmethod
     async def dial(url: str, identity: Identity, pin: str, folder: Path) -> Carrier:
         """Resolves when the agent with the pinned fingerprint is at the other end, before anything was said to it."""
-        carrier = Carrier(await WebSocket.dial(url), identity)
-        try:
-            await asyncio.wait_for(carrier._shake_hands(), 10)
-            if carrier.tls.selected_alpn_protocol() != "fairlead/1" or carrier.tls.session_reused:
-                raise Untrusted("the handshake is not one of Fairlead's")
-            prove(carrier._shown(), pin, folder)
-        except BaseException:
-            carrier.socket.close()
-            raise
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Judged by `prove`: the rule is Fairlead's own.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        carrier = Carrier(await WebSocket.dial(url), context, identity)
+        await carrier._prove([pin], "sslserver", folder)
         return carrier
+
+    @staticmethod
+    async def accept(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, identity: Identity, known: dict[str, bytes], folder: Path
+    ) -> Carrier:
+        """Resolves when one of the known agents is at the other end: fingerprints, and their CAs in DER. Python's TLS can ask for
+        no certificate without judging it by roots, so here the known CAs are the roots, and there are no guests."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.verify_mode = ssl.CERT_REQUIRED
+        for ca in known.values():
+            context.load_verify_locations(cadata=ca)
+        context.num_tickets = 0
+        socket = await asyncio.wait_for(WebSocket.accept(reader, writer), 10)
+        carrier = Carrier(socket, context, identity)
+        await carrier._prove(list(known), "sslclient", folder)
+        return carrier
+
+    async def _prove(self, pins: list[str], purpose: str, folder: Path) -> None:
+        try:
+            await asyncio.wait_for(self._shake_hands(), 10)
+            if self.tls.selected_alpn_protocol() != "fairlead/1" or self.tls.session_reused:
+                raise Untrusted("the handshake is not one of Fairlead's")
+            self.shown = self._shown()
+            self.fingerprint = prove(self.shown, pins, purpose, folder)
+        except BaseException:
+            self.socket.close()
+            raise
 
     async def _shake_hands(self) -> None:
         while True:
@@ -147,11 +197,25 @@ class Carrier:
     def _flush(self) -> None:
         data = self.outgoing.read()
         if data:
+            self.given += len(data)
             self.socket.write(data)
 
     async def drained(self) -> None:
         """Resolves when little waits to be written."""
         await self.socket.writer.drain()
+
+    def stuck_seconds(self) -> float:
+        """For how long bytes wait and none of them has moved, at least, as far as this was asked for."""
+        now = asyncio.get_running_loop().time()
+        waiting = self.socket.writer.transport.get_write_buffer_size()
+        moved = self.given - waiting
+        if waiting == 0 or moved != self.moved:
+            self.moved, self.moved_at = moved, now
+        return now - self.moved_at
+
+    def cut(self) -> None:
+        """As a network does it: with no word to anybody."""
+        self.socket.writer.transport.abort()
 
     async def read(self) -> bytes:
         """The next bytes; none at a clean end."""

@@ -62,23 +62,25 @@ def make_identity(folder: Path, other: str, side: str) -> Identity:
     return Identity(fingerprint, chain, leaf_key)
 
 
-def prove(chain: list[bytes], pin: str, folder: Path) -> None:
-    """The rule of carrier.md §4 for the end that dialled; `chain` is what TLS was shown, in DER."""
+def prove(chain: list[bytes], pins: list[str], purpose: str, folder: Path) -> str:
+    """The rule of carrier.md §4: which of the pinned agents the other end is. `chain` is what TLS was shown, in DER; `purpose` is
+    "sslserver" at the end that dialled, "sslclient" at the other."""
     if not 2 <= len(chain) <= 4 or any(len(der) > 4096 for der in chain):
         raise Untrusted("the chain is too short or too long")
     keys = [public_key(der) for der in chain]
-    pinned = [der for der, key in zip(chain, keys) if fingerprint_of(key) == pin]
+    pinned = [at for at, key in enumerate(keys) if fingerprint_of(key) in pins]
     if not pinned:
-        raise Untrusted(f"no certificate in the chain has the key {pin}")
-    if any(not key.startswith(P256) for key in (keys[0], public_key(pinned[0]))):
+        raise Untrusted("no certificate in the chain has a pinned key")
+    if any(not key.startswith(P256) for key in (keys[0], keys[pinned[0]])):
         raise Untrusted("a key is not on P-256")
     leaf, ca = folder / "other-leaf.pem", folder / "other-ca.pem"
     leaf.write_bytes(pem(chain[0]))
-    ca.write_bytes(pem(pinned[0]))
+    ca.write_bytes(pem(chain[pinned[0]]))
     if b"CA:TRUE" in openssl("x509", "-in", str(leaf), "-noout", "-text"):
         raise Untrusted("the leaf is a CA")
     # The pinned CA is the only root, and nothing else of the chain is looked at: signature, issuer's name, dates and usage.
-    openssl("verify", "-no-CAfile", "-no-CApath", "-trusted", str(ca), "-purpose", "sslserver", str(leaf))
+    openssl("verify", "-no-CAfile", "-no-CApath", "-trusted", str(ca), "-purpose", purpose, str(leaf))
+    return fingerprint_of(keys[pinned[0]])
 
 
 def public_key(der: bytes) -> bytes:

@@ -25,6 +25,8 @@ from stream import Ended, Stream
 
 JOIN_REFUSAL, UNKNOWN_TOKEN = "fairlead.peer.v1.JoinRefusal", 1
 SIZE = 20 * 1024 * 1024
+# What is under way while carriers are cut, which an implementation in Python takes its time for.
+CUT_SIZE = 5 * 1024 * 1024
 # Longest that anything here may take, in seconds; a machine that is busy is slow.
 PATIENCE = 60
 
@@ -70,7 +72,7 @@ async def main(folder: Path, side: str, line: str) -> None:
         reasons = [Message(value).int(1) for name, value in error.details if name.endswith("/" + JOIN_REFUSAL)]
         expect(reasons == [UNKNOWN_TOKEN], error.details)
     seen("a call that is refused says why in its trailers, for people and for programs")
-    expect(await join(session, invite.token, "python") == invite.name)
+    expect(await join(session, invite.token, await agent.listen(), "python") == invite.name)
     seen("an invite makes it a peer")
 
     await asyncio.wait_for(session.until(lambda: MEMBERSHIP + "GetFacts" in agent.asked), PATIENCE)
@@ -91,6 +93,8 @@ async def main(folder: Path, side: str, line: str) -> None:
     await wishes.until_ready()
     seen("an app that it wishes runs")
     await use_streams(session, uid)
+    await lose_carriers(agent, session, url, pin, uid)
+    await be_dialled(agent, session, uid)
     await wishes.delete(uid)
     wishes.call.cancel()
     seen("an app that it no longer wishes is gone")
@@ -99,6 +103,8 @@ async def main(folder: Path, side: str, line: str) -> None:
     # Within 10 s of the last of them.
     await asyncio.wait_for(session.until(lambda: session.acknowledged == session.sent), PATIENCE)
     seen("frames that count are counted alike by both ends")
+
+    session = await forget(agent, session, url, pin)
 
     late = Call(session, MEMBERSHIP + "WatchStanding")
     await late.send(b"")
@@ -150,7 +156,7 @@ async def use_calls(session: Session) -> None:
     except Ended as error:
         expect(error.reason == wire.DEADLINE, error)
     seen("a deadline holds")
-    expect(await session.ping() < PATIENCE)
+    expect(session.part is not None and await session.part.ping() < PATIENCE)
     await session.until(lambda: session.pings_answered > 0)
     seen("both ends ping, and answer")
 
@@ -167,7 +173,7 @@ async def break_manners(session: Session) -> None:
     session.send(watch.stream.number, 15, b"what is that?")
     await reset_of(watch.stream, wire.UNSUPPORTED)
     # A field that nobody knows, in a kind that all do.
-    session.send(0, wire.PING, field(1, 7) + field(99, "more"))
+    expect(session.part is not None and session.part.say(wire.PING, field(1, 7) + field(99, "more")) is None)
     # Two numbers are left out.
     session.next_number += 4
     expect((await facts(session)).has(1))
@@ -221,28 +227,125 @@ async def use_streams(session: Session, app: str) -> None:
     for _ in range(10 * SIZE // len(block)):
         if not greedy.cut:
             session.send(greedy.number, wire.DATA, block)
-            await session.carrier.drained()
+            await session.drained()
     await reset_of(greedy, wire.CREDIT_EXCEEDED)
     seen("who sends more than there is credit for loses the stream")
 
 
-async def download(session: Session, to: bytes) -> int:
+async def lose_carriers(agent: Agent, session: Session, url: str, pin: str, app: str) -> None:
+    """Its streams do not notice, whatever was under way and in which direction."""
+
+    async def go_on() -> None:
+        expect(await agent.connect(url, pin) is session, "another session began")
+
+    watch = Call(session, MEMBERSHIP + "WatchStanding")
+    await watch.send(b"")
+    watch.end()
+    answers = watch.answers()
+    await answers.__anext__()
+
+    port = present(4, present(2, "web"))
+    both = asyncio.gather(download(session, target(app), CUT_SIZE), upload(session, target(app, port), CUT_SIZE))
+    for nth in range(8):
+        before = session.received, session.sent
+        await session.until(lambda: both.done() or session.received + session.sent > sum(before) + 12)
+        expect(not both.done(), "it was over before the carrier could be cut")
+        carrier_of(session).cut()
+        if nth % 2:
+            await session.until(lambda: session.part is None)
+        await go_on()
+    expect(await both == [CUT_SIZE, CUT_SIZE])
+    seen("carriers that are cut in mid-download and mid-upload lose no byte and double none")
+
+    carrier_of(session).cut()
+    await session.until(lambda: session.part is None)
+    asking = asyncio.create_task(facts(session))
+    quiet = session.dial(target(app))
+    await asyncio.sleep(0)
+    expect(session.sent > session.written)
+    await go_on()
+    expect((await asking).has(1))
+    await request(quiet, "GET /bytes?n=10 HTTP/1.1")
+    expect(len(body_of(await read_all(quiet))) == 10)
+    seen("what is asked while there is no carrier is said on the next")
+
+    older = session.part
+    down = asyncio.create_task(download(session, target(app), CUT_SIZE))
+    await go_on()
+    expect(older is not None and older.end is not None and session.part is not older)
+    expect(await down == CUT_SIZE)
+    seen("a carrier that comes later takes over from one that stands")
+    expect(not watch.stream.cut and not watch.stream.they_ended)
+    watch.cancel()
+    expect(session.resumes >= 10, session.resumes)
+
+
+async def be_dialled(agent: Agent, session: Session, app: str) -> None:
+    down = asyncio.create_task(download(session, target(app), CUT_SIZE))
+    resumes = session.resumes
+    agent.open = True
+    carrier_of(session).cut()
+    await asyncio.wait_for(session.until(lambda: session.resumes > resumes), PATIENCE)
+    agent.open = False
+    expect(agent.dialled == 1 and not carrier_of(session).socket.dialled)
+    expect(await down == CUT_SIZE)
+    seen("it is dialled by the agent, and the session goes on there")
+
+
+async def forget(agent: Agent, session: Session, url: str, pin: str) -> Session:
+    """One end no longer holds the session: its streams are reset with a reason, and another begins."""
+    memory = agent.memories[pin]
+    watch = Call(session, MEMBERSHIP + "WatchStanding")
+    await watch.send(b"")
+    watch.end()
+    await watch.answers().__anext__()
+    carrier_of(session).cut()
+    await session.until(lambda: session.part is None)
+    if memory.low:
+        # It goes on with one of which the agent has never heard.
+        session.id = bytes(16)
+    else:
+        memory.sessions.clear()
+    other = await agent.connect(url, pin)
+    expect(other is not session and other.id != session.id)
+    if memory.low:
+        await reset_of(watch.stream, wire.SESSION_LOST)
+    expect((await facts(other)).has(1))
+    seen("a session that one end does not know is lost for a reason, and another begins on the same carrier")
+
+    carrier_of(other).cut()
+    agent.restart()
+    third = await agent.connect(url, pin)
+    expect(third.id != other.id)
+    expect((await facts(third)).has(1))
+    other.finish(Ended(wire.SESSION_LOST, "its process is no more"))
+    seen("a process that restarts is a peer at once, in a session of its own")
+    return third
+
+
+def carrier_of(session: Session) -> Carrier:
+    if session.part is None:
+        raise AssertionError("there is no carrier")
+    return session.part.carrier
+
+
+async def download(session: Session, to: bytes, size: int = SIZE) -> int:
     stream = session.dial(to, wire.BULK)
-    await request(stream, f"GET /bytes?n={SIZE} HTTP/1.1")
+    await request(stream, f"GET /bytes?n={size} HTTP/1.1")
     answer = await read_all(stream)
     body, told = body_of(answer), header_of(answer, "x-sha256")
     expect(hashlib.sha256(body).hexdigest() == told, f"{len(body)} bytes are not those with the hash {told}")
     return len(body)
 
 
-async def upload(session: Session, to: bytes) -> int:
-    data = random.Random(1).randbytes(SIZE)
+async def upload(session: Session, to: bytes, size: int = SIZE) -> int:
+    data = random.Random(1).randbytes(size)
     stream = session.dial(to, wire.BULK)
-    await request(stream, "POST /upload HTTP/1.1", f"Content-Length: {SIZE}")
+    await request(stream, "POST /upload HTTP/1.1", f"Content-Length: {size}")
     await stream.write(data)
     answer = await read_all(stream)
     expect(hashlib.sha256(data).hexdigest().encode() in answer, answer)
-    return SIZE
+    return size
 
 
 async def request(stream: Stream, line: str, *headers: str, end: bool = False) -> None:

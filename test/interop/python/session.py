@@ -1,56 +1,61 @@
-"""A session: frames, Hello, liveness, the end. docs/protocol.md §1, §2, §6 and §7.
+"""A session: its streams, and what both ends have counted, which outlive the carriers that it is on. docs/protocol.md §1, §2, §7.
 
-A session lasts as long as its carrier here. What resuming will need is kept apart already: how many frames that count
-were sent and received (`sent`, `received`, `acknowledged`) belongs to the session, bytes belong to the carrier.
+What counts is kept in the order in which it was sent until the other end has it, and only from there is it written to a carrier: so
+a stream never learns on which one it is, or that there is none.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import Callable
+from collections import deque
+from typing import TYPE_CHECKING, Callable
 
-from carrier import Carrier, Lost
 from numbers_of_the_wire import (
-    ACK, ACK_BYTES, ACK_SECONDS, ANNOUNCE, CARRIER_LOST, CLOSE, CREDIT, DATA, FRAME_TOO_LARGE, GOING_AWAY, GO_AWAY,
-    HELLO, HELLO_TIMEOUT, MALFORMED, MAX_DATA, MAX_FRAME, MAX_HEADERS, MAX_NUMBER, MAX_STREAMS, NORMAL, OPEN, PING,
-    PING_SECONDS, PONG, PROTOCOL, RESET, SILENCE_SECONDS, SILENT, TOO_MANY_STREAMS, UNSUPPORTED, UNSUPPORTED_KIND,
-    WINDOW,
-)
-from protobuf import Malformed, Message, field, present, take_varint, varint
+    ACK, ACK_BYTES, ACK_SECONDS, ANNOUNCE, CARRIERLESS_SECONDS, CLOSE, CREDIT, DATA, GOING_AWAY, GO_AWAY,
+    MAX_DATA, MAX_STREAMS, NORMAL, OPEN, PROTOCOL, RESET, SESSION_LOST, TOO_MANY_STREAMS, UNSUPPORTED,
+    UNSUPPORTED_KIND, WINDOW,
+)  # fmt: skip
+from protobuf import Message, field, present
 from stream import Ended, Headers, Stream, write_headers
+
+if TYPE_CHECKING:
+    from part import Part
 
 
 class Session:
-    """What stands between two ends. `accept` is told of each stream that the other end opens, and must not wait."""
+    """What stands between two processes. `accept` is told of each stream that the other end opens, and must not wait."""
 
-    def __init__(self, carrier: Carrier, low: bool, instance: bytes, accept: Callable[[Stream, Message], None]):
-        self.carrier, self.low, self.accept = carrier, low, accept
+    def __init__(
+        self, id: bytes, low: bool, hello: Message, resumable: bool, accept: Callable[[Stream, Message], None]
+    ):
+        self.id, self.low, self.resumable, self.accept = id, low, resumable, accept
         self.streams: dict[int, Stream] = {}
         self.next_number, self.last_of_theirs = (1 if low else 2), 0
-        # Frames that count: sent, received, and how many of those sent the other end says to have.
+        # Frames that count: sent, received, how many of those sent the other end says to have, and which are kept for it.
         self.sent = self.received = self.acknowledged = 0
+        self.kept: deque[bytes] = deque()
+        # How many of those sent the present carrier was given, or need not be given.
+        self.written = 0
+        self.part: Part | None = None
+        # Whether what counts may be said on it; and whether it was before the other's first Resume.
+        self.may_write = self.wrote_early = False
+        # Nothing was heard of the other end in this session yet.
+        self.young = True
+        # Carriers that it went on at.
+        self.resumes = 0
+        self.expiry: asyncio.TimerHandle | None = None
         self.unacknowledged_bytes, self.ack_timer = 0, None
-        self.hello: Message | None = None
-        self.id = os.urandom(16) if low else b""
-        self.max_data, self.max_streams, self.credit, self.announcement = MAX_DATA, 0, 0, 0
+        limits = hello.message(4)
+        # Some bytes of a frame are not data: its kind, its stream, lengths.
+        self.max_data = min(MAX_DATA, (limits.int(1) or 131_072) - 32)
+        self.max_streams, self.credit, self.announcement = limits.int(3) or 100, limits.int(4) or 4_096, 0
         self.going_away: Ended | None = None
         self.end: Ended | None = None
         # Kinds that the other end has said it does not know.
         self.refused_kinds: list[int] = []
         self.unknown_kinds: set[int] = set()
-        self.pongs: dict[int, asyncio.Event] = {}
         self.pings_answered = 0
-        self.heard_at = asyncio.get_running_loop().time()
         self.news = asyncio.Event()
-        limits = field(1, MAX_FRAME) + field(2, MAX_HEADERS) + field(3, MAX_STREAMS) + field(4, WINDOW)
-        hello = field(1, instance) + field(2, "python") + field(4, limits)
-        self.send(0, HELLO, hello + (field(5, self.id) + field(7, 1) if low else b""))
-        self.tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
-
-    async def up(self) -> None:
-        """Resolves when the other's Hello has come."""
-        await self.until(lambda: self.hello is not None)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Resolves when it holds; looked at after each frame. Raises Ended when the session ended before."""
@@ -59,6 +64,15 @@ class Session:
                 raise self.end
             self.news.clear()
             await self.news.wait()
+
+    async def drained(self) -> None:
+        """Resolves when little waits to be written, so that all who write take turns."""
+        await self.until(lambda: self.part is not None and self.may_write)
+        try:
+            if self.part:
+                await self.part.carrier.drained()
+        except ConnectionError:
+            pass  # It is kept, and goes with the next carrier.
 
     def open_call(self, path: str, headers: Headers, priority: int = NORMAL) -> Stream:
         return self._open(present(1, field(1, path) + write_headers(2, headers)), priority)
@@ -77,99 +91,104 @@ class Session:
         self.send(stream.number, OPEN, what + field(3, priority) + field(4, WINDOW) + field(5, self.announcement))
         return stream
 
-    async def ping(self) -> float:
-        """Seconds until the Pong."""
-        loop = asyncio.get_running_loop()
-        number, started = int.from_bytes(os.urandom(4), "big"), loop.time()
-        self.pongs[number] = asyncio.Event()
-        self.send(0, PING, field(1, number))
-        await self.pongs[number].wait()
-        return loop.time() - started
-
     def send(self, stream: int, kind: int, body: bytes) -> None:
+        """Says a kind that counts, on this carrier or the next."""
         if self.end:
             return
-        frame = field(1, stream) + present(kind, body)
-        if 3 <= kind <= 15 or 32 <= kind <= 47:
-            self.sent += 1
-        self.carrier.write(varint(len(frame)) + frame)
+        self.sent += 1
+        self.kept.append(field(1, stream) + present(kind, body))
+        self.pump()
+
+    def pump(self) -> None:
+        while self.part and self.may_write and self.written < self.sent:
+            self.part.write(self.kept[self.written - self.acknowledged])
+            self.written += 1
 
     def close(self, reason: int, message: str) -> None:
-        self.send(0, CLOSE, field(1, reason) + field(2, message))
-        self._finish(Ended(reason, message))
+        if self.part:
+            self.part.say(CLOSE, field(1, reason) + field(2, message))
+        self.finish(Ended(reason, message))
 
-    def _finish(self, end: Ended) -> None:
+    def finish(self, end: Ended) -> None:
         if self.end:
             return
         self.end = end
-        for task in self.tasks:
-            if task is not asyncio.current_task():
-                task.cancel()
-        if self.ack_timer:
-            self.ack_timer.cancel()
-        self.carrier.close()
+        for timer in (self.ack_timer, self.expiry):
+            if timer:
+                timer.cancel()
+        if self.part:
+            self.part.stop(end)
         for stream in list(self.streams.values()):
             stream.finish(end)
+        self.kept.clear()
         self.news.set()
 
     def forget_if_over(self, stream: Stream) -> None:
         if stream.we_ended and stream.they_ended:
             self.streams.pop(stream.number, None)
 
+    # ---- carriers ----
+
+    def attach(self, part: Part, early: bool) -> None:
+        """Goes on at this carrier. The older one is detached before Resume is said here."""
+        older, self.part = self.part, None
+        if older and older is not part:
+            older.detach()
+        for timer in (self.ack_timer, self.expiry):
+            if timer:
+                timer.cancel()
+        self.ack_timer = self.expiry = None
+        self.unacknowledged_bytes = 0
+        self.part, self.may_write, self.wrote_early = part, early, early
+        self.news.set()
+
+    def resumed(self, received: int) -> None:
+        """The other end has so many: what comes behind them is said again, to the byte, before anything new."""
+        if received < self.acknowledged:
+            raise Ended(PROTOCOL, "the other end has less than it had")
+        self.acknowledge(received)
+        if not self.wrote_early:
+            self.written = received
+            self.resumes += 1
+        self.young, self.may_write = False, True
+        self.pump()
+        self.news.set()
+
+    def leave(self, part: Part, why: Ended) -> None:
+        """The carrier is gone."""
+        if part is not self.part or self.end:
+            return
+        self.part, self.may_write = None, False
+        self.news.set()
+        if not self.resumable:
+            self.finish(why)
+            return
+        lost = Ended(SESSION_LOST, f"{why.message}, and no other carrier came")
+        self.expiry = asyncio.get_running_loop().call_later(CARRIERLESS_SECONDS, self.finish, lost)
+
+    def lose(self) -> None:
+        """The other end does not hold it any more."""
+        if self.part:
+            self.part.detach()
+        self.finish(Ended(SESSION_LOST, "the other end does not know the session", remote=True))
+
+    def acknowledge(self, received: int) -> None:
+        if received > self.sent:
+            raise Ended(PROTOCOL, "an Ack of what was never sent")
+        while self.acknowledged < received:
+            self.kept.popleft()
+            self.acknowledged += 1
+
     # ---- what comes ----
 
-    async def _read(self) -> None:
-        buffer = bytearray()
-        try:
-            while data := await self.carrier.read():
-                self.heard_at = asyncio.get_running_loop().time()
-                buffer += data
-                while not self.end and self._take_frame(buffer):
-                    pass
-                self.news.set()
-            self._finish(Ended(CARRIER_LOST, "the carrier ended without a word", remote=True))
-        except (Lost, ConnectionError) as error:
-            self._finish(Ended(CARRIER_LOST, str(error), remote=True))
-        except Malformed as error:
-            self.close(MALFORMED, str(error))
-        except Ended as error:
-            self.close(error.reason, error.message)
-
-    def _take_frame(self, buffer: bytearray) -> bool:
-        """Takes one frame from the front; false when not all of it has come."""
-        for at in range(min(len(buffer), 6)):
-            if at == 5:
-                raise Malformed("a length prefix of more than five bytes")
-            if buffer[at] < 0x80:
-                break
-        else:
-            return False
-        length, start = take_varint(buffer, 0)
-        if length > MAX_FRAME:
-            raise Ended(FRAME_TOO_LARGE, f"a frame of {length} bytes")
-        if len(buffer) < start + length:
-            return False
-        frame = bytes(buffer[start : start + length])
-        del buffer[: start + length]
-        self._frame(frame)
-        return True
-
-    def _frame(self, frame: bytes) -> None:
-        message = Message(frame)
-        stream = message.int(1)
-        kinds = [number for number in message.fields if 3 <= number <= 63] or [0]
-        kind = kinds[-1]
-        if stream > MAX_NUMBER:
-            raise Malformed("a stream number that is too high")
-        if (self.hello is None) != (kind == HELLO) or (kind == HELLO and stream != 0):
-            raise Ended(PROTOCOL, "a Hello is the first frame, and only the first")
+    def frame(self, stream: int, kind: int, message: Message, length: int) -> None:
         if 3 <= kind <= 15 or 32 <= kind <= 47:
-            self._count(len(frame))
+            self._count(length)
         if OPEN <= kind <= RESET or kind in (DATA, CREDIT):
             if stream == 0:
                 raise Ended(PROTOCOL, "a kind of a stream on no stream")
             self._stream_frame(stream, kind, message.bytes(kind))
-        elif HELLO <= kind <= CLOSE or GO_AWAY <= kind <= UNSUPPORTED_KIND:
+        elif kind in (ACK, CLOSE) or GO_AWAY <= kind <= UNSUPPORTED_KIND:
             if stream != 0:
                 raise Ended(PROTOCOL, "a kind of the session on a stream")
             self._session_frame(kind, message.message(kind))
@@ -208,20 +227,11 @@ class Session:
             stream.reset(error.reason, error.message)
 
     def _session_frame(self, kind: int, message: Message) -> None:
-        if kind == HELLO:
-            self._hello(message)
-        elif kind == ACK:
-            if not self.acknowledged <= message.int(1) <= self.sent:
-                raise Ended(PROTOCOL, "an Ack of what was never sent")
-            self.acknowledged = message.int(1)
-        elif kind == PING:
-            self.pings_answered += 1
-            self.send(0, PONG, field(1, message.int(1)))
-        elif kind == PONG:
-            if waiting := self.pongs.pop(message.int(1), None):
-                waiting.set()
+        if kind == ACK:
+            # One that crossed with a Resume may say less than that did.
+            self.acknowledge(message.int(1))
         elif kind == CLOSE:
-            self._finish(Ended(message.int(1), message.text(2), remote=True))
+            self.finish(Ended(message.int(1), message.text(2), remote=True))
         elif kind == GO_AWAY:
             self.going_away = Ended(GOING_AWAY, message.text(2), remote=True)
             for stream in [one for one in self.streams.values() if one.ours and one.number > message.int(3)]:
@@ -231,26 +241,8 @@ class Session:
             self.max_streams = message.int(3) or self.max_streams
         elif kind == UNSUPPORTED_KIND:
             self.refused_kinds.append(message.int(1))
-        else:
-            raise Ended(PROTOCOL, "no session is resumed here")
 
-    def _hello(self, hello: Message) -> None:
-        if len(hello.bytes(1)) != 16:
-            raise Ended(PROTOCOL, "an instance id is 16 bytes")
-        if self.low and (hello.bytes(5) or hello.int(7)):
-            raise Ended(PROTOCOL, "both take themselves for the low end")
-        if not self.low and (len(hello.bytes(5)) != 16 or hello.int(7) == 0):
-            raise Ended(PROTOCOL, "the low end has given no session or no carrier")
-        limits = hello.message(4)
-        if (limits.int(1) or 131_072) < 16_384:
-            raise Ended(PROTOCOL, "too short frames")
-        # Some bytes of a frame are not data: its kind, its stream, lengths.
-        self.max_data = min(MAX_DATA, (limits.int(1) or 131_072) - 32)
-        self.max_streams, self.credit = limits.int(3) or 100, limits.int(4) or 4_096
-        self.id = self.id or hello.bytes(5)
-        self.hello = hello
-
-    # ---- counting and liveness ----
+    # ---- counting ----
 
     def _count(self, length: int) -> None:
         self.received += 1
@@ -264,18 +256,5 @@ class Session:
         if self.ack_timer:
             self.ack_timer.cancel()
         self.ack_timer, self.unacknowledged_bytes = None, 0
-        self.send(0, ACK, field(1, self.received))
-
-    async def _watch(self) -> None:
-        """Gives up who says no Hello, asks who is quiet, and gives up who is silent."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(10)
-        if self.hello is None:
-            self.close(HELLO_TIMEOUT, "no Hello came")
-        while not self.end:
-            quiet = loop.time() - self.heard_at
-            if quiet >= SILENCE_SECONDS:
-                self.close(SILENT, "nothing was heard for too long")
-            elif quiet >= PING_SECONDS:
-                self.send(0, PING, field(1, 1))
-            await asyncio.sleep(PING_SECONDS / 3)
+        if self.part:
+            self.part.say(ACK, field(1, self.received))

@@ -93,7 +93,7 @@ class Stream:
             at += len(piece)
             self.session.send(self.number, DATA, piece)
             # All that write wait here, and so take turns.
-            await self.session.carrier.drained()
+            await self.session.drained()
 
     def head(self, headers: Headers = ()) -> None:
         """Accepts a stream that the other end has opened."""
