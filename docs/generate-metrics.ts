@@ -15,6 +15,7 @@ declareAgentMetrics(metrics, {
   look: unread,
   calls: unread,
   dials: unread,
+  relay: { size: 0, traffic: unread },
   workloads: unread,
   inboxWaiting: unread,
   auditUnwrittenMs: unread,

@@ -3,6 +3,7 @@ import type { AcceptorStats } from "./link/acceptor.ts";
 import { declareAcceptorMetrics } from "./link/acceptor-metrics.ts";
 import { declareLinkMetrics, type LinkMetricsDeps } from "./peering/link-metrics.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import { declareRelayMetrics, type RelayCounts } from "./tunnel/relay-metrics.ts";
 
 /** Asked each time the metrics are read. */
 export interface AgentMetricsDeps extends LinkMetricsDeps {
@@ -13,6 +14,7 @@ export interface AgentMetricsDeps extends LinkMetricsDeps {
   /** Calls and dials of peers that run now. */
   calls(): number;
   dials(): number;
+  readonly relay: RelayCounts;
   workloads(): number;
   inboxWaiting(): number;
   auditUnwrittenMs(): number;
@@ -29,6 +31,7 @@ export function declareAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): v
   metrics.watch("budget_promised_bytes", "What is promised to them now.", () => deps.budget.promised);
   metrics.watch("calls", "Calls of peers that run now.", () => deps.calls());
   metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => deps.dials());
+  declareRelayMetrics(metrics, deps.relay);
   metrics.watch("workloads", "Workloads of all peers that are stored here.", () => deps.workloads());
   metrics.watch("inbox_waiting", "Wishes and targets that wait for a person here.", () => deps.inboxWaiting());
   metrics.watch(

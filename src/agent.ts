@@ -105,6 +105,22 @@ async function compose(
   started.push(() => events.close());
 
   const budget = new AgentBudget(config.link.memory ?? memoryLimit() / 4);
+  const metrics = createMetrics();
+  const acceptor = createAcceptor({
+    identity,
+    hello,
+    clock,
+    log,
+    limits: {
+      links: config.link.maxLinks,
+      strangers: config.link.maxStrangers,
+      strangersPerAddress: config.link.maxStrangersPerAddress,
+    },
+    budget,
+    kept: (fingerprint) => peering.kept(fingerprint),
+    onLink: (link) => peering.onLink(link),
+    accept: (link, stream) => peering.accept(link, stream),
+  });
   const peerStore = createKubePeerStore({ client: kube.client, namespace, clock, log });
   started.push(() => peerStore.close());
   const peering: Peering = createPeering({
@@ -129,7 +145,8 @@ async function compose(
     budget,
     facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
-    serveDial: (incoming, caller) => tunnel.exit.open(caller, incoming),
+    serveDial: (incoming, caller) => tunnel.open(caller, incoming),
+    takeCarrier: (carrier, through) => acceptor.take(carrier, through),
   });
   started.push(() => peering.close());
   const { roster, switchboard } = peering;
@@ -200,6 +217,8 @@ async function compose(
       return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
     },
     ...createTunnelRules({ policyOf: (fingerprint) => policies.of(fingerprint), roster, clock }),
+    policyOf: (fingerprint) => policies.of(fingerprint),
+    through: (peer) => switchboard.through(peer),
     roster,
     dialService: kube.dialService,
     dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
@@ -210,11 +229,13 @@ async function compose(
   started.push(() => tunnel.close());
   /** What a right allowed that was withdrawn ends at once. */
   const review = (fingerprint: string | undefined): void => {
-    tunnel.exit.review((one) => peering.callerOf(one), fingerprint);
+    tunnel.review((one) => peering.callerOf(one), fingerprint);
     pods.review((one) => peering.callerOf(one), fingerprint);
   };
   started.push(roster.subscribe(({ before, after }) => review((after ?? before)?.fingerprint)));
   started.push(policies.subscribe(review));
+  // No relay stands behind another: a link that is relayed from now on carries for nobody.
+  started.push(switchboard.subscribe((peer) => tunnel.relay.review(roster.get(peer)?.fingerprint)));
   started.push(workloads.host.subscribe((fingerprint) => tunnel.exit.appsChanged(fingerprint)));
   const rpc = createRpcServer({
     routes(router) {
@@ -273,22 +294,6 @@ async function compose(
     ageCheck(() => audit.oldestUnwrittenMs(), stuckAfterMs),
   );
   health.addReadiness("api-server", () => peerStore.lastError?.message);
-  const metrics = createMetrics();
-  const acceptor = createAcceptor({
-    identity,
-    hello,
-    clock,
-    log,
-    limits: {
-      links: config.link.maxLinks,
-      strangers: config.link.maxStrangers,
-      strangersPerAddress: config.link.maxStrangersPerAddress,
-    },
-    budget,
-    kept: (fingerprint) => peering.kept(fingerprint),
-    onLink: (link) => peering.onLink(link),
-    accept: (link, stream) => peering.accept(link, stream),
-  });
   declareAgentMetrics(metrics, {
     version,
     acceptor: () => acceptor.stats(),
@@ -297,6 +302,7 @@ async function compose(
     look: (peer) => switchboard.look(peer),
     calls: () => rpc.running,
     dials: () => tunnel.exit.size,
+    relay: tunnel.relay,
     workloads: () => workloads.host.count(),
     inboxWaiting: () =>
       [...workloads.host.held(), ...tunnel.inbox.pending()].filter(({ state }) => state === "Held").length,

@@ -57,10 +57,13 @@ async function run(): Promise<void> {
     name: role,
     facts: () => ({ version: "bench", facts: {} }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
-    serveDial: (incoming, caller) => tunnel.exit.open(caller, incoming),
+    serveDial: (incoming, caller) => tunnel.open(caller, incoming),
+    takeCarrier: (carrier) => void carrier.destroy(),
   });
   const rpc = createRpcServer({ routes: (router) => peering.routes(router) });
   const tunnel: Tunnel = createTunnel({
+    policyOf: () => undefined,
+    through: () => undefined,
     findApp: (_fingerprint, { namespace, name }) =>
       role === "far" && namespace === app.namespace && name === app.name
         ? { service: app, ports: [{ number: ports.target }], ready: true, message: "" }

@@ -17,6 +17,7 @@ interface InviteOptions {
   readonly grantFor?: number;
   readonly confirm?: boolean;
   readonly url?: string;
+  readonly relay?: string[];
   readonly reuseName?: boolean;
 }
 
@@ -28,7 +29,7 @@ export function addInviteCommands(program: Command, context: CliContext): void {
     .option("--name <name>", "what the peer will be called here; by default what it calls itself")
     .option(
       "--grant <grants>",
-      "what it may do here: apps, tunnels, kubectl, deliveries; by default nothing",
+      "what it may do here: apps, tunnels, kubectl, deliveries, relay; by default nothing",
       collectList,
     )
     .option("--grant-for <span>", grantForMeaning, spanSeconds)
@@ -40,6 +41,11 @@ export function addInviteCommands(program: Command, context: CliContext): void {
     )
     .option("--confirm", "ask here before the join passes")
     .option("--url <url>", "the URL that the other will dial; by default this agent's own")
+    .option(
+      "--relay <peers>",
+      "peers here through which the other comes when it cannot dial this agent; it must be paired with one of them",
+      collectList,
+    )
     .option("--reuse-name", "use the name of a removed peer again");
   invite.action((options: InviteOptions) =>
     withAgent(invite, context, async ({ client }, signal) => {
@@ -52,6 +58,7 @@ export function addInviteCommands(program: Command, context: CliContext): void {
           lifetimeSeconds: BigInt(options.for ?? 0),
           confirm: options.confirm === true,
           url: options.url ?? "",
+          relays: options.relay ?? [],
           reuseName: options.reuseName === true,
           grantsLastSeconds: BigInt(options.grantFor ?? 0),
         },
@@ -68,6 +75,12 @@ export function addInviteCommands(program: Command, context: CliContext): void {
           : "It grants nothing: the peer can run nothing here until you say `fairlead peer grant NAME apps`.\n",
       );
       terminal.err("On the other cluster: fairlead join LINE\n");
+      if (options.relay?.length) {
+        const named = options.relay.join(" or ");
+        terminal.err(
+          `It comes through ${named}, which must be its peer too, and let both be carried: relay.allow: true in a PeerPolicy there.\n`,
+        );
+      }
       if (options.confirm) {
         terminal.err(`The join will wait for you here: fairlead invite accept ${made.invite?.id ?? "ID"}, or deny.\n`);
       }

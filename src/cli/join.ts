@@ -22,7 +22,7 @@ export function addJoinCommand(program: Command, context: CliContext): void {
     .option("--name <name>", "what the peer will be called here; by default what the invite suggests")
     .option(
       "--grant <grants>",
-      "what it may do here: apps, tunnels, kubectl, deliveries; by default nothing",
+      "what it may do here: apps, tunnels, kubectl, deliveries, relay; by default nothing",
       collectList,
     )
     .option("--grant-for <span>", grantForMeaning, spanSeconds)

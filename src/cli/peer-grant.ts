@@ -32,7 +32,7 @@ export function addPeerGrant(peer: Command, context: CliContext): void {
   const { terminal } = context;
   const grant = peer
     .command("grant <name> <grants...>")
-    .description("set what a peer may do here: apps, tunnels, kubectl, deliveries, or none")
+    .description("set what a peer may do here: apps, tunnels, kubectl, deliveries, relay, or none")
     .option("--for <span>", 'for how long these count, as in "8h"; by default until withdrawn', spanSeconds)
     .option("--add", "keep what it may do already");
   grant.action((name: string, words: string[], options: Options) =>

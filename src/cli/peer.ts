@@ -1,6 +1,6 @@
 /** `fairlead peer`: the agents that this one is paired with. */
 import { Argument, type Command, Option } from "commander";
-import { collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
+import { collectList, collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { linkView } from "./link-view.ts";
@@ -61,6 +61,25 @@ export function addPeerCommands(program: Command, context: CliContext): void {
     withAgent(label, context, async ({ client }, signal) => {
       await client.peers.updatePeer({ name, labels }, { signal });
       await terminal.out(`${name} labelled\n`);
+    }),
+  );
+
+  const relay = peer
+    .command("relay <name> <relays...>")
+    .description("set the peers through which a peer is reached while it cannot be dialled, or none");
+  relay.action((name: string, words: string[]) =>
+    withAgent(relay, context, async ({ client }, signal) => {
+      const named = words.flatMap((word) => collectList(word));
+      if (named.includes("none") && named.length > 1) {
+        throw new CliError("none takes all relays away, so nothing goes with it", {
+          code: exitCode.usage,
+          hint: `fairlead peer relay ${name} none`,
+        });
+      }
+      const names = named.includes("none") ? [] : named;
+      await client.peers.updatePeer({ name, relays: { names } }, { signal });
+      const how = names.length > 0 ? `reached through ${names.join(", then ")} while it is not dialled` : "not relayed";
+      await terminal.out(`${name} is ${how}\n`);
     }),
   );
 

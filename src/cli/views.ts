@@ -67,6 +67,7 @@ export function peerView(now: number): View<Peer> {
       { head: "VERSION", cell: (peer) => peer.status?.version ?? "" },
       { head: "GRANTS", cell: (peer) => grantTexts(peer.spec, now).join(",") },
       { head: "AGE", cell: (peer) => ageOf(peer.metadata, now) },
+      { head: "PATH", cell: (peer) => peer.status?.link?.path ?? "", wide: true },
       { head: "URL", cell: (peer) => peer.spec?.url ?? "", wide: true },
       { head: "FINGERPRINT", cell: (peer) => peer.spec?.fingerprint ?? "", wide: true },
       { head: "MESSAGE", cell: (peer) => peer.status?.link?.message ?? "", wide: true },
@@ -99,6 +100,7 @@ export function inviteView(now: number): View<Invite> {
       { head: "EXPIRES-IN", cell: (invite) => formatAge(Date.parse(invite.expiresAt) - now) },
       { head: "WAITING", cell: (invite) => (invite.pending ? `${invite.pending.name} (${invite.pending.words})` : "") },
       { head: "URL", cell: (invite) => invite.url, wide: true },
+      { head: "RELAYS", cell: (invite) => invite.relays.join(","), wide: true },
     ],
     json: (invite) => ({
       id: invite.id,
@@ -108,6 +110,7 @@ export function inviteView(now: number): View<Invite> {
       expiresAt: invite.expiresAt,
       confirm: invite.confirm,
       url: invite.url,
+      relays: invite.relays,
       ...(invite.pending && {
         pending: {
           fingerprint: invite.pending.fingerprint,

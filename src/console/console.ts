@@ -8,6 +8,7 @@ import { keyOf } from "../kube/object.ts";
 import type { Reflector } from "../kube/reflector.ts";
 import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
 import type { Peering } from "../peering/peering.ts";
+import { checkRelays } from "../peering/relays.ts";
 import type { Pods } from "../pods/pods.ts";
 import { effectivePolicy } from "../policy/effective.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
@@ -122,6 +123,7 @@ function peerDeps({ kube, namespace, peering, peerObjects, workloads, clock }: C
     },
     invites: peering.invites,
     update: (name, change, signal) => peering.roster.update(name, change, signal),
+    checkRelays: (name, relays) => checkRelays(peering.roster, name, relays),
     reconnect: (name) => peering.switchboard.reconnect(name),
     async remove(name, { deleteWorkloads, person }, signal) {
       const fingerprint = peering.roster.get(name)?.fingerprint ?? "";

@@ -27,6 +27,8 @@ export interface AcceptorLimits {
   readonly strangers: number;
   /** Of these, from one address (one /64 of IPv6). All that come through one ingress share its address. 64. */
   readonly strangersPerAddress: number;
+  /** Of those that come through other agents, and are counted apart: through one of them. 16, and four times as many in all. */
+  readonly strangersPerRelay: number;
   /** Links at a time. Beyond it, who wants one is turned away. 4,096. */
   readonly links: number;
   /** From the connection to the Hello, in milliseconds, for everything a stranger does. 10,000. */
@@ -66,6 +68,11 @@ export interface AcceptorStats {
 export interface Acceptor {
   /** Starts to listen; port 0 takes a free one. Rejects when the port is taken. */
   listen(port: number, host?: string): Promise<{ port: number }>;
+  /**
+   * Takes a carrier that another agent brings, with what it carries, as if it had come to the port: whoever is at its other end has
+   * the same time to prove who they are. `through` is the agent that brings it.
+   */
+  take(carrier: Duplex, through: Fingerprint): void;
   stats(): AcceptorStats;
   /** Takes no more connections and cuts strangers. Links live on; they belong to whom they were handed to. */
   close(): Promise<void>;
@@ -74,6 +81,7 @@ export interface Acceptor {
 const defaultLimits: AcceptorLimits = {
   strangers: 256,
   strangersPerAddress: 64,
+  strangersPerRelay: 16,
   links: 4_096,
   handshakeMs: 10_000,
 };
@@ -87,6 +95,8 @@ const notFoundOnUpgrade = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nConten
 export function createAcceptor(deps: AcceptorDeps): Acceptor {
   const limits = { ...defaultLimits, ...deps.limits };
   const strangers = new Strangers({ total: limits.strangers, perAddress: limits.strangersPerAddress });
+  // Apart, so that what one of our peers brings takes no room from who comes to the port.
+  const carried = new Strangers({ total: 4 * limits.strangersPerRelay, perAddress: limits.strangersPerRelay });
   const securer = createSecurer({ identity: deps.identity, now: () => deps.clock.now() });
   const refusals = createRefusalLog(deps);
   const visits = new WeakMap<Duplex, Visit>();
@@ -100,7 +110,9 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     requestTimeout: 0,
     noDelay: true,
   });
-  server.on("connection", (socket: Socket) => visits.set(socket, receive(socket)));
+  server.on("connection", (socket: Socket) =>
+    visits.set(socket, receive(socket, strangers, { address: socket.remoteAddress })),
+  );
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     if (error.code?.startsWith("HPE_")) visits.get(socket)?.refuse("malformed");
     socket.destroy();
@@ -117,34 +129,33 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     if (!visit || !isLinkTarget(request.url)) {
       visit?.refuse("not-found");
       socket.end(notFoundOnUpgrade, () => socket.destroy());
-    } else void admit(visit, request, socket, head);
+    } else void upgrade(visit, request, socket, head);
   });
 
   /** From here on a connection is a stranger's, and cut unless it is a link within the time that strangers have. */
-  function receive(socket: Socket): Visit {
+  function receive(socket: Duplex, among: Strangers, from: Pick<Visit, "address" | "through">): Visit {
     socket.on("error", () => {}); // Whatever it is, "close" follows, and nobody else listens at all times.
     const deadline = startDeadline(
       deps.clock,
       limits.handshakeMs,
       () => new LinkError("timeout", `It did not complete a link within ${limits.handshakeMs / 1000} s.`),
     );
-    const address = socket.remoteAddress;
     let judged = false;
     const refuse = (reason: RefusalReason): void => {
       if (!judged) refusals.count(reason);
       judged = true;
     };
-    const stranger = strangers.admit(address, () => {
+    const stranger = among.admit(from.through ?? from.address, () => {
       refuse("crowded-out");
       socket.destroy();
     });
     const visit: Visit = {
-      address,
+      ...from,
       signal: deadline.signal,
       refuse,
       end() {
         deadline.cancel();
-        strangers.release(stranger);
+        among.release(stranger);
       },
     };
     deadline.signal.addEventListener("abort", () => {
@@ -158,7 +169,7 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
     return visit;
   }
 
-  async function admit(visit: Visit, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async function upgrade(visit: Visit, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     let webSocket: Duplex;
     try {
       webSocket = await acceptWebSocket(request, socket, head);
@@ -167,8 +178,13 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
       socket.end(notFoundOnUpgrade, () => socket.destroy());
       return;
     }
+    await admit(visit, webSocket);
+  }
+
+  async function admit(visit: Visit, stream: Duplex): Promise<void> {
+    const { address, through } = visit;
     try {
-      const carrier = await securer.accept(webSocket, visit.signal);
+      const carrier = await securer.accept(stream, visit.signal);
       // Who has a link may go on with it.
       if (links.size >= limits.links && !deps.kept?.(carrier.fingerprint)?.sessions.size) {
         carrier.stream.destroy();
@@ -187,13 +203,13 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           accept: (link, stream) => deps.accept(link, stream),
           onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
         },
-        { dialled: false, remoteAddress: visit.address },
+        { dialled: false, remoteAddress: address, through },
         visit.signal,
       );
     } catch (error) {
       // Who failed has closed the connection, or is still saying why; a visit's time bounds that.
       visit.refuse(refusalReason(error));
-      refusals.tell(visit.address, error);
+      refusals.tell(through === undefined ? address : `through ${through}`, error);
     }
   }
 
@@ -216,10 +232,15 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
           resolve({ port: portOf(server.address()) });
         });
       }),
-    stats: () => ({ strangers: strangers.size, links: links.size, refused: new Map(refusals.counts) }),
+    take(carrier, through) {
+      const visit = receive(carrier, carried, { address: undefined, through });
+      void admit(visit, carrier);
+    },
+    stats: () => ({ strangers: strangers.size + carried.size, links: links.size, refused: new Map(refusals.counts) }),
     async close() {
       if (server.listening) server.close();
       strangers.cutAll();
+      carried.cutAll();
       refusals.close();
     },
   };
@@ -228,6 +249,8 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
 /** One connection, as long as it is a stranger's. */
 interface Visit {
   readonly address: string | undefined;
+  /** The agent that carries it, if one does. */
+  readonly through?: Fingerprint | undefined;
   /** Aborts when the time is up. */
   readonly signal: AbortSignal;
   /** Says why it is turned away; the first word counts. */

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 
@@ -38,6 +39,18 @@ export interface DialDeps {
   onDefect?(error: unknown, fingerprint: Fingerprint): void;
 }
 
+/** A way to an agent, along which its carrier comes. */
+export interface Way {
+  /** Who must be at its end. */
+  readonly pin: Fingerprint;
+  /** What people call its end. */
+  readonly name: string;
+  /** The agent that carries it, if one does. */
+  readonly through?: Fingerprint | undefined;
+  /** Opens it. The stream is the caller's to destroy from then on. Rejects, with nothing left open. */
+  open(signal: AbortSignal): Promise<{ stream: Duplex; remoteAddress?: string | undefined }>;
+}
+
 export interface DialTarget {
   /** `wss://host/link`, with any prefix before the last segment; see `parseLinkUrl`. */
   readonly url: string;
@@ -56,19 +69,34 @@ const defaultTimeoutMs = 20_000;
 export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSignal): Promise<Link> {
   const url = parseLinkUrl(to.url);
   const proxy = chooseProxy(url, to.proxy ?? {});
+  return dialAlong(
+    deps,
+    {
+      pin: to.pin,
+      name: url.host,
+      async open(openSignal) {
+        const outer = await openOuter(url, { proxy, tls: to.outer ?? {} }, openSignal);
+        const { remoteAddress } = outer;
+        return { stream: await openWebSocket(url, outer, openSignal), remoteAddress };
+      },
+    },
+    signal,
+  );
+}
+
+/** As `dialLink`, over whatever stream: nothing above can tell. */
+export async function dialAlong(deps: DialDeps, way: Way, signal: AbortSignal): Promise<Link> {
   const timeoutMs = deps.timeoutMs ?? defaultTimeoutMs;
   const deadline = startDeadline(
     deps.clock,
     timeoutMs,
-    () => new LinkError("timeout", `${url.host} did not complete a link within ${timeoutMs / 1000} s.`),
+    () => new LinkError("timeout", `${way.name} did not complete a link within ${timeoutMs / 1000} s.`),
     signal,
   );
   try {
-    const outer = await openOuter(url, { proxy, tls: to.outer ?? {} }, deadline.signal);
-    const { remoteAddress } = outer;
-    const webSocket = await openWebSocket(url, outer, deadline.signal);
+    const { stream, remoteAddress } = await way.open(deadline.signal);
     const securer = createSecurer({ identity: deps.identity, now: () => deps.clock.now() });
-    const carrier = await securer.dial(webSocket, { fingerprint: to.pin }, deadline.signal);
+    const carrier = await securer.dial(stream, { fingerprint: way.pin }, deadline.signal);
     return await openLink(
       carrier,
       {
@@ -82,7 +110,7 @@ export async function dialLink(deps: DialDeps, to: DialTarget, signal: AbortSign
         accept: (link, stream) => deps.accept(link, stream),
         onDefect: deps.onDefect,
       },
-      { dialled: true, remoteAddress },
+      { dialled: true, remoteAddress, through: way.through },
       deadline.signal,
     );
   } finally {

@@ -18,6 +18,8 @@ export type LinkErrorCode =
   | "refused"
   /** The other end has this agent's own identity. */
   | "same-identity"
+  /** The peer that should have carried refused, or does not reach the other end. */
+  | "relay"
   /** It took too long. */
   | "timeout";
 

@@ -22,6 +22,8 @@ export interface Link {
   readonly dialled: boolean;
   /** Where that came from or went to. An ingress's or proxy's address, if one stands between. */
   readonly remoteAddress: string | undefined;
+  /** The agent that carries that and cannot read it; undefined when the connection is direct. */
+  readonly through: Fingerprint | undefined;
   /** Settles when the link is over, and says why; never rejects. */
   readonly closed: Promise<LinkEnd>;
   /** Ends the link at once. */
@@ -115,6 +117,9 @@ function linkOf(session: Session, { fingerprint, caPem }: SecureCarrier, kept: K
     },
     get remoteAddress() {
       return session.carrier.remoteAddress;
+    },
+    get through() {
+      return session.carrier.through;
     },
     closed: session.closed,
     close: (reason) => session.close(reason),

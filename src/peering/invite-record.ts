@@ -15,6 +15,8 @@ export interface InviteRecord {
   readonly grantsLastMs?: number | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly urls: readonly string[];
+  /** Peers here through which the joiner may come, by our names; none unless given. */
+  readonly relays?: readonly string[] | undefined;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -73,7 +75,7 @@ export function parseInviteRecord(json: string): InviteRecord | undefined {
 function isRecord(value: unknown): value is InviteRecord {
   if (!isJsonObject(value)) return false;
   const { id, tokenHash, name, grants, labels, urls, createdAt, expiresAt, confirm, reuseName, revoked, claim } = value;
-  const { grantsLastMs } = value;
+  const { grantsLastMs, relays } = value;
   return (
     typeof id === "string" &&
     typeof tokenHash === "string" &&
@@ -84,6 +86,7 @@ function isRecord(value: unknown): value is InviteRecord {
     isJsonObject(labels) &&
     isTexts(Object.values(labels)) &&
     isTexts(urls) &&
+    (relays === undefined || isTexts(relays)) &&
     typeof createdAt === "number" &&
     typeof expiresAt === "number" &&
     typeof confirm === "boolean" &&

@@ -5,11 +5,14 @@ import { SecretText } from "../base/secret-text.ts";
 import { type InvitePayload, InvitePayloadSchema } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { PeeringError } from "./error.ts";
+import { mostRelays } from "./peer.ts";
 
 /** What the line says. */
 export interface Invite {
-  /** Where to dial the inviter, in this order; at least one. */
+  /** Where to dial the inviter, in this order. */
   readonly urls: readonly string[];
+  /** Agents that carry for the inviter, to be tried in this order after the URLs. There is a URL or a relay. */
+  readonly relays: readonly Fingerprint[];
   /** Who must answer there. */
   readonly fingerprint: Fingerprint;
   /** 128 random bits as 32 hex digits: whoever shows them first is let in. */
@@ -41,6 +44,7 @@ export function encodeInvite(invite: Invite): string {
     InvitePayloadSchema,
     create(InvitePayloadSchema, {
       urls: [...invite.urls],
+      relays: invite.relays.map((relay) => Buffer.from(relay, "hex")),
       fingerprint: Buffer.from(invite.fingerprint, "hex"),
       token: Buffer.from(invite.token.reveal(), "hex"),
       expiresAt: BigInt(Math.floor(invite.expiresAt / 1000)),
@@ -95,12 +99,14 @@ function readPayload(bytes: Uint8Array): Invite {
   const payload = parse(bytes);
   const whole = payload.fingerprint.length === 32 && payload.token.length === tokenBytes && payload.expiresAt > 0n;
   const urls = payload.urls.filter((url) => /^wss?:\/\/\S+$/.test(url)).slice(0, 8);
+  const relays = payload.relays.filter((relay) => relay.length === 32).slice(0, mostRelays);
   // A date beyond what JavaScript can tell is nonsense, and would throw where it is shown.
-  if (!whole || urls.length === 0 || payload.expiresAt > 8_640_000_000_000n) {
+  if (!whole || urls.length + relays.length === 0 || payload.expiresAt > 8_640_000_000_000n) {
     throw bad("The invite is whole and makes no sense. Ask for a new one.");
   }
   return {
     urls,
+    relays: relays.map((relay) => Buffer.from(relay).toString("hex")),
     fingerprint: Buffer.from(payload.fingerprint).toString("hex"),
     token: new SecretText(Buffer.from(payload.token).toString("hex")),
     expiresAt: Number(payload.expiresAt) * 1000,

@@ -132,6 +132,8 @@ async function storeJoiner(
 ): Promise<Peer> {
   const { roster } = deps;
   const { labels } = record;
+  const relays = (record.relays ?? []).filter((name) => roster.get(name) !== undefined);
+  const carried = relays.length > 0 && { relays };
   for (let attempt = 1; ; attempt += 1) {
     // What the invite gives for a while begins here: whoever waited for a person has lost nothing of it.
     const rights = { grants: record.grants, ...endTogether(record.grants, record.grantsLastMs, deps.clock.now()) };
@@ -139,14 +141,28 @@ async function storeJoiner(
     if (known) {
       if (!first) return known;
       // It was paired already, and its operator used a new invite: what that one gives is what it gets.
-      const merge = (peer: Peer): Peer => ({ ...peer, url, ...rights, labels: { ...peer.labels, ...labels } });
+      const merge = (peer: Peer): Peer => ({
+        ...peer,
+        url,
+        ...carried,
+        ...rights,
+        labels: { ...peer.labels, ...labels },
+      });
       return roster.update(known.name, merge, signal);
     }
     const name =
       record.name ??
       roster.former(caller.fingerprint)?.name ??
       findFreeName(claim.name, (one) => roster.nameState(one) !== "free");
-    const peer: Peer = { name, fingerprint: caller.fingerprint, caPem: caller.caPem, url, labels, ...rights };
+    const peer: Peer = {
+      name,
+      fingerprint: caller.fingerprint,
+      caPem: caller.caPem,
+      url,
+      ...carried,
+      labels,
+      ...rights,
+    };
     try {
       return await roster.add(peer, { reuseName: record.reuseName }, signal);
     } catch (error) {

@@ -12,6 +12,7 @@ import { PeeringError } from "./error.ts";
 import { checkLifetime } from "./grants.ts";
 import { encodeInvite, hashToken, makeToken } from "./invite.ts";
 import type { InviteClaim, InviteRecord, InviteStore, StoredInvite } from "./invite-record.ts";
+import { mostRelays } from "./peer.ts";
 import { checkGrantsAndLabels, checkPeerName, nameTaken } from "./peer-name.ts";
 
 import { type Claimant, judgeRedeem, type RedeemVerdict } from "./redeem.ts";
@@ -28,8 +29,10 @@ export interface InviteOptions {
   readonly lifetimeMs?: number | undefined;
   /** Ask a person before the join passes. */
   readonly confirm?: boolean;
-  /** Where the joiner will dial; the agent's own URL unless given. */
+  /** Where the joiner will dial; the agent's own URL unless given, or none when there are relays. */
   readonly url?: string | undefined;
+  /** Peers here through which the joiner may come when it cannot dial this agent, by our names; none unless given. */
+  readonly relays?: readonly string[];
   /** Take a removed peer's name. */
   readonly reuseName?: boolean;
   /** Who asked for it, for the audit. */
@@ -76,6 +79,8 @@ export interface InvitesDeps {
   readonly url?: string | undefined;
   /** Whether a name belongs to a peer now, or did to one that was removed. */
   readonly nameState: (name: string) => "free" | "removed" | "taken";
+  /** The fingerprint of a peer that can bring a joiner here now. Throws a `PeeringError` that says what is missing. */
+  relay(name: string): Fingerprint;
 }
 
 const defaultLifetimeMs = 24 * 3_600_000;
@@ -133,7 +138,11 @@ export function createInvites(deps: InvitesDeps): Invites {
 
   return {
     async create(options, signal) {
-      const url = checkUrl(options.url ?? deps.url);
+      const names = [...new Set(options.relays ?? [])];
+      if (names.length > mostRelays) throw new PeeringError("invalid", `An invite names ${mostRelays} relays at most.`);
+      const relays = names.map((name) => deps.relay(name));
+      const given = options.url ?? deps.url;
+      const urls = relays.length > 0 && !given ? [] : [checkUrl(given)];
       const { name, grants = [], labels = {}, reuseName = false } = options;
       const { grantsLastMs } = options;
       checkGrantsAndLabels(grants, labels);
@@ -163,7 +172,8 @@ export function createInvites(deps: InvitesDeps): Invites {
           grants: [...new Set(grants)].sort(),
           ...(grantsLastMs !== undefined && { grantsLastMs }),
           labels: { ...labels },
-          urls: [url],
+          urls,
+          ...(names.length > 0 && { relays: names }),
           createdAt: now,
           expiresAt,
           confirm: options.confirm === true,
@@ -178,7 +188,7 @@ export function createInvites(deps: InvitesDeps): Invites {
           verdict: "done",
         });
         const { fingerprint } = deps;
-        return { record, line: encodeInvite({ urls: [url], fingerprint, token, expiresAt, name: deps.name }) };
+        return { record, line: encodeInvite({ urls, relays, fingerprint, token, expiresAt, name: deps.name }) };
       }
     },
 
@@ -284,7 +294,7 @@ function checkUrl(url: string | undefined): string {
   if (url === undefined || url === "") {
     throw new PeeringError(
       "precondition",
-      "This agent has no URL that others could dial. Give one (--url, or the setting link.url), or make the invite on the other side.",
+      "This agent has no URL that others could dial. Give one (--url, or the setting link.url), name a peer that carries for both (--relay), or make the invite on the other side.",
     );
   }
   try {

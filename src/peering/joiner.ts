@@ -16,6 +16,7 @@ import { readLinkUrl } from "../link/link-url.ts";
 import { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
+import { type PeerDestination, waysTo, wayText } from "./dial-peer.ts";
 import { PeeringError } from "./error.ts";
 import { checkLifetime, endTogether } from "./grants.ts";
 import { checkExpiry, decodeInvite, type Invite } from "./invite.ts";
@@ -41,7 +42,8 @@ export interface JoinOptions {
 
 /** What happens, in this order; "waiting" only when the inviter asks a person. */
 export type JoinProgress =
-  | { readonly step: "dialling"; readonly url: string }
+  | /** The way is a URL, or through whom. */
+  { readonly step: "dialling"; readonly way: string }
   /** The other end is the one of the invite; the token is shown next. */
   | { readonly step: "proved"; readonly words: string }
   | { readonly step: "waiting"; readonly words: string }
@@ -59,7 +61,7 @@ export interface JoinerDeps {
   readonly log: Log;
   readonly audit: PeeringAudit;
   /** Dials, and resolves only when the pinned agent is at the other end. The link is a guest's until its agent is a peer. */
-  dial(to: { url: string; pin: Fingerprint; outerTls?: PeerOuterTls | undefined }, signal: AbortSignal): Promise<Link>;
+  dial(to: PeerDestination, signal: AbortSignal): Promise<Link>;
   createTransport(link: Link): Transport;
   /** What the agent opens waits until it is known whether it becomes our peer, which the answer says. */
   expect(fingerprint: Fingerprint): () => void;
@@ -152,24 +154,27 @@ async function* redeemAt(
   let link: Link | undefined;
   let joined = false;
   try {
-    let url = "";
-    let failure: unknown;
-    for (url of invite.urls) {
-      yield { step: "dialling", url };
+    const { urls } = invite;
+    const relays = knownRelays(deps.roster, invite);
+    let url = urls[0];
+    const failures: unknown[] = [];
+    for (const way of waysTo({ urls, relays })) {
+      yield { step: "dialling", way: wayText(way) };
       try {
-        link = await deps.dial({ url, pin: fingerprint, outerTls: options.outerTls }, signal);
+        link = await deps.dial({ ways: [way], pin: fingerprint, outerTls: options.outerTls }, signal);
+        if ("url" in way) url = way.url;
         break;
       } catch (error) {
         signal.throwIfAborted();
-        failure = error;
+        failures.push(error);
       }
     }
-    if (!link) throw notReached(failure);
+    if (!link) throw notReached(failures);
     rest = deps.joining(link.session);
     const words = shortWords(deps.fingerprint, fingerprint, token.reveal());
     yield { step: "proved", words };
     for await (const waiting of showToken(deps, link, invite, signal)) if (waiting) yield { step: "waiting", words };
-    const peer = await storeInviter(deps, link, { name, url, options }, signal);
+    const peer = await storeInviter(deps, link, { name, url, relays, options }, signal);
     joined = true;
     settle();
     deps.remember(peer.name, words);
@@ -204,18 +209,25 @@ async function* showToken(deps: JoinerDeps, link: Link, invite: Invite, signal: 
 async function storeInviter(
   deps: JoinerDeps,
   link: Link,
-  { name, url, options }: { name: string; url: string; options: JoinOptions },
+  to: { name: string; url: string | undefined; relays: readonly string[]; options: JoinOptions },
   signal: AbortSignal,
 ): Promise<Peer> {
+  const { name, url, options } = to;
   const { grants = [], labels = {}, outerTls, reuseName = false } = options;
+  const relays = to.relays.length > 0 && { relays: to.relays };
   const rights = { grants, ...endTogether(grants, options.grantsLastMs, deps.clock.now()) };
   const { fingerprint, caPem } = link;
   const known = deps.roster.byFingerprint(fingerprint);
   if (!known)
-    return deps.roster.add({ name, fingerprint, caPem, url, outerTls, labels, ...rights }, { reuseName }, signal);
+    return deps.roster.add(
+      { name, fingerprint, caPem, url, ...relays, outerTls, labels, ...rights },
+      { reuseName },
+      signal,
+    );
   const merge = (peer: Peer): Peer => ({
     ...peer,
     url,
+    ...relays,
     outerTls: outerTls ?? peer.outerTls,
     labels: { ...peer.labels, ...labels },
     ...(grants.length > 0 && rights),
@@ -223,16 +235,25 @@ async function storeInviter(
   return deps.roster.update(known.name, merge, signal);
 }
 
-function notReached(error: unknown): PeeringError {
-  if (error instanceof LinkError && error.code === "untrusted") {
-    return new PeeringError(
-      "unreachable",
-      `Whoever answers there is not the agent that made the invite, so the token was not shown: ${error.message}`,
-      { cause: error },
-    );
-  }
-  const why = errorText(error);
-  return new PeeringError("unreachable", `The inviter was not reached: ${why}`, { cause: error });
+/** Those of our peers that the invite names as relays, by our names. Throws when there is no other way and none of them is a peer. */
+function knownRelays(roster: Roster, { urls, relays }: Invite): string[] {
+  const known = relays.flatMap((fingerprint) => roster.byFingerprint(fingerprint)?.name ?? []);
+  if (urls.length + known.length > 0) return known;
+  const named = relays.map((fingerprint) => fingerprint.slice(0, 16)).join(", ");
+  throw new PeeringError(
+    "precondition",
+    `The inviter cannot be dialled: the way to it leads through an agent that this one is not paired with (its fingerprint begins with ${named}). Pair with that one first, then use the same line again.`,
+  );
+}
+
+function notReached(failures: readonly unknown[]): PeeringError {
+  const why = failures.map(errorText).join(" ");
+  const [cause] = failures;
+  const stranger = failures.find((error) => error instanceof LinkError && error.code === "untrusted");
+  const message = stranger
+    ? `Whoever answers there is not the agent that made the invite, so the token was not shown: ${errorText(stranger)}`
+    : `The inviter was not reached: ${why}`;
+  return new PeeringError("unreachable", message, { cause: stranger ?? cause });
 }
 
 function toPeeringError(error: unknown): PeeringError {

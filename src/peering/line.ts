@@ -7,7 +7,7 @@ import type { CarrierChange } from "../wire/session.ts";
 import type { HeldLink } from "./held-link.ts";
 import { describeDuplicate, IdentityChallenge } from "./identity-challenge.ts";
 import { LineTally } from "./line-tally.ts";
-import type { LinkStatus } from "./link-status.ts";
+import { type LinkStatus, pathOf } from "./link-status.ts";
 import { LinkWaiters, Unreachable } from "./link-waiters.ts";
 import type { Redialer } from "./redialer.ts";
 
@@ -17,6 +17,8 @@ export interface LineDeps {
   readonly clock: Clock;
   readonly log: Log;
   createTransport(link: Link): Transport;
+  /** What we call another agent, such as a relay. */
+  nameOf(fingerprint: string): string;
   /** Whether somebody answers on the link, within a few seconds; never rejects. */
   probe(held: HeldLink): Promise<boolean>;
   /** Told after each change of `status`. */
@@ -183,7 +185,7 @@ export class PeerLine {
       lastSeenAt: this.#lastSeenAt,
       lastError: this.#lastError,
       ...(held && {
-        path: held.link.dialled ? "dialled" : "accepted",
+        ...pathOf(held.link, this.#deps.nameOf),
         remoteAddress: held.link.remoteAddress,
         version: held.link.session.remote.version,
         instance: held.instance,
@@ -386,7 +388,8 @@ export class PeerLine {
   #unreachable(): string {
     const since = new Date(this.#since).toISOString();
     const why =
-      this.#lastError ?? (this.#redialer ? "no answer yet" : "it has no URL here, so it must dial this agent");
+      this.#lastError ??
+      (this.#redialer ? "no answer yet" : "it has no URL and no relay here, so it must dial this agent");
     return `${this.#deps.name} has been unreachable since ${since}: ${why}`;
   }
 }

@@ -1,3 +1,4 @@
+import type { Link } from "../link/link.ts";
 import type { SessionStats } from "../wire/session.ts";
 
 /** How the link to a peer is. */
@@ -21,10 +22,22 @@ export interface LinkStatus {
   readonly lastSeenAt?: number | undefined;
   /** What went wrong last, for people. */
   readonly lastError?: string | undefined;
-  /** Who dialled the link's present carrier. */
-  readonly path?: "dialled" | "accepted" | undefined;
+  /** Who dialled the link's present carrier, or which peer carries it. */
+  readonly path?: "dialled" | "accepted" | `through ${string}` | undefined;
+  /** Our name for the peer that carries the link; its fingerprint, if it is none any more. Undefined when the link is direct. */
+  readonly through?: string | undefined;
   readonly remoteAddress?: string | undefined;
   /** What the other end's Hello says: its version, and the instance id in hex. */
   readonly version?: string | undefined;
   readonly instance?: string | undefined;
+}
+
+/** Pure. `nameOf` says what we call another agent. */
+export function pathOf(
+  { dialled, through }: Pick<Link, "dialled" | "through">,
+  nameOf: (fingerprint: string) => string,
+): Pick<LinkStatus, "path" | "through"> {
+  if (through === undefined) return { path: dialled ? "dialled" : "accepted" };
+  const name = nameOf(through);
+  return { path: `through ${name}`, through: name };
 }

@@ -21,6 +21,7 @@ export function toSpec({ peer, removal }: PeerRecord): PeerSpec {
     fingerprint: peer.fingerprint,
     caCertificate: peer.caPem,
     ...(peer.url !== undefined && { url: peer.url }),
+    relays: [...(peer.relays ?? [])],
     grants: [...peer.grants],
     ...(peer.outerTls && {
       outerTls: {
@@ -66,6 +67,7 @@ export function toStored(resource: PeerResource): { stored: StoredPeer; remarks:
       fingerprint,
       caPem: caCertificate,
       ...(url !== undefined && { url }),
+      ...(spec.relays.length > 0 && { relays: [...spec.relays] }),
       ...(outerTls && {
         outerTls: {
           ...(outerTls.caBundle !== undefined && { rootCaPem: outerTls.caBundle }),

@@ -9,9 +9,11 @@ export interface Peer {
   readonly fingerprint: Fingerprint;
   /** Its CA's certificate, PEM, as the link proved it. */
   readonly caPem: string;
-  /** Where it is dialled. Without it we wait to be dialled. */
+  /** Where it is dialled. Without it and without relays we wait to be dialled. */
   readonly url?: string | undefined;
   readonly outerTls?: PeerOuterTls | undefined;
+  /** Peers, by our names for them, that carry the link while it is not dialled directly; in the order in which they are tried. */
+  readonly relays?: readonly string[] | undefined;
   /** The operator's; a policy selects by them. */
   readonly labels: Readonly<Record<string, string>>;
   /**
@@ -73,8 +75,11 @@ export interface StoredPeer extends PeerRecord {
   readonly words?: string | undefined;
 }
 
+/** Relays that a peer may have. */
+export const mostRelays = 8;
+
 /** What a peer may be granted. */
-export const knownGrants = ["apps", "tunnels", "kubectl", "deliveries"] as const;
+export const knownGrants = ["apps", "tunnels", "kubectl", "deliveries", "relay"] as const;
 
 /**
  * Where peers are kept: custom resources in a cluster, files outside one. A listener of `watch` is told everything that

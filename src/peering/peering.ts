@@ -1,4 +1,5 @@
 /** Peering as a whole: who our peers are, the links to them, and how they come and go. */
+import type { Duplex } from "node:stream";
 import { type ConnectRouter, createClient } from "@connectrpc/connect";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
@@ -7,7 +8,6 @@ import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import type { Identity } from "../identity/identity.ts";
-import { dialLink } from "../link/dialer.ts";
 import type { Kept, Link } from "../link/link.ts";
 import type { OuterTls } from "../link/outer.ts";
 import type { ProxySettings } from "../link/proxy.ts";
@@ -17,6 +17,8 @@ import type { LocalHello } from "../wire/hello.ts";
 
 import type { AgentBudget, IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
+import { createCarrierDoor } from "./carrier-door.ts";
+import { createPeerDialer, waysToPeer } from "./dial-peer.ts";
 import { createDirectory, type Directory, type PeerFacts } from "./directory.ts";
 import { createGate } from "./gate.ts";
 import { lostGrants, tellLoss } from "./grants.ts";
@@ -25,11 +27,13 @@ import { createInvites, type Invites } from "./invites.ts";
 import { type JoinOptions, type JoinProgress, joinByInvite } from "./joiner.ts";
 import { createMembershipService } from "./membership-service.ts";
 import { createPairingService } from "./pairing-service.ts";
-import type { Peer, PeerOuterTls, PeerStore } from "./peer.ts";
+import type { Peer, PeerStore } from "./peer.ts";
+import { checkRelay } from "./relays.ts";
 import { type RemovalOptions, removePeer } from "./removal.ts";
 import { createRoster, type Roster } from "./roster.ts";
 import { createStandingWatch } from "./standing-watch.ts";
 import { createStatusMirror, type StatusMirror } from "./status-mirror.ts";
+import { createStreamRecord } from "./stream-record.ts";
 import { createSwitchboard, type Switchboard } from "./switchboard.ts";
 
 export interface PeeringDeps {
@@ -56,6 +60,8 @@ export interface PeeringDeps {
   serveRpc(incoming: IncomingRpc, caller: Caller): Promise<void>;
   /** Answers a dial by a peer. Must not throw. */
   serveDial(incoming: IncomingDial, caller: Caller): void;
+  /** Takes a carrier that a peer has brought, as if it had come to the peer port; see `Acceptor.take`. */
+  takeCarrier(carrier: Duplex, through: Fingerprint): void;
   /** From 0 up to 1, for jitter; `Math.random` unless given. */
   readonly random?: () => number;
 }
@@ -105,7 +111,26 @@ export function createPeering(deps: PeeringDeps): Peering {
     audit,
     standing: (link) => switchboard.standing(link),
     serveRpc: (incoming, caller) => deps.serveRpc(incoming, caller),
-    serveDial: (incoming, caller) => deps.serveDial(incoming, caller),
+    serveDial(incoming, caller) {
+      if (incoming.target.kind.case === "carrier") carriers.open(incoming, caller);
+      else deps.serveDial(incoming, caller);
+    },
+  });
+  const dial = createPeerDialer({
+    identity,
+    hello: deps.hello,
+    clock,
+    outerTls: deps.outerTls,
+    proxy: deps.proxy,
+    budget: deps.budget,
+    kept: (fingerprint) => switchboard.kept(fingerprint),
+    accept: (link, stream) => gate.accept(link, stream),
+    onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
+    dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
+    relay(name) {
+      const peer = roster.get(name);
+      return peer && { fingerprint: peer.fingerprint, through: switchboard.through(name) };
+    },
   });
   const switchboard: Switchboard = createSwitchboard({
     roster,
@@ -113,7 +138,7 @@ export function createPeering(deps: PeeringDeps): Peering {
     log,
     random: deps.random,
     dial: (peer, opened, signal) =>
-      dial({ url: peer.url ?? "", pin: peer.fingerprint, outerTls: peer.outerTls }, opened, signal),
+      dial({ ways: waysToPeer(peer), pin: peer.fingerprint, outerTls: peer.outerTls }, opened, signal),
     createTransport: (link) => createLinkTransport(link.session),
     async probe({ transport }) {
       const deadline = startDeadline(clock, probeTimeoutMs, () => new Error("It did not answer."), closing.signal);
@@ -131,6 +156,13 @@ export function createPeering(deps: PeeringDeps): Peering {
       log.error({ ...actor, reason: message }, "two living agents have one identity");
       audit.record({ action: "link.open", actor, verdict: "denied", rule: "duplicate-instance", message });
     },
+  });
+  const record = createStreamRecord({ audit, clock });
+  const carriers = createCarrierDoor({
+    take: deps.takeCarrier,
+    through: (peer) => switchboard.through(peer),
+    record,
+    log,
   });
   const directory = createDirectory({
     clock,
@@ -157,6 +189,7 @@ export function createPeering(deps: PeeringDeps): Peering {
     write: (peer, status) => deps.peers.writeStatus(peer, status),
   });
   const listening = roster.subscribe(({ name, before, after }) => {
+    if (before) carriers.review(before.fingerprint, after?.fingerprint === before.fingerprint ? after : undefined);
     if (!after) {
       directory.forget(name);
       standing.forget(name);
@@ -171,6 +204,7 @@ export function createPeering(deps: PeeringDeps): Peering {
     name: deps.name,
     url: deps.url,
     nameState: (name) => roster.nameState(name),
+    relay: (name) => checkRelay({ roster, switchboard }, name),
   });
 
   /** Who withdraws a grant is written down where they do it; nobody does it for one that comes to its end. */
@@ -186,29 +220,6 @@ export function createPeering(deps: PeeringDeps): Peering {
   }
 
   const remember = (peer: string, words: string): void => mirror.remember(peer, words);
-
-  function dial(
-    to: { url: string; pin: Fingerprint; outerTls?: PeerOuterTls | undefined },
-    opened: (link: Link) => void,
-    signal: AbortSignal,
-  ): Promise<Link> {
-    const { proxy } = deps;
-    const outer = to.outerTls ?? deps.outerTls;
-    return dialLink(
-      {
-        identity,
-        hello: deps.hello,
-        clock,
-        budget: deps.budget,
-        kept: (fingerprint) => switchboard.kept(fingerprint),
-        accept: (link, stream) => gate.accept(link, stream),
-        opened,
-        onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),
-      },
-      { url: to.url, pin: to.pin, ...(outer && { outer }), ...(proxy && { proxy }) },
-      signal,
-    );
-  }
 
   return {
     roster,
@@ -284,6 +295,7 @@ export function createPeering(deps: PeeringDeps): Peering {
       await Promise.all([directory.close(), standing.close()]);
       switchboard.close();
       gate.close();
+      record.close();
       roster.close();
     },
   };

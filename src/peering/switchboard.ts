@@ -1,5 +1,6 @@
 /** The links that live: one for each peer. */
 import type { Duplex } from "node:stream";
+import { isDeepStrictEqual } from "node:util";
 import type { Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error-text.ts";
@@ -13,6 +14,7 @@ import { DialError, Reason, StreamError } from "../wire/reason.ts";
 import type { DialOptions, Session } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { streamName } from "../wire/stream-name.ts";
+import { waysToPeer } from "./dial-peer.ts";
 import { createGuests } from "./guests.ts";
 import type { HeldLink } from "./held-link.ts";
 import { PeerLine, removed } from "./line.ts";
@@ -58,6 +60,8 @@ export interface Switchboard {
   status(peer: string): LinkStatus;
   /** How the link is, and what it moves and meets; undefined when there is no such peer. */
   look(peer: string): LinkLook | undefined;
+  /** The peer that carries the link to this one; undefined when the link is direct, or there is none. */
+  through(peer: string): string | undefined;
   /** Told of each change of a link; not of each round trip. */
   subscribe(listener: LinkListener): () => void;
   /** Dials a peer at once, if it has a URL here; a link that stands goes on at the new carrier. Throws `not-found`. */
@@ -115,6 +119,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       clock,
       log,
       createTransport: deps.createTransport,
+      nameOf: (fingerprint) => roster.byFingerprint(fingerprint)?.name ?? fingerprint,
       probe: deps.probe,
       changed: () => tell(peer.name),
       duplicate: (message) => deps.duplicate(peer, message),
@@ -133,7 +138,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
   }
 
   function redialerFor(peer: Peer): ReturnType<typeof createRedialer> | undefined {
-    if (peer.url === undefined || closed) return undefined;
+    if (waysToPeer(peer).length === 0 || closed) return undefined;
     return createRedialer({
       clock,
       random: deps.random,
@@ -167,12 +172,22 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     const line = lines.get(name);
     if (!line) return;
     const status = line.status();
+    if (status.state === "connected") retryThrough(name);
     for (const listener of [...listeners]) {
       try {
         listener(name, status);
       } catch (error) {
         log.error({ err: error, peer: name }, "a listener of the switchboard failed");
       }
+    }
+  }
+
+  /** A peer that carries for others is here: those that it carries for need not wait for their next attempt. */
+  function retryThrough(relay: string): void {
+    for (const { name, relays } of roster.list()) {
+      if (!relays?.includes(relay)) continue;
+      const line = lines.get(name);
+      if (line && line.status().state !== "connected") line.kick();
     }
   }
 
@@ -203,6 +218,8 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
       const line = lines.get(name);
       return line && { status: line.status(), totals: line.tally.totals(), past: [...line.tally.past] };
     },
+
+    through: (name) => lines.get(name)?.status().through,
 
     subscribe(listener) {
       listeners.add(listener);
@@ -279,6 +296,7 @@ export async function dialOver(session: Session, target: Target, options: PeerDi
 function isDialledElsewhere(before: Peer, after: Peer): boolean {
   return (
     before.url !== after.url ||
+    !isDeepStrictEqual(before.relays ?? [], after.relays ?? []) ||
     before.outerTls?.insecure !== after.outerTls?.insecure ||
     before.outerTls?.rootCaPem !== after.outerTls?.rootCaPem
   );

@@ -30,6 +30,15 @@ export interface ServiceRule {
   readonly ports: readonly number[];
 }
 
+/** How far this agent carries for a peer. */
+export interface RelayBounds {
+  readonly allow: boolean;
+  /** Carriers at a time with the peer at one of their ends. */
+  readonly maxCarriers: number;
+  /** From and to the peer together; without a bound when it is missing. */
+  readonly bytesPerSecond?: number;
+}
+
 /** By resource: `cpu`, `memory`, `ephemeral-storage`. */
 export interface PodBounds {
   readonly requireRequests: readonly string[];
@@ -74,6 +83,7 @@ export interface EffectivePolicy {
     readonly until?: number;
   };
   readonly pods: { readonly logs: boolean; readonly exec: boolean; readonly files: boolean };
+  readonly relay: RelayBounds;
   /** Every field with what counts, for `explain`. */
   readonly values: readonly ExplainedValue[];
   /** The names of the policies that select the peer, the most specific first. */

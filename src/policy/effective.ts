@@ -35,6 +35,9 @@ export function closedPolicy(problem: string): EffectivePolicy {
   return shut({ ...choose([]), policies: [] }, [problem], "");
 }
 
+/** Carriers of one peer, where no policy says how many: two, each with one that takes its place, and as many again. */
+const defaultCarriers = 4;
+
 /** The fields that let something run or be reached, with the value by which they do not. */
 const shutValues: ReadonlyMap<string, string> = new Map([
   ["workloads.accept", "false"],
@@ -45,6 +48,7 @@ const shutValues: ReadonlyMap<string, string> = new Map([
   ["pods.logs", "false"],
   ["pods.exec", "false"],
   ["pods.files", "false"],
+  ["relay.allow", "false"],
 ]);
 
 /** Nothing runs, nothing is reached; bounds stay, so that what runs on while it may is not let loose. `by` is the broken policy. */
@@ -55,6 +59,7 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
     egress: [],
     tunnels: { ...policy.tunnels, apps: false, services: [], kubernetes: false },
     pods: { logs: false, exec: false, files: false },
+    relay: { ...policy.relay, allow: false },
     values: policy.values.map((explained) => {
       const value = shutValues.get(explained.path);
       if (value === undefined || explained.value === value) return explained;
@@ -124,6 +129,15 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       logs: choice.one("pods.logs", (said) => said.logs, true),
       exec: choice.one("pods.exec", (said) => said.exec, false),
       files: choice.one("pods.files", (said) => said.files, false),
+    },
+    relay: {
+      allow: choice.one("relay.allow", (said) => said.relayAllow, false),
+      maxCarriers: choice.one("relay.maxCarriers", (said) => said.relayMaxCarriers, defaultCarriers),
+      ...given(
+        choice.bound("relay.bytesPerSecond", (said) => said.relayBytesPerSecond),
+        // Nothing at all is what `allow` is for, and would be waited for without an end.
+        (quantity) => ({ bytesPerSecond: Math.max(1, Number(quantity) / 1e9) }),
+      ),
     },
     values: choice.values,
   };

@@ -48,6 +48,9 @@ export interface StatedFields {
   readonly logs: Said<boolean>;
   readonly exec: Said<boolean>;
   readonly files: Said<boolean>;
+  readonly relayAllow: Said<boolean>;
+  readonly relayMaxCarriers: Said<number>;
+  readonly relayBytesPerSecond: Said<Quantity>;
 }
 
 const pattern: ItemKind<string, ImagePattern> = {
@@ -81,7 +84,7 @@ const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
 };
 
 export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
-  const { workloads, tunnels, pods } = spec;
+  const { workloads, tunnels, pods, relay } = spec;
   const { pod, storage, network } = workloads ?? {};
   const read = new FieldReader(problems);
   return {
@@ -116,6 +119,9 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
     logs: asSaid(pods?.logs),
     exec: asSaid(pods?.exec),
     files: asSaid(pods?.files),
+    relayAllow: asSaid(relay?.allow),
+    relayMaxCarriers: asSaid(relay?.maxCarriers),
+    relayBytesPerSecond: read.quantity("spec.relay.bytesPerSecond", relay?.bytesPerSecond),
   };
 }
 

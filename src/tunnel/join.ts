@@ -13,8 +13,19 @@ export interface JoinEnd {
   readonly error?: Error;
 }
 
-/** Resolves once both sides are closed; never rejects. Both must allow half-open, or half-close ends them early. */
-export function join(a: Duplex, b: Duplex): Promise<JoinEnd> {
+/** How fast one side's bytes may pass, where something bounds that. */
+export interface Pace {
+  /** Told of each piece that has passed. True when no more may until it calls `goOn`. */
+  passed(bytes: number, goOn: () => void): boolean;
+  /** No more will pass. */
+  end(): void;
+}
+
+/**
+ * Resolves once both sides are closed; never rejects. Both must allow half-open, or half-close ends them early. As fast as each
+ * takes what comes from the other, unless `paceFrom` says otherwise.
+ */
+export function join(a: Duplex, b: Duplex, paceFrom?: (side: Duplex) => Pace): Promise<JoinEnd> {
   return new Promise((resolve) => {
     let sent = 0;
     let received = 0;
@@ -23,12 +34,22 @@ export function join(a: Duplex, b: Duplex): Promise<JoinEnd> {
 
     watch(a, b);
     watch(b, a);
-    pour(a, b, (bytes) => {
-      sent += bytes;
-    });
-    pour(b, a, (bytes) => {
-      received += bytes;
-    });
+    pour(
+      a,
+      b,
+      (bytes) => {
+        sent += bytes;
+      },
+      paceFrom?.(a),
+    );
+    pour(
+      b,
+      a,
+      (bytes) => {
+        received += bytes;
+      },
+      paceFrom?.(b),
+    );
 
     function watch(side: Duplex, other: Duplex): void {
       const onClose = (): void => {
@@ -52,23 +73,32 @@ export function join(a: Duplex, b: Duplex): Promise<JoinEnd> {
  * As `pipe`, but what is read in one go leaves as one write: TLS hands over 16 KiB at a time, and a system call for each of them was
  * a third of what it cost to receive.
  */
-function pour(from: Duplex, into: Duplex, passed: (bytes: number) => void): void {
+function pour(from: Duplex, into: Duplex, passed: (bytes: number) => void, pace?: Pace): void {
   let corked = false;
+  let held = false;
   const uncork = (): void => {
     corked = false;
     into.uncork();
   };
+  const goOn = (): void => {
+    held = false;
+    if (!into.writableNeedDrain) from.resume();
+  };
   from.on("data", (chunk: Uint8Array) => {
     passed(chunk.length);
+    held = pace?.passed(chunk.length, goOn) ?? false;
     if (!corked) {
       corked = true;
       into.cork();
       process.nextTick(uncork);
     }
-    if (!into.write(chunk)) from.pause();
+    if (!into.write(chunk) || held) from.pause();
   });
-  into.on("drain", () => from.resume());
+  into.on("drain", () => {
+    if (!held) from.resume();
+  });
   from.once("end", () => into.end());
+  if (pace) from.once("close", () => pace.end());
   if (!into.writableNeedDrain) from.resume();
 }
 

@@ -4,12 +4,14 @@ import type { PeeringAudit } from "../peering/audit-entry.ts";
 import type { Roster } from "../peering/roster.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
 import { type AppDialer, createAppDialer, type PeerDialer } from "./entry.ts";
-import { createExit, type Exit, type ExitDeps } from "./exit.ts";
+import { createExit, type Exit, type ExitDeps, type IncomingDial } from "./exit.ts";
+import type { ExitCaller } from "./exit-caller.ts";
 import { createHttpForwarder, type HttpForwarder } from "./http.ts";
 import { createTunnelInbox, type TunnelInbox } from "./inbox.ts";
 import { PendingDials } from "./pending.ts";
+import { createRelay, type Relay, type RelayDeps } from "./relay.ts";
 
-export interface TunnelDeps extends Omit<ExitDeps, "pending" | "record"> {
+export interface TunnelDeps extends Omit<ExitDeps, "pending" | "record">, Pick<RelayDeps, "policyOf" | "through"> {
   /** Opens a dial to a peer, as the switchboard does. */
   dialPeer: PeerDialer;
   /** Where decisions about targets are kept. */
@@ -21,8 +23,14 @@ export interface TunnelDeps extends Omit<ExitDeps, "pending" | "record"> {
 }
 
 export interface Tunnel {
+  /** Answers a dial of a peer: to its app here, or through here to another peer. Returns at once and never throws. */
+  open(caller: ExitCaller, dial: IncomingDial): void;
+  /** Asks the rules again about what is open, of one peer or of all; see {@link Exit.review}. */
+  review(stillKnown: (fingerprint: string) => ExitCaller | undefined, fingerprint?: string): void;
   /** The host's end. */
   readonly exit: Exit;
+  /** What is carried between two peers. */
+  readonly relay: Relay;
   /** What waits at the host for a person. */
   readonly inbox: TunnelInbox;
   /** The origin's end for bytes; rejects with a {@link TunnelError}. */
@@ -40,10 +48,20 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   const hosted = createStreamRecord({ audit, clock });
   const dialled = createStreamRecord({ audit, clock });
   const exit = createExit({ ...deps, pending, record: hosted });
+  const relay = createRelay({ ...deps, record: hosted });
   const dial = createAppDialer(deps.dialPeer, dialled);
   const http = createHttpForwarder({ dial, clock });
   return {
+    open: (caller, incoming) => {
+      if (incoming.target.kind.case === "relay") relay.open(caller, incoming);
+      else exit.open(caller, incoming);
+    },
+    review(stillKnown, fingerprint) {
+      exit.review(stillKnown, fingerprint);
+      relay.review(fingerprint);
+    },
     exit,
+    relay,
     inbox: createTunnelInbox({
       roster,
       dials: pending,
@@ -56,7 +74,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     http,
     async close() {
       http.close();
-      await exit.close();
+      await Promise.all([exit.close(), relay.close()]);
       hosted.close();
       dialled.close();
     },

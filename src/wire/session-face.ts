@@ -19,6 +19,8 @@ export interface CarrierFacts {
   readonly dialled: boolean;
   /** Where the connection came from or went to. An ingress's or proxy's address, if one stands between. */
   readonly remoteAddress: string | undefined;
+  /** The fingerprint of the agent that carries it, if one does. */
+  readonly through?: string | undefined;
 }
 
 /** News of a session that outlives its carriers. */

@@ -16,7 +16,7 @@ import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import type { InviteStore } from "../../src/peering/invite-record.ts";
 import type { JoinOptions, JoinProgress } from "../../src/peering/joiner.ts";
 import type { PeerRecord, PeerStore } from "../../src/peering/peer.ts";
-import { createPeering, type Peering } from "../../src/peering/peering.ts";
+import { createPeering, type Peering, type PeeringDeps } from "../../src/peering/peering.ts";
 import { type Caller, callerKey } from "../../src/rpc/caller.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
@@ -94,6 +94,10 @@ export interface AgentOptions<D extends Disk = MemoryDisk> {
   clock?: Clock;
   log?: Log;
   random?: () => number;
+  /** What it listens on; any free one unless said. */
+  port?: number;
+  /** In place of an echo. */
+  serveDial?: PeeringDeps["serveDial"];
   /** What others dial instead of its own port. */
   url?: (port: number) => Promise<string>;
 }
@@ -124,7 +128,7 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
     },
     accept: (link, stream) => peering.accept(link, stream),
   });
-  const { port } = await acceptor.listen(0, "127.0.0.1");
+  const { port } = await acceptor.listen(o.port ?? 0, "127.0.0.1");
   const url = o.url ? await o.url(port) : `ws://127.0.0.1:${port}/link`;
   const peering: Peering = createPeering({
     identity,
@@ -140,10 +144,12 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
     serveDial: (dial, caller) => {
       dialled.push(caller);
+      if (o.serveDial) return o.serveDial(dial, caller);
       const stream = dial.accept();
       stream.on("error", () => undefined);
       stream.pipe(stream);
     },
+    takeCarrier: (carrier, through) => acceptor.take(carrier, through),
     ...(o.random && { random: o.random }),
   });
   const rpc: RpcServer = createRpcServer({

@@ -14,6 +14,7 @@ import {
 
 const invite: Invite = {
   urls: ["wss://fairlead.example.org/link"],
+  relays: [],
   fingerprint: "ab".repeat(32),
   token: new SecretText("0123456789abcdef0123456789abcdef"),
   expiresAt: Date.UTC(2026, 10, 22),
@@ -34,6 +35,19 @@ test("the line of version 1 stays as it is", () => {
     "fairlead-invite:v1:Ch93c3M6Ly9mYWlybGVhZC5leGFtcGxlLm9yZy9saW5rEiCrq6urq6urq6urq6urq6urq6urq6urq6urq6urq6urqxoQASNFZ4mrze8BI0VniavN7yCA4YjYBioGYWFjaGVu";
   assert.equal(line.slice(0, golden.length), golden);
   assert.equal(decodeInvite(line).name, "aachen");
+});
+
+test("an invite may name relays beside URLs or in their place, and one that names no way at all is refused", () => {
+  for (const urls of [invite.urls, []]) {
+    const relays = ["cd".repeat(32), "ef".repeat(32)];
+    const read = decodeInvite(encodeInvite({ ...invite, urls, relays }));
+    assert.deepEqual([read.urls, read.relays], [urls, relays]);
+  }
+  for (const relays of [[], ["cd"], ["cd".repeat(33)]]) {
+    assert.throws(() => decodeInvite(encodeInvite({ ...invite, urls: [], relays })), { code: "bad-invite" });
+  }
+  const many = Array.from({ length: 20 }, (_, index) => index.toString(16).padStart(2, "0").repeat(32));
+  assert.equal(decodeInvite(encodeInvite({ ...invite, relays: many })).relays.length, 8);
 });
 
 test("spaces, line breaks and quotes that a terminal or a mail adds do no harm", () => {

@@ -282,6 +282,9 @@ export function testKubeStores(open: () => Promise<{ kubeconfig: string; close()
       fingerprint: "ab".repeat(32),
       name: "aachen",
       url: "ws://aachen/link",
+      relay: () => {
+        throw new Error("no relay");
+      },
       nameState: () => "free",
     });
     const { record, line } = await invites.create({ grants: ["apps"], labels: { tier: "edge" } }, patience());

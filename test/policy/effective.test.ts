@@ -24,6 +24,7 @@ test("without a policy nothing runs, no Service and no API is reached, and logs 
   assert.equal(policy.accept, false);
   assert.deepEqual(policy.tunnels, { apps: true, services: [], kubernetes: false, approval: "Never" });
   assert.deepEqual(policy.pods, { logs: true, exec: false, files: false });
+  assert.deepEqual(policy.relay, { allow: false, maxCarriers: 4 });
   assert.deepEqual(policy.storage, { classes: [] });
   assert.deepEqual(policy.egress, []);
   assert.equal(policy.podSecurity, "baseline");
@@ -152,6 +153,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
     },
     tunnels: { apps: false, services, kubernetes: true, approval: "FirstUse", approvalLasts: "30d", until },
     pods: { logs: false, exec: true, files: true },
+    relay: { allow: true, maxCarriers: 7, bytesPerSecond: "5M" },
   };
   const policy = effectivePolicy([policyNamed("all", spec)], tokyo);
   assert.deepEqual(policy.problems, []);
@@ -200,6 +202,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       until: Date.parse(until),
     },
     pods: { logs: false, exec: true, files: true },
+    relay: { allow: true, maxCarriers: 7, bytesPerSecond: 5_000_000 },
   });
   const leaves = Object.entries(spec).flatMap(([part, value]) => leavesOf(part, value));
   const shown = values.map(({ path, value }): [string, unknown] => [path, JSON.parse(value)]);

@@ -68,7 +68,7 @@ export async function startTwoAgents(
   const signal = AbortSignal.timeout(30_000);
   const hosted = new Map<string, Map<string, HostedApp>>();
   const { clock = systemClock } = o;
-  const common = { clock, log: silentLog };
+  const common = { clock, log: silentLog, policyOf: () => undefined, through: () => undefined };
   const agents = { caller: origin, permission: { allowed: true } as Permission };
   const audited: { host: PeeringAuditEntry[]; origin: PeeringAuditEntry[] } = { host: [], origin: [] };
   const roster = createRoster({ store: createMemoryPeerStore(), clock, log: silentLog });

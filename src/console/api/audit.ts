@@ -6,7 +6,7 @@ import { errorText } from "../../base/error-text.ts";
 import { type App, AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
-import { type Grants, PeerService } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
+import { type Grants, PeerService, type Relays } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { principalKey } from "../auth/principal.ts";
 
 /** What is told of a change besides who made it and how it ended. */
@@ -54,8 +54,8 @@ export const changeRules: readonly ChangeRule[] = [
     asked: ({ peer, uid }) => ({ action: "orphan.delete", peer, target: uid }),
   }),
   tell(PeerService.method.updatePeer, {
-    asked: ({ name, grants, labels }) => {
-      return { action: "peer.update", peer: name, target: name, message: describe(grants, labels) };
+    asked: ({ name, grants, labels, relays }) => {
+      return { action: "peer.update", peer: name, target: name, message: describe(grants, labels, relays) };
     },
   }),
   tell(PeerService.method.reconnectPeer, {
@@ -134,7 +134,11 @@ function wishOf(app: App | undefined): Pick<Told, "peer" | "correlation"> {
 }
 
 /** "Grants: apps (for 3600 s), tunnels. Labels: tier=gold, zone removed." */
-function describe(grants: Grants | undefined, labels: Readonly<Record<string, string>>): string {
+function describe(
+  grants: Grants | undefined,
+  labels: Readonly<Record<string, string>>,
+  relays: Relays | undefined,
+): string {
   const granted = grants?.values.map((grant) => {
     const seconds = grants.lastsSeconds[grant];
     return seconds === undefined ? grant : `${grant} (for ${seconds} s)`;
@@ -145,6 +149,7 @@ function describe(grants: Grants | undefined, labels: Readonly<Record<string, st
   return [
     granted && `Grants: ${granted.length > 0 ? granted.join(", ") : "none"}.`,
     labelled.length > 0 && `Labels: ${labelled.join(", ")}.`,
+    relays && `Relays: ${relays.names.join(", ") || "none"}.`,
   ]
     .filter(Boolean)
     .join(" ");

@@ -27,6 +27,8 @@ export interface PeerServiceDeps {
   };
   readonly invites: Pick<Invites, "create" | "list" | "revoke" | "decide">;
   update(name: string, change: (peer: Peer) => Peer, signal: AbortSignal): Promise<unknown>;
+  /** Throws when the peer cannot be reached through these. */
+  checkRelays(name: string, relays: readonly string[]): void;
   /** Dials now. Throws when there is no such peer. */
   reconnect(name: string): void;
   /** Ends the pairing on both sides. */
@@ -66,10 +68,12 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
       throw noSuchPeer(name);
     },
 
-    async updatePeer({ name, grants, labels }, { signal }) {
+    async updatePeer({ name, grants, labels, relays }, { signal }) {
+      if (relays) deps.checkRelays(name, relays.names);
       const change = (peer: Peer): Peer => ({
         ...(grants ? setGrants(peer, grants.values, milliseconds(grants.lastsSeconds), deps.now()) : peer),
         labels: mergeLabels(peer.labels, labels),
+        ...(relays && { relays: relays.names }),
       });
       await deps.update(name, change, signal);
       return read(name, signal);
@@ -87,7 +91,7 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
     },
 
     async createInvite(request, { signal, values }) {
-      const { name, grants, labels, lifetimeSeconds, grantsLastSeconds, confirm, url, reuseName } = request;
+      const { name, grants, labels, lifetimeSeconds, grantsLastSeconds, confirm, url, reuseName, relays } = request;
       const { record, line } = await invites.create(
         {
           ...(name && { name }),
@@ -98,6 +102,7 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
           labels,
           confirm,
           reuseName,
+          relays,
           person: values.get(principalKey)?.name,
         },
         signal,
@@ -147,7 +152,7 @@ function milliseconds(seconds: Readonly<Record<string, bigint>>): Record<string,
 }
 
 function toInvite(record: InviteRecord): Invite {
-  const { id, name, grants, labels, expiresAt, confirm, urls, claim } = record;
+  const { id, name, grants, labels, expiresAt, confirm, urls, relays = [], claim } = record;
   const waits = confirm && claim !== undefined && claim.decision === undefined;
   return create(InviteSchema, {
     id,
@@ -157,6 +162,7 @@ function toInvite(record: InviteRecord): Invite {
     expiresAt: new Date(expiresAt).toISOString(),
     confirm,
     url: urls[0] ?? "",
+    relays: [...relays],
     ...(waits && { pending: { fingerprint: claim.fingerprint, name: claim.name, words: claim.words } }),
   });
 }

@@ -60,6 +60,60 @@ function provenElsewhere(): readonly Threat[] {
       test: { file: "test/link/fuzz.test.ts", name: "bytes of any kind to the HTTP port" },
     },
     {
+      who: "network",
+      tries: "Carries a link as its relay, and reads what passes.",
+      stops: "The mutual TLS of a link runs from end to end, also through a third agent.",
+      test: {
+        file: "test/tunnel/relayed.test.ts",
+        name: "calls and streams pass through the third agent, which sees none of what they say",
+      },
+    },
+    {
+      who: "network",
+      tries: "Is asked to carry, and answers itself in the place of the other.",
+      stops: "The end that dials pins the fingerprint of the agent that it means, and not the relay's.",
+      test: {
+        file: "test/link/carried.test.ts",
+        name: "a third agent that answers itself in the place of the pinned one is found out",
+      },
+    },
+    {
+      who: "guest",
+      tries: "Comes through a peer that carries, in numbers, and says nothing.",
+      stops: "Strangers through one relay, and through all, are few and counted apart, and each has ten seconds.",
+      test: {
+        file: "test/link/carried.test.ts",
+        name: "who is carried has the same time to prove who they are, and few are waited for through one agent",
+      },
+    },
+    {
+      who: "peer",
+      tries: "Brings strangers to an agent that did not ask for it.",
+      stops: "Only a peer with the grant `relay` may, and each that it brings proves a key for itself.",
+      test: {
+        file: "test/tunnel/relayed.test.ts",
+        name: "no peer brings strangers unasked: without the grant its carriers are refused, and an invite by it is not made",
+      },
+    },
+    {
+      who: "peer",
+      tries: "Has an agent carry for it unasked, or finds out by asking who else is its peer.",
+      stops: "A policy must allow both; one that is forbidden and one that is unknown get the same answer.",
+      test: {
+        file: "test/tunnel/relay.test.ts",
+        name: "who is not allowed to be carried, or asks for one that is not, is refused with what to do, and nobody is dialled",
+      },
+    },
+    {
+      who: "peer",
+      tries: "Fills an agent that carries for it with connections.",
+      stops: "Carriers are counted for both of their ends, and bytes held to a rate where a policy says one.",
+      test: {
+        file: "test/tunnel/relay.test.ts",
+        name: "each of two may have so many carriers; a bound that is lowered ends the latest",
+      },
+    },
+    {
       who: "guest",
       tries: "Opens calls and says nothing, to take room from peers.",
       stops: "A guest has four calls and ten seconds.",

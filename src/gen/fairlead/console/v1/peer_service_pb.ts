@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/peer_service.proto.
  */
 export const file_fairlead_console_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWlybGVhZC9jb25zb2xlL3YxL3BlZXJfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSKnAQoEUGVlchIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRIzCgRzcGVjGAIgASgLMiUuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTcGVjEjcKBnN0YXR1cxgDIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU3RhdHVzIhIKEExpc3RQZWVyc1JlcXVlc3QiPQoRTGlzdFBlZXJzUmVzcG9uc2USKAoFcGVlcnMYASADKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXIiJwoOR2V0UGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASI6Cg9HZXRQZWVyUmVzcG9uc2USJwoEcGVlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlciLKAQoRVXBkYXRlUGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIrCgZncmFudHMYAiABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkdyYW50cxJCCgZsYWJlbHMYAyADKAsyMi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZVBlZXJSZXF1ZXN0LkxhYmVsc0VudHJ5Gi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi1wEKBkdyYW50cxI+CgZ2YWx1ZXMYASADKAlCLrpIK5IBKCImciRSBGFwcHNSB3R1bm5lbHNSB2t1YmVjdGxSCmRlbGl2ZXJpZXMSWAoNbGFzdHNfc2Vjb25kcxgCIAMoCzItLmZhaXJsZWFkLmNvbnNvbGUudjEuR3JhbnRzLkxhc3RzU2Vjb25kc0VudHJ5QhK6SA+aAQwqCiIIGICGsJYBKAEaMwoRTGFzdHNTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASI9ChJVcGRhdGVQZWVyUmVzcG9uc2USJwoEcGVlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlciItChRSZWNvbm5lY3RQZWVyUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhcKFVJlY29ubmVjdFBlZXJSZXNwb25zZSJEChFSZW1vdmVQZWVyUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEhgKEGRlbGV0ZV93b3JrbG9hZHMYAiABKAgiOgoSUmVtb3ZlUGVlclJlc3BvbnNlEhEKCXBlZXJfdG9sZBgBIAEoCBIRCgl3b3JrbG9hZHMYAiABKAUi5wIKE0NyZWF0ZUludml0ZVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIYPxI+CgZncmFudHMYAiADKAlCLrpIK5IBKCImciRSBGFwcHNSB3R1bm5lbHNSB2t1YmVjdGxSCmRlbGl2ZXJpZXMSRAoGbGFiZWxzGAMgAygLMjQuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVJbnZpdGVSZXF1ZXN0LkxhYmVsc0VudHJ5EiYKEGxpZmV0aW1lX3NlY29uZHMYBCABKANCDLpICSIHGICangEoABIPCgdjb25maXJtGAUgASgIEgsKA3VybBgGIAEoCRISCgpyZXVzZV9uYW1lGAcgASgIEioKE2dyYW50c19sYXN0X3NlY29uZHMYCCABKANCDbpICiIIGICGsJYBKAAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJRChRDcmVhdGVJbnZpdGVSZXNwb25zZRIrCgZpbnZpdGUYASABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZRIMCgRsaW5lGAIgASgJIv8BCgZJbnZpdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZncmFudHMYAyADKAkSNwoGbGFiZWxzGAQgAygLMicuZmFpcmxlYWQuY29uc29sZS52MS5JbnZpdGUuTGFiZWxzRW50cnkSEgoKZXhwaXJlc19hdBgFIAEoCRIPCgdjb25maXJtGAYgASgIEgsKA3VybBgHIAEoCRIxCgdwZW5kaW5nGAggASgLMiAuZmFpcmxlYWQuY29uc29sZS52MS5QZW5kaW5nSm9pbhotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj8KC1BlbmRpbmdKb2luEhMKC2ZpbmdlcnByaW50GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFd29yZHMYAyABKAkiFAoSTGlzdEludml0ZXNSZXF1ZXN0IkMKE0xpc3RJbnZpdGVzUmVzcG9uc2USLAoHaW52aXRlcxgBIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuSW52aXRlIioKE1Jldm9rZUludml0ZVJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEiFgoUUmV2b2tlSW52aXRlUmVzcG9uc2UiOAoRRGVjaWRlSm9pblJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAESDgoGYWNjZXB0GAIgASgIIhQKEkRlY2lkZUpvaW5SZXNwb25zZSKtAgoLSm9pblJlcXVlc3QSGgoGaW52aXRlGAEgASgJQgq6SAdyBRABGIBAEhUKBG5hbWUYAiABKAlCB7pIBHICGD8SPgoGZ3JhbnRzGAMgAygJQi66SCuSASgiJnIkUgRhcHBzUgd0dW5uZWxzUgdrdWJlY3RsUgpkZWxpdmVyaWVzEjwKBmxhYmVscxgEIAMoCzIsLmZhaXJsZWFkLmNvbnNvbGUudjEuSm9pblJlcXVlc3QuTGFiZWxzRW50cnkSEgoKcmV1c2VfbmFtZRgFIAEoCBIqChNncmFudHNfbGFzdF9zZWNvbmRzGAYgASgDQg26SAoiCBiAhrCWASgAGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEi6QEKDEpvaW5SZXNwb25zZRI2CgVzdGF0ZRgBIAEoDjInLmZhaXJsZWFkLmNvbnNvbGUudjEuSm9pblJlc3BvbnNlLlN0YXRlEg0KBXdvcmRzGAIgASgJEicKBHBlZXIYAyABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXIiaQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABISCg5TVEFURV9ESUFMTElORxABEhAKDFNUQVRFX1BST1ZFRBACEhEKDVNUQVRFX1dBSVRJTkcQAxIQCgxTVEFURV9KT0lORUQQBDK/BwoLUGVlclNlcnZpY2USWgoJTGlzdFBlZXJzEiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0UGVlcnNSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0UGVlcnNSZXNwb25zZRJUCgdHZXRQZWVyEiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRQZWVyUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0UGVlclJlc3BvbnNlEl0KClVwZGF0ZVBlZXISJi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZVBlZXJSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVQZWVyUmVzcG9uc2USZgoNUmVjb25uZWN0UGVlchIpLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVjb25uZWN0UGVlclJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLlJlY29ubmVjdFBlZXJSZXNwb25zZRJdCgpSZW1vdmVQZWVyEiYuZmFpcmxlYWQuY29uc29sZS52MS5SZW1vdmVQZWVyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVtb3ZlUGVlclJlc3BvbnNlEmMKDENyZWF0ZUludml0ZRIoLmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlSW52aXRlUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlSW52aXRlUmVzcG9uc2USYAoLTGlzdEludml0ZXMSJy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RJbnZpdGVzUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEludml0ZXNSZXNwb25zZRJjCgxSZXZva2VJbnZpdGUSKC5mYWlybGVhZC5jb25zb2xlLnYxLlJldm9rZUludml0ZVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLlJldm9rZUludml0ZVJlc3BvbnNlEl0KCkRlY2lkZUpvaW4SJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlY2lkZUpvaW5SZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5EZWNpZGVKb2luUmVzcG9uc2USTQoESm9pbhIgLmZhaXJsZWFkLmNvbnNvbGUudjEuSm9pblJlcXVlc3QaIS5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer]);
+  fileDesc("CiZmYWlybGVhZC9jb25zb2xlL3YxL3BlZXJfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSKnAQoEUGVlchIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRIzCgRzcGVjGAIgASgLMiUuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTcGVjEjcKBnN0YXR1cxgDIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU3RhdHVzIhIKEExpc3RQZWVyc1JlcXVlc3QiPQoRTGlzdFBlZXJzUmVzcG9uc2USKAoFcGVlcnMYASADKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXIiJwoOR2V0UGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASI6Cg9HZXRQZWVyUmVzcG9uc2USJwoEcGVlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlciL3AQoRVXBkYXRlUGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIrCgZncmFudHMYAiABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkdyYW50cxJCCgZsYWJlbHMYAyADKAsyMi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZVBlZXJSZXF1ZXN0LkxhYmVsc0VudHJ5EisKBnJlbGF5cxgEIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVsYXlzGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKwoGUmVsYXlzEiEKBW5hbWVzGAEgAygJQhK6SA+SAQwQCBgBIgZyBBABGDAi3gEKBkdyYW50cxJFCgZ2YWx1ZXMYASADKAlCNbpIMpIBLyItcitSBGFwcHNSB3R1bm5lbHNSB2t1YmVjdGxSCmRlbGl2ZXJpZXNSBXJlbGF5ElgKDWxhc3RzX3NlY29uZHMYAiADKAsyLS5mYWlybGVhZC5jb25zb2xlLnYxLkdyYW50cy5MYXN0c1NlY29uZHNFbnRyeUISukgPmgEMKgoiCBiAhrCWASgBGjMKEUxhc3RzU2Vjb25kc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEiPQoSVXBkYXRlUGVlclJlc3BvbnNlEicKBHBlZXIYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXIiLQoUUmVjb25uZWN0UGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIXChVSZWNvbm5lY3RQZWVyUmVzcG9uc2UiRAoRUmVtb3ZlUGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIYChBkZWxldGVfd29ya2xvYWRzGAIgASgIIjoKElJlbW92ZVBlZXJSZXNwb25zZRIRCglwZWVyX3RvbGQYASABKAgSEQoJd29ya2xvYWRzGAIgASgFIpIDChNDcmVhdGVJbnZpdGVSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICGD8SRQoGZ3JhbnRzGAIgAygJQjW6SDKSAS8iLXIrUgRhcHBzUgd0dW5uZWxzUgdrdWJlY3RsUgpkZWxpdmVyaWVzUgVyZWxheRJECgZsYWJlbHMYAyADKAsyNC5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlcXVlc3QuTGFiZWxzRW50cnkSJgoQbGlmZXRpbWVfc2Vjb25kcxgEIAEoA0IMukgJIgcYgJqeASgAEg8KB2NvbmZpcm0YBSABKAgSCwoDdXJsGAYgASgJEhIKCnJldXNlX25hbWUYByABKAgSKgoTZ3JhbnRzX2xhc3Rfc2Vjb25kcxgIIAEoA0INukgKIggYgIawlgEoABIiCgZyZWxheXMYCSADKAlCErpID5IBDBAIGAEiBnIEEAEYMBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKFENyZWF0ZUludml0ZVJlc3BvbnNlEisKBmludml0ZRgBIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuSW52aXRlEgwKBGxpbmUYAiABKAkijwIKBkludml0ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBmdyYW50cxgDIAMoCRI3CgZsYWJlbHMYBCADKAsyJy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZS5MYWJlbHNFbnRyeRISCgpleHBpcmVzX2F0GAUgASgJEg8KB2NvbmZpcm0YBiABKAgSCwoDdXJsGAcgASgJEjEKB3BlbmRpbmcYCCABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlbmRpbmdKb2luEg4KBnJlbGF5cxgJIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj8KC1BlbmRpbmdKb2luEhMKC2ZpbmdlcnByaW50GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFd29yZHMYAyABKAkiFAoSTGlzdEludml0ZXNSZXF1ZXN0IkMKE0xpc3RJbnZpdGVzUmVzcG9uc2USLAoHaW52aXRlcxgBIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuSW52aXRlIioKE1Jldm9rZUludml0ZVJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEiFgoUUmV2b2tlSW52aXRlUmVzcG9uc2UiOAoRRGVjaWRlSm9pblJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAESDgoGYWNjZXB0GAIgASgIIhQKEkRlY2lkZUpvaW5SZXNwb25zZSK0AgoLSm9pblJlcXVlc3QSGgoGaW52aXRlGAEgASgJQgq6SAdyBRABGIBAEhUKBG5hbWUYAiABKAlCB7pIBHICGD8SRQoGZ3JhbnRzGAMgAygJQjW6SDKSAS8iLXIrUgRhcHBzUgd0dW5uZWxzUgdrdWJlY3RsUgpkZWxpdmVyaWVzUgVyZWxheRI8CgZsYWJlbHMYBCADKAsyLC5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXF1ZXN0LkxhYmVsc0VudHJ5EhIKCnJldXNlX25hbWUYBSABKAgSKgoTZ3JhbnRzX2xhc3Rfc2Vjb25kcxgGIAEoA0INukgKIggYgIawlgEoABotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIukBCgxKb2luUmVzcG9uc2USNgoFc3RhdGUYASABKA4yJy5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXNwb25zZS5TdGF0ZRINCgV3b3JkcxgCIAEoCRInCgRwZWVyGAMgASgLMhkuZmFpcmxlYWQuY29uc29sZS52MS5QZWVyImkKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEgoOU1RBVEVfRElBTExJTkcQARIQCgxTVEFURV9QUk9WRUQQAhIRCg1TVEFURV9XQUlUSU5HEAMSEAoMU1RBVEVfSk9JTkVEEAQyvwcKC1BlZXJTZXJ2aWNlEloKCUxpc3RQZWVycxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBlZXJzUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBlZXJzUmVzcG9uc2USVAoHR2V0UGVlchIjLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0UGVlclJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLkdldFBlZXJSZXNwb25zZRJdCgpVcGRhdGVQZWVyEiYuZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVQZWVyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlUGVlclJlc3BvbnNlEmYKDVJlY29ubmVjdFBlZXISKS5mYWlybGVhZC5jb25zb2xlLnYxLlJlY29ubmVjdFBlZXJSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5SZWNvbm5lY3RQZWVyUmVzcG9uc2USXQoKUmVtb3ZlUGVlchImLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVtb3ZlUGVlclJlcXVlc3QaJy5mYWlybGVhZC5jb25zb2xlLnYxLlJlbW92ZVBlZXJSZXNwb25zZRJjCgxDcmVhdGVJbnZpdGUSKC5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlc3BvbnNlEmAKC0xpc3RJbnZpdGVzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0SW52aXRlc1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RJbnZpdGVzUmVzcG9uc2USYwoMUmV2b2tlSW52aXRlEiguZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VJbnZpdGVSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VJbnZpdGVSZXNwb25zZRJdCgpEZWNpZGVKb2luEiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWNpZGVKb2luUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVjaWRlSm9pblJlc3BvbnNlEk0KBEpvaW4SIC5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXF1ZXN0GiEuZmFpcmxlYWQuY29uc29sZS52MS5Kb2luUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer]);
 
 /**
  * One peer as this agent knows it.
@@ -132,6 +132,13 @@ export type UpdatePeerRequest = Message<"fairlead.console.v1.UpdatePeerRequest">
    * @generated from field: map<string, string> labels = 3;
    */
   labels: { [key: string]: string };
+
+  /**
+   * Replaces all relays when present.
+   *
+   * @generated from field: fairlead.console.v1.Relays relays = 4;
+   */
+  relays?: Relays | undefined;
 };
 
 /**
@@ -142,7 +149,26 @@ export const UpdatePeerRequestSchema: GenMessage<UpdatePeerRequest> = /*@__PURE_
   messageDesc(file_fairlead_console_v1_peer_service, 5);
 
 /**
- * A set of grants: "apps", "tunnels", "kubectl", "deliveries".
+ * Peers through which another one is reached, by their names here, to be tried in this order.
+ *
+ * @generated from message fairlead.console.v1.Relays
+ */
+export type Relays = Message<"fairlead.console.v1.Relays"> & {
+  /**
+   * @generated from field: repeated string names = 1;
+   */
+  names: string[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.Relays.
+ * Use `create(RelaysSchema)` to create a new message.
+ */
+export const RelaysSchema: GenMessage<Relays> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_peer_service, 6);
+
+/**
+ * A set of grants: "apps", "tunnels", "kubectl", "deliveries", "relay".
  *
  * @generated from message fairlead.console.v1.Grants
  */
@@ -165,7 +191,7 @@ export type Grants = Message<"fairlead.console.v1.Grants"> & {
  * Use `create(GrantsSchema)` to create a new message.
  */
 export const GrantsSchema: GenMessage<Grants> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 6);
+  messageDesc(file_fairlead_console_v1_peer_service, 7);
 
 /**
  * @generated from message fairlead.console.v1.UpdatePeerResponse
@@ -182,7 +208,7 @@ export type UpdatePeerResponse = Message<"fairlead.console.v1.UpdatePeerResponse
  * Use `create(UpdatePeerResponseSchema)` to create a new message.
  */
 export const UpdatePeerResponseSchema: GenMessage<UpdatePeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 7);
+  messageDesc(file_fairlead_console_v1_peer_service, 8);
 
 /**
  * @generated from message fairlead.console.v1.ReconnectPeerRequest
@@ -199,7 +225,7 @@ export type ReconnectPeerRequest = Message<"fairlead.console.v1.ReconnectPeerReq
  * Use `create(ReconnectPeerRequestSchema)` to create a new message.
  */
 export const ReconnectPeerRequestSchema: GenMessage<ReconnectPeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 8);
+  messageDesc(file_fairlead_console_v1_peer_service, 9);
 
 /**
  * @generated from message fairlead.console.v1.ReconnectPeerResponse
@@ -212,7 +238,7 @@ export type ReconnectPeerResponse = Message<"fairlead.console.v1.ReconnectPeerRe
  * Use `create(ReconnectPeerResponseSchema)` to create a new message.
  */
 export const ReconnectPeerResponseSchema: GenMessage<ReconnectPeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 9);
+  messageDesc(file_fairlead_console_v1_peer_service, 10);
 
 /**
  * @generated from message fairlead.console.v1.RemovePeerRequest
@@ -236,7 +262,7 @@ export type RemovePeerRequest = Message<"fairlead.console.v1.RemovePeerRequest">
  * Use `create(RemovePeerRequestSchema)` to create a new message.
  */
 export const RemovePeerRequestSchema: GenMessage<RemovePeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 10);
+  messageDesc(file_fairlead_console_v1_peer_service, 11);
 
 /**
  * @generated from message fairlead.console.v1.RemovePeerResponse
@@ -262,7 +288,7 @@ export type RemovePeerResponse = Message<"fairlead.console.v1.RemovePeerResponse
  * Use `create(RemovePeerResponseSchema)` to create a new message.
  */
 export const RemovePeerResponseSchema: GenMessage<RemovePeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 11);
+  messageDesc(file_fairlead_console_v1_peer_service, 12);
 
 /**
  * @generated from message fairlead.console.v1.CreateInviteRequest
@@ -304,7 +330,7 @@ export type CreateInviteRequest = Message<"fairlead.console.v1.CreateInviteReque
   confirm: boolean;
 
   /**
-   * The URL that the joiner will dial; empty: the agent's own.
+   * The URL that the joiner will dial; empty: the agent's own, or none when `relays` name another way.
    *
    * @generated from field: string url = 6;
    */
@@ -323,6 +349,13 @@ export type CreateInviteRequest = Message<"fairlead.console.v1.CreateInviteReque
    * @generated from field: int64 grants_last_seconds = 8;
    */
   grantsLastSeconds: bigint;
+
+  /**
+   * Peers here through which the joiner comes, by their names, when it is paired with one of them too and cannot dial this agent.
+   *
+   * @generated from field: repeated string relays = 9;
+   */
+  relays: string[];
 };
 
 /**
@@ -330,7 +363,7 @@ export type CreateInviteRequest = Message<"fairlead.console.v1.CreateInviteReque
  * Use `create(CreateInviteRequestSchema)` to create a new message.
  */
 export const CreateInviteRequestSchema: GenMessage<CreateInviteRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 12);
+  messageDesc(file_fairlead_console_v1_peer_service, 13);
 
 /**
  * @generated from message fairlead.console.v1.CreateInviteResponse
@@ -354,7 +387,7 @@ export type CreateInviteResponse = Message<"fairlead.console.v1.CreateInviteResp
  * Use `create(CreateInviteResponseSchema)` to create a new message.
  */
 export const CreateInviteResponseSchema: GenMessage<CreateInviteResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 13);
+  messageDesc(file_fairlead_console_v1_peer_service, 14);
 
 /**
  * An invite without its token.
@@ -397,7 +430,7 @@ export type Invite = Message<"fairlead.console.v1.Invite"> & {
   confirm: boolean;
 
   /**
-   * The URL in the invite.
+   * The URL in the invite; empty when it names relays only.
    *
    * @generated from field: string url = 7;
    */
@@ -409,6 +442,13 @@ export type Invite = Message<"fairlead.console.v1.Invite"> & {
    * @generated from field: fairlead.console.v1.PendingJoin pending = 8;
    */
   pending?: PendingJoin | undefined;
+
+  /**
+   * The relays in the invite, by their names here.
+   *
+   * @generated from field: repeated string relays = 9;
+   */
+  relays: string[];
 };
 
 /**
@@ -416,7 +456,7 @@ export type Invite = Message<"fairlead.console.v1.Invite"> & {
  * Use `create(InviteSchema)` to create a new message.
  */
 export const InviteSchema: GenMessage<Invite> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 14);
+  messageDesc(file_fairlead_console_v1_peer_service, 15);
 
 /**
  * Somebody who holds the invite and waits.
@@ -451,7 +491,7 @@ export type PendingJoin = Message<"fairlead.console.v1.PendingJoin"> & {
  * Use `create(PendingJoinSchema)` to create a new message.
  */
 export const PendingJoinSchema: GenMessage<PendingJoin> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 15);
+  messageDesc(file_fairlead_console_v1_peer_service, 16);
 
 /**
  * @generated from message fairlead.console.v1.ListInvitesRequest
@@ -464,7 +504,7 @@ export type ListInvitesRequest = Message<"fairlead.console.v1.ListInvitesRequest
  * Use `create(ListInvitesRequestSchema)` to create a new message.
  */
 export const ListInvitesRequestSchema: GenMessage<ListInvitesRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 16);
+  messageDesc(file_fairlead_console_v1_peer_service, 17);
 
 /**
  * @generated from message fairlead.console.v1.ListInvitesResponse
@@ -481,7 +521,7 @@ export type ListInvitesResponse = Message<"fairlead.console.v1.ListInvitesRespon
  * Use `create(ListInvitesResponseSchema)` to create a new message.
  */
 export const ListInvitesResponseSchema: GenMessage<ListInvitesResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 17);
+  messageDesc(file_fairlead_console_v1_peer_service, 18);
 
 /**
  * @generated from message fairlead.console.v1.RevokeInviteRequest
@@ -498,7 +538,7 @@ export type RevokeInviteRequest = Message<"fairlead.console.v1.RevokeInviteReque
  * Use `create(RevokeInviteRequestSchema)` to create a new message.
  */
 export const RevokeInviteRequestSchema: GenMessage<RevokeInviteRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 18);
+  messageDesc(file_fairlead_console_v1_peer_service, 19);
 
 /**
  * @generated from message fairlead.console.v1.RevokeInviteResponse
@@ -511,7 +551,7 @@ export type RevokeInviteResponse = Message<"fairlead.console.v1.RevokeInviteResp
  * Use `create(RevokeInviteResponseSchema)` to create a new message.
  */
 export const RevokeInviteResponseSchema: GenMessage<RevokeInviteResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 19);
+  messageDesc(file_fairlead_console_v1_peer_service, 20);
 
 /**
  * @generated from message fairlead.console.v1.DecideJoinRequest
@@ -533,7 +573,7 @@ export type DecideJoinRequest = Message<"fairlead.console.v1.DecideJoinRequest">
  * Use `create(DecideJoinRequestSchema)` to create a new message.
  */
 export const DecideJoinRequestSchema: GenMessage<DecideJoinRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 20);
+  messageDesc(file_fairlead_console_v1_peer_service, 21);
 
 /**
  * @generated from message fairlead.console.v1.DecideJoinResponse
@@ -546,7 +586,7 @@ export type DecideJoinResponse = Message<"fairlead.console.v1.DecideJoinResponse
  * Use `create(DecideJoinResponseSchema)` to create a new message.
  */
 export const DecideJoinResponseSchema: GenMessage<DecideJoinResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 21);
+  messageDesc(file_fairlead_console_v1_peer_service, 22);
 
 /**
  * @generated from message fairlead.console.v1.JoinRequest
@@ -600,7 +640,7 @@ export type JoinRequest = Message<"fairlead.console.v1.JoinRequest"> & {
  * Use `create(JoinRequestSchema)` to create a new message.
  */
 export const JoinRequestSchema: GenMessage<JoinRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 22);
+  messageDesc(file_fairlead_console_v1_peer_service, 23);
 
 /**
  * What happens while two agents pair.
@@ -633,7 +673,7 @@ export type JoinResponse = Message<"fairlead.console.v1.JoinResponse"> & {
  * Use `create(JoinResponseSchema)` to create a new message.
  */
 export const JoinResponseSchema: GenMessage<JoinResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_peer_service, 23);
+  messageDesc(file_fairlead_console_v1_peer_service, 24);
 
 /**
  * @generated from enum fairlead.console.v1.JoinResponse.State
@@ -645,7 +685,7 @@ export const JoinResponse_State = {
   UNSPECIFIED: 0,
 
   /**
-   * The URL is being dialled.
+   * The URL is being dialled, or a relay is asked.
    *
    * @generated from enum value: STATE_DIALLING = 1;
    */
@@ -682,7 +722,7 @@ export type JoinResponse_State = (typeof JoinResponse_State)[keyof typeof JoinRe
  * Describes the enum fairlead.console.v1.JoinResponse.State.
  */
 export const JoinResponse_StateSchema: GenEnum<JoinResponse_State> = /*@__PURE__*/
-  enumDesc(file_fairlead_console_v1_peer_service, 23, 0);
+  enumDesc(file_fairlead_console_v1_peer_service, 24, 0);
 
 /**
  * Agents that this one is paired with, and the way to pair with more.
@@ -711,7 +751,7 @@ export const PeerService: GenService<{
     output: typeof GetPeerResponseSchema;
   },
   /**
-   * Changes what the operator says of a peer: its labels and grants. Absent fields stay.
+   * Changes what the operator says of a peer: its labels, grants and relays. Absent fields stay.
    *
    * @generated from rpc fairlead.console.v1.PeerService.UpdatePeer
    */

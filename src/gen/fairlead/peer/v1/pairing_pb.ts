@@ -11,7 +11,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/peer/v1/pairing.proto.
  */
 export const file_fairlead_peer_v1_pairing: GenFile = /*@__PURE__*/
-  fileDesc("Ch5mYWlybGVhZC9wZWVyL3YxL3BhaXJpbmcucHJvdG8SEGZhaXJsZWFkLnBlZXIudjEiZAoLSm9pblJlcXVlc3QSFgoFdG9rZW4YASABKAxCB7pIBHoCaBASJgoDdXJsGAIgASgJQhm6SBZyFBiAEDIPXih3c3M/Oi8vXFMrKT8kEhUKBG5hbWUYAyABKAlCB7pIBHICGD8idwoMSm9pblJlc3BvbnNlEiwKB3dhaXRpbmcYASABKAsyGS5mYWlybGVhZC5wZWVyLnYxLldhaXRpbmdIABIqCgZqb2luZWQYAiABKAsyGC5mYWlybGVhZC5wZWVyLnYxLkpvaW5lZEgAQg0KBHN0ZXASBbpIAggBIgkKB1dhaXRpbmciHwoGSm9pbmVkEhUKBG5hbWUYASABKAlCB7pIBHICGD8ipQIKC0pvaW5SZWZ1c2FsEjQKBnJlYXNvbhgBIAEoDjIkLmZhaXJsZWFkLnBlZXIudjEuSm9pblJlZnVzYWwuUmVhc29uIt8BCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEgoOUkVBU09OX1VOS05PV04QARIPCgtSRUFTT05fVVNFRBACEhIKDlJFQVNPTl9FWFBJUkVEEAMSEgoOUkVBU09OX1JFVk9LRUQQBBITCg9SRUFTT05fREVDTElORUQQBRIVChFSRUFTT05fVU5BTlNXRVJFRBAGEhUKEVJFQVNPTl9OQU1FX1RBS0VOEAcSHAoYUkVBU09OX1RPT19NQU5ZX0FUVEVNUFRTEAgSDwoLUkVBU09OX1NFTEYQCSKoAQoNSW52aXRlUGF5bG9hZBItCgR1cmxzGAEgAygJQh+6SBySARkIARAIIhNyERiAEDIMXndzcz86Ly9cUyskEhwKC2ZpbmdlcnByaW50GAIgASgMQge6SAR6AmggEhYKBXRva2VuGAMgASgMQge6SAR6AmgQEhsKCmV4cGlyZXNfYXQYBCABKANCB7pIBCICIAASFQoEbmFtZRgFIAEoCUIHukgEcgIYPzJZCg5QYWlyaW5nU2VydmljZRJHCgRKb2luEh0uZmFpcmxlYWQucGVlci52MS5Kb2luUmVxdWVzdBoeLmZhaXJsZWFkLnBlZXIudjEuSm9pblJlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("Ch5mYWlybGVhZC9wZWVyL3YxL3BhaXJpbmcucHJvdG8SEGZhaXJsZWFkLnBlZXIudjEiZAoLSm9pblJlcXVlc3QSFgoFdG9rZW4YASABKAxCB7pIBHoCaBASJgoDdXJsGAIgASgJQhm6SBZyFBiAEDIPXih3c3M/Oi8vXFMrKT8kEhUKBG5hbWUYAyABKAlCB7pIBHICGD8idwoMSm9pblJlc3BvbnNlEiwKB3dhaXRpbmcYASABKAsyGS5mYWlybGVhZC5wZWVyLnYxLldhaXRpbmdIABIqCgZqb2luZWQYAiABKAsyGC5mYWlybGVhZC5wZWVyLnYxLkpvaW5lZEgAQg0KBHN0ZXASBbpIAggBIgkKB1dhaXRpbmciHwoGSm9pbmVkEhUKBG5hbWUYASABKAlCB7pIBHICGD8ipQIKC0pvaW5SZWZ1c2FsEjQKBnJlYXNvbhgBIAEoDjIkLmZhaXJsZWFkLnBlZXIudjEuSm9pblJlZnVzYWwuUmVhc29uIt8BCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEgoOUkVBU09OX1VOS05PV04QARIPCgtSRUFTT05fVVNFRBACEhIKDlJFQVNPTl9FWFBJUkVEEAMSEgoOUkVBU09OX1JFVk9LRUQQBBITCg9SRUFTT05fREVDTElORUQQBRIVChFSRUFTT05fVU5BTlNXRVJFRBAGEhUKEVJFQVNPTl9OQU1FX1RBS0VOEAcSHAoYUkVBU09OX1RPT19NQU5ZX0FUVEVNUFRTEAgSDwoLUkVBU09OX1NFTEYQCSKyAgoNSW52aXRlUGF5bG9hZBIrCgR1cmxzGAEgAygJQh26SBqSARcQCCITchEYgBAyDF53c3M/Oi8vXFMrJBIcCgtmaW5nZXJwcmludBgCIAEoDEIHukgEegJoIBIWCgV0b2tlbhgDIAEoDEIHukgEegJoEBIbCgpleHBpcmVzX2F0GAQgASgDQge6SAQiAiAAEhUKBG5hbWUYBSABKAlCB7pIBHICGD8SHgoGcmVsYXlzGAYgAygMQg66SAuSAQgQCCIEegJoIDpqukhnGmUKEWludml0ZXBheWxvYWQud2F5EiBhbiBpbnZpdGUgbmFtZXMgYSBVUkwgb3IgYSByZWxheRoudGhpcy51cmxzLnNpemUoKSA+IDAgfHwgdGhpcy5yZWxheXMuc2l6ZSgpID4gMDJZCg5QYWlyaW5nU2VydmljZRJHCgRKb2luEh0uZmFpcmxlYWQucGVlci52MS5Kb2luUmVxdWVzdBoeLmZhaXJsZWFkLnBlZXIudjEuSm9pblJlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
  * @generated from message fairlead.peer.v1.JoinRequest
@@ -228,7 +228,7 @@ export const JoinRefusal_ReasonSchema: GenEnum<JoinRefusal_Reason> = /*@__PURE__
  */
 export type InvitePayload = Message<"fairlead.peer.v1.InvitePayload"> & {
   /**
-   * Where to dial the inviter, to be tried in this order.
+   * Where to dial the inviter, to be tried in this order. None when it cannot be dialled: then there are relays.
    *
    * @generated from field: repeated string urls = 1;
    */
@@ -261,6 +261,14 @@ export type InvitePayload = Message<"fairlead.peer.v1.InvitePayload"> & {
    * @generated from field: string name = 5;
    */
   name: string;
+
+  /**
+   * The fingerprints, as 32 bytes, of agents that carry for the inviter, to be tried in this order after the URLs. The joiner must be
+   * paired with one of them already.
+   *
+   * @generated from field: repeated bytes relays = 6;
+   */
+  relays: Uint8Array[];
 };
 
 /**

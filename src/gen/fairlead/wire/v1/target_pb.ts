@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/target.proto.
  */
 export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLgAQoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASKgoHbmV0d29yaxgQIAEoDjIZLmZhaXJsZWFkLndpcmUudjEuTmV0d29ya0IGCgRraW5kImQKDldvcmtsb2FkVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA3VpZBgDIAEoCRIkCgRwb3J0GAQgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IlYKDVNlcnZpY2VUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSJAoEcG9ydBgDIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCISChBLdWJlcm5ldGVzVGFyZ2V0IjEKBFBvcnQSEAoGbnVtYmVyGAEgASgNSAASDgoEbmFtZRgCIAEoCUgAQgcKBXZhbHVlKkQKB05ldHdvcmsSFwoTTkVUV09SS19VTlNQRUNJRklFRBAAEg8KC05FVFdPUktfVENQEAESDwoLTkVUV09SS19VRFAQAmIGcHJvdG8z");
+  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLEAgoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEioKB25ldHdvcmsYECABKA4yGS5mYWlybGVhZC53aXJlLnYxLk5ldHdvcmtCBgoEa2luZCJkCg5Xb3JrbG9hZFRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRILCgN1aWQYAyABKAkSJAoEcG9ydBgEIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCJWCg1TZXJ2aWNlVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEiQKBHBvcnQYAyABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiEgoQS3ViZXJuZXRlc1RhcmdldCIiCgtSZWxheVRhcmdldBITCgtmaW5nZXJwcmludBgBIAEoDCIPCg1DYXJyaWVyVGFyZ2V0IjEKBFBvcnQSEAoGbnVtYmVyGAEgASgNSAASDgoEbmFtZRgCIAEoCUgAQgcKBXZhbHVlKkQKB05ldHdvcmsSFwoTTkVUV09SS19VTlNQRUNJRklFRBAAEg8KC05FVFdPUktfVENQEAESDwoLTkVUV09SS19VRFAQAmIGcHJvdG8z");
 
 /**
  * Target is what a dial is to reach. It names a thing, never an address: the end that is asked resolves it, after its policy.
@@ -19,7 +19,7 @@ export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
  */
 export type Target = Message<"fairlead.wire.v1.Target"> & {
   /**
-   * Numbers 4 to 15 are for what comes later: nodes, addresses that an operator has named, the way to a third agent.
+   * Numbers 6 to 15 are for what comes later: nodes, addresses that an operator has named.
    *
    * @generated from oneof fairlead.wire.v1.Target.kind
    */
@@ -41,6 +41,18 @@ export type Target = Message<"fairlead.wire.v1.Target"> & {
      */
     value: KubernetesTarget;
     case: "kubernetes";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.RelayTarget relay = 4;
+     */
+    value: RelayTarget;
+    case: "relay";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.CarrierTarget carrier = 5;
+     */
+    value: CarrierTarget;
+    case: "carrier";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -143,6 +155,45 @@ export const KubernetesTargetSchema: GenMessage<KubernetesTarget> = /*@__PURE__*
   messageDesc(file_fairlead_wire_v1_target, 3);
 
 /**
+ * RelayTarget is another peer of the end that is asked, which joins the stream to that peer and carries what it cannot read:
+ * the bytes of a carrier, as a WebSocket would bring them, from the first of the TLS handshake on. An end that has itself no
+ * direct link to either of the two refuses, so that no relay stands behind another.
+ *
+ * @generated from message fairlead.wire.v1.RelayTarget
+ */
+export type RelayTarget = Message<"fairlead.wire.v1.RelayTarget"> & {
+  /**
+   * The 32 bytes of the fingerprint of the agent that is meant.
+   *
+   * @generated from field: bytes fingerprint = 1;
+   */
+  fingerprint: Uint8Array;
+};
+
+/**
+ * Describes the message fairlead.wire.v1.RelayTarget.
+ * Use `create(RelayTargetSchema)` to create a new message.
+ */
+export const RelayTargetSchema: GenMessage<RelayTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 4);
+
+/**
+ * CarrierTarget is the end that is asked: the stream is a carrier, as if the other agent had come by a WebSocket, and the end
+ * that asks stands between. Who the other is, is proved in the TLS on the stream, and by nothing that the end between says.
+ *
+ * @generated from message fairlead.wire.v1.CarrierTarget
+ */
+export type CarrierTarget = Message<"fairlead.wire.v1.CarrierTarget"> & {
+};
+
+/**
+ * Describes the message fairlead.wire.v1.CarrierTarget.
+ * Use `create(CarrierTargetSchema)` to create a new message.
+ */
+export const CarrierTargetSchema: GenMessage<CarrierTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 5);
+
+/**
  * Port is a port by number or by name.
  *
  * @generated from message fairlead.wire.v1.Port
@@ -173,7 +224,7 @@ export type Port = Message<"fairlead.wire.v1.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 4);
+  messageDesc(file_fairlead_wire_v1_target, 6);
 
 /**
  * Network is how the target is reached from the other end on.

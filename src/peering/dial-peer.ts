@@ -1,0 +1,104 @@
+/** The ways to another agent, and the dial along them: to its URL, or through a peer that carries. */
+import type { Duplex } from "node:stream";
+import { create } from "@bufbuild/protobuf";
+import { errorText } from "../base/error-text.ts";
+import { RelayTargetSchema, type Target, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { Fingerprint } from "../identity/fingerprint.ts";
+import { type DialDeps, dialAlong, dialLink } from "../link/dialer.ts";
+import { LinkError } from "../link/error.ts";
+import type { Link } from "../link/link.ts";
+import type { OuterTls } from "../link/outer.ts";
+import type { ProxySettings } from "../link/proxy.ts";
+import type { Peer, PeerOuterTls } from "./peer.ts";
+
+/** One way to an agent. */
+export type PeerWay = { readonly url: string } | { readonly relay: string };
+
+/** Whom to dial, by which of the ways, in their order. */
+export interface PeerDestination {
+  readonly pin: Fingerprint;
+  readonly ways: readonly PeerWay[];
+  readonly outerTls?: PeerOuterTls | undefined;
+}
+
+export interface PeerDialerDeps extends Omit<DialDeps, "opened"> {
+  /** How outer TLS is checked where a peer has no settings of its own. */
+  readonly outerTls?: OuterTls | undefined;
+  readonly proxy?: ProxySettings | undefined;
+  /** A stream to a target at a peer, by our name for it. */
+  dialPeer(peer: string, target: Target, o: { signal: AbortSignal }): Promise<Duplex>;
+  /** The peer of that name that is to carry, and who carries our link to it, if anybody does. */
+  relay(name: string): { readonly fingerprint: Fingerprint; readonly through: string | undefined } | undefined;
+}
+
+/** Resolves with the first link that stands; rejects with `LinkError` when no way leads there. `opened` is as in `DialDeps`. */
+export type DialPeer = (to: PeerDestination, opened: (link: Link) => void, signal: AbortSignal) => Promise<Link>;
+
+/** By URLs first, then through relays. */
+export function waysTo({ urls, relays }: { urls: readonly string[]; relays: readonly string[] }): PeerWay[] {
+  return [...urls.map((url) => ({ url })), ...relays.map((relay) => ({ relay }))];
+}
+
+/** As they are known of a peer. */
+export function waysToPeer({ url, relays = [] }: Pick<Peer, "url" | "relays">): PeerWay[] {
+  return waysTo({ urls: url === undefined ? [] : [url], relays });
+}
+
+/** What people call it. */
+export function wayText(way: PeerWay): string {
+  return "url" in way ? way.url : `through ${way.relay}`;
+}
+
+export function createPeerDialer(deps: PeerDialerDeps): DialPeer {
+  function along(way: PeerWay, to: PeerDestination, dialDeps: DialDeps, signal: AbortSignal): Promise<Link> {
+    const { pin } = to;
+    if ("relay" in way) return through(way.relay, pin, dialDeps, signal);
+    const outer = to.outerTls ?? deps.outerTls;
+    const { proxy } = deps;
+    return dialLink(dialDeps, { url: way.url, pin, ...(outer && { outer }), ...(proxy && { proxy }) }, signal);
+  }
+
+  async function through(name: string, pin: Fingerprint, dialDeps: DialDeps, signal: AbortSignal): Promise<Link> {
+    const relay = deps.relay(name);
+    if (!relay) throw new LinkError("relay", `There is no peer "${name}" here that could carry.`);
+    if (relay.through !== undefined) {
+      const message = `${name} is reached through ${relay.through} itself, and no relay stands behind another.`;
+      throw new LinkError("relay", message);
+    }
+    const value = create(RelayTargetSchema, { fingerprint: Buffer.from(pin, "hex") });
+    const target = create(TargetSchema, { kind: { case: "relay", value } });
+    const open = async (openSignal: AbortSignal): Promise<{ stream: Duplex }> => {
+      try {
+        return { stream: await deps.dialPeer(name, target, { signal: openSignal }) };
+      } catch (cause) {
+        openSignal.throwIfAborted();
+        throw new LinkError("relay", `Through ${name}: ${errorText(cause)}`, cause);
+      }
+    };
+    return dialAlong(dialDeps, { pin, name: `the agent behind ${name}`, through: relay.fingerprint, open }, signal);
+  }
+
+  return async (to, opened, signal) => {
+    const dialDeps: DialDeps = { ...deps, opened };
+    const failures: unknown[] = [];
+    for (const way of to.ways) {
+      try {
+        return await along(way, to, dialDeps, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    throw together(failures);
+  };
+}
+
+/** The only failure, or one that tells of all. That somebody else answered is the gravest, and gives its code. */
+function together(failures: readonly unknown[]): unknown {
+  const [first] = failures;
+  if (failures.length === 1) return first;
+  if (failures.length === 0) return new LinkError("bad-url", "It has no URL and no relay here.");
+  const known = failures.filter((failure) => failure instanceof LinkError);
+  const worst = known.find(({ code }) => code === "untrusted") ?? known[0];
+  return new LinkError(worst?.code ?? "unreachable", failures.map(errorText).join(" "), first);
+}

@@ -1,0 +1,70 @@
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Pace } from "./join.ts";
+
+/** Unused time that may be made up for, in milliseconds: it keeps a stream of small pieces from falling behind its rate. */
+const burstMs = 250;
+/** The longest wait before the rate, which may have been raised meanwhile, is looked at again. Milliseconds. */
+const lookMs = 500;
+
+/** Holds all that passes to so many bytes a second. What has passed is paid for afterwards, so that a piece may be larger than the rate. */
+export class ByteRate {
+  readonly #clock: Clock;
+  #perSecond: number | undefined;
+  /** Bytes that were too many so far; below 0 for what was not used. */
+  #debt = 0;
+  #at: number;
+
+  /** Without a number there is no bound. */
+  constructor(clock: Clock, perSecond: number | undefined) {
+    this.#clock = clock;
+    this.#perSecond = perSecond;
+    this.#at = clock.monotonic();
+  }
+
+  set perSecond(perSecond: number | undefined) {
+    this.#settle();
+    this.#perSecond = perSecond;
+  }
+
+  pay(bytes: number): void {
+    this.#settle();
+    this.#debt += bytes;
+  }
+
+  /** How long nothing more may pass, in milliseconds. */
+  get waitMs(): number {
+    this.#settle();
+    return this.#perSecond === undefined ? 0 : Math.max(0, (this.#debt / this.#perSecond) * 1_000);
+  }
+
+  #settle(): void {
+    const now = this.#clock.monotonic();
+    const passedMs = now - this.#at;
+    this.#at = now;
+    if (this.#perSecond === undefined) this.#debt = 0;
+    else this.#debt = Math.max(-(this.#perSecond * burstMs) / 1_000, this.#debt - (this.#perSecond * passedMs) / 1_000);
+  }
+}
+
+/** The pace of the slowest of these rates, which one side's bytes share with others'; `passed` is told of each piece. */
+export function paceOf(clock: Clock, rates: readonly ByteRate[], passed: (bytes: number) => void): Pace {
+  let timer: Timer | undefined;
+  const waitMs = (): number => Math.max(...rates.map((rate) => rate.waitMs));
+
+  function wait(goOn: () => void): void {
+    const look = (): void => (waitMs() > 0 ? wait(goOn) : goOn());
+    timer = clock.after(Math.min(waitMs(), lookMs), look);
+  }
+
+  return {
+    passed(bytes, goOn) {
+      passed(bytes);
+      for (const rate of rates) rate.pay(bytes);
+      if (waitMs() === 0) return false;
+      timer?.cancel();
+      wait(goOn);
+      return true;
+    },
+    end: () => timer?.cancel(),
+  };
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { loadIdentity } from "../../src/identity/identity.ts";
+import { createPeerDialer, waysToPeer, wayText } from "../../src/peering/dial-peer.ts";
+import { DialError, Reason } from "../../src/wire/reason.ts";
+import { createMemoryStore } from "../identity/memory-store.ts";
+import { patience } from "./agents.ts";
+
+const pin = "ab".repeat(32);
+
+test("a peer is dialled at its URL first, then through its relays in their order", () => {
+  const texts = (peer: Parameters<typeof waysToPeer>[0]): string[] => waysToPeer(peer).map(wayText);
+  assert.deepEqual(texts({ url: "ws://east/link", relays: ["hub", "far"] }), [
+    "ws://east/link",
+    "through hub",
+    "through far",
+  ]);
+  assert.deepEqual(texts({ relays: ["hub"] }), ["through hub"]);
+  assert.deepEqual(texts({}), []);
+});
+
+test("when no way leads there the failure tells of each, and of one that cannot be a way", async (t) => {
+  const identity = await loadIdentity({ store: createMemoryStore(), clock: systemClock, log: silentLog }, patience());
+  t.after(() => identity.close());
+  const asked: string[] = [];
+  const dial = createPeerDialer({
+    identity,
+    hello: { instance: new Uint8Array(16), version: "test" },
+    clock: systemClock,
+    accept: () => undefined,
+    dialPeer(peer) {
+      asked.push(peer);
+      return Promise.reject(new DialError(Reason.DENIED, "The relay refused: no (rule: relay/allow)"));
+    },
+    relay: (name) =>
+      ({
+        hub: { fingerprint: "ee".repeat(32), through: undefined },
+        far: { fingerprint: "dd".repeat(32), through: "hub" },
+      })[name],
+  });
+  const ways = [{ url: "no URL" }, { relay: "hub" }, { relay: "far" }, { relay: "gone" }];
+  const failed = dial({ pin, ways }, () => undefined, patience());
+  await assert.rejects(failed, (error: Error) => {
+    assert.match(error.message, /must look like wss:/);
+    assert.match(error.message, /Through hub: The relay refused: no \(rule: relay\/allow\)/);
+    assert.match(error.message, /far is reached through hub itself/);
+    assert.match(error.message, /no peer "gone"/);
+    return true;
+  });
+  assert.deepEqual(asked, ["hub"], "no relay behind another is even asked");
+});

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
+import { KubernetesTargetSchema, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
+import { patience, type TestAgent, until } from "../peering/agents.ts";
+import { policyOf } from "../policy/given.ts";
+import { pairThrough, startHub, startThreeAgents } from "./three-agents.ts";
+
+const echo = create(TargetSchema, { kind: { case: "kubernetes", value: create(KubernetesTargetSchema) } });
+
+function dial(from: TestAgent, peer: string): Promise<Duplex> {
+  return from.peering.switchboard.dial(peer, echo, { signal: patience() });
+}
+
+function sha(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+test("two agents that can only dial out pair through a third by an invite, and both know the way afterwards", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b, hub } = world;
+  const { line, record } = await b.peering.invites.create({ relays: ["hub"], grants: ["apps"] }, patience());
+  assert.deepEqual([record.urls, record.relays], [[], ["hub"]]);
+  const steps = await a.join(line);
+  assert.deepEqual(
+    steps.map((step) => (step.step === "dialling" ? step.way : step.step)),
+    ["through hub", "proved", "joined"],
+  );
+  for (const [agent, peer] of [
+    [a, "berlin"],
+    [b, "aachen"],
+  ] as const) {
+    await agent.connected(peer);
+    const { relays, url } = agent.peering.roster.get(peer) ?? {};
+    assert.deepEqual([relays, url], [["hub"], undefined]);
+    assert.equal(agent.peering.switchboard.status(peer).path, "through hub");
+    await until("its status says so", () => agent.disk.peers.statuses.get(peer)?.link?.path === "through hub");
+  }
+  assert.deepEqual(b.peering.roster.get("aachen")?.grants, ["apps"]);
+  assert.equal(hub.agent.peering.roster.list().length, 2, "the one between has got no peer by it");
+});
+
+test("calls and streams pass through the third agent, which sees none of what they say", async (t) => {
+  const secret = Buffer.from("the quick brown fox jumps over the lazy dog");
+  const world = await startThreeAgents(t, { look: true });
+  const { a, b, hub } = world;
+  await pairThrough(world, ["apps"]);
+  const client = createClient(MembershipService, a.peering.switchboard.transport("berlin"));
+  assert.equal((await client.getFacts({}, { signal: patience() })).facts.architecture, "test");
+  const stream = await dial(a, "berlin");
+  const bytes = Buffer.concat([randomBytes(8_000_000), secret, randomBytes(8_000_000), secret]);
+  const echoed = buffer(stream);
+  stream.end(bytes);
+  assert.equal(sha(await echoed), sha(bytes));
+  assert.deepEqual(
+    b.dialled.map(({ fingerprint, peer }) => [fingerprint, peer]),
+    [[a.fingerprint, "aachen"]],
+    "who calls is the agent behind, and not the one between",
+  );
+  const passed = Buffer.concat(hub.seen);
+  assert.ok(passed.length > 15_000_000, "it all passed there");
+  assert.equal(passed.indexOf(secret), -1);
+  assert.equal(passed.indexOf("fairlead.peer.v1"), -1);
+  assert.deepEqual(
+    hub.relay
+      .traffic()
+      .filter(({ bytes }) => bytes > 15_000_000)
+      .map(({ from, to }) => `${from} ${to}`)
+      .sort(),
+    ["aachen berlin", "berlin aachen"],
+  );
+});
+
+test("off unless said: without a policy the invite cannot be used, and who tries hears what to do and who can", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b, hub } = world;
+  hub.policy = policyOf();
+  const { line } = await b.peering.invites.create({ relays: ["hub"] }, patience());
+  await assert.rejects(a.join(line), {
+    code: "unreachable",
+    message: /Through hub: The relay refused: .*for peer aachen; .*relay\.allow: true \(rule: relay\/allow\)/,
+  });
+  assert.equal(a.peering.roster.get("berlin"), undefined);
+  const denied = hub.agent.audited.find(({ action }) => action === "relay.open");
+  assert.deepEqual([denied?.verdict, denied?.rule, denied?.actor.peer], ["denied", "relay/allow", "aachen"]);
+});
+
+test("no peer brings strangers unasked: without the grant its carriers are refused, and an invite by it is not made", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b } = world;
+  const { line } = await b.peering.invites.create({ relays: ["hub"] }, patience());
+  await b.peering.roster.update("hub", (peer) => ({ ...peer, grants: [] }), patience());
+  await assert.rejects(a.join(line), {
+    message: /The agent behind the relay refused: peer hub has no grant "relay" here.*fairlead peer grant hub relay/,
+  });
+  const refused = b.audited.find(({ action }) => action === "relay.bring");
+  assert.deepEqual([refused?.verdict, refused?.rule, refused?.actor.peer], ["denied", "grants/relay", "hub"]);
+  const again = b.peering.invites.create({ relays: ["hub"] }, patience());
+  await assert.rejects(again, { code: "precondition", message: /fairlead peer grant hub relay --add/ });
+  await assert.rejects(b.peering.invites.create({ relays: ["nobody"] }, patience()), { code: "not-found" });
+});
+
+test("who is not paired with the relay of an invite hears that, before anything is dialled", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b, hub } = world;
+  const { line } = await b.peering.invites.create({ relays: ["hub"] }, patience());
+  await a.peering.remove("hub", { workloads: "Keep" }, patience());
+  await assert.rejects(a.join(line), {
+    code: "precondition",
+    message: new RegExp(`not paired with \\(its fingerprint begins with ${hub.agent.fingerprint.slice(0, 16)}\\)`),
+  });
+});
+
+test("a right that is withdrawn at the relay, or a grant at the other end, ends the link within a second", async (t) => {
+  for (const withdraw of ["policy", "grant"] as const) {
+    const world = await startThreeAgents(t);
+    const { a, b, hub } = world;
+    await pairThrough(world);
+    // What it dials itself through the hub is its own choice; only the other way needs the other's grant.
+    await a.peering.roster.update("hub", (peer) => ({ ...peer, grants: [] }), patience());
+    assert.equal(hub.relay.size, 1);
+    const before = performance.now();
+    if (withdraw === "policy") {
+      hub.policy = policyOf();
+      hub.relay.review();
+    } else await b.peering.roster.update("hub", (peer) => ({ ...peer, grants: [] }), patience());
+    await until("nothing is carried", () => hub.relay.size === 0);
+    assert.ok(performance.now() - before < 1_000);
+    await until("it is told", () => a.peering.switchboard.status("berlin").state !== "connected");
+    const rule = withdraw === "policy" ? "relay/allow" : "grants/relay";
+    const at = withdraw === "policy" ? hub.agent : b;
+    const entry = at.audited.find(({ action }) => action === "relay.revoke");
+    assert.deepEqual([entry?.verdict, entry?.rule], ["done", rule]);
+    await until("and the next attempt is refused", () =>
+      a.peering.switchboard.status("berlin").lastError?.includes(`(rule: ${rule})`),
+    );
+  }
+});
+
+test("when the relay goes the link through it is lost, and when it comes back so does the link, at once", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b, hub } = world;
+  await pairThrough(world);
+  const { disk, port } = hub.agent;
+  await hub.close();
+  const lost = (agent: TestAgent, peer: string): boolean =>
+    agent.peering.switchboard.status(peer).state !== "connected";
+  await until("both notice", () => lost(a, "berlin") && lost(b, "aachen"));
+  await startHub(t, { disk, port });
+  await a.connected("berlin");
+  await b.connected("aachen");
+  const stream = await dial(a, "berlin");
+  stream.end("hello");
+  assert.equal((await buffer(stream)).toString(), "hello");
+});
+
+test("no relay stands behind another: who is reached through one is none for others", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b } = world;
+  await pairThrough(world, ["relay"]);
+  assert.equal(b.peering.switchboard.through("aachen"), "hub");
+  await assert.rejects(a.peering.invites.create({ relays: ["berlin"] }, patience()), {
+    code: "precondition",
+    message: /reached through hub itself/,
+  });
+});
