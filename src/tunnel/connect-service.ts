@@ -25,9 +25,8 @@ export async function connectService(
   o: { service: { namespace: string; name: string }; port: number; clock: Clock; timeoutMs: number },
   signal: AbortSignal,
 ): Promise<ConnectedService> {
-  const seconds = Math.ceil(o.timeoutMs / 1000);
-  const timedOut = new Error(`Nobody answered on port ${o.port} within ${seconds} s.`);
-  const deadline = startDeadline(o.clock, o.timeoutMs, () => timedOut, signal);
+  const timedOut = `Nobody answered on port ${o.port} within ${Math.ceil(o.timeoutMs / 1000)} s.`;
+  const deadline = startDeadline(o.clock, o.timeoutMs, () => new Error(timedOut), signal);
   const pending = dial(o.service, o.port, deadline.signal);
   try {
     return { ok: true, socket: await abortable(pending, deadline.signal) };
@@ -37,7 +36,7 @@ export async function connectService(
       () => undefined,
     );
     if (signal.aborted) return { ok: false, reason: Reason.CANCELLED, message: "The dial was given up." };
-    if (deadline.signal.aborted) return { ok: false, reason: Reason.DEADLINE, message: timedOut.message };
+    if (deadline.signal.aborted) return { ok: false, reason: Reason.DEADLINE, message: timedOut };
     return explain(error, o.port);
   } finally {
     deadline.cancel();

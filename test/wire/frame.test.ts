@@ -80,6 +80,17 @@ suite("frames", () => {
     );
   });
 
+  test("frames of all kinds are the generated codec's to the byte", () => {
+    fc.assert(
+      fc.property(anyFrame, (frame) => {
+        const { stream, kind } = create(FrameSchema, frame);
+        if (kind.case === undefined) return;
+        assert.deepEqual(Buffer.from(encodeFrame(Number(stream), kind)), Buffer.from(frameBytes(frame)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test("frames cut anywhere are read as they were written", () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 8 });
     fc.assert(
