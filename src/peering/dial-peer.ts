@@ -19,6 +19,8 @@ export interface PeerDestination {
   readonly pin: Fingerprint;
   readonly ways: readonly PeerWay[];
   readonly outerTls?: PeerOuterTls | undefined;
+  /** Asked before each way; all of them unless given. */
+  isWanted?(way: PeerWay): boolean;
 }
 
 export interface PeerDialerDeps extends Omit<DialDeps, "opened"> {
@@ -31,8 +33,15 @@ export interface PeerDialerDeps extends Omit<DialDeps, "opened"> {
   relay(name: string): { readonly fingerprint: Fingerprint; readonly through: string | undefined } | undefined;
 }
 
-/** Resolves with the first link that stands; rejects with `LinkError` when no way leads there. `opened` is as in `DialDeps`. */
-export type DialPeer = (to: PeerDestination, opened: (link: Link) => void, signal: AbortSignal) => Promise<Link>;
+/**
+ * Resolves with the first link that stands, or with nothing when no way is wanted any more; rejects with `LinkError` when none
+ * leads there. `opened` is as in `DialDeps`.
+ */
+export type DialPeer = (
+  to: PeerDestination,
+  opened: (link: Link) => void,
+  signal: AbortSignal,
+) => Promise<Link | undefined>;
 
 /** By URLs first, then through relays. */
 export function waysTo({ urls, relays }: { urls: readonly string[]; relays: readonly string[] }): PeerWay[] {
@@ -42,6 +51,17 @@ export function waysTo({ urls, relays }: { urls: readonly string[]; relays: read
 /** As they are known of a peer. */
 export function waysToPeer({ url, relays = [] }: Pick<Peer, "url" | "relays">): PeerWay[] {
   return waysTo({ urls: url === undefined ? [] : [url], relays });
+}
+
+/**
+ * Those that are worth a dial beside a link that goes this way now; `undefined` when there is none. Nothing is relayed beside a direct
+ * link, and a relayed one is left for a direct one only, if that is known.
+ */
+export function waysBeside(peer: Pick<Peer, "url" | "relays">, now: "direct" | "relayed" | undefined): PeerWay[] {
+  const all = waysToPeer(peer);
+  const direct = all.filter((way) => "url" in way);
+  if (now === undefined) return all;
+  return now === "direct" || direct.length > 0 ? direct : all;
 }
 
 /** What people call it. */
@@ -82,6 +102,7 @@ export function createPeerDialer(deps: PeerDialerDeps): DialPeer {
     const dialDeps: DialDeps = { ...deps, opened };
     const failures: unknown[] = [];
     for (const way of to.ways) {
+      if (to.isWanted?.(way) === false) return undefined;
       try {
         return await along(way, to, dialDeps, signal);
       } catch (error) {

@@ -61,7 +61,7 @@ export interface JoinerDeps {
   readonly log: Log;
   readonly audit: PeeringAudit;
   /** Dials, and resolves only when the pinned agent is at the other end. The link is a guest's until its agent is a peer. */
-  dial(to: PeerDestination, signal: AbortSignal): Promise<Link>;
+  dial(to: PeerDestination, signal: AbortSignal): Promise<Link | undefined>;
   createTransport(link: Link): Transport;
   /** What the agent opens waits until it is known whether it becomes our peer, which the answer says. */
   expect(fingerprint: Fingerprint): () => void;

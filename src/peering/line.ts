@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import { Kept, type Link, type LinkEnd } from "../link/link.ts";
 import { type CloseReason, Reason, reasonName } from "../wire/reason.ts";
 import type { CarrierChange } from "../wire/session.ts";
+import { Grace } from "./grace.ts";
 import type { HeldLink } from "./held-link.ts";
 import { describeDuplicate, IdentityChallenge } from "./identity-challenge.ts";
 import { LineTally } from "./line-tally.ts";
@@ -27,8 +28,6 @@ export interface LineDeps {
   duplicate(message: string): void;
 }
 
-/** While this lasts after the start or a loss, a link counts as being made. Milliseconds. */
-const graceMs = 10_000;
 /**
  * How long a link that was replaced is left as it is, in milliseconds. The other end may open streams on it until it has
  * seen the one that counts, which takes a round trip; those must not be lost.
@@ -60,8 +59,7 @@ export class PeerLine {
   #cut = false;
   #epoch = 0;
   #since: number;
-  #graceUntil: number;
-  #graceTimer: Timer | undefined;
+  readonly #grace: Grace;
   #lastError: string | undefined;
   #lastSeenAt: number | undefined;
   #bytesSeen = 0;
@@ -72,8 +70,10 @@ export class PeerLine {
     this.#since = deps.clock.now();
     this.#waiters = new LinkWaiters(deps.clock);
     this.#kept = new Kept(deps.clock);
-    this.#graceUntil = 0;
-    this.#startGrace();
+    this.#grace = new Grace(deps.clock, () => {
+      if (!this.#current) this.#endGrace();
+    });
+    this.#grace.start();
   }
 
   /** What the next carrier goes on with. */
@@ -88,18 +88,18 @@ export class PeerLine {
 
   /** Whether a link is being made. */
   get #beingMade(): boolean {
-    return this.#deps.clock.monotonic() < this.#graceUntil || (this.#redialer?.dialling ?? false);
+    return this.#grace.lasts || (this.#redialer?.dialling ?? false);
   }
 
   /**
-   * Who dials for this line; undefined when the peer has no URL. The line tells it when to. `moved` when what it dials is not what
+   * Who dials for this line; undefined when no way to the peer is known. The line tells it when to. `moved` when what it dials is not what
    * was dialled before.
    */
   setRedialer(redialer: Redialer | undefined, o = { moved: false }): void {
     this.#redialer?.close();
     this.#redialer = redialer;
     const held = this.#current;
-    if (held) redialer?.up();
+    if (held) redialer?.up({ relayed: held.link.through !== undefined });
     // A carrier that was dialled to where the peer was before goes on at one to where it is now.
     if (!held || (o.moved && held.link.dialled)) redialer?.kick();
   }
@@ -140,8 +140,14 @@ export class PeerLine {
   }
 
   attemptFailed(message: string): void {
-    if (this.#current) return;
     const { log, name } = this.#deps;
+    if (this.#current) {
+      if (this.#current.link.through === undefined) return;
+      // It works, and could be better: whoever looks sees why it is not.
+      this.#lastError = `It is not dialled directly: ${message}`;
+      this.#deps.changed();
+      return;
+    }
     // One line for each reason, not for each attempt.
     log[message === this.#lastError ? "debug" : "info"]({ peer: name, reason: message }, "peer not reached");
     this.#lastError = message;
@@ -158,8 +164,14 @@ export class PeerLine {
     const message = "It does not know this agent as its peer (any more): remove it here, or pair again with an invite.";
     this.#held = undefined;
     held.link.close({ reason: Reason.SESSION_LOST, message: "The other end does not serve this agent as its peer." });
-    this.#graceUntil = 0;
+    this.#grace.forgo();
     this.#lost(message, { grace: false });
+  }
+
+  /** By which way its link goes now; undefined without a carrier. */
+  get way(): "direct" | "relayed" | undefined {
+    const link = this.#current?.link;
+    return link && (link.through === undefined ? "direct" : "relayed");
   }
 
   /** Dials at once. A link that stands goes on as it is until it can go on at the new carrier. */
@@ -176,7 +188,7 @@ export class PeerLine {
       this.#lastSeenAt = clock.now();
     }
     return {
-      state: this.#carried ? "connected" : clock.monotonic() < this.#graceUntil ? "connecting" : "disconnected",
+      state: this.#carried ? "connected" : this.#grace.lasts ? "connecting" : "disconnected",
       since: this.#since,
       held: held !== undefined,
       epoch: this.#epoch,
@@ -197,7 +209,7 @@ export class PeerLine {
   cut(reason: CloseReason): void {
     this.#cut = true;
     this.#redialer?.close();
-    this.#graceTimer?.cancel();
+    this.#grace.cancel();
     const waiting = this.#challenge?.waiting ?? [];
     const links = [this.#held, ...this.#draining.keys(), ...waiting];
     this.#held = undefined;
@@ -218,7 +230,7 @@ export class PeerLine {
       // Not connected any more for whoever keeps a call open as long as there is a link; else nothing would ever finish.
       this.#letEnd(held, undefined);
       this.#held = undefined;
-      this.#graceUntil = 0;
+      this.#grace.forgo();
       this.#lost(message, { grace: false });
       await held.link.session.drain(message, withinMs);
     }
@@ -254,10 +266,10 @@ export class PeerLine {
     this.#carried = true;
     this.#lastSeenAt = clock.now();
     this.#lastError = undefined;
-    this.#graceTimer?.cancel();
-    this.#redialer?.up();
-    const { dialled, remoteAddress } = held.link;
-    log.info({ peer: name, dialled, address: remoteAddress, instance: held.instance }, "peer connected");
+    this.#grace.cancel();
+    this.#redialer?.up({ relayed: held.link.through !== undefined });
+    const { dialled, remoteAddress, through } = held.link;
+    log.info({ peer: name, dialled, address: remoteAddress, through, instance: held.instance }, "peer connected");
     this.#waiters.resolveAll(held);
     this.#deps.changed();
   }
@@ -363,25 +375,13 @@ export class PeerLine {
     this.#since = clock.now();
     this.#lastError = why;
     log.info({ peer: name, reason: why }, "peer disconnected");
-    if (grace) this.#startGrace();
+    if (grace) this.#grace.start();
     this.#redialer?.down({ atOnce });
     this.#deps.changed();
   }
 
-  #startGrace(): void {
-    const { clock } = this.#deps;
-    this.#graceUntil = clock.monotonic() + graceMs;
-    this.#graceTimer?.cancel();
-    this.#graceTimer = clock.after(graceMs, () => {
-      if (!this.#current) this.#endGrace();
-    });
-    this.#graceTimer.unref?.();
-  }
-
   #endGrace(): void {
-    const { clock } = this.#deps;
-    const graceIsOver = clock.monotonic() >= this.#graceUntil;
-    if (graceIsOver && !this.#beingMade) this.#waiters.rejectAll(this.#unreachable());
+    if (!this.#beingMade) this.#waiters.rejectAll(this.#unreachable());
     this.#deps.changed();
   }
 

@@ -18,7 +18,7 @@ import type { LocalHello } from "../wire/hello.ts";
 import type { AgentBudget, IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { createCarrierDoor } from "./carrier-door.ts";
-import { createPeerDialer, waysToPeer } from "./dial-peer.ts";
+import { createPeerDialer } from "./dial-peer.ts";
 import { createDirectory, type Directory, type PeerFacts } from "./directory.ts";
 import { createGate } from "./gate.ts";
 import { lostGrants, tellLoss } from "./grants.ts";
@@ -137,8 +137,8 @@ export function createPeering(deps: PeeringDeps): Peering {
     clock,
     log,
     random: deps.random,
-    dial: (peer, opened, signal) =>
-      dial({ ways: waysToPeer(peer), pin: peer.fingerprint, outerTls: peer.outerTls }, opened, signal),
+    dial: ({ fingerprint, outerTls }, by, opened, signal) =>
+      dial({ ...by, pin: fingerprint, outerTls }, opened, signal),
     createTransport: (link) => createLinkTransport(link.session),
     async probe({ transport }) {
       const deadline = startDeadline(clock, probeTimeoutMs, () => new Error("It did not answer."), closing.signal);

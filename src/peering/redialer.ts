@@ -6,9 +6,10 @@ import { createRateLimit } from "../base/rate-limit.ts";
 export interface Redialer {
   /**
    * There is a link now, whoever dialled it. An attempt that is under way goes on: its link may stand at the other end
-   * already, which may use it, so that it must be drained and not broken.
+   * already, which may use it, so that it must be drained and not broken. While it is relayed it is dialled again now and then, if
+   * it can be dialled directly.
    */
-  up(): void;
+  up(o?: { relayed: boolean }): void;
   /** There is none any more. `atOnce` when it goes on at the next carrier, for which the first attempt does not wait. */
   down(o?: { atOnce: boolean }): void;
   /** Dials at once, also beside a link that stands, unless an attempt is under way; and starts with short waits again. */
@@ -22,6 +23,8 @@ export interface RedialerDeps {
   readonly clock: Clock;
   /** From 0 up to 1, for jitter; `Math.random` unless given. */
   readonly random?: (() => number) | undefined;
+  /** Whether a way is known by which a link would not be relayed; false unless given. */
+  readonly direct?: boolean;
   /** One attempt. Resolves when a link stands, which was told by `up` if it is the one that counts. */
   dial(signal: AbortSignal): Promise<void>;
   /** Told of each attempt that failed. */
@@ -32,6 +35,9 @@ export interface RedialerDeps {
 const stableMs = 10_000;
 const leastWaitMs = 1_000;
 const longestWaitMs = 30_000;
+/** Between attempts to get a relayed link off its relay; milliseconds. */
+const leastRelayedWaitMs = 30_000;
+const longestRelayedWaitMs = 300_000;
 
 /**
  * A link that is lost again and again is dialled without a wait so many times at once, and once a second from then on; and
@@ -49,16 +55,19 @@ export function createRedialer(deps: RedialerDeps): Redialer {
     maxMs: longestWaitMs,
     random,
   });
+  const patient = createBackoff({ minMs: leastRelayedWaitMs, maxMs: longestRelayedWaitMs, random });
   const hurry = createRateLimit({ clock, burst: atOnceBurst, perSecond: atOncePerSecond });
   let attempt: AbortController | undefined;
   let timer: Timer | undefined;
   let upSince: number | undefined;
+  /** There is a link, and there may be a better one. */
+  let improvable = false;
   let closed = false;
 
   function wait(ms?: number): void {
     timer?.cancel();
-    if (closed || upSince !== undefined || attempt) return;
-    timer = clock.after(ms ?? backoff.next(), start);
+    if (closed || attempt || (upSince !== undefined && !improvable)) return;
+    timer = clock.after(ms ?? (improvable ? patient : backoff).next(), start);
     timer.unref?.();
   }
 
@@ -82,15 +91,20 @@ export function createRedialer(deps: RedialerDeps): Redialer {
   }
 
   return {
-    up() {
+    up({ relayed } = { relayed: false }) {
       upSince ??= clock.monotonic();
       timer?.cancel();
+      const wasImprovable = improvable;
+      improvable = relayed && deps.direct === true;
+      if (improvable && !wasImprovable) patient.reset();
+      if (improvable) wait();
     },
     down({ atOnce } = { atOnce: false }) {
       if (upSince === undefined) return;
       // Of a link that only lost its carrier it is known that the other end is there.
       if (atOnce || clock.monotonic() - upSince >= stableMs) backoff.reset();
       upSince = undefined;
+      improvable = false;
       wait(atOnce && hurry.take() ? random() * atOnceSpreadMs : undefined);
     },
     kick() {

@@ -14,7 +14,7 @@ import { DialError, Reason, StreamError } from "../wire/reason.ts";
 import type { DialOptions, Session } from "../wire/session.ts";
 import type { Stream } from "../wire/stream.ts";
 import { streamName } from "../wire/stream-name.ts";
-import { waysToPeer } from "./dial-peer.ts";
+import { type PeerDestination, type PeerWay, waysBeside, waysToPeer } from "./dial-peer.ts";
 import { createGuests } from "./guests.ts";
 import type { HeldLink } from "./held-link.ts";
 import { PeerLine, removed } from "./line.ts";
@@ -90,7 +90,12 @@ export interface SwitchboardDeps {
   readonly log: Log;
   readonly random?: (() => number) | undefined;
   /** Dials a peer; `opened` is called with the link before its first stream. */
-  dial(peer: Peer, opened: (link: Link) => void, signal: AbortSignal): Promise<Link>;
+  dial(
+    peer: Peer,
+    by: Pick<PeerDestination, "ways" | "isWanted">,
+    opened: (link: Link) => void,
+    signal: AbortSignal,
+  ): Promise<Link | undefined>;
   createTransport(link: Link): Transport;
   /** Whether the agent behind the link answers; never rejects. */
   probe(held: HeldLink): Promise<boolean>;
@@ -142,8 +147,13 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     return createRedialer({
       clock,
       random: deps.random,
+      direct: peer.url !== undefined,
       dial: async (signal) => {
-        await deps.dial(peer, offer, signal);
+        const way = (): "direct" | "relayed" | undefined => lines.get(peer.name)?.way;
+        const ways = waysBeside(peer, way());
+        // What is tried first may take so long that somebody has come meanwhile.
+        const isWanted = (next: PeerWay): boolean => "url" in next || way() !== "direct";
+        if (ways.length > 0) await deps.dial(peer, { ways, isWanted }, offer, signal);
       },
       onFailed: (error) => {
         const line = lines.get(peer.name);
@@ -172,7 +182,7 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     const line = lines.get(name);
     if (!line) return;
     const status = line.status();
-    if (status.state === "connected") retryThrough(name);
+    retryThrough(name, status.state === "connected");
     for (const listener of [...listeners]) {
       try {
         listener(name, status);
@@ -182,12 +192,15 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     }
   }
 
-  /** A peer that carries for others is here: those that it carries for need not wait for their next attempt. */
-  function retryThrough(relay: string): void {
-    for (const { name, relays } of roster.list()) {
-      if (!relays?.includes(relay)) continue;
-      const line = lines.get(name);
-      if (line && line.status().state !== "connected") line.kick();
+  /**
+   * A peer that carries for others is here: those that wait for it need not wait for their next attempt. Or it is lost: those
+   * that it carries may be reached directly by now.
+   */
+  function retryThrough(relay: string, isHere: boolean): void {
+    for (const { name, relays, url } of roster.list()) {
+      const line = relays?.includes(relay) ? lines.get(name) : undefined;
+      if (!line) continue;
+      if (isHere ? line.way === undefined : line.status().through === relay && url !== undefined) line.kick();
     }
   }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { loadIdentity } from "../../src/identity/identity.ts";
-import { createPeerDialer, waysToPeer, wayText } from "../../src/peering/dial-peer.ts";
+import { createPeerDialer, waysBeside, waysToPeer, wayText } from "../../src/peering/dial-peer.ts";
 import { DialError, Reason } from "../../src/wire/reason.ts";
 import { createMemoryStore } from "../identity/memory-store.ts";
 import { patience } from "./agents.ts";
@@ -19,6 +19,16 @@ test("a peer is dialled at its URL first, then through its relays in their order
   ]);
   assert.deepEqual(texts({ relays: ["hub"] }), ["through hub"]);
   assert.deepEqual(texts({}), []);
+});
+
+test("beside a direct link nothing is relayed, and a relayed one is left for a direct one only, if that is known", () => {
+  const texts = (...of: Parameters<typeof waysBeside>): string[] => waysBeside(...of).map(wayText);
+  const both = { url: "ws://east/link", relays: ["hub"] };
+  assert.deepEqual(texts(both, undefined), ["ws://east/link", "through hub"]);
+  assert.deepEqual(texts(both, "direct"), ["ws://east/link"]);
+  assert.deepEqual(texts(both, "relayed"), ["ws://east/link"]);
+  assert.deepEqual(texts({ relays: ["hub"] }, "relayed"), ["through hub"], "when somebody asks for it");
+  assert.deepEqual(texts({ relays: ["hub"] }, "direct"), []);
 });
 
 test("when no way leads there the failure tells of each, and of one that cannot be a way", async (t) => {

@@ -13,7 +13,7 @@ interface Rig {
   outcome: () => Promise<void>;
 }
 
-function rig(random = 0.5): Rig {
+function rig(random = 0.5, direct = false): Rig {
   const clock = createFakeClock();
   const made: Rig = {
     clock,
@@ -23,6 +23,7 @@ function rig(random = 0.5): Rig {
     redialer: createRedialer({
       clock,
       random: () => random,
+      direct,
       dial: async () => {
         made.attempts.push(clock.monotonic());
         await made.outcome();
@@ -138,4 +139,38 @@ test("one attempt at a time, and none after the end", async () => {
   await made.clock.advance(100_000);
   assert.equal(made.attempts.length, 1);
   assert.equal(made.clock.timers, 0);
+});
+
+test("a relayed link is dialled again patiently, from half a minute to five, as long as a direct way is known", async () => {
+  const { clock, redialer, attempts, failures } = rig(0.999_999, true);
+  redialer.up({ relayed: true });
+  await clock.advance(2_000_000);
+  const minutes = gaps([0, ...attempts]).map((gap) => Math.round(gap / 30_000) / 2);
+  assert.deepEqual(minutes.slice(0, 6), [1, 2, 4, 5, 5, 5]);
+  assert.equal(failures.length, attempts.length);
+  const before = attempts.length;
+  redialer.kick();
+  assert.equal(attempts.length, before + 1, "at once when told");
+  redialer.up({ relayed: false });
+  await clock.advance(2_000_000);
+  assert.equal(attempts.length, before + 1, "and never beside a direct one");
+  redialer.up({ relayed: true });
+  await clock.advance(60_000);
+  assert.equal(attempts.length, before + 2, "soon again when it has gone back to a relay");
+  redialer.close();
+
+  const other = rig(0, false);
+  other.redialer.up({ relayed: true });
+  await other.clock.advance(2_000_000);
+  assert.deepEqual(other.attempts, []);
+});
+
+test("a relayed link that is lost is dialled as fast as any other", async () => {
+  const { clock, redialer, attempts } = rig(0, true);
+  redialer.up({ relayed: true });
+  await clock.advance(20_000);
+  redialer.down();
+  await clock.advance(1_000);
+  assert.equal(attempts.length, 1);
+  redialer.close();
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
@@ -7,7 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { KubernetesTargetSchema, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
-import { patience, type TestAgent, until } from "../peering/agents.ts";
+import { createCuttable, patience, type TestAgent, until } from "../peering/agents.ts";
 import { policyOf } from "../policy/given.ts";
 import { pairThrough, startHub, startThreeAgents } from "./three-agents.ts";
 
@@ -142,11 +143,16 @@ test("a right that is withdrawn at the relay, or a grant at the other end, ends 
   }
 });
 
-test("when the relay goes the link through it is lost, and when it comes back so does the link, at once", async (t) => {
+test("when the relay goes the link through it is lost, and when it comes back the link goes on, with what ran on it", async (t) => {
   const world = await startThreeAgents(t);
   const { a, b, hub } = world;
   await pairThrough(world);
   const { disk, port } = hub.agent;
+  const bytes = randomBytes(2_000_000);
+  const stream = await dial(a, "berlin");
+  const echoed = buffer(stream);
+  stream.write(bytes.subarray(0, 1_000_000));
+  await until("it is under way", () => hub.relay.traffic().some((flow) => flow.bytes > 500_000));
   await hub.close();
   const lost = (agent: TestAgent, peer: string): boolean =>
     agent.peering.switchboard.status(peer).state !== "connected";
@@ -154,9 +160,64 @@ test("when the relay goes the link through it is lost, and when it comes back so
   await startHub(t, { disk, port });
   await a.connected("berlin");
   await b.connected("aachen");
+  stream.end(bytes.subarray(1_000_000));
+  assert.equal(sha(await echoed), sha(bytes));
+});
+
+test("a direct carrier takes the relayed one's place as soon as one works, and a relayed one that of a direct one that is lost: no stream notices", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b } = world;
+  await pairThrough(world);
+  const way = await createCuttable(t, b.port);
+  way.open = false;
+  await a.peering.roster.update("berlin", (peer) => ({ ...peer, url: way.url }), patience());
+  await until("it is tried", () => way.attempts > 0);
+  const path = (): string | undefined => a.peering.switchboard.status("berlin").path;
+  assert.equal(path(), "through hub");
+
   const stream = await dial(a, "berlin");
-  stream.end("hello");
-  assert.equal((await buffer(stream)).toString(), "hello");
+  const pieces = Array.from({ length: 120 }, () => randomBytes(100_000));
+  const echoed = buffer(stream);
+  const write = async (piece: Buffer): Promise<void> => {
+    if (!stream.write(piece)) await once(stream, "drain", { signal: patience() });
+  };
+  for (const piece of pieces.slice(0, 40)) await write(piece);
+  const before = a.peering.switchboard.status("berlin").epoch;
+
+  way.open = true;
+  a.peering.switchboard.reconnect("berlin");
+  for (const piece of pieces.slice(40, 80)) await write(piece);
+  await until("it is direct", () => path() === "dialled");
+  await until("at the other end too", () => b.peering.switchboard.status("aachen").path === "accepted");
+  await until("nothing is carried any more", () => world.hub.relay.size === 0);
+
+  way.open = false;
+  way.cut();
+  for (const piece of pieces.slice(80)) await write(piece);
+  stream.end();
+  assert.equal(sha(await echoed), sha(Buffer.concat(pieces)));
+  await until("it goes through the relay again", () => path() === "through hub");
+  assert.equal(a.peering.switchboard.status("berlin").epoch, before, "it is the same link all along");
+});
+
+test("while a direct link stands nothing goes through a relay, whatever fails", async (t) => {
+  const world = await startThreeAgents(t);
+  const { a, b, hub } = world;
+  await pairThrough(world);
+  const way = await createCuttable(t, b.port);
+  await a.peering.roster.update("berlin", (peer) => ({ ...peer, url: way.url }), patience());
+  await until("it is direct", () => a.peering.switchboard.status("berlin").path === "dialled");
+  await until("nothing is carried any more", () => hub.relay.size === 0);
+  way.open = false;
+  const opened = hub.agent.audited.filter(({ action }) => action === "relay.open").length;
+  const { attempts } = way;
+  a.peering.switchboard.reconnect("berlin");
+  b.peering.switchboard.reconnect("aachen");
+  await until("it is tried and fails", () => way.attempts > attempts);
+  const client = createClient(MembershipService, a.peering.switchboard.transport("berlin"));
+  await client.getFacts({}, { signal: patience() });
+  assert.equal(hub.agent.audited.filter(({ action }) => action === "relay.open").length, opened);
+  assert.equal(a.peering.switchboard.status("berlin").path, "dialled");
 });
 
 test("no relay stands behind another: who is reached through one is none for others", async (t) => {
