@@ -37,6 +37,7 @@ const broken: Variant[] = [
   { name: "a carrier's number is not looked at", defines: ["BUG_NO_NUMBERS"] },
   { name: "its number is looked at after its process", defines: ["BUG_NUMBER_AFTER_PROCESS", "RESTART"] },
   { name: "any unknown session begins", defines: ["BUG_ANY_SESSION_BEGINS", "EXPIRE"] },
+  { name: "a session that was given up begins again", defines: ["BUG_SERVED_TWICE", "EXPIRE"] },
 ].map((variant) => ({ ...variant, defines: [...variant.defines, "CARRIERS=2"], broken: true }));
 
 mustHave("spin", "-V");

@@ -45,6 +45,7 @@ typedef End {
   byte told;     /* what the last ACK on the present carrier said */
   bool resumed;  /* the other's RESUME has come on the present carrier */
   bool young;    /* nothing was heard of the other end in this session yet */
+  byte over;     /* the session that was over last here; 0 for none */
 }
 End end[2];
 
@@ -54,6 +55,7 @@ byte up;                /* carriers that came up so far; the carrier c has the n
 bool cut[CARRIERS];
 byte left;              /* a bit for each end and carrier: the end will not look at that carrier again */
 byte resets;            /* sessions that ended at an end, their streams reset */
+short begun;            /* a bit for each session that ever began at high, where what comes in it is served */
 #define leftBit(e, c) (1 << ((c) * 2 + (e)))
 
 #define number(c) ((c) + 1)
@@ -75,7 +77,7 @@ inline detach(e) {
 /* A session begins, and what was before it is over. */
 inline begin(e, id) {
   if
-  :: end[e].session != 0 -> resets++
+  :: end[e].session != 0 -> resets++; end[e].over = end[e].session
   :: else
   fi;
 #ifdef BUG_OLD_CARRIER_STAYS
@@ -175,11 +177,19 @@ inline hearResumeHigh(c, id, has, new) {
   :: else ->
      if
 #ifndef BUG_ANY_SESSION_BEGINS
+#ifdef BUG_SERVED_TWICE
      :: id != end[HIGH].session && !new -> out(HIGH, c) ! UNKNOWN(0, 0, 0)
+#else
+     /* Nor does one begin again that has been held: low never heard that it had begun, and what it said then was served. */
+     :: id != end[HIGH].session && (!new || id == end[HIGH].over) -> out(HIGH, c) ! UNKNOWN(0, 0, 0)
+#endif
 #endif
      :: else ->
         if
-        :: id != end[HIGH].session -> begin(HIGH, id)
+        :: id != end[HIGH].session ->
+           begin(HIGH, id);
+           assert(!(begun & (1 << id))); /* nothing is served twice */
+           begun = begun | (1 << id)
         :: else
         fi;
         attach(HIGH, c);
@@ -264,6 +274,7 @@ inline restart(e) {
   begin(e, 0);
   end[e].young = false;
   end[e].peer = 0;
+  end[e].over = 0;
   end[e].highest = 0
 }
 

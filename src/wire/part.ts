@@ -169,7 +169,7 @@ export class Part implements FrameReader, SessionCarrier {
   #answered(resume: Resume): void {
     const session = this.#mustHaveSession();
     if (resume.unknown) {
-      if (session.young || !this.#mayBeUnknown) throw wrong("does not know a session that was to begin");
+      if (!this.#mayBeUnknown) throw wrong("does not know a session that was to begin");
       this.#mayBeUnknown = false;
       this.#session = undefined;
       session.lose("The other end no longer knows the session.", this);
@@ -194,7 +194,8 @@ export class Part implements FrameReader, SessionCarrier {
     }
     const held = sessions.find(remote.instance);
     const known = held !== undefined && Buffer.from(resume.session).equals(held.id) ? held : undefined;
-    if (known === undefined && !resume.begins && this.#number > sessions.highest) {
+    const begins = resume.begins && !sessions.hasEnded(remote.instance, resume.session);
+    if (known === undefined && !begins && this.#number > sessions.highest) {
       if (!this.#mayBeUnknown) throw wrong("asked twice for a session that is not known here");
       this.#mayBeUnknown = false;
       this.#say({ case: "resume", value: create(ResumeSchema, { unknown: true }) });

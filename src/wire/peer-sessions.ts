@@ -14,6 +14,8 @@ const highestNumber = 2n ** 63n;
 export class PeerSessions {
   readonly #clock: Pick<Clock, "now">;
   readonly #held = new Map<string, LivingSession>();
+  /** The id of the session that was last over, by the process it was with. */
+  readonly #ended = new Map<string, Uint8Array>();
   #numbered = 0n;
   #highest = 0n;
 
@@ -51,6 +53,16 @@ export class PeerSessions {
     return held?.over ? undefined : held;
   }
 
+  /**
+   * Whether it was held with that process, and is over: what came in it was served, so it must not begin once more for an end that
+   * never heard that it had begun.
+   */
+  hasEnded(instance: Uint8Array, id: Uint8Array): boolean {
+    const held = this.#held.get(key(instance));
+    const ended = held?.over ? held.id : this.#ended.get(key(instance));
+    return ended !== undefined && key(ended) === key(id);
+  }
+
   /** Sessions that are held. */
   get size(): number {
     return this.#held.size;
@@ -67,7 +79,14 @@ export class PeerSessions {
     const before = this.#held.get(at);
     this.#held.set(at, session);
     void session.closed.then(() => {
-      if (this.#held.get(at) === session) this.#held.delete(at);
+      if (this.#held.get(at) !== session) return;
+      this.#held.delete(at);
+      this.#ended.delete(at);
+      this.#ended.set(at, session.id);
+      for (const oldest of this.#ended.keys()) {
+        if (this.#ended.size <= mostHeld) break;
+        this.#ended.delete(oldest);
+      }
     });
     before?.lose("The other end no longer knows the session.");
     for (const [other, oldest] of this.#held) {

@@ -174,6 +174,42 @@ suite("a session outlives its carriers", () => {
     next.low.close({ reason: Reason.SHUTDOWN, message: "Done." });
   });
 
+  test("what was served is not served again when one end gave the session up before the other heard that it had begun", async () => {
+    let lost = 0;
+    for (let heard = 1; heard < 150; heard++) {
+      let accepted = 0;
+      const ends = twoEnds({
+        acceptHigh(incoming) {
+          accepted += 1;
+          echo(incoming);
+        },
+      });
+      const [near, far] = breakable(Number.POSITIVE_INFINITY, heard);
+      const joining = ends.join([near, far]).catch(() => undefined);
+      await until(() => near.destroyed || ends.lowSessions.find(hello(2).instance) !== undefined, "low begins");
+      const low = ends.lowSessions.find(hello(2).instance);
+      const dialling = low?.dial(service("echo")).then(
+        (stream) => stream.on("error", () => undefined),
+        (error: unknown) => error,
+      );
+      await until(() => accepted === 1 || near.destroyed, "it is asked, or never can be");
+      near.destroy();
+      await joining;
+      ends.highSessions.find(hello(1).instance)?.close({ reason: Reason.SHUTDOWN, message: "Nobody hears it." });
+      const before = accepted;
+      const next = await ends.join();
+      if (before === 1) {
+        const answer = await dialling;
+        assert.notEqual(next.low, low);
+        if (answer instanceof StreamError) assert.equal(answer.reason, Reason.SESSION_LOST);
+        assert.equal(accepted, 1);
+        lost += 1;
+      }
+      next.low.close({ reason: Reason.SHUTDOWN, message: "Done." });
+    }
+    assert.ok(lost > 0, "it was never served before it was given up");
+  });
+
   test("a session that was closed is not gone on with", async () => {
     const ends = twoEnds({ acceptHigh: echo });
     const { low, high } = await ends.join();

@@ -18,6 +18,8 @@ class Memory:
         self.highest = self.numbered = 0
         # By the instance of the other end's process.
         self.sessions: dict[bytes, Session] = {}
+        # Sessions that were held: they must not begin again. Few enough in a test to remember all.
+        self.held: set[bytes] = set()
 
     def number(self) -> int:
         """Of the next carrier, which the low end gives: above all before, and those of earlier processes."""
@@ -35,8 +37,12 @@ class Memory:
         session = self.sessions.get(instance)
         return None if session is None or session.end else session
 
+    def has_ended(self, id: bytes) -> bool:
+        return id in self.held and all(session.end or session.id != id for session in self.sessions.values())
+
     def hold(self, session: Session, instance: bytes) -> None:
         before = self.find(instance)
+        self.held.add(session.id)
         self.sessions[instance] = session
         if before is not None and before is not session:
             before.lose()

@@ -180,7 +180,7 @@ class Part:
         """At the low end: the other has followed, or it does not know the session."""
         session = self._has_session()
         if resume.int(5):
-            if session.young or not self.may_be_unknown:
+            if not self.may_be_unknown:
                 raise Ended(PROTOCOL, "a session that is to begin is not known")
             self.may_be_unknown = False
             session.part = None
@@ -199,7 +199,8 @@ class Part:
             raise Ended(PROTOCOL, "no session, or another carrier, was resumed")
         held = self.memory.find(self.hello.bytes(1) if self.hello else b"")
         known = held if held and held.id == resume.bytes(1) else None
-        if not known and not resume.int(4) and self.number > self.memory.highest:
+        begins = resume.int(4) and not self.memory.has_ended(resume.bytes(1))
+        if not known and not begins and self.number > self.memory.highest:
             if not self.may_be_unknown:
                 raise Ended(PROTOCOL, "asked twice for a session that is not known here")
             self.may_be_unknown = False

@@ -593,14 +593,15 @@ export type Resume = Message<"fairlead.wire.v1.Resume"> & {
 
   /**
    * From the low end only, as long as it has heard nothing of the high end in this session (no Resume): the high end takes the session up if it
-   * does not hold it. A session that it held before with the same process of the low end is over then.
+   * does not hold it, and has not held it: what was served once must not be served again. So it remembers the id of the last one that was over
+   * with each process. A session that it held before with the same process of the low end is over then.
    *
    * @generated from field: bool begins = 4;
    */
   begins: boolean;
 
   /**
-   * From the high end only: it does not hold that session, and nothing else is said. The low end resets the session's streams
+   * From the high end only: it does not hold that session, or any more, and nothing else is said. The low end resets the session's streams
    * (SESSION_LOST), and sends Resume once more on the same carrier, for a session that begins.
    *
    * @generated from field: bool unknown = 5;
