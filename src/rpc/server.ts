@@ -18,7 +18,7 @@ import { type Caller, callerKey, callKey } from "./caller.ts";
 import { failWhatIsCutShort } from "./cut-short.ts";
 import { toConnectError } from "./errors.ts";
 import { baseUrl, maxMessageBytes } from "./message.ts";
-import { UnfinishedMessages } from "./unfinished.ts";
+import { type UnfinishedCall, UnfinishedMessages } from "./unfinished.ts";
 import { validateRequests } from "./validation.ts";
 
 export interface RpcServerOptions {
@@ -111,9 +111,11 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
         refuse(stream, new ConnectError(`This agent has no method ${path}.`, Code.Unimplemented));
       } else {
         const abort = new AbortController();
-        const call = answer(handler, incoming, caller, abort, unfinished)
+        const message = unfinished.call(caller.fingerprint);
+        const call = answer(handler, incoming, caller, abort, message)
           .catch((error: unknown) => settle(stream, error, (defect) => options.onDefect?.(defect, path)))
           .finally(() => {
+            message.end();
             running.delete(call);
             count(caller, -1);
           });
@@ -142,7 +144,7 @@ async function answer(
   incoming: IncomingRpc,
   caller: Caller,
   abort: AbortController,
-  unfinished: UnfinishedMessages,
+  message: UnfinishedCall,
 ): Promise<void> {
   const { stream, path, headers } = incoming;
   const timeout = boundedTimeout(headers.get("grpc-timeout"));
@@ -153,7 +155,7 @@ async function answer(
     method: "POST",
     url: baseUrl + path,
     header: headers,
-    body: unfinished.meter(caller.fingerprint, body),
+    body: message.meter(body),
     signal: abort.signal,
     contextValues: createContextValues()
       .set(callerKey, caller)

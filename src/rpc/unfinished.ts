@@ -20,54 +20,79 @@ export class UnfinishedMessages {
     return this.#bytes;
   }
 
-  /**
-   * Passes a request's body on. Throws ResourceExhausted when a message in it is longer than the caller may begin now: with it
-   * the caller would hold more than there is room left for, so that each leaves half of what it found.
-   */
-  async *meter(caller: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    const prefix = Buffer.alloc(5);
-    let read = 0;
-    let held = 0;
-    let left = 0;
-    try {
-      for await (const piece of body) {
-        let at = 0;
-        while (at < piece.length) {
-          if (left > 0) {
-            const step = Math.min(left, piece.length - at);
-            left -= step;
-            at += step;
-            if (left === 0) held = this.#change(caller, -held);
-          } else {
-            prefix[read] = piece[at] ?? 0;
-            read += 1;
-            at += 1;
-            if (read < prefix.length) continue;
-            read = 0;
-            // One that is longer than any may be is refused by who reads it.
-            left = Math.min(prefix.readUInt32BE(1), maxMessageBytes);
-            if (!this.#mayHold(caller, left)) throw tooMuch();
-            held = this.#change(caller, left);
-          }
-        }
-        yield piece;
-      }
-    } finally {
-      this.#change(caller, -held);
-    }
+  /** Counts what one call of that caller holds. */
+  call(caller: string): UnfinishedCall {
+    return new UnfinishedCall({
+      mayHold: (bytes) => (this.#byCaller.get(caller) ?? 0) + bytes <= this.#most - this.#bytes,
+      change: (bytes) => this.#change(caller, bytes),
+    });
   }
 
-  #mayHold(caller: string, bytes: number): boolean {
-    return (this.#byCaller.get(caller) ?? 0) + bytes <= this.#most - this.#bytes;
-  }
-
-  /** Answers with what is held of this message from now on. */
-  #change(caller: string, bytes: number): number {
+  #change(caller: string, bytes: number): void {
     this.#bytes += bytes;
     const own = (this.#byCaller.get(caller) ?? 0) + bytes;
     if (own > 0) this.#byCaller.set(caller, own);
     else this.#byCaller.delete(caller);
-    return Math.max(0, bytes);
+  }
+}
+
+interface CallOwner {
+  mayHold(bytes: number): boolean;
+  change(bytes: number): void;
+}
+
+/** The message that is under way in one call. */
+export class UnfinishedCall {
+  readonly #owner: CallOwner;
+  #held = 0;
+  #over = false;
+
+  constructor(owner: CallOwner) {
+    this.#owner = owner;
+  }
+
+  /**
+   * Passes the request's body on. Throws ResourceExhausted when a message in it is longer than the caller may begin now: with it
+   * the caller would hold more than there is room left for, so that each leaves half of what it found.
+   */
+  async *meter(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const prefix = Buffer.alloc(5);
+    let read = 0;
+    let left = 0;
+    for await (const piece of body) {
+      let at = 0;
+      while (at < piece.length) {
+        if (left > 0) {
+          const step = Math.min(left, piece.length - at);
+          left -= step;
+          at += step;
+          if (left === 0) this.#hold(0);
+        } else {
+          prefix[read] = piece[at] ?? 0;
+          read += 1;
+          at += 1;
+          if (read < prefix.length) continue;
+          read = 0;
+          // One that is longer than any may be is refused by who reads it.
+          left = Math.min(prefix.readUInt32BE(1), maxMessageBytes);
+          if (!this.#owner.mayHold(left)) throw tooMuch();
+          this.#hold(left);
+        }
+      }
+      yield piece;
+    }
+  }
+
+  /** The call is over: nothing of it counts any more. Whoever read its body may have left it in the middle, with no word to `meter`. */
+  end(): void {
+    this.#hold(0);
+    this.#over = true;
+  }
+
+  #hold(bytes: number): void {
+    if (this.#over) return;
+    this.#owner.change(bytes - this.#held);
+    this.#held = bytes;
   }
 }
 

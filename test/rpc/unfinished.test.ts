@@ -65,6 +65,35 @@ test("one caller's unfinished messages are bounded, leave room for others', and 
   await pair.close();
 });
 
+test("a call that is cut while its handler waits for something else leaves nothing that counts", async () => {
+  const handling = Promise.withResolvers<void>();
+  const server = createRpcServer({
+    routes: (router) =>
+      router.service(EchoService, {
+        async *talk(requests, { signal }) {
+          for await (const { text } of requests) {
+            handling.resolve();
+            // Its answer is never read, so it is never asked for the next, nor told that nobody will.
+            while (!signal.aborted) yield { text: text.padEnd(100_000) };
+          }
+        },
+      }),
+  });
+  const pair = await openPair({
+    acceptHigh: (incoming) => void (incoming.kind === "rpc" && server.serve(incoming, tester)),
+  });
+  const headers = new Headers({ "content-type": "application/grpc+proto" });
+  const stream = pair.low.open({ rpc: { path: `/${EchoService.typeName}/Talk`, headers } });
+  // A whole message, and the beginning of one of 4,000 bytes.
+  stream.write([Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 15, 160, 1])], () => undefined);
+  await handling.promise;
+  await until(() => server.unfinishedBytes === 4_000, "it counts");
+  stream.reset(Reason.CANCELLED);
+  await until(() => server.running === 0, "the call is over");
+  assert.equal(server.unfinishedBytes, 0);
+  await pair.close();
+});
+
 test("messages that come whole cost nothing that lasts, however many and however they are cut", async () => {
   const { server, pair } = await startServer(1_000);
   const text = Buffer.concat([Buffer.from([10, 100]), Buffer.alloc(100, 97)]);
