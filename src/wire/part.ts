@@ -302,7 +302,8 @@ export class Part implements FrameReader, SessionCarrier {
     this.#stop();
     this.#settle(errorOf(why));
     if (session === undefined) return;
-    if (session.young) session.refuse(this, why);
+    // That this end was too slow to say Hello, as after a sleep, says nothing of the session.
+    if (session.young && why.reason !== Reason.HELLO_TIMEOUT) session.refuse(this, why);
     else session.leave(this, why);
   }
 

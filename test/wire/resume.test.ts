@@ -25,6 +25,10 @@ function resume(carrier: bigint, o: { session?: number; received?: bigint; begin
   };
 }
 
+function resumeOf(session: Session, carrier: bigint): FrameInit {
+  return { kind: { case: "resume", value: { session: session.id, carrier, received: 0n } } };
+}
+
 /** A carrier to the high end, on which a raw peer is the low end. */
 function raw(
   sessions: PeerSessions,
@@ -109,6 +113,32 @@ suite("resume, to the frame", () => {
     next.open({ dial: { target: service("three") } });
     assert.equal((await third.peer.hear("open")).stream, 3n);
     next.close({ reason: Reason.SHUTDOWN, message: "Done." });
+  });
+
+  test("an end that was too slow to say Hello goes on at the next carrier, with what it had begun", async () => {
+    const sessions = new PeerSessions(systemClock);
+    const highHello: FrameInit = { kind: { case: "hello", value: { instance: new Uint8Array(16).fill(9), features } } };
+    const join = (): { peer: RawPeer; opening: Promise<Session> } => {
+      const [carrier, ours] = duplexPair();
+      const options = { carrier, side: "low", hello: hello(1), sessions, clock: systemClock } as const;
+      return { peer: new RawPeer(ours), opening: openSession({ ...options, accept: () => undefined }, never) };
+    };
+    const first = join();
+    first.peer.send(highHello);
+    const session = await first.opening;
+    const stream = session.open({ dial: { target: service("x") } });
+    first.peer.send({ kind: { case: "close", value: { reason: Reason.HELLO_TIMEOUT } } });
+    await until(() => first.peer.closed, "the carrier is given up");
+    const second = join();
+    second.peer.send(highHello);
+    const asked = await second.peer.hear("resume");
+    assert.deepEqual([asked.kind.value.session, asked.kind.value.begins], [session.id, true]);
+    second.peer.send(resumeOf(session, asked.kind.value.carrier));
+    assert.equal(await second.opening, session);
+    await second.peer.hear("open");
+    assert.equal(stream.cut, undefined);
+    second.peer.send({ kind: { case: "close", value: { reason: Reason.SHUTDOWN } } });
+    await session.closed;
   });
 
   test("a late frame of the older carrier never counts", async () => {
