@@ -221,7 +221,7 @@ export class Agent {
       this.#up(peer, session, route);
       return session;
     } catch (error) {
-      if (error instanceof SessionError) judgeOpening(judge, what, route, error);
+      if (error instanceof SessionError) judge.judgeOpening(what, route, error);
       throw error;
     } finally {
       this.#opening -= 1;
@@ -260,11 +260,6 @@ function checkEmpty(session: Session, what: string): void {
   const { open } = session.stats();
   const left = open.control + open.interactive + open.normal + open.bulk;
   if (left > 0) throw new Error(`${what} still has ${left} streams.`);
-}
-
-function judgeOpening(judge: Judge, what: string, route: Route, error: SessionError): void {
-  const { reason, message, cause } = error;
-  judge.judgeEnd(what, route, { reason, message, by: "us", cause });
 }
 
 function caller(peer: string): Parameters<RpcServer["serve"]>[1] {

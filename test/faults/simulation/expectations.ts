@@ -1,5 +1,5 @@
 /** What the model takes for right: when a stream or a session may break, and why. */
-import { Reason, reasonName } from "../../../src/wire/reason.ts";
+import { Reason, reasonName, type SessionError } from "../../../src/wire/reason.ts";
 import type { SessionEnd } from "../../../src/wire/session.ts";
 import type { Route } from "./network.ts";
 
@@ -54,6 +54,13 @@ export class Judge {
     if (own.includes(reason)) return;
     if (linkReasons.has(reason) && this.mayLose(route)) return;
     throw new Error(`${what} was reset without cause: ${reasonName(reason)}, ${message}`);
+  }
+
+  /** A connection of which no session came, or on which none went on. */
+  judgeOpening(what: string, route: Route, { reason, message, cause }: SessionError): void {
+    const harm = this.#harms.get(route) ?? "none";
+    if (linkReasons.has(reason) && (this.#leaving || harm !== "none")) return;
+    throw new Error(`${what} did not open, without cause: ${reasonName(reason)}, ${message}`, { cause });
   }
 
   judgeEnd(what: string, route: Route, end: SessionEnd): void {
