@@ -98,7 +98,7 @@ is removed, its series go. All values are taken at the moment of asking: nothing
 ${groups.map(([title, name]) => `## ${title}\n\n${table(name)}`).join("\n\n")}
 
 Reasons in capitals are those of [reason.proto](../proto/fairlead/wire/v1/reason.proto), without \`REASON_\`. Others are \`timeout\`, \`handshake\`,
-\`untrusted\`, \`refused\`, \`same-identity\`, \`not-found\`, \`malformed\`, \`crowded-out\` at the peer port, and \`bad-url\`, \`unreachable\`, \`proxy\`, \`outer-tls\`,
+\`untrusted\`, \`refused\`, \`same-identity\`, \`not-found\`, \`malformed\`, \`crowded-out\`, \`too-much\` at the peer port, and \`bad-url\`, \`unreachable\`, \`proxy\`, \`outer-tls\`,
 \`not-an-agent\`, \`handshake\`, \`untrusted\`, \`refused\`, \`same-identity\`, \`timeout\`, \`other\` where this agent dials.
 
 ## Probes

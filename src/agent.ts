@@ -105,6 +105,12 @@ async function compose(
   started.push(() => events.close());
 
   const budget = new AgentBudget(config.link.memory ?? memoryLimit() / 4);
+  const linkLimits = {
+    maxStreams: config.link.maxStreams,
+    opensPerSecond: config.link.maxOpensPerSecond,
+    resetsPerSecond: config.link.maxResetsPerSecond,
+    linkBudgetBytes: config.link.memoryPerLink,
+  };
   const metrics = createMetrics();
   const acceptor = createAcceptor({
     identity,
@@ -115,7 +121,9 @@ async function compose(
       links: config.link.maxLinks,
       strangers: config.link.maxStrangers,
       strangersPerAddress: config.link.maxStrangersPerAddress,
+      handshakeMs: config.link.handshakeTime,
     },
+    linkLimits,
     budget,
     kept: (fingerprint) => peering.kept(fingerprint),
     onLink: (link) => peering.onLink(link),
@@ -143,6 +151,7 @@ async function compose(
       noProxy: config.link.noProxy,
     },
     budget,
+    linkLimits,
     facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
     serveDial: (incoming, caller) => tunnel.open(caller, incoming),

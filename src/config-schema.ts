@@ -94,7 +94,7 @@ export const schema = {
     }),
     memory: optional(
       bytes({
-        doc: "Memory that peers may make this agent use by what they send and nobody reads yet, over all links; one link has 64Mi of it at most. Without it: a quarter of the memory that the agent may use.",
+        doc: "Memory that peers may make this agent use by what they send and nobody reads yet, over all links. Without it: a quarter of the memory that the agent may use.",
       }),
     ),
     maxLinks: integer({
@@ -107,13 +107,40 @@ export const schema = {
       fallback: 256,
       least: 1,
       most: 100_000,
-      doc: "Connections accepted at a time of which it is not known yet whose they are; the oldest is cut for a newer one.",
+      doc: "Connections accepted at a time of which it is not known yet whose they are; who has not come further for longest is cut for a newer one. Each can cost 100 KiB.",
     }),
     maxStrangersPerAddress: integer({
-      fallback: 64,
+      fallback: 128,
       least: 1,
       most: 100_000,
-      doc: "The same from one address. All that come through one ingress share its address.",
+      doc: "The same from one IPv4 address, or one /64 of IPv6. All that come through one ingress share its address: behind one, set it to what link.maxStrangers is.",
+    }),
+    handshakeTime: duration({
+      fallback: 10_000,
+      least: 1_000,
+      doc: "How long a connection that was accepted may take to become a link, whatever it says meanwhile.",
+    }),
+    maxStreams: integer({
+      fallback: 16_384,
+      least: 16,
+      most: 1_000_000,
+      doc: "Streams (calls, connections to apps) that one peer may have open here at a time; one more is refused.",
+    }),
+    maxOpensPerSecond: integer({
+      fallback: 20_000,
+      least: 100,
+      most: 1_000_000,
+      doc: "Streams that one peer may open in a second, with as many again at once after a pause; one more is refused.",
+    }),
+    maxResetsPerSecond: integer({
+      fallback: 20_000,
+      least: 100,
+      most: 1_000_000,
+      doc: "Streams in a second that one peer may reset, or give cause to reset, with as many again at once; one more ends its link.",
+    }),
+    memoryPerLink: bytes({
+      fallback: 64 * 2 ** 20,
+      doc: "What link.memory is for all links, for one: memory that one peer may make this agent use by what it sends and nobody reads yet.",
     }),
   },
   telemetry: {
@@ -175,7 +202,7 @@ function integer(o: { fallback: number; least: number; most: number; doc: string
 const unitBytes: Record<string, number> = { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
 
 /** As Kubernetes writes memory. */
-function bytes(o: { doc: string }): Setting<number> {
+function bytes(o: { fallback?: number; doc: string }): Setting<number> {
   const parse = (given: string): number => {
     const [, number, unit = ""] = /^(\d{1,9})(Ki|Mi|Gi)?$/.exec(given.trim()) ?? [];
     const value = Number(number) * (unitBytes[unit] ?? 0);
@@ -184,8 +211,8 @@ function bytes(o: { doc: string }): Setting<number> {
   };
   return {
     form: "bytes",
-    fallback: 0,
-    ...o,
+    fallback: o.fallback ?? 0,
+    doc: o.doc,
     parse,
     show: (value) => (value % 2 ** 20 === 0 ? `${value / 2 ** 20}Mi` : String(value)),
   };
@@ -194,15 +221,23 @@ function bytes(o: { doc: string }): Setting<number> {
 const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** In milliseconds; written as Go and Kubernetes do. */
-function duration(o: { fallback: number; doc: string }): Setting<number> {
+function duration(o: { fallback: number; least?: number; doc: string }): Setting<number> {
   const parse = (given: string): number => {
     const parts = [...given.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
     if (parts.length === 0 || parts.map((part) => part[0]).join("") !== given.trim()) {
       throw new Error("must be a duration such as 500ms, 20s or 1h30m");
     }
-    return parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (unitMs[unit] ?? 0), 0);
+    const ms = parts.reduce((sum, [, number, unit = ""]) => sum + Number(number) * (unitMs[unit] ?? 0), 0);
+    if (ms < (o.least ?? 0)) throw new Error(`must be a duration of at least ${(o.least ?? 0) / 1_000}s`);
+    return ms;
   };
-  return { form: "duration", ...o, parse, show: (value) => (value % 1_000 === 0 ? `${value / 1_000}s` : `${value}ms`) };
+  return {
+    form: "duration",
+    fallback: o.fallback,
+    doc: o.doc,
+    parse,
+    show: (value) => (value % 1_000 === 0 ? `${value / 1_000}s` : `${value}ms`),
+  };
 }
 
 function url(protocols: readonly string[], o: { doc: string }): Setting<string> {

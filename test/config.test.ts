@@ -112,6 +112,13 @@ test("durations are read as Kubernetes writes them", () => {
   for (const wrong of ["", "20", "s", "-5s", "5 s", "1d"]) assert.throws(() => grace(wrong), /must be a duration/);
 });
 
+test("a time in which nobody could become a link is refused", () => {
+  const time = (text: string) =>
+    loadConfig({ ...nothing, flags: { "link.handshakeTime": text } }).config.link.handshakeTime;
+  assert.equal(time("3s"), 3_000);
+  assert.throws(() => time("10ms"), /link\.handshakeTime: must be a duration of at least 1s/);
+});
+
 test("the configuration cannot be changed, only replaced, and the difference says what takes effect at once", () => {
   const before = loadConfig(nothing);
   assert.throws(() => Object.assign(before.config.link, { port: 1 }), TypeError);

@@ -23,9 +23,9 @@ import { Strangers } from "./strangers.ts";
 import { acceptWebSocket } from "./websocket.ts";
 
 export interface AcceptorLimits {
-  /** Connections at a time of which nobody knows yet whose they are; the oldest is cut for a newer one. 256. */
+  /** Connections at a time of which nobody knows yet whose they are; who has not come further for longest is cut for a newer one. 256. */
   readonly strangers: number;
-  /** Of these, from one address (one /64 of IPv6). All that come through one ingress share its address. 64. */
+  /** Of these, from one address (one /64 of IPv6). All that come through one ingress share its address. 128. */
   readonly strangersPerAddress: number;
   /** Of those that come through other agents, and are counted apart: through one of them. 16, and four times as many in all. */
   readonly strangersPerRelay: number;
@@ -80,7 +80,7 @@ export interface Acceptor {
 
 const defaultLimits: AcceptorLimits = {
   strangers: 256,
-  strangersPerAddress: 64,
+  strangersPerAddress: 128,
   strangersPerRelay: 16,
   links: 4_096,
   handshakeMs: 10_000,
@@ -88,6 +88,13 @@ const defaultLimits: AcceptorLimits = {
 
 /** Longest request head, in bytes: a WebSocket upgrade has a few hundred, an ingress may add as many again. */
 const largestRequestHead = 8_192;
+
+/**
+ * What a stranger may send in its WebSocket: a proof and a Hello are a few messages of a few kilobytes, and what more comes behind them is
+ * read when it is a link. Tiny messages cost far more time than bytes, so both are counted.
+ */
+const mostStrangerFrames = 256;
+const mostStrangerBytes = 256 * 1024;
 
 const notFoundOnUpgrade = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -149,12 +156,26 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
       refuse("crowded-out");
       socket.destroy();
     });
+    let frames = 0;
+    let stopListening = (): void => undefined;
     const visit: Visit = {
       ...from,
       signal: deadline.signal,
       refuse,
+      upgraded(listen) {
+        among.advance(stranger);
+        stopListening = listen((bytesRead) => {
+          frames += 1;
+          if (frames === 1) among.advance(stranger);
+          // It is destroyed when more pings than may wait for their answer have come.
+          if (frames <= mostStrangerFrames && bytesRead <= mostStrangerBytes && !socket.destroyed) return;
+          refuse("too-much");
+          socket.destroy();
+        });
+      },
       end() {
         deadline.cancel();
+        stopListening();
         among.release(stranger);
       },
     };
@@ -172,7 +193,9 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
   async function upgrade(visit: Visit, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     let webSocket: Duplex;
     try {
-      webSocket = await acceptWebSocket(request, socket, head);
+      webSocket = await acceptWebSocket(request, socket, head, (opened) => {
+        visit.upgraded((heard) => opened.onEachFrame(() => heard(request.socket.bytesRead)));
+      });
     } catch {
       visit.refuse("not-found");
       socket.end(notFoundOnUpgrade, () => socket.destroy());
@@ -255,6 +278,8 @@ interface Visit {
   readonly signal: AbortSignal;
   /** Says why it is turned away; the first word counts. */
   refuse(reason: RefusalReason): void;
+  /** It speaks WebSocket: `listen` is to call back with each frame that comes, and what has come in all, until it is stopped. */
+  upgraded(listen: (heard: (bytesRead: number) => void) => () => void): void;
   end(): void;
 }
 

@@ -11,7 +11,9 @@ export type RefusalReason =
   /** It asked for something that is not there. */
   | "not-found"
   /** What it said is no HTTP. */
-  | "malformed";
+  | "malformed"
+  /** It said far more than it takes to prove a key. */
+  | "too-much";
 
 /** The shortest time between two lines, in milliseconds. */
 const everyMs = 10_000;

@@ -8,12 +8,12 @@ export interface StrangerLimits {
 }
 
 /**
- * Holds strangers to a number. When it is reached, the one that has waited longest is cut to make room: honest agents prove themselves within
- * a second and are gone from here, so whoever only holds on holds up nobody but others of their kind.
+ * Holds strangers to a number. When it is reached, the one that has not come further for longest is cut to make room: honest agents go on at
+ * once and prove themselves within a second, so whoever only holds on holds up nobody but others of their kind.
  */
 export class Strangers {
   readonly #limits: StrangerLimits;
-  /** In order of arrival, as Maps are. */
+  /** In the order in which they came, or came further: Sets keep it. */
   readonly #byGroup = new Map<string, Set<Stranger>>();
   readonly #all = new Set<Stranger>();
 
@@ -36,6 +36,14 @@ export class Strangers {
     this.#byGroup.set(group, neighbours);
     this.#all.add(stranger);
     return stranger;
+  }
+
+  /** It has come further on its way to a link, so that it may wait again as long as one that comes now. Harmless when it is gone. */
+  advance(stranger: Stranger): void {
+    const neighbours = this.#byGroup.get(stranger.group);
+    if (!this.#all.delete(stranger) || !neighbours?.delete(stranger)) return;
+    this.#all.add(stranger);
+    neighbours.add(stranger);
   }
 
   /** It is known, or gone. Harmless when it was released or cut before. */

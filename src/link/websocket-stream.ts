@@ -33,6 +33,14 @@ export class WebSocketStream extends Duplex {
     ws.on("close", (code, reason) => this.#onClose(code, reason));
   }
 
+  /** Calls `listener` for each message, ping and pong that comes, until the returned function is called. */
+  onEachFrame(listener: () => void): () => void {
+    for (const kind of ["message", "ping", "pong"] as const) this.#ws.on(kind, listener);
+    return () => {
+      for (const kind of ["message", "ping", "pong"] as const) this.#ws.off(kind, listener);
+    };
+  }
+
   #onMessage(data: WebSocket.RawData, binary: boolean): void {
     if (!binary || !Buffer.isBuffer(data)) {
       this.#ws.close(closeTextMessage);

@@ -22,10 +22,15 @@ const limits = {
 } as const;
 
 /**
- * Answers a WebSocket upgrade on a raw socket of an HTTP server. Rejects, having written nothing, when the request is not a
+ * Answers a WebSocket upgrade on a raw socket of an HTTP server. `opened` is called before anything that it brings is read. Rejects, having written nothing, when the request is not a
  * proper upgrade or the socket is gone; the socket is then still the caller's.
  */
-export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<Duplex> {
+export function acceptWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  opened?: (webSocket: WebSocketStream) => void,
+): Promise<WebSocketStream> {
   return new Promise((resolve, reject) => {
     const server = new WebSocketServer({ noServer: true, clientTracking: false, ...limits });
     const onGone = (): void => reject(new Error("The socket was closed before its upgrade to a WebSocket."));
@@ -33,7 +38,9 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex, head: 
     server.on("wsClientError", (error) => reject(error));
     server.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener("close", onGone);
-      resolve(new WebSocketStream(ws, socket));
+      const webSocket = new WebSocketStream(ws, socket);
+      opened?.(webSocket);
+      resolve(webSocket);
     });
   });
 }

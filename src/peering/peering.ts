@@ -15,6 +15,7 @@ import type { Caller } from "../rpc/caller.ts";
 import { createLinkTransport } from "../rpc/transport.ts";
 import type { LocalHello } from "../wire/hello.ts";
 
+import type { Limits } from "../wire/limits.ts";
 import type { AgentBudget, IncomingDial, IncomingRpc, IncomingStream } from "../wire/session.ts";
 import type { PeeringAudit } from "./audit-entry.ts";
 import { createCarrierDoor } from "./carrier-door.ts";
@@ -53,6 +54,8 @@ export interface PeeringDeps {
   readonly proxy?: ProxySettings | undefined;
   /** What all links of this agent may promise together, those that others dialled among them; without bound unless given. */
   readonly budget?: AgentBudget | undefined;
+  /** What each peer that this agent dials is held to, where it differs from `defaultLimits`. Those that dial are the acceptor's. */
+  readonly linkLimits?: Partial<Limits> | undefined;
 
   /** What this agent says of itself to its peers. */
   facts(): PeerFacts;
@@ -123,6 +126,7 @@ export function createPeering(deps: PeeringDeps): Peering {
     outerTls: deps.outerTls,
     proxy: deps.proxy,
     budget: deps.budget,
+    ...(deps.linkLimits && { limits: deps.linkLimits }),
     kept: (fingerprint) => switchboard.kept(fingerprint),
     accept: (link, stream) => gate.accept(link, stream),
     onDefect: (error, fingerprint) => deps.log.error({ err: error, fingerprint }, "a defect has ended a link"),

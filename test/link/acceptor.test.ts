@@ -171,7 +171,7 @@ test("a thousand strangers with a WebSocket each and half a message in it stay w
         await once(socket, "connect");
       }),
     );
-    assert.ok(acceptor.stats().strangers <= 64);
+    assert.ok(acceptor.stats().strangers <= 128);
     for (const socket of sockets) socket.destroy();
   }
   await until(() => acceptor.stats().strangers <= 1, "all are forgotten");
@@ -267,6 +267,21 @@ suite("strangers", () => {
     assert.deepEqual(cut, ["a1", "b1", "a2", "a3", "c1"]);
     assert.equal(strangers.size, 0);
   });
+});
+
+test("a stranger that comes further may wait again as long as one that comes now", () => {
+  const cut: string[] = [];
+  const strangers = new Strangers({ total: 3, perAddress: 3 });
+  const admit = (name: string) => strangers.admit("10.0.0.1", () => void cut.push(name));
+  const first = admit("first");
+  const second = admit("second");
+  admit("third");
+  strangers.advance(first);
+  admit("fourth");
+  strangers.advance(second);
+  admit("fifth");
+  assert.deepEqual(cut, ["second", "third"]);
+  assert.equal(strangers.size, 3);
 });
 
 /** A raw socket to an acceptor. */

@@ -119,7 +119,7 @@ export async function openRaw(
 export const dialKubernetes = { case: "dial", value: { target: { kind: { case: "kubernetes", value: {} } } } } as const;
 
 /** An Open of stream `id` that dials, with so much credit for the answer. */
-export function openFrame(id: number, credit = unsaidLimits.streamCredit): FrameInit {
+export function openFrame(id: number, credit: number = unsaidLimits.streamCredit): FrameInit {
   return {
     stream: BigInt(id),
     kind: { case: "open", value: { what: dialKubernetes, credit: BigInt(credit) } },
