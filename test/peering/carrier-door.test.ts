@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type Duplex, duplexPair } from "node:stream";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -81,13 +82,17 @@ test("a carrier is taken from a peer that may bring some, and from no other", ()
   );
 });
 
-test("one relay brings so many at a time, and another relay has room of its own", () => {
+test("one relay brings so many at a time, and another relay has room of its own", async () => {
   const { bring, taken } = openDoor();
   let count = 0;
   while (bring(hub) === undefined) count += 1;
   assert.equal(count, 1_024);
   assert.equal(bring(other), undefined);
-  taken[0]?.carrier.destroy();
+  const [first] = taken;
+  assert.ok(first);
+  first.carrier.destroy();
+  await once(first.carrier, "close");
+  assert.equal(bring(hub), undefined, "the place of one that is over is free");
 });
 
 test("a grant that is withdrawn, or a peer that is removed, ends what it has brought, with the rule, and no other", () => {

@@ -62,3 +62,24 @@ test("two that share a rate have it once, all bytes arrive in order, and an end 
   for (const bytes of received) assert.deepEqual(await bytes, Buffer.concat(pieces));
   assert.equal(clock.timers, 0, "no timer is left");
 });
+
+test("a reader that takes up again does not make a rate that is used up go on", async () => {
+  const clock = createFakeClock();
+  const rate = new ByteRate(clock, 1_000);
+  const [source, near] = duplexPair({ highWaterMark: 100 });
+  const [far, sink] = duplexPair({ highWaterMark: 100 });
+  let passed = 0;
+  void join(near, far, () =>
+    paceOf(clock, [rate], (bytes) => {
+      passed += bytes;
+    }),
+  );
+  for (let piece = 0; piece < 30; piece += 1) source.write(Buffer.alloc(100));
+  // Each piece fills what is behind it, and is read at once.
+  sink.resume();
+  for (let turns = 0; turns < 50; turns += 1) await turn();
+  assert.ok(passed <= 400, `${passed} bytes at once`);
+  await clock.advance(1_000);
+  assert.ok(passed > 800 && passed <= 1_500, `${passed} bytes within a second`);
+  for (const end of [source, near, far, sink]) end.destroy();
+});

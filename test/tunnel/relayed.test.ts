@@ -8,6 +8,7 @@ import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { KubernetesTargetSchema, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
 import { createCuttable, patience, type TestAgent, until } from "../peering/agents.ts";
 import { policyOf } from "../policy/given.ts";
 import { pairThrough, startHub, startThreeAgents } from "./three-agents.ts";
@@ -117,26 +118,27 @@ test("who is not paired with the relay of an invite hears that, before anything 
   });
 });
 
-test("a right that is withdrawn at the relay, or a grant at the other end, ends the link within a second", async (t) => {
+test("a right that is withdrawn at the relay, or a grant at the other end, ends the link at once", async (t) => {
   for (const withdraw of ["policy", "grant"] as const) {
-    const world = await startThreeAgents(t);
+    // No timer comes unless time is moved on.
+    const clock = createFakeClock(Date.now());
+    const world = await startThreeAgents(t, { a: { clock }, b: { clock }, hub: { clock } });
     const { a, b, hub } = world;
     await pairThrough(world);
     // What it dials itself through the hub is its own choice; only the other way needs the other's grant.
     await a.peering.roster.update("hub", (peer) => ({ ...peer, grants: [] }), patience());
     assert.equal(hub.relay.size, 1);
-    const before = performance.now();
     if (withdraw === "policy") {
       hub.policy = policyOf();
       hub.relay.review();
     } else await b.peering.roster.update("hub", (peer) => ({ ...peer, grants: [] }), patience());
     await until("nothing is carried", () => hub.relay.size === 0);
-    assert.ok(performance.now() - before < 1_000);
     await until("it is told", () => a.peering.switchboard.status("berlin").state !== "connected");
     const rule = withdraw === "policy" ? "relay/allow" : "grants/relay";
     const at = withdraw === "policy" ? hub.agent : b;
     const entry = at.audited.find(({ action }) => action === "relay.revoke");
     assert.deepEqual([entry?.verdict, entry?.rule], ["done", rule]);
+    await clock.advance(1_000);
     await until("and the next attempt is refused", () =>
       a.peering.switchboard.status("berlin").lastError?.includes(`(rule: ${rule})`),
     );
@@ -198,6 +200,36 @@ test("a direct carrier takes the relayed one's place as soon as one works, and a
   assert.equal(sha(await echoed), sha(Buffer.concat(pieces)));
   await until("it goes through the relay again", () => path() === "through hub");
   assert.equal(a.peering.switchboard.status("berlin").epoch, before, "it is the same link all along");
+});
+
+test("when the relay is back, links through it are dialled at once; when it is lost, those that may be reached directly are", async (t) => {
+  // No timer ever comes: what happens is done at once.
+  const clock = createFakeClock(Date.now());
+  const world = await startThreeAgents(t, { a: { clock }, b: { clock }, hub: { clock } });
+  const { a, b, hub } = world;
+  await pairThrough(world);
+  const { disk, port } = hub.agent;
+  const path = (): string | undefined => {
+    const { state, path } = a.peering.switchboard.status("berlin");
+    return state === "connected" ? path : undefined;
+  };
+  await hub.close();
+  await until("it is lost", () => path() === undefined);
+  const again = await startHub(t, { disk, port, clock });
+  for (const agent of [a, b]) agent.peering.switchboard.reconnect("hub");
+  await until("it goes on through the relay", () => path() === "through hub");
+
+  const way = await createCuttable(t, b.port);
+  way.open = false;
+  await a.peering.roster.update("berlin", (peer) => ({ ...peer, url: way.url }), patience());
+  await until("it is tried", () => way.attempts > 0);
+  await until("and said why not", () =>
+    /It is not dialled directly/.test(a.peering.switchboard.status("berlin").lastError ?? ""),
+  );
+  assert.equal(path(), "through hub");
+  way.open = true;
+  await again.close();
+  await until("it is direct", () => path() === "dialled");
 });
 
 test("while a direct link stands nothing goes through a relay, whatever fails", async (t) => {
