@@ -1,7 +1,8 @@
 /**
  * What many links, and many streams of one, cost an agent that does nothing with them: `node bench/links.ts [links] [streams]`, 2,000 and
  * 10,000 unless said. They are opened against one process, whose memory counts, by agents with an identity each; then a small call goes over
- * each link. Links are dialled 16 at a time, since strangers are bounded.
+ * each link. Links are dialled 16 at a time, since strangers are bounded. What links hold is told twice: as the process has it when they
+ * stand, with what making them has left behind, and after a collection.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
@@ -26,6 +27,8 @@ const say = (link: DialledLink): Promise<unknown> =>
 const first = await dial();
 await say(first);
 const empty = await settledMemory();
+await far.ask("collect");
+const emptyCollected = await settledMemory();
 
 const startedAt = performance.now();
 const links = await many(linkCount, dial);
@@ -39,6 +42,7 @@ for (const link of links) {
   times.push(performance.now() - askedAt);
 }
 
+await far.ask("collect");
 const beforeStreams = await settledMemory();
 const openedAt = performance.now();
 await many(streamCount, () => first.session.dial(service("idle")));
@@ -49,6 +53,7 @@ const kibibytes = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 console.table({
   "agent, one link": { value: `${(empty / 2 ** 20).toFixed(0)} MiB` },
   [`each of ${linkCount} links`]: { value: kibibytes((withLinks - empty) / linkCount) },
+  "the same, once collected": { value: kibibytes((beforeStreams - emptyCollected) / linkCount) },
   "links a second": { value: linksPerSecond.toFixed(0) },
   "a call on each, p50": { value: `${percentile(times, 0.5).toFixed(2)} ms` },
   "a call on each, p99": { value: `${percentile(times, 0.99).toFixed(2)} ms` },

@@ -6,6 +6,8 @@ export interface Forked<T> {
   readonly told: T;
   readonly pid: number;
   send(message: string): void;
+  /** Sends it and resolves with the next message. */
+  ask(message: string): Promise<unknown>;
   end(): Promise<void>;
 }
 
@@ -26,6 +28,12 @@ export async function forkTold<T>(path: string, args: readonly string[]): Promis
     told: told as T,
     pid: child.pid ?? 0,
     send: (message) => void child.send(message, () => undefined),
+    async ask(message) {
+      const answered = once(child, "message");
+      child.send(message);
+      const [answer] = await answered;
+      return answer;
+    },
     async end() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, "exit");

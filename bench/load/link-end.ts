@@ -1,5 +1,10 @@
-/** The far end of links, forked: answers the calls of EchoService, and takes dials whose streams then do nothing. Tells its port and fingerprint. */
+/**
+ * The far end of links, forked: answers the calls of EchoService, and takes dials whose streams then do nothing. Tells its port and fingerprint. Told
+ * to "collect", it gives back what memory it can, and says so.
+ */
 import { randomBytes } from "node:crypto";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { systemClock as clock } from "../../src/base/clock.ts";
 import { silentLog as log } from "../../src/base/log.ts";
 import { loadIdentity } from "../../src/identity/identity.ts";
@@ -9,6 +14,12 @@ import { createEchoServer } from "../../test/rpc/echo.ts";
 
 process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(0));
+process.on("message", () => {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("globalThis.gc");
+  if (typeof collect === "function") collect({ type: "major", execution: "sync", flavor: "last-resort" });
+  process.send?.("collected");
+});
 
 const identity = await loadIdentity({ store: createMemoryStore(), clock, log }, new AbortController().signal);
 const server = createEchoServer();

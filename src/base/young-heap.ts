@@ -32,7 +32,7 @@ function prepare(): () => void {
   setFlagsFromString("--no-parallel-scavenge");
   // V8 reads it when it makes a context; the one that the process runs in gets no such function.
   setFlagsFromString("--expose-gc");
-  const gc: unknown = runInNewContext("gc");
+  const gc: unknown = runInNewContext("globalThis.gc");
   setFlagsFromString("--no-expose-gc");
   if (typeof gc !== "function") return () => undefined;
   return () => void gc({ type: "minor", execution: "sync" });

@@ -58,10 +58,19 @@ test("what each layer costs is measured by one command too", async () => {
   }
 });
 
+test("what threads of their own would give TLS is measured by one command too", async () => {
+  const threads = new URL("../../bench/threads.ts", import.meta.url).pathname;
+  const { stdout } = await promisify(execFile)(process.execPath, [threads, "2"], { timeout: 100_000 });
+  for (const name of ["both ends in this thread", "each end in a thread of its own"]) {
+    assert.match(stdout, new RegExp(`'${name}' +│ [0-9.]+ +│ [0-9.]+ +│ [0-9.]+`));
+  }
+});
+
 test("what idle links and streams hold is measured by one command too", async () => {
   const links = new URL("../../bench/links.ts", import.meta.url).pathname;
   const { stdout } = await promisify(execFile)(process.execPath, [links, "8", "40"], { timeout: 100_000 });
   assert.match(stdout, /each of 8 links +│ '-?[0-9.]+ KiB'/);
+  assert.match(stdout, /the same, once collected +│ '-?[0-9.]+ KiB'/);
   assert.match(stdout, /a call on each, p50 +│ '[0-9.]+ ms'/);
   assert.match(stdout, /each of 40 streams of one link +│ '-?[0-9.]+ KiB'/);
 });
