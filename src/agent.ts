@@ -14,6 +14,8 @@ import { memoryLimit } from "./base/memory-limit.ts";
 import { describeConfig, type LoadedConfig } from "./config.ts";
 import { createConsole } from "./console/console.ts";
 import type { ConsoleServer } from "./console/server.ts";
+import { createDoctor } from "./doctor/doctor.ts";
+import { readKernelBuffers } from "./doctor/kernel-buffers.ts";
 import { IntentService } from "./gen/fairlead/peer/v1/intent_pb.ts";
 import { loadIdentity } from "./identity/identity.ts";
 import { connectKube, type KubeConnection } from "./kube/connect.ts";
@@ -131,6 +133,18 @@ async function compose(
   });
   const peerStore = createKubePeerStore({ client: kube.client, namespace, clock, log });
   started.push(() => peerStore.close());
+  /** How other agents are dialled. */
+  const outward = {
+    outerTls: {
+      insecure: config.link.insecure,
+      ...(config.link.caFile !== undefined && { rootCaPem: await readFile(config.link.caFile, "utf8") }),
+    },
+    proxy: {
+      httpProxy: config.link.httpProxy,
+      httpsProxy: config.link.httpsProxy,
+      noProxy: config.link.noProxy,
+    },
+  };
   const peering: Peering = createPeering({
     identity,
     hello,
@@ -141,15 +155,7 @@ async function compose(
     invites: createKubeInviteStore({ client: kube.client, namespace }),
     name,
     url: config.link.url,
-    outerTls: {
-      insecure: config.link.insecure,
-      ...(config.link.caFile !== undefined && { rootCaPem: await readFile(config.link.caFile, "utf8") }),
-    },
-    proxy: {
-      httpProxy: config.link.httpProxy,
-      httpsProxy: config.link.httpsProxy,
-      noProxy: config.link.noProxy,
-    },
+    ...outward,
     budget,
     linkLimits,
     facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
@@ -258,6 +264,18 @@ async function compose(
   const closeRpc = once(() => rpc.close());
   started.push(closeRpc);
 
+  const doctor = createDoctor({
+    clock,
+    version,
+    fingerprint: identity.fingerprint,
+    url: config.link.url,
+    outer: outward.outerTls,
+    proxy: outward.proxy,
+    peers: roster,
+    look: (peer) => switchboard.look(peer),
+    transport: (peer) => switchboard.transport(peer),
+    buffers: readKernelBuffers,
+  });
   const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
   const server = await createConsole(
@@ -269,6 +287,7 @@ async function compose(
       kube,
       namespace,
       peering,
+      doctor,
       peerObjects,
       workloads,
       pods,

@@ -73,6 +73,15 @@ const context: CliContext = {
   version,
   connect: (options, signal) => connectToAgent({ env: process.env, openCluster }, options, signal),
   describeConfig: (flags, file) => describeConfig(readConfig(flags, file)),
+  async *lookAtUrl(url, signal) {
+    const { link } = readConfig({}, undefined).config;
+    const { lookAtUrl } = await import("./doctor/look-at-url.ts");
+    const outer = {
+      insecure: link.insecure,
+      ...(link.caFile !== undefined && { rootCaPem: await terminal.readFile(link.caFile) }),
+    };
+    yield* lookAtUrl({ clock: systemClock }, "here", { url, outer, proxy: link }, signal);
+  },
   runAgent,
   // An agent and a demo are much to load, and most commands are neither.
   async runDemo({ once }) {

@@ -1,5 +1,6 @@
 /** What a command gets from the process that runs it: nothing in the CLI touches `process` itself. */
 import type { FairleadClient } from "../client/index.ts";
+import type { Finding } from "../gen/fairlead/console/v1/doctor_service_pb.ts";
 
 /** Where a command reads and writes. */
 export interface Terminal {
@@ -47,6 +48,8 @@ export interface CliContext {
   readonly connect: Connect;
   /** Aborts on Ctrl-C; every call of a command ends with it. */
   readonly signal: AbortSignal;
+  /** Goes the way to an agent's door from this machine, without an agent, and tells what it finds as it finds it. */
+  readonly lookAtUrl: (url: string, signal: AbortSignal) => AsyncIterable<Finding>;
   /** Runs an agent until the signal aborts. `flags` are settings by name, as in "console.port". */
   readonly runAgent: (flags: Readonly<Record<string, string>>, configFile: string | undefined) => Promise<void>;
   /** Runs the demo; resolves with the exit code. */

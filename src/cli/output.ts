@@ -79,7 +79,7 @@ export function createWatchPrinter<T>(terminal: Terminal, view: () => View<T>, f
 }
 
 /** Colours are for people: at a terminal, unless they said no. See https://no-color.org. */
-function hasColours(terminal: Terminal): boolean {
+export function hasColours(terminal: Terminal): boolean {
   return terminal.interactive && !terminal.env.NO_COLOR && terminal.env.TERM !== "dumb";
 }
 

@@ -5,6 +5,7 @@ import { addAppCommands } from "./app.ts";
 import { addAuditCommands } from "./audit.ts";
 import { addConfigCommands } from "./config.ts";
 import type { CliContext } from "./context.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { exitCode, toCliError } from "./errors.ts";
 import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
@@ -58,6 +59,7 @@ export function buildProgram(context: CliContext): Command {
   addInviteCommands(program, context);
   addJoinCommand(program, context);
   addPeerCommands(program, context);
+  addDoctorCommand(program, context);
   addAppCommands(program, context);
   addOrphanCommands(program, context);
   addPolicyCommands(program, context);

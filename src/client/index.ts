@@ -17,6 +17,7 @@ import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { AgentService } from "../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../gen/fairlead/console/v1/audit_service_pb.ts";
+import { DoctorService } from "../gen/fairlead/console/v1/doctor_service_pb.ts";
 import { InboxService } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { LinkService } from "../gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
@@ -30,6 +31,7 @@ export interface FairleadClient {
   readonly agent: Client<typeof AgentService>;
   readonly peers: Client<typeof PeerService>;
   readonly links: Client<typeof LinkService>;
+  readonly doctor: Client<typeof DoctorService>;
   readonly apps: Client<typeof AppService>;
   readonly pods: Client<typeof PodService>;
   readonly policies: Client<typeof PolicyService>;
@@ -53,6 +55,7 @@ export function createFairleadClient(options: FairleadClientOptions): FairleadCl
     agent: createClient(AgentService, transport),
     peers: createClient(PeerService, transport),
     links: createClient(LinkService, transport),
+    doctor: createClient(DoctorService, transport),
     apps: createClient(AppService, transport),
     pods: createClient(PodService, transport),
     policies: createClient(PolicyService, transport),

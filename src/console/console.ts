@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Doctor } from "../doctor/doctor.ts";
 import type { KubeConnection } from "../kube/connect.ts";
 import { keyOf } from "../kube/object.ts";
 import type { Reflector } from "../kube/reflector.ts";
@@ -45,6 +46,7 @@ export interface ConsoleDeps {
   /** The agent's own namespace. */
   readonly namespace: string;
   readonly peering: Peering;
+  readonly doctor: Doctor;
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Workloads;
   readonly pods: Pods;
@@ -72,6 +74,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       apps: appDeps(deps, (...asked) => server.open(...asked)),
       peers: peerDeps(deps),
       links: linkDeps(deps),
+      doctor: { doctor: deps.doctor, version: deps.about.version, clock },
       pods: podDeps(deps),
       policies: policyDeps(deps),
       audit: deps.audit,

@@ -16,18 +16,17 @@ export interface Handshake {
 
 /** Who is at the other end of a TLS socket whose handshake has just ended, or why nobody whom we talk to. */
 export function judgePeer(socket: TLSSocket, alpn: string, pin: Pin, now: Date, usage: "client" | "server"): Verdict {
-  return judgeHandshake(
-    {
-      protocol: socket.getProtocol(),
-      alpn: socket.alpnProtocol,
-      resumed: socket.isSessionReused(),
-      chain: chainOf(socket.getPeerX509Certificate()),
-    },
-    alpn,
-    pin,
-    now,
-    usage,
-  );
+  return judgeHandshake(readHandshake(socket), alpn, pin, now, usage);
+}
+
+/** What the handshake that has just ended says. Ask a socket once: Node tells the other end's certificates only the first time. */
+export function readHandshake(socket: TLSSocket): Handshake {
+  return {
+    protocol: socket.getProtocol(),
+    alpn: socket.alpnProtocol,
+    resumed: socket.isSessionReused(),
+    chain: chainOf(socket.getPeerX509Certificate()),
+  };
 }
 
 /** Pure. A resumed session is refused because its handshake proved possession of a secret from an earlier one, not of the key. */

@@ -30,7 +30,8 @@ export function createMembershipService(deps: MembershipServiceDeps): ServiceImp
   return {
     getFacts() {
       const { version, facts } = deps.facts();
-      return create(GetFactsResponseSchema, { version, facts: { ...facts } });
+      const time = new Date(deps.clock.now()).toISOString();
+      return create(GetFactsResponseSchema, { version, facts: { ...facts }, time });
     },
     async *watchStanding(_request, context) {
       const { fingerprint } = context.values.get(callerKey);

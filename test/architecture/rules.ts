@@ -16,7 +16,7 @@ const floors: readonly (readonly string[])[] = [
   ["wire", "identity", "telemetry", "client"],
   ["rpc", "link", "kube"],
   ["peering", "policy", "audit", "intent"],
-  ["workloads", "deliveries", "tunnel", "pods"],
+  ["workloads", "deliveries", "tunnel", "pods", "doctor"],
   ["console", "sandbox"],
   ["main", "demo", "agent", "config", "cli"],
 ];

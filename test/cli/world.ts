@@ -192,6 +192,7 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
     },
     connect: () => Promise.reject(new Error("this test has no agent")),
     signal: new AbortController().signal,
+    async *lookAtUrl() {},
     runAgent: async () => {},
     runDemo: async () => 0,
     describeConfig: () => [],

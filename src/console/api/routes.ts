@@ -3,6 +3,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
+import { DoctorService } from "../../gen/fairlead/console/v1/doctor_service_pb.ts";
 import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { LinkService } from "../../gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
@@ -12,6 +13,7 @@ import { WatchService } from "../../gen/fairlead/console/v1/watch_service_pb.ts"
 import { type AgentServiceDeps, createAgentService } from "./agent-service.ts";
 import { type AppServiceDeps, createAppService } from "./app-service.ts";
 import { type AuditServiceDeps, createAuditService } from "./audit-service.ts";
+import { createDoctorService, type DoctorServiceDeps } from "./doctor-service.ts";
 import { createInboxService, type InboxServiceDeps } from "./inbox-service.ts";
 import { createLinkService, type LinkServiceDeps } from "./link-service.ts";
 import { createPeerService, type PeerServiceDeps } from "./peer-service.ts";
@@ -24,6 +26,7 @@ export interface ApiDeps {
   readonly apps: AppServiceDeps;
   readonly peers: PeerServiceDeps;
   readonly links: LinkServiceDeps;
+  readonly doctor: DoctorServiceDeps;
   readonly pods: PodServiceDeps;
   readonly policies: PolicyServiceDeps;
   readonly inbox: InboxServiceDeps;
@@ -40,6 +43,7 @@ export function createApi(deps: ApiDeps): (router: ConnectRouter) => void {
     router.service(AgentService, createAgentService(deps.agent));
     router.service(AppService, createAppService(deps.apps));
     router.service(PeerService, createPeerService(deps.peers));
+    router.service(DoctorService, createDoctorService(deps.doctor));
     router.service(LinkService, createLinkService(deps.links));
     router.service(PodService, createPodService(deps.pods));
     router.service(PolicyService, createPolicyService(deps.policies));
