@@ -280,16 +280,20 @@ class Story {
     return longestMs;
   }
 
-  /** What the way between two neighbours is like: one that leads through a third is like both of its legs together. */
-  #way({ between, conditions, via }: RoutePlan): Conditions {
-    if (via === undefined || this.#storm.relayBetween(...between) === undefined) return conditions;
+  /**
+   * What the way between two neighbours is like: one that leads through a third is like both of its legs together, and may do so still when
+   * there is a direct line.
+   */
+  #way({ conditions, via }: RoutePlan): Conditions {
+    if (via === undefined || !this.#resume) return conditions;
     const legs = this.#plan.routes.filter((route) => route.between.includes(via)).map((leg) => leg.conditions);
+    const ways = [...legs, conditions];
     return {
-      latencyMs: legs.reduce((sum, leg) => sum + leg.latencyMs, 0),
-      jitterMs: legs.reduce((sum, leg) => sum + leg.jitterMs, 0),
-      bytesPerMs: Math.min(...legs.map((leg) => leg.bytesPerMs)),
-      holdsBytes: Math.min(...legs.map((leg) => leg.holdsBytes)),
-      longestPiece: Math.min(...legs.map((leg) => leg.longestPiece)),
+      latencyMs: ways.reduce((sum, way) => sum + way.latencyMs, 0),
+      jitterMs: ways.reduce((sum, way) => sum + way.jitterMs, 0),
+      bytesPerMs: Math.min(...ways.map((way) => way.bytesPerMs)),
+      holdsBytes: Math.min(...ways.map((way) => way.holdsBytes)),
+      longestPiece: Math.min(...ways.map((way) => way.longestPiece)),
     };
   }
 
