@@ -221,10 +221,23 @@ class Story {
     return [...this.#exchanges.values(), ...this.#calls].filter(({ over }) => !over).map((one) => one.describe());
   }
 
-  /** What all the planned bytes may need on the slowest line, three times over. */
+  /** What all the planned bytes may need on the slowest line, three times over, and the longest stream in windows that never grow. */
   #slowestMs(): number {
-    const bytes = this.#plan.exchanges.reduce((sum, { plan }) => sum + plan.opener.bytes + plan.acceptor.bytes, 0);
-    return (3 * bytes) / Math.min(...this.#plan.routes.map(({ conditions }) => conditions.bytesPerMs));
+    const ways = this.#plan.routes.map((route) => this.#way(route));
+    const sizes = this.#plan.exchanges.map(({ plan }) => plan.opener.bytes + plan.acceptor.bytes);
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    const window = this.#leastWindow(ways);
+    const roundTripMs = Math.max(...ways.map(({ latencyMs, jitterMs }) => 2 * (latencyMs + jitterMs)));
+    return (
+      (3 * bytes) / Math.min(...ways.map(({ bytesPerMs }) => bytesPerMs)) +
+      (Math.max(0, ...sizes) / window) * roundTripMs * 3
+    );
+  }
+
+  /** What may be under way without an answer, on any line. */
+  #leastWindow(ways: readonly Conditions[]): number {
+    const held = ways.map(({ holdsBytes }) => holdsBytes);
+    return Math.min(...held, ...this.#plan.agents.map(({ limits }) => limits.streamCredit ?? 0));
   }
 
   /** Looks at what each agent holds, now and then. */
@@ -262,8 +275,8 @@ class Story {
     let longestMs = 0;
     for (const route of this.#plan.routes) {
       const { between } = route;
-      const { latencyMs, jitterMs, bytesPerMs, holdsBytes } = this.#way(route);
-      const window = Math.min(holdsBytes, ...this.#plan.agents.map(({ limits }) => limits.streamCredit ?? 0));
+      const { latencyMs, jitterMs, bytesPerMs } = this.#way(route);
+      const window = this.#leastWindow([this.#way(route)]);
       const bytes = Math.floor(Math.min(150_000, bytesPerMs * 500, window * 8));
       const side = { ...probe, bytes };
       const roundTripMs = 2 * (latencyMs + jitterMs);
