@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 from dataclasses import dataclass
@@ -83,10 +84,12 @@ def prove(chain: list[bytes], pins: list[str], purpose: str, folder: Path) -> st
     return fingerprint_of(keys[pinned[0]])
 
 
+@functools.cache
 def public_key(der: bytes) -> bytes:
     text = openssl("x509", "-inform", "DER", "-noout", "-pubkey", data=der)
     return openssl("pkey", "-pubin", "-outform", "DER", data=text)
 
 
+@functools.cache
 def pem(der: bytes) -> bytes:
     return openssl("x509", "-inform", "DER", data=der)

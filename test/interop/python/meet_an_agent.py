@@ -93,6 +93,7 @@ async def main(folder: Path, side: str, line: str) -> None:
     await wishes.until_ready()
     seen("an app that it wishes runs")
     await use_streams(session, uid)
+    await open_many(session, uid)
     await lose_carriers(agent, session, url, pin, uid)
     await be_dialled(agent, session, uid)
     await wishes.delete(uid)
@@ -157,7 +158,8 @@ async def use_calls(session: Session) -> None:
         expect(error.reason == wire.DEADLINE, error)
     seen("a deadline holds")
     expect(session.part is not None and await session.part.ping() < PATIENCE)
-    await session.until(lambda: session.pings_answered > 0)
+    # One comes behind the Hello.
+    await session.until(lambda: session.part is not None and session.part.pings_answered > 0)
     seen("both ends ping, and answer")
 
 
@@ -230,6 +232,22 @@ async def use_streams(session: Session, app: str) -> None:
             await session.drained()
     await reset_of(greedy, wire.CREDIT_EXCEEDED)
     seen("who sends more than there is credit for loses the stream")
+
+
+async def open_many(session: Session, app: str) -> None:
+    """What streams begin with falls as they grow in number, and each Open says which of the announcements it knew."""
+    told = session.credit
+    many = [session.dial(target(app)) for _ in range(60)]
+    await session.until(lambda: session.announcement > 0)
+    expect(session.credit < told, (session.credit, told))
+    one = session.dial(target(app))
+    expect(one.send_credit == session.credit)
+    await request(one, "GET /bytes?n=10 HTTP/1.1")
+    expect(len(body_of(await read_all(one))) == 10)
+    for stream in many:
+        stream.reset(wire.CANCELLED, "enough of them")
+    expect((await facts(session)).has(1))
+    seen("streams that are opened when there are many begin with less, as was announced")
 
 
 async def lose_carriers(agent: Agent, session: Session, url: str, pin: str, app: str) -> None:

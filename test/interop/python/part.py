@@ -35,6 +35,7 @@ class Part:
         self.end: Ended | None = None
         self.settled = asyncio.Event()
         self.pongs: dict[int, asyncio.Event] = {}
+        self.pings_answered = 0
         self.fresh = os.urandom(16)
         loop = asyncio.get_running_loop()
         self.heard_at = self.began_at = loop.time()
@@ -123,8 +124,7 @@ class Part:
             self._hello(message.message(kind))
         elif kind == PING:
             self.say(PONG, field(1, message.message(kind).int(1)))
-            if self.session:
-                self.session.pings_answered += 1
+            self.pings_answered += 1
         elif kind == PONG:
             if waiting := self.pongs.pop(message.message(kind).int(1), None):
                 waiting.set()

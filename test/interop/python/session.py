@@ -54,7 +54,6 @@ class Session:
         # Kinds that the other end has said it does not know.
         self.refused_kinds: list[int] = []
         self.unknown_kinds: set[int] = set()
-        self.pings_answered = 0
         self.news = asyncio.Event()
 
     async def until(self, condition: Callable[[], bool]) -> None:
