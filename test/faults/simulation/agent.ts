@@ -80,6 +80,11 @@ export class Agent {
     return [...this.#open.keys()];
   }
 
+  /** The neighbour that a session is with. */
+  peerOf(session: Session): string {
+    return this.#open.get(session) ?? "";
+  }
+
   /** Sessions that stand, and connections of which one may become. */
   get busy(): number {
     return this.#open.size + this.#opening;

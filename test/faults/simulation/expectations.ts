@@ -39,6 +39,11 @@ export class Judge {
     if (this.#harms.get(route) !== "session") this.#harms.set(route, harm);
   }
 
+  /** Nothing has happened that a session may notice. */
+  isUnharmed(route: Route): boolean {
+    return !this.#harms.has(route);
+  }
+
   /** From now on agents say goodbye. */
   leave(): void {
     this.#leaving = true;

@@ -126,13 +126,18 @@ class Story {
     const probedMs = this.#probe();
     await world.run(world.now + probeWithinMs + probedMs, isOver);
     if (!isOver()) throw new Error(`A network that is well does not carry this: ${this.#open().join("; ")}`);
-    for (const { name, server, sessions } of this.#agents.values()) {
+    for (const agent of this.#agents.values()) {
+      const { name, server, sessions } = agent;
       if (server.running > 0) throw new Error(`${server.running} calls run at ${name} that nobody waits for.`);
       if (server.unfinishedBytes > 0) {
         throw new Error(`${server.unfinishedBytes} bytes of calls that are over still count at ${name}.`);
       }
       for (const session of sessions) {
-        const { open, promisedBytes } = session.stats();
+        const { open, promisedBytes, resumes } = session.stats();
+        const peer = agent.peerOf(session);
+        if (resumes > 0 && this.#mustStand(name, peer)) {
+          throw new Error(`${name} gave ${resumes} carriers to ${peer} up, and nothing was wrong with them.`);
+        }
         const streams = open.control + open.interactive + open.normal + open.bulk;
         if (streams === 0 && promisedBytes !== 0)
           throw new Error(`${name} has promised ${promisedBytes} bytes to nobody.`);
@@ -263,6 +268,13 @@ class Story {
       }
       if (!this.#ending) this.#look();
     });
+  }
+
+  /** Whether nothing has given cause to leave the first carrier between the two. */
+  #mustStand(one: string, other: string): boolean {
+    const route = this.#plan.routes.find(({ between }) => between.includes(one) && between.includes(other));
+    if (route === undefined || route.via !== undefined || route.diallers.length > 1) return false;
+    return this.#judge.isUnharmed(this.#network.route(one, other));
   }
 
   #ending = false;
