@@ -100,8 +100,8 @@ export class PeerLine {
     this.#redialer = redialer;
     const held = this.#current;
     if (held) redialer?.up({ relayed: held.link.through !== undefined });
-    // A carrier that was dialled to where the peer was before goes on at one to where it is now.
-    if (!held || (o.moved && held.link.dialled)) redialer?.kick();
+    // What was dialled to where the peer was before, or needed a relay, goes on at a carrier to where it is now.
+    if (!held || (o.moved && (held.link.dialled || this.way === "relayed"))) redialer?.kick();
   }
 
   /** Takes a link to the peer, whoever dialled it, and decides whether it is the one that counts. Harmless for one that it has. */
