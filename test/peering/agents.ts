@@ -96,6 +96,8 @@ export interface AgentOptions<D extends Disk = MemoryDisk> {
   random?: () => number;
   /** What it listens on; any free one unless said. */
   port?: number;
+  /** What each link holds its other end to. */
+  linkLimits?: PeeringDeps["linkLimits"];
   /** In place of an echo. */
   serveDial?: PeeringDeps["serveDial"];
   /** What others dial instead of its own port. */
@@ -121,6 +123,7 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
     hello,
     clock,
     log: silentLog,
+    ...(o.linkLimits && { linkLimits: o.linkLimits }),
     kept: (fingerprint) => peering.kept(fingerprint),
     onLink: (link) => {
       if (!accepted.includes(link)) accepted.push(link);
@@ -151,6 +154,7 @@ export async function startAgentOn<D extends Disk>(t: TestContext, o: AgentOptio
     },
     takeCarrier: (carrier, through) => acceptor.take(carrier, through),
     ...(o.random && { random: o.random }),
+    ...(o.linkLimits && { linkLimits: o.linkLimits }),
   });
   const rpc: RpcServer = createRpcServer({
     routes(router) {
