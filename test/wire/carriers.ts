@@ -1,8 +1,9 @@
 import { Duplex } from "node:stream";
-import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import type { Limits } from "../../src/wire/limits.ts";
 import { PeerSessions } from "../../src/wire/peer-sessions.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
 import { hello, never } from "./pair.ts";
 
 /** One end of a connection in memory that can break after any byte, in each direction by itself. */
@@ -66,7 +67,7 @@ interface TwoEnds {
   join(carriers?: readonly [Duplex, Duplex]): Promise<{ low: Session; high: Session }>;
 }
 
-/** Two processes that hold sessions with each other. */
+/** Two processes that hold sessions with each other. Time stands still unless said, so that a busy machine is no reason for anything to end. */
 export function twoEnds(
   o: {
     clock?: Clock;
@@ -77,7 +78,7 @@ export function twoEnds(
     acceptHigh?(incoming: IncomingStream): void;
   } = {},
 ): TwoEnds {
-  const clock = o.clock ?? systemClock;
+  const clock = o.clock ?? createFakeClock();
   const lowSessions = new PeerSessions(clock);
   const highSessions = new PeerSessions(clock);
   const common = { clock, random: () => 0, limits: o.limits ?? {} };
