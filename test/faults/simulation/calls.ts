@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createRpcServer, type RpcServer } from "../../../src/rpc/server.ts";
 import { createLinkTransport } from "../../../src/rpc/transport.ts";
-import { Reason } from "../../../src/wire/reason.ts";
+import { Reason, StreamError } from "../../../src/wire/reason.ts";
 import { EchoService } from "../../gen/fairlead/test/v1/echo_pb.ts";
 import type { Agent } from "./agent.ts";
 import type { Judge } from "./expectations.ts";
@@ -33,7 +33,7 @@ export interface CallDeps {
   readonly world: World;
   readonly judge: Judge;
   readonly route: Route;
-  readonly fewStreams: boolean;
+  readonly mayRefuse: "nobody" | "here" | "anybody";
   /** The server holds so little of unfinished messages that a call may be refused. */
   readonly fewBytes: boolean;
 }
@@ -189,19 +189,14 @@ export class Call {
   }
 
   #judge(error: unknown, tookMs: number): void {
-    const { judge, route, world, fewStreams, fewBytes } = this.#deps;
+    const { judge, route, world, mayRefuse, fewBytes } = this.#deps;
     const { plan } = this;
     if (!(error instanceof ConnectError)) throw error;
     const reason = error.metadata.get("fairlead-reason") ?? "";
     this.outcome = "failed";
     world.log(`failed with ${Code[error.code]} ${reason}: ${this.describe()}`);
-    if (
-      reason === "TOO_MANY_STREAMS" &&
-      fewStreams &&
-      error.cause instanceof Error &&
-      !("remote" in error.cause && error.cause.remote)
-    )
-      return;
+    const isRemote = error.cause instanceof StreamError && error.cause.remote;
+    if (reason === "TOO_MANY_STREAMS" && (mayRefuse === "anybody" || (mayRefuse === "here" && !isRemote))) return;
     if (error.code === Code.ResourceExhausted && reason === "" && fewBytes && !plan.strict) return;
     if (plan.strict) throw new Error(`${this.describe()} failed on a network that is well.`, { cause: error });
     if (error.code === Code.Canceled && this.#aborted) return;

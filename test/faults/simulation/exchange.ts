@@ -32,8 +32,8 @@ export interface ExchangeDeps {
   readonly route: Route;
   /** Bytes that may be written and not read, from the opener to the acceptor and back. */
   readonly mostBytes: readonly [number, number];
-  /** The other end takes so few streams that an open may be refused here. */
-  readonly fewStreams: boolean;
+  /** For want of room: here, where it is known that the other end takes few streams, or at either end. */
+  readonly mayRefuse: "nobody" | "here" | "anybody";
 }
 
 export class Exchange {
@@ -154,7 +154,11 @@ export class Exchange {
       throw new Error(`${this.describe()} broke with an odd error.`, { cause: error });
     const { reason, remote, message } = error;
     world.log(`reset ${reason}${remote ? " from there" : ""}: ${this.describe()}`);
-    if (reason === Reason.TOO_MANY_STREAMS && !remote && this.#deps.fewStreams) return;
+    if (
+      reason === Reason.TOO_MANY_STREAMS &&
+      (this.#deps.mayRefuse === "anybody" || (!remote && this.#deps.mayRefuse === "here"))
+    )
+      return;
     if (this.plan.strict) throw new Error(`${this.describe()} broke on a network that is well.`, { cause: error });
     const asked = this.#askedAt === undefined ? "" : `, asked at ${this.#askedAt.toFixed(3)}`;
     const own: Reason[] = this.plan.decision === "refuse" ? [Reason.DENIED] : [];

@@ -1,5 +1,5 @@
 /** What a seed wants to happen: who there is, what they ask of each other, and what the network does to them meanwhile. */
-import type { Limits } from "../../../src/wire/limits.ts";
+import { defaultLimits, type Limits } from "../../../src/wire/limits.ts";
 import { Priority } from "../../../src/wire/scheduler.ts";
 import type { CallPlan } from "./calls.ts";
 import type { ExchangePlan } from "./exchange.ts";
@@ -53,6 +53,8 @@ export interface Plan {
 /** Stalls and pauses that no session may take for death: half of the shortest bound, since two may meet. */
 export const harmlessMs = 2_500;
 const fewStreams = 12;
+/** For 24 streams with the least that a stream begins with. */
+export const smallBudget = 96 * KiB;
 /** Less than the longest two messages of the calls here. */
 export const fewUnfinishedBytes = 32 * KiB;
 
@@ -91,6 +93,7 @@ function makeLimits(random: Random): Partial<Limits> {
     mostStreamCredit: random.pick([streamCredit, streamCredit * 3, 16_384 * KiB]),
     maxFrameBytes: random.pick([16 * KiB, 128 * KiB]),
     maxStreams: random.chance(0.2) ? fewStreams : 16_384,
+    linkBudgetBytes: random.chance(0.15) ? smallBudget : defaultLimits.linkBudgetBytes,
     maxWritableBytes: random.pick([16 * KiB, 128 * KiB]),
   };
 }

@@ -1,5 +1,4 @@
 /** One seed: a storm that ends, and then all must be well. */
-import { defaultLimits } from "../../../src/wire/limits.ts";
 import { Reason } from "../../../src/wire/reason.ts";
 import { Priority } from "../../../src/wire/scheduler.ts";
 import { Agent } from "./agent.ts";
@@ -10,7 +9,7 @@ import { ownGlobals } from "./globals.ts";
 import { patternIsWhole } from "./ledger.ts";
 import { Network } from "./network.ts";
 import type { Conditions } from "./pipe.ts";
-import { type AgentPlan, fewUnfinishedBytes, makePlan, type Plan, type RoutePlan } from "./plan.ts";
+import { type AgentPlan, fewUnfinishedBytes, makePlan, type Plan, type RoutePlan, smallBudget } from "./plan.ts";
 import { Random } from "./random.ts";
 import type { SidePlan } from "./side.ts";
 import { Storm } from "./storm.ts";
@@ -190,7 +189,7 @@ class Story {
       judge: this.#judge,
       route: this.#network.route(plan.from, plan.to),
       mostBytes: [this.#mostBytes(plan.to, plan.opener), this.#mostBytes(plan.from, plan.acceptor)],
-      fewStreams: this.#isTakenFew(plan.to),
+      mayRefuse: this.#mayRefuse(plan.from, plan.to),
     });
     this.#exchanges.set(plan.number, exchange);
     exchange.await(agent);
@@ -205,7 +204,7 @@ class Story {
       world: this.#world,
       judge: this.#judge,
       route,
-      fewStreams: this.#isTakenFew(plan.to),
+      mayRefuse: this.#mayRefuse(plan.from, plan.to),
       fewBytes: this.#spec(plan.to).maxUnfinishedBytes === fewUnfinishedBytes,
     });
     this.#calls.push(call);
@@ -218,8 +217,10 @@ class Story {
     return mostStreamCredit + 2 * 64 * 1024 + 3 * writeBytes;
   }
 
-  #isTakenFew(by: string): boolean {
-    return (this.#spec(by).limits.maxStreams ?? 0) < 100;
+  /** Whether a stream may be refused for want of room: by whom. */
+  #mayRefuse(from: string, to: string): "nobody" | "here" | "anybody" {
+    if ([from, to].some((name) => this.#spec(name).limits.linkBudgetBytes === smallBudget)) return "anybody";
+    return (this.#spec(to).limits.maxStreams ?? 0) < 100 ? "here" : "nobody";
   }
 
   #open(): string[] {
@@ -259,10 +260,10 @@ class Story {
           // A write begins while little waits, and holds a frame more than it is meant to.
           const most = Math.max(limits.maxWritableBytes ?? 0, 64 * 1024) + 96 * 1024;
           if (waitingBytes > most) throw new Error(`${waitingBytes} bytes wait at ${agent.name}; ${most} may.`);
-          if (heldBytes < 0 || heldBytes > promisedBytes || promisedBytes > defaultLimits.linkBudgetBytes) {
+          if (heldBytes < 0 || heldBytes > promisedBytes || promisedBytes > (limits.linkBudgetBytes ?? 0)) {
             throw new Error(`${agent.name} holds ${heldBytes} bytes and has promised ${promisedBytes}.`);
           }
-          if (refused > 0)
+          if (refused > 0 && this.#mayRefuse(agent.peerOf(session), agent.name) !== "anybody")
             throw new Error(`${agent.name} has refused a stream of a neighbour who keeps to the limits.`);
         }
       }
