@@ -143,7 +143,7 @@ function makeWork(
     for (let left = random.between(1, 5); left > 0; left -= 1) {
       number += 1;
       exchanges.push({
-        at: moment(),
+        at: random.chance(0.1) ? random.magnitude(1, 1_000) : moment(),
         plan: makeExchange(random, number, direction(route), most),
       });
     }
@@ -260,6 +260,10 @@ function makeFaults(random: Random, routes: readonly RoutePlan[], stormMs: numbe
     }
     if (random.chance(0.2)) {
       faults.push({ kind: "shift-clock", at: moment(), agent, byMs: random.amid(-1e8, 1e8) });
+    }
+    // One that slept through its first moments with another, who has given it up meanwhile.
+    if (!touchesCalm && random.chance(0.04)) {
+      faults.push({ kind: "sleep", at: random.magnitude(1, 1_000), agent, forMs: random.amid(60_000, 120_000) });
     }
     if (!touchesCalm && random.chance(0.2)) {
       const at = moment();

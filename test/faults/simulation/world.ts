@@ -278,8 +278,9 @@ class LifeOfProcess implements Life {
   }
 
   sleep(forMs: number): void {
+    const before = Math.max(this.heldUntil, this.#world.now);
     this.hold(forMs);
-    this.sleptMs += forMs;
+    this.sleptMs += Math.max(0, this.heldUntil - before);
   }
 
   shiftWall(byMs: number): void {
