@@ -104,8 +104,9 @@ Reasons in capitals are those of [reason.proto](../proto/fairlead/wire/v1/reason
 ## Probes
 
 \`/livez\` and \`/readyz\` are on the same port, which shares no limit with the peer port. \`/livez\` answers 200 for as long as the process can answer.
-\`/readyz\` says whether this agent can do its own work: it reaches its API server, and nothing has waited for long in it. A peer that is away
-makes no agent unready.
+\`/readyz\` says whether this agent can do its own work: it reaches its API server, its peer port takes connections, its certificate is in date,
+and nothing has waited for long in it. It is not ready before it listens and while it drains. A peer that is away makes no agent unready. Both answer
+while strangers flood the peer port: a test floods it to see.
 
 ## Alerts to begin with
 

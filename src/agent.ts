@@ -322,6 +322,11 @@ async function compose(
     ageCheck(() => audit.oldestUnwrittenMs(), stuckAfterMs),
   );
   health.addReadiness("api-server", () => peerStore.lastError?.message);
+  // Whether peers are connected is none of these: an agent whose peers are all away is as ready as can be.
+  health.addReadiness("peer-port", () => (acceptor.stats().listening ? undefined : "It takes no connections."));
+  health.addReadiness("identity", () =>
+    identity.leaf().notAfter.getTime() > clock.now() ? undefined : "This agent's certificate has ended.",
+  );
   declareAgentMetrics(metrics, {
     version,
     acceptor: () => acceptor.stats(),

@@ -57,6 +57,8 @@ export interface AcceptorDeps {
 }
 
 export interface AcceptorStats {
+  /** Whether the peer port takes connections. */
+  readonly listening: boolean;
   /** Connections now that have not proved who they are. */
   readonly strangers: number;
   /** Links now. */
@@ -259,7 +261,12 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
       const visit = receive(carrier, carried, { address: undefined, through });
       void admit(visit, carrier);
     },
-    stats: () => ({ strangers: strangers.size + carried.size, links: links.size, refused: new Map(refusals.counts) }),
+    stats: () => ({
+      listening: server.listening,
+      strangers: strangers.size + carried.size,
+      links: links.size,
+      refused: new Map(refusals.counts),
+    }),
     async close() {
       if (server.listening) server.close();
       strangers.cutAll();
