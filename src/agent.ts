@@ -123,6 +123,7 @@ async function compose(
       links: config.link.maxLinks,
       strangers: config.link.maxStrangers,
       strangersPerAddress: config.link.maxStrangersPerAddress,
+      strangersPerRelay: config.link.maxStrangersPerRelay,
       handshakeMs: config.link.handshakeTime,
     },
     linkLimits,

@@ -115,6 +115,12 @@ export const schema = {
       most: 100_000,
       doc: "The same from one IPv4 address, or one /64 of IPv6. All that come through one ingress share its address: behind one, set it to what link.maxStrangers is.",
     }),
+    maxStrangersPerRelay: integer({
+      fallback: 16,
+      least: 1,
+      most: 25_000,
+      doc: "Connections of which it is not known yet whose they are, and that one peer brings as a relay; four times as many through all. They are counted apart from link.maxStrangers.",
+    }),
     handshakeTime: duration({
       fallback: 10_000,
       least: 1_000,
