@@ -13,6 +13,7 @@ import { judgeClock } from "./judge-clock.ts";
 import { judgeCutOffs } from "./judge-cut-offs.ts";
 import { judgeLink } from "./judge-link.ts";
 import { judgeOwnUrl } from "./judge-own-url.ts";
+import { judgeRelay } from "./judge-relay.ts";
 import { judgeVersion } from "./judge-version.ts";
 import { lookAtUrl } from "./look-at-url.ts";
 
@@ -66,7 +67,11 @@ export function createDoctor(deps: DoctorDeps): Doctor {
   /** What is known of a peer without asking anybody. */
   function* recall(peer: Peer, look: LinkLook): Generator<Verdict, void, undefined> {
     const { status, past } = look;
-    yield judgeLink(status, peer.url !== undefined, clock.now());
+    const relays = peer.relays ?? [];
+    yield judgeLink(status, { hasUrl: peer.url !== undefined, hasRelay: relays.length > 0 }, clock.now());
+    for (const name of relays) {
+      yield judgeRelay(peer.name, { name, status: peers.get(name) && deps.look(name)?.status });
+    }
     yield judgeCutOffs(past);
     if (status.version) yield judgeVersion(deps.version, status.version, "the peer");
   }
@@ -83,7 +88,9 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       if (clocks) yield toFinding(name, clocks);
     }
     if (peer.url === undefined) {
-      const summary = "it has no URL here: it dials this agent, which cannot look at the way from its side";
+      const summary = peer.relays?.length
+        ? `it has no URL here: it is reached through ${peer.relays.join(", then ")}`
+        : "it has no URL here: it dials this agent, which cannot look at the way from its side";
       yield toFinding(name, { level: "ok", check: "reach", summary });
     } else {
       const outer = peer.outerTls ?? deps.outer;

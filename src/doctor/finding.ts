@@ -12,6 +12,7 @@ export type CheckName =
   | "identity"
   | "clock"
   | "link"
+  | "relay"
   | "cut-offs"
   | "buffers"
   | "version"

@@ -11,6 +11,12 @@ import type { OuterTls } from "../link/outer.ts";
 import type { ProxySettings } from "../link/proxy.ts";
 import type { Peer, PeerOuterTls } from "./peer.ts";
 
+/**
+ * The most that a way may take while there is another; milliseconds. A network that swallows everything must not keep what waits for
+ * a carrier from the relay for long.
+ */
+const impatientMs = 8_000;
+
 /** One way to an agent. */
 export type PeerWay = { readonly url: string } | { readonly relay: string };
 
@@ -99,12 +105,12 @@ export function createPeerDialer(deps: PeerDialerDeps): DialPeer {
   }
 
   return async (to, opened, signal) => {
-    const dialDeps: DialDeps = { ...deps, opened };
     const failures: unknown[] = [];
-    for (const way of to.ways) {
+    for (const [index, way] of to.ways.entries()) {
       if (to.isWanted?.(way) === false) return undefined;
       try {
-        return await along(way, to, dialDeps, signal);
+        const isLast = index === to.ways.length - 1;
+        return await along(way, to, { ...deps, opened, ...(!isLast && { timeoutMs: impatientMs }) }, signal);
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error);

@@ -10,11 +10,13 @@ import { judgeClock } from "../../src/doctor/judge-clock.ts";
 import { type EndedConnection, judgeCutOffs } from "../../src/doctor/judge-cut-offs.ts";
 import { judgeLink } from "../../src/doctor/judge-link.ts";
 import { judgeOwnUrl } from "../../src/doctor/judge-own-url.ts";
+import { judgeRelay, type RelaySeen } from "../../src/doctor/judge-relay.ts";
 import { judgeVersion } from "../../src/doctor/judge-version.ts";
 import { judgeWay } from "../../src/doctor/judge-way.ts";
 import { readKernelBuffers } from "../../src/doctor/kernel-buffers.ts";
 import type { OuterTlsSeen } from "../../src/link/probe/observation.ts";
 
+const dialled = { hasUrl: true, hasRelay: false };
 const MiB = 1024 ** 2;
 const dayMs = 86_400_000;
 
@@ -30,7 +32,7 @@ test("whoever is told of a warning or a problem is told what would help", () => 
     judgeBuffers({ receive: MiB, send: MiB }, undefined),
     judgeVersion("0.1.0", "0.2.0", "the peer"),
     judgeCutOffs([lost(60), lost(60), lost(61)]),
-    judgeLink({ state: "disconnected", since: 0, epoch: 0, held: false }, true, 1),
+    judgeLink({ state: "disconnected", since: 0, epoch: 0, held: false }, dialled, 1),
   ];
   for (const verdict of all) {
     assert.notEqual(verdict.level, "ok", verdict.summary);
@@ -137,18 +139,30 @@ suite("a link", () => {
   const status = { since: 0, epoch: 1, held: false };
   test("that stands, that is made, that is away", () => {
     is(
-      judgeLink({ ...status, state: "connected", path: "dialled", roundTripMs: 3.21 }, true, 90_000),
+      judgeLink({ ...status, state: "connected", path: "dialled", roundTripMs: 3.21 }, dialled, 90_000),
       "ok",
       /connected for 90 s/,
     );
-    is(judgeLink({ ...status, state: "connecting" }, true, 5_000), "warning", /connecting/);
-    const away = judgeLink({ ...status, state: "disconnected", lastError: "no way" }, true, 600_000);
+    is(judgeLink({ ...status, state: "connecting" }, dialled, 5_000), "warning", /connecting/);
+    const away = judgeLink({ ...status, state: "disconnected", lastError: "no way" }, dialled, 600_000);
     is(away, "problem", /not connected for 10 min/);
     assert.deepEqual(away.evidence, ["last error: no way"]);
   });
   test("that waits to be dialled is looked at from the other end", () => {
-    const { remedy } = judgeLink({ ...status, state: "disconnected" }, false, 1);
+    const { remedy } = judgeLink({ ...status, state: "disconnected" }, { hasUrl: false, hasRelay: false }, 1);
     assert.match(remedy ?? "", /at the other end/);
+  });
+});
+
+suite("a relay", () => {
+  const of = (status: RelaySeen["status"]): Verdict => judgeRelay("east", { name: "hub", status });
+  test("that could carry, is away, is relayed itself, or is no peer", () => {
+    is(of({ state: "connected" }), "ok", /hub, which may carry the link, is connected/);
+    const away = of({ state: "disconnected", lastError: "no way" });
+    is(away, "warning", /not connected/);
+    assert.deepEqual([away.evidence, away.remedy], [["last error: no way"], "Look at it: fairlead doctor hub"]);
+    is(of({ state: "connected", through: "far" }), "warning", /reached through far itself/);
+    is(of(undefined), "warning", /no peer here/);
   });
 });
 

@@ -40,11 +40,20 @@ export interface AgentPorts {
   readonly telemetry: number;
 }
 
+/** What sets an agent apart from others beside the same cluster. */
+export interface AgentPlace {
+  readonly name: string;
+  readonly namespace: string;
+  /** An address of this machine at which others reach it; nobody else does unless given. */
+  readonly address?: string;
+}
+
 /** Starts an agent that speaks to the cluster by its kubeconfig. */
-export async function startAgent(cluster: Cluster, ports: AgentPorts): Promise<AgentProcess> {
-  const name = `cluster-${cluster.name}`;
+export async function startAgent(cluster: Cluster, ports: AgentPorts, place?: AgentPlace): Promise<AgentProcess> {
+  const name = place?.name ?? `cluster-${cluster.name}`;
+  const namespace = place?.namespace ?? agentNamespace;
   const consoleUrl = `http://127.0.0.1:${ports.console}`;
-  const linkUrl = `ws://127.0.0.1:${ports.link}`;
+  const linkUrl = `ws://${place?.address ?? "127.0.0.1"}:${ports.link}`;
   mkdirSync(`${root}.cache/e2e`, { recursive: true });
   const log = createWriteStream(`${root}.cache/e2e/${name}.log`);
   let child: ChildProcess | undefined;
@@ -52,9 +61,9 @@ export async function startAgent(cluster: Cluster, ports: AgentPorts): Promise<A
   const flags = {
     name,
     kubeconfig: cluster.kubeconfig,
-    "agent-namespace": agentNamespace,
+    "agent-namespace": namespace,
     "console-port": String(ports.console),
-    "link-host": "127.0.0.1",
+    "link-host": place?.address ?? "127.0.0.1",
     "link-port": String(ports.link),
     "link-url": linkUrl,
     "telemetry-host": "127.0.0.1",
@@ -98,7 +107,7 @@ export async function startAgent(cluster: Cluster, ports: AgentPorts): Promise<A
     "--kubeconfig",
     cluster.kubeconfig,
     "--agent-namespace",
-    agentNamespace,
+    namespace,
     ...args,
   ];
   const withInput = (input: string | undefined): { input?: string } => (input === undefined ? {} : { input });
@@ -114,7 +123,7 @@ export async function startAgent(cluster: Cluster, ports: AgentPorts): Promise<A
       const secret = await cluster.get<{ data: { token: string } }>([
         "secret",
         "-n",
-        agentNamespace,
+        namespace,
         "fairlead-admin-token",
       ]);
       return Buffer.from(secret.data.token, "base64").toString();

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { loadIdentity } from "../../src/identity/identity.ts";
 import { createPeerDialer, waysBeside, waysToPeer, wayText } from "../../src/peering/dial-peer.ts";
 import { DialError, Reason } from "../../src/wire/reason.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
 import { createMemoryStore } from "../identity/memory-store.ts";
 import { patience } from "./agents.ts";
 
@@ -29,6 +32,41 @@ test("beside a direct link nothing is relayed, and a relayed one is left for a d
   assert.deepEqual(texts(both, "relayed"), ["ws://east/link"]);
   assert.deepEqual(texts({ relays: ["hub"] }, "relayed"), ["through hub"], "when somebody asks for it");
   assert.deepEqual(texts({ relays: ["hub"] }, "direct"), []);
+});
+
+test("a way that swallows everything keeps nobody from the next one for more than eight seconds", async (t) => {
+  const identity = await loadIdentity({ store: createMemoryStore(), clock: systemClock, log: silentLog }, patience());
+  t.after(() => identity.close());
+  const silent = createServer((socket) => {
+    socket.on("error", () => undefined);
+    t.after(() => socket.destroy());
+  });
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  t.after(() => silent.close());
+  const clock = createFakeClock();
+  const asked = Promise.withResolvers<number>();
+  const dial = createPeerDialer({
+    identity,
+    hello: { instance: new Uint8Array(16), version: "test" },
+    clock,
+    accept: () => undefined,
+    dialPeer() {
+      asked.resolve(clock.monotonic());
+      return Promise.reject(new DialError(Reason.DENIED, "no"));
+    },
+    relay: () => ({ fingerprint: "ee".repeat(32), through: undefined }),
+  });
+  const { port } = silent.address() as AddressInfo;
+  const failed = dial(
+    { pin, ways: [{ url: `ws://127.0.0.1:${port}/link` }, { relay: "hub" }] },
+    () => undefined,
+    patience(),
+  );
+  failed.catch(() => undefined);
+  await once(silent, "connection", { signal: patience() });
+  await clock.advance(8_000);
+  assert.equal(await asked.promise, 8_000);
+  await assert.rejects(failed, /did not complete a link within 8 s.*Through hub: no/);
 });
 
 test("when no way leads there the failure tells of each, and of one that cannot be a way", async (t) => {
