@@ -238,6 +238,11 @@ export class Agent {
     world.log(`up with ${peer}`);
     if (this.#open.has(session)) return;
     const before = this.#latest(peer);
+    // Another process speaks there, and nobody is there who could say that the old one lives.
+    for (const [older, other] of this.#open) {
+      if (other !== peer || older.stats().carrierlessSince === undefined) continue;
+      older.close({ reason: Reason.REPLACED, message: "A new start of that agent has come." });
+    }
     this.#open.set(session, peer);
     void session.closed.then((end) => {
       world.log(`down with ${peer}: ${end.reason} by ${end.by}`);
