@@ -121,6 +121,7 @@ class Story {
     await world.run(calmAt + healedWithinMs + this.#slowestMs(), isOver);
     if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
     await world.run(Math.max(world.now, calmAt + dustMs), () => false);
+    this.#checkKept();
 
     const probedMs = this.#probe();
     await world.run(world.now + probeWithinMs + probedMs, isOver);
@@ -269,6 +270,19 @@ class Story {
       }
       if (!this.#ending) this.#look();
     });
+  }
+
+  /** Long after the last frame, each end has told the other that it has it: nothing is kept any more for a carrier to come. */
+  #checkKept(): void {
+    for (const agent of this.#agents.values()) {
+      for (const session of agent.sessions) {
+        const { open, replayBytes, carrierlessSince } = session.stats();
+        // What is carried for others talks on.
+        const isQuiet = open.control + open.interactive + open.normal + open.bulk === 0;
+        if (!isQuiet || carrierlessSince !== undefined || replayBytes === 0) continue;
+        throw new Error(`${agent.name} still keeps ${replayBytes} bytes for ${agent.peerOf(session)}.`);
+      }
+    }
   }
 
   /** Whether nothing has given cause to leave the first carrier between the two. */
