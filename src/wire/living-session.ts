@@ -58,13 +58,13 @@ export class LivingSession implements Session, FrameReader {
   /** Whether they were, before the other end's first Resume. */
   #wroteEarly = false;
   #young = true;
-  /** The Ack that is due on the carrier. */
-  #ack: Uint8Array | undefined;
+  /** Whether an Ack is due on the carrier. */
+  #ackDue = false;
   #expiry: Timer | undefined;
   /** Streams that came before the one who opened the session has had its turn. */
   #early: IncomingStream[] | undefined = [];
   #end: SessionEnd | undefined;
-  /** Present while the session drains: there is no reason to wait any more. */
+  /** Present while the session drains: looks whether there is a reason to wait. */
   #drained: (() => void) | undefined;
   #goingAway: StreamError | undefined;
   /** Whether the other end has said GoAway. */
@@ -84,8 +84,8 @@ export class LivingSession implements Session, FrameReader {
     });
     this.#receipts = new Receipts({
       clock: deps.clock,
-      acknowledge: (received) => {
-        this.#ack = encodeFrame(0, { case: "ack", value: create(AckSchema, { received: BigInt(received) }) });
+      acknowledge: () => {
+        this.#ackDue = true;
         this.#carriage.carrier?.wake();
       },
     });
@@ -100,7 +100,8 @@ export class LivingSession implements Session, FrameReader {
         roundTripMs: () => this.#carriage.carrier?.roundTripMs?.least,
         wake: () => this.#carriage.carrier?.wake(),
         accept: (incoming) => this.#deliver(incoming),
-        idle: () => this.#drained?.(),
+        // Only then is it known what of that turn is to be acknowledged.
+        idle: () => queueMicrotask(() => this.#drained?.()),
         fail: (error) => this.fail(error),
       },
       deps.remote.limits,
@@ -136,14 +137,21 @@ export class LivingSession implements Session, FrameReader {
       await new Promise<void>((resolve) => {
         const timer = this.#deps.clock.after(withinMs, resolve);
         this.#drained = () => {
+          if (this.#end === undefined && !this.#isDone()) return;
           timer.cancel();
           resolve();
         };
-        if (this.#streams.size === 0) this.#drained();
+        this.#drained();
       });
       this.close({ reason: Reason.SHUTDOWN, message });
     }
     await this.closed;
+  }
+
+  /** Whether no stream is open, and the other end has all that was said: Close ends what is still on its way there. */
+  #isDone(): boolean {
+    const { size, mute } = this.#streams;
+    return size === 0 && (!this.#deps.resumable || (mute && this.#replay.bytes === 0));
   }
 
   close(reason: CloseReason): void {
@@ -189,7 +197,7 @@ export class LivingSession implements Session, FrameReader {
     this.#carriage.take(carrier);
     this.#mayWrite = early;
     this.#wroteEarly = early;
-    this.#ack = undefined;
+    this.#ackDue = false;
     if (!this.#deps.resumable) this.#carriage.stands();
     return this.#receipts.tell();
   }
@@ -282,6 +290,7 @@ export class LivingSession implements Session, FrameReader {
         const reason = { reason: knownReason(kind.value.reason), message: shortMessage(kind.value.message) };
         this.#goingAway = new StreamError(Reason.GOING_AWAY, reason.message, { remote: true });
         this.#streams.cutAbove(Number(kind.value.lastStream), this.#goingAway);
+        this.#receipts.hasten();
         this.#resolveLeaving(reason);
         break;
       }
@@ -306,6 +315,7 @@ export class LivingSession implements Session, FrameReader {
     const wasFull = this.#replay.full;
     this.#replay.acknowledge(received);
     if (wasFull) this.#carriage.carrier?.wake();
+    this.#drained?.();
   }
 
   #deliver(incoming: IncomingStream): void {
@@ -335,10 +345,12 @@ export class LivingSession implements Session, FrameReader {
   /** Adds frames to send, about `budget` bytes at most, to `out`; returns their bytes. */
   pull(out: Uint8Array[], budget: number): number {
     let bytes = 0;
-    if (this.#ack !== undefined) {
-      out.push(this.#ack);
-      bytes += this.#ack.length;
-      this.#ack = undefined;
+    if (this.#ackDue) {
+      this.#ackDue = false;
+      const value = create(AckSchema, { received: BigInt(this.#receipts.tell()) });
+      const frame = encodeFrame(0, { case: "ack", value });
+      out.push(frame);
+      bytes += frame.length;
     }
     if (!this.#mayWrite) return bytes;
     if (!this.#deps.resumable) return bytes + this.#streams.pull(out, budget - bytes);

@@ -6,8 +6,8 @@ const atMs = 10_000;
 
 export interface ReceiptsDeps {
   readonly clock: Clock;
-  /** Sends an Ack. */
-  acknowledge(received: number): void;
+  /** An Ack is due. */
+  acknowledge(): void;
 }
 
 /** Counts the frames that have come, of those that count, and acknowledges them now and then. */
@@ -16,6 +16,7 @@ export class Receipts {
   #received = 0;
   #owedBytes = 0;
   #timer: Timer | undefined;
+  #hasten = false;
 
   constructor(deps: ReceiptsDeps) {
     this.#deps = deps;
@@ -25,11 +26,17 @@ export class Receipts {
   count(bytes: number): void {
     this.#received += 1;
     this.#owedBytes += bytes;
-    if (this.#owedBytes >= atBytes) this.#acknowledge();
+    if (this.#hasten || this.#owedBytes >= atBytes) this.#acknowledge();
     else if (this.#timer === undefined) {
       this.#timer = this.#deps.clock.after(atMs, () => this.#acknowledge());
       this.#timer.unref?.();
     }
+  }
+
+  /** From now on nothing waits: the other end leaves as soon as it knows that all has come. */
+  hasten(): void {
+    this.#hasten = true;
+    this.#acknowledge();
   }
 
   /** How many have come, which from now on the other end knows. */
@@ -45,6 +52,8 @@ export class Receipts {
   }
 
   #acknowledge(): void {
-    this.#deps.acknowledge(this.tell());
+    this.close();
+    this.#owedBytes = 0;
+    this.#deps.acknowledge();
   }
 }

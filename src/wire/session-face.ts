@@ -66,7 +66,10 @@ export interface Session {
    * Called synchronously; must not throw. The answer ends that.
    */
   onCarrier(listener: (change: CarrierChange) => void): () => void;
-  /** Takes no new streams, waits for those that are open, at most `withinMs` (30 s unless said), and closes. */
+  /**
+   * Takes no new streams, waits for those that are open and until the other end has all that was said, also at the next carrier,
+   * but at most `withinMs` (30 s unless said), and closes.
+   */
   drain(message: string, withinMs?: number): Promise<void>;
   /** Ends all streams and the session, and tells the other end why. */
   close(reason: CloseReason): void;

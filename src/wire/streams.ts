@@ -89,6 +89,11 @@ export class Streams implements StreamOwner {
     return this.#local + this.#theirs.count;
   }
 
+  /** Whether nothing waits to be sent that goes ahead of all data. */
+  get mute(): boolean {
+    return this.#answers.bytes === 0;
+  }
+
   /** Whether the stream is open now. */
   has(id: number): boolean {
     return this.#byId.has(id);

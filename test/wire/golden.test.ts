@@ -161,6 +161,7 @@ const leavingSteps: Step[][] = [
     "the high end drains",
     [{ ...kubernetes, stream: 7n }],
     [dataFrame(5, Buffer.from("last")), { stream: 5n, kind: { case: "end", value: {} } }],
+    [{ kind: { case: "ack", value: { received: 11n } } }],
   ],
 ];
 

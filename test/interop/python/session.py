@@ -235,6 +235,7 @@ class Session:
             self.going_away = Ended(GOING_AWAY, message.text(2), remote=True)
             for stream in [one for one in self.streams.values() if one.ours and one.number > message.int(3)]:
                 stream.finish(self.going_away)
+            self._acknowledge()
         elif kind == ANNOUNCE:
             self.announcement, self.credit = message.int(1), message.int(2)
             self.max_streams = message.int(3) or self.max_streams
@@ -246,7 +247,7 @@ class Session:
     def _count(self, length: int) -> None:
         self.received += 1
         self.unacknowledged_bytes += length
-        if self.unacknowledged_bytes >= ACK_BYTES:
+        if self.going_away or self.unacknowledged_bytes >= ACK_BYTES:
             self._acknowledge()
         elif not self.ack_timer:
             self.ack_timer = asyncio.get_running_loop().call_later(ACK_SECONDS, self._acknowledge)

@@ -638,7 +638,8 @@ export const DetachSchema: GenMessage<Detach> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_frame, 12);
 
 /**
- * Ack says how many counted frames its sender has received in this session, at least each 256 KiB or 10 s when there were any.
+ * Ack says how many counted frames its sender has received in this session, at least each 256 KiB or 10 s when there were any, and at once
+ * when it has heard GoAway.
  *
  * @generated from message fairlead.wire.v1.Ack
  */
