@@ -10,6 +10,8 @@ export interface SessionCarrier {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly waitingBytes: number;
+  /** How long nothing has come on it. */
+  readonly silentMs: number;
   readonly roundTripMs: RoundTrip | undefined;
   /** There is something to send. */
   wake(): void;
@@ -33,6 +35,10 @@ export class Carriage {
   /** On which both ends have met. */
   #carriers = 0;
   #lostAt: number | undefined;
+  /** When the present carrier was taken. */
+  #takenAt = 0;
+  /** How old the one before grew, and how long it was silent in the end. */
+  #last = { ageMs: 0, silentMs: 0 };
   #moving: Timer | undefined;
 
   constructor(clock: Clock) {
@@ -58,6 +64,7 @@ export class Carriage {
     this.#moving?.cancel();
     this.#carrier = carrier;
     this.#facts = carrier.facts;
+    this.#takenAt = this.#clock.monotonic();
   }
 
   /** Both ends are on it. */
@@ -74,6 +81,7 @@ export class Carriage {
     if (carrier !== undefined) {
       const { bytesIn, bytesOut } = this.#past;
       this.#past = { bytesIn: bytesIn + carrier.bytesIn, bytesOut: bytesOut + carrier.bytesOut };
+      this.#last = { ageMs: this.#clock.monotonic() - this.#takenAt, silentMs: carrier.silentMs };
     }
     return carrier;
   }
@@ -91,7 +99,7 @@ export class Carriage {
   #lost(why: SessionEnd): void {
     if (this.#lostAt !== undefined) return;
     this.#lostAt = this.#clock.now();
-    this.#tell({ kind: "lost", why });
+    this.#tell({ kind: "lost", why, ...this.#last });
   }
 
   /** The session is over: nobody is told of anything any more. */

@@ -109,6 +109,11 @@ export class Carrier implements FrameReader {
     return this.#waiting;
   }
 
+  /** How long nothing has come. */
+  get silentMs(): number {
+    return this.#keepalive.silentMs;
+  }
+
   get roundTripMs(): RoundTrip | undefined {
     return this.#keepalive.roundTripMs;
   }

@@ -22,12 +22,19 @@ export interface RoundTrip {
 
 /** A look that is later than so many milliseconds was kept from happening; less is a timer's usual delay. */
 const leastPauseMs = 500;
+/**
+ * After a pause that was so long, of this process or of the machine, everything between the two ends may have forgotten the
+ * connection. The other end is asked at once and has so long to answer, instead of the usual time. Milliseconds.
+ */
+const longPauseMs = 5_000;
+const answerMs = 10_000;
 
 /**
  * Watches whether a carrier lives. Each received byte is a sign of life, so a ping that waits behind bulk data never
  * kills a busy link. A ping goes out when it was quiet for a while, sooner by up to a fifth at random so that a thousand
  * links do not ping together. Bytes that wait to be written and do not move are death too, even while the other end still talks.
- * Time in which this process did not run counts for neither: what came meanwhile waits unread.
+ * Time in which this process did not run counts for neither: what came meanwhile waits unread. But after a long pause, as when the
+ * machine slept, it asks at once, and takes silence for death sooner.
  */
 export class Keepalive {
   readonly #deps: KeepaliveDeps;
@@ -38,6 +45,10 @@ export class Keepalive {
   #timer: Timer | undefined;
   /** When it looks next. */
   #dueAt = 0;
+  /** When something has to have come, after a long pause; undefined when something has, or there was none. */
+  #answerBy: number | undefined;
+  /** Wall time less that of the monotonic clock, which stands still while the machine sleeps. */
+  #wallAhead: number;
   #pings = 0;
   #pingedAt: number | undefined;
   #roundTrip: RoundTrip | undefined;
@@ -48,6 +59,7 @@ export class Keepalive {
     this.#deps = deps;
     this.#heardAt = deps.clock.monotonic();
     this.#measuredAt = this.#heardAt;
+    this.#wallAhead = deps.clock.now() - this.#heardAt;
     this.#draw();
     this.#arm();
   }
@@ -56,9 +68,15 @@ export class Keepalive {
     return this.#roundTrip;
   }
 
+  /** How long nothing has come, in milliseconds. */
+  get silentMs(): number {
+    return this.#deps.clock.monotonic() - this.#heardAt;
+  }
+
   /** Bytes have come. */
   heard(): void {
     this.#heardAt = this.#deps.clock.monotonic();
+    this.#answerBy = undefined;
   }
 
   /** Bytes have been taken by the connection, or are the first to wait; `waiting` says whether any wait now. */
@@ -102,7 +120,12 @@ export class Keepalive {
   #look(): void {
     const { clock, limits } = this.#deps;
     const now = clock.monotonic();
-    this.#forgive(now - this.#dueAt, now);
+    const lateMs = now - this.#dueAt;
+    const wallAhead = clock.now() - now;
+    const sleptMs = wallAhead - this.#wallAhead;
+    this.#wallAhead = wallAhead;
+    this.#forgive(lateMs, now);
+    if (Math.max(lateMs, sleptMs) >= longPauseMs) this.#wake(now);
     const silentMs = now - this.#heardAt;
     const stuckMs = this.#movedAt === undefined ? 0 : now - this.#movedAt;
     if (silentMs >= limits.deadMs) {
@@ -111,6 +134,11 @@ export class Keepalive {
     }
     if (stuckMs >= limits.stalledMs) {
       this.#deps.dead(Reason.STALLED, `Nothing could be sent to the other end for ${Math.round(stuckMs / 1000)} s.`);
+      return;
+    }
+    if (this.#answerBy !== undefined && now >= this.#answerBy) {
+      const message = `Nothing was heard from the other end within ${answerMs / 1000} s after this end had slept.`;
+      this.#deps.dead(Reason.SILENT, message);
       return;
     }
     if (silentMs >= this.#quietMs) {
@@ -130,6 +158,14 @@ export class Keepalive {
     this.#heardAt = Math.min(now, this.#heardAt + lateMs);
     if (this.#movedAt !== undefined) this.#movedAt = Math.min(now, this.#movedAt + lateMs);
     if (this.#pingedAt !== undefined) this.#pingedAt = Math.min(now, this.#pingedAt + lateMs);
+    if (this.#answerBy !== undefined) this.#answerBy += lateMs;
+  }
+
+  /** An older question may have been lost with the connection. */
+  #wake(now: number): void {
+    this.#answerBy = now + answerMs;
+    this.#pingedAt = undefined;
+    this.ask();
   }
 
   #draw(): void {

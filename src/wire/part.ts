@@ -84,6 +84,10 @@ export class Part implements FrameReader, SessionCarrier {
     return this.#carrier.bytesOut;
   }
 
+  get silentMs(): number {
+    return this.#carrier.silentMs;
+  }
+
   get waitingBytes(): number {
     return this.#carrier.waitingBytes;
   }

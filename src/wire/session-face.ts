@@ -25,8 +25,11 @@ export interface CarrierFacts {
 
 /** News of a session that outlives its carriers. */
 export type CarrierChange =
-  /** It has none, and waits for the next; `why` is how the last one went. Streams do not notice. */
-  | { readonly kind: "lost"; readonly why: SessionEnd }
+  /**
+   * It has none, and waits for the next; `why` is how the last one went, `ageMs` how long it lasted, `silentMs` how long nothing had
+   * come on it. Streams do not notice.
+   */
+  | { readonly kind: "lost"; readonly why: SessionEnd; readonly ageMs: number; readonly silentMs: number }
   /** It goes on, on this one: after a loss, or because a later one took over from one that stood. */
   | { readonly kind: "stands"; readonly carrier: CarrierFacts };
 

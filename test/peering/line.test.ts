@@ -87,7 +87,8 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
     endings,
     async lose() {
       carrierlessSince = 0;
-      tell({ kind: "lost", why: { reason: Reason.CARRIER_LOST, message: "The connection was lost.", by: "network" } });
+      const why = { reason: Reason.CARRIER_LOST, message: "The connection was lost.", by: "network" } as const;
+      tell({ kind: "lost", why, ageMs: 1, silentMs: 0 });
       await new Promise((resolve) => setImmediate(resolve));
     },
     goOn() {

@@ -110,6 +110,59 @@ suite("liveness", () => {
     assert.deepEqual(deaths, [Reason.STALLED], "but then what was dead is found out as always");
   });
 
+  test("a machine that slept asks at once, and waits 10 s for the answer; whoever answers lives", async () => {
+    for (const answers of [true, false]) {
+      const { clock, pings, deaths, keepalive } = watch();
+      keepalive.heard();
+      await clock.advance(1_000);
+      clock.jump(3_600_000);
+      await clock.advance(3_000);
+      assert.equal(pings.length, 1, "it was quiet for a few seconds only, as it seems");
+      if (answers) keepalive.ponged(1);
+      if (answers) keepalive.heard();
+      await clock.advance(8_000);
+      assert.deepEqual(deaths, []);
+      await clock.advance(5_000);
+      assert.equal(deaths.length, answers ? 0 : 1);
+      if (!answers) assert.match(deaths[0] ?? "", /^SILENT 1[2-5]/);
+      keepalive.close();
+    }
+  });
+
+  test("a process that was held for long asks at once too, although it had asked before", async () => {
+    const held = createHeldClock();
+    const pings: number[] = [];
+    const deaths: Reason[] = [];
+    const keepalive = new Keepalive({
+      clock: held.clock,
+      limits: defaultLimits,
+      random: () => 0,
+      ping: (id) => pings.push(id),
+      dead: (reason) => deaths.push(reason),
+    });
+    await held.clock.advance(16_000);
+    assert.deepEqual(pings, [1]);
+    await held.pause(60_000);
+    assert.deepEqual([pings, deaths], [[1, 2], []]);
+    await held.clock.advance(14_000);
+    assert.deepEqual(deaths, [Reason.SILENT]);
+    keepalive.close();
+  });
+
+  test("a clock that is set, forth or back, is no reason for anything but a question", async () => {
+    const { clock, pings, deaths, keepalive } = watch();
+    for (const ms of [60_000, -120_000, 86_400_000]) {
+      clock.jump(ms);
+      await clock.advance(5_000);
+      keepalive.heard();
+      await clock.advance(5_000);
+      keepalive.heard();
+    }
+    assert.deepEqual(deaths, []);
+    assert.ok(pings.length <= 2, "set back it does not even ask");
+    keepalive.close();
+  });
+
   test("two sessions with nothing to say keep each other alive", async () => {
     const clock = createFakeClock();
     const pair = await openPair({ clock });
