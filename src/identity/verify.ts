@@ -13,7 +13,14 @@ export interface Pin {
 }
 
 export type Verdict =
-  | { readonly ok: true; readonly fingerprint: Fingerprint /** The CA's certificate, PEM. */; readonly caPem: string }
+  | {
+      readonly ok: true;
+      readonly fingerprint: Fingerprint;
+      /** The CA's certificate, PEM. */
+      readonly caPem: string;
+      /** When the leaf runs out. */
+      readonly notAfter: Date;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** Certificates that are looked at, leaf included. An honest chain has two. */
@@ -58,7 +65,7 @@ export function verifyPeer(chain: readonly Uint8Array[], pin: Pin, now: Date, us
     return refuse(`its certificate expired at ${iso(notAfter)}; here it is ${iso(now)}: compare the clocks`);
   const purpose = usage === "client" ? "clientAuth" : "serverAuth";
   if (!leaf.keyUsage?.includes(keyPurposeOids[purpose])) return refuse(`its certificate is not meant for ${purpose}`);
-  return { ok: true, fingerprint, caPem: ca.toString() };
+  return { ok: true, fingerprint, caPem: ca.toString(), notAfter };
 }
 
 interface FoundAuthority {

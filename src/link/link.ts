@@ -96,7 +96,8 @@ export async function openLink(
   const kept = twin ? undefined : deps.kept?.(carrier.fingerprint);
   let link: Link | undefined;
   const low = twin ? from.dialled : deps.fingerprint < carrier.fingerprint;
-  const session = await sayHello(carrier, deps, { facts: from, low, kept }, signal, (stream) => {
+  const facts = { ...from, provenUntil: carrier.provenUntil };
+  const session = await sayHello(carrier, deps, { facts, low, kept }, signal, (stream) => {
     // The session hands over no stream before this function has gone on, so only a twin's find no link.
     if (link) deps.accept(link, stream);
   });

@@ -27,6 +27,8 @@ export interface SecureCarrier {
   readonly stream: Duplex;
   readonly fingerprint: Fingerprint;
   readonly caPem: string;
+  /** When the first of the two leaves that were shown runs out, in milliseconds since 1970. */
+  readonly provenUntil: number;
 }
 
 export interface Securer {
@@ -43,31 +45,33 @@ export interface Securer {
 export function createSecurer(deps: { identity: Identity; now(): number }): Securer {
   let cached: { leaf: Leaf; context: SecureContext } | undefined;
 
-  function contextNow(): SecureContext {
+  function shownNow(): { leaf: Leaf; context: SecureContext } {
     const leaf = deps.identity.leaf();
     if (cached?.leaf !== leaf) cached = { leaf, context: contextOf(leaf, deps.identity.caPem) };
-    return cached.context;
+    return cached;
   }
 
   return {
     accept(carrier, signal) {
+      const { leaf, context } = shownNow();
       const socket = new TLSSocket(carrier, {
         isServer: true,
-        secureContext: contextNow(),
+        secureContext: context,
         requestCert: true,
         rejectUnauthorized: false, // Guests have CAs that nobody here knows: judgePeer decides.
         ALPNProtocols: [linkProtocol],
       });
-      return settle(socket, carrier, "secure", {}, "client", deps.now, signal);
+      return settle(socket, carrier, "secure", {}, "client", { now: deps.now, leaf }, signal);
     },
     dial(carrier, pin, signal) {
+      const { leaf, context } = shownNow();
       const socket = connect({
         socket: carrier,
-        secureContext: contextNow(),
+        secureContext: context,
         rejectUnauthorized: false, // It would check a host name under public roots: judgePeer decides.
         ALPNProtocols: [linkProtocol],
       });
-      return settle(socket, carrier, "secureConnect", pin, "server", deps.now, signal);
+      return settle(socket, carrier, "secureConnect", pin, "server", { now: deps.now, leaf }, signal);
     },
   };
 }
@@ -92,7 +96,7 @@ function settle(
   established: "secure" | "secureConnect",
   pin: Pin,
   usage: "client" | "server",
-  now: () => number,
+  { now, leaf }: { now(): number; leaf: Leaf },
   signal: AbortSignal,
 ): Promise<SecureCarrier> {
   return new Promise((resolve, reject) => {
@@ -115,7 +119,9 @@ function settle(
         return;
       }
       signal.removeEventListener("abort", onAbort);
-      resolve({ stream: socket, fingerprint: verdict.fingerprint, caPem: verdict.caPem });
+      const { fingerprint, caPem, notAfter } = verdict;
+      const provenUntil = Math.min(notAfter.getTime(), leaf.notAfter.getTime());
+      resolve({ stream: socket, fingerprint, caPem, provenUntil });
     });
     if (signal.aborted) onAbort();
     else if (carrier.destroyed) fail(handshakeFailed(carrier.errored ?? new Error("the carrier was closed")));

@@ -1,9 +1,10 @@
 import type { Transport } from "@connectrpc/connect";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Kept, type Link, type LinkEnd } from "../link/link.ts";
 import { type CloseReason, Reason, reasonName } from "../wire/reason.ts";
 import type { CarrierChange } from "../wire/session.ts";
+import { DepartingLinks } from "./departing-links.ts";
 import { Grace } from "./grace.ts";
 import type { HeldLink } from "./held-link.ts";
 import { describeDuplicate, IdentityChallenge } from "./identity-challenge.ts";
@@ -29,16 +30,6 @@ export interface LineDeps {
 }
 
 /**
- * How long a link that was replaced is left as it is, in milliseconds. The other end may open streams on it until it has
- * seen the one that counts, which takes a round trip; those must not be lost.
- */
-const lingerMs = 1_000;
-/** How long it may then finish what runs on it. Milliseconds. */
-const drainMs = 5_000;
-/** Links that may be ending at a time. An agent that comes again and again, or says that it leaves and stays, holds no more. */
-const mostEnding = 8;
-
-/**
  * The line to one peer: the one link that counts, and those that come and go beside it. The link goes on at another carrier when
  * it loses one, so another link comes only with another process at the other end, with a session that was given up, or with
  * an end that cannot go on; then the newest counts.
@@ -48,8 +39,7 @@ export class PeerLine {
   readonly tally: LineTally;
   readonly #deps: LineDeps;
   readonly #waiters: LinkWaiters;
-  /** Links that no longer count, with the timer of those that linger. */
-  readonly #draining = new Map<HeldLink, Timer | undefined>();
+  readonly #departing: DepartingLinks;
   #redialer: Redialer | undefined;
   #held: HeldLink | undefined;
   /** Whether that has a carrier. Without one it waits for the next, at which its streams go on. */
@@ -70,6 +60,7 @@ export class PeerLine {
     this.#since = deps.clock.now();
     this.#waiters = new LinkWaiters(deps.clock);
     this.#kept = new Kept(deps.clock);
+    this.#departing = new DepartingLinks(deps.clock);
     this.#grace = new Grace(deps.clock, () => {
       if (!this.#current) this.#endGrace();
     });
@@ -99,7 +90,7 @@ export class PeerLine {
     this.#redialer?.close();
     this.#redialer = redialer;
     const held = this.#current;
-    if (held) redialer?.up({ relayed: held.link.through !== undefined });
+    if (held) this.#tellRedialer(held.link);
     // What was dialled to where the peer was before, or needed a relay, goes on at a carrier to where it is now.
     if (!held || (o.moved && (held.link.dialled || this.way === "relayed"))) redialer?.kick();
   }
@@ -128,7 +119,7 @@ export class PeerLine {
   /** "undecided" while it is not known whether the link will count; `settled` resolves when it is. */
   standing(link: Link): { kind: "held" | "unknown" } | { kind: "undecided"; settled: Promise<void> } {
     if (this.#challenge?.has(link)) return { kind: "undecided", settled: this.#challenge.over };
-    const isHeld = [this.#held, ...this.#draining.keys()].some((held) => held?.link === link);
+    const isHeld = this.#held?.link === link || this.#departing.hasLink(link);
     return { kind: isHeld ? "held" : "unknown" };
   }
 
@@ -211,13 +202,12 @@ export class PeerLine {
     this.#redialer?.close();
     this.#grace.cancel();
     const waiting = this.#challenge?.waiting ?? [];
-    const links = [this.#held, ...this.#draining.keys(), ...waiting];
+    const links = [this.#held, ...waiting];
     this.#held = undefined;
     this.#carried = false;
-    for (const timer of this.#draining.values()) timer?.cancel();
-    this.#draining.clear();
     this.#lastError = reason.message;
     for (const held of links) held?.link.close(reason);
+    this.#departing.close(reason);
     this.#kept.close(reason);
     this.#waiters.rejectAll(reason.message);
   }
@@ -228,7 +218,7 @@ export class PeerLine {
     const held = this.#held;
     if (held) {
       // Not connected any more for whoever keeps a call open as long as there is a link; else nothing would ever finish.
-      this.#letEnd(held, undefined);
+      this.#departing.add(held);
       this.#held = undefined;
       this.#grace.forgo();
       this.#lost(message, { grace: false });
@@ -267,11 +257,16 @@ export class PeerLine {
     this.#lastSeenAt = clock.now();
     this.#lastError = undefined;
     this.#grace.cancel();
-    this.#redialer?.up({ relayed: held.link.through !== undefined });
+    this.#tellRedialer(held.link);
     const { dialled, remoteAddress, through } = held.link;
     log.info({ peer: name, dialled, address: remoteAddress, through, instance: held.instance }, "peer connected");
     this.#waiters.resolveAll(held);
     this.#deps.changed();
+  }
+
+  #tellRedialer({ dialled, through, session }: Link): void {
+    const provenUntil = dialled ? session.carrier.provenUntil : undefined;
+    this.#redialer?.up({ relayed: through !== undefined, provenUntil });
   }
 
   #moved(held: HeldLink, change: CarrierChange): void {
@@ -289,22 +284,9 @@ export class PeerLine {
   /** No error: both ends know that another link counts. */
   #retire(held: HeldLink): void {
     if (this.#held === held) this.#held = undefined;
-    const { clock, log, name } = this.#deps;
+    const { log, name } = this.#deps;
     log.debug({ peer: name, dialled: held.link.dialled }, "another link counts from now on");
-    const timer = clock.after(lingerMs, () => {
-      void held.link.session.drain("Another link between the same two agents counts.", drainMs);
-    });
-    timer.unref?.();
-    this.#letEnd(held, timer);
-  }
-
-  #letEnd(held: HeldLink, timer: Timer | undefined): void {
-    this.#draining.set(held, timer);
-    const [oldest] = this.#draining.keys();
-    if (!oldest || this.#draining.size <= mostEnding) return;
-    this.#draining.get(oldest)?.cancel();
-    this.#draining.delete(oldest);
-    oldest.link.close({ reason: Reason.REPLACED, message: "Newer links of the same agent have come." });
+    this.#departing.retire(held);
   }
 
   #challengeFor(held: HeldLink, current: HeldLink): void {
@@ -340,18 +322,16 @@ export class PeerLine {
   }
 
   #left(held: HeldLink, reason: CloseReason): void {
-    if (this.#draining.has(held) || this.#cut) return;
-    this.#letEnd(held, undefined);
+    if (this.#departing.has(held) || this.#cut) return;
+    this.#departing.add(held);
     this.#challenge?.drop(held);
     this.#gone(held, reason.message || "The other end leaves.");
   }
 
   #ended(held: HeldLink, end: LinkEnd): void {
-    const wasDraining = this.#draining.has(held);
-    this.#draining.get(held)?.cancel();
-    this.#draining.delete(held);
+    const wasDeparting = this.#departing.delete(held);
     this.#challenge?.drop(held);
-    if (wasDraining || this.#cut) return;
+    if (wasDeparting || this.#cut) return;
     const why = end.message || reasonName(end.reason);
     this.#gone(held, end.by === "them" ? `The other end ended the link: ${why}` : why);
   }

@@ -7,9 +7,10 @@ export interface Redialer {
   /**
    * There is a link now, whoever dialled it. An attempt that is under way goes on: its link may stand at the other end
    * already, which may use it, so that it must be drained and not broken. While it is relayed it is dialled again now and then, if
-   * it can be dialled directly.
+   * it can be dialled directly. One that shows a certificate until `provenUntil` (milliseconds since 1970), and that this end dialled, is
+   * dialled again before that, so that both ends prove themselves anew.
    */
-  up(o?: { relayed: boolean }): void;
+  up(o?: { relayed: boolean; provenUntil?: number | undefined }): void;
   /** There is none any more. `atOnce` when it goes on at the next carrier, for which the first attempt does not wait. */
   down(o?: { atOnce: boolean }): void;
   /** Dials at once, also beside a link that stands, unless an attempt is under way; and starts with short waits again. */
@@ -39,6 +40,12 @@ const longestWaitMs = 30_000;
 const leastRelayedWaitMs = 30_000;
 const longestRelayedWaitMs = 300_000;
 
+/** What is left of a carrier's time when the next one is opened: a share, between these two. Both ends have new certificates by then. */
+const leastShareLeft = 0.05;
+const mostShareLeft = 0.25;
+/** Between attempts to do so; milliseconds. */
+const leastRenewalWaitMs = 60_000;
+
 /**
  * A link that is lost again and again is dialled without a wait so many times at once, and once a second from then on; and
  * after up to so many milliseconds, since the other links that went over the same broken way are dialled now too.
@@ -62,7 +69,18 @@ export function createRedialer(deps: RedialerDeps): Redialer {
   let upSince: number | undefined;
   /** There is a link, and there may be a better one. */
   let improvable = false;
+  let provenUntil: number | undefined;
+  let renewal: Timer | undefined;
   let closed = false;
+
+  function armRenewal(failed = false): void {
+    renewal?.cancel();
+    if (closed || upSince === undefined || provenUntil === undefined) return;
+    const share = mostShareLeft - random() * (mostShareLeft - leastShareLeft);
+    const waitMs = (provenUntil - clock.now()) * (failed ? leastShareLeft : 1 - share);
+    renewal = clock.after(Math.max(leastRenewalWaitMs, waitMs), start);
+    renewal.unref?.();
+  }
 
   function wait(ms?: number): void {
     timer?.cancel();
@@ -80,6 +98,7 @@ export function createRedialer(deps: RedialerDeps): Redialer {
       () => ended(),
       (error: unknown) => {
         ended();
+        armRenewal(true);
         if (!mine.signal.aborted) deps.onFailed(error);
       },
     );
@@ -91,8 +110,10 @@ export function createRedialer(deps: RedialerDeps): Redialer {
   }
 
   return {
-    up({ relayed } = { relayed: false }) {
+    up({ relayed, provenUntil: until } = { relayed: false }) {
       upSince ??= clock.monotonic();
+      provenUntil = until;
+      armRenewal();
       timer?.cancel();
       const wasImprovable = improvable;
       improvable = relayed && deps.direct === true;
@@ -105,6 +126,7 @@ export function createRedialer(deps: RedialerDeps): Redialer {
       if (atOnce || clock.monotonic() - upSince >= stableMs) backoff.reset();
       upSince = undefined;
       improvable = false;
+      renewal?.cancel();
       wait(atOnce && hurry.take() ? random() * atOnceSpreadMs : undefined);
     },
     kick() {
@@ -117,6 +139,7 @@ export function createRedialer(deps: RedialerDeps): Redialer {
     close() {
       closed = true;
       timer?.cancel();
+      renewal?.cancel();
       attempt?.abort(new Error("This agent no longer dials the peer."));
     },
   };

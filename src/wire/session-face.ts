@@ -21,6 +21,8 @@ export interface CarrierFacts {
   readonly remoteAddress: string | undefined;
   /** The fingerprint of the agent that carries it, if one does. */
   readonly through?: string | undefined;
+  /** When the first of the two certificates that were shown for it runs out, in milliseconds since 1970. */
+  readonly provenUntil?: number | undefined;
 }
 
 /** News of a session that outlives its carriers. */

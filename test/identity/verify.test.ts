@@ -24,6 +24,7 @@ test("a leaf of the pinned CA is that agent, as client and as server", () => {
       ok: true,
       fingerprint: pinned.fingerprint,
       caPem: pinned.certPem,
+      notAfter: new Date(nowMs + 24 * 3_600_000),
     });
   }
 });

@@ -28,6 +28,12 @@ test("a link knows who is at its other end, at both ends, and carries streams bo
   assert.equal(accepted.caPem, near.identity.caPem);
   assert.deepEqual([dialled.dialled, accepted.dialled], [true, false]);
   assert.deepEqual([dialled.remoteAddress, accepted.remoteAddress], ["127.0.0.1", "127.0.0.1"]);
+  const firstToEnd = Math.min(near.identity.leaf().notAfter.getTime(), far.identity.leaf().notAfter.getTime());
+  for (const { session } of [dialled, accepted]) {
+    // A certificate says whole seconds.
+    const over = (session.carrier.provenUntil ?? 0) - firstToEnd;
+    assert.ok(Math.abs(over) < 1_000, `it is proven as long as both leaves last, and ${over} ms`);
+  }
   assert.deepEqual(Buffer.from(accepted.session.remote.instance), Buffer.from(near.hello.instance));
   await Promise.all([provesItself(dialled), provesItself(accepted)]);
 });

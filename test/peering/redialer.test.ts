@@ -114,6 +114,31 @@ test("a link that goes on at the next carrier is dialled at once, and not withou
   made.redialer.close();
 });
 
+test("a carrier that this end dialled is replaced before the certificates shown for it run out, and no sooner than needed", async () => {
+  const hour = 3_600_000;
+  for (const random of [0, 0.999_999]) {
+    const made = rig(random);
+    const { clock, redialer, attempts } = made;
+    made.outcome = () => Promise.reject(new Error("nobody there"));
+    redialer.up({ relayed: false, provenUntil: clock.now() + 8 * hour });
+    await clock.advance(6 * hour - 1);
+    assert.deepEqual(attempts, []);
+    await clock.advance(1.6 * hour);
+    assert.ok(attempts.length > 0, `${random}: within the last quarter`);
+    await clock.advance(0.4 * hour);
+    assert.ok(attempts.length > 3, "it is tried again as long as it fails");
+    assert.ok(attempts.length < 60, "and not all the time");
+    made.outcome = async () => redialer.up({ relayed: false, provenUntil: clock.now() + 24 * hour });
+    await clock.advance(120_000);
+    const before = attempts.length;
+    await clock.advance(17 * hour);
+    assert.equal(attempts.length, before, "the next one has its own time");
+    redialer.down();
+    redialer.close();
+    assert.equal(clock.timers, 0);
+  }
+});
+
 test("when told it dials at once, and starts with short waits", async () => {
   const { clock, redialer, attempts } = rig(0.999_999);
   redialer.kick();
