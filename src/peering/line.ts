@@ -250,7 +250,7 @@ export class PeerLine {
   }
 
   /** The link has a carrier: it is a new one, or goes on. */
-  #up(held: HeldLink): void {
+  #up(held: HeldLink, moved = false): void {
     const { log, name, clock } = this.#deps;
     if (!this.#carried) this.#since = clock.now();
     this.#carried = true;
@@ -259,7 +259,8 @@ export class PeerLine {
     this.#grace.cancel();
     this.#tellRedialer(held.link);
     const { dialled, remoteAddress, through } = held.link;
-    log.info({ peer: name, dialled, address: remoteAddress, through, instance: held.instance }, "peer connected");
+    const news = moved ? "the link to the peer goes on at another connection" : "peer connected";
+    log.info({ peer: name, dialled, address: remoteAddress, through, instance: held.instance }, news);
     this.#waiters.resolveAll(held);
     this.#deps.changed();
   }
@@ -272,7 +273,7 @@ export class PeerLine {
   #moved(held: HeldLink, change: CarrierChange): void {
     if (held !== this.#held) return;
     if (change.kind === "stands") {
-      this.#up(held);
+      this.#up(held, this.#carried);
       return;
     }
     this.#carried = false;

@@ -31,11 +31,11 @@ export interface Spoke extends AsyncDisposable {
   readonly town: Town;
   /** Redeems an invite of the host's that says this URL. Rejects with what the person who joins would read. */
   join(url: string): Promise<void>;
-  /** How many links to the host have stood so far. */
+  /** How often the link to the host has come to stand so far: for the first time, or at another connection. */
   links(): number;
-  /** Why the links ended, in order. */
+  /** Why it lost its connections, in order. */
   losses(): readonly string[];
-  /** Waits until more than `before` links have stood and the last of them stands. */
+  /** Waits until it has come to stand more than `before` times, and stands. */
   linkAfter(before: number, seconds?: number): Promise<void>;
   /** Deploys the app that the methods below ask, and waits until it is Ready. */
   deploy(): Promise<void>;
