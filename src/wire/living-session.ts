@@ -49,7 +49,7 @@ export class LivingSession implements Session, FrameReader {
   readonly #budget: LinkBudget;
   readonly #streams: Streams;
   readonly #receipts: Receipts;
-  readonly #replay = new Replay();
+  readonly #replay: Replay;
   #resolveClosed: (end: SessionEnd) => void = () => undefined;
   #resolveLeaving: (reason: CloseReason) => void = () => undefined;
   readonly #carriage: Carriage;
@@ -88,6 +88,11 @@ export class LivingSession implements Session, FrameReader {
         this.#ackDue = true;
         this.#carriage.carrier?.wake();
       },
+    });
+    this.#replay = new Replay({
+      clock: deps.clock,
+      mostBytes: deps.limits.linkBudgetBytes,
+      late: (error) => this.fail(error),
     });
     this.#budget = new LinkBudget(deps.limits.linkBudgetBytes, deps.budget);
     this.#streams = new Streams(
@@ -253,6 +258,7 @@ export class LivingSession implements Session, FrameReader {
 
   #release(): SessionCarrier | undefined {
     this.#mayWrite = false;
+    this.#replay.rest();
     return this.#carriage.release();
   }
 
@@ -355,6 +361,7 @@ export class LivingSession implements Session, FrameReader {
     if (!this.#mayWrite) return bytes;
     if (!this.#deps.resumable) return bytes + this.#streams.pull(out, budget - bytes);
     bytes += this.#replay.pull(out, budget - bytes);
+    if (this.#replay.full) this.#replay.awaitAck();
     if (bytes >= budget || this.#replay.pending || this.#replay.full) return bytes;
     const from = out.length;
     bytes += this.#streams.pull(out, budget - bytes);

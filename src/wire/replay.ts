@@ -1,7 +1,19 @@
+import type { Clock, Timer } from "../base/clock.ts";
 import { Reason, SessionError } from "./reason.ts";
 
 /** Bytes kept of frames without data, at which nothing more is sent until the other end has acknowledged some. */
 const mostOtherBytes = 4 * 1024 * 1024;
+
+/** An Ack for which everything waits is due after 10 s; later than this, on a carrier that lives, it does not come. Milliseconds. */
+const ackLateMs = 30_000;
+
+export interface ReplayDeps {
+  readonly clock: Clock;
+  /** Bytes kept in all; no fewer than 4 MiB, since an Ack comes with each 256 KiB. */
+  readonly mostBytes: number;
+  /** No Ack has come, for which everything waits. */
+  late(error: SessionError): void;
+}
 
 interface KeptFrame {
   readonly pieces: readonly Uint8Array[];
@@ -10,7 +22,8 @@ interface KeptFrame {
 
 /**
  * The counted frames that were sent and are not acknowledged, as they were written, so that another carrier gets them once
- * more to the byte. Data in it is bounded by the credit of its streams; everything else by 4 MiB, at which it is full.
+ * more to the byte. Data in it is bounded by the credit of its streams, and by `mostBytes` in all, for credit is the other end's to give;
+ * everything else by 4 MiB. At either it is full.
  */
 export class Replay {
   /** Oldest first; those before `#head` are acknowledged. */
@@ -22,6 +35,13 @@ export class Replay {
   #next = 0;
   #otherBytes = 0;
   #bytes = 0;
+  readonly #deps: ReplayDeps;
+  /** Present while everything waits for an Ack. */
+  #waiting: Timer | undefined;
+
+  constructor(deps: ReplayDeps) {
+    this.#deps = deps;
+  }
 
   /** Bytes that it holds. */
   get bytes(): number {
@@ -39,7 +59,21 @@ export class Replay {
   }
 
   get full(): boolean {
-    return this.#otherBytes >= mostOtherBytes;
+    return this.#otherBytes >= mostOtherBytes || this.#bytes >= Math.max(this.#deps.mostBytes, mostOtherBytes);
+  }
+
+  /** Nothing more is sent before an Ack: watches that one comes. */
+  awaitAck(): void {
+    this.#waiting ??= this.#deps.clock.after(ackLateMs, () =>
+      this.#deps.late(new SessionError(Reason.NOT_READING, "The other end does not acknowledge what it was sent.")),
+    );
+    this.#waiting.unref?.();
+  }
+
+  /** None can come now, or one has. */
+  rest(): void {
+    this.#waiting?.cancel();
+    this.#waiting = undefined;
   }
 
   /** Keeps what is in `out` from the index `from` on: whole frames, each of which begins with a piece of its own. */
@@ -59,6 +93,7 @@ export class Replay {
   acknowledge(received: number, exactly = false): void {
     if (received > this.sent) throw wrong("acknowledged more frames than were sent");
     if (exactly && received < this.#acknowledged) throw wrong("has fewer frames than it had acknowledged");
+    if (received > this.#acknowledged) this.rest();
     while (this.#acknowledged < received) {
       const frame = this.#frames[this.#head];
       this.#frames[this.#head] = undefined;
@@ -94,6 +129,7 @@ export class Replay {
   }
 
   clear(): void {
+    this.rest();
     this.#frames = [];
     this.#head = 0;
     this.#next = 0;

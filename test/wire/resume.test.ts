@@ -3,6 +3,7 @@ import { duplexPair } from "node:stream";
 import { suite, test } from "node:test";
 import fc from "fast-check";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { Limits } from "../../src/wire/limits.ts";
 import { PeerSessions } from "../../src/wire/peer-sessions.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
@@ -30,14 +31,21 @@ function resumeOf(session: Session, carrier: bigint): FrameInit {
 }
 
 /** A carrier to the high end, on which a raw peer is the low end. */
+const mebibyte = 1024 * 1024;
+
 function raw(
   sessions: PeerSessions,
-  o: { clock?: Clock; accept?(incoming: IncomingStream): void; onDefect?(error: unknown): void } = {},
+  o: {
+    clock?: Clock;
+    limits?: Partial<Limits>;
+    accept?(incoming: IncomingStream): void;
+    onDefect?(error: unknown): void;
+  } = {},
 ): { peer: RawPeer; opening: Promise<Session> } {
   const [carrier, ours] = duplexPair();
-  const { clock = systemClock, accept = () => undefined, onDefect = () => undefined } = o;
+  const { clock = systemClock, limits = {}, accept = () => undefined, onDefect = () => undefined } = o;
   const opening = openSession(
-    { carrier, side: "high", hello: hello(2), sessions, clock, random: () => 0, accept, onDefect },
+    { carrier, side: "high", hello: hello(2), sessions, clock, limits, random: () => 0, accept, onDefect },
     never,
   );
   opening.catch(() => undefined);
@@ -224,6 +232,38 @@ suite("resume, to the frame", () => {
     peer.send({ kind: { case: "ack", value: { received: BigInt(opens()) } } });
     await until(() => opens() === 100, "the rest");
     session.close({ reason: Reason.SHUTDOWN, message: "Done." });
+  });
+
+  test("replay is bounded: data waits at the link's budget whatever credit was given, and who never acknowledges is left", async () => {
+    const clock = createFakeClock();
+    const { peer, opening } = raw(new PeerSessions(clock), { clock, limits: { linkBudgetBytes: 5 * mebibyte } });
+    peer.send(lowHello(1n), resume(1n, { begins: true }));
+    const session = await opening;
+    let reason: Reason | undefined;
+    void session.closed.then((end) => {
+      reason = end.reason;
+    });
+    const stream = session.open({ rpc: { path: "/a.B/C" } });
+    await peer.hear("open");
+    peer.send({ stream: BigInt(stream.id), kind: { case: "credit", value: { bytes: 2n ** 50n } } });
+    const piece = new Uint8Array(65_536);
+    const writeOn = (): void => {
+      while (stream.cut === undefined && stream.write([piece], writeOn));
+    };
+    writeOn();
+    await until(() => session.stats().replayBytes >= 5 * mebibyte, "as much as fits is sent");
+    for (let i = 0; i < 50; i++) await new Promise(setImmediate);
+    assert.ok(session.stats().replayBytes < 5 * mebibyte + 200_000, `${session.stats().replayBytes} bytes are kept`);
+    const { bytesOut } = session.stats();
+    peer.send({ kind: { case: "ack", value: { received: 9n } } });
+    await until(() => session.stats().bytesOut > bytesOut + 200_000, "it goes on");
+    for (let s = 0; s < 29; s++) {
+      peer.send({ kind: { case: "pong", value: { id: 0n } } });
+      await clock.advance(1_000);
+    }
+    assert.equal(reason, undefined);
+    for (let s = 0; s < 3; s++) await clock.advance(1_000);
+    assert.equal(reason, Reason.NOT_READING);
   });
 
   test("fuzz: whatever is said of sessions, numbers and counts, nothing hangs, and no living session is harmed unseen", async () => {
