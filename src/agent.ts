@@ -352,6 +352,8 @@ async function compose(
       // What goes on for ever by its nature would hold the drain to its limit.
       await closeWorkloads();
       await closeRpc();
+      // Links that go through this agent go on elsewhere, or when it is back.
+      await tunnel.relay.close();
       await peering.drain(config.shutdown.grace);
     };
     await Promise.all([server.close(), leave()]);

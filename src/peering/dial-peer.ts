@@ -25,6 +25,8 @@ export interface PeerDestination {
   readonly pin: Fingerprint;
   readonly ways: readonly PeerWay[];
   readonly outerTls?: PeerOuterTls | undefined;
+  /** There are others that will be tried when these fail; false unless given. */
+  readonly hasMore?: boolean;
   /** Asked before each way; all of them unless given. */
   isWanted?(way: PeerWay): boolean;
 }
@@ -109,7 +111,7 @@ export function createPeerDialer(deps: PeerDialerDeps): DialPeer {
     for (const [index, way] of to.ways.entries()) {
       if (to.isWanted?.(way) === false) return undefined;
       try {
-        const isLast = index === to.ways.length - 1;
+        const isLast = index === to.ways.length - 1 && !to.hasMore;
         return await along(way, to, { ...deps, opened, ...(!isLast && { timeoutMs: impatientMs }) }, signal);
       } catch (error) {
         signal.throwIfAborted();

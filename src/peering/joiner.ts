@@ -158,10 +158,14 @@ async function* redeemAt(
     const relays = knownRelays(deps.roster, invite);
     let url = urls[0];
     const failures: unknown[] = [];
-    for (const way of waysTo({ urls, relays })) {
+    const ways = waysTo({ urls, relays });
+    for (const way of ways) {
       yield { step: "dialling", way: wayText(way) };
       try {
-        link = await deps.dial({ ways: [way], pin: fingerprint, outerTls: options.outerTls }, signal);
+        link = await deps.dial(
+          { ways: [way], hasMore: way !== ways.at(-1), pin: fingerprint, outerTls: options.outerTls },
+          signal,
+        );
         if ("url" in way) url = way.url;
         break;
       } catch (error) {
