@@ -43,7 +43,7 @@ export function addStatusCommands(program: Command, context: CliContext): void {
         await printList(terminal, inboxView(now), items, "table");
       }
       if (away.length > 0) {
-        await terminal.out("\nPeers that are away:\n");
+        await terminal.out("\nPeers that are away (fairlead doctor NAME looks why):\n");
         await printList(terminal, peerView(now), away, "table");
         await tellWhy(away.map(({ metadata, status }) => [metadata?.name, status?.link?.message]));
       }

@@ -7,7 +7,9 @@ import { withToken } from "../../../src/client/token.ts";
 import { AgentService } from "../../../src/gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../../../src/gen/fairlead/console/v1/audit_service_pb.ts";
+import { DoctorService } from "../../../src/gen/fairlead/console/v1/doctor_service_pb.ts";
 import { InboxService } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
+import { LinkService } from "../../../src/gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../../../src/gen/fairlead/console/v1/policy_service_pb.ts";
@@ -18,7 +20,9 @@ const services = [
   AgentService,
   AppService,
   AuditService,
+  DoctorService,
   InboxService,
+  LinkService,
   PeerService,
   PodService,
   PolicyService,
