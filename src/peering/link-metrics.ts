@@ -1,4 +1,5 @@
 /** The links to peers, as Prometheus sees them: nothing is counted for it alone, all is looked at when somebody asks. */
+import { createBreather } from "../base/breather.ts";
 import type { Metrics, Put } from "../telemetry/metrics.ts";
 import type { LineTotals } from "./line-tally.ts";
 import type { LinkStatus } from "./link-status.ts";
@@ -80,8 +81,10 @@ type Name = keyof typeof members;
 
 /** Declares them; `deps` are asked each time the metrics are read. */
 export function declareLinkMetrics(metrics: Pick<Metrics, "family">, deps: LinkMetricsDeps): void {
-  metrics.family<Name>(members, (put) => {
+  metrics.family<Name>(members, async (put) => {
+    const breathe = createBreather();
     for (const peer of deps.peers()) {
+      await breathe();
       const seen = deps.look(peer);
       if (!seen) continue;
       putStatus(put, peer, seen.status);

@@ -2,7 +2,9 @@
  * What the agent counts, in Prometheus' format. The only importer of prom-client, so that rooms see four functions and
  * no global registry: each `createMetrics` stands for itself, as two agents in one process (tests, the demo) need it.
  */
+
 import { Counter as PromCounter, Gauge as PromGauge, Histogram as PromHistogram, Registry } from "prom-client";
+import { createBreather } from "../base/breather.ts";
 
 /** Values of the labels that the metric was declared with; each must be given, and each from a bounded set. */
 export type Labels<Name extends string> = Readonly<Record<Name, string>>;
@@ -53,9 +55,13 @@ export interface Metrics {
   watch(name: string, help: string, read: () => number): void;
   /**
    * Metrics whose values stand somewhere else already and are all taken at one look, each time the metrics are read. What a
-   * look does not put is not there any more, such as a peer that was removed. Counters are those whose name ends in `_total`.
+   * look does not put is not there any more, such as a peer that was removed. Counters are those whose name ends in `_total`. A long
+   * look gives way to other work now and then; looks never overlap.
    */
-  family<Name extends string>(members: Readonly<Record<Name, Member>>, look: (put: Put<Name>) => void): void;
+  family<Name extends string>(
+    members: Readonly<Record<Name, Member>>,
+    look: (put: Put<Name>) => void | Promise<void>,
+  ): void;
   /** `buckets` are upper bounds in the unit of the name, ascending. */
   histogram<Name extends string = never>(
     name: string,
@@ -74,7 +80,8 @@ export interface Metrics {
 /** With the process' own memory, CPU time and age already in it. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  const looks: (() => void)[] = [];
+  const looks: (() => void | Promise<void>)[] = [];
+  let exposing: Promise<unknown> = Promise.resolve();
   const described: MetricDescription[] = [];
   const declare = (kind: MetricDescription["kind"], name: string, help: string, labels: readonly string[] = []) => {
     described.push({ name: `fairlead_${name}`, kind, help, labels });
@@ -102,7 +109,7 @@ export function createMetrics(): Metrics {
       }
       looks.push(() => {
         for (const metric of known.values()) metric.reset();
-        look((name, labels, value) => {
+        return look((name, labels, value) => {
           if (value !== undefined) known.get(name)?.inc(labels, value);
         });
       });
@@ -113,13 +120,30 @@ export function createMetrics(): Metrics {
     },
     describe: () => [...described],
     expose() {
-      for (const look of looks) look();
-      return registry.metrics();
+      // One reader after another: they share the values that a look puts.
+      const exposed = exposing.then(expose, expose);
+      exposing = exposed;
+      return exposed;
     },
     contentType: registry.contentType,
   };
   watchProcess(metrics);
   return metrics;
+
+  /** Thousands of peers are tens of thousands of lines, and nobody is to wait for those. */
+  async function expose(): Promise<string> {
+    const breathe = createBreather();
+    for (const look of looks) {
+      await look();
+      await breathe();
+    }
+    const texts: string[] = [];
+    for (const { name } of described) {
+      texts.push(await registry.getSingleMetricAsString(name));
+      await breathe();
+    }
+    return `${texts.join("\n\n")}\n`;
+  }
 }
 
 /** Own names, because prom-client's defaults start timers and observers that outlive what they observe. */

@@ -24,6 +24,20 @@ test("what was counted is exposed under the program's prefix", async () => {
   assert.match(text, /^fairlead_process_resident_memory_bytes \d+$/m);
 });
 
+test("several who read at once each get all values, once", async () => {
+  const metrics = createMetrics();
+  metrics.family({ seen_total: { help: "Things that were seen.", labels: ["peer"] } }, async (put) => {
+    for (const peer of ["east", "west"]) {
+      put("seen_total", { peer }, 7);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+  for (const text of await Promise.all([metrics.expose(), metrics.expose(), metrics.expose()])) {
+    assert.match(text, /^fairlead_seen_total\{peer="east"\} 7$/m);
+    assert.match(text, /^fairlead_seen_total\{peer="west"\} 7$/m);
+  }
+});
+
 test("two agents in one process count for themselves", async () => {
   const [a, b] = [createMetrics(), createMetrics()];
   a.counter("opens_total", "Streams opened.").inc({}, 5);
