@@ -4,7 +4,8 @@
  */
 import { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import { packMessages } from "./messages.ts";
+import { BinaryFrames } from "./binary-frames.ts";
+import { maxMessageBytes, packMessages } from "./messages.ts";
 
 /** Codes (RFC 6455 §7.4.1) that end a stream; every other one, and none, breaks it. 1005: a close frame without a code. */
 const orderlyCloses: ReadonlySet<number> = new Set([1000, 1001, 1005]);
@@ -20,8 +21,13 @@ export class WebSocketStream extends Duplex {
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
 
-  /** Owns `ws`, which must be open, from now on. `socket` is what it writes to, so that one turn's messages leave as one write. */
-  constructor(ws: WebSocket, socket: Duplex) {
+  readonly #onFrame = new Set<() => void>();
+
+  /**
+   * Owns `ws`, which must have opened this very moment, from now on. `socket` is what it reads and writes: one turn's messages leave as one
+   * write, and what comes is taken from it before `ws` sees it, if it is plain. `masked`: the other end masks, since it has dialled.
+   */
+  constructor(ws: WebSocket, socket: Duplex, masked: boolean) {
     super({ allowHalfOpen: false });
     this.#ws = ws;
     this.#socket = socket;
@@ -31,12 +37,48 @@ export class WebSocketStream extends Duplex {
     ws.on("message", (data, binary) => this.#onMessage(data, binary));
     ws.on("error", (error) => this.destroy(error));
     ws.on("close", (code, reason) => this.#onClose(code, reason));
+    this.#readPlainFrames(masked);
+  }
+
+  /** The way past `ws`, which reads its socket by one listener. */
+  #readPlainFrames(masked: boolean): void {
+    const socket = this.#socket;
+    const [toWebSocket] = socket.listeners("data");
+    if (toWebSocket === undefined) return;
+    let broken = false;
+    this.#ws.once("error", () => {
+      broken = true;
+    });
+    const frames = new BinaryFrames(
+      {
+        payload: (piece) => {
+          if (!this.push(piece)) this.#ws.pause();
+        },
+        other: (bytes) => {
+          // After an error it listens no more.
+          if (!broken) toWebSocket.call(socket, bytes);
+        },
+        begun: () => {
+          for (const listener of this.#onFrame) listener();
+        },
+      },
+      { masked, maxPayload: maxMessageBytes },
+    );
+    socket.on("data", (chunk: Buffer) => frames.take(chunk));
+    socket.off("data", toWebSocket as (chunk: Buffer) => void);
+    // When it is closed while it is paused, `ws` would read the rest by itself, and from the middle of a frame.
+    socket.prependListener("close", () => {
+      const rest: unknown = socket.read();
+      if (Buffer.isBuffer(rest)) frames.take(rest);
+    });
   }
 
   /** Calls `listener` for each message, ping and pong that comes, until the returned function is called. */
   onEachFrame(listener: () => void): () => void {
+    this.#onFrame.add(listener);
     for (const kind of ["message", "ping", "pong"] as const) this.#ws.on(kind, listener);
     return () => {
+      this.#onFrame.delete(listener);
       for (const kind of ["message", "ping", "pong"] as const) this.#ws.off(kind, listener);
     };
   }

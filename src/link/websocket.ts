@@ -38,7 +38,7 @@ export function acceptWebSocket(
     server.on("wsClientError", (error) => reject(error));
     server.handleUpgrade(request, socket, head, (ws) => {
       socket.removeListener("close", onGone);
-      const webSocket = new WebSocketStream(ws, socket);
+      const webSocket = new WebSocketStream(ws, socket, true);
       opened?.(webSocket);
       resolve(webSocket);
     });
@@ -78,7 +78,7 @@ export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Pr
     ws.once("open", () => {
       signal.removeEventListener("abort", onAbort);
       ws.removeAllListeners();
-      resolve(new WebSocketStream(ws, socket));
+      resolve(new WebSocketStream(ws, socket, false));
     });
   });
 }

@@ -40,7 +40,7 @@ export function openUpgrade(
         resolve({ seen: { ...common, ...head, ...(excerpt && { excerpt }) }, webSocket: undefined });
       });
     });
-    ws.once("open", () => resolve({ seen: { ...common, ...head }, webSocket: new WebSocketStream(ws, socket) }));
+    ws.once("open", () => resolve({ seen: { ...common, ...head }, webSocket: new WebSocketStream(ws, socket, false) }));
     signal.addEventListener("abort", () => {
       reject(signal.reason);
       ws.terminate();
