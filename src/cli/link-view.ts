@@ -99,9 +99,11 @@ function stoodTexts({ links, carriers, resumes }: LinkTotals): string {
   return `${of(links, "link")} on ${of(carriers, "connection")}, went on at another ${of(resumes, "time")}`;
 }
 
-function pastText({ at, ageMs, reason, by, message }: PastCarrier, now: number): string {
+function pastText({ at, ageMs, silentMs = 0n, reason, by, message }: PastCarrier, now: number): string {
   const who = by === "network" ? "" : by === "us" ? "by this agent, " : "by the peer, ";
-  return `${sinceOf(at, now)} ago after ${formatAge(Number(ageMs))}: ${who}${reason}${message && `: ${message}`}`;
+  // Less than this is the usual pause between two words.
+  const silence = silentMs >= 5_000n ? `, silent for ${formatAge(Number(silentMs))}` : "";
+  return `${sinceOf(at, now)} ago after ${formatAge(Number(ageMs))}${silence}: ${who}${reason}${message && `: ${message}`}`;
 }
 
 /** Ends that nobody wanted: connections that were lost, fell silent or got stuck. */
@@ -153,9 +155,10 @@ function linkJson(link: Link): JsonObject {
     heldBytes: Number(link.heldBytes),
     promisedBytes: Number(link.promisedBytes),
     totals: Object.fromEntries(Object.entries(object(json.totals)).map(([name, value]) => [name, numbered(value)])),
-    pastCarriers: link.pastCarriers.map(({ at, ageMs, reason, by, message }) => ({
+    pastCarriers: link.pastCarriers.map(({ at, ageMs, silentMs, reason, by, message }) => ({
       at,
       ageMs: Number(ageMs),
+      ...(silentMs !== undefined && { silentMs: Number(silentMs) }),
       reason,
       by,
       message,

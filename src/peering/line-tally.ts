@@ -32,6 +32,8 @@ export interface PastCarrier extends Pick<SessionEnd, "by" | "message"> {
   readonly at: number;
   /** How long it stood, in milliseconds. */
   readonly ageMs: number;
+  /** How long nothing had come on it then, in milliseconds; undefined when the link ended with it. */
+  readonly silentMs?: number | undefined;
   /** The reason's name. */
   readonly reason: string;
 }
@@ -75,16 +77,12 @@ export class LineTally {
     this.#links += 1;
     /** Since when it has its present carrier; undefined while it has none. */
     let since: number | undefined = this.#clock.monotonic();
-    const gone = (end: SessionEnd): void => {
-      if (since !== undefined) this.#carrierGone(end, since);
-      since = undefined;
-    };
     session.onCarrier((change) => {
-      if (change.kind === "lost") gone(change.why);
-      else since = this.#clock.monotonic();
+      if (change.kind === "lost") this.#carrierGone(change.why, change.ageMs, change.silentMs);
+      since = change.kind === "lost" ? undefined : this.#clock.monotonic();
     });
     void session.closed.then((end) => {
-      gone(end);
+      if (since !== undefined) this.#carrierGone(end, this.#clock.monotonic() - since);
       this.#over(session, end);
     });
   }
@@ -112,10 +110,10 @@ export class LineTally {
     };
   }
 
-  #carrierGone({ by, message, reason }: SessionEnd, since: number): void {
+  #carrierGone({ by, message, reason }: SessionEnd, ageMs: number, silentMs?: number): void {
     const name = reasonName(reason);
     count(this.#carrierEnds, name, 1);
-    this.#past.push({ at: this.#clock.now(), ageMs: this.#clock.monotonic() - since, reason: name, by, message });
+    this.#past.push({ at: this.#clock.now(), ageMs, silentMs, reason: name, by, message });
     if (this.#past.length > mostPast) this.#past.shift();
   }
 

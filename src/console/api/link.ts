@@ -21,9 +21,12 @@ export function toLink(peer: string, { status, totals, past }: LinkLook): Link {
     message: lastError ?? "",
     ...(session && toNow(session)),
     totals: toTotals(totals),
-    pastCarriers: past
-      .toReversed()
-      .map(({ at, ageMs, ...end }) => ({ ...end, at: timeText(at), ageMs: BigInt(Math.round(ageMs)) })),
+    pastCarriers: past.toReversed().map(({ at, ageMs, silentMs, ...end }) => ({
+      ...end,
+      at: timeText(at),
+      ageMs: BigInt(Math.round(ageMs)),
+      ...(silentMs !== undefined && { silentMs: BigInt(Math.round(silentMs)) }),
+    })),
   });
 }
 
