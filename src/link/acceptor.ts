@@ -259,6 +259,15 @@ export function createAcceptor(deps: AcceptorDeps): Acceptor {
       }),
     take(carrier, through) {
       const visit = receive(carrier, carried, { address: undefined, through });
+      visit.upgraded((heard) => {
+        let bytes = 0;
+        const onPiece = (piece: Uint8Array): void => {
+          bytes += piece.length;
+          heard(bytes);
+        };
+        carrier.on("data", onPiece);
+        return () => carrier.removeListener("data", onPiece);
+      });
       void admit(visit, carrier);
     },
     stats: () => ({
@@ -285,7 +294,7 @@ interface Visit {
   readonly signal: AbortSignal;
   /** Says why it is turned away; the first word counts. */
   refuse(reason: RefusalReason): void;
-  /** It speaks WebSocket: `listen` is to call back with each frame that comes, and what has come in all, until it is stopped. */
+  /** It speaks WebSocket, or is carried: `listen` is to call back with each frame or piece that comes, and what has come in all, until it is stopped. */
   upgraded(listen: (heard: (bytesRead: number) => void) => () => void): void;
   end(): void;
 }

@@ -81,3 +81,20 @@ test("who is carried has the same time to prove who they are, and few are waited
   await until(() => [second, third, other].every(({ far }) => far.destroyed), "the time of all is up");
   assert.equal(harbour.acceptor.stats().strangers, 0);
 });
+
+test("who is carried and sends piece after piece of what never becomes a link is cut long before their time is up", async (t) => {
+  const clock = createFakeClock();
+  const harbour = await openHarbour(t, await newAgent(t), { clock, log: silentLog });
+  const { near, far } = pipe(t);
+  harbour.acceptor.take(far, hub);
+  // The head of a TLS record, of a handshake that says it is 16,000 bytes long; then its bytes, one at a time.
+  near.write(Buffer.from([22, 3, 1, 62, 128, 1, 0, 62, 124, 3, 3]));
+  let sent = 0;
+  await until(() => {
+    if (!near.destroyed) near.write(Buffer.of(7));
+    sent += 1;
+    return far.destroyed;
+  }, "it is cut");
+  assert.ok(sent > 250 && sent < 1_000, `${sent} pieces`);
+  assert.equal(harbour.acceptor.stats().refused.get("too-much"), 1);
+});
