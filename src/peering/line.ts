@@ -29,6 +29,9 @@ export interface LineDeps {
   duplicate(message: string): void;
 }
 
+/** How long this end, when it leaves, waits for a carrier of a link that has none. Milliseconds. */
+const lastChanceMs = 2_000;
+
 /**
  * The line to one peer: the one link that counts, and those that come and go beside it. The link goes on at another carrier when
  * it loses one, so another link comes only with another process at the other end, with a session that was given up, or with
@@ -216,13 +219,15 @@ export class PeerLine {
   async drain(message: string, withinMs: number): Promise<void> {
     this.#redialer?.close();
     const held = this.#held;
+    // Nobody dials for it any more, so it goes on only if the other end is dialling now.
+    const leftMs = this.#carried ? withinMs : Math.min(withinMs, lastChanceMs);
     if (held) {
       // Not connected any more for whoever keeps a call open as long as there is a link; else nothing would ever finish.
       this.#departing.add(held);
       this.#held = undefined;
       this.#grace.forgo();
       this.#lost(message, { grace: false });
-      await held.link.session.drain(message, withinMs);
+      await held.link.session.drain(message, leftMs);
     }
     this.cut({ reason: Reason.SHUTDOWN, message });
   }

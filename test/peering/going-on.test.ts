@@ -185,6 +185,17 @@ test("a new start of a peer whose process died without a word takes over at once
   );
 });
 
+test("an agent that leaves does not wait long for a link without a carrier", async (t) => {
+  const { a, clock } = await startCut(t);
+  let isOver = false;
+  void a.peering.drain(600_000).then(() => {
+    isOver = true;
+  });
+  for (let s = 0; s < 5 && !isOver; s += 1) await clock.advance(1_000);
+  assert.equal(isOver, true);
+  await until("nothing runs any more", () => a.rpc.running === 0);
+});
+
 test("the link on which two have paired goes on too", async (t) => {
   const a = await startAgent(t, { name: "aachen" });
   const way = await createCuttable(t, a.port);
