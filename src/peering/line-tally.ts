@@ -38,13 +38,16 @@ export interface PastCarrier extends Pick<SessionEnd, "by" | "message"> {
   readonly reason: string;
 }
 
+/** What is looked at of a session. */
+type TalliedSession = Pick<Session, "closed" | "onCarrier" | "stats">;
+
 /** Carriers that are remembered after their end. */
 const mostPast = 32;
 
 /** Keeps account of the links to one peer. What lives is asked for its numbers, what is over has been added up. */
 export class LineTally {
   readonly #clock: Clock;
-  readonly #living = new Set<Session>();
+  readonly #living = new Set<TalliedSession>();
   readonly #past: PastCarrier[] = [];
   #links = 0;
   readonly #sums: Sums = {
@@ -71,7 +74,7 @@ export class LineTally {
   }
 
   /** From now on its numbers count. Harmless for one that is known. */
-  add(session: Session): void {
+  add(session: TalliedSession): void {
     if (this.#living.has(session)) return;
     this.#living.add(session);
     this.#links += 1;
@@ -117,7 +120,7 @@ export class LineTally {
     if (this.#past.length > mostPast) this.#past.shift();
   }
 
-  #over(session: Session, end: SessionEnd): void {
+  #over(session: TalliedSession, end: SessionEnd): void {
     const stats = session.stats();
     this.#living.delete(session);
     addSums(this.#sums, stats);

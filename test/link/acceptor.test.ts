@@ -87,6 +87,22 @@ test("strangers that are turned away are counted once each, by why; who leaves b
   assert.deepEqual(refused(), { "not-found": 3, malformed: 1, handshake: 1, timeout: 1 });
 });
 
+test("a stranger that is crowded out in the middle of its handshake is counted once", async (t) => {
+  const far = await newAgent(t);
+  const { acceptor, port } = await openHarbour(t, far, { limits: { strangersPerAddress: 1 } });
+  const first = connect(port, "127.0.0.1");
+  first.on("error", () => {});
+  first.write(upgrade("/link", key));
+  await once(first, "data", { signal: patience() });
+  const cut = once(first.resume(), "close", { signal: patience() });
+  const second = connect(port, "127.0.0.1");
+  second.on("error", () => {});
+  await cut;
+  second.end("SSH-2.0-x\r\n");
+  await until(() => acceptor.stats().strangers === 0, "both are gone");
+  assert.deepEqual(Object.fromEntries(acceptor.stats().refused), { "crowded-out": 1, malformed: 1 });
+});
+
 suite("a stranger who only holds on is cut after 10 s, wherever it stands:", () => {
   const stands: Record<string, string> = {
     silence: "",
