@@ -19,7 +19,7 @@ const uploadBytes = 20 * mebibyte;
 const events = 30;
 
 /** Starts a download, an upload and an event stream, and stands still when a part of each has come. */
-export async function startTransfers(spoke: Spoke): Promise<UnderWay> {
+export async function startTransfers(spoke: Pick<Spoke, "ask">): Promise<UnderWay> {
   const download = await spoke.ask(`/bytes?n=${downloadBytes}`);
   const upload = startUpload(spoke);
   const stream = bodyOf(await spoke.ask(`/stream?n=${events}&ms=100`))[Symbol.asyncIterator]();
@@ -39,7 +39,7 @@ export async function startTransfers(spoke: Spoke): Promise<UnderWay> {
 }
 
 /** Half of it, and the rest when told. */
-function startUpload(spoke: Spoke): { halfSent: Promise<void>; goOn(): void; finished: Promise<void> } {
+function startUpload(spoke: Pick<Spoke, "ask">): { halfSent: Promise<void>; goOn(): void; finished: Promise<void> } {
   const half = Promise.withResolvers<void>();
   const rest = Promise.withResolvers<void>();
   const chunk = randomBytes(mebibyte);
