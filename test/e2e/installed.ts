@@ -146,15 +146,12 @@ export async function clean(cluster: Cluster, namespaces: RegExp): Promise<void>
   interface Listed {
     items: { metadata: { name: string; namespace: string } }[];
   }
-  await run(findHelm(), [
-    "uninstall",
-    "fairlead",
-    "--kubeconfig",
-    cluster.kubeconfig,
-    "-n",
-    releaseNamespace,
-    "--wait",
-  ]);
+  const helm = (...args: string[]) => mustRun(findHelm(), [...args, "--kubeconfig", cluster.kubeconfig]);
+  const releases: { name: string; namespace: string }[] = JSON.parse(await helm("list", "-A", "-o", "json"));
+  for (const { name, namespace } of releases) {
+    // What a release has outside of its namespace would go with nobody, and be in the way of the next.
+    if (namespaces.test(namespace)) await helm("uninstall", name, "-n", namespace, "--wait");
+  }
   const crds = await cluster.kubectl(["get", "crd", "-o", "name"]);
   for (const kind of ["remoteapps", "workloads"]) {
     if (!crds.includes(`${kind}.fairlead.dev`)) continue;
