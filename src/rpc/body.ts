@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Reason, type StreamError } from "../wire/reason.ts";
-import type { Stream, StreamReader } from "../wire/stream.ts";
+import type { Stream } from "../wire/stream.ts";
+import type { StreamReader } from "../wire/stream-reader.ts";
 import { toConnectError, toReason } from "./errors.ts";
 
 /** What a response begins with. */

@@ -13,6 +13,8 @@ export interface SessionCarrier {
   /** How long nothing has come on it. */
   readonly silentMs: number;
   readonly roundTripMs: RoundTrip | undefined;
+  /** Measures the round trip anew if that was some time ago. */
+  refresh(): void;
   /** There is something to send. */
   wake(): void;
   /** The session is over, which the other end is to be told unless it said so. */
@@ -47,6 +49,12 @@ export class Carriage {
 
   get carrier(): SessionCarrier | undefined {
     return this.#carrier;
+  }
+
+  /** The least of the carrier that it is on, for somebody who goes by it. */
+  get leastRoundTripMs(): number | undefined {
+    this.#carrier?.refresh();
+    return this.#carrier?.roundTripMs?.least;
   }
 
   /** Of the carrier that it is on, or of the last one. */

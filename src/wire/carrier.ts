@@ -125,6 +125,11 @@ export class Carrier implements FrameReader {
     setImmediate(this.#pump);
   }
 
+  /** Measures the round trip if that was some time ago. */
+  refresh(): void {
+    this.#keepalive.refresh();
+  }
+
   /** Measures the round trip. */
   ask(): void {
     this.#keepalive.ask();

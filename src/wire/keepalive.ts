@@ -20,6 +20,9 @@ export interface RoundTrip {
   readonly least: number;
 }
 
+/** A round trip that somebody goes by is measured so often, in milliseconds: one sample may have met a busy moment. */
+const freshMs = 1_000;
+
 /** A look that is later than so many milliseconds was kept from happening; less is a timer's usual delay. */
 const leastPauseMs = 500;
 /**
@@ -90,6 +93,11 @@ export class Keepalive {
     this.#pings += 1;
     this.#pingedAt = this.#deps.clock.monotonic();
     this.#deps.ping(this.#pings);
+  }
+
+  /** Asks if the last answer is from more than a second ago, while somebody wants to know how far the other end is. */
+  refresh(): void {
+    if (this.#deps.clock.monotonic() - this.#measuredAt >= freshMs) this.ask();
   }
 
   ponged(id: number): void {

@@ -11,10 +11,10 @@ import { encodeFrame, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts"
 import type { RemoteHello, Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
+import { Outflow } from "./outflow.ts";
 import { type DialOptions, type OpenRequest, writeOpen } from "./outgoing.ts";
 import { type CloseReason, DialError, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
-import { Replay } from "./replay.ts";
 import { Priority } from "./scheduler.ts";
 import type { CarrierChange, CarrierFacts, Session, SessionEnd, SessionStats } from "./session-face.ts";
 import type { Stream } from "./stream.ts";
@@ -49,7 +49,7 @@ export class LivingSession implements Session, FrameReader {
   readonly #budget: LinkBudget;
   readonly #streams: Streams;
   readonly #receipts: Receipts;
-  readonly #replay: Replay;
+  readonly #outflow: Outflow;
   #resolveClosed: (end: SessionEnd) => void = () => undefined;
   #resolveLeaving: (reason: CloseReason) => void = () => undefined;
   readonly #carriage: Carriage;
@@ -58,8 +58,6 @@ export class LivingSession implements Session, FrameReader {
   /** Whether they were, before the other end's first Resume. */
   #wroteEarly = false;
   #young = true;
-  /** Whether an Ack is due on the carrier. */
-  #ackDue = false;
   #expiry: Timer | undefined;
   /** Streams that came before the one who opened the session has had its turn. */
   #early: IncomingStream[] | undefined = [];
@@ -84,15 +82,7 @@ export class LivingSession implements Session, FrameReader {
     });
     this.#receipts = new Receipts({
       clock: deps.clock,
-      acknowledge: () => {
-        this.#ackDue = true;
-        this.#carriage.carrier?.wake();
-      },
-    });
-    this.#replay = new Replay({
-      clock: deps.clock,
-      mostBytes: deps.limits.linkBudgetBytes,
-      late: (error) => this.fail(error),
+      due: () => this.#carriage.carrier?.wake(),
     });
     this.#budget = new LinkBudget(deps.limits.linkBudgetBytes, deps.budget);
     this.#streams = new Streams(
@@ -102,7 +92,7 @@ export class LivingSession implements Session, FrameReader {
         limits: deps.limits,
         budget: this.#budget,
         helloCredit: deps.helloCredit,
-        roundTripMs: () => this.#carriage.carrier?.roundTripMs?.least,
+        roundTripMs: () => this.#carriage.leastRoundTripMs,
         wake: () => this.#carriage.carrier?.wake(),
         accept: (incoming) => this.#deliver(incoming),
         // Only then is it known what of that turn is to be acknowledged.
@@ -111,6 +101,13 @@ export class LivingSession implements Session, FrameReader {
       },
       deps.remote.limits,
     );
+    this.#outflow = new Outflow({
+      resumable: deps.resumable,
+      clock: deps.clock,
+      mostBytes: deps.limits.linkBudgetBytes,
+      streams: this.#streams,
+      late: (error) => this.fail(error),
+    });
     setImmediate(() => this.#deliverEarly());
   }
 
@@ -156,7 +153,7 @@ export class LivingSession implements Session, FrameReader {
   /** Whether no stream is open, and the other end has all that was said: Close ends what is still on its way there. */
   #isDone(): boolean {
     const { size, mute } = this.#streams;
-    return size === 0 && (!this.#deps.resumable || (mute && this.#replay.bytes === 0));
+    return size === 0 && (!this.#deps.resumable || (mute && this.#outflow.keptBytes === 0));
   }
 
   close(reason: CloseReason): void {
@@ -164,7 +161,7 @@ export class LivingSession implements Session, FrameReader {
   }
 
   stats(): SessionStats {
-    return { ...this.#streams.counts(), ...this.#carriage.stats(), replayBytes: this.#replay.bytes };
+    return { ...this.#streams.counts(), ...this.#carriage.stats(), replayBytes: this.#outflow.keptBytes };
   }
 
   get carrier(): CarrierFacts {
@@ -202,15 +199,14 @@ export class LivingSession implements Session, FrameReader {
     this.#carriage.take(carrier);
     this.#mayWrite = early;
     this.#wroteEarly = early;
-    this.#ackDue = false;
+    this.#outflow.restart();
     if (!this.#deps.resumable) this.#carriage.stands();
     return this.#receipts.tell();
   }
 
   /** The other end has so many. Throws a SessionError when that cannot be. */
   resumed(received: number): void {
-    this.#replay.acknowledge(received, true);
-    if (!this.#wroteEarly) this.#replay.rewind();
+    this.#outflow.resumed(received, !this.#wroteEarly);
     this.#young = false;
     this.#mayWrite = true;
     this.#carriage.carrier?.wake();
@@ -258,7 +254,7 @@ export class LivingSession implements Session, FrameReader {
 
   #release(): SessionCarrier | undefined {
     this.#mayWrite = false;
-    this.#replay.rest();
+    this.#outflow.rest();
     return this.#carriage.release();
   }
 
@@ -304,7 +300,7 @@ export class LivingSession implements Session, FrameReader {
         this.#streams.announceArrived(kind.value);
         break;
       case "ack":
-        if (this.#deps.resumable) this.#acknowledged(Number(kind.value.received));
+        this.#acknowledged(Number(kind.value.received));
         break;
       case "unsupported":
         break;
@@ -318,9 +314,7 @@ export class LivingSession implements Session, FrameReader {
   }
 
   #acknowledged(received: number): void {
-    const wasFull = this.#replay.full;
-    this.#replay.acknowledge(received);
-    if (wasFull) this.#carriage.carrier?.wake();
+    if (this.#outflow.acknowledged(received)) this.#carriage.carrier?.wake();
     this.#drained?.();
   }
 
@@ -351,22 +345,13 @@ export class LivingSession implements Session, FrameReader {
   /** Adds frames to send, about `budget` bytes at most, to `out`; returns their bytes. */
   pull(out: Uint8Array[], budget: number): number {
     let bytes = 0;
-    if (this.#ackDue) {
-      this.#ackDue = false;
-      const value = create(AckSchema, { received: BigInt(this.#receipts.tell()) });
-      const frame = encodeFrame(0, { case: "ack", value });
-      out.push(frame);
-      bytes += frame.length;
+    if (this.#receipts.isDue) {
+      const received = BigInt(this.#receipts.tell());
+      const ack = encodeFrame(0, { case: "ack", value: create(AckSchema, { received }) });
+      out.push(ack);
+      bytes += ack.length;
     }
-    if (!this.#mayWrite) return bytes;
-    if (!this.#deps.resumable) return bytes + this.#streams.pull(out, budget - bytes);
-    bytes += this.#replay.pull(out, budget - bytes);
-    if (this.#replay.full) this.#replay.awaitAck();
-    if (bytes >= budget || this.#replay.pending || this.#replay.full) return bytes;
-    const from = out.length;
-    bytes += this.#streams.pull(out, budget - bytes);
-    this.#replay.keep(out, from);
-    return bytes;
+    return this.#mayWrite ? bytes + this.#outflow.pull(out, budget - bytes) : bytes;
   }
 
   // ---- the end ----
@@ -379,7 +364,7 @@ export class LivingSession implements Session, FrameReader {
     this.#drained?.();
     this.#release()?.end(end, end.by === "us");
     this.#streams.cutAll(endError(end));
-    this.#replay.clear();
+    this.#outflow.clear();
     this.#budget.close();
     this.#carriage.close();
     this.#resolveClosed(end);

@@ -96,6 +96,10 @@ export class Part implements FrameReader, SessionCarrier {
     return this.#carrier.roundTripMs;
   }
 
+  refresh(): void {
+    this.#carrier.refresh();
+  }
+
   wake(): void {
     this.#carrier.wake();
   }

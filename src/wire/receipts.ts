@@ -1,20 +1,24 @@
 import type { Clock, Timer } from "../base/clock.ts";
 
-/** What the other end is told at the latest: after so many bytes of counted frames, or so long after the first of them. */
-const atBytes = 256 * 1024;
+/** The other end is told when so many bytes of counted frames have come, or so long after the first of them. */
+const atBytes = 16 * 1024;
 const atMs = 10_000;
+
+/** What a frame is counted for beyond its content, so that many small ones are told of in time. Bytes. */
+const frameBytes = 20;
 
 export interface ReceiptsDeps {
   readonly clock: Clock;
-  /** An Ack is due. */
-  acknowledge(): void;
+  /** An Ack is due: it leaves when all that came in this turn is handled. */
+  due(): void;
 }
 
-/** Counts the frames that have come, of those that count, and acknowledges them now and then. */
+/** Counts the frames that have come, of those that count, and says when the other end is to be told. */
 export class Receipts {
   readonly #deps: ReceiptsDeps;
   #received = 0;
   #owedBytes = 0;
+  #isDue = false;
   #timer: Timer | undefined;
   #hasten = false;
 
@@ -22,13 +26,18 @@ export class Receipts {
     this.#deps = deps;
   }
 
+  get isDue(): boolean {
+    return this.#isDue;
+  }
+
   /** One more has come, with so many bytes. */
   count(bytes: number): void {
     this.#received += 1;
-    this.#owedBytes += bytes;
-    if (this.#hasten || this.#owedBytes >= atBytes) this.#acknowledge();
+    this.#owedBytes += bytes + frameBytes;
+    if (this.#isDue) return;
+    if (this.#hasten || this.#owedBytes >= atBytes) this.#fallDue();
     else if (this.#timer === undefined) {
-      this.#timer = this.#deps.clock.after(atMs, () => this.#acknowledge());
+      this.#timer = this.#deps.clock.after(atMs, () => this.#fallDue());
       this.#timer.unref?.();
     }
   }
@@ -36,13 +45,14 @@ export class Receipts {
   /** From now on nothing waits: the other end leaves as soon as it knows that all has come. */
   hasten(): void {
     this.#hasten = true;
-    this.#acknowledge();
+    if (!this.#isDue) this.#fallDue();
   }
 
   /** How many have come, which from now on the other end knows. */
   tell(): number {
     this.close();
     this.#owedBytes = 0;
+    this.#isDue = false;
     return this.#received;
   }
 
@@ -51,9 +61,8 @@ export class Receipts {
     this.#timer = undefined;
   }
 
-  #acknowledge(): void {
-    this.close();
-    this.#owedBytes = 0;
-    this.#deps.acknowledge();
+  #fallDue(): void {
+    this.#isDue = true;
+    this.#deps.due();
   }
 }

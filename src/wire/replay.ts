@@ -53,6 +53,11 @@ export class Replay {
     return this.#acknowledged + this.#frames.length - this.#head;
   }
 
+  /** The number of the last frame that was written on the present carrier, now or when it was first sent. */
+  get written(): number {
+    return this.#acknowledged + this.#next - this.#head;
+  }
+
   /** Whether something has to be written again before anything new. */
   get pending(): boolean {
     return this.#next < this.#frames.length;
@@ -136,6 +141,15 @@ export class Replay {
     this.#bytes = 0;
     this.#otherBytes = 0;
   }
+}
+
+/** How many frames there are in `out` from the index `from` on. */
+export function countFrames(out: readonly Uint8Array[], from: number): number {
+  let frames = 0;
+  for (let at = from; at < out.length; frames++) {
+    for (let rest = frameBytes(out[at]); rest > 0; at++) rest -= out[at]?.length ?? rest;
+  }
+  return frames;
 }
 
 /** The length of the frame that begins with this piece, its length prefix included. */

@@ -22,52 +22,88 @@ export interface Turn {
   readonly priority: Priority;
   /** True while it stands in a scheduler's line; the scheduler keeps it. */
   waiting: boolean;
+  /** Whether it has sent little lately. */
+  isLight(): boolean;
   /** Adds one frame, with at most `maxData` bytes of data, to `out`. Returns its bytes; 0 if there was nothing to send after all. */
   take(out: Uint8Array[], maxData: number): number;
   /** Whether there is more that could be sent now. */
   sendable(): boolean;
 }
 
+/** What may be sent now: of the classes below interactive everything, only what is light, or nothing. */
+export type Room = "all" | "light" | "urgent";
+
 /** How many classes there are, in the order in which they are served. */
 const order: readonly Priority[] = [Priority.CONTROL, Priority.INTERACTIVE, Priority.NORMAL, Priority.BULK];
+/** Unspecified, and classes of a later version, are normal. */
+const normal = order.indexOf(Priority.NORMAL);
+
+/** Bytes of a light stream that go ahead in one turn. */
+const lightTurnBytes = 16 * 1024;
+/** After so many bytes of light streams a heavy one of their class has a turn, if any waits: many light ones are a load, too. */
+const lightRunBytes = 128 * 1024;
 
 /**
- * Decides whose frame goes next: the highest class that has something to send, and inside of it each in turn, one data frame at a time.
+ * Decides whose frame goes next: the highest class that has something to send; inside of it those that have sent little lately; and inside
+ * of these each in turn, one data frame at a time.
  */
 export class Scheduler {
-  readonly #lines: readonly Line[] = order.map(() => new Line());
+  readonly #classes: readonly Class[] = order.map(() => ({ light: new Line(), heavy: new Line(), lightRun: 0 }));
 
   /** It has something to send. Harmless when it waits already. */
   ready(turn: Turn): void {
     if (turn.waiting) return;
     turn.waiting = true;
-    this.#line(turn.priority).push(turn);
+    const at = order.indexOf(turn.priority);
+    // That class is always there.
+    const its = this.#classes[at < 0 ? normal : at] as Class;
+    (turn.isLight() ? its.light : its.heavy).push(turn);
   }
 
   /**
    * Adds frames with at most `maxData` bytes of data each to `out`, until there are none or `budget` bytes are reached. No
    * frame is cut for what is left of the budget, so the last one may go beyond it. Returns the bytes.
    */
-  pull(out: Uint8Array[], budget: number, maxData: number): number {
-    const most = Math.min(maxData, budget);
+  pull(out: Uint8Array[], budget: number, maxData: number, room: Room = "all"): number {
     let bytes = 0;
-    for (const line of this.#lines) {
-      while (line.size > 0 && bytes < budget) {
-        const turn = line.shift();
-        if (turn === undefined) break;
-        turn.waiting = false;
-        bytes += turn.take(out, most);
-        if (turn.sendable()) this.ready(turn);
-      }
+    for (const [at, one] of this.#classes.entries()) {
+      if (at >= normal && room === "urgent") break;
+      const heavyToo = at < normal || room === "all";
+      // What is in the lowest class has been said to be in no hurry.
+      if (!heavyToo && at > normal) break;
+      bytes += this.#pullClass(one, heavyToo, out, budget - bytes, Math.min(maxData, budget));
     }
     return bytes;
   }
 
-  #line(priority: Priority): Line {
-    const at = order.indexOf(priority);
-    // Unspecified, and classes of a later version, are normal; that line is always there.
-    return this.#lines[at < 0 ? order.indexOf(Priority.NORMAL) : at] as Line;
+  /** Whether something waits that is not urgent. */
+  get bulkWaits(): boolean {
+    return this.#classes.some(({ light, heavy }, at) => at >= normal && light.size + heavy.size > 0);
   }
+
+  #pullClass(one: Class, heavyToo: boolean, out: Uint8Array[], budget: number, most: number): number {
+    const { light, heavy } = one;
+    let bytes = 0;
+    while (bytes < budget) {
+      const isLight = light.size > 0 && !(heavyToo && heavy.size > 0 && one.lightRun >= lightRunBytes);
+      if (!isLight && !(heavyToo && heavy.size > 0)) break;
+      const turn = (isLight ? light : heavy).shift();
+      if (turn === undefined) break;
+      turn.waiting = false;
+      const taken = turn.take(out, isLight ? Math.min(most, lightTurnBytes) : most);
+      one.lightRun = isLight ? one.lightRun + taken : 0;
+      bytes += taken;
+      if (turn.sendable()) this.ready(turn);
+    }
+    return bytes;
+  }
+}
+
+interface Class {
+  readonly light: Line;
+  readonly heavy: Line;
+  /** Bytes of light ones since a heavy one had its turn. */
+  lightRun: number;
 }
 
 /** First in, first out, at a constant cost. */

@@ -8,23 +8,11 @@ import { Outbox } from "./outbox.ts";
 import { Reason, StreamError } from "./reason.ts";
 import type { Priority, Turn } from "./scheduler.ts";
 
+import type { StreamReader } from "./stream-reader.ts";
+import { Weight } from "./weight.ts";
+
 /** Bytes that wait to be sent on a stream when it asks its writer to wait: one frame's worth. */
 const enoughBytes = 64 * 1024;
-
-/** What a reader of a stream is told, synchronously and in order. None of it may throw. */
-export interface StreamReader {
-  /** The other end has accepted: its response's status and headers. Only on streams that were opened here. */
-  head(status: number, headers: Headers): void;
-  /**
-   * Data has come. True takes it; the reader calls `consumed` once it is done with it. False leaves it for `read`, and
-   * the reader is not told again before it has read everything.
-   */
-  data(piece: Uint8Array): boolean;
-  /** The other end will send no more; what `read` still holds comes before that. */
-  end(trailers: Headers): void;
-  /** The stream was cut, by either end. Nothing follows, and what `read` still held is gone. */
-  reset(error: StreamError): void;
-}
 
 /** What a stream may ask of its session: narrow, so that a stream never reaches the session itself. */
 export interface StreamOwner {
@@ -82,6 +70,7 @@ export class Stream implements Turn {
   /** Open or Head, as long as it was not sent; data follows it. */
   #first: FrameKind | undefined;
   readonly #out = new Outbox();
+  readonly #weight = new Weight();
   #onReady: ((error?: StreamError) => void) | undefined;
   /** End, once asked for and as long as it was not sent. */
   #last: FrameKind | undefined;
@@ -234,6 +223,10 @@ export class Stream implements Turn {
 
   // ---- for the session ----
 
+  isLight(): boolean {
+    return this.#weight.isLight(this.#owner.now());
+  }
+
   sendable(): boolean {
     if (this.#cut !== undefined) return false;
     if (this.#first !== undefined) return true;
@@ -363,6 +356,7 @@ export class Stream implements Turn {
     const header = encodeDataHeader(this.#id, size);
     out.push(header);
     this.#sendCredit.spend(size);
+    this.#weight.add(size);
     this.#out.take(out, size);
     this.#stall();
     if (this.#out.bytes < enoughBytes) this.#roomAgain();

@@ -20,7 +20,7 @@ import { type Limits, unsaidLimits } from "./limits.ts";
 import { OpenLimits } from "./open-limits.ts";
 import { Openings } from "./openings.ts";
 import { knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
-import { className, Priority, Scheduler } from "./scheduler.ts";
+import { className, Priority, type Room, Scheduler } from "./scheduler.ts";
 import { Stream, type StreamOwner } from "./stream.ts";
 import { type StreamCounts, StreamTally } from "./stream-counts.ts";
 import { firstWindow } from "./window.ts";
@@ -158,9 +158,16 @@ export class Streams implements StreamOwner {
     this.#deps.wake();
   }
 
-  pull(out: Uint8Array[], budget: number): number {
+  /** Adds frames to send, about `budget` bytes at most, to `out`; returns their bytes. `room` says what of what the streams have. */
+  pull(out: Uint8Array[], budget: number, room: Room): number {
     const bytes = this.#answers.pull(out, this.#pace);
-    return bytes < budget ? bytes + this.#scheduler.pull(out, budget - bytes, this.#remote.maxDataBytes) : bytes;
+    if (bytes >= budget) return bytes;
+    return bytes + this.#scheduler.pull(out, budget - bytes, this.#remote.maxDataBytes, room);
+  }
+
+  /** Whether something below interactive waits for its turn. */
+  get bulkWaits(): boolean {
+    return this.#scheduler.bulkWaits;
   }
 
   // ---- what comes ----

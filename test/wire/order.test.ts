@@ -3,13 +3,15 @@ import { suite, test } from "node:test";
 import fc from "fast-check";
 import { Inbox } from "../../src/wire/inbox.ts";
 import { Priority, Scheduler, type Turn } from "../../src/wire/scheduler.ts";
+import { Weight } from "../../src/wire/weight.ts";
 
 /** Has so many frames of so many bytes to send, and writes down when it sends one. */
-function turn(name: string, priority: Priority, frames: number, log: string[]): Turn {
+function turn(name: string, priority: Priority, frames: number, log: string[], light = true): Turn {
   let left = frames;
   return {
     priority,
     waiting: false,
+    isLight: () => light,
     take(out, maxData) {
       left -= 1;
       log.push(name);
@@ -52,6 +54,40 @@ suite("who goes first", () => {
     scheduler.ready(turn("key", Priority.INTERACTIVE, 1, log));
     scheduler.pull([], 10_000, 65_536);
     assert.deepEqual(log, ["bulk", "bulk", "key", "bulk", "bulk"]);
+  });
+
+  test("a stream that has sent little lately goes before those that fill the pipe", () => {
+    const log: string[] = [];
+    const scheduler = new Scheduler();
+    scheduler.ready(turn("download", Priority.NORMAL, 3, log, false));
+    scheduler.ready(turn("key", Priority.NORMAL, 1, log));
+    scheduler.ready(turn("image", Priority.BULK, 1, log));
+    const out: Uint8Array[] = [];
+    assert.equal(scheduler.pull(out, 10_000, 65_536, "light"), 100);
+    assert.equal(scheduler.bulkWaits, true);
+    assert.equal(scheduler.pull(out, 10_000, 65_536, "urgent"), 0);
+    scheduler.pull(out, 10_000, 65_536);
+    assert.deepEqual(log, ["key", "download", "download", "download", "image"]);
+  });
+
+  test("many that send little leave turns to one that sends much", () => {
+    const log: string[] = [];
+    const scheduler = new Scheduler();
+    scheduler.ready(turn("download", Priority.NORMAL, 3, log, false));
+    for (let at = 0; at < 10; at++) scheduler.ready(turn("little", Priority.NORMAL, 1_000, log));
+    scheduler.pull([], 400_000, 65_536);
+    assert.equal(log.filter((name) => name === "download").length, 3);
+  });
+
+  test("a stream is light as long as it sends less than 1 Mbit/s, and again after a pause", () => {
+    const weight = new Weight();
+    for (let at = 0; at < 10_000; at += 2) {
+      assert.equal(weight.isLight(at), true);
+      weight.add(200);
+    }
+    weight.add(65_536);
+    assert.equal(weight.isLight(10_001), false);
+    assert.equal(weight.isLight(11_000), true);
   });
 
   test("pulling stops where there is no more room, cuts no frame for it, and a stream stands in line once", () => {

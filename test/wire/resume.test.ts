@@ -6,6 +6,7 @@ import { type Clock, systemClock } from "../../src/base/clock.ts";
 import type { Limits } from "../../src/wire/limits.ts";
 import { PeerSessions } from "../../src/wire/peer-sessions.ts";
 import { Reason } from "../../src/wire/reason.ts";
+import { Priority } from "../../src/wire/scheduler.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { echo } from "./carriers.ts";
@@ -224,7 +225,9 @@ suite("resume, to the frame", () => {
     peer.send(lowHello(1n), resume(1n, { begins: true }));
     const session = await opening;
     const headers = new Headers({ padding: "x".repeat(60_000) });
-    for (let i = 0; i < 100; i++) session.open({ rpc: { path: "/a.B/C", headers } });
+    // Urgent ones, since others wait for acknowledgements sooner.
+    const priority = Priority.INTERACTIVE;
+    for (let i = 0; i < 100; i++) session.open({ rpc: { path: "/a.B/C", headers }, priority });
     const opens = (): number => peer.heard.filter(({ kind }) => kind.case === "open").length;
     await until(() => opens() >= 70, "as many as fit");
     for (let i = 0; i < 50; i++) await new Promise(setImmediate);
@@ -243,7 +246,8 @@ suite("resume, to the frame", () => {
     void session.closed.then((end) => {
       reason = end.reason;
     });
-    const stream = session.open({ rpc: { path: "/a.B/C" } });
+    // An urgent one, since others wait for acknowledgements sooner.
+    const stream = session.open({ rpc: { path: "/a.B/C" }, priority: Priority.INTERACTIVE });
     await peer.hear("open");
     peer.send({ stream: BigInt(stream.id), kind: { case: "credit", value: { bytes: 2n ** 50n } } });
     const piece = new Uint8Array(65_536);

@@ -125,14 +125,14 @@ export const bugs: readonly Bug[] = [
   },
   {
     what: "what was sent is not kept for the next carrier",
-    file: "wire/living-session.ts",
+    file: "wire/outflow.ts",
     find: "    this.#replay.keep(out, from);\n",
     put: "",
   },
   {
     what: "what was not received is not said again",
-    file: "wire/living-session.ts",
-    find: "    if (!this.#wroteEarly) this.#replay.rewind();\n",
+    file: "wire/outflow.ts",
+    find: "    if (again) this.#replay.rewind();\n",
     put: "",
   },
   {
@@ -185,15 +185,27 @@ export const bugs: readonly Bug[] = [
   },
   {
     what: "what was said before the first Resume is said again",
-    file: "wire/living-session.ts",
-    find: "    if (!this.#wroteEarly) this.#replay.rewind();",
+    file: "wire/outflow.ts",
+    find: "    if (again) this.#replay.rewind();",
     put: "    this.#replay.rewind();",
   },
   {
     what: "frames that count are sent before the other end's Resume",
     file: "wire/living-session.ts",
-    find: "    if (!this.#mayWrite) return bytes;\n",
-    put: "",
+    find: "    return this.#mayWrite ? bytes + this.#outflow.pull(out, budget - bytes) : bytes;",
+    put: "    return bytes + this.#outflow.pull(out, budget - bytes);",
+  },
+  {
+    what: "acknowledgements do not wake what waits for them",
+    file: "wire/outflow.ts",
+    find: "    return wasFull;\n",
+    put: "    return false;\n",
+  },
+  {
+    what: "an Ack that has fallen due is never sent",
+    file: "wire/receipts.ts",
+    find: "    this.#isDue = true;\n    this.#deps.due();",
+    put: "    this.#deps.due();",
   },
   {
     what: "a reset is not counted by who receives it",

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Callable
 
 from numbers_of_the_wire import (
-    ACK, ACK_BYTES, ACK_SECONDS, ANNOUNCE, CARRIERLESS_SECONDS, CLOSE, CREDIT, DATA, GOING_AWAY, GO_AWAY,
+    ACK, ACK_BYTES, ACK_FRAME_BYTES, ACK_SECONDS, ANNOUNCE, CARRIERLESS_SECONDS, CLOSE, CREDIT, DATA, GOING_AWAY, GO_AWAY,
     MAX_DATA, MAX_STREAMS, NORMAL, OPEN, PROTOCOL, RESET, SESSION_LOST, TOO_MANY_STREAMS, UNSUPPORTED,
     UNSUPPORTED_KIND, WINDOW,
 )  # fmt: skip
@@ -246,7 +246,7 @@ class Session:
 
     def _count(self, length: int) -> None:
         self.received += 1
-        self.unacknowledged_bytes += length
+        self.unacknowledged_bytes += length + ACK_FRAME_BYTES
         if self.going_away or self.unacknowledged_bytes >= ACK_BYTES:
             self._acknowledge()
         elif not self.ack_timer:

@@ -638,8 +638,9 @@ export const DetachSchema: GenMessage<Detach> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_frame, 12);
 
 /**
- * Ack says how many counted frames its sender has received in this session, at least each 256 KiB or 10 s when there were any, and at once
- * when it has heard GoAway.
+ * Ack says how many counted frames its sender has received in this session. It goes out behind whatever came in one go, when that makes
+ * 16 KiB since the last one (each frame counted with 20 bytes more than its data), after 10 s when there were any, and at once when
+ * it has heard GoAway. An end that bounds what it has under way, as it should for the sake of what is urgent, waits for them.
  *
  * @generated from message fairlead.wire.v1.Ack
  */
