@@ -4,6 +4,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { IntentService, type SyncRequest, type SyncResponse } from "../../../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { GetFactsResponseSchema, MembershipService } from "../../../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { response } from "../../../../src/intent/messages.ts";
+import { isNotFound } from "../../../../src/kube/errors.ts";
 import { remoteApps } from "../../../../src/kube/resources.ts";
 import type { Attack } from "../attack.ts";
 import { honestly } from "../attacker.ts";
@@ -169,7 +170,10 @@ async function withApp<T>(ground: Ground, act: (uid: string) => Promise<T>): Pro
   } finally {
     ground.mallory.serves(honestly);
     await client.delete(remoteApps, lure, {}, ground.signal);
-    await client.mergePatch(remoteApps, lure, { metadata: { finalizers: null } }, ground.signal);
+    // The agent may have been quicker: mallory's last word, honestly given, may be that nothing of it is left.
+    await client.mergePatch(remoteApps, lure, { metadata: { finalizers: null } }, ground.signal).catch((error) => {
+      if (!isNotFound(error)) throw error;
+    });
     await until("the app's object is gone", async () => !(await client.get(remoteApps, lure, ground.signal)));
   }
 }
