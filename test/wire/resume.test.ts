@@ -150,6 +150,30 @@ suite("resume, to the frame", () => {
     await session.closed;
   });
 
+  test("an end that is told that the other has moved waits 2 s for the carrier to which, before that is a loss", async () => {
+    for (const comes of [true, false]) {
+      const clock = createFakeClock();
+      const sessions = new PeerSessions(clock);
+      const first = raw(sessions, { clock });
+      first.peer.send(lowHello(1n), resume(1n, { begins: true }));
+      const session = await first.opening;
+      const changes: string[] = [];
+      session.onCarrier(({ kind }) => changes.push(kind));
+      first.peer.send({ kind: { case: "detach", value: { next: 2n } } });
+      await until(() => first.peer.closed, "it is left");
+      await clock.advance(1_900);
+      assert.deepEqual(changes, []);
+      if (comes) {
+        const second = raw(sessions, { clock });
+        second.peer.send(lowHello(2n), resume(2n));
+        assert.equal(await second.opening, session);
+      }
+      await clock.advance(200);
+      assert.deepEqual(changes, [comes ? "stands" : "lost"]);
+      session.close({ reason: Reason.SHUTDOWN, message: "Done." });
+    }
+  });
+
   test("a late frame of the older carrier never counts", async () => {
     const sessions = new PeerSessions(systemClock);
     const opened: string[] = [];
