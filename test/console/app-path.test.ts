@@ -240,6 +240,36 @@ describe("the path door", () => {
     await until("the app notices", () => gone);
   });
 
+  test("breaks a request off that its client broke off, with or without a length, so that half of it never looks whole", async () => {
+    await using world = await startConsole();
+    const broken: (string | undefined)[] = [];
+    let half = false;
+    await world.run("web", (req) => {
+      req.on("data", () => {
+        half = true;
+      });
+      req.on("end", () => broken.push("looked whole"));
+      req.on("error", (error: NodeJS.ErrnoException) => broken.push(`${error.code} ${req.complete}`));
+    });
+    for (const length of ["1000", undefined]) {
+      half = false;
+      const req = request({
+        port: world.port,
+        host: "127.0.0.1",
+        path: "/apps/shop/web/http/upload",
+        method: "POST",
+        headers: { ...bearer, ...(length && { "content-length": length }) },
+        agent: false,
+      });
+      req.on("error", () => undefined);
+      req.write("half");
+      await until("half of it is there", () => half);
+      req.destroy();
+      await until("the app notices", () => broken.length > 0);
+      assert.deepEqual(broken.splice(0), ["ECONNRESET false"]);
+    }
+  });
+
   test("breaks an answer off that the app broke off, with or without a length, and when the link goes", async () => {
     await using world = await startConsole();
     await world.run("web", (req, res) => {
