@@ -126,7 +126,6 @@ test("probes and links answer in time while strangers flood the peer port", { ti
   await pair({ lisbon, berlin }, "apps");
   const { link, telemetry } = berlin.agent.ports;
   await restartAsProcess(t, berlin);
-  assert.equal((await run(lisbon, ["peer", "reconnect", "berlin"])).code, 0);
   const linkOf = async () => (await lisbon.client.links.getLink({ peer: "berlin" })).link;
   const ask = async (): Promise<{ code: number; ms: number }> => {
     const startedAt = performance.now();
@@ -151,8 +150,12 @@ test("probes and links answer in time while strangers flood the peer port", { ti
   };
   const watching = Promise.all([watch("/livez"), watch("/readyz"), watch("/metrics"), call()]);
   const met = await flood(link);
-  // On a slow machine a command takes as long as the whole flood.
-  await until("calls were made meanwhile", () => calls.length >= 1);
+  // On a slow machine one of them takes as long as the whole flood.
+  const asked = (path: string): number => probes.filter((one) => one.path === path).length;
+  await until(
+    "all were asked",
+    () => calls.length > 0 && ["/livez", "/readyz", "/metrics"].every((path) => asked(path) >= 3),
+  );
   flooding = false;
   await watching;
 
@@ -164,22 +167,21 @@ test("probes and links answer in time while strangers flood the peer port", { ti
     assert.equal(status, 200, `${path}: ${body}`);
     assert.ok(ms < probeLimitMs, `${path} took ${Math.round(ms)} ms`);
   }
-  for (const path of ["/livez", "/readyz", "/metrics"]) {
-    assert.ok(probes.filter((one) => one.path === path).length >= 3, `${path} was asked again and again`);
-  }
   for (const { code, ms } of calls) {
     assert.equal(code, calm.code, "a call is answered as it is in calm");
     assert.ok(ms < 2 * probeLimitMs, `a call took ${Math.round(ms)} ms`);
   }
   const after = await linkOf();
-  assert.equal(after?.totals?.carriers, before?.totals?.carriers, "the link did not lose its connection");
+  // One that took over from another, as when both were dialled at once, is no loss.
+  assert.deepEqual(after?.totals?.carrierEnds, before?.totals?.carrierEnds, "the link did not lose its connection");
+  assert.equal(after?.totals?.links, before?.totals?.links);
   assert.ok(met > strangers / 2, `${met} strangers were let to the door`);
   const refused = (text: string): number =>
     [...text.matchAll(/^fairlead_strangers_refused_total\{reason="[a-z-]+"\} (\d+)$/gm)].reduce(
       (sum, [, count]) => sum + Number(count),
       0,
     );
-  await until("they are counted", () => refused(probes.findLast(({ path }) => path === "/metrics")?.body ?? "") > 100);
+  assert.ok(refused((await probe(telemetry, "/metrics")).body) > 100, "they are counted");
 });
 
 test("an agent whose peers are away is ready all the same", async (t) => {
