@@ -133,14 +133,14 @@ class Story {
         throw new Error(`${server.unfinishedBytes} bytes of calls that are over still count at ${name}.`);
       }
       for (const session of sessions) {
-        const { open, promisedBytes, resumes } = session.stats();
+        const { open, promisedBytes, heldBytes, resumes } = session.stats();
         const peer = agent.peerOf(session);
         if (resumes > 0 && this.#mustStand(name, peer)) {
           throw new Error(`${name} gave ${resumes} carriers to ${peer} up, and nothing was wrong with them.`);
         }
         const streams = open.control + open.interactive + open.normal + open.bulk;
-        if (streams === 0 && promisedBytes !== 0)
-          throw new Error(`${name} has promised ${promisedBytes} bytes to nobody.`);
+        if (streams === 0 && (promisedBytes !== 0 || heldBytes !== 0))
+          throw new Error(`${name} has promised ${promisedBytes} bytes to nobody, and holds ${heldBytes} of nobody.`);
       }
     }
     await this.#end();
