@@ -21,6 +21,8 @@ export interface CallPlan {
   readonly size: number;
   /** What a handler takes for its answer, and a caller between two messages. */
   readonly pauseMs: number;
+  /** The handler of "collect" answers when so many have come, whatever else does. */
+  readonly leavesAfter?: number;
   /** The handler of "say" waits until it is told that nobody waits for it. */
   readonly hangs: boolean;
   readonly deadlineMs?: number;
@@ -38,6 +40,8 @@ export interface CallDeps {
   readonly fewBytes: boolean;
 }
 
+/** Tells the handler of "collect" when to leave. */
+const leaveHeader = "leave-after";
 /** By how much a deadline may be missed, in milliseconds, on a machine that runs. */
 const lateMs = 5;
 
@@ -60,13 +64,15 @@ export function createSimulatedServer(
         async *pour({ count, size }) {
           for (let number = 0; number < count; number++) yield { number, data: new Uint8Array(size).fill(number) };
         },
-        async collect(requests) {
+        async collect(requests, { requestHeader }) {
+          const most = Number(requestHeader.get(leaveHeader) ?? Number.POSITIVE_INFINITY);
           let count = 0;
           let bytes = 0n;
           for await (const { data } of requests) {
             if (data.some((byte) => byte !== count % 256)) onDefect(new Error("A message came out of its turn."));
             count += 1;
             bytes += BigInt(data.length);
+            if (count === most) break;
           }
           return { count, bytes };
         },
@@ -143,7 +149,7 @@ export class Call {
     life: Life,
     options: { signal: AbortSignal; timeoutMs?: number },
   ): Promise<void> {
-    const { kind, count, size, pauseMs, hangs } = this.plan;
+    const { kind, count, size, pauseMs, hangs, leavesAfter } = this.plan;
     switch (kind) {
       case "say": {
         const text = `${hangs ? "hang" : pauseMs} ${"x".repeat(size)}`;
@@ -166,9 +172,10 @@ export class Call {
       case "collect": {
         const answer = await client.collect(
           spaced(life, count, pauseMs, (number) => ({ data: new Uint8Array(size).fill(number) })),
-          options,
+          { ...options, ...(leavesAfter === undefined ? {} : { headers: { [leaveHeader]: String(leavesAfter) } }) },
         );
-        this.#check(answer.count === count && answer.bytes === BigInt(count * size), `${answer.count} messages`);
+        const read = Math.min(count, leavesAfter ?? count);
+        this.#check(answer.count === read && answer.bytes === BigInt(read * size), `${answer.count} messages`);
         break;
       }
       case "talk": {

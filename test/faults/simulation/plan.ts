@@ -235,6 +235,7 @@ function makeCall(random: Random, number: number, way: { readonly from: string; 
     count: random.between(0, 8),
     size: random.magnitude(1, 20_000),
     pauseMs: random.chance(0.5) ? 0 : random.magnitude(1, 2_000),
+    ...(random.chance(0.3) ? { leavesAfter: random.between(1, 3) } : {}),
     hangs,
     ...(random.chance(0.3) ? { deadlineMs: random.magnitude(5, 20_000) } : {}),
     ...(hangs || random.chance(0.2) ? { abortMs: random.magnitude(1, 5_000) } : {}),
