@@ -256,12 +256,6 @@ export const bugs: readonly Bug[] = [
     put: "    this.#add(-first, 0);\n  }\n\n  /** The session",
   },
   {
-    what: "what a session has promised stays promised when it is over",
-    file: "wire/budget.ts",
-    find: "    this.#add(-this.first, -this.grown);\n",
-    put: "",
-  },
-  {
     what: "what nobody will read still counts as held",
     file: "wire/credit.ts",
     find: "    this.#budget.held -= this.held;\n    this.#owed = 0;",
