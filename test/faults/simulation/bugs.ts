@@ -196,12 +196,6 @@ export const bugs: readonly Bug[] = [
     put: "    return bytes + this.#outflow.pull(out, budget - bytes);",
   },
   {
-    what: "acknowledgements do not wake what waits for them",
-    file: "wire/outflow.ts",
-    find: "    return wasFull;\n",
-    put: "    return false;\n",
-  },
-  {
     what: "an Ack that has fallen due is never sent",
     file: "wire/receipts.ts",
     find: "    this.#isDue = true;\n    this.#deps.due();",
