@@ -37,6 +37,8 @@ export interface Outcome {
 const healedWithinMs = 150_000;
 /** Until the last connection of which nobody has told anybody is taken for dead, and the session that was on it given up. */
 const dustMs = 115_000;
+/** Until the last frame is acknowledged, 10 s after it came, and that is heard. */
+const ackedMs = 13_000;
 /** Beside what the line needs: so short that no ping comes to help. */
 const probeWithinMs = 3_000;
 const stoppedWithinMs = 10_000;
@@ -120,7 +122,7 @@ class Story {
     const calmAt = stormMs + this.#storm.longestHoldMs();
     await world.run(calmAt + healedWithinMs + this.#slowestMs(), isOver);
     if (!isOver()) throw new Error(`This has not ended though the network is well: ${this.#open().join("; ")}`);
-    await world.run(Math.max(world.now, calmAt + dustMs), () => false);
+    await world.run(Math.max(world.now + ackedMs, calmAt + dustMs), () => false);
     this.#checkKept();
 
     const probedMs = this.#probe();
