@@ -69,16 +69,20 @@ test(`cut ${times} times under HTTP load, a pair of agents answers every request
     }),
   );
   const cutting = (async () => {
-    for (let count = 0; count < times; count += 1) {
+    for (let count = 0; count < times && !over; count += 1) {
       const before = answered;
       // So that each cut meets a link at work: some are answered since the last one.
-      while (proxy.open === 0 || answered < before + clients) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (!over && (proxy.open === 0 || answered < before + clients))
+        await new Promise((resolve) => setTimeout(resolve, 5));
       await new Promise((resolve) => setTimeout(resolve, random.amid(0, 100)));
       await proxy.cut(random.pick(cuts));
     }
   })();
-  await Promise.race([load, cutting]);
-  over = true;
+  try {
+    await Promise.race([load, cutting]);
+  } finally {
+    over = true;
+  }
   await load;
   t.diagnostic(`${answered} requests, ${proxy.taken} connections`);
   assert.ok(proxy.taken >= times, "hardly anything was cut");

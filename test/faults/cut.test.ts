@@ -106,8 +106,9 @@ async function cutAgainAndAgain(
   proxy: CuttingProxy,
   agents: { a: TestAgent; b: TestAgent },
   random: Random,
+  isOver: () => boolean,
 ): Promise<void> {
-  for (let count = 0; count < times; count += 1) {
+  for (let count = 0; count < times && !isOver(); count += 1) {
     await until("there is a connection", () => proxy.open > 0);
     if (random.chance(0.8)) await until("the link goes on", () => isConnected(agents.b.peering, agents.a.name));
     await new Promise((resolve) => setTimeout(resolve, random.amid(0, longestLifeMs)));
@@ -153,9 +154,12 @@ test(`cut at random ${times} times during transfers both ways and an interactive
     receive(down, near.received).finally(() => down.end()),
     buffer(up),
   ]);
-  // What breaks ends the cutting too.
-  await Promise.race([work, cutAgainAndAgain(proxy, { a, b }, random)]);
-  over = true;
+  try {
+    // What breaks ends the cutting too.
+    await Promise.race([work, cutAgainAndAgain(proxy, { a, b }, random, isOver)]);
+  } finally {
+    over = true;
+  }
   const [messages, calls, , bytes, digest] = await work;
   const session = a.accepted[0]?.session;
   assert.deepEqual(broken, []);
