@@ -299,6 +299,30 @@ export const peers: readonly Breach[] = [
     },
   },
   {
+    limit: "what is kept for another connection",
+    attack: "giving credit without end and acknowledging nothing",
+    async run(t) {
+      const clock = createFakeClock(Date.now());
+      const kept = keeper();
+      const linkLimits = { linkBudgetBytes: 2 ** 20 };
+      const ground = await openGround(t, { clock, kept, linkLimits, accept: acceptBoth });
+      const villain = await resuming(ground);
+      villain.peer.send(openFrame(1, 2 ** 50));
+      const dataBytes = (): number =>
+        villain.peer.heard.reduce((sum, { kind }) => sum + (kind.case === "data" ? kind.value.length : 0), 0);
+      await until(() => dataBytes() > 4 * 2 ** 20 - 200_000, "as much as may be kept has come");
+      await ground.othersAreWell();
+      assert.ok(dataBytes() < 5 * 2 ** 20, `${dataBytes()} bytes are kept of 32 MiB`);
+      for (let seconds = 0; seconds < 32; seconds += 2) {
+        villain.peer.send({ kind: { case: "ping", value: { id: BigInt(seconds) } } });
+        await clock.advance(2_000);
+        await ground.othersAreWell(false);
+      }
+      await endsFor(Reason.NOT_READING, villain);
+      await ground.othersAreWell();
+    },
+  },
+  {
     limit: "sessions of one peer",
     attack: "coming as twenty processes",
     async run(t) {
