@@ -6,10 +6,19 @@ import { systemClock } from "../../../src/base/clock.ts";
 import type { AcceptorDeps } from "../../../src/link/acceptor.ts";
 import { Kept } from "../../../src/link/link.ts";
 import { Reason } from "../../../src/wire/reason.ts";
+import { Priority } from "../../../src/wire/scheduler.ts";
 import { AgentBudget } from "../../../src/wire/session.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
 import { until } from "../../link/agents.ts";
-import { dataFrame, type FrameInit, frameBytes, openFrame, type RawPeer, rawHello } from "../../wire/raw-peer.ts";
+import {
+  dataFrame,
+  dialKubernetes,
+  type FrameInit,
+  frameBytes,
+  openFrame,
+  type RawPeer,
+  rawHello,
+} from "../../wire/raw-peer.ts";
 import type { Breach } from "./breach.ts";
 import { endsFor, type Ground, openGround, resetsFor } from "./ground.ts";
 
@@ -52,6 +61,12 @@ function headers(count: number, bytes: number): { name: string; value: string }[
 function call(id: number, list: { name: string; value: string }[]): FrameInit {
   const what = { case: "rpc", value: { path: "/a/b", headers: list } } as const;
   return { stream: BigInt(id), kind: { case: "open", value: { what } } };
+}
+
+/** A dial that gives so much credit, of a class that is not held to what the pipe takes. */
+function interactive(credit: bigint): FrameInit {
+  const value = { what: dialKubernetes, credit, priority: Priority.INTERACTIVE };
+  return { stream: 1n, kind: { case: "open", value } };
 }
 
 const reset = (id: number): FrameInit => ({ stream: BigInt(id), kind: { case: "reset", value: {} } });
@@ -200,7 +215,7 @@ export const peers: readonly Breach[] = [
       const clock = createFakeClock(Date.now());
       const ground = await openGround(t, { clock, accept: acceptBoth });
       const villain = await ground.guest();
-      villain.peer.send(openFrame(1, 2 ** 40));
+      villain.peer.send(interactive(2n ** 40n));
       await villain.peer.hear("head");
       villain.peer.carrier.pause();
       await until(() => villain.link.session.stats().waitingBytes > 0, "bytes wait");
@@ -289,7 +304,8 @@ export const peers: readonly Breach[] = [
       const ground = await openGround(t, { kept });
       const { peer, link } = await resuming(ground);
       const padding = new Headers({ padding: "x".repeat(60_000) });
-      for (let count = 0; count < 100; count += 1) link.session.open({ rpc: { path: "/a.B/C", headers: padding } });
+      for (let count = 0; count < 100; count += 1)
+        link.session.open({ rpc: { path: "/a.B/C", headers: padding }, priority: Priority.INTERACTIVE });
       const opens = (): number => peer.heard.filter(({ kind }) => kind.case === "open").length;
       await until(() => opens() >= 70, "as many as fit");
       await ground.othersAreWell();
@@ -307,7 +323,7 @@ export const peers: readonly Breach[] = [
       const linkLimits = { linkBudgetBytes: 2 ** 20 };
       const ground = await openGround(t, { clock, kept, linkLimits, accept: acceptBoth });
       const villain = await resuming(ground);
-      villain.peer.send(openFrame(1, 2 ** 50));
+      villain.peer.send(interactive(2n ** 50n));
       const dataBytes = (): number =>
         villain.peer.heard.reduce((sum, { kind }) => sum + (kind.case === "data" ? kind.value.length : 0), 0);
       await until(() => dataBytes() > 4 * 2 ** 20 - 200_000, "as much as may be kept has come");
