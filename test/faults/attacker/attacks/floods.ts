@@ -155,11 +155,11 @@ export const floodAttacks: readonly Attack[] = [
       });
       await Promise.all(guests.map((guest) => guest.close()));
       return {
-        strangers: strangers <= 64 ? "at most 64" : String(strangers),
+        strangers: strangers <= 128 ? "at most 128" : String(strangers),
         guests: links > 0 ? "at most 64" : "none",
       };
     },
-    expect: { strangers: "at most 64", guests: "at most 64" },
+    expect: { strangers: "at most 128", guests: "at most 64" },
   },
   {
     name: "refused dials fill neither the inbox nor the audit",
