@@ -8,14 +8,21 @@ import { openRaw, type RawPeer } from "./raw-peer.ts";
 
 const KiB = 1024;
 
+/** More than any of these tests waits for; an end to it, since nothing else ends what is urgent. */
+const mostBytes = 4096 * KiB;
+
 /** A stream that writes as much as it may to an end that gives credit without end and acknowledges only what it is told to. */
 async function pour(session: Session, peer: RawPeer, priority: Priority): Promise<void> {
   const stream = session.open({ rpc: { path: "/a.B/C" }, priority });
   await peer.hear("open");
   peer.send({ stream: BigInt(stream.id), kind: { case: "credit", value: { bytes: 2n ** 40n } } });
   const piece = new Uint8Array(16 * KiB);
+  let written = 0;
   const writeOn = (): void => {
-    while (stream.cut === undefined && stream.write([piece], writeOn));
+    while (stream.cut === undefined && written < mostBytes) {
+      written += piece.length;
+      if (!stream.write([piece], writeOn)) return;
+    }
   };
   writeOn();
 }
