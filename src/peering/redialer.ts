@@ -7,7 +7,7 @@ export interface Redialer {
   /**
    * There is a link now, whoever dialled it. An attempt that is under way goes on: its link may stand at the other end
    * already, which may use it, so that it must be drained and not broken. While it is relayed it is dialled again now and then, if
-   * it can be dialled directly. One that shows a certificate until `provenUntil` (milliseconds since 1970), and that this end dialled, is
+   * it can be dialled directly; soon, if it was direct until now, as when an attempt through a relay comes in late. One that shows a certificate until `provenUntil` (milliseconds since 1970), and that this end dialled, is
    * dialled again before that, so that both ends prove themselves anew.
    */
   up(o?: { relayed: boolean; provenUntil?: number | undefined }): void;
@@ -69,6 +69,9 @@ export function createRedialer(deps: RedialerDeps): Redialer {
   let upSince: number | undefined;
   /** There is a link, and there may be a better one. */
   let improvable = false;
+  let isDirect = false;
+  /** A link that was direct has become a relayed one without being lost: the direct way is likely to be open still. */
+  let hasStrayed = false;
   let provenUntil: number | undefined;
   let renewal: Timer | undefined;
   let closed = false;
@@ -85,7 +88,7 @@ export function createRedialer(deps: RedialerDeps): Redialer {
   function wait(ms?: number): void {
     timer?.cancel();
     if (closed || attempt || (upSince !== undefined && !improvable)) return;
-    timer = clock.after(ms ?? (improvable ? patient : backoff).next(), start);
+    timer = clock.after(ms ?? (hasStrayed || !improvable ? backoff : patient).next(), start);
     timer.unref?.();
   }
 
@@ -94,6 +97,7 @@ export function createRedialer(deps: RedialerDeps): Redialer {
     if (closed || attempt) return;
     const mine = new AbortController();
     attempt = mine;
+    hasStrayed = false;
     deps.dial(mine.signal).then(
       () => ended(),
       (error: unknown) => {
@@ -117,6 +121,9 @@ export function createRedialer(deps: RedialerDeps): Redialer {
       timer?.cancel();
       const wasImprovable = improvable;
       improvable = relayed && deps.direct === true;
+      if (relayed && isDirect) backoff.reset();
+      hasStrayed = relayed && (isDirect || hasStrayed);
+      isDirect = !relayed;
       if (improvable && !wasImprovable) patient.reset();
       if (improvable) wait();
     },
@@ -126,6 +133,8 @@ export function createRedialer(deps: RedialerDeps): Redialer {
       if (atOnce || clock.monotonic() - upSince >= stableMs) backoff.reset();
       upSince = undefined;
       improvable = false;
+      isDirect = false;
+      hasStrayed = false;
       renewal?.cancel();
       wait(atOnce && hurry.take() ? random() * atOnceSpreadMs : undefined);
     },

@@ -17,6 +17,8 @@ export interface SessionCarrier {
   refresh(): void;
   /** There is something to send. */
   wake(): void;
+  /** The other end has acknowledged something more. */
+  arrived(): void;
   /** The session is over, which the other end is to be told unless it said so. */
   end(why: SessionEnd, tell: boolean): void;
   /** The session goes on elsewhere: nothing counts any more that comes here. */

@@ -15,10 +15,15 @@ const KiB = 1024;
  * One write holds about so many bytes, and a frame more at most: fewer on a slow connection, where what was written
  * delays all that comes later. More than one full frame made writes slower, for then less stays in the processor's cache.
  */
-const minBatchBytes = 16 * KiB;
+const minBatchBytes = 4 * KiB;
 const maxBatchBytes = maxDataBytes;
+/** Of a connection of which nothing is known: so much is acknowledged each few seconds even by a slow one. */
+const firstBatchBytes = 16 * KiB;
 
-/** A batch that took longer to leave makes the next one half as large; a quicker one, twice. */
+/**
+ * A batch that took longer to leave makes the next one half as large; a quicker one, twice, if something was acknowledged since
+ * the last time: a kernel takes a lot quickly that then goes slowly.
+ */
 const slowBatchMs = 250;
 const quickBatchMs = 50;
 
@@ -66,7 +71,8 @@ export class Carrier implements FrameReader {
   #scheduled = false;
   /** Bytes written that the connection has not taken. */
   #waiting = 0;
-  #batchBytes = maxBatchBytes;
+  #batchBytes = firstBatchBytes;
+  #mayGrow = false;
   #ping: number | undefined;
   #pong: bigint | undefined;
   #parting: Timer | undefined;
@@ -123,6 +129,12 @@ export class Carrier implements FrameReader {
     if (this.#scheduled || this.#done || this.#waiting >= this.#deps.limits.maxWritableBytes) return;
     this.#scheduled = true;
     setImmediate(this.#pump);
+  }
+
+  /** The other end has acknowledged something more. */
+  arrived(): void {
+    this.#mayGrow = true;
+    this.#keepalive.arrived();
   }
 
   /** Measures the round trip if that was some time ago. */
@@ -239,7 +251,10 @@ export class Carrier implements FrameReader {
       this.#keepalive.moved(this.#waiting > 0);
       const tookMs = clock.monotonic() - startedAt;
       if (tookMs > slowBatchMs) this.#batchBytes = Math.max(minBatchBytes, this.#batchBytes / 2);
-      else if (tookMs < quickBatchMs) this.#batchBytes = Math.min(maxBatchBytes, this.#batchBytes * 2);
+      else if (tookMs < quickBatchMs && this.#mayGrow) {
+        this.#batchBytes = Math.min(maxBatchBytes, this.#batchBytes * 2);
+        this.#mayGrow = false;
+      }
       if (!this.#scheduled) this.#pump();
     };
     const last = out.length - 1;

@@ -35,7 +35,8 @@ const answerMs = 10_000;
 /**
  * Watches whether a carrier lives. Each received byte is a sign of life, so a ping that waits behind bulk data never
  * kills a busy link. A ping goes out when it was quiet for a while, sooner by up to a fifth at random so that a thousand
- * links do not ping together. Bytes that wait to be written and do not move are death too, even while the other end still talks.
+ * links do not ping together. Bytes that wait to be written and do not move are death too, even while the other end still talks, unless
+ * what it says answers something that was sent: a connection may take long for one write and be only slow.
  * Time in which this process did not run counts for neither: what came meanwhile waits unread. But after a long pause, as when the
  * machine slept, it asks at once, and takes silence for death sooner.
  */
@@ -87,6 +88,11 @@ export class Keepalive {
     this.#movedAt = waiting ? this.#deps.clock.monotonic() : undefined;
   }
 
+  /** The other end has answered something that was sent: what waits behind it is on its way. */
+  arrived(): void {
+    if (this.#movedAt !== undefined) this.#movedAt = this.#deps.clock.monotonic();
+  }
+
   /** Asks at once; the answer gives a round trip. At most one question is under way. */
   ask(): void {
     if (this.#pingedAt !== undefined) return;
@@ -106,6 +112,7 @@ export class Keepalive {
     const latest = this.#measuredAt - this.#pingedAt;
     this.#roundTrip = { latest, least: Math.min(latest, this.#roundTrip?.least ?? latest) };
     this.#pingedAt = undefined;
+    this.arrived();
   }
 
   close(): void {

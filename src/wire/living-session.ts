@@ -107,6 +107,7 @@ export class LivingSession implements Session, FrameReader {
       mostBytes: deps.limits.linkBudgetBytes,
       streams: this.#streams,
       late: (error) => this.fail(error),
+      arrived: () => this.#carriage.carrier?.arrived(),
     });
     setImmediate(() => this.#deliverEarly());
   }

@@ -11,6 +11,8 @@ export interface OutflowDeps {
   /** Bytes that are kept for another carrier at most, and told when they are acknowledged too late. */
   readonly mostBytes: number;
   late(error: SessionError): void;
+  /** The other end has acknowledged something for the first time. */
+  arrived(): void;
   readonly streams: Pick<Streams, "pull" | "bulkWaits">;
 }
 
@@ -21,6 +23,8 @@ export class Outflow {
   #flight: Flight;
   /** Counted frames that were sent, where none is kept. */
   #frames = 0;
+  /** How many the other end has said that it has. */
+  #acknowledged = 0;
 
   constructor(deps: OutflowDeps) {
     this.#deps = deps;
@@ -46,6 +50,7 @@ export class Outflow {
   /** The other end goes on behind `received`; with `again`, what it has not received is said again. Throws a SessionError when that cannot be. */
   resumed(received: number, again: boolean): void {
     this.#replay.acknowledge(received, true);
+    this.#acknowledged = received;
     if (again) this.#replay.rewind();
   }
 
@@ -54,6 +59,8 @@ export class Outflow {
     const wasFull = this.#replay.full || this.#flight.full;
     if (this.#deps.resumable) this.#replay.acknowledge(received);
     this.#flight.acknowledged(received, this.#deps.clock.monotonic());
+    if (received > this.#acknowledged) this.#deps.arrived();
+    this.#acknowledged = Math.max(received, this.#acknowledged);
     return wasFull;
   }
 

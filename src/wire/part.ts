@@ -104,6 +104,10 @@ export class Part implements FrameReader, SessionCarrier {
     this.#carrier.wake();
   }
 
+  arrived(): void {
+    this.#carrier.arrived();
+  }
+
   end(why: SessionEnd, tell: boolean): void {
     this.#stop(tell ? closeFrame(why) : undefined);
     this.#settle(errorOf(why));

@@ -190,6 +190,28 @@ test("a relayed link is dialled again patiently, from half a minute to five, as 
   assert.deepEqual(other.attempts, []);
 });
 
+test("a link that was direct, and was taken to a relay by an attempt that came in late, is dialled directly within two seconds", async () => {
+  const made = rig(0.999_999, true);
+  const { clock, redialer, attempts } = made;
+  let arrive = (): void => undefined;
+  made.outcome = () =>
+    new Promise((resolve) => {
+      arrive = resolve;
+    });
+  redialer.kick();
+  // The other end has dialled meanwhile.
+  redialer.up({ relayed: false });
+  await clock.advance(5_000);
+  redialer.up({ relayed: true });
+  arrive();
+  made.outcome = () => Promise.reject(new Error("nobody there"));
+  await clock.advance(2_000);
+  assert.equal(attempts.length, 2);
+  await clock.advance(29_000);
+  assert.equal(attempts.length, 2, "and patiently again when that fails");
+  redialer.close();
+});
+
 test("a relayed link that is lost is dialled as fast as any other", async () => {
   const { clock, redialer, attempts } = rig(0, true);
   redialer.up({ relayed: true });
