@@ -6,7 +6,7 @@ import {
 } from "../../src/gen/fairlead/resources/v1alpha1/options_pb.ts";
 import { type JsonSchema, UntranslatableError } from "./json-schema.ts";
 import { describe, messageSchema } from "./message-schema.ts";
-import type { Published } from "./published.ts";
+import { type Published, withOpenFragments } from "./published.ts";
 
 /** The part of a message's full name that names the version, and the group that all resources are in. */
 const version = "v1alpha1";
@@ -57,7 +57,9 @@ export function definition(message: DescMessage, published: Published): object {
             ...(wide ? { priority: 1 } : {}),
           })),
           subresources: subresources(options),
-          schema: { openAPIV3Schema: rootSchema(message, published) },
+          schema: {
+            openAPIV3Schema: rootSchema(message, options.openFragments ? withOpenFragments(published) : published),
+          },
         },
       ],
     },

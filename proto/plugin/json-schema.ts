@@ -1,5 +1,6 @@
 /** The part of OpenAPI v3 that a CustomResourceDefinition's structural schema is made of. */
 export interface JsonSchema {
+  title?: string;
   description?: string;
   type?: "object" | "array" | "string" | "integer" | "boolean" | "number";
   format?: string;

@@ -84,8 +84,9 @@ function shapeOf(
   above: readonly DescMessage[],
 ): JsonSchema {
   const one = (): JsonSchema => valueSchema(field, options, published, above);
-  if (field.fieldKind === "list")
+  if (field.fieldKind === "list") {
     return { type: "array", items: { ...one(), ...rules.items }, ...listType(field, options) };
+  }
   if (field.fieldKind !== "map") return one();
   if (field.mapKey !== ScalarType.STRING)
     throw new UntranslatableError(nameOf(field), "the keys of a map must be strings");
@@ -95,7 +96,9 @@ function shapeOf(
 function listType(field: DescField, options: FieldOptions): JsonSchema {
   const keys = options.listMapKeys;
   if (keys.length > 0) {
-    const missing = keys.find((key) => !field.message?.fields.some(({ jsonName }) => jsonName === key));
+    const missing = options.kubernetes
+      ? undefined
+      : keys.find((key) => !field.message?.fields.some(({ jsonName }) => jsonName === key));
     if (missing) throw new UntranslatableError(nameOf(field), `its entries have no field ${missing}`);
     return { "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys };
   }
@@ -122,8 +125,7 @@ function valueSchema(
     case "google.protobuf.Struct": {
       if (!options.kubernetes)
         throw new UntranslatableError(nameOf(field), "a Struct must say what it is by `kubernetes`");
-      const definition = published.definition(options.kubernetes, nameOf(field));
-      return published.structural(definition, nameOf(field));
+      return published.fragment(options.kubernetes, nameOf(field), options.listMapKeys);
     }
     case "google.protobuf.Duration":
       throw new UntranslatableError(nameOf(field), 'a Duration refuses "24h"; use a string or seconds');

@@ -3,11 +3,11 @@ import { type DescMessage, getOption } from "@bufbuild/protobuf";
 import { resource as resourceOption } from "../../src/gen/fairlead/resources/v1alpha1/options_pb.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { describe, messageSchema } from "./message-schema.ts";
-import type { Published } from "./published.ts";
+import { type Published, withOpenFragments } from "./published.ts";
 
 export function page(message: DescMessage, published: Published): string {
   const options = getOption(message, resourceOption);
-  const schema = messageSchema(message, published);
+  const schema = messageSchema(message, withOpenFragments(published));
   const names = [options.plural, ...options.shortNames].map((name) => `\`kubectl get ${name}\``);
   return [
     `# ${message.name}`,
@@ -31,6 +31,7 @@ function section(path: string, schema: JsonSchema): string[] {
     return `| \`${name}\`${needed} | ${typeName(field)} | ${cell(field.description ?? "")}${cell(constraints(field))} |`;
   });
   const inner = fields.flatMap(([name, field]) => {
+    if ((field.items ?? field).title) return [];
     if (field.properties) return section(`${path}.${name}`, field);
     if (field.items?.properties) return section(`${path}.${name}[]`, field.items);
     return [];
@@ -43,7 +44,7 @@ function typeName(schema: JsonSchema): string {
   if (schema["x-kubernetes-int-or-string"]) return schema.pattern ? "quantity" : "integer or string";
   if (schema.items) return `list of ${typeName(schema.items)}`;
   if (schema.additionalProperties) return `map of ${typeName(schema.additionalProperties)}`;
-  return schema.format === "date-time" ? "time" : (schema.type ?? "anything");
+  return schema.format === "date-time" ? "time" : (schema.title ?? schema.type ?? "anything");
 }
 
 function constraints(schema: JsonSchema): string {

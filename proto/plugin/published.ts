@@ -17,6 +17,28 @@ export interface Published {
   definition(name: string, where: string): PublishedSchema;
   /** The same without references, as a structural schema. */
   structural(schema: PublishedSchema, where: string): JsonSchema;
+  /**
+   * A whole definition as the value of a field. Without descriptions: `kubectl explain pod` has them, and with them a definition that has a
+   * few Containers is longer than what kubectl can apply (256 KiB). `keys` are the fields by which the entries of a list are told apart.
+   */
+  fragment(name: string, where: string, keys: readonly string[]): JsonSchema;
+}
+
+/** The same, for a resource that only we write: fragments are stored as they come, and whoever writes them has looked at them. */
+export function withOpenFragments(published: Published): Published {
+  return {
+    ...published,
+    fragment(name, where, keys) {
+      const { properties = {} } = published.fragment(name, where, keys);
+      const kept = keys.map((key) => [key, properties[key] ?? {}]);
+      return {
+        type: "object",
+        title: `Kubernetes' ${name.slice(name.lastIndexOf(".") + 1)}`,
+        "x-kubernetes-preserve-unknown-fields": true,
+        ...(keys.length > 0 ? { properties: Object.fromEntries(kept), required: [...keys] } : {}),
+      };
+    },
+  };
 }
 
 const prefix = "#/components/schemas/";
@@ -57,7 +79,26 @@ export function readPublished(path: string | URL): Published {
     };
   }
 
-  return { definition, structural };
+  return {
+    definition,
+    structural: (schema, where) => structural(schema, where),
+    fragment(name, where, keys) {
+      const schema = undescribed(structural(definition(name, where), where));
+      const missing = keys.find((key) => !schema.properties?.[key]);
+      if (missing) throw new UntranslatableError(where, `its entries have no field ${missing}`);
+      return schema;
+    },
+  };
+}
+
+function undescribed({ description, ...schema }: JsonSchema): JsonSchema {
+  const { items, properties, additionalProperties } = schema;
+  return {
+    ...schema,
+    ...(items ? { items: undescribed(items) } : {}),
+    ...(properties ? { properties: mapValues(properties, undescribed) } : {}),
+    ...(additionalProperties ? { additionalProperties: undescribed(additionalProperties) } : {}),
+  };
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import type { JsonSchema } from "../../proto/plugin/json-schema.ts";
 import { UntranslatableError } from "../../proto/plugin/json-schema.ts";
 import { messageSchema } from "../../proto/plugin/message-schema.ts";
-import { readPublished } from "../../proto/plugin/published.ts";
+import { readPublished, withOpenFragments } from "../../proto/plugin/published.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const published = readPublished(new URL("../../proto/kubernetes/published.json", import.meta.url));
@@ -122,12 +122,28 @@ test("a fragment of a Pod is Kubernetes' own, whole and without references", () 
   assert.doesNotMatch(JSON.stringify(schema), /\$ref|allOf|oneOf/);
 });
 
+test("a resource that only the agent writes stores fragments as they come, and knows by what entries differ", () => {
+  const { properties = {} } = messageSchema(trap("Fragment"), withOpenFragments(published));
+  assert.deepEqual(properties.resources?.["x-kubernetes-preserve-unknown-fields"], true);
+  assert.equal(properties.resources?.properties, undefined);
+  const { fragment } = withOpenFragments(published);
+  assert.deepEqual(Object.keys(fragment("io.k8s.api.core.v1.VolumeMount", "here", ["mountPath"]).properties ?? {}), [
+    "mountPath",
+  ]);
+  assert.throws(() => fragment("io.k8s.api.core.v1.VolumeMount", "here", ["nothing"]), /no field nothing/);
+});
+
 test("the definitions that are shipped are structural, described, and only of resources that some code reads", () => {
   for (const plural of ["peers", "peerpolicies", "remoteapps", "workloads"]) {
     const text = readFileSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`, "utf8");
     const [version] = parse(text).spec.versions;
     assert.ok(version.subresources.status);
     checkStructural(version.schema.openAPIV3Schema, plural, 0);
+  }
+  // What is longer cannot be applied by kubectl, which keeps a copy in an annotation.
+  for (const plural of ["remoteapps", "workloads"]) {
+    const text = readFileSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`, "utf8");
+    assert.ok(JSON.stringify(parse(text)).length < 200_000, plural);
   }
   for (const plural of ["deliveries", "forwards"]) {
     assert.equal(existsSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`), false);
@@ -139,7 +155,8 @@ function checkStructural(schema: JsonSchema, path: string, depth: number): void 
   assert.ok(schema.type || schema["x-kubernetes-int-or-string"], `${path} has no type`);
   if (schema.type === "array") assert.ok(schema["x-kubernetes-list-type"], `${path} does not say how it merges`);
   for (const [name, inner] of Object.entries(schema.properties ?? {})) {
-    if (depth > 0 && !path.endsWith("[]")) assert.ok(inner.description ?? inner.type, `${path}.${name}`);
+    const isKnown = inner.description ?? inner.type ?? inner["x-kubernetes-int-or-string"];
+    if (depth > 0 && !path.endsWith("[]")) assert.ok(isKnown, `${path}.${name}`);
     checkStructural(inner, `${path}.${name}`, depth + 1);
   }
   if (schema.items) checkStructural(schema.items, `${path}[]`, depth + 1);

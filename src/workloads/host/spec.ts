@@ -16,6 +16,43 @@ export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal
 /** Items of any list of a spec that are looked at at all: to judge each takes time in which the agent does nothing else. */
 const mostItems = 1_000;
 
+/** Of the fields of a RemoteAppSpec, those that this agent does not carry out: as unknown as any other. */
+const notCarriedOut: ReadonlySet<string> = new Set([
+  "kind",
+  "envFrom",
+  "workingDir",
+  "startupProbe",
+  "readinessProbe",
+  "livenessProbe",
+  "lifecycle",
+  "securityContext",
+  "volumeMounts",
+  "containers",
+  "initContainers",
+  "volumes",
+  "configMaps",
+  "secrets",
+  "claims",
+  "imagePullSecrets",
+  "strategy",
+  "updateStrategy",
+  "podManagementPolicy",
+  "minReadySeconds",
+  "paused",
+  "restartedAt",
+  "job",
+  "cronJob",
+  "restartPolicy",
+  "podSecurityContext",
+  "terminationGracePeriodSeconds",
+  "podLabels",
+  "podAnnotations",
+  "nodeSelector",
+  "tolerations",
+  "affinity",
+  "topologySpreadConstraints",
+]);
+
 /** Parses the JSON text of a RemoteAppSpec without its `peer`. */
 export function parseSpec(text: string): ParsedSpec {
   if (Buffer.byteLength(text) > intentLimits.specBytes) {
@@ -28,7 +65,7 @@ export function parseSpec(text: string): ParsedSpec {
   if (endless) {
     return refuse([{ field: endless[0], rule: "max_items", message: `must contain no more than ${mostItems} items` }]);
   }
-  const unknown = findUnknown(RemoteAppSpecSchema, json, "spec").map(unknownField);
+  const unknown = [...findUnknown(RemoteAppSpecSchema, json, "spec"), ...idle(json)].map(unknownField);
   if (unknown.length > 0) return refuse(unknown);
   let app: RemoteAppSpec;
   try {
@@ -48,6 +85,19 @@ function parseJson(text: string): JsonObject | undefined {
   } catch {
     return undefined;
   }
+}
+
+function idle(json: JsonObject): string[] {
+  const { env } = json;
+  const variables = Array.isArray(env) ? env : [];
+  return [
+    ...Object.keys(json)
+      .filter((name) => notCarriedOut.has(name))
+      .map((name) => `spec.${name}: unknown field`),
+    ...variables.flatMap((each, index) =>
+      isJsonObject(each) && "valueFrom" in each ? [`spec.env[${index}].valueFrom: unknown field`] : [],
+    ),
+  ];
 }
 
 function unknownField(problem: string): Violation {

@@ -45,8 +45,9 @@ const cache = new WeakMap<RemoteApp, Wish>();
 function makeWish(app: RemoteApp): Wish {
   const { uid = "", generation = 0, namespace = "", name = "" } = app.metadata;
   const json = toJson(RemoteAppSpecSchema, app.spec);
-  // Which peer it is goes without saying, and the host's name for itself is not ours.
-  const spec = JSON.stringify(isJsonObject(json) ? { ...json, peer: undefined } : json);
+  // Which peer it is goes without saying, and the host's name for itself is not ours. History is kept here.
+  const ours = { peer: undefined, placement: undefined, revisionHistoryLimit: undefined };
+  const spec = JSON.stringify(isJsonObject(json) ? { ...json, ...ours } : json);
   const adopts = app.metadata.annotations?.[annotations.adopts];
   const wish = { uid, generation, namespace, name, spec, hash: hashWish({ namespace, name, spec }) };
   return adopts ? { ...wish, adopts } : wish;

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/peer/v1/intent.proto.
  */
 export const file_fairlead_peer_v1_intent: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC9wZWVyL3YxL2ludGVudC5wcm90bxIQZmFpcmxlYWQucGVlci52MSKBAgoLU3luY1JlcXVlc3QSKAoFYmVnaW4YASABKAsyFy5mYWlybGVhZC5wZWVyLnYxLkJlZ2luSAASKgoGZGlnZXN0GAIgASgLMhguZmFpcmxlYWQucGVlci52MS5EaWdlc3RIABImCgR3aXNoGAMgASgLMhYuZmFpcmxlYWQucGVlci52MS5XaXNoSAASMAoJdG9tYnN0b25lGAQgASgLMhsuZmFpcmxlYWQucGVlci52MS5Ub21ic3RvbmVIABIwCglmb3Jnb3R0ZW4YBSABKAsyGy5mYWlybGVhZC5wZWVyLnYxLkZvcmdvdHRlbkgAQhAKB21lc3NhZ2USBbpIAggBItACCgxTeW5jUmVzcG9uc2USLAoHd2VsY29tZRgBIAEoCzIZLmZhaXJsZWFkLnBlZXIudjEuV2VsY29tZUgAEioKBmRpZ2VzdBgCIAEoCzIYLmZhaXJsZWFkLnBlZXIudjEuRGlnZXN0SAASJgoEbmVlZBgDIAEoCzIWLmZhaXJsZWFkLnBlZXIudjEuTmVlZEgAEigKBXN0YXRlGAQgASgLMhcuZmFpcmxlYWQucGVlci52MS5TdGF0ZUgAEiwKB3JlZnVzYWwYBSABKAsyGS5mYWlybGVhZC5wZWVyLnYxLlJlZnVzYWxIABImCgRnb25lGAYgASgLMhYuZmFpcmxlYWQucGVlci52MS5Hb25lSAASLAoHb3JwaGFucxgHIAEoCzIZLmZhaXJsZWFkLnBlZXIudjEuT3JwaGFuc0gAQhAKB21lc3NhZ2USBbpIAggBIjQKBUJlZ2luEisKBGtpbmQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIjYKB1dlbGNvbWUSFgoObWF4X3NwZWNfYnl0ZXMYASABKA0SEwoLbWF4X29iamVjdHMYAiABKA0iVQoGRGlnZXN0EjkKB2VudHJpZXMYASADKAsyHS5mYWlybGVhZC5wZWVyLnYxLkRpZ2VzdEVudHJ5Qgm6SAaSAQMQ9AMSEAoIY29tcGxldGUYAiABKAgidgoLRGlnZXN0RW50cnkSMwoDdWlkGAEgASgJQia6SCNyITIfXltBLVphLXowLTldW0EtWmEtejAtOS1dezAsNjN9JBIbCgpnZW5lcmF0aW9uGAIgASgDQge6SAQiAigAEhUKBGhhc2gYAyABKAlCB7pIBHICGEAi4AIKBFdpc2gSMwoDdWlkGAEgASgJQia6SCNyITIfXltBLVphLXowLTldW0EtWmEtejAtOS1dezAsNjN9JBIbCgpnZW5lcmF0aW9uGAIgASgDQge6SAQiAigAEj4KCW5hbWVzcGFjZRgDIAEoCUIrukgociYyJF5bYS16MC05XShbLWEtejAtOV17MCw2MX1bYS16MC05XSk/JBJZCgRuYW1lGAQgASgJQku6SEhyRhj9ATJBXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KFwuW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pKiQSFwoEc3BlYxgFIAEoCUIJukgGcgQogIBAEhcKBGhhc2gYBiABKAlCCbpIBnIEEAEYQBI5CgZhZG9wdHMYByABKAlCKbpIJnIkMiJeKFtBLVphLXowLTldW0EtWmEtejAtOS1dezAsNjN9KT8kIkAKCVRvbWJzdG9uZRIzCgN1aWQYASABKAlCJrpII3IhMh9eW0EtWmEtejAtOV1bQS1aYS16MC05LV17MCw2M30kIkAKCUZvcmdvdHRlbhIzCgN1aWQYASABKAlCJrpII3IhMh9eW0EtWmEtejAtOV1bQS1aYS16MC05LV17MCw2M30kIh8KBE5lZWQSFwoEdWlkcxgBIAMoCUIJukgGkgEDEPQDIlEKBVN0YXRlEgsKA3VpZBgBIAEoCRISCgpnZW5lcmF0aW9uGAIgASgDEgwKBGhhc2gYAyABKAkSGQoGc3RhdHVzGAQgASgJQgm6SAZyBCiAgEAilAEKB1JlZnVzYWwSCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAMSDAoEaGFzaBgDIAEoCRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRI5Cgp2aW9sYXRpb25zGAYgAygLMhsuZmFpcmxlYWQucGVlci52MS5WaW9sYXRpb25CCLpIBZIBAhBkIlkKCVZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRIMCgRydWxlGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSDQoFYXNrZWQYBCABKAkSDwoHYWxsb3dlZBgFIAEoCSITCgRHb25lEgsKA3VpZBgBIAEoCSJSCgdPcnBoYW5zEjQKB29ycGhhbnMYASADKAsyGC5mYWlybGVhZC5wZWVyLnYxLk9ycGhhbkIJukgGkgEDEPQDEhEKCXRydW5jYXRlZBgCIAEoCCJnCgZPcnBoYW4SCwoDdWlkGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhIKCmdlbmVyYXRpb24YBCABKAMSDAoEc3BlYxgFIAEoCRINCgVzaW5jZRgGIAEoCTJaCg1JbnRlbnRTZXJ2aWNlEkkKBFN5bmMSHS5mYWlybGVhZC5wZWVyLnYxLlN5bmNSZXF1ZXN0Gh4uZmFpcmxlYWQucGVlci52MS5TeW5jUmVzcG9uc2UoATABYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("Ch1mYWlybGVhZC9wZWVyL3YxL2ludGVudC5wcm90bxIQZmFpcmxlYWQucGVlci52MSKBAgoLU3luY1JlcXVlc3QSKAoFYmVnaW4YASABKAsyFy5mYWlybGVhZC5wZWVyLnYxLkJlZ2luSAASKgoGZGlnZXN0GAIgASgLMhguZmFpcmxlYWQucGVlci52MS5EaWdlc3RIABImCgR3aXNoGAMgASgLMhYuZmFpcmxlYWQucGVlci52MS5XaXNoSAASMAoJdG9tYnN0b25lGAQgASgLMhsuZmFpcmxlYWQucGVlci52MS5Ub21ic3RvbmVIABIwCglmb3Jnb3R0ZW4YBSABKAsyGy5mYWlybGVhZC5wZWVyLnYxLkZvcmdvdHRlbkgAQhAKB21lc3NhZ2USBbpIAggBItACCgxTeW5jUmVzcG9uc2USLAoHd2VsY29tZRgBIAEoCzIZLmZhaXJsZWFkLnBlZXIudjEuV2VsY29tZUgAEioKBmRpZ2VzdBgCIAEoCzIYLmZhaXJsZWFkLnBlZXIudjEuRGlnZXN0SAASJgoEbmVlZBgDIAEoCzIWLmZhaXJsZWFkLnBlZXIudjEuTmVlZEgAEigKBXN0YXRlGAQgASgLMhcuZmFpcmxlYWQucGVlci52MS5TdGF0ZUgAEiwKB3JlZnVzYWwYBSABKAsyGS5mYWlybGVhZC5wZWVyLnYxLlJlZnVzYWxIABImCgRnb25lGAYgASgLMhYuZmFpcmxlYWQucGVlci52MS5Hb25lSAASLAoHb3JwaGFucxgHIAEoCzIZLmZhaXJsZWFkLnBlZXIudjEuT3JwaGFuc0gAQhAKB21lc3NhZ2USBbpIAggBIjQKBUJlZ2luEisKBGtpbmQYASABKAlCHbpIGnIYMhZeW2Etel1bYS16MC05LV17MCw2Mn0kIlQKB1dlbGNvbWUSFgoObWF4X3NwZWNfYnl0ZXMYASABKA0SEwoLbWF4X29iamVjdHMYAiABKA0SHAoUbWF4X2F0dGFjaG1lbnRfYnl0ZXMYAyABKA0iVQoGRGlnZXN0EjkKB2VudHJpZXMYASADKAsyHS5mYWlybGVhZC5wZWVyLnYxLkRpZ2VzdEVudHJ5Qgm6SAaSAQMQ9AMSEAoIY29tcGxldGUYAiABKAgidgoLRGlnZXN0RW50cnkSMwoDdWlkGAEgASgJQia6SCNyITIfXltBLVphLXowLTldW0EtWmEtejAtOS1dezAsNjN9JBIbCgpnZW5lcmF0aW9uGAIgASgDQge6SAQiAigAEhUKBGhhc2gYAyABKAlCB7pIBHICGEAivwMKBFdpc2gSMwoDdWlkGAEgASgJQia6SCNyITIfXltBLVphLXowLTldW0EtWmEtejAtOS1dezAsNjN9JBIbCgpnZW5lcmF0aW9uGAIgASgDQge6SAQiAigAEj4KCW5hbWVzcGFjZRgDIAEoCUIrukgociYyJF5bYS16MC05XShbLWEtejAtOV17MCw2MX1bYS16MC05XSk/JBJZCgRuYW1lGAQgASgJQku6SEhyRhj9ATJBXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KFwuW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pKiQSFwoEc3BlYxgFIAEoCUIJukgGcgQogIBAEhcKBGhhc2gYBiABKAlCCbpIBnIEEAEYQBI5CgZhZG9wdHMYByABKAlCKbpIJnIkMiJeKFtBLVphLXowLTldW0EtWmEtejAtOS1dezAsNjN9KT8kEjsKC2F0dGFjaG1lbnRzGAggAygLMhwuZmFpcmxlYWQucGVlci52MS5BdHRhY2htZW50Qgi6SAWSAQIQQBIgCg1sZWFzZV9zZWNvbmRzGAkgASgNQgm6SAYqBBiAowUirwIKCkF0dGFjaG1lbnQSJgoEa2luZBgBIAEoCUIYukgVchNSCUNvbmZpZ01hcFIGU2VjcmV0ElkKBG5hbWUYAiABKAlCS7pISHJGGP0BMkFeW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8oXC5bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqJBIWCgR0eXBlGAMgASgJQgi6SAVyAxj9ARJZCgRkYXRhGAQgAygLMiYuZmFpcmxlYWQucGVlci52MS5BdHRhY2htZW50LkRhdGFFbnRyeUIjukggmgEdEIAIIhhyFhj9ATIRXlstLl9hLXpBLVowLTldKyQaKwoJRGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiQAoJVG9tYnN0b25lEjMKA3VpZBgBIAEoCUImukgjciEyH15bQS1aYS16MC05XVtBLVphLXowLTktXXswLDYzfSQiQAoJRm9yZ290dGVuEjMKA3VpZBgBIAEoCUImukgjciEyH15bQS1aYS16MC05XVtBLVphLXowLTktXXswLDYzfSQiHwoETmVlZBIXCgR1aWRzGAEgAygJQgm6SAaSAQMQ9AMiUQoFU3RhdGUSCwoDdWlkGAEgASgJEhIKCmdlbmVyYXRpb24YAiABKAMSDAoEaGFzaBgDIAEoCRIZCgZzdGF0dXMYBCABKAlCCbpIBnIEKICAQCKUAQoHUmVmdXNhbBILCgN1aWQYASABKAkSEgoKZ2VuZXJhdGlvbhgCIAEoAxIMCgRoYXNoGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEjkKCnZpb2xhdGlvbnMYBiADKAsyGy5mYWlybGVhZC5wZWVyLnYxLlZpb2xhdGlvbkIIukgFkgECEGQiWQoJVmlvbGF0aW9uEg0KBWZpZWxkGAEgASgJEgwKBHJ1bGUYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRINCgVhc2tlZBgEIAEoCRIPCgdhbGxvd2VkGAUgASgJIhMKBEdvbmUSCwoDdWlkGAEgASgJIlIKB09ycGhhbnMSNAoHb3JwaGFucxgBIAMoCzIYLmZhaXJsZWFkLnBlZXIudjEuT3JwaGFuQgm6SAaSAQMQ9AMSEQoJdHJ1bmNhdGVkGAIgASgIImcKBk9ycGhhbhILCgN1aWQYASABKAkSEQoJbmFtZXNwYWNlGAIgASgJEgwKBG5hbWUYAyABKAkSEgoKZ2VuZXJhdGlvbhgEIAEoAxIMCgRzcGVjGAUgASgJEg0KBXNpbmNlGAYgASgJIlQKDFJlbmV3UmVxdWVzdBIrCgRraW5kGAEgASgJQh26SBpyGDIWXlthLXpdW2EtejAtOS1dezAsNjJ9JBIXCgR1aWRzGAIgAygJQgm6SAaSAQMQ9AMiKAoNUmVuZXdSZXNwb25zZRIXCgR1aWRzGAEgAygJQgm6SAaSAQMQ9AMyWgoNSW50ZW50U2VydmljZRJJCgRTeW5jEh0uZmFpcmxlYWQucGVlci52MS5TeW5jUmVxdWVzdBoeLmZhaXJsZWFkLnBlZXIudjEuU3luY1Jlc3BvbnNlKAEwATJYCgxMZWFzZVNlcnZpY2USSAoFUmVuZXcSHi5mYWlybGVhZC5wZWVyLnYxLlJlbmV3UmVxdWVzdBofLmZhaXJsZWFkLnBlZXIudjEuUmVuZXdSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * What the origin says.
@@ -183,6 +183,14 @@ export type Welcome = Message<"fairlead.peer.v1.Welcome"> & {
    * @generated from field: uint32 max_objects = 2;
    */
   maxObjects: number;
+
+  /**
+   * How many bytes the attachments of one wish may have together. A host that says 0 does not know attachments, or leases: an origin sends it no
+   * wish that has either.
+   *
+   * @generated from field: uint32 max_attachment_bytes = 3;
+   */
+  maxAttachmentBytes: number;
 };
 
 /**
@@ -301,6 +309,20 @@ export type Wish = Message<"fairlead.peer.v1.Wish"> & {
    * @generated from field: string adopts = 7;
    */
   adopts: string;
+
+  /**
+   * What the object brings along and its spec only names. They are part of the wish and of its hash: all of them come with each.
+   *
+   * @generated from field: repeated fairlead.peer.v1.Attachment attachments = 8;
+   */
+  attachments: Attachment[];
+
+  /**
+   * For how many seconds at most the host goes on with the object without having heard that it may (LeaseService.Renew); 0: for ever.
+   *
+   * @generated from field: uint32 lease_seconds = 9;
+   */
+  leaseSeconds: number;
 };
 
 /**
@@ -309,6 +331,46 @@ export type Wish = Message<"fairlead.peer.v1.Wish"> & {
  */
 export const WishSchema: GenMessage<Wish> = /*@__PURE__*/
   messageDesc(file_fairlead_peer_v1_intent, 6);
+
+/**
+ * Configuration or secrets that travel with a wish. A host keeps them in objects of the same kind and nowhere else.
+ *
+ * @generated from message fairlead.peer.v1.Attachment
+ */
+export type Attachment = Message<"fairlead.peer.v1.Attachment"> & {
+  /**
+   * "ConfigMap" or "Secret".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * What the spec calls it. Unique among attachments of the kind.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Of a Secret, its type, such as "kubernetes.io/dockerconfigjson"; "Opaque" when empty.
+   *
+   * @generated from field: string type = 3;
+   */
+  type: string;
+
+  /**
+   * @generated from field: map<string, bytes> data = 4;
+   */
+  data: { [key: string]: Uint8Array };
+};
+
+/**
+ * Describes the message fairlead.peer.v1.Attachment.
+ * Use `create(AttachmentSchema)` to create a new message.
+ */
+export const AttachmentSchema: GenMessage<Attachment> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_intent, 7);
 
 /**
  * @generated from message fairlead.peer.v1.Tombstone
@@ -325,7 +387,7 @@ export type Tombstone = Message<"fairlead.peer.v1.Tombstone"> & {
  * Use `create(TombstoneSchema)` to create a new message.
  */
 export const TombstoneSchema: GenMessage<Tombstone> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 7);
+  messageDesc(file_fairlead_peer_v1_intent, 8);
 
 /**
  * @generated from message fairlead.peer.v1.Forgotten
@@ -342,7 +404,7 @@ export type Forgotten = Message<"fairlead.peer.v1.Forgotten"> & {
  * Use `create(ForgottenSchema)` to create a new message.
  */
 export const ForgottenSchema: GenMessage<Forgotten> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 8);
+  messageDesc(file_fairlead_peer_v1_intent, 9);
 
 /**
  * @generated from message fairlead.peer.v1.Need
@@ -359,7 +421,7 @@ export type Need = Message<"fairlead.peer.v1.Need"> & {
  * Use `create(NeedSchema)` to create a new message.
  */
 export const NeedSchema: GenMessage<Need> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 9);
+  messageDesc(file_fairlead_peer_v1_intent, 10);
 
 /**
  * @generated from message fairlead.peer.v1.State
@@ -395,7 +457,7 @@ export type State = Message<"fairlead.peer.v1.State"> & {
  * Use `create(StateSchema)` to create a new message.
  */
 export const StateSchema: GenMessage<State> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 10);
+  messageDesc(file_fairlead_peer_v1_intent, 11);
 
 /**
  * An answer, not a failure: it is not tried again until the wish or the host's rules change.
@@ -443,7 +505,7 @@ export type Refusal = Message<"fairlead.peer.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 11);
+  messageDesc(file_fairlead_peer_v1_intent, 12);
 
 /**
  * One reason why a wish is refused.
@@ -488,7 +550,7 @@ export type Violation = Message<"fairlead.peer.v1.Violation"> & {
  * Use `create(ViolationSchema)` to create a new message.
  */
 export const ViolationSchema: GenMessage<Violation> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 12);
+  messageDesc(file_fairlead_peer_v1_intent, 13);
 
 /**
  * @generated from message fairlead.peer.v1.Gone
@@ -505,7 +567,7 @@ export type Gone = Message<"fairlead.peer.v1.Gone"> & {
  * Use `create(GoneSchema)` to create a new message.
  */
 export const GoneSchema: GenMessage<Gone> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 13);
+  messageDesc(file_fairlead_peer_v1_intent, 14);
 
 /**
  * @generated from message fairlead.peer.v1.Orphans
@@ -529,7 +591,7 @@ export type Orphans = Message<"fairlead.peer.v1.Orphans"> & {
  * Use `create(OrphansSchema)` to create a new message.
  */
 export const OrphansSchema: GenMessage<Orphans> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 14);
+  messageDesc(file_fairlead_peer_v1_intent, 15);
 
 /**
  * Something that the host runs for the caller and that the caller's digest does not know.
@@ -579,7 +641,50 @@ export type Orphan = Message<"fairlead.peer.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_intent, 15);
+  messageDesc(file_fairlead_peer_v1_intent, 16);
+
+/**
+ * @generated from message fairlead.peer.v1.RenewRequest
+ */
+export type RenewRequest = Message<"fairlead.peer.v1.RenewRequest"> & {
+  /**
+   * What the objects are, as in Begin.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: repeated string uids = 2;
+   */
+  uids: string[];
+};
+
+/**
+ * Describes the message fairlead.peer.v1.RenewRequest.
+ * Use `create(RenewRequestSchema)` to create a new message.
+ */
+export const RenewRequestSchema: GenMessage<RenewRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_intent, 17);
+
+/**
+ * @generated from message fairlead.peer.v1.RenewResponse
+ */
+export type RenewResponse = Message<"fairlead.peer.v1.RenewResponse"> & {
+  /**
+   * Those that may go on.
+   *
+   * @generated from field: repeated string uids = 1;
+   */
+  uids: string[];
+};
+
+/**
+ * Describes the message fairlead.peer.v1.RenewResponse.
+ * Use `create(RenewResponseSchema)` to create a new message.
+ */
+export const RenewResponseSchema: GenMessage<RenewResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_intent, 18);
 
 /**
  * How an origin's wishes become a host's work, whatever they are about. The agent where a wish lives (the origin) calls;
@@ -607,4 +712,25 @@ export const IntentService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_peer_v1_intent, 0);
+
+/**
+ * Wishes that end by themselves unless their origin says that they go on. Called by the host, answered by the origin.
+ *
+ * @generated from service fairlead.peer.v1.LeaseService
+ */
+export const LeaseService: GenService<{
+  /**
+   * The host asks, before the lease of each ends: may I go on with these objects? What the answer names may go on for its lease from the moment
+   * at which the host asked, by the host's own clock; everything else ends when its lease does. The origin remembers when it answered,
+   * and takes the object for ended a lease after that by its own clock, with a twentieth more for clocks that differ.
+   *
+   * @generated from rpc fairlead.peer.v1.LeaseService.Renew
+   */
+  renew: {
+    methodKind: "unary";
+    input: typeof RenewRequestSchema;
+    output: typeof RenewResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_fairlead_peer_v1_intent, 1);
 

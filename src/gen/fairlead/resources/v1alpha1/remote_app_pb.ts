@@ -7,20 +7,27 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Admission } from "./admission_pb.ts";
 import { file_fairlead_resources_v1alpha1_admission } from "./admission_pb.ts";
-import type { AppPod } from "./app_pod_pb.ts";
+import type { AppClaim, AppConfigMap, AppPullSecret, AppSecret } from "./app_config_pb.ts";
+import { file_fairlead_resources_v1alpha1_app_config } from "./app_config_pb.ts";
+import type { AppCronJob, AppJob, AppJobStatus } from "./app_job_pb.ts";
+import { file_fairlead_resources_v1alpha1_app_job } from "./app_job_pb.ts";
+import type { AppEvent, AppPod, AppRollout } from "./app_pod_pb.ts";
 import { file_fairlead_resources_v1alpha1_app_pod } from "./app_pod_pb.ts";
 import type { Condition } from "./condition_pb.ts";
 import { file_fairlead_resources_v1alpha1_condition } from "./condition_pb.ts";
 import type { AppPort, EnvVar, ResourceRequirements } from "./container_pb.ts";
 import { file_fairlead_resources_v1alpha1_container } from "./container_pb.ts";
 import { file_fairlead_resources_v1alpha1_options } from "./options_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { AppAtPeer, AppPlacement } from "./placement_pb.ts";
+import { file_fairlead_resources_v1alpha1_placement } from "./placement_pb.ts";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/resources/v1alpha1/remote_app.proto.
  */
 export const file_fairlead_resources_v1alpha1_remote_app: GenFile = /*@__PURE__*/
-  fileDesc("CixmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcmVtb3RlX2FwcC5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIoIFCglSZW1vdGVBcHASRQoEc3BlYxgBIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjQga6SAPIAQFIAIgBARJBCgZzdGF0dXMYAiABKAsyLC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3RhdHVzSAGIAQE61gO6SEgaRgoOcmVtb3RlYXBwLnBlZXISH25hbWUgdGhlIHBlZXIgdGhhdCBydW5zIHRoZSBhcHAaE2hhcyh0aGlzLnNwZWMucGVlcimKgBmGAwoKcmVtb3RlYXBwcxIJcmVtb3RlYXBwGgRyYXBwIghmYWlybGVhZCoKTmFtZXNwYWNlZDABOjQKDi5zcGVjLnJlcGxpY2FzEhAuc3RhdHVzLnJlcGxpY2FzGhAuc3RhdHVzLnNlbGVjdG9yQhoKBFBlZXISBnN0cmluZxoKLnNwZWMucGVlckIeCgVQaGFzZRIGc3RyaW5nGg0uc3RhdHVzLnBoYXNlQicKBVJlYWR5EgdpbnRlZ2VyGhUuc3RhdHVzLnJlYWR5UmVwbGljYXNCIgoHRGVzaXJlZBIHaW50ZWdlchoOLnNwZWMucmVwbGljYXNCIAoGUmVhc29uEgZzdHJpbmcaDi5zdGF0dXMucmVhc29uQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQh4KBUltYWdlEgZzdHJpbmcaCy5zcGVjLmltYWdlIAFCJAoHTWVzc2FnZRIGc3RyaW5nGg8uc3RhdHVzLm1lc3NhZ2UgAUIHCgVfc3BlY0IJCgdfc3RhdHVzIqkFCg1SZW1vdGVBcHBTcGVjEj0KBHBlZXIYASABKAlCKrpIJ3IlEAEYMDIfXlthLXowLTldKFthLXowLTktXSpbYS16MC05XSk/JEgAiAEBEigKBWltYWdlGAIgASgJQhS6SBHIAQFyDBABGIAIMgVeXFMrJEgBiAEBEicKCHJlcGxpY2FzGAMgASgFQhC6SAcaBRjoBygAmoAZAjABSAKIAQESXQoFcG9ydHMYBCADKAsyJC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwUG9ydEIoukgFkgECECCagBkcCg1jb250YWluZXJQb3J0CgthcHBQcm90b2NvbBJJCglyZXNvdXJjZXMYBSABKAsyMS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVzb3VyY2VSZXF1aXJlbWVudHNIA4gBARIaCgdjb21tYW5kGAYgAygJQgm6SAaSAQMQgAISFwoEYXJncxgHIAMoCUIJukgGkgEDEIACEkUKA2VudhgIIAMoCzIjLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5FbnZWYXJCE7pIBpIBAxCAApqAGQYKBG5hbWUSQgoRaW1hZ2VfcHVsbF9wb2xpY3kYCSABKAlCIrpIH3IdUgZBbHdheXNSDElmTm90UHJlc2VudFIFTmV2ZXJIBIgBARI6Chlwcm9ncmVzc19kZWFkbGluZV9zZWNvbmRzGAogASgFQhK6SAgaBhiAowUoAZqAGQMw2ARIBYgBAUIHCgVfcGVlckIICgZfaW1hZ2VCCwoJX3JlcGxpY2FzQgwKCl9yZXNvdXJjZXNCFAoSX2ltYWdlX3B1bGxfcG9saWN5QhwKGl9wcm9ncmVzc19kZWFkbGluZV9zZWNvbmRzIqkHCg9SZW1vdGVBcHBTdGF0dXMSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgBIAEoBUgAiAEBEmsKBXBoYXNlGAIgASgJQle6SFRyUlIHUGVuZGluZ1ILUHJvZ3Jlc3NpbmdSBVJlYWR5UghEZWdyYWRlZFIGRGVuaWVkUgRIZWxkUghPcnBoYW5lZFIHVW5rbm93blIIRGVsZXRpbmdIAYgBARITCgZyZWFzb24YAyABKAlIAogBARIUCgdtZXNzYWdlGAQgASgJSAOIAQESEQoEcGVlchgFIAEoCUgEiAEBEhsKDmhvc3RfbmFtZXNwYWNlGAYgASgJSAWIAQESFQoIcmVwbGljYXMYByABKAVIBogBARIbCg5yZWFkeV9yZXBsaWNhcxgIIAEoBUgHiAEBEh0KEHVwZGF0ZWRfcmVwbGljYXMYCSABKAVICIgBARIfChJhdmFpbGFibGVfcmVwbGljYXMYCiABKAVICYgBARIVCghzZWxlY3RvchgLIAEoCUgKiAEBEkUKBHBvZHMYDCADKAsyIy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwUG9kQhK6SAWSAQIQZJqAGQYKBG5hbWUSRgoKY29uZGl0aW9ucxgNIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUSKwoNbGFzdF9oZWFyZF9hdBgOIAEoCUIPmoAZCyoJZGF0ZS10aW1lSAuIAQESKwoNdW5rbm93bl9zaW5jZRgPIAEoCUIPmoAZCyoJZGF0ZS10aW1lSAyIAQESEAoDdXJsGBAgASgJSA2IAQESPgoJYWRtaXNzaW9uGBEgASgLMiYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkgOiAEBQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQggKBl9waGFzZUIJCgdfcmVhc29uQgoKCF9tZXNzYWdlQgcKBV9wZWVyQhEKD19ob3N0X25hbWVzcGFjZUILCglfcmVwbGljYXNCEQoPX3JlYWR5X3JlcGxpY2FzQhMKEV91cGRhdGVkX3JlcGxpY2FzQhUKE19hdmFpbGFibGVfcmVwbGljYXNCCwoJX3NlbGVjdG9yQhAKDl9sYXN0X2hlYXJkX2F0QhAKDl91bmtub3duX3NpbmNlQgYKBF91cmxCDAoKX2FkbWlzc2lvbmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_app_pod, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_container, file_fairlead_resources_v1alpha1_options]);
+  fileDesc("CixmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcmVtb3RlX2FwcC5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIt8GCglSZW1vdGVBcHASRQoEc3BlYxgBIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjQga6SAPIAQFIAIgBARJBCgZzdGF0dXMYAiABKAsyLC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3RhdHVzSAGIAQE6swW6SKQCGocBCg5yZW1vdGVhcHAucGVlchJEbmFtZSB0aGUgcGVlciB0aGF0IHJ1bnMgdGhlIGFwcCwgb3Igc2F5IGJ5IHBsYWNlbWVudCB3aGljaCBwZWVycyBtYXkaL2hhcyh0aGlzLnNwZWMucGVlcikgfHwgaGFzKHRoaXMuc3BlYy5wbGFjZW1lbnQpGpcBChNyZW1vdGVhcHAucGxhY2VtZW50Ek1uYW1lIHRoZSBwZWVyIHRoYXQgcnVucyB0aGUgYXBwIG9yIHNheSBieSBwbGFjZW1lbnQgd2hpY2ggcGVlcnMgbWF5LCBub3QgYm90aBoxIWhhcyh0aGlzLnNwZWMucGVlcikgfHwgIWhhcyh0aGlzLnNwZWMucGxhY2VtZW50KYqAGYYDCgpyZW1vdGVhcHBzEglyZW1vdGVhcHAaBHJhcHAiCGZhaXJsZWFkKgpOYW1lc3BhY2VkMAE6NAoOLnNwZWMucmVwbGljYXMSEC5zdGF0dXMucmVwbGljYXMaEC5zdGF0dXMuc2VsZWN0b3JCGgoEUGVlchIGc3RyaW5nGgouc3BlYy5wZWVyQh4KBVBoYXNlEgZzdHJpbmcaDS5zdGF0dXMucGhhc2VCJwoFUmVhZHkSB2ludGVnZXIaFS5zdGF0dXMucmVhZHlSZXBsaWNhc0IiCgdEZXNpcmVkEgdpbnRlZ2VyGg4uc3BlYy5yZXBsaWNhc0IgCgZSZWFzb24SBnN0cmluZxoOLnN0YXR1cy5yZWFzb25CKAoDQWdlEgRkYXRlGhsubWV0YWRhdGEuY3JlYXRpb25UaW1lc3RhbXBCHgoFSW1hZ2USBnN0cmluZxoLLnNwZWMuaW1hZ2UgAUIkCgdNZXNzYWdlEgZzdHJpbmcaDy5zdGF0dXMubWVzc2FnZSABQgcKBV9zcGVjQgkKB19zdGF0dXMiix8KDVJlbW90ZUFwcFNwZWMSPQoEcGVlchgBIAEoCUIqukgnciUQARgwMh9eW2EtejAtOV0oW2EtejAtOS1dKlthLXowLTldKT8kSACIAQESKAoFaW1hZ2UYAiABKAlCFLpIEcgBAXIMEAEYgAgyBV5cUyskSAGIAQESJwoIcmVwbGljYXMYAyABKAVCELpIBxoFGOgHKACagBkCMAFIAogBARJdCgVwb3J0cxgEIAMoCzIkLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBQb3J0Qii6SAWSAQIQIJqAGRwKDWNvbnRhaW5lclBvcnQKC2FwcFByb3RvY29sEkkKCXJlc291cmNlcxgFIAEoCzIxLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZXNvdXJjZVJlcXVpcmVtZW50c0gDiAEBEhoKB2NvbW1hbmQYBiADKAlCCbpIBpIBAxCAAhIXCgRhcmdzGAcgAygJQgm6SAaSAQMQgAISRQoDZW52GAggAygLMiMuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkVudlZhckITukgGkgEDEIACmoAZBgoEbmFtZRJCChFpbWFnZV9wdWxsX3BvbGljeRgJIAEoCUIiukgfch1SBkFsd2F5c1IMSWZOb3RQcmVzZW50UgVOZXZlckgEiAEBEjoKGXByb2dyZXNzX2RlYWRsaW5lX3NlY29uZHMYCiABKAVCErpICBoGGICjBSgBmoAZAzDYBEgFiAEBEj8KBGtpbmQYCyABKAlCLLpIKXInUgpEZXBsb3ltZW50UgtTdGF0ZWZ1bFNldFIDSm9iUgdDcm9uSm9iSAaIAQESWQoIZW52X2Zyb20YDCADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qi66SAWSAQIQQJqAGSIiIGlvLms4cy5hcGkuY29yZS52MS5FbnZGcm9tU291cmNlEiIKC3dvcmtpbmdfZGlyGA0gASgJQgi6SAVyAxiAIEgHiAEBElMKDXN0YXJ0dXBfcHJvYmUYDiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qh6agBkaIhhpby5rOHMuYXBpLmNvcmUudjEuUHJvYmVICIgBARJVCg9yZWFkaW5lc3NfcHJvYmUYDyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qh6agBkaIhhpby5rOHMuYXBpLmNvcmUudjEuUHJvYmVICYgBARJUCg5saXZlbmVzc19wcm9iZRgQIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCHpqAGRoiGGlvLms4cy5hcGkuY29yZS52MS5Qcm9iZUgKiAEBElMKCWxpZmVjeWNsZRgRIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCIpqAGR4iHGlvLms4cy5hcGkuY29yZS52MS5MaWZlY3ljbGVIC4gBARJgChBzZWN1cml0eV9jb250ZXh0GBIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIomoAZJCIiaW8uazhzLmFwaS5jb3JlLnYxLlNlY3VyaXR5Q29udGV4dEgMiAEBEmcKDXZvbHVtZV9tb3VudHMYEyADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qje6SAWSAQIQQJqAGSsKCW1vdW50UGF0aCIeaW8uazhzLmFwaS5jb3JlLnYxLlZvbHVtZU1vdW50El0KCmNvbnRhaW5lcnMYFCADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0QjC6SAWSAQIQD5qAGSQKBG5hbWUiHGlvLms4cy5hcGkuY29yZS52MS5Db250YWluZXISYgoPaW5pdF9jb250YWluZXJzGBUgAygLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIwukgFkgECEBCagBkkCgRuYW1lIhxpby5rOHMuYXBpLmNvcmUudjEuQ29udGFpbmVyElcKB3ZvbHVtZXMYFiADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qi26SAWSAQIQQJqAGSEKBG5hbWUiGWlvLms4cy5hcGkuY29yZS52MS5Wb2x1bWUSUgoLY29uZmlnX21hcHMYFyADKAsyKS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwQ29uZmlnTWFwQhK6SAWSAQIQIJqAGQYKBG5hbWUSSwoHc2VjcmV0cxgYIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBTZWNyZXRCErpIBZIBAhAgmoAZBgoEbmFtZRJJCgZjbGFpbXMYGSADKAsyJS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwQ2xhaW1CErpIBZIBAhAQmoAZBgoEbmFtZRJaChJpbWFnZV9wdWxsX3NlY3JldHMYGiADKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwUHVsbFNlY3JldEISukgFkgECEAiagBkGCgRuYW1lElsKCHN0cmF0ZWd5GBsgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIrmoAZJyIlaW8uazhzLmFwaS5hcHBzLnYxLkRlcGxveW1lbnRTdHJhdGVneUgNiAEBEmkKD3VwZGF0ZV9zdHJhdGVneRgcIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCMpqAGS4iLGlvLms4cy5hcGkuYXBwcy52MS5TdGF0ZWZ1bFNldFVwZGF0ZVN0cmF0ZWd5SA6IAQESQQoVcG9kX21hbmFnZW1lbnRfcG9saWN5GB0gASgJQh26SBpyGFIMT3JkZXJlZFJlYWR5UghQYXJhbGxlbEgPiAEBEisKEW1pbl9yZWFkeV9zZWNvbmRzGB4gASgFQgu6SAgaBhiAowUoAEgQiAEBEhMKBnBhdXNlZBgfIAEoCEgRiAEBEioKDHJlc3RhcnRlZF9hdBggIAEoCUIPmoAZCyoJZGF0ZS10aW1lSBKIAQESLgoWcmV2aXNpb25faGlzdG9yeV9saW1pdBghIAEoBUIJukgGGgQYMigASBOIAQESNQoDam9iGCIgASgLMiMuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFwcEpvYkgUiAEBEj4KCGNyb25fam9iGCMgASgLMicuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFwcENyb25Kb2JIFYgBARI0Cg5yZXN0YXJ0X3BvbGljeRgkIAEoCUIXukgUchJSCU9uRmFpbHVyZVIFTmV2ZXJIFogBARJnChRwb2Rfc2VjdXJpdHlfY29udGV4dBglIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RCK5qAGSciJWlvLms4cy5hcGkuY29yZS52MS5Qb2RTZWN1cml0eUNvbnRleHRIF4gBARI6CiB0ZXJtaW5hdGlvbl9ncmFjZV9wZXJpb2Rfc2Vjb25kcxgmIAEoBUILukgIGgYYgKMFKABIGIgBARJXCgpwb2RfbGFiZWxzGCcgAygLMjkuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMuUG9kTGFiZWxzRW50cnlCCLpIBZoBAhBAEmEKD3BvZF9hbm5vdGF0aW9ucxgoIAMoCzI+LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjLlBvZEFubm90YXRpb25zRW50cnlCCLpIBZoBAhBAEl0KDW5vZGVfc2VsZWN0b3IYKSADKAsyPC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlYy5Ob2RlU2VsZWN0b3JFbnRyeUIIukgFmgECECASWQoLdG9sZXJhdGlvbnMYKiADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qiu6SAWSAQIQIJqAGR8iHWlvLms4cy5hcGkuY29yZS52MS5Ub2xlcmF0aW9uElEKCGFmZmluaXR5GCsgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEIhmoAZHSIbaW8uazhzLmFwaS5jb3JlLnYxLkFmZmluaXR5SBmIAQESdwobdG9wb2xvZ3lfc3ByZWFkX2NvbnN0cmFpbnRzGCwgAygLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEI5ukgFkgECEAiagBktIitpby5rOHMuYXBpLmNvcmUudjEuVG9wb2xvZ3lTcHJlYWRDb25zdHJhaW50EkEKCXBsYWNlbWVudBgtIAEoCzIpLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBQbGFjZW1lbnRIGogBARowCg5Qb2RMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjUKE1BvZEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9wZWVyQggKBl9pbWFnZUILCglfcmVwbGljYXNCDAoKX3Jlc291cmNlc0IUChJfaW1hZ2VfcHVsbF9wb2xpY3lCHAoaX3Byb2dyZXNzX2RlYWRsaW5lX3NlY29uZHNCBwoFX2tpbmRCDgoMX3dvcmtpbmdfZGlyQhAKDl9zdGFydHVwX3Byb2JlQhIKEF9yZWFkaW5lc3NfcHJvYmVCEQoPX2xpdmVuZXNzX3Byb2JlQgwKCl9saWZlY3ljbGVCEwoRX3NlY3VyaXR5X2NvbnRleHRCCwoJX3N0cmF0ZWd5QhIKEF91cGRhdGVfc3RyYXRlZ3lCGAoWX3BvZF9tYW5hZ2VtZW50X3BvbGljeUIUChJfbWluX3JlYWR5X3NlY29uZHNCCQoHX3BhdXNlZEIPCg1fcmVzdGFydGVkX2F0QhkKF19yZXZpc2lvbl9oaXN0b3J5X2xpbWl0QgYKBF9qb2JCCwoJX2Nyb25fam9iQhEKD19yZXN0YXJ0X3BvbGljeUIXChVfcG9kX3NlY3VyaXR5X2NvbnRleHRCIwohX3Rlcm1pbmF0aW9uX2dyYWNlX3BlcmlvZF9zZWNvbmRzQgsKCV9hZmZpbml0eUIMCgpfcGxhY2VtZW50IuYJCg9SZW1vdGVBcHBTdGF0dXMSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgBIAEoBUgAiAEBEmsKBXBoYXNlGAIgASgJQle6SFRyUlIHUGVuZGluZ1ILUHJvZ3Jlc3NpbmdSBVJlYWR5UghEZWdyYWRlZFIGRGVuaWVkUgRIZWxkUghPcnBoYW5lZFIHVW5rbm93blIIRGVsZXRpbmdIAYgBARITCgZyZWFzb24YAyABKAlIAogBARIUCgdtZXNzYWdlGAQgASgJSAOIAQESEQoEcGVlchgFIAEoCUgEiAEBEhsKDmhvc3RfbmFtZXNwYWNlGAYgASgJSAWIAQESFQoIcmVwbGljYXMYByABKAVIBogBARIbCg5yZWFkeV9yZXBsaWNhcxgIIAEoBUgHiAEBEh0KEHVwZGF0ZWRfcmVwbGljYXMYCSABKAVICIgBARIfChJhdmFpbGFibGVfcmVwbGljYXMYCiABKAVICYgBARIVCghzZWxlY3RvchgLIAEoCUgKiAEBEjsKBHBvZHMYDCADKAsyIy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwUG9kQgi6SAWSAQIQZBJGCgpjb25kaXRpb25zGA0gAygLMiYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkNvbmRpdGlvbkIKmoAZBgoEdHlwZRIrCg1sYXN0X2hlYXJkX2F0GA4gASgJQg+agBkLKglkYXRlLXRpbWVIC4gBARIrCg11bmtub3duX3NpbmNlGA8gASgJQg+agBkLKglkYXRlLXRpbWVIDIgBARIQCgN1cmwYECABKAlIDYgBARI+CglhZG1pc3Npb24YESABKAsyJi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQWRtaXNzaW9uSA6IAQESSgoFcGVlcnMYEyADKAsyJi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwQXRQZWVyQhO6SAaSAQMQyAGagBkGCgRwZWVyEj8KBmV2ZW50cxgUIAMoCzIlLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBFdmVudEIIukgFkgECEBQSPQoHcm9sbG91dBgVIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBSb2xsb3V0SA+IAQESFQoIcmV2aXNpb24YFiABKAVIEIgBARI7CgNqb2IYFyABKAsyKS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQXBwSm9iU3RhdHVzSBGIAQFCFgoUX29ic2VydmVkX2dlbmVyYXRpb25CCAoGX3BoYXNlQgkKB19yZWFzb25CCgoIX21lc3NhZ2VCBwoFX3BlZXJCEQoPX2hvc3RfbmFtZXNwYWNlQgsKCV9yZXBsaWNhc0IRCg9fcmVhZHlfcmVwbGljYXNCEwoRX3VwZGF0ZWRfcmVwbGljYXNCFQoTX2F2YWlsYWJsZV9yZXBsaWNhc0ILCglfc2VsZWN0b3JCEAoOX2xhc3RfaGVhcmRfYXRCEAoOX3Vua25vd25fc2luY2VCBgoEX3VybEIMCgpfYWRtaXNzaW9uQgoKCF9yb2xsb3V0QgsKCV9yZXZpc2lvbkIGCgRfam9iSgQIEhATYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_app_config, file_fairlead_resources_v1alpha1_app_job, file_fairlead_resources_v1alpha1_app_pod, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_container, file_fairlead_resources_v1alpha1_options, file_fairlead_resources_v1alpha1_placement, file_google_protobuf_struct]);
 
 /**
  * An app that is wished for here and runs at a peer. Its status is mirrored from there, its logs and ports are reached
@@ -58,7 +65,7 @@ export const RemoteAppSchema: GenMessage<RemoteApp> = /*@__PURE__*/
  */
 export type RemoteAppSpec = Message<"fairlead.resources.v1alpha1.RemoteAppSpec"> & {
   /**
-   * The name of the peer that runs the app. A RemoteApp must have it; the host's copy of the wish leaves it out.
+   * The name of the peer that runs the app. A RemoteApp has it or `placement`; the host's copy of the wish leaves both out.
    *
    * @generated from field: optional string peer = 1;
    */
@@ -72,7 +79,7 @@ export type RemoteAppSpec = Message<"fairlead.resources.v1alpha1.RemoteAppSpec">
   image?: string | undefined;
 
   /**
-   * How many pods run. 0 keeps the app and runs none.
+   * How many pods run, at each peer that runs the app. 0 keeps the app and runs none.
    *
    * @generated from field: optional int32 replicas = 3;
    */
@@ -107,7 +114,7 @@ export type RemoteAppSpec = Message<"fairlead.resources.v1alpha1.RemoteAppSpec">
   args: string[];
 
   /**
-   * Variables in the container's environment, with plain values.
+   * Variables in the container's environment.
    *
    * @generated from field: repeated fairlead.resources.v1alpha1.EnvVar env = 8;
    */
@@ -126,6 +133,242 @@ export type RemoteAppSpec = Message<"fairlead.resources.v1alpha1.RemoteAppSpec">
    * @generated from field: optional int32 progress_deadline_seconds = 10;
    */
   progressDeadlineSeconds?: number | undefined;
+
+  /**
+   * What runs it: a Deployment, a StatefulSet, a Job or a CronJob. A Deployment unless said. It cannot be changed.
+   *
+   * @generated from field: optional string kind = 11;
+   */
+  kind?: string | undefined;
+
+  /**
+   * The app's own container, which is called `app`, has also the fields that follow, as any container in Kubernetes.
+   *
+   * Whole ConfigMaps and Secrets as variables in its environment.
+   *
+   * @generated from field: repeated google.protobuf.Struct env_from = 12;
+   */
+  envFrom: JsonObject[];
+
+  /**
+   * The directory in which it starts. The image's own unless said.
+   *
+   * @generated from field: optional string working_dir = 13;
+   */
+  workingDir?: string | undefined;
+
+  /**
+   * Asked until it first answers; only then do the others count.
+   *
+   * @generated from field: optional google.protobuf.Struct startup_probe = 14;
+   */
+  startupProbe?: JsonObject | undefined;
+
+  /**
+   * Whether the container can answer its clients.
+   *
+   * @generated from field: optional google.protobuf.Struct readiness_probe = 15;
+   */
+  readinessProbe?: JsonObject | undefined;
+
+  /**
+   * Whether it lives; it is started again when not.
+   *
+   * @generated from field: optional google.protobuf.Struct liveness_probe = 16;
+   */
+  livenessProbe?: JsonObject | undefined;
+
+  /**
+   * What is done after it has started and before it is stopped.
+   *
+   * @generated from field: optional google.protobuf.Struct lifecycle = 17;
+   */
+  lifecycle?: JsonObject | undefined;
+
+  /**
+   * As whom it runs and what it may do. The pod's own is `podSecurityContext`.
+   *
+   * @generated from field: optional google.protobuf.Struct security_context = 18;
+   */
+  securityContext?: JsonObject | undefined;
+
+  /**
+   * Where it finds the pod's volumes.
+   *
+   * @generated from field: repeated google.protobuf.Struct volume_mounts = 19;
+   */
+  volumeMounts: JsonObject[];
+
+  /**
+   * Containers that run beside it.
+   *
+   * @generated from field: repeated google.protobuf.Struct containers = 20;
+   */
+  containers: JsonObject[];
+
+  /**
+   * Containers that run before it, one after the other; with `restartPolicy: Always`, beside it from before.
+   *
+   * @generated from field: repeated google.protobuf.Struct init_containers = 21;
+   */
+  initContainers: JsonObject[];
+
+  /**
+   * What containers can mount: `emptyDir`, `configMap`, `secret`, `downwardAPI`, `projected` of these, and `persistentVolumeClaim`, by
+   * the names of what the app brings along.
+   *
+   * @generated from field: repeated google.protobuf.Struct volumes = 22;
+   */
+  volumes: JsonObject[];
+
+  /**
+   * What the app brings along. Its pods may refer to this and to nothing else.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.AppConfigMap config_maps = 23;
+   */
+  configMaps: AppConfigMap[];
+
+  /**
+   * @generated from field: repeated fairlead.resources.v1alpha1.AppSecret secrets = 24;
+   */
+  secrets: AppSecret[];
+
+  /**
+   * @generated from field: repeated fairlead.resources.v1alpha1.AppClaim claims = 25;
+   */
+  claims: AppClaim[];
+
+  /**
+   * With which of its Secrets the host pulls its images.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.AppPullSecret image_pull_secrets = 26;
+   */
+  imagePullSecrets: AppPullSecret[];
+
+  /**
+   * How pods of an earlier spec give way to those of the present one, for a Deployment.
+   *
+   * @generated from field: optional google.protobuf.Struct strategy = 27;
+   */
+  strategy?: JsonObject | undefined;
+
+  /**
+   * The same for a StatefulSet.
+   *
+   * @generated from field: optional google.protobuf.Struct update_strategy = 28;
+   */
+  updateStrategy?: JsonObject | undefined;
+
+  /**
+   * In which order the pods of a StatefulSet come and go.
+   *
+   * @generated from field: optional string pod_management_policy = 29;
+   */
+  podManagementPolicy?: string | undefined;
+
+  /**
+   * For how many seconds a new pod must have answered to count as available.
+   *
+   * @generated from field: optional int32 min_ready_seconds = 30;
+   */
+  minReadySeconds?: number | undefined;
+
+  /**
+   * Changes of the pods wait until it is false again; for a Deployment.
+   *
+   * @generated from field: optional bool paused = 31;
+   */
+  paused?: boolean | undefined;
+
+  /**
+   * All pods are made anew when this changes, as by `fairlead app restart`.
+   *
+   * @generated from field: optional string restarted_at = 32;
+   */
+  restartedAt?: string | undefined;
+
+  /**
+   * How many earlier specs are kept here for `fairlead app rollback`. 10 unless said.
+   *
+   * @generated from field: optional int32 revision_history_limit = 33;
+   */
+  revisionHistoryLimit?: number | undefined;
+
+  /**
+   * How a Job runs, and each Job of a CronJob.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.AppJob job = 34;
+   */
+  job?: AppJob | undefined;
+
+  /**
+   * When the Jobs of a CronJob run.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.AppCronJob cron_job = 35;
+   */
+  cronJob?: AppCronJob | undefined;
+
+  /**
+   * Whether a container of a Job is started again in its pod (OnFailure) or a new pod is made (Never, unless said).
+   *
+   * @generated from field: optional string restart_policy = 36;
+   */
+  restartPolicy?: string | undefined;
+
+  /**
+   * As whom the pods run, and whose their volumes are.
+   *
+   * @generated from field: optional google.protobuf.Struct pod_security_context = 37;
+   */
+  podSecurityContext?: JsonObject | undefined;
+
+  /**
+   * How long the containers of a pod have to end by themselves.
+   *
+   * @generated from field: optional int32 termination_grace_period_seconds = 38;
+   */
+  terminationGracePeriodSeconds?: number | undefined;
+
+  /**
+   * Labels and annotations of the pods. Keys of kubernetes.io, k8s.io and fairlead.dev are not the app's to set.
+   *
+   * @generated from field: map<string, string> pod_labels = 39;
+   */
+  podLabels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> pod_annotations = 40;
+   */
+  podAnnotations: { [key: string]: string };
+
+  /**
+   * On which of the host's nodes the pods run, as far as the host's policy leaves the choice to the app.
+   *
+   * @generated from field: map<string, string> node_selector = 41;
+   */
+  nodeSelector: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated google.protobuf.Struct tolerations = 42;
+   */
+  tolerations: JsonObject[];
+
+  /**
+   * @generated from field: optional google.protobuf.Struct affinity = 43;
+   */
+  affinity?: JsonObject | undefined;
+
+  /**
+   * @generated from field: repeated google.protobuf.Struct topology_spread_constraints = 44;
+   */
+  topologySpreadConstraints: JsonObject[];
+
+  /**
+   * Which peers run the app, instead of `peer`.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.AppPlacement placement = 45;
+   */
+  placement?: AppPlacement | undefined;
 };
 
 /**
@@ -223,7 +466,7 @@ export type RemoteAppStatus = Message<"fairlead.resources.v1alpha1.RemoteAppStat
   selector?: string | undefined;
 
   /**
-   * The pods, up to 100.
+   * The pods, up to 100, of all peers.
    *
    * @generated from field: repeated fairlead.resources.v1alpha1.AppPod pods = 12;
    */
@@ -263,6 +506,41 @@ export type RemoteAppStatus = Message<"fairlead.resources.v1alpha1.RemoteAppStat
    * @generated from field: optional fairlead.resources.v1alpha1.Admission admission = 17;
    */
   admission?: Admission | undefined;
+
+  /**
+   * The app at each peer that runs it or is still to end it.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.AppAtPeer peers = 19;
+   */
+  peers: AppAtPeer[];
+
+  /**
+   * What happened to it at its hosts lately, the latest first.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.AppEvent events = 20;
+   */
+  events: AppEvent[];
+
+  /**
+   * The rollout of the present spec, while it is under way or when it stands still.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.AppRollout rollout = 21;
+   */
+  rollout?: AppRollout | undefined;
+
+  /**
+   * The number of the present spec in the app's history, from 1 on.
+   *
+   * @generated from field: optional int32 revision = 22;
+   */
+  revision?: number | undefined;
+
+  /**
+   * How far a Job is, or the CronJob's latest.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.AppJobStatus job = 23;
+   */
+  job?: AppJobStatus | undefined;
 };
 
 /**
