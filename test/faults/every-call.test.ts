@@ -21,8 +21,8 @@ async function life(town: Town): Promise<void> {
   await town.until("it is edited", isReady(2));
   await town.cut("tokyo", "osaka");
   applyApp(town, "web", { replicas: 3, image: "web:2" });
-  await town.agent("tokyo").stop();
-  await town.agent("osaka").stop();
+  await town.stop("tokyo");
+  await town.stop("osaka");
   town.agent("osaka").start();
   town.agent("tokyo").start();
   await town.connect("tokyo", "osaka");

@@ -72,7 +72,7 @@ test("a host that restarts takes up where it was, and nothing is doubled", async
   applyApp(town, "web");
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
   await town.cut("tokyo", "osaka");
-  await town.agent("osaka").stop();
+  await town.stop("osaka");
   applyApp(town, "web", { replicas: 4 });
   applyApp(town, "late");
   town.agent("osaka").start();
@@ -89,7 +89,7 @@ test("an origin that restarts keeps its apps, and hears of deletions that were a
   await town.until("Ready", () => phaseOf(town, "web") === "Ready" && phaseOf(town, "old") === "Ready");
   const before = JSON.stringify(statusOf(town, "web").conditions);
   await town.cut("tokyo", "osaka");
-  await town.agent("tokyo").stop();
+  await town.stop("tokyo");
   deleteApp(town, "old");
   assert.equal(held(town).length, 2, "absence deletes nothing");
   town.agent("tokyo").start();
@@ -128,7 +128,7 @@ test("an origin that was restored from an older backup is heard, and what it no 
     () => phaseOf(town, "newer") === "Ready" && containerOf(deployments(town)[0])?.image === "web:3",
   );
   await town.cut("tokyo", "osaka");
-  await town.agent("tokyo").stop();
+  await town.stop("tokyo");
   cluster.restore(backup, ["remoteapps"]);
   town.agent("tokyo").start();
   await town.connect("tokyo", "osaka");

@@ -207,8 +207,11 @@ export class Town {
     await pair?.close();
   }
 
-  /** Moves the clock until `check` holds; fails when that takes more than `limitMs` of its time. */
-  async until(what: string, check: () => boolean, limitMs = 120_000): Promise<void> {
+  /**
+   * Moves the clock until `check` holds; fails when that takes more than `limitMs` of its time: several waits of half a minute in a row,
+   * as for an API server that fails time and again, are no failure.
+   */
+  async until(what: string, check: () => boolean, limitMs = 600_000): Promise<void> {
     const end = this.clock.monotonic() + limitMs;
     // Sessions and streams run in real turns of the event loop, so time stands still for some of them.
     for (let turn = 0; !check(); turn += 1) {
