@@ -222,7 +222,7 @@ export function createHostSession(deps: {
     if (beyond) store.refused?.(wish, beyond);
     const outcome = beyond ?? (await store.put(wish, signal));
     if (outcome === "later") return false;
-    if (outcome === "done") delete entry.refused;
+    if (outcome === "done") tellDone(entry);
     else tellRefusal(uid, entry, wish, outcome);
     if (store.get(uid)?.orphanedSince !== undefined) await store.setOrphan(uid, false, signal);
     outbox.add(uid);
@@ -239,6 +239,12 @@ export function createHostSession(deps: {
     const grows = bytes - (held === undefined ? 0 : Buffer.byteLength(held.spec));
     // What makes it smaller is welcome, also when it is not small enough.
     return grows > 0 && store.bytes() + grows > limits.heldBytes ? tooMuch(limits.heldBytes) : undefined;
+  }
+
+  /** What the origin heard of trouble is over, and it learns so from the state, also where that is as it was said before the trouble. */
+  function tellDone(entry: Entry): void {
+    if (entry.refused) delete entry.saidHash;
+    delete entry.refused;
   }
 
   function tellGone(uid: string, entry: Entry): void {

@@ -77,6 +77,11 @@ export function wayText(way: PeerWay): string {
   return "url" in way ? way.url : `through ${way.relay}`;
 }
 
+/** Why a peer that is reached through another cannot carry. */
+export function behindAnother(name: string, through: string): string {
+  return `${name} is reached through ${through} itself, and no relay stands behind another.`;
+}
+
 export function createPeerDialer(deps: PeerDialerDeps): DialPeer {
   function along(way: PeerWay, to: PeerDestination, dialDeps: DialDeps, signal: AbortSignal): Promise<Link> {
     const { pin } = to;
@@ -89,10 +94,7 @@ export function createPeerDialer(deps: PeerDialerDeps): DialPeer {
   async function through(name: string, pin: Fingerprint, dialDeps: DialDeps, signal: AbortSignal): Promise<Link> {
     const relay = deps.relay(name);
     if (!relay) throw new LinkError("relay", `There is no peer "${name}" here that could carry.`);
-    if (relay.through !== undefined) {
-      const message = `${name} is reached through ${relay.through} itself, and no relay stands behind another.`;
-      throw new LinkError("relay", message);
-    }
+    if (relay.through !== undefined) throw new LinkError("relay", behindAnother(name, relay.through));
     const value = create(RelayTargetSchema, { fingerprint: Buffer.from(pin, "hex") });
     const target = create(TargetSchema, { kind: { case: "relay", value } });
     const open = async (openSignal: AbortSignal): Promise<{ stream: Duplex }> => {

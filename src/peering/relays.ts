@@ -1,6 +1,7 @@
 /** Peers as relays: whether one can bring others here, and which one may have which. */
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { relayGrant } from "./carrier-door.ts";
+import { behindAnother } from "./dial-peer.ts";
 import { PeeringError } from "./error.ts";
 import { mostRelays } from "./peer.ts";
 import { noSuchPeer, type Roster } from "./roster.ts";
@@ -24,8 +25,7 @@ export function checkRelay(
     throw new PeeringError("precondition", message);
   }
   if (through !== undefined) {
-    const message = `${name} is reached through ${through} itself, and no relay stands behind another.`;
-    throw new PeeringError("precondition", message);
+    throw new PeeringError("precondition", behindAnother(name, through));
   }
   return peer.fingerprint;
 }

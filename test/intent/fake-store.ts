@@ -8,6 +8,8 @@ export class FakeStore implements HeldStore {
   readonly asked: string[] = [];
   refuse: (wish: Wish) => Refusal | undefined = () => undefined;
   fail: (call: string) => Error | undefined = () => undefined;
+  /** What a put that was carried out answers all the same. */
+  loseAnswer: () => Error | undefined = () => undefined;
   /** Deletion takes until `finish`. */
   slow = false;
   readonly dying = new Set<string>();
@@ -33,6 +35,8 @@ export class FakeStore implements HeldStore {
     const refusal = this.refuse(wish);
     if (refusal) return refusal;
     this.set({ ...wish, status: `status of ${wish.hash}` });
+    const lost = this.loseAnswer();
+    if (lost) throw lost;
     return "done";
   }
 

@@ -193,6 +193,19 @@ test("trouble at the host is tried again, and told to the origin when it lasts",
   assert.equal(store.get("a")?.hash, "h1");
 });
 
+test("trouble with a wish that was carried out all the same is over for the origin too, once the host knows", async (t) => {
+  const store = new FakeStore();
+  // The API server carries each write out, and its answers are lost.
+  store.loseAnswer = () => new Error("the answer was lost");
+  const { refused, states, settle } = await talk(t, new Map([["a", wish("a")]]), store);
+  await settle(5_000);
+  assert.equal(refused.at(-1)?.refusal.reason, "Failing");
+  const before = states.length;
+  store.loseAnswer = () => undefined;
+  await settle(60_000);
+  assert.deepEqual(states.slice(before).map(({ uid, hash }) => [uid, hash]), [["a", "h1"]]);
+});
+
 test("what somebody deletes at the host is asked for again", async (t) => {
   const store = new FakeStore();
   const { settle, said } = await talk(t, new Map([["a", wish("a")]]), store);
