@@ -203,7 +203,10 @@ test("trouble with a wish that was carried out all the same is over for the orig
   const before = states.length;
   store.loseAnswer = () => undefined;
   await settle(60_000);
-  assert.deepEqual(states.slice(before).map(({ uid, hash }) => [uid, hash]), [["a", "h1"]]);
+  assert.deepEqual(
+    states.slice(before).map(({ uid, hash }) => [uid, hash]),
+    [["a", "h1"]],
+  );
 });
 
 test("what somebody deletes at the host is asked for again", async (t) => {
