@@ -40,6 +40,7 @@ import { createTelemetryServer } from "./telemetry/server.ts";
 import { createTunnelRules } from "./tunnel/rules.ts";
 import { createTunnel } from "./tunnel/tunnel.ts";
 import { AgentBudget } from "./wire/session.ts";
+import { createContentHash } from "./workloads/content-hash.ts";
 import { createWorkloads } from "./workloads/workloads.ts";
 
 export interface Agent {
@@ -192,6 +193,8 @@ async function compose(
       events,
       audit,
       // The console stands on this room, so it comes later; until then nobody could open a page anyway.
+      hashContent: createContentHash(identity.keyFor("fairlead attachments sent")),
+      namespace,
       pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
       clock,
       log,

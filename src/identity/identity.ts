@@ -1,3 +1,4 @@
+import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type Authority, makeAuthority, readAuthority } from "./authority.ts";
@@ -15,6 +16,11 @@ export interface Identity {
   leaf(): Leaf;
   /** Calls `fn` after each new leaf. Answers with a function that ends that. */
   onRotate(fn: (leaf: Leaf) => void): () => void;
+  /**
+   * A key of 32 bytes for this purpose, made of the CA's key by HKDF (RFC 5869) with SHA-256: the same at each start, another for
+   * each purpose, and of no use to find the CA's.
+   */
+  keyFor(purpose: string): KeyObject;
   /** Stops the rotation. */
   close(): void;
 }
@@ -102,6 +108,10 @@ function rotatingIdentity(
       const ageMs = clock.now() - current.issuedAt.getTime();
       if (ageMs >= rotateAfterMs || ageMs < -clockSlackMs) rotate();
       return current;
+    },
+    keyFor(purpose) {
+      const material = authority.privateKey.export({ type: "pkcs8", format: "der" });
+      return createSecretKey(Buffer.from(hkdfSync("sha256", material, "", purpose, 32)));
     },
     onRotate(fn) {
       listeners.add(fn);

@@ -6,11 +6,14 @@ export interface Hashed {
   readonly name: string;
   /** JSON text. The order of its keys and its spacing do not count. */
   readonly spec: string;
+  /** Of the attachments, under a key that only the origin has; none for a wish without any. */
+  readonly attached?: string | undefined;
 }
 
 /** 32 hexadecimal digits of SHA-256; the generation is not part, so that a restored origin's equal wish is equal. */
 export function hashWish(wish: Hashed): string {
-  const text = JSON.stringify([wish.namespace, wish.name, sorted(JSON.parse(wish.spec))]);
+  const attached = wish.attached === undefined ? [] : [wish.attached];
+  const text = JSON.stringify([wish.namespace, wish.name, sorted(JSON.parse(wish.spec)), ...attached]);
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 

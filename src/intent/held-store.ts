@@ -10,6 +10,10 @@ export interface Held extends WishHead {
   readonly status: string;
   /** RFC 3339 in UTC; set while its origin, although heard, does not know it. */
   readonly orphanedSince?: string;
+  /** Bytes of what came with the spec; 0 unless given. */
+  readonly attachedBytes?: number;
+  /** Some of what came with the spec is lost here, so that the wish is wanted again. */
+  readonly lacks?: boolean;
 }
 
 /**
@@ -22,7 +26,7 @@ export interface HeldStore {
   list(): Iterable<Held>;
   get(uid: string): Held | undefined;
   count(): number;
-  /** Of all specs, as `list` has them. Asked for each wish, so it must cost little. */
+  /** Of all specs and what came with them, as `list` has them. Asked for each wish, so it must cost little. */
   bytes(): number;
   /** Carries a wish out or says why not. "later": an earlier object of it is still being deleted; `subscribe` tells its end. */
   put(wish: Wish, signal: AbortSignal): Promise<"done" | "later" | Refusal>;

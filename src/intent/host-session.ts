@@ -19,7 +19,16 @@ import {
   wishFromMessage,
 } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
-import { intentLimits, type Orphan, type Refusal, type RefusedWish, type Wish, type WishHead } from "./wish.ts";
+import type { PendingBytes } from "./pending-bytes.ts";
+import {
+  attachedBytes,
+  intentLimits,
+  type Orphan,
+  type Refusal,
+  type RefusedWish,
+  type Wish,
+  type WishHead,
+} from "./wish.ts";
 
 export interface HostSession {
   /** What to say, in order, until closed. To be read once. */
@@ -50,6 +59,8 @@ interface Entry {
   /** Deletion was asked of the store, and its end is to be told. */
   deleting: boolean;
   refused?: RefusedWish;
+  /** It was asked for again because something of it is lost, and not heard since. */
+  isAsked?: true;
   /** What the next message about this object has to contain beside its state. */
   tell: { gone?: true; need?: true; refusal?: true };
   /** Of the state that was said last. */
@@ -60,7 +71,9 @@ export function createHostSession(deps: {
   store: HeldStore;
   clock: Clock;
   log: Log;
-  limits?: { objects?: number; specBytes?: number; heldBytes?: number };
+  /** For wishes that are heard and not carried out yet; of this agent's conversations together. */
+  pending: PendingBytes;
+  limits?: { objects?: number; specBytes?: number; heldBytes?: number; attachmentBytes?: number };
 }): HostSession {
   const { store } = deps;
   const limits = { ...intentLimits, ...deps.limits };
@@ -68,17 +81,24 @@ export function createHostSession(deps: {
   const originDigest = new DigestReader(limits.objects);
   const entries = new Map<string, Entry>();
   const closing = new AbortController();
+  const pending = deps.pending.share(askAgain);
   const worker = createKeyedWorker({ run, clock: deps.clock, concurrency: 8, onError });
   const unsubscribe = store.subscribe(onStoreChange);
 
   async function* responses(): AsyncGenerator<pb.SyncResponse> {
-    yield response({ case: "welcome", value: { maxSpecBytes: limits.specBytes, maxObjects: limits.objects } });
+    const { specBytes: maxSpecBytes, objects: maxObjects, attachmentBytes: maxAttachmentBytes } = limits;
+    yield response({ case: "welcome", value: { maxSpecBytes, maxObjects, maxAttachmentBytes } });
     await store.ready(closing.signal);
-    for (const page of pages<WishHead>(store.list())) yield response({ case: "digest", value: pageToMessage(page) });
+    for (const page of pages(heads())) yield response({ case: "digest", value: pageToMessage(page) });
     for await (const key of outbox.take()) {
       if (key === orphansKey) yield sayOrphans();
       else yield* say(key);
     }
+  }
+
+  /** What is not whole is not what the origin wishes, whatever its hash. */
+  function* heads(): Generator<WishHead> {
+    for (const held of store.list()) yield held.lacks ? { ...held, hash: "" } : held;
   }
 
   function* say(uid: string): Generator<pb.SyncResponse> {
@@ -129,13 +149,15 @@ export function createHostSession(deps: {
         hear(wishFromMessage(message.value));
         return;
       case "tombstone": {
-        meet(message.value.uid).desire = "delete";
-        worker.add(message.value.uid);
+        const { uid } = message.value;
+        want(meet(uid), uid, "delete");
+        worker.add(uid);
         return;
       }
       case "forgotten": {
         const { uid } = message.value;
         entries.delete(uid);
+        pending.release(uid);
         if (store.get(uid)) wantOrphan(uid, true);
         return;
       }
@@ -151,8 +173,24 @@ export function createHostSession(deps: {
     entry.generation = wish.generation;
     entry.deleting = false;
     entry.tell = {};
-    entry.desire = { wish };
+    delete entry.isAsked;
+    want(entry, wish.uid, { wish });
     worker.add(wish.uid);
+  }
+
+  function want(entry: Entry, uid: string, desire: Desire): void {
+    const bytes = typeof desire === "object" ? attachedBytes(desire.wish) : 0;
+    if (bytes === 0) pending.release(uid);
+    if (bytes === 0 || pending.take(uid, Math.min(bytes, limits.attachmentBytes))) entry.desire = desire;
+    else delete entry.desire;
+  }
+
+  function askAgain(uid: string): void {
+    const entry = entries.get(uid);
+    if (!entry) return;
+    entry.tell.need = true;
+    entry.isAsked = true;
+    outbox.add(uid);
   }
 
   /** The origin spoke of this object, so it is no orphan from now on. */
@@ -200,7 +238,15 @@ export function createHostSession(deps: {
     await store.ready(signal);
     const done = await carryOut(uid, entry, desire, signal);
     if (entry.desire !== desire) return; // A newer word came meanwhile, and with it the next run.
-    if (done) delete entry.desire;
+    if (done) {
+      delete entry.desire;
+      pending.release(uid);
+    } else if (typeof desire === "object" && desire.wish.attachments) {
+      // What it waits for may last, so nothing is kept of it: it is asked for again after that.
+      delete entry.desire;
+      pending.release(uid);
+      if (!store.get(uid)) askAgain(uid);
+    }
     if (!entry.known && !entry.desire) entries.delete(uid);
   }
 
@@ -230,13 +276,16 @@ export function createHostSession(deps: {
   }
 
   /** Why a wish is beyond the bounds, whatever it is about. */
-  function unfit({ uid, generation, spec }: Wish): Refusal | undefined {
+  function unfit(wish: Wish): Refusal | undefined {
+    const { uid, generation, spec } = wish;
     if (generation > limits.generation) return tooNew(generation, limits.generation);
-    const bytes = Buffer.byteLength(spec);
-    if (bytes > limits.specBytes) return tooLarge(bytes, limits.specBytes);
+    const [bytes, attached] = [Buffer.byteLength(spec), attachedBytes(wish)];
+    if (bytes > limits.specBytes) return tooLarge("The spec has", bytes, limits.specBytes);
+    if (attached > limits.attachmentBytes) return tooLarge("What comes with it has", attached, limits.attachmentBytes);
     const held = store.get(uid);
     if (held === undefined && store.count() >= limits.objects) return tooMany(limits.objects);
-    const grows = bytes - (held === undefined ? 0 : Buffer.byteLength(held.spec));
+    const before = held === undefined ? 0 : Buffer.byteLength(held.spec) + (held.attachedBytes ?? 0);
+    const grows = bytes + attached - before;
     // What makes it smaller is welcome, also when it is not small enough.
     return grows > 0 && store.bytes() + grows > limits.heldBytes ? tooMuch(limits.heldBytes) : undefined;
   }
@@ -271,6 +320,8 @@ export function createHostSession(deps: {
       else if (entry.desire) worker.add(uid);
       else if (!entry.refused) entry.tell.need = true; // Somebody at the host deleted what the origin still wants.
       delete entry.saidHash;
+    } else if (store.get(uid)?.lacks && !entry.desire && !entry.refused && !entry.isAsked) {
+      askAgain(uid);
     }
     outbox.add(uid);
   }
@@ -292,6 +343,7 @@ export function createHostSession(deps: {
     unsubscribe();
     closing.abort(error ?? new Error("The conversation is over."));
     outbox.close(error);
+    pending.close();
     await worker.close();
   }
 
@@ -326,13 +378,13 @@ function tooNew(generation: number, most: number): Refusal {
   return { reason: "Invalid", message, violations: [{ field: "", rule: "generation", message }] };
 }
 
-function tooLarge(bytes: number, most: number): Refusal {
-  const message = `The spec has ${bytes} bytes, and the host takes ${most} at most; make it smaller.`;
+function tooLarge(what: string, bytes: number, most: number): Refusal {
+  const message = `${what} ${bytes} bytes, and the host takes ${most} at most; make it smaller.`;
   return { reason: "TooLarge", message, violations: [] };
 }
 
 function tooMuch(most: number): Refusal {
-  const message = `With this spec the host would hold more than ${most} bytes of specs of this peer, which is the most; make it smaller, or delete other objects.`;
+  const message = `With this spec the host would hold more than ${most} bytes of specs, Secrets and ConfigMaps of this peer, which is the most; make it smaller, or delete other objects.`;
   return { reason: "TooMany", message, violations: [] };
 }
 

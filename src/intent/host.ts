@@ -10,7 +10,8 @@ import type { IntentService, SyncRequest, SyncResponse } from "../gen/fairlead/p
 import type { HeldStore } from "./held-store.ts";
 import { createHostSession, type HostSession } from "./host-session.ts";
 import { requestFault } from "./messages.ts";
-import type { Refusal } from "./wish.ts";
+import { createPendingBytes } from "./pending-bytes.ts";
+import { intentLimits, type Refusal } from "./wish.ts";
 
 /** Who calls, as the link proves it. */
 export interface IntentCaller {
@@ -26,7 +27,7 @@ export interface IntentHostDeps {
   kinds: ReadonlyMap<string, (caller: IntentCaller) => HeldStore>;
   clock: Clock;
   log: Log;
-  limits?: { objects?: number; specBytes?: number; heldBytes?: number };
+  limits?: { objects?: number; specBytes?: number; heldBytes?: number; attachmentBytes?: number };
 }
 
 export interface IntentHost {
@@ -43,6 +44,7 @@ export interface IntentHost {
 export function createIntentHost(deps: IntentHostDeps): IntentHost {
   /** By fingerprint and kind. */
   const sessions = new Map<string, HostSession>();
+  const pending = createPendingBytes({ most: intentLimits.pendingBytes, clock: deps.clock });
   let closed = false;
 
   async function* sync(requests: AsyncIterable<SyncRequest>, context: HandlerContext): AsyncGenerator<SyncResponse> {
@@ -81,6 +83,7 @@ export function createIntentHost(deps: IntentHostDeps): IntentHost {
       store: store(),
       clock: deps.clock,
       log,
+      pending,
       ...(deps.limits && { limits: deps.limits }),
     });
     sessions.set(key, session);

@@ -1,10 +1,19 @@
 /** Between intent.proto's messages and this room's values. Pure; what a peer sends is checked by the rules in the proto. */
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { createValidator } from "@bufbuild/protovalidate";
+import { SecretContent } from "../base/secret-content.ts";
 import type * as pb from "../gen/fairlead/peer/v1/intent_pb.ts";
 import { SyncRequestSchema, SyncResponseSchema } from "../gen/fairlead/peer/v1/intent_pb.ts";
 import type { Page } from "./digest.ts";
-import { intentLimits, type Orphan, type RefusedWish, type Violation, type Wish, type WishHead } from "./wish.ts";
+import {
+  type Attachment,
+  intentLimits,
+  type Orphan,
+  type RefusedWish,
+  type Violation,
+  type Wish,
+  type WishHead,
+} from "./wish.ts";
 
 const validator = createValidator();
 
@@ -33,7 +42,7 @@ export function responseFault(message: pb.SyncResponse): string | undefined {
     : (result.error?.message ?? "the message breaks the rules of intent.proto");
 }
 
-const endless = `a list has more than ${intentLimits.page} entries, which intent.proto forbids`;
+const endless = `a list has more than ${intentLimits.page} entries, which intent.proto forbids, or attachments have more than ${intentLimits.attachmentKeys} keys`;
 
 /** The validator would judge each of a million entries before it said that there are too many. */
 function isEndless(message: pb.SyncRequest["message"] | pb.SyncResponse["message"]): boolean {
@@ -46,9 +55,17 @@ function isEndless(message: pb.SyncRequest["message"] | pb.SyncResponse["message
       return message.value.orphans.length > intentLimits.page;
     case "refusal":
       return message.value.violations.length > intentLimits.page;
+    case "wish":
+      return isEndlesslyAttached(message.value);
     default:
       return false;
   }
+}
+
+function isEndlesslyAttached({ attachments }: pb.Wish): boolean {
+  if (attachments.length > intentLimits.page) return true;
+  const keys = attachments.reduce((sum, { data }) => sum + Object.keys(data).length, 0);
+  return keys > intentLimits.attachmentKeys;
 }
 
 export function pageToMessage(page: Page<WishHead>): MessageInitShape<typeof pb.DigestSchema> {
@@ -71,12 +88,31 @@ export function headFromMessage(head: { uid: string; generation: bigint; hash: s
 
 export function wishToMessage(wish: Wish): MessageInitShape<typeof pb.WishSchema> {
   const { uid, namespace, name, spec, hash, adopts = "" } = wish;
-  return { uid, generation: BigInt(wish.generation), namespace, name, spec, hash, adopts };
+  const attachments = (wish.attachments ?? []).map(({ content, ...one }) => ({
+    ...one,
+    data: { ...content.reveal() },
+  }));
+  return { uid, generation: BigInt(wish.generation), namespace, name, spec, hash, adopts, attachments };
 }
 
 export function wishFromMessage(wish: pb.Wish): Wish {
   const { namespace, name, spec } = wish;
-  return { ...headFromMessage(wish), namespace, name, spec, ...(wish.adopts && { adopts: wish.adopts }) };
+  const attachments = wish.attachments.map(attachmentFromMessage);
+  return {
+    ...headFromMessage(wish),
+    namespace,
+    name,
+    spec,
+    ...(wish.adopts && { adopts: wish.adopts }),
+    ...(attachments.length > 0 && { attachments }),
+  };
+}
+
+function attachmentFromMessage({ kind, name, type, data }: pb.Attachment): Attachment {
+  const content = new SecretContent(data);
+  return kind === "Secret"
+    ? { kind, name, type: type || "Opaque", content }
+    : { kind: "ConfigMap", name, type: "", content };
 }
 
 export function refusalToMessage({ refusal, ...head }: RefusedWish): MessageInitShape<typeof pb.RefusalSchema> {

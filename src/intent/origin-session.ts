@@ -14,7 +14,16 @@ import {
   wishToMessage,
 } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
-import { type HostState, intentLimits, type Orphan, type RefusedWish, type Wish, type WishHead } from "./wish.ts";
+import {
+  attachedBytes,
+  type HostState,
+  intentLimits,
+  type Orphan,
+  type Refusal,
+  type RefusedWish,
+  type Wish,
+  type WishHead,
+} from "./wish.ts";
 
 /** What the origin wants at one host, now. */
 export interface WishBook {
@@ -54,6 +63,7 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
   /** The hash of the last wish said and not asked for again; or "deleted". Bounded by what the origin has. */
   const said = new Map<string, string>();
   let maxSpecBytes: number = intentLimits.specBytes;
+  let maxAttachmentBytes = 0;
 
   async function* requests(): AsyncGenerator<pb.SyncRequest> {
     yield request({ case: "begin", value: { kind: deps.kind } });
@@ -76,10 +86,20 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
     else said.set(uid, key);
     if (word === undefined) return request({ case: "forgotten", value: { uid } });
     if (word === "deleted") return request({ case: "tombstone", value: { uid } });
-    const bytes = Buffer.byteLength(word.spec);
-    if (bytes <= maxSpecBytes) return request({ case: "wish", value: wishToMessage(word) });
-    news.refused({ uid, generation: word.generation, hash: word.hash, refusal: tooLarge(bytes, maxSpecBytes) });
+    const refusal = unfit(word);
+    if (!refusal) return request({ case: "wish", value: wishToMessage(word) });
+    news.refused({ uid, generation: word.generation, hash: word.hash, refusal });
     return undefined;
+  }
+
+  /** What the host would refuse unread. */
+  function unfit(wish: Wish): Refusal | undefined {
+    const bytes = Buffer.byteLength(wish.spec);
+    if (bytes > maxSpecBytes) return tooLarge(bytes, maxSpecBytes);
+    if (!wish.attachments?.length) return undefined;
+    if (maxAttachmentBytes === 0) return hostTooOld;
+    const attached = attachedBytes(wish);
+    return attached > maxAttachmentBytes ? tooMuchAttached(attached, maxAttachmentBytes) : undefined;
   }
 
   function compare(): void {
@@ -94,6 +114,7 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
       switch (message.case) {
         case "welcome":
           maxSpecBytes = Math.min(intentLimits.specBytes, message.value.maxSpecBytes || intentLimits.specBytes);
+          maxAttachmentBytes = Math.min(intentLimits.attachmentBytes, message.value.maxAttachmentBytes);
           return;
         case "digest":
           if (hostDigest.add(pageFromMessage(message.value))) compare();
@@ -129,6 +150,17 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
     },
     close: () => outbox.close(),
   };
+}
+
+const hostTooOld: Refusal = {
+  reason: "HostTooOld",
+  message: "The host's agent does not know Secrets and ConfigMaps that come with an app; its operator can upgrade it.",
+  violations: [],
+};
+
+function tooMuchAttached(bytes: number, most: number): Refusal {
+  const message = `The app's Secrets and ConfigMaps have ${bytes} bytes together, and the host takes ${most} at most; make them smaller.`;
+  return { reason: "TooLarge", message, violations: [] };
 }
 
 function tooLarge(bytes: number, most: number): { reason: string; message: string; violations: [] } {

@@ -2,6 +2,17 @@
  * What origin and host say about one object, whatever its kind. `spec` and `status` are JSON texts of the kind's own, which
  * nothing in this room reads.
  */
+import type { SecretContent } from "../base/secret-content.ts";
+
+/** Configuration or secrets that travel with a wish: all of them with each. */
+export interface Attachment {
+  readonly kind: "ConfigMap" | "Secret";
+  /** What the spec calls it; unique among those of its kind. */
+  readonly name: string;
+  /** Of a Secret, Kubernetes' word for what it holds, such as "Opaque"; empty for a ConfigMap. */
+  readonly type: string;
+  readonly content: SecretContent;
+}
 
 /** What an origin wants of one object. */
 export interface Wish {
@@ -15,6 +26,13 @@ export interface Wish {
   readonly hash: string;
   /** UID of an orphan at the host that this object takes over. */
   readonly adopts?: string;
+  /** What the spec names and does not contain; part of the hash. */
+  readonly attachments?: readonly Attachment[];
+}
+
+/** Bytes of all that comes with a wish beside its spec. */
+export function attachedBytes({ attachments = [] }: Pick<Wish, "attachments">): number {
+  return attachments.reduce((sum, { name, content }) => sum + name.length + content.bytes, 0);
 }
 
 /** A wish in a digest. */
@@ -76,7 +94,13 @@ export const intentLimits = {
   generation: 2 ** 31 - 1,
   /** Bytes of a spec. */
   specBytes: 256 * 1024,
-  /** Bytes of all specs that a host holds for one peer, of one kind: a cluster's store has a few GiB for everybody. */
+  /** Bytes of all attachments of one wish: it is one message, and a link carries up to 4 MiB in one. */
+  attachmentBytes: 2 * 1024 * 1024,
+  /** Keys in all attachments of one wish. */
+  attachmentKeys: 4_096,
+  /** Bytes of attachments that were heard and are not stored yet, of one conversation and of all. */
+  pendingBytes: { each: 8 * 1024 * 1024, all: 64 * 1024 * 1024 },
+  /** Bytes of all specs and attachments that a host holds for one peer, of one kind: a cluster's store has a few GiB for everybody. */
   heldBytes: 64 * 1024 * 1024,
   /** Bytes of all specs in one list of orphans, which is one message: half of the longest that a link carries. */
   listBytes: 2 * 1024 * 1024,

@@ -20,6 +20,8 @@ export interface ReflectorDeps<T> {
   labelSelector?: string | undefined;
   /** Such as "metadata.name=kubernetes", for whom RBAC lets see one object alone. */
   fieldSelector?: string | undefined;
+  /** Told why it cannot hear the API server, each time, and with undefined when it can again. */
+  onTouch?(error: Error | undefined): void;
   clock: Clock;
   log: Log;
   /** [0, 1); Math.random unless given. */
@@ -184,6 +186,7 @@ export function createReflector<T extends { metadata: ObjectMeta }>(deps: Reflec
     const askedMs = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
     const waitMs = Math.max(backoff.next(), Math.min(askedMs, 60_000));
     log.warn({ err: lastError, waitMs: Math.round(waitMs) }, "lost touch with the API server");
+    deps.onTouch?.(lastError);
     await clock.sleep(waitMs, signal).catch(() => undefined);
   }
 
@@ -192,6 +195,7 @@ export function createReflector<T extends { metadata: ObjectMeta }>(deps: Reflec
     if (!lastError) return;
     lastError = undefined;
     log.info({}, "in touch with the API server again");
+    deps.onTouch?.(undefined);
   }
 
   function change(key: string, object: T | undefined): void {

@@ -1,5 +1,13 @@
 import type { Held, HeldStore } from "../../src/intent/held-store.ts";
+import { createPendingBytes, type PendingBytes } from "../../src/intent/pending-bytes.ts";
 import type { Refusal, Wish } from "../../src/intent/wish.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
+
+/** Room for all that a test sends. */
+export function roomy(): PendingBytes {
+  const most = { each: Number.POSITIVE_INFINITY, all: Number.POSITIVE_INFINITY };
+  return createPendingBytes({ most, clock: createFakeClock() });
+}
 
 /** Holds wishes in memory; what it refuses and when it fails is up to the test. */
 export class FakeStore implements HeldStore {

@@ -8,10 +8,11 @@ import { createHostSession } from "../../src/intent/host-session.ts";
 import { request, requestFault, response, responseFault } from "../../src/intent/messages.ts";
 import { maxMessageBytes } from "../../src/rpc/message.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { FakeStore } from "./fake-store.ts";
+import { FakeStore, roomy } from "./fake-store.ts";
 
 test("a digest that comes when too much is under way ends the conversation, and not the process", async () => {
   const host = createHostSession({
+    pending: roomy(),
     store: new FakeStore(),
     clock: createFakeClock(),
     log: silentLog,
@@ -32,7 +33,13 @@ test("a digest that comes when too much is under way ends the conversation, and 
 test("a spec beyond the bound is refused, also when it was announced to the peer in vain", async () => {
   const store = new FakeStore();
   const clock = createFakeClock();
-  const host = createHostSession({ store, clock, log: silentLog, limits: { specBytes: 100 } });
+  const host = createHostSession({
+    pending: roomy(),
+    store,
+    clock,
+    log: silentLog,
+    limits: { specBytes: 100 },
+  });
   const said: string[] = [];
   const ended = (async () => {
     for await (const { message } of host.responses()) {
@@ -52,7 +59,13 @@ test("a spec beyond the bound is refused, also when it was announced to the peer
 test("specs are held up to a sum of bytes, and what would go beyond is refused with the reason until there is room", async () => {
   const store = new FakeStore();
   const clock = createFakeClock();
-  const host = createHostSession({ store, clock, log: silentLog, limits: { heldBytes: 100 } });
+  const host = createHostSession({
+    pending: roomy(),
+    store,
+    clock,
+    log: silentLog,
+    limits: { heldBytes: 100 },
+  });
   const said: string[] = [];
   const ended = (async () => {
     for await (const { message } of host.responses()) {
@@ -87,7 +100,12 @@ test("a list of orphans fits into one message, however long their specs are", as
     store.set({ ...orphan, orphanedSince: "2026-01-01T00:00:00Z" });
   }
   const clock = createFakeClock();
-  const host = createHostSession({ store, clock, log: silentLog });
+  const host = createHostSession({
+    pending: roomy(),
+    store,
+    clock,
+    log: silentLog,
+  });
   let list: SyncResponse | undefined;
   const ended = (async () => {
     for await (const answer of host.responses()) if (answer.message.case === "orphans") list = answer;
@@ -112,7 +130,12 @@ test("a page with endless entries is refused before any of them is judged", () =
 test("a generation that cannot be kept is refused, and one that no number holds ends the conversation", async () => {
   const clock = createFakeClock();
   const store = new FakeStore();
-  const host = createHostSession({ store, clock, log: silentLog });
+  const host = createHostSession({
+    pending: roomy(),
+    store,
+    clock,
+    log: silentLog,
+  });
   const refused: string[] = [];
   const ended = (async () => {
     for await (const { message } of host.responses()) {

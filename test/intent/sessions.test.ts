@@ -4,11 +4,11 @@ import { type TestContext, test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import type { SyncRequest, SyncResponse } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { createHostSession } from "../../src/intent/host-session.ts";
-import { request, requestFault } from "../../src/intent/messages.ts";
+import { request, requestFault, wishToMessage } from "../../src/intent/messages.ts";
 import { createOriginSession } from "../../src/intent/origin-session.ts";
 import type { HostState, Orphan, RefusedWish, Wish } from "../../src/intent/wish.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { FakeStore } from "./fake-store.ts";
+import { FakeStore, roomy } from "./fake-store.ts";
 
 type Word = Wish | "deleted" | "unspoken";
 
@@ -49,7 +49,13 @@ async function talk(
       },
     },
   });
-  const host = createHostSession({ store, clock, log: silentLog, ...(limits && { limits }) });
+  const host = createHostSession({
+    pending: roomy(),
+    store,
+    clock,
+    log: silentLog,
+    ...(limits && { limits }),
+  });
   const uidOf = (message: { value?: unknown } | SyncRequest["message"] | SyncResponse["message"]): string =>
     message.value && typeof message.value === "object" && "uid" in message.value ? ` ${message.value.uid}` : "";
   const running = Promise.all([
@@ -236,7 +242,7 @@ test("an object that the origin forgets without a tombstone becomes an orphan, a
 test("a wish that is late within a conversation is ignored, and an older one in the next is heard", async (t) => {
   const store = new FakeStore();
   const first = await talk(t, new Map([["a", wish("a", 5)]]), store);
-  first.host.receive(request({ case: "wish", value: { ...wish("a", 4), generation: 4n } }));
+  first.host.receive(request({ case: "wish", value: wishToMessage(wish("a", 4)) }));
   await first.settle();
   assert.equal(store.get("a")?.generation, 5);
   await talk(t, new Map([["a", wish("a", 2)]]), store);

@@ -11,19 +11,18 @@ import {
 import { decide } from "../../src/workloads/origin/decide.ts";
 import type { Decision, PeerView } from "../../src/workloads/origin/facts.ts";
 import { readHostStatus } from "../../src/workloads/origin/host-status.ts";
-import { wishOf } from "../../src/workloads/origin/wishes.ts";
-import { remoteApp } from "./objects.ts";
+import { remoteApp, wordOf } from "./objects.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const up: PeerView = { known: true, connected: true, since: now - 60_000 };
 const finding = { rule: "quota/pods", field: "replicas", message: "too many", asked: "5", allowed: "3" };
 const app = remoteApp({}, { finalizers: ["fairlead.dev/remoteapp"], annotations: { "fairlead.dev/held-by": "osaka" } });
-const hash = wishOf(app)?.hash ?? "";
+const hash = wordOf(app).wish?.hash ?? "";
 
 /** What follows when the host says this of the present wish. */
 function hear(status: object, before?: RemoteAppStatus, at = now): Decision {
   const state = { generation: 1, hash, status: readHostStatus(JSON.stringify(status)), at };
-  return decide({ app, before, heard: { peer: "osaka", state }, peer: () => up, now: at });
+  return decide({ app, before, word: wordOf(app), heard: { peer: "osaka", state }, peer: () => up, now: at });
 }
 
 function refuse(violations: Partial<typeof finding>[], before?: RemoteAppStatus, at = now): Decision {
@@ -32,7 +31,14 @@ function refuse(violations: Partial<typeof finding>[], before?: RemoteAppStatus,
     message: "too many",
     violations: violations.map((one) => ({ ...finding, ...one })),
   };
-  return decide({ app, before, heard: { peer: "osaka", refused: { hash, refusal } }, peer: () => up, now: at });
+  return decide({
+    app,
+    before,
+    word: wordOf(app),
+    heard: { peer: "osaka", refused: { hash, refusal } },
+    peer: () => up,
+    now: at,
+  });
 }
 
 const held = { phase: "Held", reason: "Held", message: "It waits.", admission: admission("Held") };

@@ -5,41 +5,29 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { Queue } from "../../src/base/queue.ts";
-import type { KubeClient, WatchEvent } from "../../src/kube/client.ts";
-import { KubeError } from "../../src/kube/errors.ts";
+import type { KubeClient, WatchEvent, WatchOptions } from "../../src/kube/client.ts";
 import { isJsonObject, type JsonObject, keyOf, type ObjectRef } from "../../src/kube/object.ts";
 import type { KindAddress, ResourceKind } from "../../src/kube/resource-kind.ts";
 import { apiVersionOf } from "../../src/kube/resource-kind.ts";
+import {
+  type Change,
+  conflict,
+  isNamed,
+  isSeen,
+  kubeError,
+  type Meta,
+  map,
+  matches,
+  mayRead,
+  reviewed,
+  type Stored,
+  seenBy,
+  type Watch,
+} from "./cluster-watch.ts";
 import { merged } from "./merge-patch.ts";
 
-interface Meta {
-  name: string;
-  namespace?: string;
-  uid: string;
-  resourceVersion: string;
-  generation: number;
-  creationTimestamp: string;
-  deletionTimestamp?: string;
-  finalizers?: string[];
-  labels?: { [name: string]: string };
-  annotations?: { [name: string]: string | null };
-  ownerReferences?: { uid: string }[];
-}
-
-/** A stored object; the rest of it is JSON. */
-export interface Stored {
-  metadata: Meta;
-  spec?: JsonObject;
-  status?: JsonObject;
-  [more: string]: unknown;
-}
-
-interface Change {
-  plural: string;
-  type: "ADDED" | "MODIFIED" | "DELETED";
-  object: Stored;
-  version: number;
-}
+export type { Stored } from "./cluster-watch.ts";
+export { kubeError } from "./cluster-watch.ts";
 
 export interface Cluster extends KubeClient {
   /** What is stored now, by "plural/namespace/name". */
@@ -51,6 +39,8 @@ export interface Cluster extends KubeClient {
   restore(backup: Map<string, Stored>, plurals: readonly string[]): void;
   /** Changes an object as somebody else, who asks nobody. */
   edit(plural: string, key: string, change: (object: Stored) => void): void;
+  /** What this client may not, as "list secrets shop" or "list secrets shop/db"; changed by tests. */
+  readonly denied: Set<string>;
   /** Removes an object without asking its finalizers. */
   purge(plural: string, key: string): void;
 }
@@ -58,14 +48,10 @@ export interface Cluster extends KubeClient {
 export function createCluster(): Cluster {
   const objects = new Map<string, Stored>();
   const history: Change[] = [];
-  const watches = new Set<{
-    plural: string;
-    queue: Queue<Change>;
-    namespace: string | undefined;
-    selector: string | undefined;
-  }>();
+  const watches = new Set<Watch>();
   /** By key, the fields of the spec that were applied last: an apply that leaves one out removes it, and no other's. */
   const applied = new Map<string, readonly string[]>();
+  const denied = new Set<string>();
   let version = 100;
   let uids = 0;
 
@@ -76,24 +62,18 @@ export function createCluster(): Cluster {
     version += 1;
     object.metadata.resourceVersion = String(version);
     const key = at(plural, object.metadata);
+    const before = objects.get(key);
     if (type === "DELETED") objects.delete(key);
     else objects.set(key, object);
     const change = { plural, type, object: structuredClone(object), version };
     history.push(change);
-    for (const watch of watches) if (isSeen(watch, change)) watch.queue.push(change);
+    for (const watch of watches) {
+      const seen = seenBy(watch, change, before);
+      if (seen) watch.queue.push(seen);
+    }
     if (type !== "MODIFIED" || object.metadata.deletionTimestamp) setImmediate(collect);
     if (plural === "deployments" && type !== "DELETED") setImmediate(() => control(key));
     return structuredClone(object);
-  }
-
-  function isSeen(
-    watch: { plural: string; namespace: string | undefined; selector: string | undefined },
-    change: Change,
-  ): boolean {
-    const { metadata } = change.object;
-    if (watch.plural !== change.plural) return false;
-    if (watch.namespace !== undefined && watch.namespace !== metadata.namespace) return false;
-    return matches(metadata, watch.selector);
   }
 
   /** Garbage collection, and the end of what waits for nothing any more. */
@@ -218,6 +198,7 @@ export function createCluster(): Cluster {
 
   return {
     objects,
+    denied,
     all: (plural) => [...objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object),
     backup: () => structuredClone(objects),
     restore(backup, plurals) {
@@ -247,26 +228,25 @@ export function createCluster(): Cluster {
       const found = objects.get(at(kind, ref));
       return found && parse(kind, structuredClone(found));
     },
-    async list(kind, { namespace, labelSelector }) {
+    async list(kind, { namespace, labelSelector, fieldSelector }) {
+      mayRead(denied, kind, namespace, fieldSelector);
       const items = [...objects]
         .filter(
           ([key, { metadata }]) =>
             key.startsWith(`${kind.plural}/`) && (!namespace || metadata.namespace === namespace),
         )
-        .filter(([, { metadata }]) => matches(metadata, labelSelector))
+        .filter(([, { metadata }]) => matches(metadata, labelSelector) && isNamed(metadata, fieldSelector))
         .map(([, object]) => parse(kind, structuredClone(object)));
       return { items, resourceVersion: String(version) };
     },
-    async *watch<T>(
-      kind: ResourceKind<T>,
-      o: { namespace?: string | undefined; labelSelector?: string | undefined; resourceVersion?: string | undefined },
-      signal: AbortSignal,
-    ) {
-      const watch = {
+    async *watch<T>(kind: ResourceKind<T>, o: WatchOptions, signal: AbortSignal) {
+      mayRead(denied, kind, o.namespace, o.fieldSelector);
+      const watch: Watch = {
         plural: kind.plural,
         queue: new Queue<Change>(10_000),
         namespace: o.namespace,
         selector: o.labelSelector,
+        field: o.fieldSelector,
       };
       for (const old of history)
         if (old.version > Number(o.resourceVersion) && isSeen(watch, old)) watch.queue.push(old);
@@ -289,6 +269,9 @@ export function createCluster(): Cluster {
       }
     },
     async create(kind, draft) {
+      if (kind.plural === "selfsubjectaccessreviews") {
+        return kind.parse({ metadata: {}, status: { allowed: !denied.has(reviewed(kind.format(draft))) } });
+      }
       const ref = refOfDraft(draft);
       if (objects.has(at(kind, ref)))
         throw kubeError(409, "AlreadyExists", `${kind.plural} "${ref.name}" already exists`);
@@ -301,9 +284,10 @@ export function createCluster(): Cluster {
       const metadata = { ...before.metadata, ...(isJsonObject(json.metadata) ? json.metadata : {}) };
       return parse(kind, change(kind, before, { ...before, ...json, metadata }));
     },
-    async apply(kind, draft) {
+    async apply(kind, draft, o) {
       const ref = refOfDraft(draft);
       const json = kind.format(draft);
+      if (o.dryRun) return kind.parse(json);
       const found = objects.get(at(kind, ref));
       const spec = isJsonObject(json.spec) ? json.spec : {};
       const fieldsBefore = found ? (applied.get(at(kind, ref)) ?? []) : [];
@@ -367,27 +351,7 @@ export function createCluster(): Cluster {
   };
 }
 
-function matches(metadata: Meta, selector: string | undefined): boolean {
-  if (!selector) return true;
-  return selector.split(",").every((term) => {
-    const [name = "", value] = term.split("=");
-    return value === undefined ? metadata.labels?.[name] !== undefined : metadata.labels?.[name] === value;
-  });
-}
-
 function annotationsOf(template: unknown): { [name: string]: string } {
   const metadata = isJsonObject(template) && isJsonObject(template.metadata) ? template.metadata : {};
   return map(metadata.annotations);
-}
-
-function map(value: unknown): { [name: string]: string } {
-  return isJsonObject(value) ? JSON.parse(JSON.stringify(value)) : {};
-}
-
-export function kubeError(status: number, reason: string, message: string): KubeError {
-  return new KubeError({ status, reason, message });
-}
-
-function conflict(): KubeError {
-  return kubeError(409, "Conflict", "the object has been modified");
 }

@@ -5,8 +5,7 @@ import { conditionsFrom, type Finding } from "../../src/workloads/conditions.ts"
 import { decide } from "../../src/workloads/origin/decide.ts";
 import type { Facts, PeerView } from "../../src/workloads/origin/facts.ts";
 import { readHostStatus } from "../../src/workloads/origin/host-status.ts";
-import { wishOf } from "../../src/workloads/origin/wishes.ts";
-import { remoteApp } from "./objects.ts";
+import { remoteApp, wordOf } from "./objects.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const up: PeerView = { known: true, connected: true, since: now - 60_000 };
@@ -16,7 +15,7 @@ const heldAt = (peer: string) => ({
 });
 
 function facts(o: Partial<Facts> & Pick<Facts, "app">): Facts {
-  return { before: undefined, heard: undefined, peer: () => up, now, ...o };
+  return { before: undefined, heard: undefined, word: wordOf(o.app), peer: () => up, now, ...o };
 }
 
 test("who holds an app is written before anything is wished there", () => {
@@ -30,7 +29,7 @@ test("an app with a field that this agent does not understand is not sent anywhe
   assert.equal(hold, undefined);
   assert.equal(status?.reason, "UnknownFields");
   assert.match(status?.message ?? "", /spec\.sidecars/);
-  assert.equal(wishOf(app), undefined);
+  assert.equal(wordOf(app).wish, undefined);
 });
 
 test("a deleted app is let go only when its host says that it is gone, or is no peer any more", () => {
@@ -51,14 +50,14 @@ test("an app moves when the peer that held it says that it is gone, and not befo
 });
 
 test("a wish names no peer, and is the same for the same spec", () => {
-  const wish = wishOf(remoteApp({}, heldAt("osaka")));
+  const wish = wordOf(remoteApp({}, heldAt("osaka"))).wish;
   assert.equal(wish?.spec.includes("osaka"), false);
-  assert.equal(wish?.hash, wishOf(remoteApp({}, { ...heldAt("kyoto"), generation: 9 }))?.hash);
+  assert.equal(wish?.hash, wordOf(remoteApp({}, { ...heldAt("kyoto"), generation: 9 })).wish?.hash);
 });
 
 test("a link that is away for seconds says nothing; for longer the last status stays and is called unknown", () => {
   const app = remoteApp({}, heldAt("osaka"));
-  const hash = wishOf(app)?.hash ?? "";
+  const hash = wordOf(app).wish?.hash ?? "";
   const status = readHostStatus(
     '{"phase":"Ready","reason":"AllReady","message":"All of its 2 pods are ready.","readyReplicas":2}',
   );
@@ -86,7 +85,7 @@ test("a link that is away for seconds says nothing; for longer the last status s
 
 test("a refusal of the present wish is shown, one of an earlier wish is not", () => {
   const app = remoteApp({}, heldAt("osaka"));
-  const hash = wishOf(app)?.hash ?? "";
+  const hash = wordOf(app).wish?.hash ?? "";
   const refusal = { reason: "Denied", message: "no grant", violations: [] };
   const denied = decide(facts({ app, heard: { peer: "osaka", refused: { hash, refusal } } })).status;
   assert.equal(denied?.phase, "Denied");

@@ -1,4 +1,5 @@
 /** Objects for tests of the pure parts, as an API server would give them. */
+import { createSecretKey } from "node:crypto";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
 import {
   type Deployment,
@@ -8,6 +9,15 @@ import {
   type Workload,
   workloads,
 } from "../../src/kube/resources.ts";
+import { createContentHash } from "../../src/workloads/content-hash.ts";
+import { createWords } from "../../src/workloads/origin/wishes.ts";
+
+/** What is to be said of an app that refers to nothing else. */
+export const wordOf = createWords({
+  find: () => ({ is: "unknown" }),
+  hashContent: createContentHash(createSecretKey(Buffer.alloc(32, 1))),
+  agentNamespace: "fairlead-system",
+});
 
 export function workload(app: JsonObject = {}, metadata: JsonObject = {}): Workload {
   const origin = {

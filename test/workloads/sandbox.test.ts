@@ -1,5 +1,6 @@
 /** The same on API servers: the sandbox's, over HTTP, with the real client, reflectors and garbage collection. */
 import assert from "node:assert/strict";
+import { createSecretKey, randomBytes } from "node:crypto";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +23,7 @@ import {
 import { createPolicyBook } from "../../src/policy/policy-book.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
+import { createContentHash } from "../../src/workloads/content-hash.ts";
 import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
 import { agentNamespace, openPolicy, writePolicy } from "../policy/open-policy.ts";
 import { never, openPair } from "../wire/pair.ts";
@@ -147,6 +149,7 @@ async function startAgent(t: TestContext, name: string): Promise<Agent> {
   const peering = new FakePeering(clock);
   const { client } = kube;
   const events = createEventRecorder({ client, clock, log, instance: name });
+  const hashContent = createContentHash(createSecretKey(randomBytes(32)));
   const common = { client, roster: peering, audit: { record: () => undefined }, clock, log };
   const policies = createPolicyBook({ client, namespace: agentNamespace, peers: peering.forPolicies, clock, log });
   t.after(() => policies.close());
@@ -156,7 +159,14 @@ async function startAgent(t: TestContext, name: string): Promise<Agent> {
     kube,
     peering,
     workloads: createWorkloads({
-      origin: { ...common, transport: peering.transport, links: peering.links, events },
+      origin: {
+        ...common,
+        transport: peering.transport,
+        links: peering.links,
+        events,
+        hashContent,
+        namespace: agentNamespace,
+      },
       host: { ...common, logs: kube.pods.logs, policies, place: besideCluster },
     }),
   };

@@ -1,4 +1,5 @@
 /** Agents with their clusters in one process, joined by real sessions and RPC, and by a clock that a test moves. */
+import { createSecretKey } from "node:crypto";
 import type { Transport } from "@connectrpc/connect";
 import type { AuditEntry } from "../../src/audit/entry.ts";
 import type { Clock } from "../../src/base/clock.ts";
@@ -13,6 +14,7 @@ import { createPolicyBook } from "../../src/policy/policy-book.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import type { Session } from "../../src/wire/session.ts";
+import { createContentHash } from "../../src/workloads/content-hash.ts";
 import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
 import { agentNamespace, openPolicy } from "../policy/open-policy.ts";
@@ -146,9 +148,10 @@ export class Agent {
     const { links, transport } = peering;
     const audit = { record: (entry: AuditEntry) => void this.audited.push(entry) };
     const policies = createPolicyBook({ client, namespace: agentNamespace, peers: peering.forPolicies, clock, log });
+    const hashContent = createContentHash(createSecretKey(Buffer.from(this.name.padEnd(32, "."))));
     const common = { client, roster: peering, audit, clock, log };
     const workloads = createWorkloads({
-      origin: { ...common, transport, links, events },
+      origin: { ...common, transport, links, events, hashContent, namespace: agentNamespace },
       host: { ...common, logs, policies, place: besideCluster },
     });
     const rpc = createRpcServer({ routes: workloads.routes, judgingThemselves: [IntentService] });

@@ -7,7 +7,7 @@ import type { RemoteApp } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
 import type { Heard } from "./facts.ts";
 import { readHostStatus } from "./host-status.ts";
-import { heldBy, isLeaving, wishOf } from "./wishes.ts";
+import { heldBy, isLeaving, type WordOf } from "./wishes.ts";
 
 export interface AppBook {
   wishesAt(peer: string): WishBook;
@@ -23,8 +23,13 @@ export interface AppBook {
 }
 
 /** `onHeard` is called with the key of an app about which something was heard. */
-export function createAppBook(deps: { latest: Latest<RemoteApp>; clock: Clock; onHeard(key: string): void }): AppBook {
-  const { latest, clock } = deps;
+export function createAppBook(deps: {
+  latest: Latest<RemoteApp>;
+  wordOf: WordOf;
+  clock: Clock;
+  onHeard(key: string): void;
+}): AppBook {
+  const { latest, wordOf, clock } = deps;
   const keys = new Map<string, string>();
   const heard = new Map<string, Heard>();
   const orphans = new Map<string, readonly Orphan[]>();
@@ -58,13 +63,13 @@ export function createAppBook(deps: { latest: Latest<RemoteApp>; clock: Clock; o
         for (const app of latest.list()) {
           if (heldBy(app) !== peer) continue;
           const { uid = "", generation = 0 } = app.metadata;
-          yield { uid, generation, hash: wishOf(app)?.hash ?? "", deleted: isLeaving(app) };
+          yield { uid, generation, hash: wordOf(app).wish?.hash ?? "", deleted: isLeaving(app) };
         }
       },
       word(uid) {
         const app = appAt(peer, uid);
         if (!app) return undefined;
-        return isLeaving(app) ? "deleted" : (wishOf(app) ?? "unspoken");
+        return isLeaving(app) ? "deleted" : (wordOf(app).wish ?? "unspoken");
       },
     }),
     newsFrom: (peer) => ({

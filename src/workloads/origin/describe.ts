@@ -8,7 +8,7 @@ import { timeText } from "../../kube/time.ts";
 import { conditionsFrom, type Finding } from "../conditions.ts";
 import type { Decision, Facts, Happening, HostAnswer, PeerView } from "./facts.ts";
 import { cut, findingsOf, type HostStatus, plain, word } from "./host-status.ts";
-import { heldBy, wishOf } from "./wishes.ts";
+import { heldBy } from "./wishes.ts";
 
 /** A link that is away for less than this is not worth a word: it is dialled again within seconds. */
 const graceMs = 10_000;
@@ -92,8 +92,16 @@ function look(facts: Facts, holder: string, peer: PeerView): View {
 
 function answered({ app, before, now, ...facts }: Facts, holder: string, peer: PeerView): View {
   const { state, refused } = facts.heard?.peer === holder ? facts.heard : {};
-  const hash = wishOf(app)?.hash;
+  const { wish, trouble } = facts.word;
+  const hash = wish?.hash;
   const told = state ? { host: state.status } : {};
+  if (trouble) {
+    // What was sent once may run there, also when nothing was heard of it since this agent started.
+    const ran = state !== undefined || (before?.peer === holder && before.hostNamespace !== undefined);
+    const runsOn = ran ? ` The app is not sent anew; what ${holder} has of it goes on.` : " The app is not sent.";
+    const message = `${trouble.message}${/[.!?]$/.test(trouble.message) ? "" : "."}${runsOn}`;
+    return { phase: ran ? "Degraded" : "Pending", reason: trouble.reason, message, admitted: "Unknown", ...told };
+  }
   if (refused && refused.hash === hash) {
     const runsOn = state && state.hash !== hash ? " What ran before runs on." : "";
     const { reason, message } = refused.refusal;
@@ -109,10 +117,14 @@ function answered({ app, before, now, ...facts }: Facts, holder: string, peer: P
       ...told,
     };
   }
-  if (!state) {
+  if (!state || hash === undefined) {
     // After a restart of this agent what was written before still holds until the host says otherwise.
     const isCurrent = before?.peer === holder && before.observedGeneration === app.metadata.generation;
     if (isCurrent && before.phase && before.phase !== "Pending") return fromBefore(before);
+    if (hash === undefined) {
+      const message = "The Secrets and ConfigMaps that the app refers to are being read.";
+      return { phase: state ? "Progressing" : "Pending", reason: "Reading", message, admitted: "Unknown", ...told };
+    }
     const message = peer.connected
       ? `${holder} has not answered yet.${peer.trouble === undefined ? "" : ` The last attempt broke off: ${peer.trouble}`}`
       : `There is no link to ${holder} now; the wish goes there as soon as there is one.`;

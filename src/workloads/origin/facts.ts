@@ -3,6 +3,7 @@ import type { RemoteAppStatus } from "../../gen/fairlead/resources/v1alpha1/remo
 import type { Refusal } from "../../intent/wish.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
 import type { HostStatus } from "./host-status.ts";
+import type { Word } from "./wishes.ts";
 
 /** What was heard about the app from the peer that holds it, since this process started. */
 export interface Heard {
@@ -34,6 +35,8 @@ export interface Facts {
   /** The status that was decided last, written or not; else the one that is stored. */
   readonly before: RemoteAppStatus | undefined;
   readonly heard: Heard | undefined;
+  /** What is to be said of it. */
+  readonly word: Word;
   peer(name: string): PeerView;
   /** Wall time in milliseconds. */
   readonly now: number;

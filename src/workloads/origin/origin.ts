@@ -20,12 +20,15 @@ import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { LinkStatus } from "../../peering/link-status.ts";
 import type { Roster } from "../../peering/roster.ts";
 import { createStreamRecord } from "../../peering/stream-record.ts";
+import type { ContentHash } from "../content-hash.ts";
 import { createLatest } from "../latest.ts";
 import { createAppBook } from "./app-book.ts";
 import { decide } from "./decide.ts";
 import type { HostAnswer, PeerView } from "./facts.ts";
 import { watchLinks } from "./link-watch.ts";
-import { annotations, finalizer, heldBy } from "./wishes.ts";
+import { createSharedBook } from "./shared-book.ts";
+import { namesIn } from "./shared-content.ts";
+import { annotations, createWords, finalizer, heldBy } from "./wishes.ts";
 
 export interface OriginDeps {
   client: KubeClient;
@@ -39,6 +42,10 @@ export interface OriginDeps {
   events: Pick<EventRecorder, "record">;
   /** Where the app's page is shown at this agent's console, for its status; undefined for an app without one. */
   pageUrl?(app: RemoteApp): string | undefined;
+  /** Names the content of a Secret or ConfigMap that goes with a wish, under a key of this agent's. */
+  hashContent: ContentHash;
+  /** The agent's own namespace, of which nothing goes to a peer. */
+  namespace: string;
   clock: Clock;
   log: Log;
 }
@@ -75,11 +82,16 @@ export interface WorkloadOrigin {
   close(): Promise<void>;
 }
 
+/** For how long wishes wait for what they refer to when a link comes up, so that what is equal is not sent again; milliseconds. */
+const patienceMs = 5_000;
+
 export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const { client, roster, clock, log } = deps;
   const latest = createLatest(createReflector({ client, kind: remoteApps, clock, log }));
   const statuses = createStatusWriter({ client, kind: remoteApps, clock, log });
-  const book = createAppBook({ latest, clock, onHeard: (key) => worker.add(key) });
+  const shared = createSharedBook({ client, onChange: (key) => worker.add(key), clock, log });
+  const wordOf = createWords({ find: shared.find, hashContent: deps.hashContent, agentNamespace: deps.namespace });
+  const book = createAppBook({ latest, wordOf, clock, onHeard: (key) => worker.add(key) });
   const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
   /** By peer, why wishes do not reach it although it is connected. */
   const troubles = new Map<string, string>();
@@ -89,7 +101,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const answers = createStreamRecord(deps);
   const intent = createIntentOrigin({
     kind: "workload",
-    links: watchLinks({ roster, links: deps.links, ready: (signal) => latest.synced(signal) }),
+    links: watchLinks({ roster, links: deps.links, ready: wishesKnown }),
     sync: (peer, requests, signal) => createClient(IntentService, deps.transport(peer)).sync(requests, { signal }),
     book: book.wishesAt,
     news: book.newsFrom,
@@ -98,13 +110,28 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     log,
   });
 
+  async function wishesKnown(signal: AbortSignal): Promise<void> {
+    await latest.synced(signal);
+    const enough = new AbortController();
+    const either = AbortSignal.any([signal, enough.signal]);
+    // Where something cannot be read, all that needs none of it goes on.
+    await Promise.race([shared.settled(either), clock.sleep(patienceMs, either)]).finally(() => enough.abort());
+  }
+
   async function run(key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
     // Before the roster is known, every peer would look unknown.
     await roster.synced(signal);
     const app = latest.get(key);
     if (!app) return;
     const before = decided.get(app.metadata.uid ?? "") ?? app.status;
-    const decision = decide({ app, before, heard: book.heard(app), peer: viewOf, now: clock.now() });
+    const decision = decide({
+      app,
+      before,
+      heard: book.heard(app),
+      word: wordOf(app),
+      peer: viewOf,
+      now: clock.now(),
+    });
     for (const happening of decision.happenings) deps.events.record(app, { ...happening, action: "Mirror" });
     if (decision.hold !== undefined) {
       const held = await hold(app, decision.hold, signal);
@@ -187,6 +214,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
 
   const unsubscribe = [
     latest.subscribe((key, app, before) => {
+      shared.want(key, app && !app.metadata.deletionTimestamp ? namesIn(app) : []);
       if (app) {
         worker.add(key);
         return;
@@ -231,6 +259,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       await intent.close();
       await worker.close();
       answers.close();
+      await shared.close();
       await Promise.all([statuses.close(), latest.close()]);
     },
   };

@@ -1,10 +1,12 @@
-/** What this cluster wishes at its peers, told from the RemoteApps alone. Pure but for a cache. */
+/** What this cluster wishes at its peers, told from the RemoteApps and what they refer to. Pure but for a cache. */
 import { toJson } from "@bufbuild/protobuf";
 import { RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { hashWish } from "../../intent/hash.ts";
-import type { Wish } from "../../intent/wish.ts";
+import type { Attachment, Wish } from "../../intent/wish.ts";
 import { isJsonObject } from "../../kube/object.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
+import type { ContentHash } from "../content-hash.ts";
+import { attach, type Found, namesIn, type SharedName, type Trouble } from "./shared-content.ts";
 
 /** Keeps a RemoteApp until its host has deleted what it ran. */
 export const finalizer = "fairlead.dev/remoteapp";
@@ -29,26 +31,58 @@ export function isLeaving(app: RemoteApp): boolean {
   return app.metadata.deletionTimestamp !== undefined || heldBy(app) !== app.spec.peer;
 }
 
-/** What the peer that holds the app hears of it; undefined when this agent does not understand the whole spec. */
-export function wishOf(app: RemoteApp): Wish | undefined {
-  if (app.problems?.length) return undefined;
-  const known = cache.get(app);
-  if (known) return known;
-  const wish = makeWish(app);
-  cache.set(app, wish);
-  return wish;
+/** What is to be said of an app. With neither there is nothing to say now: something is not known yet, or not understood. */
+export interface Word {
+  readonly wish?: Wish;
+  /** Why it is not sent: what its peer has of it goes on as it is. */
+  readonly trouble?: Trouble;
 }
 
-/** An object read from the API server never changes, so neither does its wish. */
-const cache = new WeakMap<RemoteApp, Wish>();
+/** What the peer that holds the app hears of it. */
+export type WordOf = (app: RemoteApp) => Word;
 
-function makeWish(app: RemoteApp): Wish {
+export function createWords(deps: {
+  find(name: SharedName): Found;
+  hashContent: ContentHash;
+  /** Where the agent's own Secrets are. */
+  agentNamespace: string;
+}): WordOf {
+  /** An object read from the API server never changes, so neither does what is made of the same ones. */
+  const cache = new WeakMap<RemoteApp, { readonly of: readonly unknown[]; readonly word: Word }>();
+
+  function wordFor(app: RemoteApp): Word {
+    const attached = attach(app, deps);
+    if (attached === undefined) return {};
+    if ("reason" in attached) return { trouble: attached };
+    const hashes = attached.map((one) => deps.hashContent(one));
+    return { wish: makeWish(app, attached, hashes.length > 0 ? hashes.join(" ") : undefined) };
+  }
+
+  return (app) => {
+    if (app.problems?.length) return {};
+    const of = namesIn(app).map((name) => {
+      const found = deps.find(name);
+      return found.is === "there" ? found.object : found.is === "forbidden" ? found.message : found.is;
+    });
+    const known = cache.get(app);
+    if (known?.of.every((each, index) => each === of[index])) return known.word;
+    const word = wordFor(app);
+    cache.set(app, { of, word });
+    return word;
+  };
+}
+
+function makeWish(app: RemoteApp, attachments: readonly Attachment[], attached: string | undefined): Wish {
   const { uid = "", generation = 0, namespace = "", name = "" } = app.metadata;
   const json = toJson(RemoteAppSpecSchema, app.spec);
   // Which peer it is goes without saying, and the host's name for itself is not ours. History is kept here.
   const ours = { peer: undefined, placement: undefined, revisionHistoryLimit: undefined };
   const spec = JSON.stringify(isJsonObject(json) ? { ...json, ...ours } : json);
   const adopts = app.metadata.annotations?.[annotations.adopts];
-  const wish = { uid, generation, namespace, name, spec, hash: hashWish({ namespace, name, spec }) };
-  return adopts ? { ...wish, adopts } : wish;
+  const hash = hashWish({ namespace, name, spec, attached });
+  return {
+    ...{ uid, generation, namespace, name, spec, hash },
+    ...(adopts ? { adopts } : {}),
+    ...(attachments.length > 0 ? { attachments } : {}),
+  };
 }

@@ -15,7 +15,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/resources/v1alpha1/app_config.proto.
  */
 export const file_fairlead_resources_v1alpha1_app_config: GenFile = /*@__PURE__*/
-  fileDesc("CixmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvYXBwX2NvbmZpZy5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIoUDCgxBcHBDb25maWdNYXASYwoEbmFtZRgBIAEoCUJQukhNyAEBckgQARj9ATJBXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KFwuW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pKiRIAIgBARJMCgRkYXRhGAIgAygLMjMuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFwcENvbmZpZ01hcC5EYXRhRW50cnlCCbpIBpoBAxCACBJZCgtiaW5hcnlfZGF0YRgDIAMoCzI5LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBDb25maWdNYXAuQmluYXJ5RGF0YUVudHJ5Qgm6SAaaAQMQgAgaKwoJRGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMQoPQmluYXJ5RGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFX25hbWUieQoJQXBwU2VjcmV0EmMKBG5hbWUYASABKAlCULpITcgBAXJIEAEY/QEyQV5bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhcLlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KSokSACIAQFCBwoFX25hbWUihwIKCEFwcENsYWltEkAKBG5hbWUYASABKAlCLbpIKsgBAXIlEAEYPzIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JEgAiAEBEmQKBHNwZWMYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qji6SAPIAQGagBkuIixpby5rOHMuYXBpLmNvcmUudjEuUGVyc2lzdGVudFZvbHVtZUNsYWltU3BlY0gBiAEBEjAKDHdoZW5fZGVsZXRlZBgDIAEoCUIVukgSchBSBkRlbGV0ZVIGUmV0YWluSAKIAQFCBwoFX25hbWVCBwoFX3NwZWNCDwoNX3doZW5fZGVsZXRlZCJnCg1BcHBQdWxsU2VjcmV0EiAKBG5hbWUYASABKAlCDbpICsgBAXIFEAEY/QFIAIgBATorkoAZJ2lvLms4cy5hcGkuY29yZS52MS5Mb2NhbE9iamVjdFJlZmVyZW5jZUIHCgVfbmFtZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
+  fileDesc("CixmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvYXBwX2NvbmZpZy5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIrgDCgxBcHBDb25maWdNYXASYwoEbmFtZRgBIAEoCUJQukhNyAEBckgQARj9ATJBXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KFwuW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pKiRIAIgBARJMCgRkYXRhGAIgAygLMjMuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFwcENvbmZpZ01hcC5EYXRhRW50cnlCCbpIBpoBAxCACBJZCgtiaW5hcnlfZGF0YRgDIAMoCzI5LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BcHBDb25maWdNYXAuQmluYXJ5RGF0YUVudHJ5Qgm6SAaaAQMQgAgSKAoEaGFzaBgEIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kSAGIAQEaKwoJRGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMQoPQmluYXJ5RGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFX25hbWVCBwoFX2hhc2girAEKCUFwcFNlY3JldBJjCgRuYW1lGAEgASgJQlC6SE3IAQFySBABGP0BMkFeW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8oXC5bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqJEgAiAEBEigKBGhhc2gYAiABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JEgBiAEBQgcKBV9uYW1lQgcKBV9oYXNoIocCCghBcHBDbGFpbRJACgRuYW1lGAEgASgJQi26SCrIAQFyJRABGD8yH15bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyRIAIgBARJkCgRzcGVjGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEI4ukgDyAEBmoAZLiIsaW8uazhzLmFwaS5jb3JlLnYxLlBlcnNpc3RlbnRWb2x1bWVDbGFpbVNwZWNIAYgBARIwCgx3aGVuX2RlbGV0ZWQYAyABKAlCFbpIEnIQUgZEZWxldGVSBlJldGFpbkgCiAEBQgcKBV9uYW1lQgcKBV9zcGVjQg8KDV93aGVuX2RlbGV0ZWQiZwoNQXBwUHVsbFNlY3JldBIgCgRuYW1lGAEgASgJQg26SArIAQFyBRABGP0BSACIAQE6K5KAGSdpby5rOHMuYXBpLmNvcmUudjEuTG9jYWxPYmplY3RSZWZlcmVuY2VCBwoFX25hbWViBnByb3RvMw", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
 
 /**
  * A ConfigMap for the app's pods, under this name for all that refers to it. Either its content is written here, or it is
@@ -43,6 +43,14 @@ export type AppConfigMap = Message<"fairlead.resources.v1alpha1.AppConfigMap"> &
    * @generated from field: map<string, string> binary_data = 3;
    */
   binaryData: { [key: string]: string };
+
+  /**
+   * Written by the host alone into its Workload, of content that came with the app: the keyed hash of it, in lower-case hex. It tells one from
+   * another, to nobody but this host. A RemoteApp that has it is not sent.
+   *
+   * @generated from field: optional string hash = 4;
+   */
+  hash?: string | undefined;
 };
 
 /**
@@ -63,6 +71,13 @@ export type AppSecret = Message<"fairlead.resources.v1alpha1.AppSecret"> & {
    * @generated from field: optional string name = 1;
    */
   name?: string | undefined;
+
+  /**
+   * As of a ConfigMap: written by the host alone.
+   *
+   * @generated from field: optional string hash = 2;
+   */
+  hash?: string | undefined;
 };
 
 /**
