@@ -1,6 +1,7 @@
 /** How one of our own resources is read from and written as JSON. Pure. */
 import { type DescField, type DescMessage, fromJson, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { errorText } from "../base/error-text.ts";
+import { fragmentProblems } from "./fragments.ts";
 import { isJsonObject, type JsonObject, type JsonValue, type Resource } from "./object.ts";
 import { apiVersionOf, type ResourceKind } from "./resource-kind.ts";
 
@@ -35,7 +36,8 @@ export function customResource<Spec extends DescMessage, Status extends DescMess
 }
 
 function readSpec<S extends DescMessage>(schema: S, json: JsonValue): { message: MessageShape<S>; problems: string[] } {
-  const problems = findUnknown(schema, json, "spec");
+  const inFragments = fragmentProblems(schema, json, "spec").map(({ path, message }) => `${path}: ${message}`);
+  const problems = [...findUnknown(schema, json, "spec"), ...inFragments];
   try {
     return { message: fromJson(schema, json, { ignoreUnknownFields: true }), problems };
   } catch (error) {

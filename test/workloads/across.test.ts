@@ -300,7 +300,7 @@ test("a wish with a field that the host does not know is refused by name, and wh
     .agent("tokyo")
     .workloads.origin.check("osaka", '{"image":"a","securityContext":{"x":1}}', undefined, never);
   assert.equal(verdict.admitted, false);
-  assert.equal(verdict.violations[0]?.field, "securityContext");
+  assert.equal(verdict.violations[0]?.field, "securityContext.x");
   assert.equal(verdict.violations[0]?.rule, "unknown-field");
 });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { JsonObject } from "../../src/kube/object.ts";
 import { parseSpec } from "../../src/workloads/host/spec.ts";
-import { applyApp, containerOf, deployments, phaseOf, startTown } from "./story.ts";
+import { applyApp, containerOf, deployments, held, phaseOf, startTown } from "./story.ts";
 
 /** A value for each field of the spec, none of them a default. */
 const spec = {
@@ -22,6 +23,32 @@ const spec = {
   ],
   imagePullPolicy: "Always",
   progressDeadlineSeconds: 90,
+  kind: "Deployment",
+  workingDir: "/srv",
+  startupProbe: { tcpSocket: { port: "page" }, failureThreshold: 30 },
+  readinessProbe: { httpGet: { path: "/ready", port: 8080 }, periodSeconds: 2 },
+  livenessProbe: { exec: { command: ["/bin/alive"] } },
+  lifecycle: { preStop: { sleep: { seconds: 3 } } },
+  securityContext: { readOnlyRootFilesystem: true },
+  volumeMounts: [{ name: "scratch", mountPath: "/tmp" }],
+  containers: [{ name: "proxy", image: "proxy:1", volumeMounts: [{ name: "scratch", mountPath: "/scratch" }] }],
+  initContainers: [
+    { name: "prepare", image: "tools:1", args: ["prepare"] },
+    { name: "log", image: "log:1", restartPolicy: "Always" },
+  ],
+  volumes: [{ name: "scratch", emptyDir: { sizeLimit: "1Gi" } }],
+  strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } },
+  minReadySeconds: 5,
+  paused: false,
+  restartedAt: "2026-11-21T12:00:00Z",
+  podSecurityContext: { fsGroup: 2000 },
+  terminationGracePeriodSeconds: 7,
+  podLabels: { tier: "front" },
+  podAnnotations: { "example.com/note": "what it says" },
+  nodeSelector: { disk: "ssd" },
+  tolerations: [{ key: "lent", operator: "Exists" }],
+  affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+  topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway" }],
 };
 
 test("every field of a RemoteApp's spec arrives in the Deployment at the host", async (t) => {
@@ -36,6 +63,12 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
   const [deployment] = deployments(town);
   assert.equal(deployment?.spec?.replicas, 3);
   assert.equal(deployment?.spec?.progressDeadlineSeconds, 90);
+  assert.equal(deployment?.spec?.minReadySeconds, 5);
+  assert.equal(deployment?.spec?.paused, false);
+  assert.deepEqual(deployment?.spec?.strategy, {
+    type: "RollingUpdate",
+    rollingUpdate: { maxSurge: "25%", maxUnavailable: 0 },
+  });
   const { name, ...container } = containerOf(deployment ?? assert.fail("there is no Deployment")) ?? {};
   assert.equal(name, "app");
   assert.deepEqual(container, {
@@ -52,8 +85,51 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
       { name: "udp-5353", containerPort: 5353, protocol: "UDP" },
     ],
     resources: { limits: { cpu: "1", memory: "128Mi" }, requests: { cpu: "100m", memory: "64Mi" } },
+    workingDir: "/srv",
+    startupProbe: spec.startupProbe,
+    readinessProbe: spec.readinessProbe,
+    livenessProbe: spec.livenessProbe,
+    lifecycle: spec.lifecycle,
+    securityContext: spec.securityContext,
+    volumeMounts: spec.volumeMounts,
+  });
+  const { metadata, spec: pod } = templateOf(deployment);
+  const workload = String(held(town)[0]?.metadata.name);
+  assert.deepEqual(metadata.labels, {
+    tier: "front",
+    "app.kubernetes.io/managed-by": "fairlead",
+    "fairlead.dev/peer": "tokyo",
+    "fairlead.dev/workload": workload,
+  });
+  const { "fairlead.dev/template": _hash, ...annotations } = metadata.annotations;
+  assert.deepEqual(annotations, {
+    "example.com/note": "what it says",
+    "fairlead.dev/restarted-at": "2026-11-21T12:00:00Z",
+  });
+  const { containers, ...rest } = pod;
+  assert.deepEqual(containers.slice(1), spec.containers);
+  const labelSelector = { matchLabels: { "fairlead.dev/workload": workload } };
+  assert.deepEqual(rest, {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    nodeSelector: spec.nodeSelector,
+    securityContext: { seccompProfile: { type: "RuntimeDefault" }, fsGroup: 2000 },
+    initContainers: spec.initContainers,
+    terminationGracePeriodSeconds: 7,
+    affinity: spec.affinity,
+    tolerations: spec.tolerations,
+    topologySpreadConstraints: [{ ...spec.topologySpreadConstraints[0], labelSelector }],
+    volumes: spec.volumes,
   });
 });
+
+/** The pod template of a Deployment, as it was sent. */
+function templateOf(deployment: unknown): {
+  metadata: { labels: JsonObject; annotations: JsonObject };
+  spec: JsonObject & { containers: JsonObject[] };
+} {
+  return JSON.parse(JSON.stringify(deployment)).spec.template;
+}
 
 /** What the origin keeps to itself, and what this host refuses to know, does not arrive. */
 function isCarriedOut(field: string): boolean {

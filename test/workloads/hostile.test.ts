@@ -55,12 +55,12 @@ async function startWithMallory(t: TestContext): Promise<Town> {
 
 test("a wish with a field that the host does not know is refused with its path, and nothing runs", async (t) => {
   const town = await startWithMallory(t);
-  const spec = '{"image":"web:1","securityContext":{"privileged":false}}';
+  const spec = '{"image":"web:1","hostNetwork":false}';
   const { answers } = await speak(t, town, [begin, nothing, wish({ spec })]);
   await town.until("refused", () => answers.some(({ message }) => message.case === "refusal"));
   const refusal = answers.flatMap(({ message }) => (message.case === "refusal" ? [message.value] : []))[0];
   assert.equal(refusal?.reason, "Invalid");
-  assert.deepEqual([refusal?.violations[0]?.field, refusal?.violations[0]?.rule], ["securityContext", "unknown-field"]);
+  assert.deepEqual([refusal?.violations[0]?.field, refusal?.violations[0]?.rule], ["hostNetwork", "unknown-field"]);
   assert.ok(hostIsEmpty(town));
 });
 

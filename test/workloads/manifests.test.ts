@@ -4,14 +4,10 @@ import fc from "fast-check";
 import type { JsonObject } from "../../src/kube/object.ts";
 import type { Deployment, NetworkPolicy } from "../../src/kube/resources.ts";
 import { additions, appliedOf, differences, isDrifted } from "../../src/workloads/host/drift.ts";
-import {
-  deploymentFor,
-  networkPolicyOf,
-  type Plan,
-  serviceFor,
-  templateOf,
-} from "../../src/workloads/host/manifests.ts";
+import { deploymentFor, networkPolicyOf, serviceFor } from "../../src/workloads/host/manifests.ts";
 import { objectName, peerNamespace } from "../../src/workloads/host/names.ts";
+import type { Plan } from "../../src/workloads/host/plan.ts";
+import { templateOf } from "../../src/workloads/host/pod.ts";
 import { deployment, workload } from "./objects.ts";
 
 function planOf(app: JsonObject = {}, policy: Partial<Plan> = {}): Plan {
@@ -85,10 +81,16 @@ test("a Service names each port, and an app without ports has none", () => {
 });
 
 test("the template's hash changes with what a pod is made of, and not with the number of pods", () => {
-  assert.equal(templateOf(planOf({}, { replicas: 5, surge: false })), templateOf(planOf({}, { replicas: 1 })));
-  assert.notEqual(templateOf(planOf({ image: "web:2" })), templateOf(planOf()));
-  assert.notEqual(templateOf(planOf({}, { podSecurity: "restricted" })), templateOf(planOf()));
-  assert.notEqual(templateOf(planOf({}, { nodeSelector: { pool: "lent" } })), templateOf(planOf()));
+  assert.equal(
+    templateOf(workload(), planOf({}, { replicas: 5, surge: false })),
+    templateOf(workload(), planOf({}, { replicas: 1 })),
+  );
+  assert.notEqual(templateOf(workload(), planOf({ image: "web:2" })), templateOf(workload(), planOf()));
+  assert.notEqual(templateOf(workload(), planOf({}, { podSecurity: "restricted" })), templateOf(workload(), planOf()));
+  assert.notEqual(
+    templateOf(workload(), planOf({}, { nodeSelector: { pool: "lent" } })),
+    templateOf(workload(), planOf()),
+  );
 });
 
 test("an edit by anybody is drift, a change of status is none", () => {

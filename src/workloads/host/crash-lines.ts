@@ -4,7 +4,7 @@ import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
 import type { ObjectRef } from "../../kube/object.ts";
 import type { PodAccess } from "../../kube/pods.ts";
-import { containerName } from "./manifests.ts";
+import { containerName } from "./containers.ts";
 import type { Crash } from "./pod-state.ts";
 
 export interface CrashLines {

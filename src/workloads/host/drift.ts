@@ -1,7 +1,6 @@
 /** Whether an object is still as the agent made it. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import { isJsonObject, type JsonValue, type ObjectMeta } from "../../kube/object.ts";
-import type { Deployment } from "../../kube/resources.ts";
+import { isJsonObject, type JsonObject, type JsonValue, type ObjectMeta } from "../../kube/object.ts";
 
 /** What the agent makes for peers: Deployments, Services, quotas and their like. */
 export interface Keepable {
@@ -45,20 +44,20 @@ function faceOf(object: Keepable): JsonValue {
 }
 
 /**
- * What somebody added to a Deployment beside the manifest, which an apply does not take away: whole containers, volumes
- * and rights of the pod. Empty when there is nothing, else what is there, for the log.
+ * What somebody added to the pods of an object beside the manifest, which an apply does not take away: whole containers, volumes
+ * and rights. Empty when there is nothing, else what is there, for the log.
  */
-export function additions(manifest: object, found: Deployment): string[] {
-  const wanted: JsonValue = JSON.parse(JSON.stringify(manifest));
-  const pod = found.spec?.template.spec;
-  const names = containerNames(wanted);
-  const extra: string[] = [];
-  for (const { name } of pod?.containers ?? []) if (!names.includes(name)) extra.push(`container ${name}`);
-  for (const { name } of pod?.initContainers ?? []) extra.push(`init container ${name}`);
-  for (const { name } of pod?.volumes ?? []) extra.push(`volume ${name}`);
-  for (const right of ["hostNetwork", "hostPID", "hostIPC"] as const) if (pod?.[right]) extra.push(right);
-  const account = pod?.serviceAccountName;
-  if (account !== undefined && account !== "" && account !== "default") extra.push(`service account ${account}`);
+export function additions(manifest: object, found: object): string[] {
+  const [wanted, present] = [podOf(manifest), podOf(found)];
+  const extra = (["containers", "initContainers", "volumes"] as const).flatMap((list) => {
+    const names = namesIn(wanted[list]);
+    return namesIn(present[list])
+      .filter((name) => !names.includes(name))
+      .map((name) => `${list.replace(/s$/, "")} ${name}`);
+  });
+  for (const right of ["hostNetwork", "hostPID", "hostIPC"]) if (present[right]) extra.push(right);
+  const account = present.serviceAccountName;
+  if (typeof account === "string" && account !== "" && account !== "default") extra.push(`service account ${account}`);
   return extra;
 }
 
@@ -83,9 +82,17 @@ function isEmpty(value: JsonValue): boolean {
   return Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0;
 }
 
-function containerNames(manifest: JsonValue): JsonValue[] {
-  const at = (value: JsonValue | undefined, key: string): JsonValue | undefined =>
-    isJsonObject(value) ? value[key] : undefined;
-  const containers = at(at(at(at(manifest, "spec"), "template"), "spec"), "containers");
-  return Array.isArray(containers) ? containers.map((container) => at(container, "name") ?? "") : [];
+/** The pod that an object's template describes. */
+function podOf(object: object): JsonObject {
+  const json: JsonValue = JSON.parse(JSON.stringify(object));
+  const at = (value: JsonValue | undefined, key: string): JsonObject => {
+    const inner = isJsonObject(value) ? value[key] : undefined;
+    return isJsonObject(inner) ? inner : {};
+  };
+  return at(at(at(json, "spec"), "template"), "spec");
+}
+
+function namesIn(list: JsonValue | undefined): string[] {
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((entry) => (isJsonObject(entry) && typeof entry.name === "string" ? [entry.name] : []));
 }

@@ -18,12 +18,12 @@ import { createAdmissionDesk, type HostPolicies, isAboutRoom } from "./admission
 import { createAdmissionRecord } from "./admission-record.ts";
 import { createWorkloadBook } from "./book.ts";
 import { callingPeer } from "./caller.ts";
+import { portName } from "./containers.ts";
 import { createCrashLines } from "./crash-lines.ts";
 import { createGuardedNamespaces } from "./guarded-namespaces.ts";
 import type { AgentPlace } from "./guards-facts.ts";
 import { createInbox, type DecisionRequest, type HeldItem } from "./inbox.ts";
-import { portName, selectorOf } from "./manifests.ts";
-import { annotations } from "./names.ts";
+import { annotations, selectorOf } from "./names.ts";
 import { openRoom, type Room } from "./room.ts";
 import { createRunner } from "./runner.ts";
 import { createHeldStore, deleteWorkload } from "./store.ts";

@@ -18,7 +18,8 @@ import {
 import type { Latest } from "../latest.ts";
 import { type Applied, additions } from "./drift.ts";
 import { type Chore, choreOf, repairGapMs } from "./keeper.ts";
-import { deploymentFor, networkPolicyOf, type Plan, serviceFor } from "./manifests.ts";
+import { deploymentFor, networkPolicyOf, serviceFor } from "./manifests.ts";
+import type { Plan } from "./plan.ts";
 import type { Room } from "./room.ts";
 
 /** What was made for one Workload, in this process' life. */

@@ -1,5 +1,7 @@
 /** How things of peers are called at the host. Pure. */
 import { createHash } from "node:crypto";
+import type { Workload } from "../../kube/resources.ts";
+import type { BroughtKind } from "./references.ts";
 
 /** Whoever reads or writes these must use the constants: they are what ties objects to their peer. */
 export const labels = {
@@ -21,6 +23,8 @@ export const annotations = {
   wishHash: "fairlead.dev/wish-hash",
   /** On a Deployment's pods: the hash of the template that they were made from, which tells new pods from old ones. */
   template: "fairlead.dev/template",
+  /** On pods: the app's `restartedAt`. */
+  restartedAt: "fairlead.dev/restarted-at",
   /** On a Workload: since when its origin does not know it, RFC 3339. */
   orphanedSince: "fairlead.dev/orphaned-since",
   /** On a Workload: the decision about what was admitted, while `spec.decision` is about a change of it; see approval.ts. */
@@ -47,4 +51,32 @@ export function objectName(origin: { namespace: string; name: string; uid: strin
   const plain = origin.name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const readable = (/^[a-z]/.test(plain) ? plain : `app-${plain}`).slice(0, 41).replace(/-+$/, "");
   return `${readable}-${hash.slice(0, 10)}`;
+}
+
+/** On everything that is made for a Workload. */
+export function labelsFor(workload: Workload): { [label: string]: string } {
+  return {
+    [labels.managedBy]: "fairlead",
+    [labels.peer]: workload.spec.origin?.peer ?? "",
+    ...selectorOf(workload),
+  };
+}
+
+/** Of the pods of a Workload. */
+export function selectorOf(workload: Workload): { [label: string]: string } {
+  return { [labels.workload]: workload.metadata.name ?? "" };
+}
+
+/** An object's name has room for so much. */
+const longestName = 253;
+
+/**
+ * What that which an app brings along is called here: two apps of one peer may bring the same names. A Workload's name has no
+ * dot, so that no two of them ever give the same.
+ */
+export function nameOfBrought(workload: Workload, _kind: BroughtKind, name: string): string {
+  const full = `${workload.metadata.name ?? ""}.${name}`;
+  if (full.length <= longestName) return full;
+  const hash = createHash("sha256").update(full).digest("hex").slice(0, 16);
+  return `${full.slice(0, longestName - 17).replace(/[-.]+$/, "")}-${hash}`;
 }

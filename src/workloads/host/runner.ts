@@ -18,9 +18,10 @@ import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { CrashLines } from "./crash-lines.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
-import { type Plan, templateOf } from "./manifests.ts";
 import { annotations, labels } from "./names.ts";
 import type { PeerNamespaces } from "./namespace.ts";
+import type { Plan } from "./plan.ts";
+import { templateOf } from "./pod.ts";
 import { type Readiness, readiness } from "./readiness.ts";
 import type { Room } from "./room.ts";
 import type { Standing } from "./standing.ts";
@@ -198,7 +199,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       desired: plan?.replicas ?? 0,
       deployment: room?.deployments.get(key),
       pods: room?.podsOf(workload.metadata.name ?? "") ?? [],
-      template: plan ? templateOf(plan) : "",
+      template: plan ? templateOf(workload, plan) : "",
       lastLines: (pod) => deps.lines.get(refOf(key), pod),
       now,
     });

@@ -8,8 +8,11 @@ import { brokenRules } from "../../base/proto-rules.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { intentLimits, type Refusal, type Violation } from "../../intent/wish.ts";
 import { findUnknown } from "../../kube/custom-resource.ts";
+import { type FragmentProblem, fragmentProblems } from "../../kube/fragments.ts";
 import { isJsonObject, type JsonObject } from "../../kube/object.ts";
-import { parseQuantity } from "../../policy/quantity.ts";
+import { kindChecks } from "./spec-kind.ts";
+import { quantities, twice } from "./spec-lists.ts";
+import { podChecks } from "./spec-pod.ts";
 
 export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal: Refusal };
 
@@ -18,39 +21,16 @@ const mostItems = 1_000;
 
 /** Of the fields of a RemoteAppSpec, those that this agent does not carry out: as unknown as any other. */
 const notCarriedOut: ReadonlySet<string> = new Set([
-  "kind",
   "envFrom",
-  "workingDir",
-  "startupProbe",
-  "readinessProbe",
-  "livenessProbe",
-  "lifecycle",
-  "securityContext",
-  "volumeMounts",
-  "containers",
-  "initContainers",
-  "volumes",
   "configMaps",
   "secrets",
   "claims",
   "imagePullSecrets",
-  "strategy",
   "updateStrategy",
   "podManagementPolicy",
-  "minReadySeconds",
-  "paused",
-  "restartedAt",
   "job",
   "cronJob",
   "restartPolicy",
-  "podSecurityContext",
-  "terminationGracePeriodSeconds",
-  "podLabels",
-  "podAnnotations",
-  "nodeSelector",
-  "tolerations",
-  "affinity",
-  "topologySpreadConstraints",
 ]);
 
 /** Parses the JSON text of a RemoteAppSpec without its `peer`. */
@@ -66,7 +46,8 @@ export function parseSpec(text: string): ParsedSpec {
     return refuse([{ field: endless[0], rule: "max_items", message: `must contain no more than ${mostItems} items` }]);
   }
   const unknown = [...findUnknown(RemoteAppSpecSchema, json, "spec"), ...idle(json)].map(unknownField);
-  if (unknown.length > 0) return refuse(unknown);
+  const problems = [...unknown, ...fragmentProblems(RemoteAppSpecSchema, json).map(fragmentViolation)];
+  if (problems.length > 0) return refuse(problems);
   let app: RemoteAppSpec;
   try {
     app = fromJson(RemoteAppSpecSchema, json);
@@ -88,20 +69,20 @@ function parseJson(text: string): JsonObject | undefined {
 }
 
 function idle(json: JsonObject): string[] {
-  const { env } = json;
-  const variables = Array.isArray(env) ? env : [];
-  return [
-    ...Object.keys(json)
-      .filter((name) => notCarriedOut.has(name))
-      .map((name) => `spec.${name}: unknown field`),
-    ...variables.flatMap((each, index) =>
-      isJsonObject(each) && "valueFrom" in each ? [`spec.env[${index}].valueFrom: unknown field`] : [],
-    ),
-  ];
+  return Object.keys(json)
+    .filter((name) => notCarriedOut.has(name))
+    .map((name) => `spec.${name}: unknown field`);
 }
 
 function unknownField(problem: string): Violation {
-  const field = problem.slice("spec.".length, problem.lastIndexOf(":"));
+  return notKnown(problem.slice("spec.".length, problem.lastIndexOf(":")));
+}
+
+function fragmentViolation({ path, rule, message }: FragmentProblem): Violation {
+  return rule === "unknown-field" ? notKnown(path) : { field: path, rule, message };
+}
+
+function notKnown(field: string): Violation {
   return {
     field,
     rule: "unknown-field",
@@ -109,66 +90,18 @@ function unknownField(problem: string): Violation {
   };
 }
 
-/** What the API server would refuse only when it sees the Deployment, and then in the Deployment's words. */
+/** What the API server would refuse only when it sees what is made of the app, and then in other words; and what no app may. */
 function ownChecks(app: RemoteAppSpec): Violation[] {
-  return [...placed(app), ...twice(app), ...quantities(app)];
+  return [...placed(app), ...kindChecks(app), ...twice(app), ...quantities(app), ...podChecks(app)];
 }
 
 /** Where it runs is here, and a wish that says more was not made by an origin as it should be. */
 function placed(app: RemoteAppSpec): Violation[] {
-  if (app.peer === undefined) return [];
-  return [{ field: "peer", rule: "peer", message: "a wish names no peer: it is for the one that hears it" }];
-}
-
-function twice(app: RemoteAppSpec): Violation[] {
-  const seen = new Set<string>();
-  const found: Violation[] = [];
-  const check = (key: string, field: string, message: string): void => {
-    if (seen.has(key)) found.push({ field, rule: "unique", message });
-    seen.add(key);
-  };
-  app.ports.forEach((port, index) => {
-    const transport = port.appProtocol === "udp" ? "UDP" : "TCP";
-    check(
-      `port ${port.containerPort}/${transport}`,
-      `ports[${index}].containerPort`,
-      `${port.containerPort}/${transport} is named twice`,
-    );
-    if (port.name) check(`name ${port.name}`, `ports[${index}].name`, `the name "${port.name}" is used twice`);
-  });
-  app.env.forEach((env, index) => {
-    check(`env ${env.name}`, `env[${index}].name`, `the variable "${env.name}" is set twice`);
-  });
-  return found;
-}
-
-function quantities(app: RemoteAppSpec): Violation[] {
-  const found: Violation[] = [];
-  const read = (part: "requests" | "limits", name: string): bigint | undefined => {
-    const value = app.resources?.[part][name]?.kind;
-    if (!value) return undefined;
-    const quantity =
-      value.case === "stringValue" || value.case === "numberValue" ? parseQuantity(value.value) : undefined;
-    const field = `resources.${part}[${name}]`;
-    if (quantity === undefined)
-      found.push({ field, rule: "quantity", message: "not a quantity such as 500m, 1 or 256Mi" });
-    else if (quantity < 0n) found.push({ field, rule: "quantity", message: "must not be negative" });
-    return quantity;
-  };
-  for (const name of Object.keys(app.resources?.limits ?? {})) read("limits", name);
-  for (const name of Object.keys(app.resources?.requests ?? {})) {
-    const request = read("requests", name);
-    const limit = app.resources?.limits[name] ? parseLimit(app, name) : undefined;
-    if (request !== undefined && limit !== undefined && request > limit) {
-      found.push({ field: `resources.requests[${name}]`, rule: "quantity", message: "is more than the limit" });
-    }
-  }
-  return found;
-}
-
-function parseLimit(app: RemoteAppSpec, name: string): bigint | undefined {
-  const kind = app.resources?.limits[name]?.kind;
-  return kind?.case === "stringValue" || kind?.case === "numberValue" ? parseQuantity(kind.value) : undefined;
+  const message = "a wish names no peer and no placement: it is for the one that hears it";
+  return [
+    ...(app.peer === undefined ? [] : [{ field: "peer", rule: "peer", message }]),
+    ...(app.placement === undefined ? [] : [{ field: "placement", rule: "peer", message }]),
+  ];
 }
 
 function refuse(violations: Violation[]): { ok: false; refusal: Refusal } {

@@ -4,8 +4,7 @@ import { RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/rem
 import { type WorkloadStatus, WorkloadStatusSchema } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { conditionsFrom, type Finding } from "../conditions.ts";
-import { selectorOf } from "./manifests.ts";
-import { annotations } from "./names.ts";
+import { annotations, selectorOf } from "./names.ts";
 import type { Readiness } from "./readiness.ts";
 import type { Standing } from "./standing.ts";
 import { admissionOf, admissionWord, conformity, sentence, stopped, verdictWord, type Word } from "./verdict-words.ts";

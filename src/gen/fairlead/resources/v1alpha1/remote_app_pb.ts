@@ -359,6 +359,8 @@ export type RemoteAppSpec = Message<"fairlead.resources.v1alpha1.RemoteAppSpec">
   affinity?: JsonObject | undefined;
 
   /**
+   * One without a `labelSelector` counts the app's own pods.
+   *
    * @generated from field: repeated google.protobuf.Struct topology_spread_constraints = 44;
    */
   topologySpreadConstraints: JsonObject[];

@@ -1,0 +1,39 @@
+/** Which fields of a spec mean something for its kind. One that would change nothing is refused, and not ignored. Pure. */
+import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import type { Violation } from "../../intent/wish.ts";
+
+const kinds = ["Deployment", "StatefulSet", "Job", "CronJob"] as const;
+type Kind = (typeof kinds)[number];
+
+/** Those that this agent makes. */
+const made: ReadonlySet<Kind> = new Set(["Deployment"]);
+
+function kindOf(app: RemoteAppSpec): Kind {
+  return kinds.find((kind) => kind === app.kind) ?? "Deployment";
+}
+
+/** The kinds for which a field counts; all, for those that are not here. What has a default is always there, and never refused. */
+const counts: readonly (readonly [keyof RemoteAppSpec, readonly Kind[]])[] = [
+  ["strategy", ["Deployment"]],
+  ["paused", ["Deployment"]],
+  ["minReadySeconds", ["Deployment", "StatefulSet"]],
+  ["restartedAt", ["Deployment", "StatefulSet", "Job"]],
+  ["updateStrategy", ["StatefulSet"]],
+  ["podManagementPolicy", ["StatefulSet"]],
+  ["job", ["Job", "CronJob"]],
+  ["restartPolicy", ["Job", "CronJob"]],
+  ["cronJob", ["CronJob"]],
+];
+
+export function kindChecks(app: RemoteAppSpec): Violation[] {
+  const kind = kindOf(app);
+  if (!made.has(kind)) {
+    const message = `this host makes no ${kind}; its agent may be older than yours`;
+    return [{ field: "kind", rule: "unknown-field", message, asked: kind, allowed: [...made].join(", ") }];
+  }
+  const idle = counts.filter(([field, by]) => app[field] !== undefined && !by.includes(kind));
+  return idle.map(([field, by]) => {
+    const message = `means nothing for a ${kind}; it is for a ${by.join(" or a ")}. Leave it out, or choose another kind`;
+    return { field, rule: "kind", message };
+  });
+}
