@@ -5,15 +5,18 @@
 import { demandOf } from "./demand.ts";
 import { mustBeApproved } from "./rules/approval.ts";
 import { areImagesAllowed, areImagesDenied, areImagesPinned, areImagesReferences } from "./rules/images.ts";
-import { areResourcesAllowed, doesPodFit, doLimitsCoverRequests, isPodStated } from "./rules/pod.ts";
+import { areKeysAllowed } from "./rules/keys.ts";
+import { areAmountsRead, areResourcesAllowed, doesPodFit, doLimitsCoverRequests, isPodStated } from "./rules/pod.ts";
 import type { AdmissionContext, AdmissionRequest, Finding, Question, Rule } from "./rules/question.ts";
-import { areAppsFew, areReplicasFew, isWithinQuota, isWithinTotal } from "./rules/quota.ts";
+import { areAppsFew, areJobsBounded, areReplicasFew, isWithinQuota, isWithinTotal } from "./rules/quota.ts";
+import { areNodePortsLeft, areVolumesOwn, doMountsStay, doProbesStay } from "./rules/reach.ts";
+import { areNodesAllowed, arePodsSpreadAsAllowed, areTaintsAllowed } from "./rules/scheduling.ts";
+import { isPodSecure } from "./rules/security.ts";
 import { isAccepted, isDeniedByPerson, mayRunApps } from "./rules/standing.ts";
 import { areClaimsAllowed } from "./rules/storage.ts";
 import { shorten } from "./shorten.ts";
-import { hashSpec } from "./spec-hash.ts";
 
-export type { AdmissionContext, AdmissionRequest, Finding } from "./rules/question.ts";
+export type { AdmissionContext, AdmissionRequest, Finding, RunningApp } from "./rules/question.ts";
 
 /** `findings` names every rule that spoke, and is empty exactly when the verdict is "admit". */
 export interface Verdict {
@@ -34,11 +37,22 @@ const denials: readonly Rule[] = [
   areImagesDenied,
   areImagesAllowed,
   areImagesPinned,
+  isPodSecure,
+  areNodePortsLeft,
+  doProbesStay,
+  areVolumesOwn,
+  doMountsStay,
+  areNodesAllowed,
+  areTaintsAllowed,
+  arePodsSpreadAsAllowed,
+  areKeysAllowed,
+  areAmountsRead,
   isPodStated,
   areResourcesAllowed,
   doLimitsCoverRequests,
   doesPodFit,
   areReplicasFew,
+  areJobsBounded,
   areAppsFew,
   isWithinQuota,
   isWithinTotal,
@@ -74,8 +88,8 @@ function questionOf(request: AdmissionRequest, context: AdmissionContext): Quest
   return {
     ...request,
     context,
-    runningDemand: running && demandOf(running, policy),
-    isUnchanged: running !== undefined && hashSpec(running) === context.hash,
+    runningDemand: running && demandOf(running.app, policy),
+    isUnchanged: running?.hash === context.hash,
   };
 }
 

@@ -1,6 +1,7 @@
 /** What counts for one peer, every field resolved. */
 import type { Cidr } from "./cidr.ts";
 import type { ImagePattern } from "./image-pattern.ts";
+import type { KeyPattern } from "./key-pattern.ts";
 import type { Amounts, Quantity } from "./quantity.ts";
 
 /** A peer as our operator sees it. What it says of itself never selects a policy. */
@@ -39,13 +40,23 @@ export interface RelayBounds {
   readonly bytesPerSecond?: number;
 }
 
-/** By resource: `cpu`, `memory`, `ephemeral-storage`. */
+/** Amounts are by resource: `cpu`, `memory`, `ephemeral-storage`. */
 export interface PodBounds {
   readonly requireRequests: readonly string[];
   readonly requireLimits: readonly string[];
   readonly max: Amounts;
   readonly defaultRequests: Amounts;
   readonly defaultLimits: Amounts;
+  /** Of labels and annotations that an app may set; those without a dot when empty. */
+  readonly labels: readonly KeyPattern[];
+  readonly annotations: readonly KeyPattern[];
+}
+
+/** What an app may say of where its pods run. */
+export interface SchedulingBounds {
+  readonly nodeLabels: readonly KeyPattern[];
+  readonly tolerations: readonly KeyPattern[];
+  readonly topologyKeys: readonly KeyPattern[];
 }
 
 /** Every field resolved, defaults in. Bounds that are missing do not bind. */
@@ -70,6 +81,7 @@ export interface EffectivePolicy {
   readonly storage: { readonly classes: readonly string[]; readonly maxSize?: Quantity };
   readonly podSecurity: "baseline" | "restricted";
   readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly scheduling: SchedulingBounds;
   readonly egress: readonly EgressRule[];
   readonly whenViolated: "Keep" | "Stop";
   readonly tunnels: {

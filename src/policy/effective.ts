@@ -3,6 +3,7 @@ import type { PeerPolicy } from "../kube/resources.ts";
 import type { EffectivePolicy, ExplainedValue, PolicyPeer } from "./effective-policy.ts";
 import type { Stated } from "./field-reader.ts";
 import type { StatedFields } from "./fields.ts";
+import { type KeyPattern, parseKeyPattern } from "./key-pattern.ts";
 import { type StatedPolicy, statePolicy } from "./stated.ts";
 
 export type { EffectivePolicy, PolicyPeer } from "./effective-policy.ts";
@@ -37,6 +38,22 @@ export function closedPolicy(problem: string): EffectivePolicy {
 
 /** Carriers of one peer, where no policy says how many: two, each with one that takes its place, and as many again. */
 const defaultCarriers = 4;
+
+/** What an app may choose where no policy says it: what any node has, and nothing by which nodes are set apart. */
+const defaultScheduling = {
+  nodeLabels: keys(
+    "kubernetes.io/arch",
+    "kubernetes.io/os",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+  ),
+  tolerations: keys("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"),
+  topologyKeys: keys("kubernetes.io/hostname", "topology.kubernetes.io/region", "topology.kubernetes.io/zone"),
+};
+
+function keys(...texts: readonly string[]): readonly KeyPattern[] {
+  return texts.flatMap((text) => parseKeyPattern(text) ?? []);
+}
 
 /** The fields that let something run or be reached, with the value by which they do not. */
 const shutValues: ReadonlyMap<string, string> = new Map([
@@ -99,6 +116,8 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       max: choice.map("workloads.pod.max", (said) => said.podMax),
       defaultRequests: choice.map("workloads.pod.defaultRequests", (said) => said.defaultRequests),
       defaultLimits: choice.map("workloads.pod.defaultLimits", (said) => said.defaultLimits),
+      labels: choice.patterns("workloads.pod.labels", (said) => said.podLabels, []),
+      annotations: choice.patterns("workloads.pod.annotations", (said) => said.podAnnotations, []),
     },
     storage: {
       classes: choice.one("workloads.storage.classes", (said) => said.storageClasses, []),
@@ -109,6 +128,23 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
     },
     podSecurity: choice.one("workloads.podSecurity", (said) => said.podSecurity, "baseline"),
     nodeSelector: Object.fromEntries(choice.map("workloads.nodeSelector", (said) => said.nodeSelector)),
+    scheduling: {
+      nodeLabels: choice.patterns(
+        "workloads.scheduling.nodeLabels",
+        (said) => said.nodeLabels,
+        defaultScheduling.nodeLabels,
+      ),
+      tolerations: choice.patterns(
+        "workloads.scheduling.tolerations",
+        (said) => said.tolerations,
+        defaultScheduling.tolerations,
+      ),
+      topologyKeys: choice.patterns(
+        "workloads.scheduling.topologyKeys",
+        (said) => said.topologyKeys,
+        defaultScheduling.topologyKeys,
+      ),
+    },
     egress: choice.one("workloads.network.egress", (said) => said.egress, []),
     whenViolated: choice.one("workloads.whenViolated", (said) => said.whenViolated, "Keep"),
     tunnels: {
@@ -170,6 +206,16 @@ class Choice {
   one<T>(path: string, of: (said: StatedFields) => Stated<T> | undefined, fallback: T): T {
     const [first, ...others] = this.#saying(of);
     this.#explain(path, first, others, JSON.stringify(fallback));
+    return first ? first.said.value : fallback;
+  }
+
+  patterns(
+    path: string,
+    of: (said: StatedFields) => Stated<readonly KeyPattern[]> | undefined,
+    fallback: readonly KeyPattern[],
+  ): readonly KeyPattern[] {
+    const [first, ...others] = this.#saying(of);
+    this.#explain(path, first, others, JSON.stringify(fallback.map(({ text }) => text)));
     return first ? first.said.value : fallback;
   }
 

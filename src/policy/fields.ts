@@ -11,6 +11,7 @@ import { type Cidr, parseCidr } from "./cidr.ts";
 import type { EgressRule, ServiceRule } from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
 import { type ImagePattern, parsePattern } from "./image-pattern.ts";
+import { type KeyPattern, parseKeyPattern, parseTaintPattern } from "./key-pattern.ts";
 import type { Problems } from "./problems.ts";
 import type { Quantity } from "./quantity.ts";
 import { podResource, quotaName } from "./resource-name.ts";
@@ -33,10 +34,15 @@ export interface StatedFields {
   readonly podMax: SaidMap<Quantity>;
   readonly defaultRequests: SaidMap<Quantity>;
   readonly defaultLimits: SaidMap<Quantity>;
+  readonly podLabels: Said<readonly KeyPattern[]>;
+  readonly podAnnotations: Said<readonly KeyPattern[]>;
   readonly storageClasses: Said<readonly string[]>;
   readonly storageMaxSize: Said<Quantity>;
   readonly podSecurity: Said<"baseline" | "restricted">;
   readonly nodeSelector: SaidMap<string>;
+  readonly nodeLabels: Said<readonly KeyPattern[]>;
+  readonly tolerations: Said<readonly KeyPattern[]>;
+  readonly topologyKeys: Said<readonly KeyPattern[]>;
   readonly egress: Said<readonly EgressRule[]>;
   readonly whenViolated: Said<"Keep" | "Stop">;
   readonly tunnelApps: Said<boolean>;
@@ -71,6 +77,18 @@ const storageClass: ItemKind<string, string> = {
   wrong: "no name of a StorageClass",
 };
 
+const key: ItemKind<string, KeyPattern> = {
+  parse: parseKeyPattern,
+  show: (text) => text,
+  wrong: "no pattern of keys, such as example.org/*",
+};
+
+const taint: ItemKind<string, KeyPattern> = {
+  parse: parseTaintPattern,
+  show: (text) => text,
+  wrong: "no pattern of taints, such as example.org/pool or example.org/pool=guests",
+};
+
 const egressRule: ItemKind<EgressMessage, EgressRule> = {
   parse: egressOf,
   show: (rule) => toJson(EgressRuleSchema, rule),
@@ -85,7 +103,7 @@ const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
 
 export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
   const { workloads, tunnels, pods, relay } = spec;
-  const { pod, storage, network } = workloads ?? {};
+  const { pod, storage, network, scheduling } = workloads ?? {};
   const read = new FieldReader(problems);
   return {
     accept: asSaid(workloads?.accept),
@@ -104,10 +122,15 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
     podMax: read.amounts("spec.workloads.pod.max", pod?.max, podResource),
     defaultRequests: read.amounts("spec.workloads.pod.defaultRequests", pod?.defaultRequests, podResource),
     defaultLimits: read.amounts("spec.workloads.pod.defaultLimits", pod?.defaultLimits, podResource),
+    podLabels: read.list("spec.workloads.pod.labels", pod?.labels, key),
+    podAnnotations: read.list("spec.workloads.pod.annotations", pod?.annotations, key),
     storageClasses: read.list("spec.workloads.storage.classes", storage?.classes, storageClass),
     storageMaxSize: read.quantity("spec.workloads.storage.maxSize", storage?.maxSize),
     podSecurity: read.word("spec.workloads.podSecurity", workloads?.podSecurity, ["baseline", "restricted"]),
     nodeSelector: read.labels("spec.workloads.nodeSelector", workloads?.nodeSelector),
+    nodeLabels: read.list("spec.workloads.scheduling.nodeLabels", scheduling?.nodeLabels, key),
+    tolerations: read.list("spec.workloads.scheduling.tolerations", scheduling?.tolerations, taint),
+    topologyKeys: read.list("spec.workloads.scheduling.topologyKeys", scheduling?.topologyKeys, key),
     egress: read.list("spec.workloads.network.egress", network?.egress, egressRule),
     whenViolated: read.word("spec.workloads.whenViolated", workloads?.whenViolated, ["Keep", "Stop"]),
     tunnelApps: asSaid(tunnels?.apps),

@@ -1,4 +1,4 @@
-/** Names a spec by what it says. Pure but for a cache. */
+/** Names a spec by what it says. Pure. */
 import { createHash } from "node:crypto";
 import { toJson } from "@bufbuild/protobuf";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
@@ -8,17 +8,10 @@ import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resourc
  * however their JSON was spaced and ordered. A person's decision is about the one spec that has its hash.
  */
 export function hashSpec(app: RemoteAppSpec): string {
-  const known = hashes.get(app);
-  if (known !== undefined) return known;
-  const hash = createHash("sha256")
+  return createHash("sha256")
     .update(canonicalJson(toJson(RemoteAppSpecSchema, app)))
     .digest("hex");
-  hashes.set(app, hash);
-  return hash;
 }
-
-/** A spec that was read never changes, and its hash costs more than all the rules together. */
-const hashes = new WeakMap<RemoteAppSpec, string>();
 
 /** RFC 8785: no spaces, keys ordered by their UTF-16 code units; texts and numbers as ECMAScript writes them. */
 export function canonicalJson(value: unknown): string {

@@ -16,11 +16,14 @@ export interface UsageOwner {
   readonly key: string;
 }
 
+/** What an app takes of the room here. */
+export type Taken = Pick<Demand, "images" | "total">;
+
 /** Whether an image is among them, by its normalised name. */
 export type ImageSet = Pick<ReadonlySet<string>, "has">;
 
 interface Account {
-  readonly demands: Map<string, Demand>;
+  readonly demands: Map<string, Taken>;
   /** How many apps have the image, by its normalised name. */
   readonly images: Map<string, number>;
   amounts: Amounts;
@@ -33,7 +36,7 @@ export class UsageLedger {
   #amounts: Amounts = noAmounts;
 
   /** States what an app asks for now; undefined when it is no more. */
-  set({ fingerprint, key }: UsageOwner, demand: Demand | undefined): void {
+  set({ fingerprint, key }: UsageOwner, demand: Taken | undefined): void {
     const account = this.#accounts.get(fingerprint) ?? { demands: new Map(), images: new Map(), amounts: noAmounts };
     const before = account.demands.get(key);
     if (before) {
@@ -84,11 +87,11 @@ export class UsageLedger {
   }
 }
 
-function without(apps: number, amounts: Amounts, one: Demand | undefined): Usage {
+function without(apps: number, amounts: Amounts, one: Taken | undefined): Usage {
   return one ? { apps: apps - 1, amounts: subtractAmounts(amounts, one.total) } : { apps, amounts };
 }
 
-function imagesOf(demand: Demand): ReadonlySet<string> {
+function imagesOf(demand: Taken): ReadonlySet<string> {
   return new Set(demand.images.map(normaliseImage));
 }
 

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, suite, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { fromJson } from "@bufbuild/protobuf";
 import { parseDocuments } from "../../src/base/document.ts";
 import type { Condition } from "../../src/gen/fairlead/resources/v1alpha1/condition_pb.ts";
 import type { RemoteAppSpec } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
-import { isJsonObject } from "../../src/kube/object.ts";
+import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
 import { type PeerPolicy, peerPolicies } from "../../src/kube/resources.ts";
 import { admit, type Verdict } from "../../src/policy/admission.ts";
 import { demandOf } from "../../src/policy/demand.ts";
@@ -97,6 +97,49 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
   "Restricted pods on nodes of their own"({ west }) {
     assert.equal(west.podSecurity, "restricted");
     assert.deepEqual(west.nodeSelector, { "example.org/for": "guests" });
+    assert.equal(judge(west, { nodeSelector: { "example.org/for": "guests" } }).decision, "admit");
+    const rules = (app: JsonObject): string[] => rulesOf(judge(west, app));
+    assert.deepEqual(rules({ nodeSelector: { "example.org/for": "kings" } }), ["scheduling/node-selector"]);
+    assert.deepEqual(rules({ securityContext: { runAsUser: 0 } }), ["security/run-as-root"]);
+  },
+  "Nodes that are set apart, for those who ask for them"({ west }) {
+    const gpu = {
+      resources: { limits: { "nvidia.com/gpu": 1 } },
+      nodeSelector: { "example.org/pool": "gpu", "kubernetes.io/arch": "amd64" },
+      tolerations: [{ key: "example.org/pool", value: "gpu", effect: "NoSchedule" }],
+      topologySpreadConstraints: [{ topologyKey: "kubernetes.io/hostname" }],
+    };
+    assert.deepEqual(rulesOf(judge(west, gpu)), []);
+    assert.deepEqual(rulesOf(judge(west, { tolerations: [{ operator: "Exists" }] })), ["scheduling/toleration"]);
+    assert.deepEqual(rulesOf(judge(west, { nodeSelector: { "kubernetes.io/hostname": "n1" } })), [
+      "scheduling/node-label",
+    ]);
+  },
+  "Storage of one class, and databases that may grow to it"({ west }) {
+    const claim = (storage: string, storageClassName = "standard") => ({
+      kind: "StatefulSet",
+      claims: [{ name: "data", spec: { storageClassName, resources: { requests: { storage } } } }],
+    });
+    assert.deepEqual(rulesOf(judge(west, { ...claim("20Gi"), replicas: 3 })), []);
+    assert.deepEqual(rulesOf(judge(west, { ...claim("20Gi"), replicas: 4 })), ["quota/requests.storage"]);
+    assert.deepEqual(rulesOf(judge(west, { ...claim("1Gi"), replicas: 7 })), ["quota/persistentvolumeclaims"]);
+    assert.deepEqual(rulesOf(judge(west, claim("21Gi"))), ["storage/size"]);
+    assert.deepEqual(rulesOf(judge(west, claim("1Gi", "fast"))), ["storage/class"]);
+  },
+  "Jobs, as many as run at a time"({ west }) {
+    const job = (parallelism: number) => ({ kind: "Job", job: { parallelism, completions: 100 } });
+    assert.deepEqual(rulesOf(judge(west, job(4))), []);
+    assert.deepEqual(rulesOf(judge(west, job(5))), ["replicas/max"]);
+    const cron = (policy: JsonObject) => ({ kind: "CronJob", cronJob: { schedule: "@daily", ...policy } });
+    assert.deepEqual(rulesOf(judge(west, cron({}))), ["jobs/overlap"]);
+    assert.deepEqual(rulesOf(judge(west, cron({ concurrencyPolicy: "Forbid" }))), []);
+  },
+  "Annotations that something else here understands"({ west }) {
+    const rules = (key: string): string[] => rulesOf(judge(west, { podAnnotations: { [key]: "x" } }));
+    assert.deepEqual(rules("prometheus.io/scrape"), []);
+    assert.deepEqual(rules("checksum/config"), []);
+    assert.deepEqual(rules("k8s.v1.cni.cncf.io/networks"), ["pod/annotations"]);
+    assert.deepEqual(rules("kubernetes.io/egress-bandwidth"), ["pod/annotations"]);
   },
   "Nothing outside but one database"({ west }) {
     const place = { namespace: "fairlead-peer-west", agent: undefined, apiServer: [] };
@@ -169,7 +212,7 @@ async function judged(client: KubeClient, name: string): Promise<PeerPolicy> {
 }
 
 /** The verdict about an app of a peer that has nothing else here. */
-function judge(policy: EffectivePolicy, given: Parameters<typeof app>[0]): Verdict {
+function judge(policy: EffectivePolicy, given: JsonObject): Verdict {
   const wanted = app(given);
   const none = { apps: 0, amounts: new Map<string, bigint>() };
   return admit(
@@ -187,27 +230,8 @@ function judge(policy: EffectivePolicy, given: Parameters<typeof app>[0]): Verdi
   );
 }
 
-function app(given: {
-  readonly image?: string;
-  readonly replicas?: number;
-  readonly resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
-}): RemoteAppSpec {
-  const { image = "registry.example.org/web:1", replicas = 1, resources } = given;
-  const quantities = (amounts: Record<string, string> = {}): Record<string, Quantity> =>
-    Object.fromEntries(Object.entries(amounts).map(([name, value]) => [name, quantity(value)]));
-  return create(RemoteAppSpecSchema, {
-    image,
-    replicas,
-    ...(resources && {
-      resources: { requests: quantities(resources.requests), limits: quantities(resources.limits) },
-    }),
-  });
-}
-
-type Quantity = { kind: { case: "stringValue"; value: string } };
-
-function quantity(value: string): Quantity {
-  return { kind: { case: "stringValue", value } };
+function app(given: JsonObject): RemoteAppSpec {
+  return fromJson(RemoteAppSpecSchema, { image: "registry.example.org/web:1", replicas: 1, ...given });
 }
 
 function rulesOf({ findings }: Verdict): string[] {

@@ -8,10 +8,13 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
+import type { JsonObject } from "../../src/kube/object.ts";
 import { peerPolicies } from "../../src/kube/resources.ts";
 import { demandOf } from "../../src/policy/demand.ts";
 import { effectivePolicy } from "../../src/policy/effective.ts";
 import { enforcementOf } from "../../src/policy/enforcement.ts";
+import { partAt } from "../../src/policy/fragment.ts";
+import { securedContainer, securedPod } from "../../src/policy/pod-security.ts";
 import { parseQuantity } from "../../src/policy/quantity.ts";
 import { appOf, ask, policyOf } from "../policy/given.ts";
 import { type Api, connectApi } from "./api.ts";
@@ -138,6 +141,144 @@ describe("what is made of a policy", () => {
       }
     } finally {
       await api.ask("DELETE", `/api/v1/namespaces/${namespace}`);
+    }
+  });
+
+  it("counts a pod of several containers exactly as admission does, and wants the same of each of them", async () => {
+    const namespace = `contract-${randomBytes(4).toString("hex")}`;
+    const path = `/api/v1/namespaces/${namespace}`;
+    await api.ask("POST", "/api/v1/namespaces", { body: { metadata: { name: namespace } } });
+    try {
+      const said = fc.record(
+        { cpu: fc.constantFrom("50m", "100m", "300m"), memory: fc.constantFrom("64Mi", "100M") },
+        { requiredKeys: [] },
+      );
+      const container = fc.record({
+        requests: said,
+        isSidecar: fc.boolean(),
+        isSilent: fc.integer({ max: 4, min: 0 }),
+      });
+      const several = fc.tuple(
+        fc.array(container, { maxLength: 2 }),
+        fc.array(container, { maxLength: 3 }),
+        fc.boolean(),
+        fc.constantFrom("100m", "250m", "400m", "600m", "1"),
+      );
+      for (const [beside, before, hasDefaults, most] of fc.sample(several, { numRuns: 60, seed: 20_260_102 })) {
+        const written = (
+          name: string,
+          { requests, isSidecar, isSilent }: (typeof beside)[number],
+          isInit: boolean,
+        ) => ({
+          name,
+          image: "web:1",
+          ...(isInit && isSidecar ? { restartPolicy: "Always" } : {}),
+          ...(isSilent === 0 ? {} : { resources: { requests: { cpu: "50m", memory: "64Mi", ...requests } } }),
+        });
+        const containers = beside.map((each, at) => written(`beside-${at}`, each, false));
+        const initContainers = before.map((each, at) => written(`before-${at}`, each, true));
+        const resources = { requests: { cpu: "100m", memory: "64Mi" } };
+        const effective = policyOf({
+          workloads: {
+            quota: { "requests.cpu": most, "requests.memory": "10Gi" },
+            ...(hasDefaults ? { pod: { defaultRequests: { cpu: "50m", memory: "64Mi" } } } : {}),
+          },
+        });
+        const app = appOf(JSON.parse(JSON.stringify({ resources, containers, initContainers })));
+        const { limits, quota } = enforcementOf(effective, { namespace, agent: undefined, apiServer: [] });
+        await api.ask("DELETE", `${path}/limitranges/fairlead`);
+        await api.ask("DELETE", `${path}/resourcequotas/fairlead`);
+        if (limits) await api.ask("POST", `${path}/limitranges`, { body: limits });
+        await api.ask("POST", `${path}/resourcequotas`, { body: quota });
+        const { decision, findings } = ask(app, { policy: effective });
+        const spec = { containers: [{ name: "app", image: "web:1", resources }, ...containers], initContainers };
+        const body = { metadata: { name: "one" }, spec };
+        const shown = `${decision} ${JSON.stringify(findings)} ${most} ${hasDefaults} ${JSON.stringify(spec)}`;
+        await until(shown, async () => {
+          const answer = await api.ask("POST", `${path}/pods`, { body, query: { dryRun: "All" } });
+          // Until the quota has counted for the first time it lets nothing in.
+          assert.doesNotMatch(answer.body.message ?? "", /status unknown|no API token|serviceaccount/i);
+          assert.equal(answer.status, decision === "admit" ? 201 : 403, answer.body.message);
+        });
+      }
+    } finally {
+      await api.ask("DELETE", `/api/v1/namespaces/${namespace}`);
+    }
+  });
+
+  it("refuses by its Pod Security level what admission refuses, and takes what it admits", async () => {
+    const security: JsonObject[] = [
+      {},
+      { privileged: true },
+      { privileged: false },
+      ...["SYS_ADMIN", "NET_RAW", "CHOWN", "NET_BIND_SERVICE"].map((add) => ({ capabilities: { add: [add] } })),
+      { capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] } },
+      { capabilities: { drop: ["NET_RAW"] } },
+      { allowPrivilegeEscalation: true },
+      { runAsNonRoot: false },
+      { runAsNonRoot: true },
+      { runAsUser: 0 },
+      { runAsUser: 1000 },
+      { seccompProfile: { type: "Unconfined" } },
+      { seccompProfile: { type: "RuntimeDefault" } },
+      { appArmorProfile: { type: "Unconfined" } },
+      { procMount: "Unmasked" },
+      { seLinuxOptions: { type: "spc_t" } },
+      { seLinuxOptions: { type: "container_t", level: "s0:c1,c2" } },
+      { seLinuxOptions: { user: "system_u" } },
+    ];
+    const pods: JsonObject[] = [
+      {},
+      { runAsNonRoot: false },
+      { runAsUser: 0 },
+      { seccompProfile: { type: "Unconfined" } },
+      { sysctls: [{ name: "kernel.msgmax", value: "1" }] },
+      { sysctls: [{ name: "net.ipv4.tcp_syncookies", value: "1" }] },
+      { seLinuxOptions: { role: "sysadm_r" } },
+    ];
+    for (const level of ["baseline", "restricted"] as const) {
+      const namespace = `contract-${randomBytes(4).toString("hex")}`;
+      const metadata = { name: namespace, labels: { "pod-security.kubernetes.io/enforce": level } };
+      await api.ask("POST", "/api/v1/namespaces", { body: { metadata } });
+      const policy = policyOf({ workloads: { podSecurity: level } });
+      try {
+        const cases = [
+          ...security.flatMap((one) => [
+            { securityContext: one },
+            { containers: [{ name: "b", image: "b:1", securityContext: one }] },
+            { initContainers: [{ name: "b", image: "b:1", securityContext: one }] },
+          ]),
+          ...pods.map((one) => ({ podSecurityContext: one })),
+          { containers: [{ name: "b", image: "b:1", ports: [{ containerPort: 80, hostPort: 80 }] }] },
+        ];
+        for (const written of cases) {
+          const app = appOf(JSON.parse(JSON.stringify(written)));
+          const secured = (container: JsonObject): JsonObject => {
+            const context = securedContainer(partAt(container, "securityContext"), level);
+            return { ...container, ...(context ? { securityContext: context } : {}) };
+          };
+          const own = app.securityContext ? { securityContext: app.securityContext } : {};
+          const spec = {
+            securityContext: securedPod(app.podSecurityContext, level),
+            containers: [{ name: "app", image: "web:1", ...own }, ...app.containers].map(secured),
+            initContainers: app.initContainers.map(secured),
+          };
+          const { decision, findings } = ask(app, { policy });
+          await until(`${level} ${decision} ${JSON.stringify([written, findings])}`, async () => {
+            const body = { metadata: { name: "one" }, spec };
+            const answer = await api.ask("POST", `/api/v1/namespaces/${namespace}/pods`, {
+              body,
+              query: { dryRun: "All" },
+            });
+            assert.doesNotMatch(answer.body.message ?? "", /serviceaccount/i);
+            // 422: what not even the privileged may say of an ordinary pod.
+            const expected = decision === "admit" ? [201] : [403, 422];
+            assert.ok(expected.includes(answer.status), `${answer.status} ${answer.body.message}`);
+          });
+        }
+      } finally {
+        await api.ask("DELETE", `/api/v1/namespaces/${namespace}`);
+      }
     }
   });
 });

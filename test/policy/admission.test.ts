@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { JsonObject } from "../../src/kube/object.ts";
-import { type AdmissionContext, admit } from "../../src/policy/admission.ts";
-import { type Demand, demandOf } from "../../src/policy/demand.ts";
 import { effectivePolicy } from "../../src/policy/effective.ts";
-import { hashSpec } from "../../src/policy/spec-hash.ts";
-import { appOf, ask, others, policyNamed, policyOf, sized, summary } from "./given.ts";
+import { appOf, ask, type Given, others, policyNamed, policyOf, sized, summary } from "./given.ts";
 
 const hex = "0123456789abcdef".repeat(4);
 
@@ -55,7 +52,7 @@ test("each rule speaks when it is broken, with its field, what is asked and what
     field: string;
     asked?: string;
     allowed?: string;
-    given?: Partial<AdmissionContext>;
+    given?: Given;
   }[] = [
     {
       says: "images/denied",
@@ -248,40 +245,17 @@ test("what a peer writes makes no answer long", () => {
 });
 
 test("storage is claimed only of the classes that are named, and only so much", () => {
-  const base = demandOf(appOf(), policyOf());
-  const gibi = 2n ** 30n * 10n ** 9n;
-  const claiming = (...claims: Demand["claims"]) => ({ ...base, claims });
-  const judge = (demand: Demand, storage: JsonObject) => {
-    const app = appOf();
-    const policy = policyOf({ workloads: { storage } });
-    return admit(
-      { app, demand },
-      {
-        peer: "tokyo",
-        grants: ["apps"],
-        policy,
-        usage: others(0),
-        totalUsage: others(0),
-        knownImages: new Set<string>(),
-        hash: hashSpec(app),
-        now: 0,
-      },
-    );
-  };
-  const storage = { classes: ["standard"], maxSize: "5Gi" };
-  assert.equal(summary(judge(claiming({ class: "standard", size: 5n * gibi }), storage)), "admit");
-  assert.equal(summary(judge(claiming({ class: "fast", size: gibi }), storage)), "deny storage/class");
-  assert.equal(
-    summary(judge(claiming({ size: gibi }), storage)),
-    "deny storage/class",
-    "the default class is not named",
-  );
-  assert.equal(summary(judge(claiming({ class: "standard", size: 6n * gibi }), storage)), "deny storage/size");
-  assert.equal(
-    summary(judge(claiming({ class: "standard", size: 1n }), {})),
-    "deny storage/class",
-    "nothing unless said",
-  );
+  const judge = (spec: JsonObject, storage: JsonObject = { classes: ["standard"], maxSize: "5Gi" }) =>
+    summary(ask(appOf({ claims: [{ name: "data", spec }] }), { policy: policyOf({ workloads: { storage } }) }));
+  const sized = (storage: string, more: JsonObject = {}) => ({ resources: { requests: { storage } }, ...more });
+  const standard = { storageClassName: "standard" };
+  assert.equal(judge(sized("5Gi", standard)), "admit");
+  assert.equal(judge(sized("1Gi", { storageClassName: "fast" })), "deny storage/class");
+  assert.equal(judge(sized("1Gi")), "deny storage/class", "the default class is not named");
+  assert.equal(judge(sized("6Gi", standard)), "deny storage/size");
+  assert.equal(judge(sized("1", standard), {}), "deny storage/class", "nothing unless said");
+  for (const without of [standard, sized("much", standard), sized("-1Gi", standard), sized("0", standard)])
+    assert.equal(judge(without), "deny storage/size", "a claim without a size has none that is bounded");
 });
 
 test("the same question has the same answer", () => {

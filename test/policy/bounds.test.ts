@@ -61,7 +61,7 @@ function createHost() {
           usage: ledger.of(peer, key),
           totalUsage: ledger.total(owner),
           knownImages: ledger.images(peer, key),
-          running: running.get(name),
+          running: runningAs(running.get(name)),
           hash: hashSpec(app),
           now: 0,
         },
@@ -72,6 +72,10 @@ function createHost() {
       return verdict;
     },
   };
+}
+
+function runningAs(app: RemoteAppSpec | undefined) {
+  return app && { app, hash: hashSpec(app) };
 }
 
 const wishes = fc.array(
@@ -96,8 +100,8 @@ test("whatever is asked for, in whatever order, what is admitted never passes a 
       const { amounts } = host.ledger.total({ fingerprint: "none", key: "none" });
       for (const [name, most] of policy.total) assert.ok((amounts.get(name) ?? 0n) <= most, `${name} of all`);
       for (const app of host.running.values()) {
-        const { pod, replicas } = demandOf(app, policy);
-        assert.ok(replicas <= (policy.maxReplicas ?? replicas));
+        const { pod, pods } = demandOf(app, policy);
+        assert.ok(pods <= (policy.maxReplicas ?? pods));
         for (const [name, most] of policy.pod.max)
           assert.ok((pod.limits.get(name) ?? most + 1n) <= most, `${name} of a pod`);
       }

@@ -73,17 +73,17 @@ test("what is finer than a thousandth counts as one for each pod, as the API ser
 test("claims count by number and size, whatever the replicas", () => {
   const size = wholeQuantity(5);
   const claims = [{ class: "standard", size }, { size }];
-  const total = totalOf({ replicas: 0, requests: new Map(), limits: new Map(), claims });
+  const total = totalOf({ pods: 0, requests: new Map(), limits: new Map(), claims, eachClaim: 1 });
   assert.equal(total.get("persistentvolumeclaims"), wholeQuantity(2));
   assert.equal(total.get("requests.storage"), wholeQuantity(10));
 });
 
 test("who says a limit has said a request, and a default says nothing", () => {
   const pod = { max: { "ephemeral-storage": "1Gi" } };
-  const { stated } = demandOf(
+  const { containers } = demandOf(
     appOf({ resources: { limits: { memory: 1 }, requests: { cpu: 1 } } }),
     policyOf({ workloads: { pod } }),
   );
-  assert.deepEqual([...stated.requests].sort(), ["cpu", "memory"]);
-  assert.deepEqual([...stated.limits], ["memory"]);
+  assert.deepEqual([...(containers[0]?.stated.requests ?? [])].sort(), ["cpu", "memory"]);
+  assert.deepEqual([...(containers[0]?.stated.limits ?? [])], ["memory"]);
 });

@@ -32,8 +32,11 @@ export function appOf(json: JsonObject = {}): RemoteAppSpec {
   return fromJson(RemoteAppSpecSchema, spec);
 }
 
+/** What may be given beside the app; of what runs, its spec. */
+export type Given = Partial<Omit<AdmissionContext, "running">> & { running?: RemoteAppSpec | undefined };
+
 /** Asks for the app, as the peer `tokyo` with the grant, at the start of 2026, with nothing else running unless said. */
-export function ask(app: RemoteAppSpec, given: Partial<AdmissionContext> = {}): Verdict {
+export function ask(app: RemoteAppSpec, { running, ...given }: Given = {}): Verdict {
   const policy = given.policy ?? policyOf();
   return admit(
     { app, demand: demandOf(app, policy) },
@@ -45,6 +48,7 @@ export function ask(app: RemoteAppSpec, given: Partial<AdmissionContext> = {}): 
       totalUsage: { apps: 0, amounts: new Map() },
       knownImages: new Set(),
       hash: hashSpec(app),
+      running: running && { app: running, hash: hashSpec(running) },
       now: Date.UTC(2026, 0, 1),
       ...given,
     },

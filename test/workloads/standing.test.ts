@@ -5,9 +5,9 @@ import fc from "fast-check";
 import type { JsonObject } from "../../src/kube/object.ts";
 import { type Workload, workloads } from "../../src/kube/resources.ts";
 import type { Finding, Verdict } from "../../src/policy/admission.ts";
-import type { Demand } from "../../src/policy/demand.ts";
 import { wholeQuantity } from "../../src/policy/quantity.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
+import type { Taken } from "../../src/policy/usage.ts";
 import { asideFor, decisionAbout, hasLapsed } from "../../src/workloads/host/approval.ts";
 import { createPlaces, noDemand } from "../../src/workloads/host/places.ts";
 import { createQueue, mostWaiting } from "../../src/workloads/host/queue.ts";
@@ -57,7 +57,7 @@ function rules(words: { [image: string]: Verdict["decision"] }, whenViolated: Ru
     asked.push(question);
     return verdictOf(words[question.app.image ?? ""] ?? "admit");
   };
-  return { judge, whenViolated, asked };
+  return { judge, hashOf: hashSpec, whenViolated, asked };
 }
 
 test("what is admitted becomes what runs; what is held or denied leaves what ran before as it is", () => {
@@ -100,7 +100,7 @@ test("a change of what is stopped is measured as if it were new, one of what run
   assert.equal(stopped.asked.find(({ app }) => app.image === "b")?.running, undefined);
   const running = rules({}, "Stop");
   standingOf(workload({ app: "b", running: "a" }), running, now);
-  assert.equal(running.asked.find(({ app }) => app.image === "b")?.running?.image, "a");
+  assert.equal(running.asked.find(({ app }) => app.image === "b")?.running?.app.image, "a");
 });
 
 test("a decision counts for the very spec that its hash names, and for no other", () => {
@@ -193,8 +193,8 @@ test("the time of a verdict stays while the verdict and the wish stay, and moves
   );
 });
 
-function demand(pods: number): Demand {
-  return { ...noDemand, replicas: pods, total: new Map([["pods", wholeQuantity(pods)]]) };
+function demand(pods: number): Taken {
+  return { ...noDemand, total: new Map([["pods", wholeQuantity(pods)]]) };
 }
 
 test("a place that is reserved and one that is taken count together as the larger, until the reservation ends", () => {

@@ -22,6 +22,12 @@ export interface AdmissionDecision {
   readonly until?: number | undefined;
 }
 
+export interface RunningApp {
+  readonly app: RemoteAppSpec;
+  /** Of that spec (spec-hash.ts). */
+  readonly hash: string;
+}
+
 /** What is so here, for the peer that asks. */
 export interface AdmissionContext {
   /** Our name for the peer. */
@@ -36,7 +42,7 @@ export interface AdmissionContext {
   /** Of the peer's other running apps, normalised; without those that run by an approval which ends. */
   readonly knownImages: ImageSet;
   /** What this very app runs now; undefined when nothing of it runs. */
-  readonly running?: RemoteAppSpec | undefined;
+  readonly running?: RunningApp | undefined;
   /** That it runs by an approval which ends. */
   readonly isRunningBounded?: boolean | undefined;
   readonly decision?: AdmissionDecision | undefined;

@@ -1,14 +1,34 @@
 /** Rules about how much there may be of everything together. */
 
-import { type Amounts, formatQuantity, type Quantity } from "../quantity.ts";
-import { podResources } from "../resource-name.ts";
+import type { Demand } from "../demand.ts";
+import { formatQuantity, type Quantity } from "../quantity.ts";
+import { isWithoutEnd, partsOf, silentAbout } from "./counted.ts";
 import type { Finding, Question } from "./question.ts";
 
-export function areReplicasFew({ demand: { replicas }, context: { policy } }: Question): readonly Finding[] {
+export function areReplicasFew({ demand, context: { policy } }: Question): readonly Finding[] {
   const { maxReplicas } = policy;
-  if (maxReplicas === undefined || replicas <= maxReplicas) return [];
-  const message = `an app may have at most ${maxReplicas} replicas here, and this one asks for ${replicas}`;
-  return [{ rule: "replicas/max", field: "replicas", message, asked: String(replicas), allowed: String(maxReplicas) }];
+  const { pods, podsField } = demand;
+  if (maxReplicas === undefined || pods <= maxReplicas) return [];
+  const message = `an app may have at most ${maxReplicas} replicas here, and this one asks for ${pods}`;
+  return [{ rule: "replicas/max", field: podsField, message, asked: String(pods), allowed: String(maxReplicas) }];
+}
+
+/** What has no end can be within no bound. */
+export function areJobsBounded({ demand, context: { policy } }: Question): readonly Finding[] {
+  const names = [...policy.quota.keys(), ...policy.total.keys()].filter((name) => isWithoutEnd(demand, name));
+  if (policy.maxReplicas !== undefined && isWithoutEnd(demand, "pods")) names.unshift("replicas");
+  const [first] = names;
+  if (first === undefined) return [];
+  const message = `${first} of an app have a bound here, and the Jobs of this one may overlap, any number of them; say concurrencyPolicy Forbid or Replace`;
+  return [
+    {
+      rule: "jobs/overlap",
+      field: "cronJob.concurrencyPolicy",
+      message,
+      asked: "Allow",
+      allowed: "Forbid, Replace",
+    },
+  ];
 }
 
 /** A change of an app that runs brings no app more. */
@@ -54,9 +74,12 @@ interface Bound {
 function judge(question: Question, { rule, name, most, used }: Bound, tell: (asked: string) => string): Finding[] {
   if (isNoMoreThanNow(question, name)) return [];
   const { demand } = question;
-  if (isUnsaid(demand, name)) {
-    const message = `says nothing of ${name}, which is counted here; say it in resources.${name.replace(".", "[")}]`;
-    return [{ rule: `${rule}/${name}`, field: fieldOf(name), message, allowed: formatQuantity(most, name) }];
+  const silent = silentAbout(demand, name);
+  if (silent) {
+    const { part, resource } = partsOf(name);
+    const field = `${silent.path}resources.${part}[${resource}]`;
+    const message = `says nothing of ${name}, which is counted here; say it in ${field}`;
+    return [{ rule: `${rule}/${name}`, field, message, allowed: formatQuantity(most, name) }];
   }
   const asked = demand.total.get(name) ?? 0n;
   if (asked === 0n || used + asked <= most) return [];
@@ -64,7 +87,7 @@ function judge(question: Question, { rule, name, most, used }: Bound, tell: (ask
   return [
     {
       rule: `${rule}/${name}`,
-      field: fieldOf(name),
+      field: fieldOf(demand, name),
       message: tell(formatQuantity(asked, name)),
       asked: formatQuantity(asked, name),
       allowed: formatQuantity(rule === "quota" ? left : most, name),
@@ -77,28 +100,24 @@ function judge(question: Question, { rule, name, most, used }: Bound, tell: (ask
  * is used: above all it must be possible to ask for less. What runs on as it is, is measured by the bound.
  */
 function isNoMoreThanNow({ demand, runningDemand, isUnchanged }: Question, name: string): boolean {
-  if (!runningDemand || isUnchanged || isUnsaid(demand, name) !== isUnsaid(runningDemand, name)) return false;
-  if (isUnsaid(demand, name)) return demand.replicas <= runningDemand.replicas;
+  if (!runningDemand || isUnchanged || isWithoutEnd(demand, name)) return false;
+  const isSilent = silentAbout(demand, name) !== undefined;
+  if (isSilent !== (silentAbout(runningDemand, name) !== undefined)) return false;
+  // Of what is not said there may be any amount in each such container.
+  if (isSilent) return demand.pods * silentOf(demand, name) <= runningDemand.pods * silentOf(runningDemand, name);
   return (demand.total.get(name) ?? 0n) <= (runningDemand.total.get(name) ?? 0n);
 }
 
-/** As in a ResourceQuota: where it counts what a pod has of its node, each pod must say it, or it could have any amount. */
-function isUnsaid(
-  demand: { readonly pod: { readonly requests: Amounts; readonly limits: Amounts } },
-  name: string,
-): boolean {
-  const [part, resource] = partsOf(name);
-  return part !== undefined && podResources.includes(resource) && !demand.pod[part].has(resource);
+function silentOf(demand: Demand, name: string): number {
+  const { part, resource } = partsOf(name);
+  return part === undefined ? 0 : demand.containers.filter((container) => !container[part].has(resource)).length;
 }
 
-function partsOf(name: string): ["requests" | "limits" | undefined, string] {
-  if (name.startsWith("requests.")) return ["requests", name.slice("requests.".length)];
-  if (name.startsWith("limits.")) return ["limits", name.slice("limits.".length)];
-  return [undefined, name];
-}
-
-function fieldOf(name: string): string {
-  const [part, resource] = partsOf(name);
-  if (name === "pods") return "replicas";
-  return part === undefined || resource === "storage" ? "" : `resources.${part}[${resource}]`;
+/** Where the app can say less: of a sum over several containers that is no one place. */
+function fieldOf({ containers, podsField }: Demand, name: string): string {
+  const { part, resource } = partsOf(name);
+  if (name === "pods") return podsField;
+  if (part === undefined) return name === "requests.storage" || name === "persistentvolumeclaims" ? "claims" : "";
+  const [first, ...others] = containers.filter((container) => container[part].has(resource));
+  return first && others.length === 0 ? `${first.path}resources.${part}[${resource}]` : "";
 }

@@ -11,8 +11,8 @@ import { WorkloadSpecSchema } from "../../gen/fairlead/resources/v1alpha1/worklo
 import { keyOf } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { admit, type Finding, type Verdict } from "../../policy/admission.ts";
-import type { Demand } from "../../policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../policy/effective.ts";
+import type { Taken } from "../../policy/usage.ts";
 import { endOfApproval } from "./approval.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import { createDemands, hasRoomForOne } from "./demands.ts";
@@ -20,6 +20,7 @@ import type { Tenant } from "./namespace.ts";
 import { createPlaces, larger, noDemand } from "./places.ts";
 import { createQueue, inboxFull, isQueueing } from "./queue.ts";
 import { createRounds } from "./rounds.ts";
+import { createSpecHashes } from "./spec-hashes.ts";
 import { type Question, type Rules, type Standing, standingOf } from "./standing.ts";
 import { isStoppedBy } from "./status.ts";
 
@@ -68,6 +69,8 @@ export interface AdmissionDesk {
   check(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Standing;
   /** What counts for a peer changed: all that it has here is judged anew. */
   review(fingerprint: string): void;
+  /** Names a spec by what it says (spec-hash.ts). */
+  hashOf(app: RemoteAppSpec): string;
   /** The policy that counts for a tenant; one that lets nothing run for an agent that is no peer. */
   policyOf(tenant: Tenant): EffectivePolicy;
   /** Whether the peer's quota has room for one more pod of this app, as a rolling update wants. */
@@ -80,6 +83,7 @@ const doubtMs = 30_000;
 export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   const { book, clock } = deps;
   const demandFor = createDemands();
+  const hashOf = createSpecHashes();
   const standings = new Map<string, Standing>();
   const rounds = createRounds({ inOrder, judge: judgeAgain, onRoom: deps.onRoom, clock });
   const places = createPlaces(() => rounds.plan());
@@ -132,7 +136,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     return standing;
   }
 
-  function taken(workload: Workload, standing: Standing, policy: EffectivePolicy): Demand | undefined {
+  function taken(workload: Workload, standing: Standing, policy: EffectivePolicy): Taken | undefined {
     const { admitted, isNew, isStopped, verdict } = standing;
     // What waits for a person is one of the peer's apps; what a rule stopped makes room for others in every way.
     if (isStopped && verdict.decision === "deny") return undefined;
@@ -144,9 +148,9 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
   }
 
   /** An image that runs by an approval which ends is no image that others may stand on: they would outlive the approval. */
-  function demandIn(workload: Workload, app: RemoteAppSpec, policy: EffectivePolicy): Demand {
+  function demandIn(workload: Workload, app: RemoteAppSpec, policy: EffectivePolicy): Taken {
     const demand = demandFor(app, policy);
-    return endOfApproval(workload, app) === undefined ? demand : { ...demand, images: [] };
+    return endOfApproval(workload, hashOf(app)) === undefined ? demand : { ...demand, images: [] };
   }
 
   function rulesFor(tenant: Tenant, key: string, wasStopped: boolean): Rules {
@@ -155,7 +159,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const grants = deps.grants(fingerprint);
     if (!policy || !grants) {
       // What a former peer runs here is the operator's to keep or to delete, and nothing else of it is judged any more.
-      return { judge: () => strangers(peer), whenViolated: wasStopped ? "Stop" : "Keep" };
+      return { judge: () => strangers(peer), hashOf, whenViolated: wasStopped ? "Stop" : "Keep" };
     }
     const { ledger } = places;
     const judgeOne = ({ app, hash, running, isRunningBounded, decision }: Question): Verdict =>
@@ -175,7 +179,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
           ...(decision ? { decision } : {}),
         },
       );
-    return { judge: judgeOne, whenViolated: policy.whenViolated };
+    return { judge: judgeOne, hashOf, whenViolated: policy.whenViolated };
   }
 
   function policyOf({ peer, fingerprint }: Tenant): EffectivePolicy {
@@ -264,6 +268,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     ask,
     check,
     review,
+    hashOf,
     policyOf,
     hasRoomToSurge(tenant, app) {
       const policy = policyOf(tenant);

@@ -4,11 +4,9 @@
  * denied while it ran must not run on when the change is denied too. So it is set aside, in an annotation, by whoever writes
  * the next decision. Pure.
  */
-import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { isJsonObject } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { readTime } from "../../kube/time.ts";
-import { hashSpec } from "../../policy/spec-hash.ts";
 import { annotations } from "./names.ts";
 
 /** A person's word about the spec with this hash, as the rules want it. */
@@ -32,9 +30,9 @@ export function decisionAbout(workload: Decided, hash: string): CountedDecision 
   return earlier?.hash === hash ? earlier : undefined;
 }
 
-/** When the approval ends by which this spec may run, milliseconds since 1970; undefined where it has none, or one for ever. */
-export function endOfApproval(workload: Decided, app: RemoteAppSpec): number | undefined {
-  const decision = decisionAbout(workload, hashSpec(app));
+/** When the approval ends by which the spec with this hash may run, milliseconds since 1970; undefined where it has none, or one for ever. */
+export function endOfApproval(workload: Decided, hash: string): number | undefined {
+  const decision = decisionAbout(workload, hash);
   return decision?.verdict === "Approved" ? decision.until : undefined;
 }
 

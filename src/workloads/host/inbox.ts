@@ -8,7 +8,6 @@ import { type JsonObject, keyOf, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { timeText } from "../../kube/time.ts";
 import type { Finding } from "../../policy/admission.ts";
-import { hashSpec } from "../../policy/spec-hash.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
 import { asideFor } from "./approval.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
@@ -73,7 +72,7 @@ export interface Inbox {
 export interface InboxDeps {
   client: Pick<KubeClient, "get" | "mergePatch">;
   book: WorkloadBook;
-  desk: Pick<AdmissionDesk, "ready" | "standing" | "lastStanding" | "policyOf">;
+  desk: Pick<AdmissionDesk, "ready" | "standing" | "lastStanding" | "policyOf" | "hashOf">;
   /** The status that was found last. */
   statusOf(key: string): WorkloadStatus | undefined;
   /** A person has decided. */
@@ -136,7 +135,7 @@ export function createInbox(deps: InboxDeps): Inbox {
       const live = await client.get(workloads, refOf(known), signal);
       if (!live || live.metadata.uid !== known.metadata.uid) throw notFound(name);
       const app = live.spec.app;
-      if (!app || hashSpec(app) !== request.hash) throw changed(name);
+      if (!app || desk.hashOf(app) !== request.hash) throw changed(name);
       try {
         const patch = patchFor(live, item, request);
         book.latest.put(await client.mergePatch(workloads, refOf(live), patch, signal));
@@ -158,7 +157,7 @@ export function createInbox(deps: InboxDeps): Inbox {
     const now = clock.now();
     const policy = desk.policyOf({ peer: item.peer, fingerprint: item.fingerprint });
     const lastsMs = request.verdict === "Approved" ? (request.lastsMs ?? policy.approvalLastsMs) : undefined;
-    const aside = asideFor(live, running && hashSpec(running), request.hash);
+    const aside = asideFor(live, running && desk.hashOf(running), request.hash);
     return {
       metadata: { uid, resourceVersion, annotations: { [annotations.decisionAside]: aside } },
       spec: {

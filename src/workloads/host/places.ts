@@ -3,35 +3,27 @@
  * wishes at once never both get the last place, and a write that is under way is not forgotten when news of an older state
  * comes.
  */
-import type { Demand } from "../../policy/demand.ts";
 import type { Quantity } from "../../policy/quantity.ts";
-import { UsageLedger, type UsageOwner } from "../../policy/usage.ts";
+import { type Taken, UsageLedger, type UsageOwner } from "../../policy/usage.ts";
 
 /** An app that runs nothing: it still counts as one. */
-export const noDemand: Demand = {
-  images: [],
-  replicas: 0,
-  pod: { requests: new Map(), limits: new Map() },
-  stated: { requests: new Set(), limits: new Set() },
-  claims: [],
-  total: new Map(),
-};
+export const noDemand: Taken = { images: [], total: new Map() };
 
 export interface Places {
   readonly ledger: Pick<UsageLedger, "of" | "total" | "images">;
   /** States what an app takes by what is stored of it; undefined when nothing is. */
-  take(owner: UsageOwner, demand: Demand | undefined): void;
+  take(owner: UsageOwner, demand: Taken | undefined): void;
   /** Keeps room for what was admitted and is not stored yet. */
-  reserve(owner: UsageOwner, demand: Demand): void;
+  reserve(owner: UsageOwner, demand: Taken): void;
   /** Ends what `reserve` began. */
   release(owner: UsageOwner): void;
 }
 
 interface Place {
-  taken?: Demand;
-  reserved?: Demand;
+  taken?: Taken;
+  reserved?: Taken;
   /** What the ledger was told last. */
-  counted?: Demand;
+  counted?: Taken;
 }
 
 /** `onFreed` is called when something got smaller or went, and others may have room now. */
@@ -60,23 +52,23 @@ export function createPlaces(onFreed: () => void): Places {
   };
 }
 
-function assign(place: Place, part: "taken" | "reserved", demand: Demand | undefined): void {
+function assign(place: Place, part: "taken" | "reserved", demand: Taken | undefined): void {
   if (demand) place[part] = demand;
   else delete place[part];
 }
 
 /** Of each amount the larger, since either may be what runs in the end. */
-export function larger(a: Demand, b: Demand): Demand {
+export function larger(a: Taken, b: Taken): Taken {
   if (a === b) return a;
   const total = new Map<string, Quantity>(a.total);
   for (const [name, quantity] of b.total) {
     const known = total.get(name);
     if (known === undefined || known < quantity) total.set(name, quantity);
   }
-  return { ...b, images: [...new Set([...a.images, ...b.images])], total };
+  return { images: [...new Set([...a.images, ...b.images])], total };
 }
 
-function isLess(now: Demand | undefined, before: Demand): boolean {
+function isLess(now: Taken | undefined, before: Taken): boolean {
   if (!now) return true;
   for (const [name, quantity] of before.total) if ((now.total.get(name) ?? 0n) < quantity) return true;
   return false;

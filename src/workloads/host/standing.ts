@@ -6,8 +6,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { Workload } from "../../kube/resources.ts";
-import type { Finding, Verdict } from "../../policy/admission.ts";
-import { hashSpec } from "../../policy/spec-hash.ts";
+import type { Finding, RunningApp, Verdict } from "../../policy/admission.ts";
 import { type CountedDecision, decisionAbout, endOfApproval, hasLapsed } from "./approval.ts";
 
 export interface Standing {
@@ -36,7 +35,7 @@ export interface Question {
   readonly app: RemoteAppSpec;
   readonly hash: string;
   /** What of this very Workload counts as running; an approval that has ended leaves nothing. */
-  readonly running: RemoteAppSpec | undefined;
+  readonly running: RunningApp | undefined;
   /** It runs by an approval that ends. */
   readonly isRunningBounded: boolean;
   readonly decision: CountedDecision | undefined;
@@ -44,12 +43,14 @@ export interface Question {
 
 export interface Rules {
   judge(question: Question): Verdict;
+  /** Names a spec by what it says (spec-hash.ts). */
+  hashOf(app: RemoteAppSpec): string;
   readonly whenViolated: "Keep" | "Stop";
 }
 
 export function standingOf(workload: Pick<Workload, "metadata" | "spec">, rules: Rules, now: number): Standing {
   const { app = create(RemoteAppSpecSchema) } = workload.spec;
-  const hash = hashSpec(app);
+  const hash = rules.hashOf(app);
   const before = standingOfRunning(workload, rules, now);
   const isSame = before?.hash === hash;
   const decision = decisionAbout(workload, hash);
@@ -76,7 +77,7 @@ interface RunningStanding {
   readonly verdict: Verdict;
   readonly isStopped: boolean;
   /** What a change of it is measured by: nothing, when it is stopped. */
-  readonly counted: RemoteAppSpec | undefined;
+  readonly counted: RunningApp | undefined;
   /** When the approval ends by which it runs, of which no verdict speaks that goes against it. */
   readonly endsAt: number | undefined;
 }
@@ -89,16 +90,16 @@ function standingOfRunning(
 ): RunningStanding | undefined {
   const app = workload.spec.running;
   if (!app) return undefined;
-  const hash = hashSpec(app);
+  const hash = rules.hashOf(app);
   const decision = decisionAbout(workload, hash);
   // What ran by an approval that has ended is judged as if it were asked for anew.
   const isLapsed = hasLapsed(decision, now);
-  const endsAt = isLapsed ? undefined : endOfApproval(workload, app);
-  const running = { running: isLapsed ? undefined : app, isRunningBounded: endsAt !== undefined };
+  const endsAt = isLapsed ? undefined : endOfApproval(workload, hash);
+  const running = { running: isLapsed ? undefined : { app, hash }, isRunningBounded: endsAt !== undefined };
   const verdict = rules.judge({ app, hash, ...running, decision });
   const mustStop = isLapsed || decision?.verdict === "Denied" || rules.whenViolated === "Stop";
   const isStopped = verdict.decision !== "admit" && mustStop;
-  return { app, hash, verdict, isStopped, counted: isStopped ? undefined : app, endsAt };
+  return { app, hash, verdict, isStopped, counted: isStopped ? undefined : { app, hash }, endsAt };
 }
 
 function earliest(...times: (number | undefined)[]): { until?: number } {

@@ -10,7 +10,6 @@ import { isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
 import { type Draft, keyOf, type ObjectRef, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { timeText } from "../../kube/time.ts";
-import { hashSpec } from "../../policy/spec-hash.ts";
 import type { AdmissionDesk, Answer } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
 import { specText, type WorkloadBook } from "./book.ts";
@@ -25,7 +24,7 @@ export interface StoreDeps {
   client: Pick<KubeClient, "get" | "apply" | "delete" | "mergePatch">;
   book: WorkloadBook;
   namespaces: PeerNamespaces;
-  desk: Pick<AdmissionDesk, "ready" | "ask">;
+  desk: Pick<AdmissionDesk, "ready" | "ask" | "hashOf">;
   record: Pick<AdmissionRecord, "removed" | "refused" | "invalid">;
   /** The status that was found last, and news of it. */
   statusOf(key: string): WorkloadStatus | undefined;
@@ -82,7 +81,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
     const answer = deps.desk.ask(tenant, { key: keyOf(at), known }, app);
     const { standing } = answer;
     // What is held already is never refused: it stays as it is, and its status says how it stands.
-    const isHeld = known?.spec.app !== undefined && hashSpec(known.spec.app) === standing.hash;
+    const isHeld = known?.spec.app !== undefined && deps.desk.hashOf(known.spec.app) === standing.hash;
     if (standing.verdict.decision === "deny" && standing.decision?.verdict !== "Denied" && !isHeld) {
       deps.record.refused({ ...nameOf(wish), ...tenant }, standing);
       return refusalOf(standing);

@@ -207,13 +207,62 @@ function provenElsewhere(): readonly Threat[] {
     },
     {
       who: "tenant",
-      tries:
-        "Gets at the host or at the agent's credentials: privileged, host namespaces, host paths, a service account token.",
+      tries: "Gets at the host or at the agent's credentials: host namespaces, a service account token.",
       stops:
         "No such field exists in an app; Pod Security of the namespace refuses it if the agent is bypassed; no token is mounted.",
       test: {
         file: "test/workloads/manifests.test.ts",
         name: "pods have no service account token and no links to Services, and belong to their Workload",
+      },
+    },
+    {
+      who: "tenant",
+      tries:
+        "Breaks out by a security context of one of its containers: privileged, capabilities, profiles, root where none may be, in an init container or a sidecar too; asks for ports of a node; has the node probe another address than the pod's.",
+      stops:
+        "Admission holds every container and the pod to the Pod Security level before anything is made, with the rule and the field; the namespace holds them to it again.",
+      test: {
+        file: "test/policy/escape.test.ts",
+        name: "a pod that wants to be more than its level is refused",
+      },
+    },
+    {
+      who: "tenant",
+      tries: "Mounts what is not its own: the node's files, a network's, a token, another's volume or a copy of one.",
+      stops:
+        "Only what the app brings along is mounted, and a claim is for a new volume of a class that the policy names.",
+      test: { file: "test/policy/escape.test.ts", name: "only what the app brings along is mounted" },
+    },
+    {
+      who: "tenant",
+      tries:
+        "Gets onto nodes that are set apart, by a node's name, a label, a toleration of everything, or beside others' pods.",
+      stops:
+        "An app chooses nodes by the labels, and tolerates the taints, that the policy names; affinity and spread are about its own pods alone.",
+      test: {
+        file: "test/policy/escape.test.ts",
+        name: "is not where a taint keeps others out, unless a policy lets them in",
+      },
+    },
+    {
+      who: "tenant",
+      tries:
+        "Gives orders to what else runs in the cluster by labels and annotations of its pods: a network, a mesh, a container runtime.",
+      stops: "Keys with a dot are those that a policy names, and those of Kubernetes and of the agent nobody's.",
+      test: {
+        file: "test/policy/escape.test.ts",
+        name: "labels and annotations that others here may take for orders are refused",
+      },
+    },
+    {
+      who: "tenant",
+      tries:
+        "Hides images or appetite in a second container, an init container, a sidecar, a Job or a CronJob whose Jobs overlap.",
+      stops:
+        "Images, amounts and what must be said count for every container by Kubernetes' own arithmetic; what may overlap without end passes no bound.",
+      test: {
+        file: "test/policy/escape.test.ts",
+        name: "Jobs count by the pods that run at a time, and those that may overlap without end pass no bound",
       },
     },
     {

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/resources/v1alpha1/peer_policy.proto.
  */
 export const file_fairlead_resources_v1alpha1_peer_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ci1mYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcGVlcl9wb2xpY3kucHJvdG8SG2ZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMSLPAwoKUGVlclBvbGljeRJGCgRzcGVjGAEgASgLMisuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJQb2xpY3lTcGVjQga6SAPIAQFIAIgBARJCCgZzdGF0dXMYAiABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1c0gBiAEBOqACioAZmwIKDHBlZXJwb2xpY2llcxIKcGVlcnBvbGljeRoEcHBvbCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIpCgZBY2NlcHQSB2Jvb2xlYW4aFi5zcGVjLndvcmtsb2Fkcy5hY2NlcHRCLAoIQXBwcm92YWwSBnN0cmluZxoYLnNwZWMud29ya2xvYWRzLmFwcHJvdmFsQh4KBVBlZXJzEgZzdHJpbmcaDS5zdGF0dXMucGVlcnNCPgoFVmFsaWQSBnN0cmluZxotLnN0YXR1cy5jb25kaXRpb25zWz8oQC50eXBlPT0nVmFsaWQnKV0uc3RhdHVzQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQgcKBV9zcGVjQgkKB19zdGF0dXMiwAQKDlBlZXJQb2xpY3lTcGVjEj0KBXBlZXJzGAEgASgLMikuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTZWxlY3RvckgAiAEBEkMKCXdvcmtsb2FkcxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFBvbGljeUgBiAEBEj8KB3R1bm5lbHMYAyABKAsyKS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuVHVubmVsUG9saWN5SAKIAQESOQoEcG9kcxgEIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RQb2xpY3lIA4gBARI8CgVyZWxheRgFIAEoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZWxheVBvbGljeUgEiAEBOrgBuki0ARqxAQoQcGVlcnBvbGljeS50b3RhbBJPYSB0b3RhbCBvdmVyIGFsbCBwZWVycyBiZWxvbmdzIGludG8gYSBwb2xpY3kgZm9yIGFsbCBwZWVyczogb25lIHdpdGhvdXQgYHBlZXJzYBpMIWhhcyh0aGlzLnBlZXJzKSB8fCAhaGFzKHRoaXMud29ya2xvYWRzKSB8fCB0aGlzLndvcmtsb2Fkcy50b3RhbC5zaXplKCkgPT0gMEIICgZfcGVlcnNCDAoKX3dvcmtsb2Fkc0IKCghfdHVubmVsc0IHCgVfcG9kc0IICgZfcmVsYXkiwgIKDFBlZXJTZWxlY3RvchIeCgVuYW1lcxgBIAMoCUIPukgGkgEDEIACmoAZAhABEloKDG1hdGNoX2xhYmVscxgCIAMoCzI6LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU2VsZWN0b3IuTWF0Y2hMYWJlbHNFbnRyeUIIukgFmgECECAaMgoQTWF0Y2hMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoEBukh+GnwKEHBlZXJzZWxlY3Rvci5vbmUSL3NlbGVjdCBwZWVycyBieSBuYW1lcyBvciBieSBsYWJlbHMsIG5vdCBieSBib3RoGjd0aGlzLm5hbWVzLnNpemUoKSA9PSAwIHx8IHRoaXMubWF0Y2hfbGFiZWxzLnNpemUoKSA9PSAwIqMLCg5Xb3JrbG9hZFBvbGljeRI1CghhcHByb3ZhbBgBIAEoCUIeukgbchlSBU5ldmVyUghOZXdJbWFnZVIGQWx3YXlzSACIAQESJgoGaW1hZ2VzGAIgAygJQha6SA2SAQoQgAIiBXIDGIAEmoAZAhABElUKBXF1b3RhGAMgAygLMjYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LlF1b3RhRW50cnlCDrpIBZoBAhAgmoAZAkgBEiUKDG1heF9yZXBsaWNhcxgEIAEoBUIKukgHGgUY6AcoAEgBiAEBEjYKDHBvZF9zZWN1cml0eRgFIAEoCUIbukgYchZSCGJhc2VsaW5lUgpyZXN0cmljdGVkSAKIAQESEwoGYWNjZXB0GAYgASgISAOIAQESLQoNZGVuaWVkX2ltYWdlcxgHIAMoCUIWukgNkgEKEIACIgVyAxiABJqAGQIQARIbCg5yZXF1aXJlX2RpZ2VzdBgIIAEoCEgEiAEBEmYKDmFwcHJvdmFsX2Fib3ZlGAkgAygLMj4uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LkFwcHJvdmFsQWJvdmVFbnRyeUIOukgFmgECECCagBkCSAESOQoOYXBwcm92YWxfbGFzdHMYCiABKAlCHLpIGXIXMhVeKFswLTldezEsNn1bc21oZF0pKyRIBYgBARIhCghtYXhfYXBwcxgLIAEoBUIKukgHGgUYkE4oAEgGiAEBElUKBXRvdGFsGAwgAygLMjYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LlRvdGFsRW50cnlCDrpIBZoBAhAgmoAZAkgBEjgKA3BvZBgNIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHNIB4gBARJACgdzdG9yYWdlGA4gASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlN0b3JhZ2VQb2xpY3lICIgBARJeCg1ub2RlX3NlbGVjdG9yGA8gAygLMj0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5Lk5vZGVTZWxlY3RvckVudHJ5Qgi6SAWaAQIQIBJFCgduZXR3b3JrGBAgASgLMi8uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLk5ldHdvcmtQb2xpY3lSdWxlc0gJiAEBEi0KDXdoZW5fdmlvbGF0ZWQYESABKAlCEbpIDnIMUgRLZWVwUgRTdG9wSAqIAQEaRAoKUXVvdGFFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkwKEkFwcHJvdmFsQWJvdmVFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkQKClRvdGFsRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlOgI4ARozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgsKCV9hcHByb3ZhbEIPCg1fbWF4X3JlcGxpY2FzQg8KDV9wb2Rfc2VjdXJpdHlCCQoHX2FjY2VwdEIRCg9fcmVxdWlyZV9kaWdlc3RCEQoPX2FwcHJvdmFsX2xhc3RzQgsKCV9tYXhfYXBwc0IGCgRfcG9kQgoKCF9zdG9yYWdlQgoKCF9uZXR3b3JrQhAKDl93aGVuX3Zpb2xhdGVkItcECglQb2RCb3VuZHMSKAoQcmVxdWlyZV9yZXF1ZXN0cxgBIAMoCUIOukgFkgECEBCagBkCEAESJgoOcmVxdWlyZV9saW1pdHMYAiADKAlCDrpIBZIBAhAQmoAZAhABEkwKA21heBgDIAMoCzIvLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHMuTWF4RW50cnlCDrpIBZoBAhAQmoAZAkgBEmUKEGRlZmF1bHRfcmVxdWVzdHMYBCADKAsyOy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUG9kQm91bmRzLkRlZmF1bHRSZXF1ZXN0c0VudHJ5Qg66SAWaAQIQEJqAGQJIARJhCg5kZWZhdWx0X2xpbWl0cxgFIAMoCzI5LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHMuRGVmYXVsdExpbWl0c0VudHJ5Qg66SAWaAQIQEJqAGQJIARpCCghNYXhFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGk4KFERlZmF1bHRSZXF1ZXN0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEaTAoSRGVmYXVsdExpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRIlCgV2YWx1ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZToCOAEidAoNU3RvcmFnZVBvbGljeRIfCgdjbGFzc2VzGAEgAygJQg66SAWSAQIQIJqAGQIQARI1CghtYXhfc2l6ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIGmoAZAkgBSACIAQFCCwoJX21heF9zaXplIlcKEk5ldHdvcmtQb2xpY3lSdWxlcxJBCgZlZ3Jlc3MYASADKAsyJy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRWdyZXNzUnVsZUIIukgFkgECEEAikwEKCkVncmVzc1J1bGUSOgoEY2lkchgBIAEoCUInukgkyAEBch8YQDIbXlswLTlhLWZBLUYuOl0rL1swLTldezEsM30kSACIAQESQAoFcG9ydHMYAiADKAsyJy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRWdyZXNzUG9ydEIIukgFkgECECBCBwoFX2NpZHIingEKCkVncmVzc1BvcnQSIQoEcG9ydBgBIAEoBUIOukgLyAEBGgYY//8DKAFIAIgBARIiCghlbmRfcG9ydBgCIAEoBUILukgIGgYY//8DKAFIAYgBARImCghwcm90b2NvbBgDIAEoCUIPukgMcgpSA1RDUFIDVURQSAKIAQFCBwoFX3BvcnRCCwoJX2VuZF9wb3J0QgsKCV9wcm90b2NvbCLSAgoMVHVubmVsUG9saWN5EhEKBGFwcHMYASABKAhIAIgBARJFCghzZXJ2aWNlcxgCIAMoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5TZXJ2aWNlUnVsZUIJukgGkgEDEIACEhcKCmt1YmVybmV0ZXMYAyABKAhIAYgBARItCghhcHByb3ZhbBgEIAEoCUIWukgTchFSBU5ldmVyUghGaXJzdFVzZUgCiAEBEjkKDmFwcHJvdmFsX2xhc3RzGAUgASgJQhy6SBlyFzIVXihbMC05XXsxLDZ9W3NtaGRdKSskSAOIAQESIwoFdW50aWwYBiABKAlCD5qAGQsqCWRhdGUtdGltZUgEiAEBQgcKBV9hcHBzQg0KC19rdWJlcm5ldGVzQgsKCV9hcHByb3ZhbEIRCg9fYXBwcm92YWxfbGFzdHNCCAoGX3VudGlsIo8BCgtTZXJ2aWNlUnVsZRIkCgluYW1lc3BhY2UYASABKAlCDLpICcgBAXIEEAEYP0gAiAEBEhoKBG5hbWUYAiABKAlCB7pIBHICGD9IAYgBARInCgVwb3J0cxgDIAMoBUIYukgPkgEMEEAiCBoGGP//AygBmoAZAhABQgwKCl9uYW1lc3BhY2VCBwoFX25hbWUiYQoJUG9kUG9saWN5EhEKBGxvZ3MYASABKAhIAIgBARIRCgRleGVjGAIgASgISAGIAQESEgoFZmlsZXMYAyABKAhIAogBAUIHCgVfbG9nc0IHCgVfZXhlY0IICgZfZmlsZXMitwEKC1JlbGF5UG9saWN5EhIKBWFsbG93GAEgASgISACIAQESJQoMbWF4X2NhcnJpZXJzGAIgASgFQgq6SAcaBRjoBygASAGIAQESPQoQYnl0ZXNfcGVyX3NlY29uZBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIGmoAZAkgBSAKIAQFCCAoGX2FsbG93Qg8KDV9tYXhfY2FycmllcnNCEwoRX2J5dGVzX3Blcl9zZWNvbmQiqwEKEFBlZXJQb2xpY3lTdGF0dXMSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgBIAEoBUgAiAEBEhUKBXBlZXJzGAIgAygJQgaagBkCEAESRgoKY29uZGl0aW9ucxgDIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGVCFgoUX29ic2VydmVkX2dlbmVyYXRpb25iBnByb3RvMw", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
+  fileDesc("Ci1mYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvcGVlcl9wb2xpY3kucHJvdG8SG2ZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMSLPAwoKUGVlclBvbGljeRJGCgRzcGVjGAEgASgLMisuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJQb2xpY3lTcGVjQga6SAPIAQFIAIgBARJCCgZzdGF0dXMYAiABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1c0gBiAEBOqACioAZmwIKDHBlZXJwb2xpY2llcxIKcGVlcnBvbGljeRoEcHBvbCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIpCgZBY2NlcHQSB2Jvb2xlYW4aFi5zcGVjLndvcmtsb2Fkcy5hY2NlcHRCLAoIQXBwcm92YWwSBnN0cmluZxoYLnNwZWMud29ya2xvYWRzLmFwcHJvdmFsQh4KBVBlZXJzEgZzdHJpbmcaDS5zdGF0dXMucGVlcnNCPgoFVmFsaWQSBnN0cmluZxotLnN0YXR1cy5jb25kaXRpb25zWz8oQC50eXBlPT0nVmFsaWQnKV0uc3RhdHVzQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQgcKBV9zcGVjQgkKB19zdGF0dXMiwAQKDlBlZXJQb2xpY3lTcGVjEj0KBXBlZXJzGAEgASgLMikuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTZWxlY3RvckgAiAEBEkMKCXdvcmtsb2FkcxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Xb3JrbG9hZFBvbGljeUgBiAEBEj8KB3R1bm5lbHMYAyABKAsyKS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuVHVubmVsUG9saWN5SAKIAQESOQoEcG9kcxgEIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RQb2xpY3lIA4gBARI8CgVyZWxheRgFIAEoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZWxheVBvbGljeUgEiAEBOrgBuki0ARqxAQoQcGVlcnBvbGljeS50b3RhbBJPYSB0b3RhbCBvdmVyIGFsbCBwZWVycyBiZWxvbmdzIGludG8gYSBwb2xpY3kgZm9yIGFsbCBwZWVyczogb25lIHdpdGhvdXQgYHBlZXJzYBpMIWhhcyh0aGlzLnBlZXJzKSB8fCAhaGFzKHRoaXMud29ya2xvYWRzKSB8fCB0aGlzLndvcmtsb2Fkcy50b3RhbC5zaXplKCkgPT0gMEIICgZfcGVlcnNCDAoKX3dvcmtsb2Fkc0IKCghfdHVubmVsc0IHCgVfcG9kc0IICgZfcmVsYXkiwgIKDFBlZXJTZWxlY3RvchIeCgVuYW1lcxgBIAMoCUIPukgGkgEDEIACmoAZAhABEloKDG1hdGNoX2xhYmVscxgCIAMoCzI6LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU2VsZWN0b3IuTWF0Y2hMYWJlbHNFbnRyeUIIukgFmgECECAaMgoQTWF0Y2hMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOoEBukh+GnwKEHBlZXJzZWxlY3Rvci5vbmUSL3NlbGVjdCBwZWVycyBieSBuYW1lcyBvciBieSBsYWJlbHMsIG5vdCBieSBib3RoGjd0aGlzLm5hbWVzLnNpemUoKSA9PSAwIHx8IHRoaXMubWF0Y2hfbGFiZWxzLnNpemUoKSA9PSAwIvoLCg5Xb3JrbG9hZFBvbGljeRI1CghhcHByb3ZhbBgBIAEoCUIeukgbchlSBU5ldmVyUghOZXdJbWFnZVIGQWx3YXlzSACIAQESJgoGaW1hZ2VzGAIgAygJQha6SA2SAQoQgAIiBXIDGIAEmoAZAhABElUKBXF1b3RhGAMgAygLMjYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LlF1b3RhRW50cnlCDrpIBZoBAhAgmoAZAkgBEiUKDG1heF9yZXBsaWNhcxgEIAEoBUIKukgHGgUY6AcoAEgBiAEBEjYKDHBvZF9zZWN1cml0eRgFIAEoCUIbukgYchZSCGJhc2VsaW5lUgpyZXN0cmljdGVkSAKIAQESEwoGYWNjZXB0GAYgASgISAOIAQESLQoNZGVuaWVkX2ltYWdlcxgHIAMoCUIWukgNkgEKEIACIgVyAxiABJqAGQIQARIbCg5yZXF1aXJlX2RpZ2VzdBgIIAEoCEgEiAEBEmYKDmFwcHJvdmFsX2Fib3ZlGAkgAygLMj4uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LkFwcHJvdmFsQWJvdmVFbnRyeUIOukgFmgECECCagBkCSAESOQoOYXBwcm92YWxfbGFzdHMYCiABKAlCHLpIGXIXMhVeKFswLTldezEsNn1bc21oZF0pKyRIBYgBARIhCghtYXhfYXBwcxgLIAEoBUIKukgHGgUYkE4oAEgGiAEBElUKBXRvdGFsGAwgAygLMjYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5LlRvdGFsRW50cnlCDrpIBZoBAhAgmoAZAkgBEjgKA3BvZBgNIAEoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHNIB4gBARJACgdzdG9yYWdlGA4gASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlN0b3JhZ2VQb2xpY3lICIgBARJeCg1ub2RlX3NlbGVjdG9yGA8gAygLMj0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLldvcmtsb2FkUG9saWN5Lk5vZGVTZWxlY3RvckVudHJ5Qgi6SAWaAQIQIBJFCgduZXR3b3JrGBAgASgLMi8uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLk5ldHdvcmtQb2xpY3lSdWxlc0gJiAEBEi0KDXdoZW5fdmlvbGF0ZWQYESABKAlCEbpIDnIMUgRLZWVwUgRTdG9wSAqIAQESRgoKc2NoZWR1bGluZxgSIAEoCzItLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5TY2hlZHVsaW5nUG9saWN5SAuIAQEaRAoKUXVvdGFFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkwKEkFwcHJvdmFsQWJvdmVFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkQKClRvdGFsRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlOgI4ARozChFOb2RlU2VsZWN0b3JFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgsKCV9hcHByb3ZhbEIPCg1fbWF4X3JlcGxpY2FzQg8KDV9wb2Rfc2VjdXJpdHlCCQoHX2FjY2VwdEIRCg9fcmVxdWlyZV9kaWdlc3RCEQoPX2FwcHJvdmFsX2xhc3RzQgsKCV9tYXhfYXBwc0IGCgRfcG9kQgoKCF9zdG9yYWdlQgoKCF9uZXR3b3JrQhAKDl93aGVuX3Zpb2xhdGVkQg0KC19zY2hlZHVsaW5nIpgBChBTY2hlZHVsaW5nUG9saWN5EioKC25vZGVfbGFiZWxzGAEgAygJQhW6SAySAQkQQCIFcgMYwAKagBkCEAESKgoLdG9sZXJhdGlvbnMYAiADKAlCFbpIDJIBCRBAIgVyAxiAA5qAGQIQARIsCg10b3BvbG9neV9rZXlzGAMgAygJQhW6SAySAQkQQCIFcgMYwAKagBkCEAEiqgUKCVBvZEJvdW5kcxIoChByZXF1aXJlX3JlcXVlc3RzGAEgAygJQg66SAWSAQIQEJqAGQIQARImCg5yZXF1aXJlX2xpbWl0cxgCIAMoCUIOukgFkgECEBCagBkCEAESTAoDbWF4GAMgAygLMi8uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBvZEJvdW5kcy5NYXhFbnRyeUIOukgFmgECEBCagBkCSAESZQoQZGVmYXVsdF9yZXF1ZXN0cxgEIAMoCzI7LmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Qb2RCb3VuZHMuRGVmYXVsdFJlcXVlc3RzRW50cnlCDrpIBZoBAhAQmoAZAkgBEmEKDmRlZmF1bHRfbGltaXRzGAUgAygLMjkuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBvZEJvdW5kcy5EZWZhdWx0TGltaXRzRW50cnlCDrpIBZoBAhAQmoAZAkgBEiUKBmxhYmVscxgGIAMoCUIVukgMkgEJEEAiBXIDGMACmoAZAhABEioKC2Fubm90YXRpb25zGAcgAygJQhW6SAySAQkQQCIFcgMYwAKagBkCEAEaQgoITWF4RW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlOgI4ARpOChREZWZhdWx0UmVxdWVzdHNFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGkwKEkRlZmF1bHRMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBInQKDVN0b3JhZ2VQb2xpY3kSHwoHY2xhc3NlcxgBIAMoCUIOukgFkgECECCagBkCEAESNQoIbWF4X3NpemUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBpqAGQJIAUgAiAEBQgsKCV9tYXhfc2l6ZSJXChJOZXR3b3JrUG9saWN5UnVsZXMSQQoGZWdyZXNzGAEgAygLMicuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkVncmVzc1J1bGVCCLpIBZIBAhBAIpMBCgpFZ3Jlc3NSdWxlEjoKBGNpZHIYASABKAlCJ7pIJMgBAXIfGEAyG15bMC05YS1mQS1GLjpdKy9bMC05XXsxLDN9JEgAiAEBEkAKBXBvcnRzGAIgAygLMicuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkVncmVzc1BvcnRCCLpIBZIBAhAgQgcKBV9jaWRyIp4BCgpFZ3Jlc3NQb3J0EiEKBHBvcnQYASABKAVCDrpIC8gBARoGGP//AygBSACIAQESIgoIZW5kX3BvcnQYAiABKAVCC7pICBoGGP//AygBSAGIAQESJgoIcHJvdG9jb2wYAyABKAlCD7pIDHIKUgNUQ1BSA1VEUEgCiAEBQgcKBV9wb3J0QgsKCV9lbmRfcG9ydEILCglfcHJvdG9jb2wi0gIKDFR1bm5lbFBvbGljeRIRCgRhcHBzGAEgASgISACIAQESRQoIc2VydmljZXMYAiADKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuU2VydmljZVJ1bGVCCbpIBpIBAxCAAhIXCgprdWJlcm5ldGVzGAMgASgISAGIAQESLQoIYXBwcm92YWwYBCABKAlCFrpIE3IRUgVOZXZlclIIRmlyc3RVc2VIAogBARI5Cg5hcHByb3ZhbF9sYXN0cxgFIAEoCUIcukgZchcyFV4oWzAtOV17MSw2fVtzbWhkXSkrJEgDiAEBEiMKBXVudGlsGAYgASgJQg+agBkLKglkYXRlLXRpbWVIBIgBAUIHCgVfYXBwc0INCgtfa3ViZXJuZXRlc0ILCglfYXBwcm92YWxCEQoPX2FwcHJvdmFsX2xhc3RzQggKBl91bnRpbCKPAQoLU2VydmljZVJ1bGUSJAoJbmFtZXNwYWNlGAEgASgJQgy6SAnIAQFyBBABGD9IAIgBARIaCgRuYW1lGAIgASgJQge6SARyAhg/SAGIAQESJwoFcG9ydHMYAyADKAVCGLpID5IBDBBAIggaBhj//wMoAZqAGQIQAUIMCgpfbmFtZXNwYWNlQgcKBV9uYW1lImEKCVBvZFBvbGljeRIRCgRsb2dzGAEgASgISACIAQESEQoEZXhlYxgCIAEoCEgBiAEBEhIKBWZpbGVzGAMgASgISAKIAQFCBwoFX2xvZ3NCBwoFX2V4ZWNCCAoGX2ZpbGVzIrcBCgtSZWxheVBvbGljeRISCgVhbGxvdxgBIAEoCEgAiAEBEiUKDG1heF9jYXJyaWVycxgCIAEoBUIKukgHGgUY6AcoAEgBiAEBEj0KEGJ5dGVzX3Blcl9zZWNvbmQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBpqAGQJIAUgCiAEBQggKBl9hbGxvd0IPCg1fbWF4X2NhcnJpZXJzQhMKEV9ieXRlc19wZXJfc2Vjb25kIqsBChBQZWVyUG9saWN5U3RhdHVzEiAKE29ic2VydmVkX2dlbmVyYXRpb24YASABKAVIAIgBARIVCgVwZWVycxgCIAMoCUIGmoAZAhABEkYKCmNvbmRpdGlvbnMYAyADKAsyJi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQ29uZGl0aW9uQgqagBkGCgR0eXBlQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
 
 /**
  * What peers may do here. It lives in the agent's namespace and is the operator's: the agent writes its status and nothing
@@ -238,7 +238,7 @@ export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy
   storage?: StoragePolicy | undefined;
 
   /**
-   * Labels of the nodes on which the pods run; the app cannot choose others.
+   * Labels of the nodes on which the pods run; the app cannot choose others, and only fewer as far as `scheduling` lets it.
    *
    * @generated from field: map<string, string> node_selector = 15;
    */
@@ -258,6 +258,13 @@ export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy
    * @generated from field: optional string when_violated = 17;
    */
   whenViolated?: string | undefined;
+
+  /**
+   * What an app may say of where its pods run.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.SchedulingPolicy scheduling = 18;
+   */
+  scheduling?: SchedulingPolicy | undefined;
 };
 
 /**
@@ -266,6 +273,45 @@ export type WorkloadPolicy = Message<"fairlead.resources.v1alpha1.WorkloadPolicy
  */
 export const WorkloadPolicySchema: GenMessage<WorkloadPolicy> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 3);
+
+/**
+ * What an app may say of where its pods run, within `nodeSelector`. Its affinity and its spread are only ever about its own pods.
+ *
+ * @generated from message fairlead.resources.v1alpha1.SchedulingPolicy
+ */
+export type SchedulingPolicy = Message<"fairlead.resources.v1alpha1.SchedulingPolicy"> & {
+  /**
+   * Labels of nodes by which it may choose among them, in `nodeSelector` and in its node affinity: their keys, in which `*` stands for
+   * anything but a slash and `**` for anything. `kubernetes.io/arch`, `kubernetes.io/os`, `topology.kubernetes.io/region` and
+   * `topology.kubernetes.io/zone` unless said.
+   *
+   * @generated from field: repeated string node_labels = 1;
+   */
+  nodeLabels: string[];
+
+  /**
+   * Taints of nodes that it may tolerate, by their keys in such patterns, or by `key=value`. `**` lets it tolerate all of them.
+   * `node.kubernetes.io/not-ready` and `node.kubernetes.io/unreachable` unless said, which is about for how long its pods stay.
+   *
+   * @generated from field: repeated string tolerations = 2;
+   */
+  tolerations: string[];
+
+  /**
+   * Labels of nodes over which it may spread, gather or part its own pods, by their keys in such patterns. `kubernetes.io/hostname`,
+   * `topology.kubernetes.io/region` and `topology.kubernetes.io/zone` unless said.
+   *
+   * @generated from field: repeated string topology_keys = 3;
+   */
+  topologyKeys: string[];
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.SchedulingPolicy.
+ * Use `create(SchedulingPolicySchema)` to create a new message.
+ */
+export const SchedulingPolicySchema: GenMessage<SchedulingPolicy> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 4);
 
 /**
  * What one pod must say and may ask for. Resources are `cpu`, `memory` and `ephemeral-storage`.
@@ -288,7 +334,7 @@ export type PodBounds = Message<"fairlead.resources.v1alpha1.PodBounds"> & {
   requireLimits: string[];
 
   /**
-   * The most that a pod may ask for or use. A pod that says no limit gets this one.
+   * The most that a pod may ask for or use, all its containers together. A container that says no limit gets this one.
    *
    * @generated from field: map<string, google.protobuf.Value> max = 3;
    */
@@ -307,6 +353,22 @@ export type PodBounds = Message<"fairlead.resources.v1alpha1.PodBounds"> & {
    * @generated from field: map<string, google.protobuf.Value> default_limits = 5;
    */
   defaultLimits: { [key: string]: Value };
+
+  /**
+   * Labels that an app may set on its pods: their keys, in which `*` stands for anything but a slash and `**` for anything. Keys without a
+   * dot unless said, since those with one may be meant for something else that runs here. Keys of kubernetes.io, k8s.io and
+   * fairlead.dev never.
+   *
+   * @generated from field: repeated string labels = 6;
+   */
+  labels: string[];
+
+  /**
+   * The same for annotations.
+   *
+   * @generated from field: repeated string annotations = 7;
+   */
+  annotations: string[];
 };
 
 /**
@@ -314,7 +376,7 @@ export type PodBounds = Message<"fairlead.resources.v1alpha1.PodBounds"> & {
  * Use `create(PodBoundsSchema)` to create a new message.
  */
 export const PodBoundsSchema: GenMessage<PodBounds> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 4);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 5);
 
 /**
  * What may be claimed to keep data in.
@@ -342,7 +404,7 @@ export type StoragePolicy = Message<"fairlead.resources.v1alpha1.StoragePolicy">
  * Use `create(StoragePolicySchema)` to create a new message.
  */
 export const StoragePolicySchema: GenMessage<StoragePolicy> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 5);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 6);
 
 /**
  * What pods may reach beside their own app and DNS.
@@ -361,7 +423,7 @@ export type NetworkPolicyRules = Message<"fairlead.resources.v1alpha1.NetworkPol
  * Use `create(NetworkPolicyRulesSchema)` to create a new message.
  */
 export const NetworkPolicyRulesSchema: GenMessage<NetworkPolicyRules> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 6);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 7);
 
 /**
  * Addresses outside that pods may reach. Whatever it says, it never means the addresses of node metadata
@@ -391,7 +453,7 @@ export type EgressRule = Message<"fairlead.resources.v1alpha1.EgressRule"> & {
  * Use `create(EgressRuleSchema)` to create a new message.
  */
 export const EgressRuleSchema: GenMessage<EgressRule> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 7);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 8);
 
 /**
  * @generated from message fairlead.resources.v1alpha1.EgressPort
@@ -422,7 +484,7 @@ export type EgressPort = Message<"fairlead.resources.v1alpha1.EgressPort"> & {
  * Use `create(EgressPortSchema)` to create a new message.
  */
 export const EgressPortSchema: GenMessage<EgressPort> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 8);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 9);
 
 /**
  * What a peer may reach here through the link.
@@ -478,7 +540,7 @@ export type TunnelPolicy = Message<"fairlead.resources.v1alpha1.TunnelPolicy"> &
  * Use `create(TunnelPolicySchema)` to create a new message.
  */
 export const TunnelPolicySchema: GenMessage<TunnelPolicy> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 9);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 10);
 
 /**
  * Services that may be reached.
@@ -511,7 +573,7 @@ export type ServiceRule = Message<"fairlead.resources.v1alpha1.ServiceRule"> & {
  * Use `create(ServiceRuleSchema)` to create a new message.
  */
 export const ServiceRuleSchema: GenMessage<ServiceRule> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 10);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 11);
 
 /**
  * What a peer may do with the pods of its own apps.
@@ -546,7 +608,7 @@ export type PodPolicy = Message<"fairlead.resources.v1alpha1.PodPolicy"> & {
  * Use `create(PodPolicySchema)` to create a new message.
  */
 export const PodPolicySchema: GenMessage<PodPolicy> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 11);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 12);
 
 /**
  * How far this agent is a relay for a peer. Of two that it joins both must be allowed it, and the bounds of both count.
@@ -581,7 +643,7 @@ export type RelayPolicy = Message<"fairlead.resources.v1alpha1.RelayPolicy"> & {
  * Use `create(RelayPolicySchema)` to create a new message.
  */
 export const RelayPolicySchema: GenMessage<RelayPolicy> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 12);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 13);
 
 /**
  * @generated from message fairlead.resources.v1alpha1.PeerPolicyStatus
@@ -614,5 +676,5 @@ export type PeerPolicyStatus = Message<"fairlead.resources.v1alpha1.PeerPolicySt
  * Use `create(PeerPolicyStatusSchema)` to create a new message.
  */
 export const PeerPolicyStatusSchema: GenMessage<PeerPolicyStatus> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 13);
+  messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 14);
 
