@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { JsonObject } from "../../src/kube/object.ts";
 import { parseSpec } from "../../src/workloads/host/spec.ts";
-import { applyApp, containerOf, deployments, held, phaseOf, startTown } from "./story.ts";
+import { applyApp, containerOf, deployments, held, phaseOf, setPolicy, startTown } from "./story.ts";
 
 /** A value for each field of the spec, none of them a default. */
 const spec = {
@@ -58,6 +58,10 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     .sort();
   assert.deepEqual(Object.keys(spec).sort(), known, "a new field needs its place here");
   const town = await startTown(t);
+  setPolicy(town, {
+    pod: { annotations: ["example.com/*"] },
+    scheduling: { nodeLabels: ["disk"], tolerations: ["lent"], topologyKeys: ["zone"] },
+  });
   applyApp(town, "web", spec);
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
   const [deployment] = deployments(town);

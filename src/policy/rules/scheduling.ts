@@ -1,4 +1,4 @@
-/** Rules about where an app's pods run: as the policy lets it choose, and in regard to no pods but its own. */
+/** Rules about where an app's pods run: as the policy lets it choose, and in regard to no pods but those of its own peer. */
 import type { JsonObject } from "../../kube/object.ts";
 import { partAt, partsAt, textAt, valueAt } from "../fragment.ts";
 import { type KeyPattern, listed, matchesKey, matchesTaint } from "../key-pattern.ts";
@@ -74,14 +74,14 @@ export function areTaintsAllowed({ app, context: { policy } }: Question): readon
   });
 }
 
-/** The host makes each of them be about the app's own pods; another namespace would be another peer's. */
+/** Without a namespace they are about the pods of the same peer, which has one of its own; another would be somebody else's. */
 export function arePodsSpreadAsAllowed({ app, context: { policy } }: Question): readonly Finding[] {
   const keys = policy.scheduling.topologyKeys;
   const spread = app.topologySpreadConstraints.map((term, at) => ({ path: `topologySpreadConstraints[${at}]`, term }));
   return [...spread, ...podTerms(app.affinity)].flatMap(({ path, term }) => [
     ...["namespaces", "namespaceSelector"].flatMap((name) => {
       if (valueAt(term, name) === undefined) return [];
-      const message = `affinity is about the app's own pods here; leave ${name} out`;
+      const message = `affinity is about pods of the same peer here; leave ${name} out`;
       return [{ rule: "scheduling/namespaces", field: `${path}.${name}`, message }];
     }),
     ...isTopologyAllowed(path, textAt(term, "topologyKey") ?? "", keys),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
+import { type PodSecurityLevel, securedContainer, securedPod } from "../../policy/pod-security.ts";
 import { type AppContainer, containersOf, present } from "./containers.ts";
 import { annotations, labelsFor, nameOfBrought, selectorOf } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -42,13 +43,12 @@ function hashOf(pod: JsonObject, ...beside: readonly JsonObject[]): string {
 }
 
 function podFor(workload: Workload, { app, podSecurity, nodeSelector }: Plan): JsonObject {
-  const isRestricted = podSecurity === "restricted";
   const rename: Rename = (kind, name) => nameOfBrought(workload, kind, name);
   const containers = containersOf(app);
   const made = (isInit: boolean): JsonObject[] =>
     containers
       .filter((container) => container.isInit === isInit)
-      .map(({ json, path }: AppContainer) => guarded(renameInContainer(json, rename, path), isRestricted));
+      .map(({ json, path }: AppContainer) => secured(renameInContainer(json, rename, path), podSecurity));
   const initContainers = made(true);
   // Where the policy says which nodes, the app has no say.
   const nodes = { ...app.nodeSelector, ...nodeSelector };
@@ -56,11 +56,7 @@ function podFor(workload: Workload, { app, podSecurity, nodeSelector }: Plan): J
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     ...(Object.keys(nodes).length > 0 ? { nodeSelector: nodes } : {}),
-    securityContext: {
-      ...(isRestricted ? { runAsNonRoot: true } : {}),
-      seccompProfile: { type: "RuntimeDefault" },
-      ...app.podSecurityContext,
-    },
+    securityContext: securedPod(app.podSecurityContext, podSecurity),
     containers: made(false),
     ...(initContainers.length > 0 ? { initContainers } : {}),
     ...chosen(workload, app, rename),
@@ -93,21 +89,9 @@ function overOwnPods(workload: Workload, constraint: JsonObject): JsonObject {
     : { ...constraint, labelSelector: { matchLabels: selectorOf(workload) } };
 }
 
-/**
- * What the level "restricted" asks of each container, as far as the container itself says nothing of it. Under "baseline" it would
- * break images that run as root.
- */
-function guarded(container: JsonObject, isRestricted: boolean): JsonObject {
-  if (!isRestricted) return container;
+/** With what the level asks of it where it says nothing itself, as admission has counted on. */
+function secured(container: JsonObject, level: PodSecurityLevel): JsonObject {
   const { securityContext } = container;
-  const own = isJsonObject(securityContext) ? securityContext : {};
-  const capabilities = isJsonObject(own.capabilities) ? own.capabilities : {};
-  return {
-    ...container,
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      ...own,
-      capabilities: { drop: ["ALL"], ...capabilities },
-    },
-  };
+  const context = securedContainer(isJsonObject(securityContext) ? securityContext : undefined, level);
+  return context ? { ...container, securityContext: context } : container;
 }

@@ -238,9 +238,9 @@ function provenElsewhere(): readonly Threat[] {
       tries:
         "Gets onto nodes that are set apart, by a node's name, a label, a toleration of everything, or beside others' pods.",
       stops:
-        "An app chooses nodes by the labels, and tolerates the taints, that the policy names; affinity and spread are about its own pods alone.",
+        "An app chooses nodes by the labels, and tolerates the taints, that the policy names; affinity and spread are about pods of the same peer.",
       test: {
-        file: "test/policy/escape.test.ts",
+        file: "test/policy/scheduling.test.ts",
         name: "is not where a taint keeps others out, unless a policy lets them in",
       },
     },
@@ -250,7 +250,7 @@ function provenElsewhere(): readonly Threat[] {
         "Gives orders to what else runs in the cluster by labels and annotations of its pods: a network, a mesh, a container runtime.",
       stops: "Keys with a dot are those that a policy names, and those of Kubernetes and of the agent nobody's.",
       test: {
-        file: "test/policy/escape.test.ts",
+        file: "test/policy/scheduling.test.ts",
         name: "labels and annotations that others here may take for orders are refused",
       },
     },

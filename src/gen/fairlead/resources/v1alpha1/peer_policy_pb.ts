@@ -275,7 +275,7 @@ export const WorkloadPolicySchema: GenMessage<WorkloadPolicy> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_peer_policy, 3);
 
 /**
- * What an app may say of where its pods run, within `nodeSelector`. Its affinity and its spread are only ever about its own pods.
+ * What an app may say of where its pods run, within `nodeSelector`. Affinity and spread are only ever about pods of the same peer.
  *
  * @generated from message fairlead.resources.v1alpha1.SchedulingPolicy
  */
@@ -298,7 +298,7 @@ export type SchedulingPolicy = Message<"fairlead.resources.v1alpha1.SchedulingPo
   tolerations: string[];
 
   /**
-   * Labels of nodes over which it may spread, gather or part its own pods, by their keys in such patterns. `kubernetes.io/hostname`,
+   * Labels of nodes over which it may spread, gather or part its pods, by their keys in such patterns. `kubernetes.io/hostname`,
    * `topology.kubernetes.io/region` and `topology.kubernetes.io/zone` unless said.
    *
    * @generated from field: repeated string topology_keys = 3;
