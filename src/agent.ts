@@ -188,6 +188,7 @@ async function compose(
     origin: {
       client: kube.client,
       roster,
+      facts: peering.facts,
       links: switchboard,
       transport: (peer) => switchboard.transport(peer),
       events,

@@ -3,6 +3,7 @@ import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { Admission } from "../gen/fairlead/resources/v1alpha1/admission_pb.ts";
 import type { AppPod } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Condition } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
+import type { AppAtPeer } from "../gen/fairlead/resources/v1alpha1/placement_pb.ts";
 import { findingTable } from "./findings.ts";
 import { type Column, formatTable, leftOf, plain, sinceOf } from "./table.ts";
 
@@ -20,6 +21,7 @@ export function appDetail({ spec, status }: App, now: number): string {
     ["Heard of", heard && `${heard} ago`],
   ];
   const parts = [factLines(facts), admissionLines(status?.admission, now)];
+  if (status && status.peers.length > 0) parts.push(indented(peerTable(status.peers, now)));
   if (status && status.pods.length > 0)
     parts.push(indented(podTable(status.pods, now)), ...status.pods.flatMap(lastLines));
   if (status && status.conditions.length > 0)
@@ -66,6 +68,18 @@ export function conditionTable(conditions: readonly Condition[], now: number, sa
 /** The same lines, two spaces to the right. */
 export function indented(text: string): string {
   return text.replace(/^(?=.)/gm, "  ");
+}
+
+/** The app at each of its peers. */
+function peerTable(peers: readonly AppAtPeer[], now: number): string {
+  const columns: Column<AppAtPeer>[] = [
+    { head: "PEER", cell: ({ peer }) => peer ?? "" },
+    { head: "PHASE", cell: ({ phase, leaving }) => `${phase ?? ""}${leaving ? ", leaving" : ""}` },
+    { head: "READY", cell: ({ readyReplicas, desiredReplicas }) => `${readyReplicas ?? 0}/${desiredReplicas ?? 0}` },
+    { head: "HEARD", cell: ({ lastHeardAt }) => sinceOf(lastHeardAt, now) },
+    { head: "BECAUSE", cell: ({ reason, message }) => because(reason, message) },
+  ];
+  return formatTable(columns, peers, { wide: false, head: true }).text;
 }
 
 function podTable(pods: readonly AppPod[], now: number): string {

@@ -19,7 +19,7 @@ export function appView(now: number, namespace: string): View<App> {
     columns: [
       ...(namespace === "" ? [{ head: "NAMESPACE", cell: (app: App) => app.metadata?.namespace ?? "" }] : []),
       { head: "NAME", cell: (app) => app.metadata?.name ?? "" },
-      { head: "PEER", cell: (app) => app.spec?.peer ?? "" },
+      { head: "PEER", cell: ({ spec, status }) => spec?.peer ?? status?.peers.map(({ peer }) => peer).join(",") ?? "" },
       { head: "STATUS", cell: (app) => appState(app, now), tone: appTone },
       { head: "READY", cell: (app) => `${app.status?.readyReplicas ?? 0}/${app.spec?.replicas ?? 1}` },
       { head: "AGE", cell: (app) => ageOf(app.metadata, now) },

@@ -228,12 +228,21 @@ function catalogueOf({ origin }: Workloads): AppCatalogue {
   };
 }
 
-function toView({ metadata, spec }: RemoteApp): AppView {
+/** Who answers for an app: of several peers one that has it ready, or the first. */
+function answering({ spec, status }: RemoteApp): string | undefined {
+  const staying = (status?.peers ?? []).filter(({ leaving }) => !leaving);
+  const ready =
+    staying.find(({ phase }) => phase === "Ready") ?? staying.find(({ readyReplicas = 0 }) => readyReplicas > 0);
+  return spec.peer ?? (ready ?? staying[0])?.peer;
+}
+
+function toView(app: RemoteApp): AppView {
+  const { metadata, spec } = app;
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name ?? "",
     uid: metadata.uid ?? "",
-    peer: spec.peer,
+    peer: answering(app),
     ports: spec.ports.map(({ name, containerPort = 0, appProtocol = "http" }) => ({
       ...(name !== undefined && { name }),
       number: containerPort,

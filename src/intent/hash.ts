@@ -8,12 +8,15 @@ export interface Hashed {
   readonly spec: string;
   /** Of the attachments, under a key that only the origin has; none for a wish without any. */
   readonly attached?: string | undefined;
+  /** As in a wish. */
+  readonly leaseSeconds?: number;
 }
 
 /** 32 hexadecimal digits of SHA-256; the generation is not part, so that a restored origin's equal wish is equal. */
 export function hashWish(wish: Hashed): string {
   const attached = wish.attached === undefined ? [] : [wish.attached];
-  const text = JSON.stringify([wish.namespace, wish.name, sorted(JSON.parse(wish.spec)), ...attached]);
+  const lease = wish.leaseSeconds ? [wish.leaseSeconds] : [];
+  const text = JSON.stringify([wish.namespace, wish.name, sorted(JSON.parse(wish.spec)), ...attached, ...lease]);
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 

@@ -87,12 +87,13 @@ export function headFromMessage(head: { uid: string; generation: bigint; hash: s
 }
 
 export function wishToMessage(wish: Wish): MessageInitShape<typeof pb.WishSchema> {
-  const { uid, namespace, name, spec, hash, adopts = "" } = wish;
+  const { uid, namespace, name, spec, hash, adopts = "", leaseSeconds = 0 } = wish;
   const attachments = (wish.attachments ?? []).map(({ content, ...one }) => ({
     ...one,
     data: { ...content.reveal() },
   }));
-  return { uid, generation: BigInt(wish.generation), namespace, name, spec, hash, adopts, attachments };
+  const generation = BigInt(wish.generation);
+  return { uid, generation, namespace, name, spec, hash, adopts, attachments, leaseSeconds };
 }
 
 export function wishFromMessage(wish: pb.Wish): Wish {
@@ -104,6 +105,7 @@ export function wishFromMessage(wish: pb.Wish): Wish {
     name,
     spec,
     ...(wish.adopts && { adopts: wish.adopts }),
+    ...(wish.leaseSeconds > 0 && { leaseSeconds: wish.leaseSeconds }),
     ...(attachments.length > 0 && { attachments }),
   };
 }

@@ -64,6 +64,7 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
   const said = new Map<string, string>();
   let maxSpecBytes: number = intentLimits.specBytes;
   let maxAttachmentBytes = 0;
+  let knowsLeases = false;
 
   async function* requests(): AsyncGenerator<pb.SyncRequest> {
     yield request({ case: "begin", value: { kind: deps.kind } });
@@ -96,6 +97,7 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
   function unfit(wish: Wish): Refusal | undefined {
     const bytes = Buffer.byteLength(wish.spec);
     if (bytes > maxSpecBytes) return tooLarge(bytes, maxSpecBytes);
+    if (wish.leaseSeconds !== undefined && !knowsLeases) return noLeases;
     if (!wish.attachments?.length) return undefined;
     if (maxAttachmentBytes === 0) return hostTooOld;
     const attached = attachedBytes(wish);
@@ -114,6 +116,7 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
       switch (message.case) {
         case "welcome":
           maxSpecBytes = Math.min(intentLimits.specBytes, message.value.maxSpecBytes || intentLimits.specBytes);
+          knowsLeases = message.value.leases;
           maxAttachmentBytes = Math.min(intentLimits.attachmentBytes, message.value.maxAttachmentBytes);
           return;
         case "digest":
@@ -134,8 +137,10 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
           news.refused(refusalFromMessage(message.value));
           return;
         case "gone":
+          // What was wished again since is not gone, although this was said of what was before it.
+          if (said.get(message.value.uid) !== "deleted") return;
           // It is said again when the object comes back to this host.
-          if (said.get(message.value.uid) === "deleted") said.delete(message.value.uid);
+          said.delete(message.value.uid);
           news.gone(message.value.uid);
           return;
         case "orphans":
@@ -151,6 +156,13 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
     close: () => outbox.close(),
   };
 }
+
+const noLeases: Refusal = {
+  reason: "HostTooOld",
+  message:
+    "The host's agent cannot end an app by itself, as placement with move: Unreachable needs; its operator can upgrade it.",
+  violations: [],
+};
 
 const hostTooOld: Refusal = {
   reason: "HostTooOld",

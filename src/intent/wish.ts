@@ -28,6 +28,8 @@ export interface Wish {
   readonly adopts?: string;
   /** What the spec names and does not contain; part of the hash. */
   readonly attachments?: readonly Attachment[];
+  /** For how many seconds at most the host goes on without having heard that it may; for ever unless given. */
+  readonly leaseSeconds?: number;
 }
 
 /** Bytes of all that comes with a wish beside its spec. */

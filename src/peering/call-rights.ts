@@ -1,5 +1,5 @@
 /** Which grant a call needs for as long as it lasts. Pure. */
-import { IntentService } from "../gen/fairlead/peer/v1/intent_pb.ts";
+import { IntentService, LeaseService } from "../gen/fairlead/peer/v1/intent_pb.ts";
 import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import { PodService } from "../gen/fairlead/peer/v1/pods_pb.ts";
@@ -15,6 +15,7 @@ const needs: ReadonlyMap<string, string | undefined> = new Map([
   [PodService.typeName, "apps"],
   [IntentService.typeName, undefined],
   [WorkloadService.typeName, undefined],
+  [LeaseService.typeName, undefined],
   [MembershipService.typeName, undefined],
   [PairingService.typeName, undefined],
 ]);

@@ -2,6 +2,7 @@
  * What peers say of themselves: version, architecture, region. It is shown as said by them, may help to place work, and
  * never selects a policy.
  */
+import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import { createKeyedWorker } from "../base/keyed-worker.ts";
@@ -17,6 +18,8 @@ export interface PeerFacts {
 export interface Directory {
   /** What a peer said last; undefined before it said anything. */
   get(peer: string): PeerFacts | undefined;
+  /** Calls `fn` after each change of what a peer says. Returns how to end that. */
+  subscribe(fn: (peer: string) => void): () => void;
   forget(peer: string): void;
   close(): Promise<void>;
 }
@@ -34,13 +37,14 @@ export interface DirectoryDeps {
 }
 
 /** How often a peer is asked again while its link stands, in milliseconds. */
-const refreshMs = 300_000;
+const refreshMs = 60_000;
 const timeoutMs = 10_000;
 const mostFacts = 64;
 
 export function createDirectory(deps: DirectoryDeps): Directory {
   const { clock, log } = deps;
   const known = new Map<string, PeerFacts>();
+  const listeners = new Set<(peer: string) => void>();
   const epochs = new Map<string, number>();
   const worker = createKeyedWorker({
     clock,
@@ -62,20 +66,28 @@ export function createDirectory(deps: DirectoryDeps): Directory {
     if (!epochs.has(peer)) return undefined;
     const client = createClient(MembershipService, deps.transport(peer));
     const epoch = epochs.get(peer);
+    let said: PeerFacts;
     try {
-      known.set(peer, boundFacts(await client.getFacts({}, { signal, timeoutMs })));
+      said = boundFacts(await client.getFacts({}, { signal, timeoutMs }));
     } catch (error) {
       if (ConnectError.from(error).code !== Code.PermissionDenied || epochs.get(peer) !== epoch) throw error;
       deps.disowned(peer);
       return undefined;
     }
     if (!epochs.has(peer)) return undefined;
+    const isNews = !isDeepStrictEqual(known.get(peer), said);
+    known.set(peer, said);
     deps.changed(peer);
+    if (isNews) for (const fn of listeners) fn(peer);
     return { againMs: refreshMs };
   }
 
   return {
     get: (peer) => known.get(peer),
+    subscribe(fn) {
+      listeners.add(fn);
+      return () => void listeners.delete(fn);
+    },
     forget(peer) {
       epochs.delete(peer);
       known.delete(peer);

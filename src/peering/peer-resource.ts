@@ -83,6 +83,9 @@ export function toStored(resource: PeerResource): { stored: StoredPeer; remarks:
     version: metadata.resourceVersion ?? "",
     generation: metadata.generation ?? 0,
     ...(status?.words !== undefined && { words: status.words }),
+    ...(Object.keys(status?.facts ?? {}).length > 0 && {
+      facts: { ...status?.facts, ...(status?.version !== undefined && { version: status.version }) },
+    }),
   };
   return { stored, remarks };
 }

@@ -71,6 +71,8 @@ export interface StoredPeer extends PeerRecord {
   readonly version: string;
   /** Counts changes of what the operator wants; 0 where the store does not count. */
   readonly generation: number;
+  /** What it said of itself when it was last heard, from the status; its version among it. */
+  readonly facts?: Readonly<Record<string, string>> | undefined;
   /** The short words of the pairing, from the status. */
   readonly words?: string | undefined;
 }

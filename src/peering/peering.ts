@@ -74,6 +74,11 @@ export interface Peering {
   readonly switchboard: Switchboard;
   readonly invites: Invites;
   readonly directory: Directory;
+  /** What peers say of themselves, or said when they were last heard, their versions among it; and news of it. */
+  readonly facts: {
+    get(peer: string): Readonly<Record<string, string>> | undefined;
+    subscribe(fn: (peer: string) => void): () => void;
+  };
   /** Joins by an invite; see `joinByInvite`. */
   join(line: string, options: JoinOptions, signal: AbortSignal): AsyncGenerator<JoinProgress>;
   /** Ends a pairing on both sides; see `removePeer`. */
@@ -230,6 +235,13 @@ export function createPeering(deps: PeeringDeps): Peering {
     switchboard,
     invites,
     directory,
+    facts: {
+      get(name) {
+        const said = directory.get(name);
+        return said ? { ...said.facts, version: said.version } : roster.facts(name);
+      },
+      subscribe: (fn) => directory.subscribe(fn),
+    },
     join: (line, options, signal) =>
       joinByInvite(
         {

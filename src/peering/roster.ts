@@ -29,6 +29,8 @@ export interface Roster {
   subscribe(listener: RosterListener): () => void;
   /** Whether a peer has the name, or a removed one had it. */
   nameState(name: string): "free" | "removed" | "taken";
+  /** What a peer said of itself when it was last heard, its version among it; undefined when it never did. */
+  facts(name: string): Readonly<Record<string, string>> | undefined;
   /** The short words that both ends saw when they paired. */
   words(name: string): string | undefined;
   /** What an agent that is no peer any more was called, and when it was removed, in milliseconds since 1970. */
@@ -194,6 +196,7 @@ export function createRoster(deps: { store: PeerStore; clock: Clock; log: Log })
       const record = records.get(name);
       return record ? (record.stored.removal ? "removed" : "taken") : "free";
     },
+    facts: (name) => records.get(name)?.stored.facts,
     words: (name) => records.get(name)?.stored.words,
     async add(added, { reuseName = false }, signal) {
       const peer = tidy(added);

@@ -39,11 +39,19 @@ export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
   function update(name: string): void {
     if (!roster.get(name)) return;
     const said = {
-      facts: deps.facts(name),
+      facts: deps.facts(name) ?? stored(name),
       held: deps.held(name) ?? [],
       words: words.get(name) ?? roster.words(name),
     };
     deps.write(name, describePeer(deps.status(name), said, roster.generation(name)));
+  }
+
+  /** A peer that has not said it again yet, to this process, is what it was. */
+  function stored(name: string): PeerFacts | undefined {
+    const said = roster.facts(name);
+    if (!said) return undefined;
+    const { version = "", ...facts } = said;
+    return { version, facts };
   }
 
   const ended = roster.subscribe(({ name, before, after }) => {

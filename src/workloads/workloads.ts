@@ -3,7 +3,7 @@
  * (`host/`). The two halves know nothing of each other.
  */
 import type { ConnectRouter } from "@connectrpc/connect";
-import { IntentService } from "../gen/fairlead/peer/v1/intent_pb.ts";
+import { IntentService, LeaseService } from "../gen/fairlead/peer/v1/intent_pb.ts";
 import { WorkloadService } from "../gen/fairlead/peer/v1/workload_pb.ts";
 import { createHost, type HostDeps, type WorkloadHost } from "./host/host.ts";
 import { createOrigin, type OriginDeps, type WorkloadOrigin } from "./origin/origin.ts";
@@ -33,6 +33,7 @@ export function createWorkloads(deps: WorkloadsDeps): Workloads {
     host,
     routes(router) {
       router.service(IntentService, host.intent, { readMaxBytes: largestRequestBytes });
+      router.service(LeaseService, origin.leases, { readMaxBytes: largestRequestBytes });
       router.service(WorkloadService, host.service, { readMaxBytes: largestRequestBytes });
     },
     async close() {

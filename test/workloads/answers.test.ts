@@ -18,11 +18,17 @@ const up: PeerView = { known: true, connected: true, since: now - 60_000 };
 const finding = { rule: "quota/pods", field: "replicas", message: "too many", asked: "5", allowed: "3" };
 const app = remoteApp({}, { finalizers: ["fairlead.dev/remoteapp"], annotations: { "fairlead.dev/held-by": "osaka" } });
 const hash = wordOf(app).wish?.hash ?? "";
+const unasked = {
+  word: wordOf(app),
+  peers: () => [],
+  would: () => undefined,
+  endsInMs: () => Number.POSITIVE_INFINITY,
+};
 
 /** What follows when the host says this of the present wish. */
 function hear(status: object, before?: RemoteAppStatus, at = now): Decision {
   const state = { generation: 1, hash, status: readHostStatus(JSON.stringify(status)), at };
-  return decide({ app, before, word: wordOf(app), heard: { peer: "osaka", state }, peer: () => up, now: at });
+  return decide({ app, before, heard: [{ peer: "osaka", state }], peer: () => up, ...unasked, now: at });
 }
 
 function refuse(violations: Partial<typeof finding>[], before?: RemoteAppStatus, at = now): Decision {
@@ -31,14 +37,8 @@ function refuse(violations: Partial<typeof finding>[], before?: RemoteAppStatus,
     message: "too many",
     violations: violations.map((one) => ({ ...finding, ...one })),
   };
-  return decide({
-    app,
-    before,
-    word: wordOf(app),
-    heard: { peer: "osaka", refused: { hash, refusal } },
-    peer: () => up,
-    now: at,
-  });
+  const heard = [{ peer: "osaka", refused: { hash, refusal } }];
+  return decide({ app, before, heard, peer: () => up, ...unasked, now: at });
 }
 
 const held = { phase: "Held", reason: "Held", message: "It waits.", admission: admission("Held") };
@@ -59,10 +59,10 @@ test("Held is shown with its rules, and the approval and the denial that follow 
     first.happenings.map(({ reason, type }) => [reason, type]),
     [["Held", "Normal"]],
   );
-  assert.deepEqual(first.answer, { verdict: "Held", rule: "quota/pods", message: "too many" });
+  assert.deepEqual(first.answers[0], { peer: "osaka", verdict: "Held", rule: "quota/pods", message: "too many" });
   assert.equal(first.status?.conditions.find(({ type }) => type === "Admitted")?.reason, "Held");
   const again = hear(held, first.status, now + 1000);
-  assert.deepEqual([again.happenings, again.answer], [[], undefined]);
+  assert.deepEqual([again.happenings, again.answers[0]], [[], undefined]);
 
   const approved = {
     phase: "Progressing",
@@ -76,7 +76,7 @@ test("Held is shown with its rules, and the approval and the denial that follow 
     ["Approved", "RollingOut"],
   );
   assert.match(next.happenings[0]?.note ?? "", /until 2026-01-02T00:00:00Z: fine/);
-  assert.equal(next.answer?.verdict, "Admitted");
+  assert.equal(next.answers[0]?.verdict, "Admitted");
 
   const denied = hear(
     { phase: "Denied", reason: "Denied", message: "no", admission: admission("Denied") },
@@ -95,19 +95,19 @@ test("a refusal shows its rules as the admission of the app, with the time of th
     [first.status?.phase, first.status?.admission?.verdict, first.status?.admission?.findings[0]?.allowed],
     ["Denied", "Denied", "3"],
   );
-  assert.equal(first.answer?.rule, "quota/pods");
+  assert.equal(first.answers[0]?.rule, "quota/pods");
   const again = refuse([{}], first.status, now + 5000);
   assert.equal(again.status?.admission?.decidedAt, "2026-01-01T00:00:00Z");
   const other = refuse([{ rule: "images/denied", message: "that image" }], first.status, now + 5000);
   assert.equal(other.status?.admission?.decidedAt, "2026-01-01T00:00:05Z");
-  assert.equal(other.answer?.rule, "images/denied");
+  assert.equal(other.answers[0]?.rule, "images/denied");
 });
 
 test("an older host says nothing of admission, and a newer one may say more", () => {
   const old = hear({ phase: "Ready", reason: "AllReady", message: "All." });
   assert.equal(old.status?.admission, undefined);
   assert.equal(old.status?.conditions.find(({ type }) => type === "Admitted")?.status, "True");
-  assert.equal(old.answer, undefined);
+  assert.equal(old.answers[0], undefined);
   const more = { ...admission("Held", { quorum: 3 }), by: "ada" };
   const newer = hear({ ...held, admission: more, more: { of: "it" } });
   assert.equal(newer.status?.admission?.verdict, "Held");

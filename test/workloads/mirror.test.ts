@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conditionsFrom, type Finding } from "../../src/workloads/conditions.ts";
 import { decide } from "../../src/workloads/origin/decide.ts";
-import type { Facts, PeerView } from "../../src/workloads/origin/facts.ts";
+import type { Facts, Heard, PeerView } from "../../src/workloads/origin/facts.ts";
+import { type Holding, nobody } from "../../src/workloads/origin/holding.ts";
 import { readHostStatus } from "../../src/workloads/origin/host-status.ts";
 import { remoteApp, wordOf } from "./objects.ts";
 
@@ -14,12 +15,15 @@ const heldAt = (peer: string) => ({
   annotations: { "fairlead.dev/held-by": peer },
 });
 
-function facts(o: Partial<Facts> & Pick<Facts, "app">): Facts {
-  return { before: undefined, heard: undefined, word: wordOf(o.app), peer: () => up, now, ...o };
+function facts({ heard, ...o }: Partial<Omit<Facts, "heard">> & Pick<Facts, "app"> & { heard?: Heard }): Facts {
+  const unasked = { peers: () => [], would: () => undefined, endsInMs: () => Number.POSITIVE_INFINITY };
+  return { before: undefined, heard: heard ? [heard] : [], word: wordOf(o.app), peer: () => up, now, ...unasked, ...o };
 }
 
+const at = (...peers: string[]): Holding => ({ ...nobody, peers });
+
 test("who holds an app is written before anything is wished there", () => {
-  assert.equal(decide(facts({ app: remoteApp() })).hold, "osaka");
+  assert.deepEqual(decide(facts({ app: remoteApp() })).hold, at("osaka"));
   assert.equal(decide(facts({ app: remoteApp({}, heldAt("osaka")) })).hold, undefined);
 });
 
@@ -36,17 +40,17 @@ test("a deleted app is let go only when its host says that it is gone, or is no 
   const app = remoteApp({}, { ...heldAt("osaka"), deletionTimestamp: "2026-01-01T00:00:00Z" });
   assert.equal(decide(facts({ app })).hold, undefined);
   assert.equal(decide(facts({ app })).status?.phase, "Deleting");
-  assert.equal(decide(facts({ app, heard: { peer: "osaka", gone: true } })).hold, null);
+  assert.deepEqual(decide(facts({ app, heard: { peer: "osaka", gone: true } })).hold, nobody);
   assert.equal(decide(facts({ app, heard: { peer: "kyoto", gone: true } })).hold, undefined, "another peer's word");
   const lost = decide(facts({ app, peer: () => ({ known: false, connected: false, since: 0 }) }));
-  assert.equal(lost.hold, null);
+  assert.deepEqual(lost.hold, nobody);
   assert.equal(lost.happenings[0]?.reason, "PeerGone");
 });
 
 test("an app moves when the peer that held it says that it is gone, and not before", () => {
   const app = remoteApp({ peer: "kyoto" }, heldAt("osaka"));
   assert.equal(decide(facts({ app })).status?.reason, "Moving");
-  assert.equal(decide(facts({ app, heard: { peer: "osaka", gone: true } })).hold, "kyoto");
+  assert.deepEqual(decide(facts({ app, heard: { peer: "osaka", gone: true } })).hold, at("kyoto"));
 });
 
 test("a wish names no peer, and is the same for the same spec", () => {

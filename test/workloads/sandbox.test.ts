@@ -161,11 +161,12 @@ async function startAgent(t: TestContext, name: string): Promise<Agent> {
     workloads: createWorkloads({
       origin: {
         ...common,
+        hashContent,
+        namespace: agentNamespace,
+        facts: peering.facts,
         transport: peering.transport,
         links: peering.links,
         events,
-        hashContent,
-        namespace: agentNamespace,
       },
       host: { ...common, logs: kube.pods.logs, policies, place: besideCluster },
     }),

@@ -37,7 +37,7 @@ export function slowWorkloads(town: () => Town): (client: KubeClient) => KubeCli
 export function applyApp(town: Town, name: string, spec: JsonObject = {}, origin = "tokyo"): void {
   const { cluster } = town.agent(origin);
   const full = {
-    peer: "osaka",
+    ...(spec.placement ? {} : { peer: "osaka" }),
     image: "web:1",
     replicas: 1,
     ports: [{ containerPort: 80, appProtocol: "http" }],

@@ -35,6 +35,13 @@ export class FakePeering {
     this.#clock = clock;
   }
 
+  /** What peers say of themselves. */
+  readonly said = new Map<string, Record<string, string>>();
+  readonly facts = {
+    get: (peer: string): Record<string, string> | undefined => this.said.get(peer),
+    subscribe: (): (() => void) => () => undefined,
+  };
+
   readonly list = (): Peer[] => [...this.#peers.values()];
   readonly get = (name: string): Peer | undefined => this.#peers.get(name);
   readonly byFingerprint = (fingerprint: string): Peer | undefined =>
@@ -145,13 +152,13 @@ export class Agent {
     const logs = async function* (): AsyncGenerator<Uint8Array> {
       yield Buffer.from("the last line\n");
     };
-    const { links, transport } = peering;
+    const { facts, links, transport } = peering;
     const audit = { record: (entry: AuditEntry) => void this.audited.push(entry) };
     const policies = createPolicyBook({ client, namespace: agentNamespace, peers: peering.forPolicies, clock, log });
     const hashContent = createContentHash(createSecretKey(Buffer.from(this.name.padEnd(32, "."))));
     const common = { client, roster: peering, audit, clock, log };
     const workloads = createWorkloads({
-      origin: { ...common, transport, links, events, hashContent, namespace: agentNamespace },
+      origin: { ...common, facts, transport, links, events, hashContent, namespace: agentNamespace },
       host: { ...common, logs, policies, place: besideCluster },
     });
     const rpc = createRpcServer({ routes: workloads.routes, judgingThemselves: [IntentService] });

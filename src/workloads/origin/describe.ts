@@ -1,211 +1,155 @@
-/** A RemoteApp's status, told from what is known. Pure. */
-import { isDeepStrictEqual } from "node:util";
+/** A RemoteApp's status, told from what is known: of one peer as it is there, of several the sums and the worst. Pure. */
 import { create } from "@bufbuild/protobuf";
-import { type Admission, AdmissionSchema } from "../../gen/fairlead/resources/v1alpha1/admission_pb.ts";
+import { type AppAtPeer, AppAtPeerSchema } from "../../gen/fairlead/resources/v1alpha1/placement_pb.ts";
 import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-import type { Refusal } from "../../intent/wish.ts";
 import { timeText } from "../../kube/time.ts";
 import { conditionsFrom, type Finding } from "../conditions.ts";
-import type { Decision, Facts, Happening, HostAnswer, PeerView } from "./facts.ts";
-import { cut, findingsOf, type HostStatus, plain, word } from "./host-status.ts";
-import { heldBy } from "./wishes.ts";
+import { type AtPeer, lookAt, mostChars, type View } from "./at-peer.ts";
+import type { Decision, Facts, Target } from "./facts.ts";
+import type { Holding } from "./holding.ts";
+import { cut, word } from "./host-status.ts";
+import { answersIn, happeningsIn } from "./news.ts";
+import { countsOf, mostOf } from "./sums.ts";
 
-/** A link that is away for less than this is not worth a word: it is dialled again within seconds. */
-const graceMs = 10_000;
+type Described = Pick<Decision, "happenings" | "answers" | "ask" | "leaving"> & {
+  status: RemoteAppStatus;
+  againMs?: number;
+};
 
-/** The longest message in a status, and the longest reason in an admission, in characters. */
-const mostChars = 4_096;
-const mostReason = 1_024;
+/** The longest message about one of several peers, in characters. */
+const mostAtPeer = 1_024;
 
-/** What is so, in one word and one sentence, and what the conditions make of it. */
-interface View {
-  phase: string;
-  reason: string;
-  message: string;
-  admitted: Finding["status"];
-  /** What the host decided about the present wish. */
-  admission?: Admission | undefined;
-  /** What the host said last, fresh or not. */
-  host?: HostStatus;
-  /** The generation that the phase answers. */
-  answers?: number;
-}
+/** The worse comes first. */
+const severity = ["Denied", "Degraded", "Held", "Unknown", "Pending", "Deleting", "Progressing", "Orphaned", "Ready"];
 
-export function describe(facts: Facts): Decision {
+export function describe(
+  facts: Facts,
+  { holding, target, leaving }: { holding: Holding; target: Target; leaving: readonly string[] },
+): Described {
   const { app, before, now } = facts;
-  const holder = heldBy(app) ?? app.spec.peer ?? "";
-  const peer = facts.peer(holder);
-  const awayMs = peer.connected ? 0 : now - peer.since;
-  const isAway = peer.known && !peer.connected && awayMs >= graceMs;
-  const seen = look(facts, holder, peer);
-  const view = isAway && heldBy(app) !== undefined ? unknown(seen, before, holder, peer) : seen;
+  const held = [...holding.peers, ...holding.ended].sort();
+  const named = held.length > 0 || app.spec.peer === undefined ? held : [app.spec.peer];
+  const all = named.map((peer) => lookAt(facts, peer, leaving));
+  const missing = missingView(target, facts);
+  const [only] = all.length === 1 && !missing ? all : [];
+  const view = only ? only.view : combined(all, missing, target);
   const generation = app.metadata.generation ?? 0;
-  const heardAt = facts.heard?.peer === holder ? facts.heard.state?.at : undefined;
+  const answers = all.flatMap((at) => (at.isLeaving || at.view.answers === undefined ? [] : [at.view.answers]));
+  const isPlaced = app.spec.placement !== undefined || all.length > 1;
+  const waits = all.flatMap(({ againMs }) => (againMs === undefined ? [] : [againMs]));
+  const said = could(facts, view);
   const status = create(RemoteAppStatusSchema, {
-    observedGeneration: view.answers ?? generation,
+    observedGeneration: Math.min(generation, ...answers),
     phase: view.phase,
     reason: word(view.reason) ?? "Unknown",
-    message: cut(view.message, mostChars),
-    peer: holder,
-    ...hostPart(view.host ?? before),
+    message: cut(`${view.message}${said}`, mostChars),
+    ...(only ? { peer: only.peer } : {}),
+    ...countsOf(all, only),
+    ...mostOf(all, isPlaced),
     ...(view.admission ? { admission: view.admission } : {}),
-    conditions: conditionsFrom(conditions(view, holder, peer, isAway), before?.conditions ?? [], { generation, now }),
-    ...lastHeard(heardAt, before),
-    ...(isAway ? { unknownSince: before?.unknownSince ?? timeText(peer.since) } : {}),
+    conditions: conditionsFrom(conditions(view, all), before?.conditions ?? [], { generation, now }),
+    ...lastHeard(all),
+    ...unknownSince(all),
+    peers: isPlaced ? all.map((at) => atPeer(at, app.spec.replicas ?? 1)) : [],
   });
-  const isWaiting = !peer.connected && !isAway && peer.known;
-  const answer = answerIn(before, status);
   return {
     status,
-    happenings: happenings(before, status),
-    ...(answer ? { answer } : {}),
-    ...(isWaiting ? { againMs: graceMs - awayMs } : {}),
+    leaving,
+    happenings: happeningsIn(before, status),
+    answers: answersIn(before, status, all),
+    ask: [],
+    ...(waits.length > 0 ? { againMs: Math.min(...waits) } : {}),
   };
 }
 
-function look(facts: Facts, holder: string, peer: PeerView): View {
-  const { app } = facts;
-  const heard = facts.heard?.peer === holder ? facts.heard : undefined;
-  const host = heard?.state?.status;
-  const told = host ? { host } : {};
-  if (app.metadata.deletionTimestamp) {
-    const failing = heard?.refused?.refusal.reason === "Failing" ? ` ${heard.refused.refusal.message}` : "";
-    const release = peer.connected ? "" : ` There is no link to it; to give up on it: fairlead peer remove ${holder}`;
-    const message = `${holder} is asked to delete the app.${failing}${release}`;
-    return { phase: "Deleting", reason: "Deleting", message, admitted: "Unknown", ...told };
-  }
-  if (app.problems?.length) {
-    const message = `This agent does not understand the spec: ${app.problems.join("; ")}. Correct it, or upgrade the agent.`;
-    return { phase: "Denied", reason: "UnknownFields", message, admitted: "False", ...told };
-  }
-  if (!peer.known) {
-    const message = `There is no peer "${holder}" here. See: fairlead peer list. To pair with it: fairlead join INVITE --name ${holder}`;
-    return { phase: "Pending", reason: "PeerUnknown", message, admitted: "Unknown", ...told };
-  }
-  if (holder !== app.spec.peer) {
-    const away = peer.connected ? "" : " There is no link to it now.";
-    const message = `${holder} has to delete the app before ${app.spec.peer} runs it.${away}`;
-    return { phase: "Progressing", reason: "Moving", message, admitted: "Unknown", ...told };
-  }
-  return answered(facts, holder, peer);
+/** Some peers that the app wants are not there. */
+function missingView({ found, chosen }: Target, { app }: Facts): View | undefined {
+  if (!found || found.missing === 0 || app.metadata.deletionTimestamp || app.problems?.length) return undefined;
+  const { missing, matching, connected } = found;
+  const count = chosen.length === 0 ? "No peer" : `${missing} ${missing === 1 ? "peer is" : "peers are"} missing: none`;
+  const which = `${matching} ${matching === 1 ? "peer has" : "peers have"} the labels and facts that placement asks for, ${connected} of them connected`;
+  const message = `${count} can run it now; ${which}. See: fairlead peer list`;
+  return { phase: "Pending", reason: chosen.length === 0 ? "NoPeer" : "TooFewPeers", message, admitted: "Unknown" };
 }
 
-function answered({ app, before, now, ...facts }: Facts, holder: string, peer: PeerView): View {
-  const { state, refused } = facts.heard?.peer === holder ? facts.heard : {};
-  const { wish, trouble } = facts.word;
-  const hash = wish?.hash;
-  const told = state ? { host: state.status } : {};
-  if (trouble) {
-    // What was sent once may run there, also when nothing was heard of it since this agent started.
-    const ran = state !== undefined || (before?.peer === holder && before.hostNamespace !== undefined);
-    const runsOn = ran ? ` The app is not sent anew; what ${holder} has of it goes on.` : " The app is not sent.";
-    const message = `${trouble.message}${/[.!?]$/.test(trouble.message) ? "" : "."}${runsOn}`;
-    return { phase: ran ? "Degraded" : "Pending", reason: trouble.reason, message, admitted: "Unknown", ...told };
-  }
-  if (refused && refused.hash === hash) {
-    const runsOn = state && state.hash !== hash ? " What ran before runs on." : "";
-    const { reason, message } = refused.refusal;
-    const isFailing = reason === "Failing";
-    const phase = isFailing ? "Degraded" : "Denied";
-    const admitted = isFailing ? "Unknown" : "False";
-    return {
-      phase,
-      reason: isFailing ? "HostFailing" : reason,
-      message: `${holder}: ${plain(message, mostChars)}${runsOn}`,
-      admitted,
-      ...(isFailing ? {} : { admission: refusalAsAdmission(app, before, refused.refusal, now) }),
-      ...told,
-    };
-  }
-  if (!state || hash === undefined) {
-    // After a restart of this agent what was written before still holds until the host says otherwise.
-    const isCurrent = before?.peer === holder && before.observedGeneration === app.metadata.generation;
-    if (isCurrent && before.phase && before.phase !== "Pending") return fromBefore(before);
-    if (hash === undefined) {
-      const message = "The Secrets and ConfigMaps that the app refers to are being read.";
-      return { phase: state ? "Progressing" : "Pending", reason: "Reading", message, admitted: "Unknown", ...told };
-    }
-    const message = peer.connected
-      ? `${holder} has not answered yet.${peer.trouble === undefined ? "" : ` The last attempt broke off: ${peer.trouble}`}`
-      : `There is no link to ${holder} now; the wish goes there as soon as there is one.`;
-    return { phase: "Pending", reason: peer.connected ? "Sent" : "LinkDown", message, admitted: "Unknown" };
-  }
-  if (state.hash !== hash) {
-    const trouble = peer.trouble === undefined ? "" : ` The last attempt broke off: ${peer.trouble}`;
-    const message = `The change is on its way to ${holder}.${trouble}`;
-    return { phase: "Progressing", reason: "Sent", message, admitted: "Unknown", answers: state.generation, ...told };
-  }
-  const { phase = "", reason = "", message = "", admission } = state.status;
-  return { phase, reason, message, admitted: admissionStatus(phase, admission), admission, ...told };
+function combined(all: readonly AtPeer[], missing: View | undefined, { chosen }: Target): View {
+  const staying = all.filter(({ isLeaving }) => !isLeaving);
+  const rank = ({ phase }: View): number => severity.indexOf(phase);
+  const worst = [...all].sort((a, b) => rank(a.view) - rank(b.view) || +a.isLeaving - +b.isLeaving)[0];
+  if (!worst)
+    return missing ?? { phase: "Pending", reason: "NoPeer", message: "No peer runs it.", admitted: "Unknown" };
+  const ready = staying.filter(({ view }) => view.phase === "Ready").length;
+  const peers = Math.max(staying.length, chosen.length);
+  if (missing && rank(missing) <= rank(worst.view)) return { ...missing, admitted: worst.view.admitted };
+  const { phase, reason, message, admitted, admission } = worst.view;
+  const isWell = phase === "Ready";
+  const text = isWell
+    ? `All ${peers} peers have it ready.`
+    : `Ready at ${ready} of ${peers} peers. At ${worst.peer}: ${message}`;
+  return { phase, reason, message: text, admitted, ...(admission ? { admission } : {}) };
 }
 
-/** A host without policies says nothing of admission, and runs what it took. */
-function admissionStatus(phase: string, admission: Admission | undefined): Finding["status"] {
-  const verdict = admission?.verdict ?? phase;
-  return verdict === "Held" ? "Unknown" : verdict === "Denied" ? "False" : "True";
+/** Who could run what a host does not understand. */
+function could({ app, ...facts }: Facts, { admission }: View): string {
+  if (!admission?.findings.some(({ rule }) => rule === "unknown-field")) return "";
+  const others = facts.peers().map(({ name }) => ({ name, would: facts.would(name) }));
+  const able = others.filter(({ would }) => would === "run" || would === "hold").map(({ name }) => name);
+  if (able.length > 0) return ` Of the connected peers ${able.sort().slice(0, 16).join(", ")} could run it.`;
+  const asked = others.filter(({ would }) => would === "refuse").length;
+  return asked > 1 ? " No connected peer that was asked could run it." : "";
 }
 
-/** The rules that refused a wish, as the same rules would stand in a status. The time is of the first such answer to this wish. */
-function refusalAsAdmission(
-  app: Facts["app"],
-  before: RemoteAppStatus | undefined,
-  refusal: Refusal,
-  now: number,
-): Admission {
-  const findings = findingsOf(refusal.violations);
-  const reasons =
-    findings.length > 0 ? findings.map(({ message = "" }) => message) : [plain(refusal.message, mostReason)];
-  const known = before?.observedGeneration === app.metadata.generation ? before?.admission : undefined;
-  const isKnown = known?.verdict === "Denied" && isDeepStrictEqual(known.reasons, reasons);
-  const decidedAt = (isKnown ? known.decidedAt : undefined) ?? timeText(now);
-  return create(AdmissionSchema, { verdict: "Denied", reasons, findings, decidedAt });
+function atPeer({ peer, view, before, isAway, isLeaving, heardAt, link }: AtPeer, replicas: number): AppAtPeer {
+  const host = view.host ?? before;
+  const lastHeardAt = heardAt === undefined ? before?.lastHeardAt : timeText(heardAt);
+  return create(AppAtPeerSchema, {
+    peer,
+    phase: view.phase,
+    reason: word(view.reason) ?? "Unknown",
+    message: cut(view.message, mostAtPeer),
+    desiredReplicas: isLeaving ? 0 : replicas,
+    ...(host?.hostNamespace === undefined ? {} : { hostNamespace: host.hostNamespace }),
+    ...(host?.replicas === undefined ? {} : { replicas: host.replicas }),
+    ...(host?.readyReplicas === undefined ? {} : { readyReplicas: host.readyReplicas }),
+    ...(host?.updatedReplicas === undefined ? {} : { updatedReplicas: host.updatedReplicas }),
+    ...(host?.availableReplicas === undefined ? {} : { availableReplicas: host.availableReplicas }),
+    ...(lastHeardAt === undefined ? {} : { lastHeardAt }),
+    ...(isAway ? { unknownSince: before?.unknownSince ?? timeText(link.since) } : {}),
+    ...(view.admission ? { admission: view.admission } : {}),
+    ...(isLeaving ? { leaving: true } : {}),
+  });
 }
 
-function fromBefore(status: RemoteAppStatus): View {
-  const { phase = "", reason = "", message = "" } = status;
-  const admitted = status.conditions.find(({ type }) => type === "Admitted")?.status;
-  const isTrue = admitted === "True" || admitted === "False";
-  return { phase, reason, message, admitted: isTrue ? admitted : "Unknown", admission: status.admission };
+function lastHeard(all: readonly AtPeer[]): { lastHeardAt?: string } {
+  const times = all.flatMap(({ heardAt, before }) =>
+    heardAt === undefined ? (before?.lastHeardAt ?? []) : timeText(heardAt),
+  );
+  const last = times.sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1);
+  return last === undefined ? {} : { lastHeardAt: last };
 }
 
-/** The link is down: what was so is what is known, and nothing more. */
-function unknown(seen: View, before: RemoteAppStatus | undefined, holder: string, peer: PeerView): View {
-  if (!peer.known || seen.phase === "Deleting" || seen.reason === "Moving" || seen.phase === "Pending") return seen;
-  if (before?.phase === "Unknown" && !seen.host)
-    return { ...seen, phase: "Unknown", reason: "LinkDown", message: before.message ?? "" };
-  const message = `There has been no link to ${holder} since ${timeText(peer.since)}. The app was ${seen.phase} then: ${seen.message}`;
-  return { ...seen, phase: "Unknown", reason: "LinkDown", message };
+function unknownSince(all: readonly AtPeer[]): { unknownSince?: string } {
+  const times = all.flatMap(({ isAway, before, link }) =>
+    isAway ? [before?.unknownSince ?? timeText(link.since)] : [],
+  );
+  const [first] = times.sort((a, b) => Date.parse(a) - Date.parse(b));
+  return first === undefined ? {} : { unknownSince: first };
 }
 
-function hostPart(known: HostStatus | RemoteAppStatus | undefined): Partial<HostStatus> {
-  if (!known) return {};
-  const { hostNamespace, replicas, readyReplicas, updatedReplicas, availableReplicas, selector, pods } = known;
-  return {
-    ...(hostNamespace === undefined ? {} : { hostNamespace }),
-    ...(replicas === undefined ? {} : { replicas }),
-    ...(readyReplicas === undefined ? {} : { readyReplicas }),
-    ...(updatedReplicas === undefined ? {} : { updatedReplicas }),
-    ...(availableReplicas === undefined ? {} : { availableReplicas }),
-    ...(selector === undefined ? {} : { selector }),
-    pods,
-  };
-}
-
-function lastHeard(at: number | undefined, before: RemoteAppStatus | undefined): { lastHeardAt?: string } {
-  const text = at === undefined ? before?.lastHeardAt : timeText(at);
-  return text === undefined ? {} : { lastHeardAt: text };
-}
-
-function conditions(view: View, holder: string, peer: PeerView, isAway: boolean): Finding[] {
+function conditions(view: View, all: readonly AtPeer[]): Finding[] {
   const reason = word(view.reason) ?? "Unknown";
   const message = cut(view.message, mostChars);
-  const isUnknown = view.phase === "Unknown" || (isAway && view.host !== undefined);
+  const isUnknown = view.phase === "Unknown" || all.some(({ isAway, view: { host } }) => isAway && host !== undefined);
   const told = (isTrue: boolean): Finding["status"] => (isUnknown ? "Unknown" : isTrue ? "True" : "False");
   const moving = view.phase === "Progressing" || view.phase === "Pending";
-  const isUp = peer.known && !isAway;
-  const link = isUp
-    ? { reason: "LinkUp", message: "" }
-    : { reason: peer.known ? "LinkDown" : "PeerUnknown", message: `There is no link to ${holder}.` };
+  const down = all.find(({ link, isAway }) => !link.known || isAway);
+  const link =
+    all.length > 0 && !down
+      ? { reason: "LinkUp", message: "" }
+      : {
+          reason: !down ? "NoPeer" : down.link.known ? "LinkDown" : "PeerUnknown",
+          message: down ? `There is no link to ${down.peer}.` : "",
+        };
   const isAdmitted = view.admitted === "True";
   return [
     {
@@ -216,45 +160,6 @@ function conditions(view: View, holder: string, peer: PeerView, isAway: boolean)
     },
     { type: "Ready", status: told(view.phase === "Ready"), reason, message },
     { type: "Progressing", status: told(moving), reason, message },
-    { type: "Connected", status: isUp ? "True" : "False", ...link },
+    { type: "Connected", status: link.reason === "LinkUp" ? "True" : "False", ...link },
   ];
-}
-
-/** One Event for each change of the phase or its reason, and one for each approval. */
-function happenings(before: RemoteAppStatus | undefined, after: RemoteAppStatus): Happening[] {
-  const found: Happening[] = [];
-  if (before?.admission?.verdict === "Held" && after.admission?.verdict === "Admitted") {
-    found.push({ type: "Normal", reason: "Approved", note: approval(after, after.admission) });
-  }
-  if (before && before.phase === after.phase && before.reason === after.reason && !isHeldAnew(before, after))
-    return found;
-  const isBad = ["Degraded", "Denied", "Unknown"].includes(after.phase ?? "") || after.reason === "PeerUnknown";
-  const type = isBad ? "Warning" : "Normal";
-  return [...found, { type, reason: after.reason ?? "", note: `${after.phase}: ${after.message}` }];
-}
-
-function approval({ peer }: RemoteAppStatus, { message, until }: Admission): string {
-  return `${peer} lets it run${until ? ` until ${until}` : ""}${message ? `: ${message}` : "."}`;
-}
-
-/** An edit while it was held: what waits now is another wish. */
-function isHeldAnew(before: RemoteAppStatus, after: RemoteAppStatus): boolean {
-  const isNew = before.observedGeneration !== after.observedGeneration;
-  return after.admission?.verdict === "Held" && before.admission?.verdict === "Held" && isNew;
-}
-
-/** What the host decided, when it is news: another verdict, other rules, or the same about another wish. */
-function answerIn(before: RemoteAppStatus | undefined, after: RemoteAppStatus): HostAnswer | undefined {
-  const { verdict } = after.admission ?? {};
-  if (verdict !== "Admitted" && verdict !== "Held" && verdict !== "Denied") return undefined;
-  const rules = (of: RemoteAppStatus | undefined): unknown[] => [
-    of?.observedGeneration,
-    of?.peer,
-    of?.admission?.verdict,
-    ...(of?.admission?.findings.map(({ rule }) => rule) ?? []),
-  ];
-  if (isDeepStrictEqual(rules(before), rules(after))) return undefined;
-  const [first] = after.admission?.findings ?? [];
-  const why = after.admission?.reasons.join("; ") || after.admission?.message;
-  return { verdict, ...(first?.rule ? { rule: first.rule } : {}), ...(why ? { message: why } : {}) };
 }

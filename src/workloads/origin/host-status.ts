@@ -6,7 +6,17 @@ import {
   AdmissionFindingSchema,
   AdmissionSchema,
 } from "../../gen/fairlead/resources/v1alpha1/admission_pb.ts";
-import { type AppPod, AppPodSchema } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
+import { type AppJobStatus, AppJobStatusSchema } from "../../gen/fairlead/resources/v1alpha1/app_job_pb.ts";
+import {
+  type AppContainer,
+  AppContainerSchema,
+  type AppEvent,
+  AppEventSchema,
+  type AppPod,
+  AppPodSchema,
+  type AppRollout,
+  AppRolloutSchema,
+} from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 
 /** What of a RemoteApp's status the host decides. */
@@ -23,12 +33,16 @@ export type HostStatus = Pick<
   | "selector"
   | "pods"
   | "admission"
+  | "events"
+  | "rollout"
+  | "job"
 >;
 
 /** Phases that a host may report; the others are the origin's own words. */
 const phases = new Set(["Pending", "Progressing", "Ready", "Degraded", "Held", "Denied", "Deleting"]);
 
-const most = {
+/** The most of each that stands in a status: in characters, or in items. */
+export const most = {
   findings: 64,
   rule: 128,
   field: 256,
@@ -42,6 +56,9 @@ const most = {
   name: 253,
   selector: 1024,
   pods: 100,
+  containers: 16,
+  events: 20,
+  eventMessage: 1024,
 };
 
 export function readHostStatus(text: string): HostStatus {
@@ -64,6 +81,9 @@ export function readHostStatus(text: string): HostStatus {
     availableReplicas: count(status.availableReplicas),
     selector: cut(status.selector ?? "", most.selector),
     pods: uniquePods(status.pods.slice(0, most.pods).map(podOf)),
+    events: status.events.slice(0, most.events).map(eventOf),
+    ...(status.rollout ? { rollout: rolloutOf(status.rollout) } : {}),
+    ...(status.job ? { job: jobOf(status.job) } : {}),
     ...admissionPart(status.admission),
   };
 }
@@ -128,6 +148,7 @@ function unreadable(): HostStatus {
     hostNamespace: "",
     selector: "",
     pods: [],
+    events: [],
     ...counts,
   };
 }
@@ -145,7 +166,70 @@ function podOf(pod: AppPod): AppPod {
     ...(startedAt !== undefined && isTime(startedAt) ? { startedAt } : {}),
     ...(pod.node === undefined ? {} : { node: cut(pod.node, most.name) }),
     ...(pod.lastLines === undefined ? {} : { lastLines: cut(pod.lastLines, most.lines) }),
+    containers: uniqueContainers(pod.containers.slice(0, most.containers).map(containerOf)),
   });
+}
+
+function containerOf(container: AppContainer): AppContainer {
+  const { name = "", init, ready, state, reason, restarts, exitCode, finishedAt, imageDigest } = container;
+  return create(AppContainerSchema, {
+    name: cut(name, most.name),
+    ready: ready ?? false,
+    restarts: count(restarts),
+    ...(init ? { init } : {}),
+    ...(state === undefined ? {} : { state: cut(state, most.word) }),
+    ...(reason === undefined ? {} : { reason: cut(reason, most.word) }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...times({ finishedAt }),
+    ...(imageDigest === undefined ? {} : { imageDigest: plain(imageDigest, most.word) }),
+  });
+}
+
+function uniqueContainers(containers: AppContainer[]): AppContainer[] {
+  return [...new Map(containers.filter(({ name }) => name).map((one) => [one.name, one])).values()];
+}
+
+function eventOf({ type, reason, message, object, count: seen, firstAt, lastAt }: AppEvent): AppEvent {
+  return create(AppEventSchema, {
+    type: type === "Warning" ? "Warning" : "Normal",
+    reason: plain(reason, most.word),
+    message: plain(message, most.eventMessage),
+    ...(object === undefined ? {} : { object: plain(object, most.name) }),
+    ...(seen === undefined ? {} : { count: count(seen) }),
+    ...times({ firstAt, lastAt }),
+  });
+}
+
+function rolloutOf(rollout: AppRollout): AppRollout {
+  const { startedAt, deadlineAt, updated, updatedReady, old, total, paused } = rollout;
+  return create(AppRolloutSchema, {
+    ...times({ startedAt, deadlineAt }),
+    updated: count(updated),
+    updatedReady: count(updatedReady),
+    old: count(old),
+    total: count(total),
+    ...(paused ? { paused } : {}),
+  });
+}
+
+function jobOf(job: AppJobStatus): AppJobStatus {
+  const { active, succeeded, failed, startedAt, completedAt, lastScheduleAt, lastSuccessAt } = job;
+  return create(AppJobStatusSchema, {
+    active: count(active),
+    succeeded: count(succeeded),
+    failed: count(failed),
+    ...times({ startedAt, completedAt, lastScheduleAt, lastSuccessAt }),
+  });
+}
+
+/** Of these the ones that are times. */
+function times<Name extends string>(given: Record<Name, string | undefined>): Partial<Record<Name, string>> {
+  const known: Partial<Record<Name, string>> = {};
+  for (const name in given) {
+    const time = given[name];
+    if (time !== undefined && isTime(time)) known[name] = time;
+  }
+  return known;
 }
 
 /** The name is the list's key. */

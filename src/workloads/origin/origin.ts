@@ -1,12 +1,12 @@
 /** The origin's half: RemoteApps of this cluster, carried out by peers and mirrored back. */
 import { create, fromJsonString } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
-import { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
+import { IntentService, type LeaseService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
 import { type CheckResponse, WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
 import { RemoteAppSpecSchema, type RemoteAppStatus } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { createIntentOrigin } from "../../intent/origin.ts";
@@ -23,16 +23,24 @@ import { createStreamRecord } from "../../peering/stream-record.ts";
 import type { ContentHash } from "../content-hash.ts";
 import { createLatest } from "../latest.ts";
 import { createAppBook } from "./app-book.ts";
+import { checkTimeoutMs, createAsker } from "./asker.ts";
 import { decide } from "./decide.ts";
-import type { HostAnswer, PeerView } from "./facts.ts";
+import type { HostAnswer, NamedPeer, PeerView } from "./facts.ts";
+import { annotations, finalizer, type Holding, holdingAnnotations, holdingOf, isHeld } from "./holding.ts";
+import { createLeaseBook } from "./leases.ts";
 import { watchLinks } from "./link-watch.ts";
 import { createSharedBook } from "./shared-book.ts";
 import { namesIn } from "./shared-content.ts";
-import { annotations, createWords, finalizer, heldBy } from "./wishes.ts";
+import { createWords } from "./wishes.ts";
 
 export interface OriginDeps {
   client: KubeClient;
-  roster: Pick<Roster, "get" | "subscribe" | "synced">;
+  roster: Pick<Roster, "get" | "list" | "subscribe" | "synced">;
+  /** What peers say of themselves, and news of it; undefined of one that has never said anything. */
+  facts: {
+    get(peer: string): Readonly<Record<string, string>> | undefined;
+    subscribe(fn: (peer: string) => void): () => void;
+  };
   /** Writes down what hosts decide about our wishes. */
   audit: { record(entry: AuditEntry): unknown };
   /** RPC with a peer. */
@@ -56,6 +64,8 @@ export interface OrphanAtPeer extends Orphan {
 }
 
 export interface WorkloadOrigin {
+  /** Answers hosts that ask what they may go on with. */
+  readonly leases: ServiceImpl<typeof LeaseService>;
   /** The RemoteApps of this cluster as they are now, by "namespace/name". */
   get(key: string): RemoteApp | undefined;
   list(): RemoteApp[];
@@ -97,6 +107,10 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const troubles = new Map<string, string>();
   /** By UID, the status that was decided last; the API server may not have it yet. */
   const decided = new Map<string, RemoteAppStatus>();
+  /** By UID: a write of who holds it failed, and nobody knows whether it was carried out. */
+  const doubts = new Set<string>();
+  const leases = createLeaseBook({ clock, runnable: book.runnable });
+  const asker = createAsker({ check: askPeer, onAnswers: (key) => worker.add(key), clock });
   // A host decides how often it answers, and must not fill the record by that.
   const answers = createStreamRecord(deps);
   const intent = createIntentOrigin({
@@ -121,51 +135,97 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   async function run(key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
     // Before the roster is known, every peer would look unknown.
     await roster.synced(signal);
-    const app = latest.get(key);
+    const app = await certain(key, signal);
     if (!app) return;
-    const before = decided.get(app.metadata.uid ?? "") ?? app.status;
+    const { uid = "" } = app.metadata;
+    const before = decided.get(uid) ?? app.status;
+    const word = wordOf(app);
+    const { wish } = word;
+    const heard = book.heard(app);
+    for (const one of heard) if ((one.refused ?? one.state)?.hash === wish?.hash) asker.note(uid, one);
     const decision = decide({
       app,
       before,
-      heard: book.heard(app),
-      word: wordOf(app),
+      heard,
+      word,
       peer: viewOf,
+      peers: namedPeers,
+      would: (peer) => asker.would(uid, wish?.hash ?? "", peer),
+      endsInMs: (peer) => leases.endsInMs(app, peer),
       now: clock.now(),
     });
+    book.setLeaving(app, decision.leaving);
     for (const happening of decision.happenings) deps.events.record(app, { ...happening, action: "Mirror" });
     if (decision.hold !== undefined) {
-      const held = await hold(app, decision.hold, signal);
-      book.forgetHeard(app);
-      latest.put(held);
+      await hold(app, decision.hold, signal);
       return;
     }
-    tellPeer(app);
+    tellPeers(app);
+    if (wish) asker.ask({ key, uid, hash: wish.hash, spec: wish.spec }, decision.ask);
     if (!decision.status) return;
-    if (decision.answer) recordAnswer(app, decision.answer);
+    for (const answer of decision.answers) recordAnswer(app, answer);
     const url = deps.pageUrl?.(app);
     if (url !== undefined) decision.status.url = url;
-    if (decision.happenings.length > 0) logChange(key, app, decision.status);
-    decided.set(app.metadata.uid ?? "", decision.status);
+    if (decision.happenings.length > 0) logChange(key, decision.status);
+    decided.set(uid, decision.status);
     statuses.write({ metadata: app.metadata, status: decision.status });
     return decision.againMs === undefined ? undefined : { againMs: decision.againMs };
   }
 
-  /** Writes who holds the app before the first wish goes there, in one step with the finalizer. */
-  function hold(app: RemoteApp, peer: string | null, signal: AbortSignal): Promise<RemoteApp> {
-    const { namespace, name = "", resourceVersion = "", finalizers = [] } = app.metadata;
-    const others = finalizers.filter((other) => other !== finalizer);
-    const metadata = {
-      // Somebody else's finalizer that came meanwhile must not be lost.
-      resourceVersion,
-      finalizers: peer === null ? others : [...others, finalizer],
-      annotations: { [annotations.heldBy]: peer },
-    };
-    return client.mergePatch(remoteApps, { namespace, name }, { metadata }, signal);
+  /** The app as it is; read again when a write of who holds it may have been carried out or not. */
+  async function certain(key: string, signal: AbortSignal): Promise<RemoteApp | undefined> {
+    const app = latest.get(key);
+    const { uid = "", namespace, name = "" } = app?.metadata ?? {};
+    if (!doubts.has(uid)) return app;
+    const live = await client.get(remoteApps, { namespace, name }, signal);
+    if (live?.metadata.uid === uid) latest.put(live);
+    doubts.delete(uid);
+    leases.settled(uid);
+    return latest.get(key);
   }
 
-  function tellPeer(app: RemoteApp): void {
-    const holder = heldBy(app);
-    if (holder !== undefined) intent.changed(holder, app.metadata.uid ?? "");
+  /** Writes who may have something of the app before the first wish goes there, in one step with the finalizer. */
+  async function hold(app: RemoteApp, holding: Holding, signal: AbortSignal): Promise<void> {
+    const { namespace, name = "", uid = "", resourceVersion = "", finalizers = [] } = app.metadata;
+    const others = finalizers.filter((other) => other !== finalizer);
+    const metadata = {
+      // Somebody else's finalizer that came meanwhile must not be lost, and no version but the one that was judged is written on.
+      resourceVersion,
+      finalizers: isHeld(holding) ? [...others, finalizer] : others,
+      annotations: holdingAnnotations(holding),
+    };
+    leases.writing(uid);
+    doubts.add(uid);
+    const held = await client.mergePatch(remoteApps, { namespace, name }, { metadata }, signal);
+    doubts.delete(uid);
+    const before = holdingOf(app);
+    const now = holdingOf(held);
+    // Whoever is new or gone starts from nothing that was heard before.
+    const changed = [...before.peers, ...before.ended, ...now.peers].filter(
+      (peer) =>
+        before.peers.includes(peer) !== now.peers.includes(peer) ||
+        (!now.peers.includes(peer) && !now.ended.includes(peer)),
+    );
+    book.forgetHeard(app, changed);
+    latest.put(held);
+    leases.settled(uid);
+    for (const peer of changed) intent.changed(peer, uid);
+  }
+
+  function tellPeers(app: RemoteApp): void {
+    const { peers, ended } = holdingOf(app);
+    for (const peer of [...peers, ...ended]) intent.changed(peer, app.metadata.uid ?? "");
+  }
+
+  function namedPeers(): NamedPeer[] {
+    return roster.list().map(({ name, labels }) => ({ name, labels, facts: deps.facts.get(name) }));
+  }
+
+  function askPeer(peer: string, spec: string, signal: AbortSignal): Promise<CheckResponse> {
+    return createClient(WorkloadService, deps.transport(peer)).check(
+      { spec, uid: "" },
+      { signal, timeoutMs: checkTimeoutMs },
+    );
   }
 
   function viewOf(name: string): PeerView {
@@ -175,9 +235,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     return { known, connected: state === "connected", since, trouble: troubles.get(name) };
   }
 
-  function recordAnswer(app: RemoteApp, { verdict, rule, message }: HostAnswer): void {
+  function recordAnswer(app: RemoteApp, { peer, verdict, rule, message }: HostAnswer): void {
     const { uid = "", generation = 0 } = app.metadata;
-    const peer = heldBy(app) ?? app.spec.peer ?? "";
     const fingerprint = roster.get(peer)?.fingerprint;
     answers.note(peer, {
       action: "app.answer",
@@ -190,8 +249,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     });
   }
 
-  function logChange(key: string, app: RemoteApp, { phase, reason, message }: RemoteAppStatus): void {
-    log.info({ app: key, peer: app.spec.peer, phase, reason, detail: message }, "a remote app changed");
+  function logChange(key: string, { peer, phase, reason, message }: RemoteAppStatus): void {
+    log.info({ app: key, peer, phase, reason, detail: message }, "a remote app changed");
   }
 
   function onError(key: string, error: unknown, attempt: number): void {
@@ -208,7 +267,9 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
 
   function wake(peer: string): void {
     for (const app of latest.list()) {
-      if (app.spec.peer === peer || heldBy(app) === peer) worker.add(keyOf(app));
+      const { peers, ended } = holdingOf(app);
+      const isConcerned = app.spec.placement !== undefined || app.spec.peer === peer;
+      if (isConcerned || peers.includes(peer) || ended.includes(peer)) worker.add(keyOf(app));
     }
   }
 
@@ -220,18 +281,24 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
         return;
       }
       statuses.forget(key);
-      decided.delete(before?.metadata.uid ?? "");
-      // Someone took the finalizer away: the peer hears that nobody here knows the app any more.
-      if (before) tellPeer(before);
+      const { uid = "" } = before?.metadata ?? {};
+      decided.delete(uid);
+      doubts.delete(uid);
+      leases.forget(uid);
+      asker.forget(uid);
+      // Someone took the finalizer away: the peers hear that nobody here knows the app any more.
+      if (before) tellPeers(before);
     }),
     roster.subscribe(({ name, after }) => {
       if (!after) book.forgetPeer(name);
       wake(name);
     }),
     deps.links.subscribe((peer) => wake(peer)),
+    deps.facts.subscribe((peer) => wake(peer)),
   ];
 
   return {
+    leases: leases.service,
     get: (key) => latest.get(key),
     list: () => [...latest.list()],
     subscribe: (listener) => latest.subscribe(listener),
@@ -258,6 +325,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       for (const end of unsubscribe) end();
       await intent.close();
       await worker.close();
+      await asker.close();
       answers.close();
       await shared.close();
       await Promise.all([statuses.close(), latest.close()]);

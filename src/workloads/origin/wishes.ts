@@ -6,29 +6,13 @@ import type { Attachment, Wish } from "../../intent/wish.ts";
 import { isJsonObject } from "../../kube/object.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
 import type { ContentHash } from "../content-hash.ts";
+import { annotations } from "./holding.ts";
 import { attach, type Found, namesIn, type SharedName, type Trouble } from "./shared-content.ts";
 
-/** Keeps a RemoteApp until its host has deleted what it ran. */
-export const finalizer = "fairlead.dev/remoteapp";
-
-export const annotations = {
-  /** The peer that may hold the app. Written before the first wish goes there, removed after the host said that it is gone. */
-  heldBy: "fairlead.dev/held-by",
-  /** The UID of an orphan at the peer that this RemoteApp takes over. */
-  adopts: "fairlead.dev/adopts",
-} as const;
-
-export function heldBy(app: RemoteApp): string | undefined {
-  return hasFinalizer(app) ? app.metadata.annotations?.[annotations.heldBy] : undefined;
-}
-
-export function hasFinalizer(app: RemoteApp): boolean {
-  return app.metadata.finalizers?.includes(finalizer) ?? false;
-}
-
-/** Whether the peer that holds the app is to delete it. */
-export function isLeaving(app: RemoteApp): boolean {
-  return app.metadata.deletionTimestamp !== undefined || heldBy(app) !== app.spec.peer;
+/** For how many seconds a holder goes on without hearing from here; 0: for ever. */
+export function leaseOf({ spec }: RemoteApp): number {
+  const { move, unreachableSeconds = 300 } = spec.placement ?? {};
+  return move === "Unreachable" ? unreachableSeconds : 0;
 }
 
 /** What is to be said of an app. With neither there is nothing to say now: something is not known yet, or not understood. */
@@ -38,7 +22,7 @@ export interface Word {
   readonly trouble?: Trouble;
 }
 
-/** What the peer that holds the app hears of it. */
+/** What the peers that hold the app hear of it. */
 export type WordOf = (app: RemoteApp) => Word;
 
 export function createWords(deps: {
@@ -79,10 +63,12 @@ function makeWish(app: RemoteApp, attachments: readonly Attachment[], attached: 
   const ours = { peer: undefined, placement: undefined, revisionHistoryLimit: undefined };
   const spec = JSON.stringify(isJsonObject(json) ? { ...json, ...ours } : json);
   const adopts = app.metadata.annotations?.[annotations.adopts];
-  const hash = hashWish({ namespace, name, spec, attached });
+  const leaseSeconds = leaseOf(app);
+  const hash = hashWish({ namespace, name, spec, attached, leaseSeconds });
   return {
     ...{ uid, generation, namespace, name, spec, hash },
     ...(adopts ? { adopts } : {}),
     ...(attachments.length > 0 ? { attachments } : {}),
+    ...(leaseSeconds > 0 ? { leaseSeconds } : {}),
   };
 }

@@ -33,7 +33,8 @@ export type AppPlacement = Message<"fairlead.resources.v1alpha1.AppPlacement"> &
   selector?: JsonObject | undefined;
 
   /**
-   * Facts that peers must have said of themselves, with these values, such as `architecture: arm64` or `region: eu-west-1`.
+   * Facts that peers must have said of themselves, with these values, such as `architecture: arm64` or `region: eu-west-1`. Of a fact that
+   * is several, as of a cluster with nodes of two architectures, one has to be this.
    *
    * @generated from field: map<string, string> facts = 2;
    */

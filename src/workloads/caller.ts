@@ -1,6 +1,6 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import type { IntentCaller } from "../../intent/host.ts";
-import { callerKey } from "../../rpc/caller.ts";
+import type { IntentCaller } from "../intent/host.ts";
+import { callerKey } from "../rpc/caller.ts";
 
 /** Who calls, as the link proves it. Throws PermissionDenied for anybody who is no peer. */
 export function callingPeer(context: HandlerContext): IntentCaller {
