@@ -11,7 +11,7 @@ import { type Holding, holdingOf } from "./holding.ts";
 import { findingsOf, type HostStatus, plain } from "./host-status.ts";
 
 /** A link that is away for less than this is not worth a word: it is dialled again within seconds. */
-export const graceMs = 10_000;
+const graceMs = 10_000;
 
 /** The longest message in a status, and the longest reason in an admission, in characters. */
 export const mostChars = 4_096;

@@ -23,7 +23,7 @@ export interface LeaseBook {
 /** Clocks of two machines may differ by a twentieth, which is far more than they do. */
 const clockFactor = 1.05;
 /** Beside the time that its pods have to end, a host has this to have its cluster end them, in milliseconds. */
-export const leaseSlackMs = 30_000;
+const leaseSlackMs = 30_000;
 const defaultGraceSeconds = 30;
 
 export function createLeaseBook(deps: {
