@@ -15,6 +15,7 @@ import { selfSignedCertificate } from "./certificate.ts";
 import { builtin } from "./controllers/controller.ts";
 import { startControllers } from "./controllers/controllers.ts";
 import { createEventWriter } from "./controllers/events.ts";
+import { createNode } from "./controllers/node.ts";
 import { establishedStatus, resourceFromDefinition } from "./crd.ts";
 import { isObject } from "./json.ts";
 import { builtinResources } from "./kinds.ts";
@@ -23,6 +24,7 @@ import { podExec } from "./pods/exec.ts";
 import { podLog } from "./pods/log-handler.ts";
 import { portForward } from "./pods/port-forward.ts";
 import { type Capacity, defaultCapacity } from "./pods/scheduling.ts";
+import { createStorage } from "./pods/storage.ts";
 import { Registry } from "./registry/registry.ts";
 import { Catalog, type Resource, storeKey } from "./resource.ts";
 import { type Definitions, loadDefinitions } from "./schema/schema.ts";
@@ -44,7 +46,9 @@ export interface SandboxOptions {
   bookmarkMs?: number;
   /** What the one node has; 8 cores and 16 GiB unless given. Pods that ask for more are Unschedulable. */
   capacity?: Capacity;
-  /** Pause after a container's second crash in milliseconds, doubling with each; 10,000 unless given. */
+  /** Labels of the one node beside its own, such as its region. */
+  nodeLabels?: Readonly<Record<string, string>>;
+  /** Pause after a container's second crash, and before a Job's second try, in milliseconds, doubling with each; 10,000 unless given. */
   crashBackoffMs?: number;
   /** The administrator's bearer token; random unless given. */
   token?: string;
@@ -81,12 +85,16 @@ export async function createSandbox(o: SandboxOptions): Promise<Sandbox> {
   });
   serveDefinitions(store, catalog, definitions);
   const certificate = selfSignedCertificate(Date.now());
+  const capacity = o.capacity ?? defaultCapacity;
+  const storage = createStorage();
   const events = createEventWriter(registry, builtin(registry, "", "events"), clock);
   const controllers = startControllers(
     { registry, clock, log: o.log, events },
     {
       processes: o.processes ?? true,
-      capacity: o.capacity ?? defaultCapacity,
+      capacity,
+      nodeLabels: createNode(registry, clock.now(), capacity, o.nodeLabels ?? {}),
+      storage,
       crashBackoffMs: o.crashBackoffMs ?? 10_000,
       caPem: certificate.certPem,
     },
@@ -134,6 +142,7 @@ export async function createSandbox(o: SandboxOptions): Promise<Sandbox> {
     async close() {
       await server.close();
       await controllers.close();
+      storage.close();
     },
   };
 }

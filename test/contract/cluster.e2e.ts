@@ -9,6 +9,7 @@ contractSuite("a cluster", {
   kubeconfig: () => readFile(kubeconfig, "utf8"),
   echo: { name: "echo", image: "example.test/echo:1", ports: [{ containerPort: 8080 }] },
   crash: { name: "crash", image: "docker.io/library/busybox:1.36", command: ["sh", "-c", "echo starting; exit 3"] },
+  shell: "docker.io/library/busybox:1.36",
   async token(api, namespace) {
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`;
     const { body } = await api.ask("POST", path, {

@@ -13,6 +13,7 @@ contractSuite("the sandbox", {
   },
   echo: { name: "echo", image: "fairlead.dev/echo:1", ports: [{ containerPort: 8080 }] },
   crash: { name: "crash", image: "fairlead.dev/crash:1" },
+  shell: "fairlead.dev/once:1",
   compact: () => sandbox?.compact("configmaps"),
   token: async ({ token }) => token ?? "",
 });

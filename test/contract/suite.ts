@@ -6,12 +6,16 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe } from "node:test";
 import { type Api, connectApi, eventually, type Json } from "./api.ts";
 import { applyTests } from "./apply.ts";
+import { containerTests } from "./containers.ts";
 import { customResourceTests } from "./custom-resources.ts";
 import { deletionTests } from "./deletion.ts";
 import { discoveryTests } from "./discovery.ts";
 import { guardTests } from "./guards.ts";
+import { jobTests } from "./jobs.ts";
 import { objectTests } from "./objects.ts";
 import { podTests } from "./pods.ts";
+import { statefulSetTests } from "./stateful-sets.ts";
+import { terminalTests } from "./terminals.ts";
 import { watchTests } from "./watch.ts";
 import { workloadTests } from "./workloads.ts";
 
@@ -22,6 +26,8 @@ export interface Setting {
   echo: Json;
   /** A container that prints a line and exits with 3. */
   crash: Json;
+  /** An image with a shell, for a command of the test's own. */
+  shell: string;
   /** Forgets the history of ConfigMaps, where that can be asked for. */
   compact?(): void;
   /** A bearer token that the server accepts. */
@@ -79,7 +85,11 @@ export function contractSuite(server: string, setting: Setting): void {
     describe("custom resources", () => customResourceTests(context));
     describe("what guards a namespace", () => guardTests(context));
     describe("workloads", { concurrency: true }, () => workloadTests(context));
+    describe("stateful sets", { concurrency: true }, () => statefulSetTests(context));
+    describe("jobs", { concurrency: true }, () => jobTests(context));
+    describe("containers", { concurrency: true }, () => containerTests(context));
     describe("pods", () => podTests(context));
+    describe("terminals", () => terminalTests(context));
   });
 }
 

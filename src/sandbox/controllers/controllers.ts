@@ -1,12 +1,16 @@
 /** Starts all controllers of the sandbox, and stops them in the reverse order. */
 import { type Kubelet, type KubeletOptions, startKubelet } from "../pods/kubelet.ts";
+import { startClaimController } from "./claims.ts";
 import type { ControllerDeps } from "./controller.ts";
+import { startCronJobController } from "./cron-jobs.ts";
 import { startDeploymentController } from "./deployments.ts";
 import { startEndpointsController } from "./endpoints.ts";
 import { startEventExpiry } from "./event-expiry.ts";
 import { startGarbageCollector } from "./garbage.ts";
+import { startJobController } from "./jobs.ts";
 import { startNamespaceController } from "./namespaces.ts";
 import { startReplicaSetController } from "./replica-sets.ts";
+import { startStatefulSetController } from "./stateful-sets.ts";
 
 export interface Controllers {
   readonly kubelet: Kubelet;
@@ -22,6 +26,10 @@ export function startControllers(deps: ControllerDeps, o: KubeletOptions & { caP
     startEventExpiry(deps),
     startDeploymentController(deps),
     startReplicaSetController(deps),
+    startStatefulSetController(deps),
+    startJobController(deps, { backoffMs: o.crashBackoffMs }),
+    startCronJobController(deps),
+    startClaimController(deps, o.storage),
     startEndpointsController(deps, kubelet.localPort),
     kubelet,
   ];

@@ -1,21 +1,8 @@
 /** The parts of Kubernetes' own kinds that the controllers read. The schema vouched for them when they were stored. */
 import type { KubeObject } from "../object.ts";
+import type { Pod } from "./pod-shapes.ts";
 
-export interface ContainerPort {
-  name?: string;
-  containerPort: number;
-  protocol?: string;
-}
-
-export interface Container {
-  name: string;
-  image: string;
-  command?: string[];
-  args?: string[];
-  env?: { name: string; value?: string }[];
-  ports?: ContainerPort[];
-  resources?: { requests?: Record<string, string | number>; limits?: Record<string, string | number> };
-}
+export type * from "./pod-shapes.ts";
 
 export interface Condition {
   type: string;
@@ -26,38 +13,7 @@ export interface Condition {
   lastUpdateTime?: string;
 }
 
-export interface ContainerState {
-  waiting?: { reason: string; message?: string };
-  running?: { startedAt: string };
-  terminated?: {
-    exitCode: number;
-    signal?: number;
-    reason: string;
-    startedAt: string;
-    finishedAt: string;
-    containerID: string;
-  };
-}
-
-export interface ContainerStatus {
-  name: string;
-  image: string;
-  imageID: string;
-  containerID?: string;
-  ready: boolean;
-  started: boolean;
-  restartCount: number;
-  state: ContainerState;
-  lastState: ContainerState;
-}
-
-export interface Pod extends KubeObject {
-  kind: "Pod";
-  spec: { containers: Container[]; nodeName?: string; restartPolicy?: string; terminationGracePeriodSeconds?: number };
-  status?: { phase?: string; conditions?: Condition[]; containerStatuses?: ContainerStatus[]; podIP?: string };
-}
-
-interface Selector {
+export interface Selector {
   matchLabels?: Record<string, string>;
   matchExpressions?: { key: string; operator: string; values?: string[] }[];
 }
@@ -87,6 +43,76 @@ export interface Deployment extends KubeObject {
   status?: { conditions?: Condition[] } & Record<string, unknown>;
 }
 
+export interface Claim extends KubeObject {
+  kind: "PersistentVolumeClaim";
+  spec: { accessModes?: string[]; resources?: { requests?: Record<string, string | number> }; volumeName?: string };
+  status?: { phase?: string };
+}
+
+export interface StatefulSet extends KubeObject {
+  kind: "StatefulSet";
+  spec: {
+    replicas: number;
+    selector: Selector;
+    serviceName?: string;
+    template: PodTemplate;
+    ordinals?: { start?: number };
+    podManagementPolicy: string;
+    updateStrategy: { type: string; rollingUpdate?: { partition?: number } };
+    revisionHistoryLimit?: number;
+    persistentVolumeClaimRetentionPolicy?: { whenDeleted?: string; whenScaled?: string };
+    volumeClaimTemplates?: { metadata: { name: string; [field: string]: unknown }; spec: Record<string, unknown> }[];
+  };
+  status?: { currentRevision?: string; updateRevision?: string; currentReplicas?: number };
+}
+
+export interface ControllerRevision extends KubeObject {
+  kind: "ControllerRevision";
+  revision: number;
+  data?: unknown;
+}
+
+export interface Job extends KubeObject {
+  kind: "Job";
+  spec: {
+    completions?: number;
+    parallelism: number;
+    backoffLimit: number;
+    completionMode: string;
+    suspend?: boolean;
+    activeDeadlineSeconds?: number;
+    ttlSecondsAfterFinished?: number;
+    template: PodTemplate;
+  };
+  status?: JobStatus;
+}
+
+export interface JobStatus {
+  [field: string]: unknown;
+  active?: number;
+  succeeded?: number;
+  failed?: number;
+  startTime?: string;
+  completionTime?: string;
+  completedIndexes?: string;
+  conditions?: Condition[];
+}
+
+export interface CronJob extends KubeObject {
+  kind: "CronJob";
+  spec: {
+    schedule: string;
+    timeZone?: string;
+    concurrencyPolicy: string;
+    suspend?: boolean;
+    startingDeadlineSeconds?: number;
+    successfulJobsHistoryLimit?: number;
+    failedJobsHistoryLimit?: number;
+    jobTemplate: { metadata?: PodTemplate["metadata"]; spec: Record<string, unknown> };
+  };
+  status?: { lastScheduleTime?: string; lastSuccessfulTime?: string; active?: unknown[] };
+}
+
 export interface Service extends KubeObject {
   kind: "Service";
   spec: {
@@ -95,6 +121,12 @@ export interface Service extends KubeObject {
   };
 }
 
+export const isClaim = (object: KubeObject): object is Claim => object.kind === "PersistentVolumeClaim";
+export const isStatefulSet = (object: KubeObject): object is StatefulSet => object.kind === "StatefulSet";
+export const isControllerRevision = (object: KubeObject): object is ControllerRevision =>
+  object.kind === "ControllerRevision";
+export const isJob = (object: KubeObject): object is Job => object.kind === "Job";
+export const isCronJob = (object: KubeObject): object is CronJob => object.kind === "CronJob";
 export const isPod = (object: KubeObject): object is Pod => object.kind === "Pod";
 export const isReplicaSet = (object: KubeObject): object is ReplicaSet => object.kind === "ReplicaSet";
 export const isDeployment = (object: KubeObject): object is Deployment => object.kind === "Deployment";
@@ -132,4 +164,8 @@ export function withCondition(
   const made: Condition = { ...next, lastTransitionTime };
   if (!old) return [...conditions, made];
   return conditions.map((condition) => (condition === old ? made : condition));
+}
+
+export function conditionOf(object: { status?: { conditions?: Condition[] } }, type: string): Condition | undefined {
+  return object.status?.conditions?.find((condition) => condition.type === type);
 }

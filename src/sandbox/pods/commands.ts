@@ -1,96 +1,194 @@
-/** The commands that `exec` plays: echo, printenv, env, hostname, date, cat (of its input), sleep, true, false, exit, sh -c. */
+/**
+ * The commands that the sandbox plays for `exec`, for containers with a command of their own and for probes, each as
+ * much of itself as trying things out needs. They see the files of their container and nothing of the machine.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import type { ContainerFiles } from "./container-files.ts";
+import { runShell } from "./shell.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface CommandContext {
   env: Readonly<Record<string, string>>;
   input: AsyncIterable<Buffer>;
+  files: ContainerFiles;
   stdout(data: string | Uint8Array): void;
   stderr(data: string | Uint8Array): void;
   signal: AbortSignal;
+  terminal?: Terminal;
+  /** Without processes any other program is taken to have done its work. */
+  isLenient?: boolean;
+}
+
+export type RunCommand = (words: readonly string[], context: CommandContext) => Promise<number>;
+
+type Play = (args: readonly string[], context: CommandContext) => number | Promise<number>;
+
+/** Whether the sandbox plays this command at all. */
+export function isPlayed([name = ""]: readonly string[]): boolean {
+  return Object.hasOwn(plays, programName(name));
 }
 
 /** Runs a command and resolves to its exit code. */
-export async function runCommand([name = "", ...args]: readonly string[], context: CommandContext): Promise<number> {
-  const program = name.split("/").at(-1) ?? "";
-  switch (program) {
-    case "sh":
-    case "bash":
-      return args[0] === "-c" ? runScript(args[1] ?? "", context) : runInput(context);
-    case "echo":
-      context.stdout(args[0] === "-n" ? args.slice(1).join(" ") : `${args.join(" ")}\n`);
-      return 0;
-    case "env":
-    case "printenv":
-      return printEnv(args, context);
-    case "hostname":
-      context.stdout(`${context.env.HOSTNAME ?? "sandbox"}\n`);
-      return 0;
-    case "date":
-      context.stdout(`${new Date().toISOString()}\n`);
-      return 0;
-    case "cat":
-      if (args.length > 0) return fail(context, `cat: ${args[0]}: No such file or directory\n`, 1);
-      for await (const chunk of context.input) context.stdout(chunk);
-      return 0;
-    case "sleep":
-      await delay(Number(args[0] ?? 0) * 1000, undefined, { signal: context.signal }).catch(() => undefined);
-      return 0;
-    case "true":
-      return 0;
-    case "false":
-      return 1;
-    default:
-      return fail(context, `exec: ${JSON.stringify(name)}: executable file not found in $PATH\n`, 127);
+export async function runCommand(words: readonly string[], context: CommandContext): Promise<number> {
+  const [name = "", ...args] = words;
+  const play = isPlayed(words) ? plays[programName(name)] : undefined;
+  if (!play) {
+    if (context.isLenient) return 0;
+    return fail(context, `exec: ${JSON.stringify(name)}: executable file not found in $PATH`, 127);
+  }
+  try {
+    return await play(args, context);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    const last = args.at(-1) ?? "";
+    const why =
+      error.code === "ENOENT"
+        ? "No such file or directory"
+        : error.code === "EISDIR"
+          ? "Is a directory"
+          : String(error.code);
+    return fail(context, `${programName(name)}: ${last}: ${why}`, 1);
   }
 }
 
+/** Why a file cannot be written, in the words of a command; undefined when it can. */
+export function writeBreach(path: string, files: ContainerFiles): string | undefined {
+  return files.isReadOnly(path) ? `${path}: Read-only file system` : undefined;
+}
+
+const plays: Readonly<Record<string, Play>> = {
+  sh: (args, context) => runShell(args, context, runCommand),
+  bash: (args, context) => runShell(args, context, runCommand),
+  ash: (args, context) => runShell(args, context, runCommand),
+  true: () => 0,
+  ":": () => 0,
+  false: () => 1,
+  exit: ([code = "0"]) => Number(code),
+  echo: (args, { stdout }) => say(stdout, args[0] === "-n" ? args.slice(1).join(" ") : `${args.join(" ")}\n`),
+  env: printEnv,
+  printenv: printEnv,
+  hostname: (_, { env, stdout }) => say(stdout, `${env.HOSTNAME ?? "sandbox"}\n`),
+  date: (_, { stdout }) => say(stdout, `${new Date().toISOString()}\n`),
+  pwd: (_, { stdout }) => say(stdout, "/\n"),
+  sleep,
+  cat,
+  ls: (args, { files, stdout }) => {
+    const path = args.find((arg) => !arg.startsWith("-")) ?? "/";
+    const shown = statSync(files.resolve(path)).isDirectory() ? readdirSync(files.resolve(path)).sort() : [path];
+    return say(stdout, shown.map((name) => `${name}\n`).join(""));
+  },
+  touch: (args, context) =>
+    writing(args, context, (file) => {
+      writeFileSync(file, "", { flag: "a" });
+      utimesSync(file, new Date(), new Date());
+    }),
+  mkdir: (args, context) => writing(args, context, (file) => void mkdirSync(file, { recursive: args.includes("-p") })),
+  rm: (args, context) =>
+    writing(args, context, (file) =>
+      rmSync(file, {
+        recursive: args.some((arg) => /^-\w*r/.test(arg)),
+        force: args.some((arg) => /^-\w*f/.test(arg)),
+      }),
+    ),
+  test: (args, context) => judge(args, context),
+  "[": (args, context) => judge(args.slice(0, args.lastIndexOf("]")), context),
+  wc: async (args, context) => {
+    const bytes = await readAll(args, context);
+    const lines = bytes.reduce((count, byte) => count + Number(byte === 10), 0);
+    return say(context.stdout, `${args.includes("-l") ? lines : bytes.length}\n`);
+  },
+  sha256sum: async (args, context) => {
+    const bytes = await readAll(args, context);
+    return say(context.stdout, `${createHash("sha256").update(bytes).digest("hex")}  ${args.at(-1) ?? "-"}\n`);
+  },
+  tty: (_, { terminal, stdout }) => (terminal ? say(stdout, "/dev/pts/0\n") : say(stdout, "not a tty\n") + 1),
+  stty: (args, context) => {
+    const { terminal } = context;
+    if (!terminal) return fail(context, "stty: standard input: Inappropriate ioctl for device", 1);
+    return args[0] === "size" ? say(context.stdout, `${terminal.size.rows} ${terminal.size.columns}\n`) : 0;
+  },
+};
+
+function programName(name: string): string {
+  return name.split("/").at(-1) ?? "";
+}
+
+function say(write: CommandContext["stdout"], text: string): number {
+  if (text) write(text);
+  return 0;
+}
+
 function fail(context: CommandContext, why: string, code: number): number {
-  context.stderr(why);
+  context.stderr(`${why}\n`);
   return code;
 }
 
 function printEnv([wanted]: readonly string[], { env, stdout }: CommandContext): number {
   if (wanted === undefined) {
-    for (const [name, value] of Object.entries(env)) stdout(`${name}=${value}\n`);
-    return 0;
+    const lines = Object.entries(env).filter(([name]) => name !== "?");
+    return say(stdout, lines.map(([name, value]) => `${name}=${value}\n`).join(""));
   }
   const value = env[wanted];
-  if (value === undefined) return 1;
-  stdout(`${value}\n`);
+  return value === undefined ? 1 : say(stdout, `${value}\n`);
+}
+
+async function sleep([seconds = "0"]: readonly string[], { signal }: CommandContext): Promise<number> {
+  const forever = 2 ** 31 - 1;
+  const ms = seconds === "infinity" ? forever : Math.min(forever, Number(seconds) * 1000);
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+  return signal.aborted ? 130 : 0;
+}
+
+async function cat(args: readonly string[], context: CommandContext): Promise<number> {
+  for (const path of args) context.stdout(readFileSync(context.files.resolve(path)));
+  if (args.length > 0) return 0;
+  const input = context.input[Symbol.asyncIterator]();
+  const aborted = new Promise<undefined>((resolve) => {
+    if (context.signal.aborted) resolve(undefined);
+    context.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  for (;;) {
+    const read = await Promise.race([input.next(), aborted]);
+    if (!read) return 130;
+    if (read.done) return 0;
+    context.stdout(read.value);
+  }
+}
+
+function writing(args: readonly string[], context: CommandContext, write: (file: string) => void): number {
+  for (const path of args.filter((arg) => !arg.startsWith("-"))) {
+    const why = writeBreach(path, context.files);
+    if (why) return fail(context, why, 1);
+    write(context.files.resolve(path));
+  }
   return 0;
 }
 
-/** Commands one after the other, with `;`, `&&`, quotes, `$NAME`, `>&2` and `exit N`. No more of a shell than that. */
-async function runScript(script: string, context: CommandContext): Promise<number> {
-  let code = 0;
-  for (const line of script.split(/\n|;/)) {
-    for (const part of line.split("&&")) {
-      const words = split(part, context.env);
-      if (words.length === 0) continue;
-      if (words[0] === "exit") return Number(words[1] ?? code);
-      const toError = words.includes(">&2") || words.includes("1>&2");
-      const plain = words.filter((word) => word !== ">&2" && word !== "1>&2");
-      code = await runCommand(plain, toError ? { ...context, stdout: context.stderr } : context);
-      if (code !== 0) break;
-    }
-  }
-  return code;
+/** `-f`, `-d`, `-e`, `-s` of a file, `-n`, `-z`, `=`, `!=` of texts, and `!` before any of them. */
+function judge(args: readonly string[], context: CommandContext): number {
+  if (args[0] === "!") return Number(judge(args.slice(1), context) === 0);
+  const [first = "", second = "", third] = args;
+  const isTrue = (): boolean => {
+    if (second === "=" || second === "==") return first === third;
+    if (second === "!=") return first !== third;
+    if (first === "-n") return second !== "";
+    if (first === "-z") return second === "";
+    if (!["-f", "-d", "-e", "-s"].includes(first)) return first !== "";
+    const found = statSync(context.files.resolve(second), { throwIfNoEntry: false });
+    if (first === "-f") return found?.isFile() ?? false;
+    if (first === "-d") return found?.isDirectory() ?? false;
+    return first === "-s" ? (found?.size ?? 0) > 0 : found !== undefined;
+  };
+  return isTrue() ? 0 : 1;
 }
 
-async function runInput(context: CommandContext): Promise<number> {
-  const lines: Buffer[] = [];
-  for await (const chunk of context.input) lines.push(chunk);
-  return runScript(Buffer.concat(lines).toString("utf8"), context);
-}
-
-function split(text: string, env: Readonly<Record<string, string>>): string[] {
-  const words: string[] = [];
-  for (const [, single, double, bare] of text.matchAll(/'([^']*)'|"([^"]*)"|([^\s'"]+)/g)) {
-    if (single !== undefined) words.push(single);
-    else
-      words.push(
-        (double ?? bare ?? "").replace(/\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?/g, (_, name: string) => env[name] ?? ""),
-      );
-  }
-  return words;
+/** The bytes of the file that is named, or else of the input. */
+async function readAll(args: readonly string[], { files, input }: CommandContext): Promise<Buffer> {
+  const path = args.find((arg) => !arg.startsWith("-"));
+  if (path) return readFileSync(files.resolve(path));
+  const chunks: Buffer[] = [];
+  for await (const chunk of input) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }

@@ -3,17 +3,25 @@ import { randomBytes } from "node:crypto";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Container, ContainerState, ContainerStatus } from "../controllers/shapes.ts";
 import { timestamp } from "../object.ts";
-import { programOf, pullFailure } from "./images.ts";
+import { isPlayed, runCommand } from "./commands.ts";
+import type { ContainerFiles } from "./container-files.ts";
+import { type Environment, expand } from "./environment.ts";
+import { type Health, watchHealth } from "./health.ts";
+import { type Program, programOf, pullFailure } from "./images.ts";
 import { LogBuffer } from "./log-buffer.ts";
-import { type RunningProgram, startProgram } from "./program.ts";
+import { playProgram } from "./played-program.ts";
+import type { ProbeTarget } from "./probe.ts";
+import { type ProgramListener, type RunningProgram, startProgram } from "./program.ts";
 
 export interface ContainerDeps {
   clock: Clock;
-  /** Whether containers run programs. Without, they run and are ready at once, whatever the image. */
+  /** Whether containers run programs. Without, they run whatever the image, and are ready unless a probe by command says no. */
   processes: boolean;
   /** Pause after the second crash in milliseconds; it doubles up to thirty times that. */
   crashBackoffMs: number;
-  env: Readonly<Record<string, string>>;
+  /** Its environment as it is now, or what is missing for it. */
+  environment(): Environment;
+  files: ContainerFiles;
   /** How the pod is called in messages: `web-1_default(uid)`. */
   pod: string;
   restartPolicy: string;
@@ -27,11 +35,13 @@ const healthyMs = 600_000;
 export class RunningContainer {
   readonly spec: Container;
   readonly #deps: ContainerDeps;
-  #state: ContainerState = { waiting: { reason: "ContainerCreating" } };
+  #state: ContainerState;
+  #env: Readonly<Record<string, string>> = {};
+  #health: Health | undefined;
+  #isListening = false;
   #lastState: ContainerState = {};
   #restarts = 0;
   #backoffMs = 0;
-  #ready = false;
   #startedAt = 0;
   #id = "";
   #program: RunningProgram | undefined;
@@ -40,27 +50,32 @@ export class RunningContainer {
   #log = new LogBuffer();
   #previousLog: LogBuffer | undefined;
 
-  constructor(spec: Container, deps: ContainerDeps) {
+  constructor(spec: Container, deps: ContainerDeps, waitsFor = "ContainerCreating") {
     this.spec = spec;
     this.#deps = deps;
+    this.#state = { waiting: { reason: waitsFor } };
   }
 
+  /** Starts it, or tries again when its environment could not be made. */
   start(): void {
     const { image } = this.spec;
-    if (!this.#deps.processes) {
-      this.#run();
-    } else if (!programOf(image)) {
+    if (this.#deps.processes && !programOf(image)) {
       this.#failToPull(image);
-    } else if (this.spec.command?.length) {
-      this.#deps.event("Normal", "Pulled", `Container image "${image}" already present on machine`);
-      const [command = ""] = this.spec.command;
-      const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: ${JSON.stringify(command)}: executable file not found in $PATH (the sandbox's images have no other command than their own)`;
-      this.#deps.event("Warning", "Failed", `Error: ${message}`);
-      this.#become({ waiting: { reason: "RunContainerError", message } });
-    } else {
-      this.#deps.event("Normal", "Pulled", `Container image "${image}" already present on machine`);
-      this.#run();
+      return;
     }
+    if (this.#deps.processes)
+      this.#deps.event("Normal", "Pulled", `Container image "${image}" already present on machine`);
+    this.#run();
+  }
+
+  /** Whether it waits for a ConfigMap or Secret. */
+  get lacksConfiguration(): boolean {
+    return this.#state.waiting?.reason === "CreateContainerConfigError";
+  }
+
+  /** Whether it has been started at all. */
+  get isBegun(): boolean {
+    return !["ContainerCreating", "PodInitializing"].includes(this.#state.waiting?.reason ?? "");
   }
 
   /** Whether nothing runs and nothing will. */
@@ -80,6 +95,20 @@ export class RunningContainer {
     return this.#state.running !== undefined;
   }
 
+  /** Whether it runs and its startup probe, if it has one, has been passed. */
+  get isStarted(): boolean {
+    return this.running && (this.#health?.isStarted ?? true);
+  }
+
+  /** What commands in the container see. */
+  get env(): Readonly<Record<string, string>> {
+    return this.#env;
+  }
+
+  get files(): ContainerFiles {
+    return this.#deps.files;
+  }
+
   /** The log of the present run, or of the one before. */
   log(previous: boolean): LogBuffer | undefined {
     return previous ? this.#previousLog : this.#log;
@@ -93,6 +122,7 @@ export class RunningContainer {
     this.#stopping = true;
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#health?.stop();
     this.#program?.stop(graceMs);
     if (!this.#program) this.#log.close();
   }
@@ -104,8 +134,8 @@ export class RunningContainer {
       image,
       imageID: this.#id ? `sandbox://${image}` : "",
       ...(this.#id ? { containerID: this.#id } : {}),
-      ready: this.#ready,
-      started: this.running,
+      ready: this.running && this.#isListening && (this.#health?.isReady ?? true),
+      started: this.isStarted,
       restartCount: this.#restarts,
       state: this.#state,
       lastState: this.#lastState,
@@ -114,7 +144,7 @@ export class RunningContainer {
 
   #become(state: ContainerState): void {
     this.#state = state;
-    if (!state.running) this.#ready = false;
+    if (!state.running) this.#health?.stop();
     this.#deps.changed();
   }
 
@@ -134,43 +164,123 @@ export class RunningContainer {
   }
 
   #run(): void {
-    const { clock, event } = this.#deps;
+    const { clock, event, processes } = this.#deps;
+    const environment = this.#deps.environment();
+    if ("error" in environment) {
+      const message = environment.error;
+      event("Warning", "Failed", `Error: ${message}`);
+      this.#become({ waiting: { reason: "CreateContainerConfigError", message } });
+      return;
+    }
+    this.#env = environment.env;
+    const [command = [], args = []] = [this.spec.command, this.spec.args].map((words) =>
+      words?.map((word) => expand(word, environment.env)),
+    );
+    const program = processes ? programOf(this.spec.image) : undefined;
+    if (program && command.length > 0 && !isPlayed(command)) {
+      this.#failToRun(command[0] ?? "");
+      return;
+    }
     this.#id = `sandbox://${randomBytes(32).toString("hex")}`;
     this.#startedAt = clock.now();
     event("Normal", "Created", `Created container: ${this.spec.name}`);
     event("Normal", "Started", `Started container ${this.spec.name}`);
-    const program = this.#deps.processes ? programOf(this.spec.image) : undefined;
-    if (program) {
-      const log = this.#log;
-      const tcp = (this.spec.ports ?? [])
-        .filter(({ protocol }) => protocol !== "UDP")
-        .map(({ containerPort }) => containerPort);
-      const env = {
-        ...this.#deps.env,
-        ...Object.fromEntries((this.spec.env ?? []).map(({ name, value = "" }) => [name, value])),
-      };
-      this.#program = startProgram(
-        { url: program.url, args: this.spec.args ?? [], env, ports: tcp.length > 0 ? tcp : [8080] },
-        {
-          line: (text) => log.append({ time: clock.now(), text }),
-          listening: () => this.#becomeReady(),
-          exit: (code) => this.#ended(code),
-        },
-      );
-    }
-    this.#ready = !program?.listens;
+    this.#deps.files.reset();
+    this.#isListening = true;
+    if (command.length > 0 || !program) this.#play(command, args);
+    else this.#spawn(program, args);
+    if (this.spec.startupProbe || this.spec.readinessProbe || this.spec.livenessProbe) this.#watchHealth();
     this.#become({ running: { startedAt: timestamp(this.#startedAt) } });
   }
 
-  #becomeReady(): void {
-    if (!this.running) return;
-    this.#ready = true;
-    this.#deps.changed();
+  /** Without processes a container that is to go on does; one that is to end plays its command, and ends well without one. */
+  #play(command: readonly string[], args: readonly string[]): void {
+    const { processes, restartPolicy, files } = this.#deps;
+    if (!processes && restartPolicy === "Always") return;
+    const words = command.length > 0 ? [...command, ...args] : ["true"];
+    this.#program = playProgram(words, { env: this.#env, files, isLenient: !processes }, this.#listener());
+  }
+
+  #spawn(program: Program, args: readonly string[]): void {
+    const tcp = (this.spec.ports ?? [])
+      .filter(({ protocol }) => protocol !== "UDP")
+      .map(({ containerPort }) => containerPort);
+    const { files } = this.#deps;
+    const { PATH: _path, ...env } = this.#env;
+    this.#isListening = !program.listens;
+    this.#program = startProgram(
+      {
+        url: program.url,
+        args,
+        env: { ...env, ...(files.hasVolumes ? { SANDBOX_ROOT: files.root() } : {}) },
+        ports: tcp.length > 0 ? tcp : [8080],
+      },
+      this.#listener(),
+    );
+  }
+
+  #listener(): ProgramListener {
+    const { clock } = this.#deps;
+    const log = this.#log;
+    return {
+      line: (text) => log.append({ time: clock.now(), text }),
+      listening: () => {
+        this.#isListening = true;
+        if (this.running) this.#deps.changed();
+      },
+      exit: (code) => this.#ended(code),
+    };
+  }
+
+  #watchHealth(): void {
+    const { clock, event, changed } = this.#deps;
+    this.#health = watchHealth(this.spec, {
+      clock,
+      changed,
+      event,
+      target: this.#probeTarget(),
+      failed: (kind) => {
+        event("Normal", "Killing", `Container ${this.spec.name} failed ${kind} probe, will be restarted`);
+        this.#health?.stop();
+        if (this.#program) this.#program.stop(0);
+        else this.#ended(137);
+      },
+    });
+  }
+
+  #probeTarget(): ProbeTarget {
+    const { files, processes } = this.#deps;
+    return {
+      localPort: (port) => {
+        const { ports = [] } = this.spec;
+        const number = typeof port === "number" ? port : ports.find(({ name }) => name === port)?.containerPort;
+        return number === undefined ? undefined : this.localPort(number);
+      },
+      answersPorts: processes,
+      exec: async (command, signal) => {
+        let output = "";
+        const write = (data: string | Uint8Array): void => {
+          output += Buffer.from(data).toString("utf8");
+        };
+        const input = { async *[Symbol.asyncIterator]() {} };
+        const context = { env: this.#env, input, files, stdout: write, stderr: write, signal, isLenient: !processes };
+        const code = await runCommand(command, context);
+        return { code: signal.aborted ? 124 : code, output };
+      },
+    };
+  }
+
+  #failToRun(command: string): void {
+    const message = `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: ${JSON.stringify(command)}: executable file not found in $PATH (the sandbox's images have no other command than their own and those that it plays)`;
+    this.#deps.event("Warning", "Failed", `Error: ${message}`);
+    this.#become({ waiting: { reason: "RunContainerError", message } });
   }
 
   #ended(exitCode: number): void {
     const { clock, restartPolicy } = this.#deps;
     this.#program = undefined;
+    this.#health?.stop();
+    this.#health = undefined;
     this.#log.close();
     const terminated = {
       exitCode,

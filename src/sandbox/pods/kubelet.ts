@@ -1,4 +1,5 @@
 /** The sandbox's scheduler and kubelet in one: brings each pod to what it should be, and says how it is. */
+import { bindClaims } from "../controllers/claims.ts";
 import {
   builtin,
   type Controller,
@@ -7,27 +8,26 @@ import {
   splitKey,
   startController,
 } from "../controllers/controller.ts";
+import { nodeName } from "../controllers/node.ts";
 import { isPod, type Pod, withCondition } from "../controllers/shapes.ts";
 import { at } from "../json.ts";
 import { timestamp } from "../object.ts";
 import { type Resource, storeKey } from "../resource.ts";
-import { RunningContainer } from "./container.ts";
+import type { RunningContainer } from "./container.ts";
 import { podStatus } from "./pod-status.ts";
+import { RunningPod } from "./running-pod.ts";
 import { type Capacity, whyUnschedulable } from "./scheduling.ts";
+import type { Storage } from "./storage.ts";
 
 const manager = { manager: "kubelet" };
-const nodeName = "sandbox";
-
-interface RunningPod {
-  uid: string;
-  containers: RunningContainer[];
-  stopping: boolean;
-}
 
 export interface KubeletOptions {
   processes: boolean;
   capacity: Capacity;
   crashBackoffMs: number;
+  /** The labels of the node. */
+  nodeLabels: Readonly<Record<string, string>>;
+  storage: Storage;
 }
 
 export interface Kubelet extends Controller {
@@ -40,7 +40,10 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
   const { registry, clock } = deps;
   const { store } = registry;
   const pods = builtin(registry, "", "pods");
+  const claims = builtin(registry, "", "persistentvolumeclaims");
+  const sources = { configmaps: builtin(registry, "", "configmaps"), secrets: builtin(registry, "", "secrets") };
   const running = new Map<string, RunningPod>();
+  const byUid = new Map<string, RunningPod>();
   const waiting = new Set<string>();
 
   const controller = startController(deps, {
@@ -48,21 +51,30 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
     watched: [{ resource: pods, keysOf: (object) => [keyOf(object)] }],
     reconcile: async (key) => sync(key),
   });
-  // A pod that goes away makes room for those that wait for it.
-  const unsubscribe = store.subscribe(storeKey(pods), ({ type }) => {
-    if (type !== "DELETED") return;
+  const retryWaiting = (): void => {
     for (const key of waiting) controller.add(key);
-  });
+  };
+  const unsubscribes = [
+    // A pod that goes away makes room for those that wait for it.
+    store.subscribe(storeKey(pods), ({ type }) => type === "DELETED" && retryWaiting()),
+    store.subscribe(storeKey(claims), ({ type }) => type === "ADDED" && retryWaiting()),
+    // What pods read of ConfigMaps and Secrets is brought up to date, and a pod that waits for one goes on.
+    ...Object.entries(sources).map(([kind, resource]) =>
+      store.subscribe(storeKey(resource), ({ object }) => {
+        for (const [key, { usesSource }] of running) {
+          if (key.startsWith(`${object.metadata.namespace ?? ""}/`) && usesSource(kind, object.metadata.name))
+            controller.add(key);
+        }
+      }),
+    ),
+  ];
 
   function sync(key: string): void {
     const { namespace, name } = splitKey(key);
     const found = store.get(storeKey(pods), namespace, name);
     const pod = found && isPod(found) ? found : undefined;
     const run = running.get(key);
-    if (run && run.uid !== pod?.metadata.uid) {
-      for (const container of run.containers) container.stop(0);
-      running.delete(key);
-    }
+    if (run && run.uid !== pod?.metadata.uid) forget(key, run);
     if (!pod) {
       waiting.delete(key);
       return;
@@ -70,7 +82,14 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
     if (pod.metadata.deletionTimestamp) terminate(key, pod);
     else if (!pod.spec.nodeName) schedule(key, pod);
     else if (!running.has(key)) start(key, pod);
-    else report(key, pod);
+    else advance(key, pod);
+  }
+
+  function forget(key: string, run: RunningPod): void {
+    run.stop(0);
+    running.delete(key);
+    byUid.delete(run.uid);
+    o.storage.forgetPod(run.uid);
   }
 
   function schedule(key: string, pod: Pod): void {
@@ -78,7 +97,7 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
       .list(storeKey(pods))
       .filter(isPod)
       .filter((other) => other.spec.nodeName !== undefined);
-    const why = whyUnschedulable(pod, scheduled, o.capacity);
+    const why = whyUnschedulable(pod, scheduled, o.capacity, o.nodeLabels) ?? bindClaims(deps, pod);
     if (why) {
       waiting.add(key);
       const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message: why };
@@ -101,30 +120,28 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
   function start(key: string, pod: Pod): void {
     const { phase } = pod.status ?? {};
     if (phase === "Succeeded" || phase === "Failed") return;
-    const { namespace = "", name, uid } = pod.metadata;
-    const containers = pod.spec.containers.map(
-      (spec) =>
-        new RunningContainer(spec, {
-          clock,
-          processes: o.processes,
-          crashBackoffMs: o.crashBackoffMs,
-          env: { HOSTNAME: name, POD_NAME: name, POD_NAMESPACE: namespace },
-          pod: `${name}_${namespace}(${uid})`,
-          restartPolicy: pod.spec.restartPolicy ?? "Always",
-          changed: () => controller.add(key),
-          event: (type, reason, message) => deps.events.write(pod, type, reason, message, "kubelet"),
-        }),
-    );
-    running.set(key, { uid, containers, stopping: false });
-    for (const container of containers) container.start();
-    report(key, pod);
+    const { namespace, uid } = pod.metadata;
+    const run = new RunningPod(pod, {
+      clock,
+      processes: o.processes,
+      crashBackoffMs: o.crashBackoffMs,
+      capacity: o.capacity,
+      storage: o.storage,
+      lookup: (kind, name) => store.get(storeKey(sources[kind]), namespace, name),
+      claimUid: (name) => store.get(storeKey(claims), namespace, name)?.metadata.uid,
+      changed: () => controller.add(key),
+      event: (type, reason, message) => deps.events.write(pod, type, reason, message, "kubelet"),
+    });
+    running.set(key, run);
+    byUid.set(uid, run);
+    advance(key, pod);
   }
 
-  function report(key: string, pod: Pod): void {
+  function advance(key: string, pod: Pod): void {
     const run = running.get(key);
     if (!run) return;
-    const statuses = run.containers.map((container) => container.status());
-    writeStatus(pod, podStatus(pod, statuses, timestamp(clock.now())));
+    run.advance();
+    writeStatus(pod, podStatus(pod, run.statuses(), timestamp(clock.now())));
   }
 
   function terminate(key: string, pod: Pod): void {
@@ -135,14 +152,15 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
       return;
     }
     const graceMs = (pod.metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-    if (!run.stopping) {
-      for (const { spec } of run.containers)
-        deps.events.write(pod, "Normal", "Killing", `Stopping container ${spec.name}`, "kubelet");
+    if (!run.isStopping) {
+      for (const { spec, running: isRunning } of run.all) {
+        if (isRunning) deps.events.write(pod, "Normal", "Killing", `Stopping container ${spec.name}`, "kubelet");
+      }
     }
-    if (!run.stopping || graceMs === 0) for (const container of run.containers) container.stop(graceMs);
-    run.stopping = true;
-    if (!run.containers.every((container) => container.ended)) return;
-    running.delete(key);
+    if (!run.isStopping || graceMs === 0) run.stop(graceMs);
+    if (!run.hasEnded) return;
+    writeStatus(pod, podStatus(pod, run.statuses(), timestamp(clock.now())));
+    forget(key, run);
     registry.finish(pods, pod);
   }
 
@@ -152,23 +170,20 @@ export function startKubelet(deps: ControllerDeps, o: KubeletOptions): Kubelet {
 
   return {
     add: controller.add,
-    container: (uid, name) => byUid(uid)?.containers.find((container) => container.spec.name === name),
+    container: (uid, name) => byUid.get(uid)?.all.find((container) => container.spec.name === name),
     localPort: (uid, port) =>
-      byUid(uid)
-        ?.containers.map((container) => container.localPort(port))
+      byUid
+        .get(uid)
+        ?.all.map((container) => container.localPort(port))
         .find((local) => local !== undefined),
     async close() {
-      unsubscribe();
+      for (const unsubscribe of unsubscribes) unsubscribe();
       await controller.close();
-      for (const { containers } of running.values()) for (const container of containers) container.stop(0);
+      for (const run of running.values()) run.stop(0);
       running.clear();
+      byUid.clear();
     },
   };
-
-  function byUid(uid: string): RunningPod | undefined {
-    for (const run of running.values()) if (run.uid === uid) return run;
-    return undefined;
-  }
 }
 
 function writePodStatus(deps: ControllerDeps, pods: Resource, pod: Pod, status: unknown): void {

@@ -30,7 +30,9 @@ export function podLog(deps: PodHandlerDeps, request: ApiRequest, target: Target
   if (!log) {
     const where = `container "${name}" in pod "${pod.metadata.name}"`;
     throw badRequest(
-      container ? `previous terminated ${where} not found` : `${where} is waiting to start: ContainerCreating`,
+      container
+        ? `previous terminated ${where} not found`
+        : `${where} is waiting to start: ${pod.spec.initContainers ? "PodInitializing" : "ContainerCreating"}`,
     );
   }
   const state = container?.status().state.waiting;
@@ -48,16 +50,19 @@ export function podOf(deps: Pick<PodHandlerDeps, "registry" | "pods">, target: T
 
 export function containerOf(pod: Pod, asked: string | null): string {
   const names = pod.spec.containers.map((container) => container.name);
+  const init = (pod.spec.initContainers ?? []).map((container) => container.name);
   const [only = ""] = names;
-  if (!asked) {
-    if (names.length > 1)
-      throw badRequest(
-        `a container name must be specified for pod ${pod.metadata.name}, choose one of: [${names.join(" ")}]`,
-      );
-    return only;
+  if (asked) {
+    if (![...names, ...init].includes(asked))
+      throw badRequest(`container ${asked} is not valid for pod ${pod.metadata.name}`);
+    return asked;
   }
-  if (!names.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${pod.metadata.name}`);
-  return asked;
+  const preferred = pod.metadata.annotations?.["kubectl.kubernetes.io/default-container"];
+  if (preferred && names.includes(preferred)) return preferred;
+  if (names.length === 1) return only;
+  throw badRequest(
+    `a container name must be specified for pod ${pod.metadata.name}, choose one of: [${[...init, ...names].join(" ")}]`,
+  );
 }
 
 function explain(reason: string): string {

@@ -1,13 +1,36 @@
 /** Rules of Kubernetes' own kinds that no schema says, as far as the agent can meet them. */
+import { parseSchedule } from "../controllers/schedule.ts";
 import { at, equal, isObject, type JsonObject } from "../json.ts";
 import { matchSelector } from "../selectors.ts";
 import type { Cause } from "../status-error.ts";
+import { cannotChange, required } from "./breaches.ts";
+import { containerBreaches, restartBreaches } from "./pod-checks.ts";
 
 export function builtinBreaches(kind: string, object: JsonObject, before: JsonObject | undefined): Cause[] {
   switch (kind) {
     case "Deployment":
     case "ReplicaSet":
-      return [...selectorBreaches(object, before), ...containerBreaches(object, ["spec", "template", "spec"])];
+      return [
+        ...selectorBreaches(object, before),
+        ...restartBreaches(object, ["spec", "template", "spec"], ["Always"]),
+        ...containerBreaches(object, ["spec", "template", "spec"]),
+      ];
+    case "StatefulSet":
+      return [
+        ...selectorBreaches(object, before),
+        ...containerBreaches(object, ["spec", "template", "spec"]),
+        ...statefulSetBreaches(object, before),
+      ];
+    case "Job":
+      return [...jobBreaches(object, before), ...containerBreaches(object, ["spec", "template", "spec"])];
+    case "CronJob":
+      return cronJobBreaches(object);
+    case "PersistentVolumeClaim":
+      return claimBreaches(object, before);
+    case "ControllerRevision":
+      return before && !equal(object.data, before.data)
+        ? [cannotChange("data", object.data, "field is immutable")]
+        : [];
     case "Pod":
       return containerBreaches(object, ["spec"]);
     case "ConfigMap":
@@ -43,34 +66,6 @@ function selectorBreaches(object: JsonObject, before: JsonObject | undefined): C
   return [{ reason: "FieldValueInvalid", message, field: "spec.template.metadata.labels" }];
 }
 
-function containerBreaches(object: JsonObject, path: readonly string[]): Cause[] {
-  const containers = list(at(object, ...path, "containers"));
-  const where = `${path.join(".")}.containers`;
-  if (containers.length === 0) return [required(where)];
-  const causes: Cause[] = [];
-  const seen = new Set<unknown>();
-  containers.forEach((container, i) => {
-    if (!container.name) causes.push(required(`${where}[${i}].name`));
-    if (!container.image) causes.push(required(`${where}[${i}].image`));
-    if (seen.has(container.name)) {
-      causes.push({
-        reason: "FieldValueDuplicate",
-        message: `Duplicate value: ${JSON.stringify(container.name)}`,
-        field: `${where}[${i}].name`,
-      });
-    }
-    seen.add(container.name);
-    list(container.ports).forEach((port, j) => {
-      const number = Number(port.containerPort);
-      if (!(number >= 1 && number <= 65535)) {
-        const message = `Invalid value: ${number}: must be between 1 and 65535, inclusive`;
-        causes.push({ reason: "FieldValueInvalid", message, field: `${where}[${i}].ports[${j}].containerPort` });
-      }
-    });
-  });
-  return causes;
-}
-
 function scopeBreaches(object: JsonObject, before: JsonObject | undefined): Cause[] {
   const scopes = (quota: JsonObject): unknown => at(quota, "spec", "scopes") ?? [];
   if (!before || equal(scopes(object), scopes(before))) return [];
@@ -104,10 +99,73 @@ function immutableBreaches(kind: string, object: JsonObject, before: JsonObject 
   return causes;
 }
 
-function required(field: string): Cause {
-  return { reason: "FieldValueRequired", message: "Required value", field };
+/** What may change of a StatefulSet; all else of its spec may not. */
+const changeable = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+];
+
+function statefulSetBreaches(object: JsonObject, before: JsonObject | undefined): Cause[] {
+  const causes = restartBreaches(object, ["spec", "template", "spec"], ["Always"]);
+  const fixed = (from: JsonObject): unknown =>
+    Object.fromEntries(
+      Object.entries(isObject(from.spec) ? from.spec : {}).filter(([key]) => !changeable.includes(key)),
+    );
+  if (before && !equal(fixed(object), fixed(before))) {
+    const allowed = `${changeable
+      .slice(0, -1)
+      .map((field) => `'${field}'`)
+      .join(", ")} and 'minReadySeconds'`;
+    const message = `Forbidden: updates to statefulset spec for fields other than ${allowed} are forbidden`;
+    causes.push({ reason: "FieldValueForbidden", message, field: "spec" });
+  }
+  return causes;
 }
 
-function cannotChange(field: string, value: unknown, why: string): Cause {
-  return { reason: "FieldValueInvalid", message: `Invalid value: ${JSON.stringify(value)}: ${why}`, field };
+function jobBreaches(object: JsonObject, before: JsonObject | undefined): Cause[] {
+  const causes = restartBreaches(object, ["spec", "template", "spec"], ["OnFailure", "Never"]);
+  if (!before) return causes;
+  for (const field of ["completions", "selector", "template", "completionMode"]) {
+    const now = at(object, "spec", field);
+    if (!equal(now, at(before, "spec", field))) causes.push(cannotChange(`spec.${field}`, now, "field is immutable"));
+  }
+  return causes;
+}
+
+function cronJobBreaches(object: JsonObject): Cause[] {
+  const path = ["spec", "jobTemplate", "spec", "template", "spec"];
+  const causes = [...restartBreaches(object, path, ["OnFailure", "Never"]), ...containerBreaches(object, path)];
+  const [schedule, zone] = [at(object, "spec", "schedule"), at(object, "spec", "timeZone")];
+  try {
+    parseSchedule(String(schedule ?? ""), typeof zone === "string" ? zone : undefined);
+  } catch (error) {
+    const message = `Invalid value: ${JSON.stringify(schedule)}: ${error instanceof Error ? error.message : String(error)}`;
+    causes.push({ reason: "FieldValueInvalid", message, field: "spec.schedule" });
+  }
+  return causes;
+}
+
+/** A claim may be given its volume, and may ask for more room; nothing else of it changes. */
+function claimBreaches(object: JsonObject, before: JsonObject | undefined): Cause[] {
+  const requested = (claim: JsonObject): unknown => at(claim, "spec", "resources", "requests", "storage");
+  if (requested(object) === undefined) return [required("spec.resources[storage]")];
+  if (!before) return [];
+  const fixed = (claim: JsonObject): unknown => {
+    const {
+      volumeName: _v,
+      resources: _r,
+      volumeAttributesClassName: _a,
+      ...rest
+    } = isObject(claim.spec) ? claim.spec : {};
+    return rest;
+  };
+  if (equal(fixed(object), fixed(before))) return [];
+  const message =
+    "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+  return [{ reason: "FieldValueForbidden", message, field: "spec" }];
 }

@@ -1,14 +1,23 @@
 /** What a Kubernetes API server fills in for its own kinds, as far as clients of the sandbox see it. */
+
 import { at, isObject, type JsonObject } from "../json.ts";
+import { podSpec, requestLimits } from "./pod-defaults.ts";
 
 export function applyBuiltinDefaults(kind: string, object: JsonObject): void {
   const spec = isObject(object.spec) ? object.spec : undefined;
-  if (kind === "Pod" && spec) podSpec(spec);
+  if (kind === "Pod" && spec) {
+    podSpec(spec);
+    requestLimits(spec);
+  }
   if (kind === "ReplicaSet" && spec) {
     spec.replicas ??= 1;
     template(spec);
   }
   if (kind === "Deployment" && spec) deployment(spec);
+  if (kind === "StatefulSet" && spec) statefulSet(spec);
+  if (kind === "Job" && spec) job(spec);
+  if (kind === "CronJob" && spec) cronJob(spec);
+  if (kind === "PersistentVolumeClaim" && spec) spec.volumeMode ??= "Filesystem";
   if (kind === "Service" && spec) service(spec);
   if (kind === "Secret") secret(object);
   if (kind === "RoleBinding") roleBinding(object);
@@ -43,36 +52,57 @@ function deployment(spec: JsonObject): void {
   template(spec);
 }
 
+function statefulSet(spec: JsonObject): void {
+  defaults(spec, { replicas: 1, revisionHistoryLimit: 10, podManagementPolicy: "OrderedReady" });
+  const strategy = isObject(spec.updateStrategy) ? spec.updateStrategy : {};
+  spec.updateStrategy = strategy;
+  strategy.type ??= "RollingUpdate";
+  if (strategy.type === "RollingUpdate") {
+    const rolling = isObject(strategy.rollingUpdate) ? strategy.rollingUpdate : {};
+    strategy.rollingUpdate = rolling;
+    rolling.partition ??= 0;
+  }
+  const retention = isObject(spec.persistentVolumeClaimRetentionPolicy)
+    ? spec.persistentVolumeClaimRetentionPolicy
+    : {};
+  spec.persistentVolumeClaimRetentionPolicy = retention;
+  defaults(retention, { whenDeleted: "Retain", whenScaled: "Retain" });
+  template(spec);
+  for (const claim of objects(spec.volumeClaimTemplates)) {
+    defaults(claim, { apiVersion: "v1", kind: "PersistentVolumeClaim" });
+    if (isObject(claim.spec)) claim.spec.volumeMode ??= "Filesystem";
+    claim.status ??= { phase: "Pending" };
+  }
+}
+
+function job(spec: JsonObject): void {
+  // Without a number of completions the pods decide together when the work is done.
+  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+  defaults(spec, {
+    parallelism: 1,
+    completionMode: "NonIndexed",
+    suspend: false,
+    manualSelector: false,
+    podReplacementPolicy: "TerminatingOrFailed",
+    backoffLimit: spec.backoffLimitPerIndex === undefined ? 6 : 2_147_483_647,
+  });
+  template(spec);
+}
+
+function cronJob(spec: JsonObject): void {
+  defaults(spec, {
+    concurrencyPolicy: "Allow",
+    suspend: false,
+    successfulJobsHistoryLimit: 3,
+    failedJobsHistoryLimit: 1,
+  });
+  const jobSpec = at(spec, "jobTemplate", "spec");
+  if (isObject(jobSpec)) template(jobSpec);
+}
+
 function template(spec: JsonObject): void {
   const inner = at(spec, "template", "spec");
   if (isObject(inner)) podSpec(inner);
-}
-
-function podSpec(spec: JsonObject): void {
-  defaults(spec, {
-    restartPolicy: "Always",
-    terminationGracePeriodSeconds: 30,
-    dnsPolicy: "ClusterFirst",
-    schedulerName: "default-scheduler",
-  });
-  spec.securityContext ??= {};
-  for (const container of [...objects(spec.containers), ...objects(spec.initContainers)]) {
-    const image = String(container.image ?? "");
-    const isLatest = !/[:@][^/]*$/.test(image) || image.endsWith(":latest");
-    container.resources ??= {};
-    defaults(container, {
-      imagePullPolicy: isLatest ? "Always" : "IfNotPresent",
-      terminationMessagePath: "/dev/termination-log",
-      terminationMessagePolicy: "File",
-    });
-    for (const port of objects(container.ports)) port.protocol ??= "TCP";
-    for (const probe of [container.readinessProbe, container.livenessProbe, container.startupProbe]) {
-      if (isObject(probe)) {
-        defaults(probe, { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 });
-        if (isObject(probe.httpGet)) defaults(probe.httpGet, { path: "/", scheme: "HTTP" });
-      }
-    }
-  }
 }
 
 function service(spec: JsonObject): void {

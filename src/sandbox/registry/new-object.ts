@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { at, isObject, type JsonObject } from "../json.ts";
+import { at, isObject, type JsonObject, put } from "../json.ts";
 import type { Resource } from "../resource.ts";
 import type { Store } from "../store.ts";
 
@@ -19,6 +19,21 @@ export function prepareNew(resource: Resource, object: JsonObject, o: { store: S
     case "ReplicaSet":
       object.status = resource.kind === "ReplicaSet" ? { replicas: 0 } : {};
       return;
+    case "StatefulSet":
+      object.status = { replicas: 0, availableReplicas: 0 };
+      return;
+    case "PersistentVolumeClaim":
+      if (isObject(object.metadata)) object.metadata.finalizers = ["kubernetes.io/pvc-protection"];
+      if (spec) spec.storageClassName ??= "standard";
+      object.status = { phase: "Pending" };
+      return;
+    case "Job":
+      if (spec) followOwnPods(object, spec);
+      object.status = {};
+      return;
+    case "CronJob":
+      object.status = {};
+      return;
     case "Service":
       object.status = { loadBalancer: {} };
       if (spec && spec.type !== "ExternalName") {
@@ -31,6 +46,21 @@ export function prepareNew(resource: Resource, object: JsonObject, o: { store: S
       return;
     default:
   }
+}
+
+/** A Job finds its pods by its own UID, which nobody else's pods carry. */
+function followOwnPods(job: JsonObject, spec: JsonObject): void {
+  if (spec.manualSelector === true || spec.selector !== undefined) return;
+  const { uid, name } = isObject(job.metadata) ? job.metadata : {};
+  spec.selector = { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
+  const labels = {
+    "batch.kubernetes.io/controller-uid": uid,
+    "batch.kubernetes.io/job-name": name,
+    "controller-uid": uid,
+    "job-name": name,
+  };
+  const given = at(spec, "template", "metadata", "labels");
+  put(spec, ["template", "metadata", "labels"], { ...(isObject(given) ? given : {}), ...labels });
 }
 
 /** An address that looks like a cluster's and leads nowhere: Services are reached through their pods. */

@@ -84,7 +84,7 @@ export function loadDefinitions(): Definitions {
 function quirks(name: string, schema: JsonObject): Schema {
   if (name.endsWith(".IntOrString")) return { "x-kubernetes-int-or-string": true };
   if (name.endsWith(".Quantity")) return { "x-kubernetes-int-or-string": true, format: "quantity" };
-  if (name.endsWith(".FieldsV1")) return anything;
+  if (name.endsWith(".FieldsV1") || name.endsWith(".RawExtension")) return anything;
   return schema;
 }
 
