@@ -10,6 +10,8 @@ export interface PublishedSchema extends Omit<JsonSchema, "items" | "properties"
   items?: PublishedSchema;
   properties?: Record<string, PublishedSchema>;
   additionalProperties?: PublishedSchema;
+  /** Published, and refused in a CustomResourceDefinition. */
+  "x-kubernetes-unions"?: unknown;
 }
 
 export interface Published {
@@ -55,7 +57,16 @@ export function readPublished(path: string | URL): Published {
   }
 
   function structural(schema: PublishedSchema, where: string, above: readonly string[] = []): JsonSchema {
-    const { $ref, allOf, oneOf, items, properties, additionalProperties, ...own } = schema;
+    const {
+      $ref,
+      allOf,
+      oneOf,
+      items,
+      properties,
+      additionalProperties,
+      "x-kubernetes-unions": _unions,
+      ...own
+    } = schema;
     const reference = $ref ?? allOf?.[0]?.$ref;
     if (reference) {
       const name = reference.slice(prefix.length);

@@ -26,6 +26,7 @@ export function resourceFromDefinition(definition: KubeObject, definitions: Defi
   const kind = needed(names.kind, "spec.names.kind");
   const versionName = needed(version?.name, "spec.versions");
   const rootSchema = at(version, "schema", "openAPIV3Schema");
+  causes.push(...keywordBreaches(rootSchema, "spec.versions[0].schema.openAPIV3Schema"));
   if (!isObject(rootSchema)) needed(undefined, "spec.versions[0].schema.openAPIV3Schema");
   if (definition.metadata.name !== `${plural}.${group}`) {
     const message = `Invalid value: "${definition.metadata.name}": must be spec.names.plural+"."+spec.group`;
@@ -51,6 +52,39 @@ export function resourceFromDefinition(definition: KubeObject, definitions: Defi
     columns: columnsOf(version ?? {}),
     ...(isObject(scale) ? { scale: scalePaths(scale) } : {}),
   };
+}
+
+/** The extensions of JSON Schema that a definition may use. Kubernetes publishes others of its own kinds, and refuses them here. */
+const extensions = [
+  "embedded-resource",
+  "int-or-string",
+  "list-map-keys",
+  "list-type",
+  "map-type",
+  "patch-merge-key",
+  "patch-strategy",
+  "preserve-unknown-fields",
+  "validations",
+];
+
+function keywordBreaches(schema: unknown, path: string): Cause[] {
+  if (!isObject(schema)) return [];
+  const unknown = Object.keys(schema).filter(
+    (key) => key.startsWith("x-kubernetes-") && !extensions.includes(key.slice("x-kubernetes-".length)),
+  );
+  const { properties, items, additionalProperties } = schema;
+  return [
+    ...unknown.map((key) => ({
+      reason: "FieldValueInvalid",
+      message: "Invalid value: field not declared in schema",
+      field: `${path}.${key}`,
+    })),
+    ...Object.entries(isObject(properties) ? properties : {}).flatMap(([name, child]) =>
+      keywordBreaches(child, `${path}.properties.${name}`),
+    ),
+    ...keywordBreaches(items, `${path}.items`),
+    ...keywordBreaches(additionalProperties, `${path}.additionalProperties`),
+  ];
 }
 
 function strings(value: unknown): string[] {

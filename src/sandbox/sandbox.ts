@@ -2,7 +2,10 @@
  * An embedded Kubernetes API for trying and testing. It behaves like a real API server for the subset that the agent
  * relies on (`test/contract` holds it to that) and runs a few built-in images as local processes. RBAC, quotas, limit
  * ranges and network policies are stored and not enforced, which a warning says to who writes them; nor are Pod Security
- * levels. It listens on loopback only.
+ * levels. It has one node. A container runs its image's own program, or plays a few shell commands (`pods/commands.ts`);
+ * volumes are directories, and PersistentVolumes and StorageClasses are not served. Taints, spread, priorities, lifecycle
+ * hooks, users, capabilities and limits of containers are stored and have no effect; nor have success and failure
+ * policies of Jobs. It listens on loopback only.
  */
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";

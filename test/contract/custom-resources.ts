@@ -297,6 +297,22 @@ export function customResourceTests(t: Context): void {
     }
   });
 
+  test("a definition with an extension that Kubernetes keeps for itself is refused", async () => {
+    const other = `u${group}`;
+    const definition: Json = widgetDefinition(other);
+    const { spec } = definition.spec.versions[0].schema.openAPIV3Schema.properties;
+    spec["x-kubernetes-unions"] = [{ discriminator: "mode" }];
+    const body = { apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", ...definition };
+    const query = { fieldManager: "contract" };
+    const { status, body: answer } = await t.api.ask("PATCH", `${definitions}/widgets.${other}`, {
+      type: applyPatch,
+      query,
+      body,
+    });
+    assert.ok(status >= 400, `it is taken: ${status}`);
+    assert.match(answer.message, /x-kubernetes-unions: .*field not declared in schema/);
+  });
+
   test("a definition that is deleted takes its objects along", async () => {
     const other = `h${group}`;
     await t.api.ask("POST", definitions, { body: widgetDefinition(other) });

@@ -6,7 +6,7 @@ import type { Context } from "./suite.ts";
 const startMs = 90_000;
 
 export function statefulSetTests(t: Context): void {
-  const apply = async (name: string, script: string, spec: object = {}): Promise<string> => {
+  const apply = async (name: string, script: string, spec: object = {}, more: object = {}): Promise<string> => {
     const path = t.group("apps/v1", "statefulsets", name);
     const labels = { app: name };
     const main = {
@@ -14,6 +14,7 @@ export function statefulSetTests(t: Context): void {
       image: t.setting.shell,
       command: ["sh", "-c", `${script}; sleep 600`],
       volumeMounts: [{ name: "data", mountPath: "/data" }],
+      ...more,
     };
     const claim = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Mi" } } };
     const body = {
@@ -92,11 +93,12 @@ export function statefulSetTests(t: Context): void {
   test("a pod that does not become ready keeps the next one from being made", async () => {
     const name = t.name("set");
     const path = await apply(name, "true", { replicas: 2 });
-    const stuck = await apply(`${name}-stuck`, "exit 1", { replicas: 2 });
+    const readinessProbe = { exec: { command: ["false"] }, periodSeconds: 1 };
+    const stuck = await apply(`${name}-stuck`, "true", { replicas: 2 }, { readinessProbe });
     await settled(path, 2);
     const left = await eventually(
       () => pods(`${name}-stuck`),
-      ([first]) => (first?.status?.containerStatuses?.[0]?.restartCount ?? 0) >= 1,
+      ([first]) => first?.status?.containerStatuses?.[0]?.started === true,
       startMs,
     );
     assert.equal(left.length, 1);

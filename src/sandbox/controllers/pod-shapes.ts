@@ -1,6 +1,14 @@
 /** The parts of a Pod that the controllers and the kubelet read. The schema vouched for them when they were stored. */
 import type { KubeObject } from "../object.ts";
-import type { Condition } from "./shapes.ts";
+
+export interface Condition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+  lastTransitionTime?: string;
+  lastUpdateTime?: string;
+}
 
 export interface ContainerPort {
   name?: string;

@@ -1,17 +1,8 @@
 /** The parts of Kubernetes' own kinds that the controllers read. The schema vouched for them when they were stored. */
 import type { KubeObject } from "../object.ts";
-import type { Pod } from "./pod-shapes.ts";
+import type { Condition, Pod } from "./pod-shapes.ts";
 
 export type * from "./pod-shapes.ts";
-
-export interface Condition {
-  type: string;
-  status: string;
-  reason?: string;
-  message?: string;
-  lastTransitionTime?: string;
-  lastUpdateTime?: string;
-}
 
 export interface Selector {
   matchLabels?: Record<string, string>;
@@ -164,8 +155,4 @@ export function withCondition(
   const made: Condition = { ...next, lastTransitionTime };
   if (!old) return [...conditions, made];
   return conditions.map((condition) => (condition === old ? made : condition));
-}
-
-export function conditionOf(object: { status?: { conditions?: Condition[] } }, type: string): Condition | undefined {
-  return object.status?.conditions?.find((condition) => condition.type === type);
 }

@@ -5,23 +5,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ContainerFiles } from "./container-files.ts";
+import { type CommandContext, writeBreach } from "./command-context.ts";
 import { runShell } from "./shell.ts";
-import type { Terminal } from "./terminal.ts";
-
-export interface CommandContext {
-  env: Readonly<Record<string, string>>;
-  input: AsyncIterable<Buffer>;
-  files: ContainerFiles;
-  stdout(data: string | Uint8Array): void;
-  stderr(data: string | Uint8Array): void;
-  signal: AbortSignal;
-  terminal?: Terminal;
-  /** Without processes any other program is taken to have done its work. */
-  isLenient?: boolean;
-}
-
-export type RunCommand = (words: readonly string[], context: CommandContext) => Promise<number>;
 
 type Play = (args: readonly string[], context: CommandContext) => number | Promise<number>;
 
@@ -51,11 +36,6 @@ export async function runCommand(words: readonly string[], context: CommandConte
           : String(error.code);
     return fail(context, `${programName(name)}: ${last}: ${why}`, 1);
   }
-}
-
-/** Why a file cannot be written, in the words of a command; undefined when it can. */
-export function writeBreach(path: string, files: ContainerFiles): string | undefined {
-  return files.isReadOnly(path) ? `${path}: Read-only file system` : undefined;
 }
 
 const plays: Readonly<Record<string, Play>> = {

@@ -47,7 +47,7 @@ const singular = { configmaps: "configmap", secrets: "secret" } as const;
 const proper = { configmaps: "ConfigMap", secrets: "Secret" } as const;
 
 /** The keys of a ConfigMap or Secret with their text. */
-export function textsOf(object: KubeObject | undefined): Record<string, string> {
+function textsOf(object: KubeObject | undefined): Record<string, string> {
   const files = bytesOf(object);
   return Object.fromEntries(Object.entries(files).map(([key, bytes]) => [key, bytes.toString("utf8")]));
 }

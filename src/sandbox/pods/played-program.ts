@@ -1,5 +1,6 @@
 /** A container whose command the sandbox plays itself: it prints lines and ends with a code, like any other. */
-import { type CommandContext, runCommand } from "./commands.ts";
+import type { CommandContext } from "./command-context.ts";
+import { runCommand } from "./commands.ts";
 import type { ProgramListener, RunningProgram } from "./program.ts";
 
 export function playProgram(

@@ -3,7 +3,7 @@
  * `$?`, `>`, `>>`, `<`, `>&2`, `exit`, and a prompt where there is a terminal. Nothing of it runs on the machine.
  */
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
-import { type CommandContext, type RunCommand, writeBreach } from "./commands.ts";
+import { type CommandContext, type RunCommand, writeBreach } from "./command-context.ts";
 
 const operators = ["&&", "||", ";", "\n", "|"];
 
