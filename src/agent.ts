@@ -206,6 +206,7 @@ async function compose(
       roster,
       policies,
       tenantRole: config.kube.tenantRole,
+      hashContent: createContentHash(identity.keyFor("fairlead attachments held")),
       place: {
         inCluster: kube.inCluster,
         namespace: kube.namespace,

@@ -22,8 +22,8 @@ export interface Workloads {
   close(): Promise<void>;
 }
 
-/** What a peer may send in one message: a wish is the longest, and its spec has 1 MiB at most by intent.proto. Bytes. */
-const largestRequestBytes = 2 * 1024 * 1024;
+/** What a peer may send in one message: a wish is the longest, with 2 MiB of attachments and 1 MiB of spec at most. Bytes. */
+const largestRequestBytes = 4 * 1024 * 1024;
 
 export function createWorkloads(deps: WorkloadsDeps): Workloads {
   const host = createHost(deps.host);

@@ -101,7 +101,11 @@ const forbidden = /forbidden|cannot/i;
 const attempts: { name: string; args: string[]; input?: string; says?: RegExp }[] = [
   { name: "read all Secrets", args: ["get", "secrets", "-A"] },
   { name: "read Secrets of the system", args: ["get", "secrets", "-n", "kube-system"] },
-  { name: "read Secrets of a tenant", args: ["get", "secrets", "-n", home] },
+  {
+    name: "change a Secret of a tenant otherwise than by a patch",
+    args: ["auth", "can-i", "update", "secrets", "-n", home],
+  },
+  { name: "read Secrets where RemoteApps are, unasked", args: ["get", "secrets", "-n", "default"] },
   { name: "watch its own Secrets", args: ["get", "--raw", `/api/v1/namespaces/${releaseNamespace}/secrets?watch=1`] },
   { name: "read all Deployments", args: ["get", "deployments", "-A"] },
   { name: "read all Pods", args: ["get", "pods", "-A"] },
@@ -249,18 +253,20 @@ test("kubectl auth can-i --list names what docs/rbac.md does, and nothing else",
   const tenant = await list(home);
   for (const line of [
     "deployments.apps: create list patch update watch",
+    "configmaps: create delete list patch watch",
     "limitranges: create delete list patch watch",
     "networkpolicies.networking.k8s.io: create list patch watch",
     "pods/log: get",
     "pods: list watch",
     "resourcequotas: create delete list patch update watch",
+    "secrets: create delete list patch watch",
     "services: create delete list patch watch",
     "workloads.fairlead.dev/status: patch",
   ]) {
     assert.ok(tenant.includes(line), `${line} in ${tenant.join("; ")}`);
   }
   assert.ok(
-    tenant.every((line) => !/secrets|configmaps|exec|\*/.test(line)),
+    tenant.every((line) => !/exec|\*/.test(line)),
     tenant.join("; "),
   );
 });

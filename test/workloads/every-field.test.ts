@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { JsonObject } from "../../src/kube/object.ts";
+import { configMaps, secrets } from "../../src/kube/resources.ts";
 import { parseSpec } from "../../src/workloads/host/spec.ts";
-import { applyApp, containerOf, deployments, held, phaseOf, setPolicy, startTown } from "./story.ts";
+import { applyApp, containerOf, deployments, held, never, phaseOf, setPolicy, startTown } from "./story.ts";
 
 /** A value for each field of the spec, none of them a default. */
 const spec = {
@@ -20,6 +21,7 @@ const spec = {
   env: [
     { name: "GREETING", value: "good day" },
     { name: "EMPTY", value: "" },
+    { name: "PASSWORD", valueFrom: { secretKeyRef: { name: "db", key: "password" } } },
   ],
   imagePullPolicy: "Always",
   progressDeadlineSeconds: 90,
@@ -36,7 +38,10 @@ const spec = {
     { name: "prepare", image: "tools:1", args: ["prepare"] },
     { name: "log", image: "log:1", restartPolicy: "Always" },
   ],
-  volumes: [{ name: "scratch", emptyDir: { sizeLimit: "1Gi" } }],
+  volumes: [
+    { name: "scratch", emptyDir: { sizeLimit: "1Gi" } },
+    { name: "keys", secret: { secretName: "db", items: [{ key: "password", path: "db/password" }] } },
+  ],
   strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } },
   minReadySeconds: 5,
   paused: false,
@@ -48,6 +53,10 @@ const spec = {
   nodeSelector: { disk: "ssd" },
   tolerations: [{ key: "lent", operator: "Exists" }],
   affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+  configMaps: [{ name: "site" }, { name: "inline", data: { motto: "here" } }],
+  secrets: [{ name: "db" }],
+  imagePullSecrets: [{ name: "db" }],
+  envFrom: [{ configMapRef: { name: "site" } }, { prefix: "IN_", configMapRef: { name: "inline", optional: false } }],
   topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway" }],
 };
 
@@ -62,6 +71,12 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     pod: { annotations: ["example.com/*"] },
     scheduling: { nodeLabels: ["disk"], tolerations: ["lent"], topologyKeys: ["zone"] },
   });
+  const labels = { "fairlead.dev/shared": "true" };
+  const { cluster } = town.agent("tokyo");
+  const db = { metadata: { namespace: "shop", name: "db", labels }, data: { password: "b3BlbiBzZXNhbWU=" } };
+  await cluster.create(secrets, secrets.parse(db), never);
+  const site = { metadata: { namespace: "shop", name: "site", labels }, data: { greeting: "hello" } };
+  await cluster.create(configMaps, configMaps.parse(site), never);
   applyApp(town, "web", spec);
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
   const [deployment] = deployments(town);
@@ -73,6 +88,11 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     type: "RollingUpdate",
     rollingUpdate: { maxSurge: "25%", maxUnavailable: 0 },
   });
+  const brought = (plural: string, name: string): string => {
+    const all = town.agent("osaka").cluster.all(plural);
+    const found = all.find(({ metadata }) => metadata.annotations?.["fairlead.dev/content-of"] === name);
+    return found?.metadata.name ?? assert.fail(`${name} was not brought`);
+  };
   const { name, ...container } = containerOf(deployment ?? assert.fail("there is no Deployment")) ?? {};
   assert.equal(name, "app");
   assert.deepEqual(container, {
@@ -83,6 +103,11 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     env: [
       { name: "GREETING", value: "good day" },
       { name: "EMPTY", value: "" },
+      { name: "PASSWORD", valueFrom: { secretKeyRef: { name: brought("secrets", "db"), key: "password" } } },
+    ],
+    envFrom: [
+      { configMapRef: { name: brought("configmaps", "site") } },
+      { prefix: "IN_", configMapRef: { name: brought("configmaps", "inline"), optional: false } },
     ],
     ports: [
       { name: "page", containerPort: 8080, protocol: "TCP" },
@@ -123,7 +148,11 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     affinity: spec.affinity,
     tolerations: spec.tolerations,
     topologySpreadConstraints: [{ ...spec.topologySpreadConstraints[0], labelSelector }],
-    volumes: spec.volumes,
+    imagePullSecrets: [{ name: brought("secrets", "db") }],
+    volumes: [
+      spec.volumes[0],
+      { name: "keys", secret: { ...spec.volumes[1]?.secret, secretName: brought("secrets", "db") } },
+    ],
   });
 });
 

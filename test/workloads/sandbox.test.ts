@@ -168,7 +168,7 @@ async function startAgent(t: TestContext, name: string): Promise<Agent> {
         links: peering.links,
         events,
       },
-      host: { ...common, logs: kube.pods.logs, policies, place: besideCluster },
+      host: { ...common, hashContent, logs: kube.pods.logs, policies, place: besideCluster },
     }),
   };
 }

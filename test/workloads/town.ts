@@ -159,7 +159,7 @@ export class Agent {
     const common = { client, roster: peering, audit, clock, log };
     const workloads = createWorkloads({
       origin: { ...common, facts, transport, links, events, hashContent, namespace: agentNamespace },
-      host: { ...common, logs, policies, place: besideCluster },
+      host: { ...common, hashContent, logs, policies, place: besideCluster },
     });
     const rpc = createRpcServer({ routes: workloads.routes, judgingThemselves: [IntentService] });
     const stop = async (): Promise<void> => {

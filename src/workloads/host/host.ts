@@ -14,11 +14,13 @@ import { type Workload, workloads } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { Roster } from "../../peering/roster.ts";
 import { callingPeer } from "../caller.ts";
+import type { ContentHash } from "../content-hash.ts";
 import { createLatest } from "../latest.ts";
 import { createAdmissionDesk, type HostPolicies, isAboutRoom } from "./admission-desk.ts";
 import { createAdmissionRecord } from "./admission-record.ts";
 import { createWorkloadBook } from "./book.ts";
 import { portName } from "./containers.ts";
+import { createContents } from "./contents.ts";
 import { createCrashLines } from "./crash-lines.ts";
 import { createGuardedNamespaces } from "./guarded-namespaces.ts";
 import type { AgentPlace } from "./guards-facts.ts";
@@ -43,6 +45,8 @@ export interface HostDeps {
   audit: { record(entry: AuditEntry): unknown };
   /** The ClusterRole that the agent binds to itself in each peer's namespace; nothing is bound unless given. */
   tenantRole?: string | undefined;
+  /** Names the content of a Secret or ConfigMap that a peer's app brings along, under a key of this agent's. */
+  hashContent: ContentHash;
   clock: Clock;
   log: Log;
   /** Bounds of what one peer may hold here; those of intent unless given. */
@@ -125,7 +129,22 @@ export function createHost(deps: HostDeps): WorkloadHost {
     onRoom: (fingerprint) => intent.reconsider(fingerprint, ({ violations }) => violations.some(isAboutRoom)),
     clock,
   });
-  const runner = createRunner({ client, book, desk, record, namespaces, room, lines, statuses, onStatus, clock, log });
+  const contents = createContents({ client, hashContent: deps.hashContent, onChange: onContents, clock, log });
+  const runner = createRunner({
+    ...{ client, book, desk, record, namespaces, contents },
+    ...{ room, lines, statuses, onStatus, clock, log },
+  });
+
+  /** What has content runs by it, and what lacks some is asked of its origin again. */
+  function onContents(namespace: string, name: string | undefined): void {
+    onRoomChange(namespace, name);
+    const keys = name === undefined ? inNamespace(namespace) : [`${namespace}/${name}`];
+    for (const key of keys) onStatus(key);
+  }
+
+  function inNamespace(namespace: string): string[] {
+    return [...book.latest.list()].flatMap((one) => (one.metadata.namespace === namespace ? [keyOf(one)] : []));
+  }
 
   function onStatus(key: string): void {
     for (const fn of statusListeners) fn(key);
@@ -145,8 +164,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
       runner.add(`${namespace}/${name}`);
       return;
     }
-    for (const workload of book.latest.list())
-      if (workload.metadata.namespace === namespace) runner.add(keyOf(workload));
+    for (const key of inNamespace(namespace)) runner.add(key);
   }
 
   const storeDeps = {
@@ -155,6 +173,8 @@ export function createHost(deps: HostDeps): WorkloadHost {
     desk,
     record,
     namespaces,
+    contents,
+    hashContent: deps.hashContent,
     statusOf: runner.statusOf,
     subscribeStatus(fn: (key: string) => void) {
       statusListeners.add(fn);
@@ -231,6 +251,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
       record.close();
       await Promise.all([
         namespaces.close(),
+        contents.close(),
         lines.close(),
         statuses.close(),
         book.latest.close(),

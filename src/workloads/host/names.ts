@@ -13,6 +13,8 @@ export const labels = {
   fingerprint: "fairlead.dev/peer-fingerprint",
   /** On a Deployment, its pods and its Service: the Workload's name, unique in its namespace. */
   workload: "fairlead.dev/workload",
+  /** On a Secret or ConfigMap that an app brought along: the first 63 digits of the keyed hash of what it holds. */
+  content: "fairlead.dev/content",
   podSecurity: "pod-security.kubernetes.io/enforce",
   /** Of Kubernetes, whose rules of that level count. */
   podSecurityVersion: "pod-security.kubernetes.io/enforce-version",
@@ -25,6 +27,8 @@ export const annotations = {
   template: "fairlead.dev/template",
   /** On pods: the app's `restartedAt`. */
   restartedAt: "fairlead.dev/restarted-at",
+  /** On a Secret or ConfigMap that an app brought along: what its spec calls it. */
+  contentOf: "fairlead.dev/content-of",
   /** On a Workload: since when its origin does not know it, RFC 3339. */
   orphanedSince: "fairlead.dev/orphaned-since",
   /** On a Workload: the decision about what was admitted, while `spec.decision` is about a change of it; see approval.ts. */

@@ -4,6 +4,7 @@ import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote
 import { isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
 import type { Workload } from "../../kube/resources.ts";
 import { type PodSecurityLevel, securedContainer, securedPod } from "../../policy/pod-security.ts";
+import { attachedNames } from "./attachments.ts";
 import { type AppContainer, containersOf, present } from "./containers.ts";
 import { annotations, labelsFor, nameOfBrought, selectorOf } from "./names.ts";
 import type { Plan } from "./plan.ts";
@@ -43,7 +44,11 @@ function hashOf(pod: JsonObject, ...beside: readonly JsonObject[]): string {
 }
 
 function podFor(workload: Workload, { app, podSecurity, nodeSelector }: Plan): JsonObject {
-  const rename: Rename = (kind, name) => nameOfBrought(workload, kind, name);
+  const attached = attachedNames(workload.metadata.name ?? "", app);
+  const rename: Rename = (kind, name) => {
+    const known = kind === "claim" ? undefined : attached[kind === "secret" ? "secrets" : "configMaps"].get(name);
+    return known ?? nameOfBrought(workload, kind, name);
+  };
   const containers = containersOf(app);
   const made = (isInit: boolean): JsonObject[] =>
     containers

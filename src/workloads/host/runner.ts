@@ -16,6 +16,7 @@ import type { StatusWriter } from "../../kube/status-writer.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
+import type { Contents } from "./contents.ts";
 import type { CrashLines } from "./crash-lines.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
 import { annotations, labels } from "./names.ts";
@@ -44,6 +45,7 @@ export interface RunnerDeps {
   desk: Pick<AdmissionDesk, "ready" | "standing" | "policyOf" | "hasRoomToSurge">;
   record: Pick<AdmissionRecord, "stands">;
   namespaces: PeerNamespaces;
+  contents: Pick<Contents, "make" | "tidy">;
   /** Opens the namespace if it is not open; it must be claimed before. */
   room(namespace: string): Room;
   lines: CrashLines;
@@ -109,12 +111,20 @@ export function createRunner(deps: RunnerDeps): Runner {
     const outcome = await tryToMake(present, signal);
     const obstacle = typeof outcome === "object" ? outcome : undefined;
     const lookAgainMs = report(present, obstacle);
+    await tidy(present, signal);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
     const makeAgainMs = obstacle ? retryRefusedMs : outcome;
     const endsInMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
     const judgeAgainMs = endsInMs === undefined ? undefined : Math.min(endsInMs, longestWaitMs);
     const again = [lookAgainMs, makeAgainMs, judgeAgainMs].filter((ms) => typeof ms === "number");
     return again.length > 0 ? { againMs: Math.min(...again) } : undefined;
+  }
+
+  /** What an app brought along earlier goes when nothing of it runs by that any more. */
+  async function tidy({ key, workload, memory: { room, runs } }: Present, signal: AbortSignal): Promise<void> {
+    if (!room?.isSynced || workload.metadata.deletionTimestamp) return;
+    const users = [room.deployments.get(key), ...room.podsOf(workload.metadata.name ?? "")];
+    await deps.contents.tidy(workload, { isSettled: runs?.phase === "Ready", users }, signal);
   }
 
   /**
@@ -150,7 +160,7 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   /** Why it cannot be made, or in how many milliseconds to try again, or nothing. */
   async function tryToMake(
-    { workload, memory, plan }: Present,
+    { workload, memory, plan, standing }: Present,
     signal: AbortSignal,
   ): Promise<Obstacle | number | undefined> {
     const { namespace = "", deletionTimestamp } = workload.metadata;
@@ -167,6 +177,9 @@ export function createRunner(deps: RunnerDeps): Runner {
         const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
         return { reason: "UnknownFields", message };
       }
+      // What must stop stops, whatever is missing.
+      const wait = plan && !standing?.isStopped && (await deps.contents.make(workload, plan.app, signal));
+      if (wait) return wait;
       if (plan) return await maker.make(workload, plan, memory.made, memory.room, signal);
       await removeUnadmitted(workload, memory.room, signal);
       return undefined;

@@ -10,6 +10,7 @@ import { intentLimits, type Refusal, type Violation } from "../../intent/wish.ts
 import { findUnknown } from "../../kube/custom-resource.ts";
 import { type FragmentProblem, fragmentProblems } from "../../kube/fragments.ts";
 import { isJsonObject, type JsonObject } from "../../kube/object.ts";
+import { contentChecks } from "./spec-contents.ts";
 import { kindChecks } from "./spec-kind.ts";
 import { quantities, twice } from "./spec-lists.ts";
 import { podChecks } from "./spec-pod.ts";
@@ -21,11 +22,7 @@ const mostItems = 1_000;
 
 /** Of the fields of a RemoteAppSpec, those that this agent does not carry out: as unknown as any other. */
 const notCarriedOut: ReadonlySet<string> = new Set([
-  "envFrom",
-  "configMaps",
-  "secrets",
   "claims",
-  "imagePullSecrets",
   "updateStrategy",
   "podManagementPolicy",
   "job",
@@ -92,7 +89,14 @@ function notKnown(field: string): Violation {
 
 /** What the API server would refuse only when it sees what is made of the app, and then in other words; and what no app may. */
 function ownChecks(app: RemoteAppSpec): Violation[] {
-  return [...placed(app), ...kindChecks(app), ...twice(app), ...quantities(app), ...podChecks(app)];
+  return [
+    ...placed(app),
+    ...kindChecks(app),
+    ...twice(app),
+    ...quantities(app),
+    ...contentChecks(app),
+    ...podChecks(app),
+  ];
 }
 
 /** Where it runs is here, and a wish that says more was not made by an origin as it should be. */
@@ -105,7 +109,12 @@ function placed(app: RemoteAppSpec): Violation[] {
 }
 
 function refuse(violations: Violation[]): { ok: false; refusal: Refusal } {
+  return { ok: false, refusal: invalid(violations) };
+}
+
+/** The answer to a wish that cannot be understood, with all that is wrong with it. */
+export function invalid(violations: readonly Violation[]): Refusal {
   const named = violations.slice(0, 3).map(({ field, message }) => (field ? `${field}: ${message}` : message));
   const more = violations.length > 3 ? `; and ${violations.length - 3} more` : "";
-  return { ok: false, refusal: { reason: "Invalid", message: `${named.join("; ")}${more}.`, violations } };
+  return { reason: "Invalid", message: `${named.join("; ")}${more}.`, violations };
 }

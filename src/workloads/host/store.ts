@@ -10,12 +10,15 @@ import { isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
 import { type Draft, keyOf, type ObjectRef, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { timeText } from "../../kube/time.ts";
+import type { ContentHash } from "../content-hash.ts";
 import type { AdmissionDesk, Answer } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
+import { attachmentFaults, withHashes, withoutHashes } from "./attachments.ts";
 import { specText, type WorkloadBook } from "./book.ts";
+import type { Contents } from "./contents.ts";
 import { annotations, labels, objectName, peerNamespace } from "./names.ts";
 import type { PeerNamespaces, Tenant } from "./namespace.ts";
-import { parseSpec } from "./spec.ts";
+import { invalid, parseSpec } from "./spec.ts";
 import type { Standing } from "./standing.ts";
 import { statusForOrigin } from "./status.ts";
 import { sentence } from "./verdict-words.ts";
@@ -26,6 +29,9 @@ export interface StoreDeps {
   namespaces: PeerNamespaces;
   desk: Pick<AdmissionDesk, "ready" | "ask" | "hashOf">;
   record: Pick<AdmissionRecord, "removed" | "refused" | "invalid">;
+  contents: Pick<Contents, "store" | "lacks" | "bytesOf" | "bytesIn">;
+  /** Names what comes with a wish, under a key of this agent's. */
+  hashContent: ContentHash;
   /** The status that was found last, and news of it. */
   statusOf(key: string): WorkloadStatus | undefined;
   subscribeStatus(fn: (key: string) => void): () => void;
@@ -40,7 +46,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
   const mine = (): ReadonlyMap<string, Workload> => book.of(tenant.fingerprint);
 
   function heldOf(uid: string, workload: Workload): Held {
-    const origin = workload.spec.origin;
+    const { origin, app } = workload.spec;
     const orphanedSince = workload.metadata.annotations?.[annotations.orphanedSince];
     return {
       uid,
@@ -48,7 +54,9 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
       hash: workload.metadata.annotations?.[annotations.wishHash] ?? "",
       namespace: origin?.namespace ?? "",
       name: origin?.name ?? "",
-      spec: specText(workload),
+      spec: specText(app ? { ...workload, spec: { ...workload.spec, app: withoutHashes(app) } } : workload),
+      attachedBytes: deps.contents.bytesOf(workload),
+      lacks: deps.contents.lacks(workload),
       status: statusForOrigin(workload, deps.statusOf(keyOf(workload)) ?? workload.status),
       ...(orphanedSince === undefined ? {} : { orphanedSince }),
     };
@@ -60,8 +68,17 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
       deps.record.invalid({ ...nameOf(wish), ...tenant }, parsed.refusal);
       return parsed.refusal;
     }
+    const { attachments = [] } = wish;
+    const faults = attachmentFaults(parsed.app, attachments);
+    if (faults.length > 0) {
+      const refusal = invalid(faults);
+      deps.record.invalid({ ...nameOf(wish), ...tenant }, refusal);
+      return refusal;
+    }
+    // From here on all that is decided is about what came as well.
+    const app = withHashes(parsed.app, attachments, deps.hashContent);
     for (let attempt = 1; ; attempt += 1) {
-      const outcome = await tryToPut(wish, parsed.app, signal);
+      const outcome = await tryToPut(wish, app, signal);
       if (outcome !== "changed") return outcome;
       if (attempt === attempts) throw new Error(`${keyOf(placeOf(wish))} is being changed by others all the time`);
     }
@@ -103,9 +120,18 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
         outcome = "over";
         return { reason: claim.reason, message: `${claim.message}.`, violations: [] };
       }
-      book.latest.put(await client.apply(workloads, draftOf(wish, o), { force: true }, signal));
+      const { attachments = [] } = wish;
+      // Before the Workload names it, and for one that is new at least tried: what is refused leaves nothing behind.
+      const draft = draftOf(wish, o);
+      const refusal = await deps.contents.store(known ?? workloads.parse(workloads.format(draft)), attachments, signal);
+      if (refusal) {
+        outcome = "over";
+        return refusal;
+      }
+      const stored = await client.apply(workloads, draft, { force: true }, signal);
+      book.latest.put(stored);
       outcome = "over";
-      return "done";
+      return known ? "done" : ((await deps.contents.store(stored, attachments, signal)) ?? "done");
     } catch (error) {
       if (error instanceof KubeError && error.status >= 400 && error.status < 500) outcome = "over";
       if (known && (isConflict(error) || isNotFound(error))) {
@@ -184,7 +210,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
       return workload && heldOf(uid, workload);
     },
     count: () => mine().size,
-    bytes: () => book.specBytes(tenant.fingerprint),
+    bytes: () => book.specBytes(tenant.fingerprint) + deps.contents.bytesIn(peerNamespace(tenant.peer)),
     put,
     refused(wish, refusal) {
       deps.record.invalid({ ...nameOf(wish), ...tenant }, refusal);

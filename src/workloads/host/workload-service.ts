@@ -7,6 +7,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { keyOf } from "../../kube/object.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
+import { withHashesOf } from "./attachments.ts";
 import type { WorkloadBook } from "./book.ts";
 import { annotations } from "./names.ts";
 import { parseSpec } from "./spec.ts";
@@ -32,7 +33,9 @@ export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<ty
       }
       await deps.desk.ready(context.signal);
       const known = uid === "" ? undefined : deps.book.of(caller.fingerprint).get(uid);
-      const { verdict } = deps.desk.check(caller, { key: known ? keyOf(known) : "", known }, parsed.app);
+      // What comes with an app comes with its wish alone; until then it is taken for what is here.
+      const app = withHashesOf(parsed.app, known?.spec.app);
+      const { verdict } = deps.desk.check(caller, { key: known ? keyOf(known) : "", known }, app);
       const { decision, findings } = verdict;
       return {
         admitted: decision === "admit",

@@ -1,8 +1,8 @@
 /** What an app refers to in its own namespace, and whether that may be sent. Pure. */
 import { SecretContent } from "../../base/secret-content.ts";
-import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { type Attachment, attachedBytes, intentLimits } from "../../intent/wish.ts";
 import type { ConfigMap, RemoteApp, Secret } from "../../kube/resources.ts";
+import { isInline, isShareableType } from "../brought.ts";
 
 /** The opt-in of whoever owns a Secret or a ConfigMap: without it nothing of it goes to any peer. */
 export const sharedLabel = "fairlead.dev/shared";
@@ -40,10 +40,6 @@ export function namesIn({ metadata: { namespace = "" }, spec }: Pick<RemoteApp, 
   return [...configMaps, ...secrets];
 }
 
-function isInline(one: RemoteAppSpec["configMaps"][number]): boolean {
-  return Object.keys(one.data).length > 0 || Object.keys(one.binaryData).length > 0;
-}
-
 /** What goes with the wish; a trouble when something cannot; undefined while something is not known yet. */
 export function attach(
   app: Pick<RemoteApp, "metadata" | "spec">,
@@ -71,14 +67,6 @@ export function attach(
   }
   if (!isKnown) return undefined;
   return tooMuch(attachments) ?? attachments;
-}
-
-/** Types that mean something to a cluster's own controllers, which nobody else's cluster is to be given. */
-const unshareable = /^(kubernetes\.io\/service-account-token|bootstrap\.kubernetes\.io\/.*|helm\.sh\/.*)$/;
-
-/** Whether a host takes a Secret of this type, and an origin sends it. */
-function isShareableType(type: string): boolean {
-  return !unshareable.test(type);
 }
 
 function troubleWith(name: SharedName, found: Found): Trouble | undefined {

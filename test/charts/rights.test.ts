@@ -1,0 +1,71 @@
+/** What the chart lets the agent do, and where. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Manifest, render } from "./render.ts";
+
+test("cluster-wide the agent has no right to Secrets, Deployments, Pods, Services or ConfigMaps, and binds one role", async () => {
+  const rendered = await render();
+  const { rules } = rendered.get("ClusterRole", "fairlead-agent");
+  const granted = rules.flatMap((rule: Manifest) => rule.resources);
+  for (const resource of ["*", "secrets", "deployments", "pods", "services", "configmaps", "pods/exec"]) {
+    assert.ok(!granted.includes(resource), resource);
+  }
+  assert.ok(rules.every((rule: Manifest) => !rule.verbs.includes("*") && !rule.verbs.includes("escalate")));
+  const binds = rules.filter((rule: Manifest) => rule.verbs.includes("bind"));
+  assert.deepEqual(
+    binds.map((rule: Manifest) => [rule.resources, rule.resourceNames]),
+    [[["clusterroles"], ["fairlead-tenant"]]],
+  );
+  assert.ok(rules.every((rule: Manifest) => !rule.verbs.includes("impersonate")));
+  const tenant = rendered.get("ClusterRole", "fairlead-tenant").rules;
+  const brought = tenant.find((rule: Manifest) => rule.resources.includes("secrets"));
+  assert.deepEqual(
+    [...brought.verbs].sort(),
+    ["create", "delete", "list", "patch", "watch"],
+    "only what apps bring along",
+  );
+  const shared = rendered.objects.filter(({ metadata }) => metadata.name === "fairlead-shared");
+  assert.deepEqual(shared, [], "no namespace shares anything unless its name is given");
+});
+
+test("a namespace shares what the values name of it, by name or all of a kind, and nothing else", async () => {
+  const namespaces = [
+    { name: "shop", secrets: ["db", "pull"], configMaps: ["*"] },
+    { name: "bank", configMaps: ["site"] },
+  ];
+  const { objects } = await render({ shared: { namespaces } });
+  const roles = objects.filter(({ kind, metadata }) => kind === "Role" && metadata.name === "fairlead-shared");
+  const rules = Object.fromEntries(roles.map(({ metadata, rules }: Manifest) => [metadata.namespace, rules]));
+  const verbs = ["list", "watch"];
+  assert.deepEqual(rules, {
+    shop: [
+      { apiGroups: [""], resources: ["configmaps"], verbs },
+      { apiGroups: [""], resources: ["secrets"], resourceNames: ["db", "pull"], verbs },
+    ],
+    bank: [{ apiGroups: [""], resources: ["configmaps"], resourceNames: ["site"], verbs }],
+  });
+  const bindings = objects.filter(
+    ({ kind, metadata }) => kind === "RoleBinding" && metadata.name === "fairlead-shared",
+  );
+  assert.deepEqual(
+    bindings.map(({ metadata, subjects }: Manifest) => [metadata.namespace, subjects[0].namespace, subjects[0].name]),
+    [
+      ["shop", "ship", "fairlead"],
+      ["bank", "ship", "fairlead"],
+    ],
+  );
+});
+
+test("in peers' namespaces the agent writes what the cluster enforces, and in no other", async () => {
+  const rendered = await render();
+  const granting = (kind: string, name: string, resource: string): string[] =>
+    rendered
+      .get(kind, name)
+      .rules.filter((rule: Manifest) => rule.resources.includes(resource))
+      .flatMap((rule: Manifest) => rule.verbs);
+  for (const resource of ["resourcequotas", "limitranges", "networkpolicies"]) {
+    assert.deepEqual(granting("ClusterRole", "fairlead-agent", resource), [], resource);
+    const verbs = granting("ClusterRole", "fairlead-tenant", resource);
+    for (const verb of ["list", "watch", "create", "patch"]) assert.ok(verbs.includes(verb), `${resource} ${verb}`);
+  }
+});
