@@ -1,10 +1,12 @@
 /** `fairlead app`: apps of this cluster that run at peers. */
 import type { Command } from "commander";
+import { addAppActs } from "./app-acts.ts";
 import { addAppCheck } from "./app-check.ts";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";
+import { addAppHistory } from "./app-history.ts";
 import { addAppLogs } from "./app-logs.ts";
-import { namespaceOption, outputOption, wholeNumber, withAgent } from "./command.ts";
+import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 import { type Format, printList, printOne } from "./output.ts";
@@ -18,7 +20,8 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addList(app, context);
   addGet(app, context);
   addAppLogs(app, context);
-  addScale(app, context);
+  addAppActs(app, context);
+  addAppHistory(app, context);
   addAppDelete(app, context);
   addOpen(app, context);
 }
@@ -75,20 +78,6 @@ function addGet(app: Command, context: CliContext): void {
           return printWatch(terminal, heard, { view, format: options.output, untilGone: true });
         }
         if (found) await printOne(terminal, view(), found, options.output);
-      }),
-    );
-}
-
-function addScale(app: Command, context: CliContext): void {
-  const scale = app.command("scale <name>").description("set the number of replicas");
-  scale
-    .addOption(namespaceOption())
-    .requiredOption("--replicas <count>", "how many", wholeNumber(0, 1000))
-    .action((name: string, options: { namespace?: string; replicas: number }) =>
-      withAgent(scale, context, async (connection, signal) => {
-        const namespace = options.namespace ?? connection.namespace;
-        await connection.client.apps.scaleApp({ ref: { namespace, name }, replicas: options.replicas }, { signal });
-        await context.terminal.out(`${name} scaled to ${options.replicas}\n`);
       }),
     );
 }

@@ -77,7 +77,13 @@ export interface KubeClient {
     signal: AbortSignal,
   ): Promise<T>;
   /** JSON merge patch: null removes a field. With `metadata.resourceVersion` in the patch it is optimistic. */
-  mergePatch<T>(kind: ResourceKind<T>, ref: ObjectRef, patch: JsonObject, signal: AbortSignal): Promise<T>;
+  mergePatch<T>(
+    kind: ResourceKind<T>,
+    ref: ObjectRef,
+    patch: JsonObject,
+    signal: AbortSignal,
+    options?: Pick<ApplyOptions, "dryRun">,
+  ): Promise<T>;
   /** False when there was no such object. The object may live on until its finalizers are gone. */
   delete(kind: KindAddress, ref: ObjectRef, options: DeleteOptions, signal: AbortSignal): Promise<boolean>;
 }
@@ -130,14 +136,14 @@ export function createKubeClient(deps: { requests: Requests; clock: Clock; serve
 
     applyStatus: (kind, object, options, signal) => applyObject(requests, kind, object, options, "status", signal),
 
-    async mergePatch(kind, ref, patch, signal) {
+    async mergePatch(kind, ref, patch, signal, options = {}) {
       const request = {
         method: "PATCH",
         path: objectPath(kind, ref),
         body: patch,
         contentType: "application/merge-patch+json",
         what: `patch ${kind.kind} ${keyOf(ref)}`,
-        query: { fieldManager },
+        query: { fieldManager, dryRun: options.dryRun ? "All" : undefined },
       };
       return kind.parse(asObject(await requests.json(request, signal)));
     },

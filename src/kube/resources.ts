@@ -64,6 +64,8 @@ export type ConfigMap = Stored<k8s.V1ConfigMap>;
 export type Service = Stored<k8s.V1Service>;
 export type Pod = Stored<k8s.V1Pod>;
 export type Deployment = Stored<k8s.V1Deployment>;
+/** One state of what a controller manages; its `data` never changes. */
+export type ControllerRevision = Omit<Stored<k8s.V1ControllerRevision>, "data"> & { data: JsonObject };
 export type Event = Stored<k8s.EventsV1Event>;
 export type ResourceQuota = Stored<k8s.V1ResourceQuota>;
 export type LimitRange = Stored<k8s.V1LimitRange>;
@@ -82,6 +84,12 @@ export const configMaps = builtIn<ConfigMap>("", "v1", "configmaps", "ConfigMap"
 export const services = builtIn<Service>("", "v1", "services", "Service");
 export const pods = builtIn<Pod>("", "v1", "pods", "Pod");
 export const deployments = builtIn<Deployment>("apps", "v1", "deployments", "Deployment");
+export const controllerRevisions = builtIn<ControllerRevision>(
+  "apps",
+  "v1",
+  "controllerrevisions",
+  "ControllerRevision",
+);
 export const events = builtIn<Event>("events.k8s.io", "v1", "events", "Event");
 export const resourceQuotas = builtIn<ResourceQuota>("", "v1", "resourcequotas", "ResourceQuota");
 export const limitRanges = builtIn<LimitRange>("", "v1", "limitranges", "LimitRange");

@@ -43,6 +43,14 @@ const size =
     return isObject(value) || Array.isArray(value) ? Object.keys(value).length : 0;
   };
 
+/** As in "remoteapp.fairlead.dev/web". */
+function controller(o: Record<string, unknown>): string {
+  const owner = items(o, "metadata", "ownerReferences").find(({ controller }) => controller === true);
+  if (!owner) return "<none>";
+  const [group = "", version] = String(owner.apiVersion).split("/");
+  return `${String(owner.kind).toLowerCase()}${version === undefined ? "" : `.${group}`}/${String(owner.name)}`;
+}
+
 function items(o: Record<string, unknown>, ...path: string[]): Record<string, unknown>[] {
   const list = at(o, ...path);
   return Array.isArray(list) ? list.filter(isObject) : [];
@@ -161,6 +169,12 @@ export const builtinColumns: Readonly<Record<string, readonly Column[]>> = {
     column("Message", text("message")),
     column("Count", (o) => at(o, "count") ?? 1, 1, "integer"),
     column("Name", (o) => at(o, "metadata", "name"), 1),
+  ],
+  controllerrevisions: [
+    nameColumn,
+    column("Controller", controller),
+    column("Revision", number("revision")),
+    ageColumn,
   ],
   leases: [nameColumn, column("Holder", text("spec", "holderIdentity")), ageColumn],
   rolebindings: [

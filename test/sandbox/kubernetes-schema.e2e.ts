@@ -38,6 +38,7 @@ const roots = [
     "PersistentVolumeClaim",
   ].map((kind) => `core.v1.${kind}`),
   ...[
+    "apps.v1.ControllerRevision",
     "apps.v1.Deployment",
     "apps.v1.ReplicaSet",
     "apps.v1.StatefulSet",

@@ -331,6 +331,7 @@ export function createCluster(): Cluster {
         Object.entries(annotations).filter(([, value]) => value !== null),
       );
       if (isJsonObject(patch.spec)) after.spec = merged(after.spec ?? {}, patch.spec);
+      if (patch.revision !== undefined) after.revision = patch.revision;
       return parse(kind, change(kind, before, after));
     },
     async delete(kind, ref, o) {

@@ -2,13 +2,18 @@
 import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
-import { type AppService, DeployAppResponse_Outcome as Outcome } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import {
+  type App,
+  type AppService,
+  DeployAppResponse_Outcome as Outcome,
+} from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { KubeError } from "../../kube/errors.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import type { WorkloadHost } from "../../workloads/host/host.ts";
 import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
+import { type Changed, createAppChanges, noSuchApp } from "./app-changes.ts";
+import { toRevisions } from "./app-revisions.ts";
 import { verdictOf } from "./app-verdict.ts";
 import { toApp } from "./object.ts";
 
@@ -38,6 +43,7 @@ export interface AppServiceDeps {
 
 export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppService> {
   const { kube } = deps;
+  const changes = createAppChanges(deps);
 
   async function find(ref: ObjectRef | undefined, signal: AbortSignal): Promise<RemoteApp> {
     const wanted = required(ref);
@@ -98,14 +104,30 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       return { verdicts: await Promise.all(verdicts) };
     },
 
-    async scaleApp({ ref, replicas }, { signal }) {
-      const { namespace, name } = required(ref);
-      try {
-        const app = await kube.mergePatch(remoteApps, { namespace, name }, { spec: { replicas } }, signal);
-        return { app: toApp(app) };
-      } catch (error) {
-        throw error instanceof KubeError && error.status === 404 ? noSuchApp({ namespace, name }) : error;
-      }
+    async scaleApp({ ref, replicas, currentReplicas, dryRun }, { signal }) {
+      return told(await changes.scale(required(ref), { replicas, current: currentReplicas, dryRun }, signal));
+    },
+
+    async restartApp({ ref, dryRun }, { signal }) {
+      return told(await changes.restart(required(ref), dryRun, signal));
+    },
+
+    async pauseApp({ ref, dryRun }, { signal }) {
+      return told(await changes.pause(required(ref), true, dryRun, signal));
+    },
+
+    async resumeApp({ ref, dryRun }, { signal }) {
+      return told(await changes.pause(required(ref), false, dryRun, signal));
+    },
+
+    async listAppRevisions({ ref }, { signal }) {
+      const { app, revisions } = await changes.revisions(required(ref), signal);
+      return { revisions: toRevisions(app, revisions) };
+    },
+
+    async rollBackApp({ ref, toRevision, dryRun }, { signal }) {
+      const rolledBack = await changes.rollBack(required(ref), Number(toRevision), dryRun, signal);
+      return { ...told(rolledBack), revision: BigInt(rolledBack.revision) };
     },
 
     async deleteApp({ ref }, { signal }) {
@@ -162,9 +184,8 @@ function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<strin
   return Object.fromEntries(own);
 }
 
-/** NOT_FOUND, with where to look. */
-export function noSuchApp({ namespace, name }: { namespace: string; name: string }): ConnectError {
-  return new ConnectError(`there is no RemoteApp ${namespace}/${name}; see: fairlead app list -A`, Code.NotFound);
+function told({ app, changed }: Changed): { app: App; changed: boolean } {
+  return { app: toApp(app), changed };
 }
 
 /** Validation has refused requests without it; this tells the compiler. */

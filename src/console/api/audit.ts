@@ -36,8 +36,25 @@ export const changeRules: readonly ChangeRule[] = [
     answered: ({ app }) => wishOf(app),
   }),
   tell(AppService.method.scaleApp, {
-    asked: ({ ref, replicas }) => ({ action: "app.scale", target: nameOf(ref), message: `To ${replicas}.` }),
+    asked: ({ ref, replicas, dryRun }) =>
+      dryRun ? undefined : { action: "app.scale", target: nameOf(ref), message: `To ${replicas}.` },
     answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.restartApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.restart", target: nameOf(ref) }),
+    answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.pauseApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.pause", target: nameOf(ref) }),
+    answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.resumeApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.resume", target: nameOf(ref) }),
+    answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.rollBackApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.rollback", target: nameOf(ref) }),
+    answered: ({ app, revision }) => ({ ...wishOf(app), message: `To revision ${revision}.` }),
   }),
   tell(AppService.method.deleteApp, { asked: ({ ref }) => ({ action: "app.delete", target: nameOf(ref) }) }),
   tell(AppService.method.openApp, {

@@ -27,15 +27,13 @@ export function builtinBreaches(kind: string, object: JsonObject, before: JsonOb
       return cronJobBreaches(object);
     case "PersistentVolumeClaim":
       return claimBreaches(object, before);
-    case "ControllerRevision":
-      return before && !equal(object.data, before.data)
-        ? [cannotChange("data", object.data, "field is immutable")]
-        : [];
     case "Pod":
       return containerBreaches(object, ["spec"]);
     case "ConfigMap":
     case "Secret":
       return immutableBreaches(kind, object, before);
+    case "ControllerRevision":
+      return revisionBreaches(object, before);
     case "RoleBinding":
       return before && !equal(object.roleRef, before.roleRef)
         ? [cannotChange("roleRef", object.roleRef, "cannot change roleRef")]
@@ -47,6 +45,12 @@ export function builtinBreaches(kind: string, object: JsonObject, before: JsonOb
     default:
       return [];
   }
+}
+
+function revisionBreaches(object: JsonObject, before: JsonObject | undefined): Cause[] {
+  if (!isObject(object.data)) return [required("data")];
+  if (before && !equal(object.data, before.data)) return [cannotChange("data", object.data, "field is immutable")];
+  return [];
 }
 
 function list(value: unknown): JsonObject[] {

@@ -33,6 +33,8 @@ export function createAppBook(deps: {
   wordOf: WordOf;
   clock: Clock;
   onHeard(key: string): void;
+  /** Whether the present spec may be said; one that is not written down yet waits. */
+  maySay(app: RemoteApp): boolean;
 }): AppBook {
   const { latest, wordOf, clock } = deps;
   const keys = new Map<string, string>();
@@ -100,7 +102,8 @@ export function createAppBook(deps: {
       word(uid) {
         const app = appAt(peer, uid);
         if (!app) return undefined;
-        return isLeaving(app, peer) ? "deleted" : speak(uid, peer, wishFor(app, peer));
+        if (isLeaving(app, peer)) return "deleted";
+        return speak(uid, peer, deps.maySay(app) ? wishFor(app, peer) : undefined);
       },
     }),
     newsFrom: (peer) => ({

@@ -26,6 +26,7 @@ import { createAppBook } from "./app-book.ts";
 import { checkTimeoutMs, createAsker } from "./asker.ts";
 import { decide } from "./decide.ts";
 import type { HostAnswer, NamedPeer, PeerView } from "./facts.ts";
+import { createHistory } from "./history.ts";
 import { annotations, finalizer, type Holding, holdingAnnotations, holdingOf, isHeld } from "./holding.ts";
 import { createLeaseBook } from "./leases.ts";
 import { watchLinks } from "./link-watch.ts";
@@ -101,8 +102,22 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const statuses = createStatusWriter({ client, kind: remoteApps, clock, log });
   const shared = createSharedBook({ client, onChange: (key) => worker.add(key), clock, log });
   const wordOf = createWords({ find: shared.find, hashContent: deps.hashContent, agentNamespace: deps.namespace });
-  const book = createAppBook({ latest, wordOf, clock, onHeard: (key) => worker.add(key) });
+  const book = createAppBook({
+    latest,
+    wordOf,
+    clock,
+    onHeard: (key) => worker.add(key),
+    maySay: (app) => history.isSettled(app),
+  });
   const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
+  const history = createHistory({
+    client,
+    apps: latest,
+    onSettled: (key) => worker.add(key),
+    events: deps.events,
+    clock,
+    log,
+  });
   /** By peer, why wishes do not reach it although it is connected. */
   const troubles = new Map<string, string>();
   /** By UID, the status that was decided last; the API server may not have it yet. */
@@ -166,6 +181,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     for (const answer of decision.answers) recordAnswer(app, answer);
     const url = deps.pageUrl?.(app);
     if (url !== undefined) decision.status.url = url;
+    const revision = history.numberOf(app);
+    if (revision !== undefined) decision.status.revision = revision;
     if (decision.happenings.length > 0) logChange(key, decision.status);
     decided.set(uid, decision.status);
     statuses.write({ metadata: app.metadata, status: decision.status });
@@ -324,6 +341,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     async close() {
       for (const end of unsubscribe) end();
       await intent.close();
+      await history.close();
       await worker.close();
       await asker.close();
       answers.close();

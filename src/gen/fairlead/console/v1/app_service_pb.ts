@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/app_service.proto.
  */
 export const file_fairlead_console_v1_app_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lEjEKB3ZlcmRpY3QYAyABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0ImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMimgEKD0NoZWNrQXBwUmVxdWVzdBIrCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARIYCgVwZWVycxgDIAMoCUIJukgGkgEDEMgBIkYKEENoZWNrQXBwUmVzcG9uc2USMgoIdmVyZGljdHMYASADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0In4KC1BlZXJWZXJkaWN0EgwKBHBlZXIYASABKAkSDwoHdmVyZGljdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj8KCGZpbmRpbmdzGAQgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmciZAoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAAiOQoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJHChBEZWxldGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiEwoRRGVsZXRlQXBwUmVzcG9uc2UiYQoOT3BlbkFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIMCgRwb3J0GAIgASgJEgwKBHBhdGgYAyABKAkiLAoPT3BlbkFwcFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIhQKEkxpc3RPcnBoYW5zUmVxdWVzdCJ4ChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIzCghhdF9wZWVycxgCIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuQXRQZWVyImUKDE9ycGhhbkF0UGVlchIMCgRwZWVyGAEgASgJEgsKA3VpZBgCIAEoCRIrCgNhcHAYAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJBChJBZG9wdE9ycGhhblJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiPAoTQWRvcHRPcnBoYW5SZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJIChlEZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIhwKGkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIocBCgZPcnBoYW4SMAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhIMCgRwZWVyGAIgASgJEi4KBm9yaWdpbhgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIk8KE0RlbGV0ZU9ycGhhblJlcXVlc3QSOAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMpgICgpBcHBTZXJ2aWNlElcKCExpc3RBcHBzEiQuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1JlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVzcG9uc2USUQoGR2V0QXBwEiIuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXF1ZXN0GiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRBcHBSZXNwb25zZRJaCglEZXBsb3lBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlElcKCENoZWNrQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5DaGVja0FwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkNoZWNrQXBwUmVzcG9uc2USVwoIU2NhbGVBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXNwb25zZRJaCglEZWxldGVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUFwcFJlc3BvbnNlElQKB09wZW5BcHASIy5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXF1ZXN0GiQuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuQXBwUmVzcG9uc2USYAoLTGlzdE9ycGhhbnMSJy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXNwb25zZRJjCgxEZWxldGVPcnBoYW4SKC5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhblJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhblJlc3BvbnNlEmAKC0Fkb3B0T3JwaGFuEicuZmFpcmxlYWQuY29uc29sZS52MS5BZG9wdE9ycGhhblJlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVzcG9uc2USdQoSRGVsZXRlT3JwaGFuQXRQZWVyEi4uZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0Gi8uZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5BdFBlZXJSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lEjEKB3ZlcmRpY3QYAyABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0ImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMimgEKD0NoZWNrQXBwUmVxdWVzdBIrCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARIYCgVwZWVycxgDIAMoCUIJukgGkgEDEMgBIkYKEENoZWNrQXBwUmVzcG9uc2USMgoIdmVyZGljdHMYASADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0In4KC1BlZXJWZXJkaWN0EgwKBHBlZXIYASABKAkSDwoHdmVyZGljdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj8KCGZpbmRpbmdzGAQgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmcisgEKD1NjYWxlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEhwKCHJlcGxpY2FzGAIgASgFQgq6SAcaBRiQTigAEiYKEGN1cnJlbnRfcmVwbGljYXMYAyABKAVCB7pIBBoCKABIAIgBARIPCgdkcnlfcnVuGAQgASgIQhMKEV9jdXJyZW50X3JlcGxpY2FzIkoKEFNjYWxlQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCJZChFSZXN0YXJ0QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiOwoSUmVzdGFydEFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwIlcKD1BhdXNlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSgoQUGF1c2VBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlgKEFJlc3VtZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIPCgdkcnlfcnVuGAIgASgIIksKEVJlc3VtZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiTgoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJPChhMaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USMwoJcmV2aXNpb25zGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5BcHBSZXZpc2lvbiKLAQoLQXBwUmV2aXNpb24SDgoGbnVtYmVyGAEgASgDEhIKCmNyZWF0ZWRfYXQYAiABKAkSDQoFY2F1c2UYAyABKAkSDwoHcHJlc2VudBgEIAEoCBI4CgRzcGVjGAUgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMieAoSUm9sbEJhY2tBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICKAASDwoHZHJ5X3J1bhgDIAEoCCJfChNSb2xsQmFja0FwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhAKCHJldmlzaW9uGAIgASgDEg8KB2NoYW5nZWQYAyABKAgiRwoQRGVsZXRlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhMKEURlbGV0ZUFwcFJlc3BvbnNlImEKDk9wZW5BcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDAoEcG9ydBgCIAEoCRIMCgRwYXRoGAMgASgJIiwKD09wZW5BcHBSZXNwb25zZRILCgN1cmwYASABKAkSDAoEaG9zdBgCIAEoCSIUChJMaXN0T3JwaGFuc1JlcXVlc3QieAoTTGlzdE9ycGhhbnNSZXNwb25zZRIsCgdvcnBoYW5zGAEgAygLMhsuZmFpcmxlYWQuY29uc29sZS52MS5PcnBoYW4SMwoIYXRfcGVlcnMYAiADKAsyIS5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbkF0UGVlciJlCgxPcnBoYW5BdFBlZXISDAoEcGVlchgBIAEoCRILCgN1aWQYAiABKAkSKwoDYXBwGAMgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDQoFc2luY2UYBCABKAkiQQoSQWRvcHRPcnBoYW5SZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIjwKE0Fkb3B0T3JwaGFuUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAiSAoZRGVsZXRlT3JwaGFuQXRQZWVyUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABEhQKA3VpZBgCIAEoCUIHukgEcgIQASIcChpEZWxldGVPcnBoYW5BdFBlZXJSZXNwb25zZSKHAQoGT3JwaGFuEjAKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDAoEcGVlchgCIAEoCRIuCgZvcmlnaW4YAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJPChNEZWxldGVPcnBoYW5SZXF1ZXN0EjgKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASIWChREZWxldGVPcnBoYW5SZXNwb25zZTL/CwoKQXBwU2VydmljZRJXCghMaXN0QXBwcxIkLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcHNSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1Jlc3BvbnNlElEKBkdldEFwcBIiLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVzcG9uc2USWgoJRGVwbG95QXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZRJXCghDaGVja0FwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5DaGVja0FwcFJlc3BvbnNlElcKCFNjYWxlQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVzcG9uc2USXQoKUmVzdGFydEFwcBImLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdGFydEFwcFJlcXVlc3QaJy5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3RhcnRBcHBSZXNwb25zZRJXCghQYXVzZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuUGF1c2VBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5QYXVzZUFwcFJlc3BvbnNlEloKCVJlc3VtZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdW1lQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdW1lQXBwUmVzcG9uc2USbwoQTGlzdEFwcFJldmlzaW9ucxIsLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QaLS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBSZXZpc2lvbnNSZXNwb25zZRJgCgtSb2xsQmFja0FwcBInLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sbEJhY2tBcHBSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5Sb2xsQmFja0FwcFJlc3BvbnNlEloKCURlbGV0ZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVzcG9uc2USVAoHT3BlbkFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXNwb25zZRJgCgtMaXN0T3JwaGFucxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1Jlc3BvbnNlEmMKDERlbGV0ZU9ycGhhbhIoLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2USYAoLQWRvcHRPcnBoYW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXNwb25zZRJ1ChJEZWxldGVPcnBoYW5BdFBlZXISLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QaLy5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * A RemoteApp.
@@ -332,6 +332,20 @@ export type ScaleAppRequest = Message<"fairlead.console.v1.ScaleAppRequest"> & {
    * @generated from field: int32 replicas = 2;
    */
   replicas: number;
+
+  /**
+   * Only if there are so many now.
+   *
+   * @generated from field: optional int32 current_replicas = 3;
+   */
+  currentReplicas?: number | undefined;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -349,6 +363,13 @@ export type ScaleAppResponse = Message<"fairlead.console.v1.ScaleAppResponse"> &
    * @generated from field: fairlead.console.v1.App app = 1;
    */
   app?: App | undefined;
+
+  /**
+   * Whether it was another number before.
+   *
+   * @generated from field: bool changed = 2;
+   */
+  changed: boolean;
 };
 
 /**
@@ -357,6 +378,289 @@ export type ScaleAppResponse = Message<"fairlead.console.v1.ScaleAppResponse"> &
  */
 export const ScaleAppResponseSchema: GenMessage<ScaleAppResponse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_app_service, 11);
+
+/**
+ * @generated from message fairlead.console.v1.RestartAppRequest
+ */
+export type RestartAppRequest = Message<"fairlead.console.v1.RestartAppRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.RestartAppRequest.
+ * Use `create(RestartAppRequestSchema)` to create a new message.
+ */
+export const RestartAppRequestSchema: GenMessage<RestartAppRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 12);
+
+/**
+ * @generated from message fairlead.console.v1.RestartAppResponse
+ */
+export type RestartAppResponse = Message<"fairlead.console.v1.RestartAppResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.App app = 1;
+   */
+  app?: App | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.RestartAppResponse.
+ * Use `create(RestartAppResponseSchema)` to create a new message.
+ */
+export const RestartAppResponseSchema: GenMessage<RestartAppResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 13);
+
+/**
+ * @generated from message fairlead.console.v1.PauseAppRequest
+ */
+export type PauseAppRequest = Message<"fairlead.console.v1.PauseAppRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.PauseAppRequest.
+ * Use `create(PauseAppRequestSchema)` to create a new message.
+ */
+export const PauseAppRequestSchema: GenMessage<PauseAppRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 14);
+
+/**
+ * @generated from message fairlead.console.v1.PauseAppResponse
+ */
+export type PauseAppResponse = Message<"fairlead.console.v1.PauseAppResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.App app = 1;
+   */
+  app?: App | undefined;
+
+  /**
+   * Whether it was not paused before.
+   *
+   * @generated from field: bool changed = 2;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.PauseAppResponse.
+ * Use `create(PauseAppResponseSchema)` to create a new message.
+ */
+export const PauseAppResponseSchema: GenMessage<PauseAppResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 15);
+
+/**
+ * @generated from message fairlead.console.v1.ResumeAppRequest
+ */
+export type ResumeAppRequest = Message<"fairlead.console.v1.ResumeAppRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ResumeAppRequest.
+ * Use `create(ResumeAppRequestSchema)` to create a new message.
+ */
+export const ResumeAppRequestSchema: GenMessage<ResumeAppRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 16);
+
+/**
+ * @generated from message fairlead.console.v1.ResumeAppResponse
+ */
+export type ResumeAppResponse = Message<"fairlead.console.v1.ResumeAppResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.App app = 1;
+   */
+  app?: App | undefined;
+
+  /**
+   * Whether it was paused before.
+   *
+   * @generated from field: bool changed = 2;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ResumeAppResponse.
+ * Use `create(ResumeAppResponseSchema)` to create a new message.
+ */
+export const ResumeAppResponseSchema: GenMessage<ResumeAppResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 17);
+
+/**
+ * @generated from message fairlead.console.v1.ListAppRevisionsRequest
+ */
+export type ListAppRevisionsRequest = Message<"fairlead.console.v1.ListAppRevisionsRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListAppRevisionsRequest.
+ * Use `create(ListAppRevisionsRequestSchema)` to create a new message.
+ */
+export const ListAppRevisionsRequestSchema: GenMessage<ListAppRevisionsRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 18);
+
+/**
+ * @generated from message fairlead.console.v1.ListAppRevisionsResponse
+ */
+export type ListAppRevisionsResponse = Message<"fairlead.console.v1.ListAppRevisionsResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.AppRevision revisions = 1;
+   */
+  revisions: AppRevision[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListAppRevisionsResponse.
+ * Use `create(ListAppRevisionsResponseSchema)` to create a new message.
+ */
+export const ListAppRevisionsResponseSchema: GenMessage<ListAppRevisionsResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 19);
+
+/**
+ * A spec that an app has or has had.
+ *
+ * @generated from message fairlead.console.v1.AppRevision
+ */
+export type AppRevision = Message<"fairlead.console.v1.AppRevision"> & {
+  /**
+   * From 1 on; a spec that comes back gets a new number.
+   *
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * When it was first written down, RFC 3339 in UTC.
+   *
+   * @generated from field: string created_at = 2;
+   */
+  createdAt: string;
+
+  /**
+   * Why, as the annotation `kubernetes.io/change-cause` of the RemoteApp said.
+   *
+   * @generated from field: string cause = 3;
+   */
+  cause: string;
+
+  /**
+   * The app has this spec now.
+   *
+   * @generated from field: bool present = 4;
+   */
+  present: boolean;
+
+  /**
+   * What runs: the spec without its peer or placement, replicas, `paused`, `restartedAt` and `revisionHistoryLimit`. Absent when this agent
+   * does not understand it.
+   *
+   * @generated from field: fairlead.resources.v1alpha1.RemoteAppSpec spec = 5;
+   */
+  spec?: RemoteAppSpec | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.AppRevision.
+ * Use `create(AppRevisionSchema)` to create a new message.
+ */
+export const AppRevisionSchema: GenMessage<AppRevision> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 20);
+
+/**
+ * @generated from message fairlead.console.v1.RollBackAppRequest
+ */
+export type RollBackAppRequest = Message<"fairlead.console.v1.RollBackAppRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * The number of the revision; 0: the one before the present one.
+   *
+   * @generated from field: int64 to_revision = 2;
+   */
+  toRevision: bigint;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.RollBackAppRequest.
+ * Use `create(RollBackAppRequestSchema)` to create a new message.
+ */
+export const RollBackAppRequestSchema: GenMessage<RollBackAppRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 21);
+
+/**
+ * @generated from message fairlead.console.v1.RollBackAppResponse
+ */
+export type RollBackAppResponse = Message<"fairlead.console.v1.RollBackAppResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.App app = 1;
+   */
+  app?: App | undefined;
+
+  /**
+   * The number of the revision that was taken.
+   *
+   * @generated from field: int64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * Whether it said something else than the present spec.
+   *
+   * @generated from field: bool changed = 3;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.RollBackAppResponse.
+ * Use `create(RollBackAppResponseSchema)` to create a new message.
+ */
+export const RollBackAppResponseSchema: GenMessage<RollBackAppResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 22);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppRequest
@@ -373,7 +677,7 @@ export type DeleteAppRequest = Message<"fairlead.console.v1.DeleteAppRequest"> &
  * Use `create(DeleteAppRequestSchema)` to create a new message.
  */
 export const DeleteAppRequestSchema: GenMessage<DeleteAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 12);
+  messageDesc(file_fairlead_console_v1_app_service, 23);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppResponse
@@ -386,7 +690,7 @@ export type DeleteAppResponse = Message<"fairlead.console.v1.DeleteAppResponse">
  * Use `create(DeleteAppResponseSchema)` to create a new message.
  */
 export const DeleteAppResponseSchema: GenMessage<DeleteAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 13);
+  messageDesc(file_fairlead_console_v1_app_service, 24);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppRequest
@@ -417,7 +721,7 @@ export type OpenAppRequest = Message<"fairlead.console.v1.OpenAppRequest"> & {
  * Use `create(OpenAppRequestSchema)` to create a new message.
  */
 export const OpenAppRequestSchema: GenMessage<OpenAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 14);
+  messageDesc(file_fairlead_console_v1_app_service, 25);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppResponse
@@ -443,7 +747,7 @@ export type OpenAppResponse = Message<"fairlead.console.v1.OpenAppResponse"> & {
  * Use `create(OpenAppResponseSchema)` to create a new message.
  */
 export const OpenAppResponseSchema: GenMessage<OpenAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 15);
+  messageDesc(file_fairlead_console_v1_app_service, 26);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansRequest
@@ -456,7 +760,7 @@ export type ListOrphansRequest = Message<"fairlead.console.v1.ListOrphansRequest
  * Use `create(ListOrphansRequestSchema)` to create a new message.
  */
 export const ListOrphansRequestSchema: GenMessage<ListOrphansRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 16);
+  messageDesc(file_fairlead_console_v1_app_service, 27);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansResponse
@@ -482,7 +786,7 @@ export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansRespon
  * Use `create(ListOrphansResponseSchema)` to create a new message.
  */
 export const ListOrphansResponseSchema: GenMessage<ListOrphansResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 17);
+  messageDesc(file_fairlead_console_v1_app_service, 28);
 
 /**
  * What a peer runs for this agent and no RemoteApp here stands for.
@@ -522,7 +826,7 @@ export type OrphanAtPeer = Message<"fairlead.console.v1.OrphanAtPeer"> & {
  * Use `create(OrphanAtPeerSchema)` to create a new message.
  */
 export const OrphanAtPeerSchema: GenMessage<OrphanAtPeer> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 18);
+  messageDesc(file_fairlead_console_v1_app_service, 29);
 
 /**
  * Names an orphan at a peer.
@@ -546,7 +850,7 @@ export type AdoptOrphanRequest = Message<"fairlead.console.v1.AdoptOrphanRequest
  * Use `create(AdoptOrphanRequestSchema)` to create a new message.
  */
 export const AdoptOrphanRequestSchema: GenMessage<AdoptOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 19);
+  messageDesc(file_fairlead_console_v1_app_service, 30);
 
 /**
  * @generated from message fairlead.console.v1.AdoptOrphanResponse
@@ -563,7 +867,7 @@ export type AdoptOrphanResponse = Message<"fairlead.console.v1.AdoptOrphanRespon
  * Use `create(AdoptOrphanResponseSchema)` to create a new message.
  */
 export const AdoptOrphanResponseSchema: GenMessage<AdoptOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 20);
+  messageDesc(file_fairlead_console_v1_app_service, 31);
 
 /**
  * Names an orphan at a peer.
@@ -587,7 +891,7 @@ export type DeleteOrphanAtPeerRequest = Message<"fairlead.console.v1.DeleteOrpha
  * Use `create(DeleteOrphanAtPeerRequestSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerRequestSchema: GenMessage<DeleteOrphanAtPeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 21);
+  messageDesc(file_fairlead_console_v1_app_service, 32);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanAtPeerResponse
@@ -600,7 +904,7 @@ export type DeleteOrphanAtPeerResponse = Message<"fairlead.console.v1.DeleteOrph
  * Use `create(DeleteOrphanAtPeerResponseSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerResponseSchema: GenMessage<DeleteOrphanAtPeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 22);
+  messageDesc(file_fairlead_console_v1_app_service, 33);
 
 /**
  * A workload here whose origin no longer knows it.
@@ -642,7 +946,7 @@ export type Orphan = Message<"fairlead.console.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 23);
+  messageDesc(file_fairlead_console_v1_app_service, 34);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanRequest
@@ -659,7 +963,7 @@ export type DeleteOrphanRequest = Message<"fairlead.console.v1.DeleteOrphanReque
  * Use `create(DeleteOrphanRequestSchema)` to create a new message.
  */
 export const DeleteOrphanRequestSchema: GenMessage<DeleteOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 24);
+  messageDesc(file_fairlead_console_v1_app_service, 35);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanResponse
@@ -672,7 +976,7 @@ export type DeleteOrphanResponse = Message<"fairlead.console.v1.DeleteOrphanResp
  * Use `create(DeleteOrphanResponseSchema)` to create a new message.
  */
 export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 25);
+  messageDesc(file_fairlead_console_v1_app_service, 36);
 
 /**
  * Apps of this cluster that run at peers: its RemoteApps.
@@ -721,7 +1025,8 @@ export const AppService: GenService<{
     output: typeof CheckAppResponseSchema;
   },
   /**
-   * Sets the number of replicas and nothing else.
+   * Sets the number of replicas and nothing else. FAILED_PRECONDITION when it is of a kind that has none, or has another number now than
+   * `current_replicas`.
    *
    * @generated from rpc fairlead.console.v1.AppService.ScaleApp
    */
@@ -729,6 +1034,56 @@ export const AppService: GenService<{
     methodKind: "unary";
     input: typeof ScaleAppRequestSchema;
     output: typeof ScaleAppResponseSchema;
+  },
+  /**
+   * Has all pods made anew, as its strategy says. FAILED_PRECONDITION for one that is paused, or runs to an end.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.RestartApp
+   */
+  restartApp: {
+    methodKind: "unary";
+    input: typeof RestartAppRequestSchema;
+    output: typeof RestartAppResponseSchema;
+  },
+  /**
+   * Has changes of the pods wait until it is resumed. FAILED_PRECONDITION for anything but a Deployment.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.PauseApp
+   */
+  pauseApp: {
+    methodKind: "unary";
+    input: typeof PauseAppRequestSchema;
+    output: typeof PauseAppResponseSchema;
+  },
+  /**
+   * Lets changes that waited happen.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.ResumeApp
+   */
+  resumeApp: {
+    methodKind: "unary";
+    input: typeof ResumeAppRequestSchema;
+    output: typeof ResumeAppResponseSchema;
+  },
+  /**
+   * The specs that the app has had, the latest first.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.ListAppRevisions
+   */
+  listAppRevisions: {
+    methodKind: "unary";
+    input: typeof ListAppRevisionsRequestSchema;
+    output: typeof ListAppRevisionsResponseSchema;
+  },
+  /**
+   * Makes what runs that of an earlier revision; where it runs and how many stays. NOT_FOUND when there is no such revision.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.RollBackApp
+   */
+  rollBackApp: {
+    methodKind: "unary";
+    input: typeof RollBackAppRequestSchema;
+    output: typeof RollBackAppResponseSchema;
   },
   /**
    * Asks for the RemoteApp's deletion; it is gone when the host has deleted what it ran.
