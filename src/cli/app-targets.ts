@@ -50,7 +50,7 @@ export function plainName(text: string): string {
 }
 
 /** `--dry-run`, with which nothing is changed. */
-export function dryRunOption(): Option {
+function dryRunOption(): Option {
   return new Option("--dry-run [how]", "check everything, and change nothing").choices(["server"]).preset("server");
 }
 
@@ -112,7 +112,7 @@ export async function actOnEach(
 }
 
 /** When what was asked for counts only later: as in "there is no link to west, …". */
-export function waits({ spec, status }: App): string | undefined {
+function waits({ spec, status }: App): string | undefined {
   const connected = status?.conditions.find(({ type }) => type === "Connected");
   if (connected?.status !== "False" || connected.reason === "PeerUnknown") return undefined;
   const away = status?.peers.filter(({ unknownSince }) => unknownSince).map(({ peer = "" }) => peer) ?? [];

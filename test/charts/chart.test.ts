@@ -311,6 +311,13 @@ test("the admission policy speaks of the prefix and the role that the agent uses
   assert.deepEqual([binding.policyName, binding.validationActions], ["fairlead-agent", ["Deny"]]);
 });
 
+test("the history of apps can be left out, and with it every right to ControllerRevisions", async () => {
+  const rules = async (values: Values): Promise<string> =>
+    JSON.stringify((await render(values)).get("ClusterRole", "fairlead-agent"));
+  assert.match(await rules({}), /controllerrevisions/);
+  assert.doesNotMatch(await rules({ rbac: { history: false } }), /controllerrevisions/);
+});
+
 test("definitions are in crds/, which Helm installs and never removes", async () => {
   const rendered = await render();
   assert.ok(!rendered.has("CustomResourceDefinition"), "a template would be removed with the release");

@@ -3,7 +3,6 @@
  * NodePort, an app of cluster A on cluster B, and all the trouble that comes. The image under test of the apps (E2E_IMAGE) is
  * the one of two-clusters.e2e.ts, with a shell; NETWORK_CUT and NETWORK_HEAL drop packets between the clusters.
  */
-
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
@@ -12,6 +11,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { type Cluster, openCluster, openNetwork, refreshDefinitions } from "./clusters.ts";
 import { meddleWithGuards } from "./guard-steps.ts";
+import { historyIsKept } from "./history-steps.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { forgetsOldInvite } from "./old-invite.ts";
 import { startTransfers } from "./under-way.ts";
@@ -49,7 +49,6 @@ let b: Cluster;
 let origin: InstalledAgent;
 let host: InstalledAgent;
 let invite: string;
-
 before(
   async () => {
     a = openCluster("a");
@@ -192,7 +191,7 @@ test("logs -f follows what the app writes", { timeout: 60_000 }, async () => {
   }
 });
 
-test("kubectl scale here scales there; a port that goes takes its Service along", { timeout: 240_000 }, async () => {
+test("kubectl scale scales there; a Service goes with its port; specs are kept", { timeout: 240_000 }, async () => {
   await a.kubectl(["scale", "rapp", "echo", "-n", namespace, "--replicas=3"]);
   await ready("echo", 3);
   assert.equal((await deployments())[0]?.spec.replicas, 3);
@@ -204,6 +203,7 @@ test("kubectl scale here scales there; a port that goes takes its Service along"
     return items.every(({ metadata }) => !metadata.name.startsWith("portless"));
   });
   await origin.cli(["app", "delete", "portless", "-n", namespace, "--wait"]);
+  await historyIsKept({ origin, namespace, name: "annals", manifest, seconds: 30 });
 });
 
 const troubles: { name: string; spec: object; says: RegExp; prints?: RegExp }[] = [

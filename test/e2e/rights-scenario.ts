@@ -1,6 +1,7 @@
 /** A short run of all that an agent does with its rights, for without-right.ts: the first step that fails tells which right is missed. */
 
 import assert from "node:assert/strict";
+import { historyIsKept } from "./history-steps.ts";
 import { connected, type InstalledAgent } from "./installed.ts";
 import {
   auditIsStored,
@@ -185,6 +186,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
       await ready("echo", 2);
       replicas = 2;
     },
+    history: () => historyIsKept({ origin, namespace: apps, name: "annals", manifest, seconds: newsSeconds }),
     async "a sidecar is taken away"() {
       const name = (await echo())?.metadata.name ?? "";
       const spec = { template: { spec: { containers: [{ name: "spy", image }] } } };

@@ -230,6 +230,7 @@ test("kubectl auth can-i --list names what docs/rbac.md does, and nothing else",
   };
   const everywhere = [
     "clusterroles.rbac.authorization.k8s.io (fairlead-tenant): bind",
+    "controllerrevisions.apps: create delete list patch watch",
     "events.events.k8s.io: create patch",
     "namespaces: create get list patch watch",
     "remoteapps.fairlead.dev/status: patch",

@@ -155,7 +155,7 @@ export function noSuchApp({ namespace, name }: AppRef): ConnectError {
 }
 
 /** FAILED_PRECONDITION for an app of a newer version, of which part would be lost. */
-export function refuseUnknown({ name }: AppRef, { problems = [] }: RemoteApp): void {
+function refuseUnknown({ name }: AppRef, { problems = [] }: RemoteApp): void {
   if (problems.length === 0) return;
   const message = `this agent does not understand all of ${name}, and would lose that: ${problems.join("; ")}`;
   throw new ConnectError(message, Code.FailedPrecondition);

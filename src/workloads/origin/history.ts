@@ -10,7 +10,7 @@ import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isAlreadyExists, isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
 import type { EventRecorder } from "../../kube/event-recorder.ts";
-import { type ObjectRef, refOf } from "../../kube/object.ts";
+import { refOf } from "../../kube/object.ts";
 import { createReflector } from "../../kube/reflector.ts";
 import { controllerRevisions, type RemoteApp } from "../../kube/resources.ts";
 import { createLatest, type Latest } from "../latest.ts";
@@ -35,7 +35,7 @@ export interface History {
 }
 
 export interface HistoryDeps {
-  client: Pick<KubeClient, "list" | "watch" | "get" | "create" | "mergePatch" | "delete">;
+  client: Pick<KubeClient, "list" | "watch" | "create" | "mergePatch" | "delete">;
   apps: Pick<Latest<RemoteApp>, "get" | "list" | "subscribe">;
   /** Called with the key of an app of which more is known: whether it is settled, or its number. */
   onSettled(key: string): void;
@@ -99,17 +99,17 @@ export function createHistory(deps: HistoryDeps): History {
       heads.put({ metadata, revision });
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
-      await takeExisting(app, refOf(plan.draft), signal);
+      await takeExisting(app, plan.draft.metadata.name ?? "", signal);
     }
   }
 
   /** An earlier start of this agent wrote it, and the list does not have it yet. */
-  async function takeExisting(app: RemoteApp, ref: ObjectRef, signal: AbortSignal): Promise<void> {
-    const found = await client.get(revisionHeads, ref, signal);
-    if (!found) throw new Error(`${ref.name} was there and is gone`);
-    const isOurs = uidOf(found) === app.metadata.uid && hashOf(found) === specHash(app);
-    if (isOurs) heads.put(found);
-    else throw new KubeError({ status: 409, reason: "AlreadyExists", message: `${ref.name} is somebody else's` });
+  async function takeExisting(app: RemoteApp, name: string, signal: AbortSignal): Promise<void> {
+    const { namespace, uid } = app.metadata;
+    const mine = await client.list(revisionHeads, { namespace, labelSelector: `${appLabel}=${uid}` }, signal);
+    const found = mine.items.find(({ metadata }) => metadata.name === name);
+    if (found && hashOf(found) === specHash(app)) heads.put(found);
+    else throw new KubeError({ status: 409, reason: "AlreadyExists", message: `${name} is somebody else's` });
   }
 
   async function trim(app: RemoteApp, signal: AbortSignal): Promise<void> {
