@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { type ApiRequest, parseTarget, type Target } from "./api/request.ts";
+import { type ApiRequest, flag, parseTarget, type Target } from "./api/request.ts";
 import { route } from "./api/router.ts";
 import { startApiServer } from "./api/server.ts";
 import { mayDo, type SandboxUser, Users } from "./api/users.ts";
@@ -53,6 +53,8 @@ export interface SandboxOptions {
   nodeLabels?: Readonly<Record<string, string>>;
   /** Pause after a container's second crash, and before a Job's second try, in milliseconds, doubling with each; 10,000 unless given. */
   crashBackoffMs?: number;
+  /** Told of each request when it comes, as an audit log would be. */
+  onRequest?(request: { method: string; path: string; isWatch: boolean; client: string }): void;
   /** The administrator's bearer token; random unless given. */
   token?: string;
 }
@@ -118,7 +120,15 @@ export async function createSandbox(o: SandboxOptions): Promise<Sandbox> {
       log: o.log,
       users,
       certificate,
-      route: (request) => route(router, request),
+      route: (request) => {
+        o.onRequest?.({
+          method: request.method,
+          path: request.path,
+          isWatch: flag(request.query, "watch"),
+          client: request.raw.headers["user-agent"] ?? "",
+        });
+        return route(router, request);
+      },
       upgrade: async (request, socket, head) => {
         const target = parseTarget(request.path);
         if (!target || target.group || target.plural !== "pods" || !mayDo(request.user, "create")) throw noSuchPath();

@@ -24,6 +24,8 @@ export interface AgentProcess {
   spawnCli(args: readonly string[]): ChildProcess;
   /** The console's bearer token. */
   token(): Promise<string>;
+  /** The process as it is now; 0 while there is none. */
+  readonly pid: number;
   /** Resident memory in MiB. */
   memoryMiB(): Promise<number>;
   /** SIGKILL, and wait until it is gone. */
@@ -127,6 +129,9 @@ export async function startAgent(cluster: Cluster, ports: AgentPorts, place?: Ag
         "fairlead-admin-token",
       ]);
       return Buffer.from(secret.data.token, "base64").toString();
+    },
+    get pid() {
+      return child?.pid ?? 0;
     },
     async memoryMiB() {
       const status = await mustRun("cat", [`/proc/${child?.pid}/status`]);
