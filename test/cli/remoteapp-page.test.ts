@@ -68,6 +68,13 @@ const promises: Readonly<Record<string, (made: Json, app: Json) => void>> = {
     );
     assert.equal(volumes[0].emptyDir.sizeLimit, "100Mi");
   },
+  "Configuration and secrets"(made) {
+    const [container] = made.spec.template.spec.containers;
+    const [password] = container.env;
+    assert.match(password.valueFrom.secretKeyRef.name, /^configured-[0-9a-f]+-db-/);
+    assert.equal(container.envFrom[0].prefix, "FEATURE_");
+    assert.match(made.spec.template.spec.volumes[0].configMap.name, /-settings-/);
+  },
   "How a new version takes over"(made) {
     assert.deepEqual(made.spec.strategy.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 });
     assert.equal(made.spec.minReadySeconds, 1);
