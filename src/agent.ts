@@ -223,6 +223,7 @@ async function compose(
   const pods = createPods({
     client: kube.client,
     logs: kube.pods.logs,
+    exec: kube.pods.exec,
     transport: (peer) => switchboard.transport(peer),
     findApp: (fingerprint, app) => workloads.host.find(fingerprint, app),
     subscribeApps: (fn) => workloads.host.subscribe(fn),
@@ -300,6 +301,8 @@ async function compose(
       policies,
       tunnelInbox: tunnel.inbox,
       http: tunnel.http,
+      dial: tunnel.dial,
+      hello,
       audit,
       clock,
       log,

@@ -10,6 +10,7 @@ import { errorText } from "./base/error-text.ts";
 import { adminTokenSecret, type Cluster, connectToAgent } from "./cli/connection.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
 import { CliError, exitCode } from "./cli/errors.ts";
+import { createKeyboard } from "./cli/keyboard.ts";
 import { runCli } from "./cli/program.ts";
 import { withConfigErrors } from "./cli/settings.ts";
 import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
@@ -38,12 +39,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
 );
 
 const terminal: Terminal = {
-  out: (chunk) =>
-    new Promise((resolve) => {
-      if (process.stdout.write(chunk)) resolve();
-      else process.stdout.once("drain", resolve);
-    }),
+  out: (chunk) => written(process.stdout, chunk),
   err: (chunk) => void process.stderr.write(chunk),
+  write: (chunk) => written(process.stdout, chunk),
+  writeError: (chunk) => written(process.stderr, chunk),
+  keyboard: createKeyboard(process.stdin, process.stdout),
   readInput: () => text(process.stdin),
   ask,
   readFile: async (path) => {
@@ -71,7 +71,7 @@ const context: CliContext = {
   terminal,
   signal: interrupted.signal,
   version,
-  connect: (options, signal) => connectToAgent({ env: process.env, openCluster }, options, signal),
+  connect: (options, signal) => connectToAgent({ env: process.env, version, openCluster }, options, signal),
   describeConfig: (flags, file) => describeConfig(readConfig(flags, file)),
   async *lookAtUrl(url, signal) {
     const { link } = readConfig({}, undefined).config;
@@ -102,6 +102,14 @@ process.exit();
 
 function unreadable(path: string, cause: unknown): CliError {
   return new CliError(`${path} cannot be read: ${errorText(cause)}`, { code: exitCode.usage, cause });
+}
+
+/** Resolves when there is room for more. */
+function written(stream: NodeJS.WriteStream, chunk: string | Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.write(chunk)) resolve();
+    else stream.once("drain", resolve);
+  });
 }
 
 /** Asks on standard error, so that what is piped on is the result alone. */

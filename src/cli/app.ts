@@ -4,6 +4,7 @@ import { addAppActs } from "./app-acts.ts";
 import { addAppCheck } from "./app-check.ts";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";
+import { addAppExec } from "./app-exec.ts";
 import { addAppHistory } from "./app-history.ts";
 import { addAppLogs } from "./app-logs.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
@@ -20,6 +21,7 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addList(app, context);
   addGet(app, context);
   addAppLogs(app, context);
+  addAppExec(app, context);
   addAppActs(app, context);
   addAppHistory(app, context);
   addAppDelete(app, context);

@@ -1,6 +1,7 @@
 /** What every command that talks to an agent does alike: find it, call it, close it. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../base/duration.ts";
+import type { AgentSession } from "../client/session.ts";
 import type { CliContext, Connection } from "./context.ts";
 import { type Format, formats, parseFormat } from "./output.ts";
 import { explainUnreachable } from "./unreachable.ts";
@@ -19,6 +20,22 @@ export async function withAgent<T>(
   } finally {
     connection.close();
   }
+}
+
+/** The same with a session, for what streams both ways; it ends with `work`. */
+export function withSession<T>(
+  command: Command,
+  context: CliContext,
+  work: (connection: Connection, session: AgentSession, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return withAgent(command, context, async (connection, signal) => {
+    const session = await connection.openSession(signal);
+    try {
+      return await work(connection, session, signal);
+    } finally {
+      session.close();
+    }
+  });
 }
 
 /** `-o table|wide|json|yaml|name`. */

@@ -7,6 +7,7 @@ import { errorText } from "../base/error-text.ts";
 import { createFairleadClient } from "../client/index.ts";
 import type { Connection, ConnectionOptions } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { explainNoSession } from "./unreachable.ts";
 
 /** The Secret in the agent's namespace that holds the token of the first administrator, under `token`. */
 export const adminTokenSecret = "fairlead-admin-token";
@@ -23,6 +24,8 @@ export interface Cluster {
 
 export interface ConnectionDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of this program. */
+  readonly version: string;
   /** Throws when there is no usable kubeconfig. */
   openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster>;
 }
@@ -39,6 +42,7 @@ export async function connectToAgent(
   const token = given ?? (await readToken(cluster, agentNamespace, signal));
   const agent = server === undefined ? throughCluster(requireCluster(cluster)) : new Agent({ keepAlive: true });
   const baseUrl = server === undefined ? "http://fairlead" : readServer(server);
+  const address = server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl;
   const nodeOptions = baseUrl.startsWith("https:") ? {} : { agent };
   return {
     client: createFairleadClient({
@@ -46,7 +50,16 @@ export async function connectToAgent(
       token,
     }),
     namespace: cluster?.namespace ?? "default",
-    address: server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl,
+    address,
+    async openSession(stop) {
+      const { openAgentSession } = await import("../client/session.ts");
+      const dial = server === undefined ? () => requireCluster(cluster).dialAgent(agentNamespace, stop) : undefined;
+      try {
+        return await openAgentSession({ url: baseUrl, token, dial, version: deps.version }, stop);
+      } catch (error) {
+        throw explainNoSession(error, address, stop);
+      }
+    },
     close: () => agent.destroy(),
   };
 

@@ -1,5 +1,6 @@
 /** What a command gets from the process that runs it: nothing in the CLI touches `process` itself. */
 import type { FairleadClient } from "../client/index.ts";
+import type { AgentSession } from "../client/session.ts";
 import type { Finding } from "../gen/fairlead/console/v1/doctor_service_pb.ts";
 
 /** Where a command reads and writes. */
@@ -8,6 +9,11 @@ export interface Terminal {
   out(text: string): Promise<void> | void;
   /** Writes to standard error. */
   err(text: string): void;
+  /** The same for bytes that a program wrote, as they are. Both wait while the reader is behind. */
+  write(data: Uint8Array): Promise<void> | void;
+  writeError(data: Uint8Array): Promise<void> | void;
+  /** Standard input for a program elsewhere. */
+  readonly keyboard: Keyboard;
   /** All of standard input as text. */
   readInput(): Promise<string>;
   /** Asks the person at the terminal, and gives the line that they write; empty when nobody answers. */
@@ -19,6 +25,20 @@ export interface Terminal {
   /** Whether standard output is a terminal: colours and live tables only there. */
   readonly interactive: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Standard input, key by key where it is a terminal. */
+export interface Keyboard {
+  /** Whether somebody types. */
+  readonly isTerminal: boolean;
+  /** What comes, until its end or until the signal aborts. To be read once. */
+  read(signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Each key goes to the reader from now on, Ctrl-C too, and none is shown; until the answer is called. */
+  raw(): () => void;
+  /** Of the terminal, in characters; undefined where there is none. */
+  size(): { columns: number; rows: number } | undefined;
+  /** Calls `fn` after each change of the size, until the answer is called. */
+  onResize(fn: () => void): () => void;
 }
 
 /** The options by which an agent is found; every command has them. */
@@ -37,6 +57,8 @@ export interface Connection {
   readonly namespace: string;
   /** Where the agent is, for messages. */
   readonly address: string;
+  /** Opens a session: for calls that stream both ways, and for connections to apps. Rejects with a `CliError`. */
+  openSession(signal: AbortSignal): Promise<AgentSession>;
   close(): void;
 }
 

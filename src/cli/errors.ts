@@ -40,6 +40,17 @@ export class CliError extends Error {
   }
 }
 
+/** A program elsewhere ended with this code, which is to be this one's; `message` is said besides, unless it is empty. */
+export class ProgramEnd extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.name = "ProgramEnd";
+    this.code = code;
+  }
+}
+
 /** Any failure of a command as a `CliError`. */
 export function toCliError(error: unknown, interrupted: boolean): CliError {
   if (error instanceof CliError) return error;

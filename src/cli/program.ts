@@ -6,7 +6,7 @@ import { addAuditCommands } from "./audit.ts";
 import { addConfigCommands } from "./config.ts";
 import type { CliContext } from "./context.ts";
 import { addDoctorCommand } from "./doctor.ts";
-import { exitCode, toCliError } from "./errors.ts";
+import { exitCode, ProgramEnd, toCliError } from "./errors.ts";
 import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
 import { addJoinCommand } from "./join.ts";
@@ -26,6 +26,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     if (error instanceof CommanderError) {
       // Commander has printed its message or the help already; help that was asked for is no failure.
       return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    }
+    if (error instanceof ProgramEnd) {
+      if (error.message !== "") context.terminal.err(`error: ${withoutControls(error.message)}\n`);
+      return error.code;
     }
     const failure = toCliError(error, context.signal.aborted);
     if (failure.code !== exitCode.interrupted) {

@@ -1,5 +1,6 @@
 /** Connections that fail before or below the agent's API, in words that name the address. Pure. */
 import { ConnectError } from "@connectrpc/connect";
+import { errorText } from "../base/error-text.ts";
 import { CliError, exitCode } from "./errors.ts";
 
 const words: Readonly<Record<string, string>> = {
@@ -35,6 +36,28 @@ export function explainUnreachable(error: unknown, address: string): unknown {
   return new CliError(`what answers at ${address} is no Fairlead console (HTTP ${status})`, {
     code: exitCode.unavailable,
     hint: "--server takes the address of the console, as in http://localhost:8000",
+    cause: error,
+  });
+}
+
+/** Why a session with an agent was not opened. */
+export function explainNoSession(error: unknown, address: string, signal: AbortSignal): unknown {
+  if (error instanceof CliError || signal.aborted) return error;
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    if (at instanceof CliError) return at;
+    const why = words["code" in at ? String(at.code) : ""];
+    if (why !== undefined) {
+      const options = { code: exitCode.unavailable, hint: "--server URL names another address", cause: error };
+      return new CliError(`the agent at ${address} cannot be reached: ${why}`, options);
+    }
+  }
+  const text = errorText(error);
+  const unknownToken = /\bHTTP 401\b/.test(text);
+  return new CliError(`the agent at ${address} opened no session: ${text}`, {
+    code: unknownToken ? exitCode.denied : exitCode.unavailable,
+    ...(!unknownToken && {
+      hint: "does what stands in front of the console let WebSockets pass, and is the agent of this version?",
+    }),
     cause: error,
   });
 }

@@ -13,7 +13,9 @@ import { checkRelays } from "../peering/relays.ts";
 import type { Pods } from "../pods/pods.ts";
 import { effectivePolicy } from "../policy/effective.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
+import type { AppDialer } from "../tunnel/entry.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
+import type { LocalHello } from "../wire/session.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
 import { noSuchApp } from "./api/app-changes.ts";
@@ -29,6 +31,7 @@ import type { PodServiceDeps } from "./api/pod-service.ts";
 import type { PolicyServiceDeps } from "./api/policy-service.ts";
 import { createApi } from "./api/routes.ts";
 import type { Changing, ChangingInbox } from "./api/watch-service.ts";
+import { choosePeer } from "./app-peer.ts";
 import { loadAdminToken } from "./auth/admin-token.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { createKubeTokenStore } from "./auth/kube-token-store.ts";
@@ -36,6 +39,7 @@ import { principalKey } from "./auth/principal.ts";
 import type { AppCatalogue, AppView } from "./doors/app-view.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
+import { createSessionDial } from "./session-dial.ts";
 
 export interface ConsoleDeps {
   readonly listen: { readonly host: string; readonly port: number; readonly domain: string };
@@ -55,6 +59,8 @@ export interface ConsoleDeps {
   /** Targets that peers want to reach and that wait for a person. */
   readonly tunnelInbox: InboxServiceDeps["tunnels"] & { subscribe(listener: () => void): () => void };
   readonly http: HttpForwarder;
+  readonly dial: AppDialer;
+  readonly hello: LocalHello;
   readonly audit: Pick<AuditLog, "record"> & AuditServiceDeps;
   readonly clock: Clock;
   readonly log: Log;
@@ -90,6 +96,14 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     authenticator: createAuthenticator({ adminTokenHash }),
     apps: catalogueOf(deps.workloads),
     http: deps.http,
+    hello: deps.hello,
+    dial: createSessionDial({
+      dial: deps.dial,
+      find(app, peer) {
+        const found = appOf(deps, app);
+        return { peer: choosePeer(found, { peer }), uid: found.metadata.uid ?? "" };
+      },
+    }),
     presence: (peer) => presenceOf(deps.peering, peer),
     clock,
     log,
@@ -162,20 +176,27 @@ function policyDeps({ policies, peering }: ConsoleDeps): PolicyServiceDeps {
   };
 }
 
-function podDeps({ workloads, pods }: ConsoleDeps): PodServiceDeps {
+function podDeps(deps: ConsoleDeps): PodServiceDeps {
+  const { pods } = deps;
   return {
-    async *logs({ namespace, name }, options, signal) {
-      const app = workloads.origin.get(keyOf({ namespace, name }));
-      if (!app) throw noSuchApp({ namespace, name });
-      const { peer } = app.spec;
-      if (!peer) throw new ConnectError(`${namespace}/${name} runs nowhere yet`, Code.FailedPrecondition);
-      for await (const event of pods.followLogs(peer, { namespace, name }, options, signal)) {
-        const { pod } = event;
-        if (event.kind === "line") yield { pod, line: event.line, notice: "" };
-        else if (event.message !== "") yield { pod, line: "", notice: event.message };
+    pods,
+    peerOf: (app, wanted) => choosePeer(appOf(deps, app), wanted),
+    async *logs(ref, options, signal) {
+      const peer = choosePeer(appOf(deps, ref), { pod: options.pod });
+      for await (const event of pods.followLogs(peer, ref, options, signal)) {
+        const { pod, container } = event;
+        if (event.kind === "line") yield { peer, pod, container, line: event.line, notice: "" };
+        else if (event.message !== "") yield { peer, pod, container, line: "", notice: event.message };
       }
     },
   };
+}
+
+/** Throws a ConnectError when there is none. */
+function appOf({ workloads }: ConsoleDeps, ref: { namespace: string; name: string }): RemoteApp {
+  const app = workloads.origin.get(keyOf(ref));
+  if (!app) throw noSuchApp(ref);
+  return app;
 }
 
 function countAll({ peering, workloads }: ConsoleDeps): ReturnType<AgentServiceDeps["counts"]> {

@@ -13,6 +13,7 @@ import { type FastifyInstance, fastify } from "fastify";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
+import type { LocalHello } from "../wire/session.ts";
 import { type Authenticator, requirePrincipal } from "./auth/authenticator.ts";
 import { guardRouter } from "./auth/guarded-router.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
@@ -22,6 +23,7 @@ import { divertHttp2 } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
 import { boundTimeouts, createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
+import { createSessionDoor, type SessionDoorDeps } from "./session-door.ts";
 
 export interface ConsoleServerDeps {
   /** Where it listens; port 0 takes a free one. */
@@ -36,6 +38,10 @@ export interface ConsoleServerDeps {
   authenticator: Authenticator;
   apps: AppCatalogue;
   http: HttpForwarder;
+  /** What this agent says of itself to programs that open a session. */
+  hello: LocalHello;
+  /** Answers a dial on a session. Returns at once and must not throw. */
+  dial: SessionDoorDeps["dial"];
   presence(peer: string): PeerPresence | undefined;
   clock: Clock;
   log: Log;
@@ -60,7 +66,6 @@ const apiGraceMs = 500;
 export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const { log } = deps;
   let port = deps.port;
-  const doors = createDoors({ ...deps, domain: deps.domain ?? "localhost", port: () => port });
   const stopApi = new AbortController();
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
@@ -73,6 +78,8 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   };
   const isKnown = (authorization: string | undefined): boolean =>
     deps.authenticator.authenticate(authorization) !== undefined;
+  const session = createSessionDoor({ ...deps, routes: api.routes });
+  const doors = createDoors({ ...deps, session, domain: deps.domain ?? "localhost", port: () => port });
   const http2 = createHttp2Api({ ...api, isKnown, headers: securityHeaders, log });
   const serveStranger = connectNodeAdapter({ ...api, readMaxBytes: largestStrangerBytes });
   const app = fastify({
@@ -121,7 +128,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       doors.close();
       http2.drain();
       try {
-        await app.close();
+        await Promise.all([app.close(), session.close(apiGraceMs)]);
       } finally {
         for (const end of ends) end.cancel();
       }

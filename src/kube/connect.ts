@@ -2,6 +2,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../base/clock.ts";
 import { createKubeClient, type KubeClient } from "./client.ts";
+import { openExec } from "./exec.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
 import { createPodAccess, type PodAccess } from "./pods.ts";
 import { openPortForward } from "./port-forward.ts";
@@ -41,6 +42,8 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
   const server = endpoint.server.origin;
   const requests = createRequests({ endpoint, clock: o.clock });
   const client = createKubeClient({ requests, clock: o.clock, server });
+  const exec: PodAccess["exec"] = async (ref, options, signal) =>
+    openExec({ config: await config(), server, clock: o.clock }, ref, options, signal);
   const portForward: PodAccess["portForward"] = async (ref, port, signal) =>
     openPortForward({ config: await config(), server, clock: o.clock }, ref, port, signal);
   return {
@@ -49,7 +52,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
     context,
     inCluster,
     client,
-    pods: createPodAccess({ requests, server, portForward }),
+    pods: createPodAccess({ requests, server, portForward, exec }),
     dialService: createDialService({ client, portForward, inCluster }),
     requests,
     close: () => requests.close(),
@@ -61,7 +64,7 @@ interface Access {
   namespace: string;
   context: string;
   inCluster: boolean;
-  /** For the client library's port-forward, the one thing of it that is used beside reading a kubeconfig. */
+  /** For the client library's WebSockets, the one thing of it that is used beside reading a kubeconfig. */
   config(): Promise<KubeConfig>;
 }
 

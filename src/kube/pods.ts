@@ -1,6 +1,7 @@
-/** What one does with pods beside reading them: follow what they print, and connect to their ports. */
+/** What one does with pods beside reading them: follow what they print, connect to their ports, run programs in them. */
 import type { Duplex } from "node:stream";
 import { fromTransport, type KubeError } from "./errors.ts";
+import type { ExecOptions, RunningProgram } from "./exec.ts";
 import { keyOf, type ObjectRef } from "./object.ts";
 import type { Requests } from "./requests.ts";
 import { objectPath } from "./resource-kind.ts";
@@ -25,15 +26,19 @@ export interface PodAccess {
   logs(ref: ObjectRef, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** A connection to a port of a pod, through the API server. */
   portForward(ref: ObjectRef, port: number, signal: AbortSignal): Promise<Duplex>;
+  /** Starts a program in a container. Rejects with a `KubeError` when the API server does not let it. */
+  exec(ref: ObjectRef, options: ExecOptions, signal: AbortSignal): Promise<RunningProgram>;
 }
 
 export function createPodAccess(deps: {
   requests: Pick<Requests, "open">;
   server: string;
   portForward: PodAccess["portForward"];
+  exec: PodAccess["exec"];
 }): PodAccess {
   return {
     portForward: deps.portForward,
+    exec: deps.exec,
     async *logs(ref, options, signal) {
       const what = `read the log of Pod ${keyOf(ref)}`;
       const request = { method: "GET", path: objectPath(pods, ref, "log"), query: { ...options }, accept: "*/*", what };

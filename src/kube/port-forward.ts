@@ -4,13 +4,13 @@
  * Kubernetes' own protocol has one limit: it knows no half-close. When our side has ended its writing the connection stays
  * open for the answer, and the pod does not hear of that end.
  */
-import type { RequestOptions } from "node:https";
 import { Duplex, Readable, Writable } from "node:stream";
 import type { KubeConfig, PortForward } from "@kubernetes/client-node";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { type Attempt, fromTransport, KubeError, timedOut } from "./errors.ts";
 import type { ObjectRef } from "./object.ts";
+import { cancellable, checkPodName, handshakeMs, refusedUpgrade } from "./pod-upgrade.ts";
 
 type Socket = Exclude<Awaited<ReturnType<PortForward["portForward"]>>, () => unknown>;
 
@@ -23,9 +23,7 @@ export async function openPortForward(
 ): Promise<Duplex> {
   const { config, server, clock } = deps;
   const attempt: Attempt = { what: `forward port ${port} of Pod ${ref.namespace}/${ref.name}`, server };
-  for (const name of [ref.namespace, ref.name]) {
-    if (!name || !/^[a-z0-9][a-z0-9.-]*$/.test(name)) throw new TypeError(`"${name}" is no name of a Pod.`);
-  }
+  checkPodName(ref);
   signal.throwIfAborted();
   const library = await import("@kubernetes/client-node");
   const stream = new ForwardedPort(attempt);
@@ -45,26 +43,10 @@ export async function openPortForward(
     return stream;
   } catch (error) {
     stream.destroy();
-    throw dialing.signal.aborted ? dialing.signal.reason : translate(attempt, error);
+    throw dialing.signal.aborted ? dialing.signal.reason : refusedUpgrade(attempt, error, "`create` pods/portforward");
   } finally {
     dialing.cancel();
   }
-}
-
-/** How long the API server may take to accept, in milliseconds. */
-const handshakeMs = 15_000;
-
-/** The library offers no way to stop a connection in the making, but it asks the configuration for the request's options. */
-function cancellable(config: KubeConfig, signal: AbortSignal): KubeConfig {
-  return Object.create(config, {
-    applyToHTTPSOptions: {
-      value: async (options: RequestOptions): Promise<void> => {
-        await config.applyToHTTPSOptions(options);
-        signal.throwIfAborted();
-        options.signal = signal;
-      },
-    },
-  });
 }
 
 class ForwardedPort extends Duplex {
@@ -146,17 +128,4 @@ function silence(): Readable {
 
 function broken(attempt: Attempt, why: string): KubeError {
   return new KubeError({ status: 0, reason: "Cut", message: `Could not ${attempt.what}: ${why}.` });
-}
-
-/** `ws` tells of a refused upgrade in words only, or by an event whose `error` has them. */
-function translate(attempt: Attempt, error: unknown): Error {
-  if (error instanceof KubeError) return error;
-  const cause = typeof error === "object" && error !== null && "error" in error ? error.error : error;
-  const text = cause instanceof Error ? cause.message : "";
-  const status = Number(/Unexpected server response: (\d+)/.exec(text)?.[1] ?? 0);
-  if (status === 0) return fromTransport(attempt, cause);
-  const reason = status === 404 ? "NotFound" : status === 403 ? "Forbidden" : "Refused";
-  const advice = status === 403 ? " It takes the right to `create` pods/portforward." : "";
-  const message = `Could not ${attempt.what}: the API server answered with HTTP status ${status}.${advice}`;
-  return new KubeError({ status, reason, message }, { cause });
 }

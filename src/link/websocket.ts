@@ -46,10 +46,15 @@ export function acceptWebSocket(
 }
 
 /**
- * Opens a WebSocket over `socket`, an established connection (in TLS, for `wss`), which it owns from now on. Rejects with `LinkError`
- * when the other end does not upgrade, and with the signal's reason when that aborts.
+ * Opens a WebSocket over `socket`, an established connection (in TLS, for `wss`), which it owns from now on; `headers` go with the
+ * request. Rejects with `LinkError` when the other end does not upgrade, and with the signal's reason when that aborts.
  */
-export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Promise<Duplex> {
+export function openWebSocket(
+  url: URL,
+  socket: Duplex,
+  signal: AbortSignal,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     if (signal.aborted || socket.destroyed) {
       socket.destroy();
@@ -58,6 +63,7 @@ export function openWebSocket(url: URL, socket: Duplex, signal: AbortSignal): Pr
     }
     const ws = new WebSocket(url, {
       ...limits,
+      headers,
       createConnection: () => socket,
       // A mask guards caches from scripts in browsers. This payload is TLS and looks random to them, and masking it
       // costs more than all else here.
@@ -89,13 +95,15 @@ function notOpened(url: URL, cause: Error): LinkError {
 
 function refusedUpgrade(url: URL, status: number): LinkError {
   const hint =
-    status === 404
-      ? "Is the path right, does it lead to an agent's peer port (8001), and does what stands in front of it pass the headers Upgrade and Connection on?"
-      : status >= 500
-        ? "The ingress in front of the agent answers, the agent does not: is it running?"
-        : status >= 300 && status < 400
-          ? "It redirects; use the URL that it redirects to."
-          : "Does what stands in front of the agent let WebSockets pass?";
+    status === 401
+      ? "It does not know the token."
+      : status === 404
+        ? "Is the path right, does it lead to an agent's peer port (8001), and does what stands in front of it pass the headers Upgrade and Connection on?"
+        : status >= 500
+          ? "The ingress in front of the agent answers, the agent does not: is it running?"
+          : status >= 300 && status < 400
+            ? "It redirects; use the URL that it redirects to."
+            : "Does what stands in front of the agent let WebSockets pass?";
   return new LinkError(
     "not-an-agent",
     `${url.host} answered ${url.pathname} with HTTP ${status} instead of a WebSocket. ${hint}`,

@@ -1,9 +1,7 @@
 /** The origin's side: the log of an app that runs at a peer, as it comes. */
-import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { PodNotice_Kind, PodService } from "../gen/fairlead/peer/v1/pods_pb.ts";
-import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
-import { isRevoked, ruleIn, type StreamRecord } from "../peering/stream-record.ts";
-import { streamHeader } from "../rpc/transport.ts";
+import { UseRecord, type UseRecordDeps } from "./use-record.ts";
 
 export interface LogRequest {
   readonly follow: boolean;
@@ -15,23 +13,26 @@ export interface LogRequest {
   readonly sinceSeconds?: number | undefined;
   /** Only this pod. */
   readonly pod?: string | undefined;
+  /** Only this container; the app's own unless given. */
+  readonly container?: string | undefined;
+  /** Of all containers of each pod. */
+  readonly allContainers?: boolean | undefined;
   /** Who reads, as the door knows them, for the record; undefined where nobody can know. */
   readonly person?: string | undefined;
 }
 
-export interface FollowDeps {
+export interface FollowDeps extends UseRecordDeps {
   readonly transport: Transport;
-  /** Our name for the peer at its other end. */
-  readonly peer: string;
-  readonly record: Pick<StreamRecord, "note">;
 }
 
 export type LogEvent =
-  | { readonly kind: "line"; readonly pod: string; readonly line: string }
+  | { readonly kind: "line"; readonly pod: string; readonly container: string; readonly line: string }
   /** Why a pod's lines begin, end or are missing. */
   | {
       readonly kind: "notice";
       readonly pod: string;
+      /** Empty when only one was asked for. */
+      readonly container: string;
       readonly notice: "joined" | "waiting" | "ended" | "failed";
       readonly message: string;
     };
@@ -55,8 +56,8 @@ export async function* followLogs(
   request: LogRequest,
   signal: AbortSignal,
 ): AsyncGenerator<LogEvent, void, undefined> {
-  const { follow, previous, timestamps, tailLines, sinceSeconds, pod } = request;
-  const reading = new Reading(deps, app, request.person);
+  const { follow, previous, timestamps, tailLines, sinceSeconds, pod, container = "", allContainers = false } = request;
+  const reading = new UseRecord(deps, { open: "log.read", revoke: "log.revoke" }, app, request.person);
   const message = {
     namespace: app.namespace,
     name: app.name,
@@ -64,6 +65,8 @@ export async function* followLogs(
     previous,
     timestamps,
     pod: pod ?? "",
+    container,
+    allContainers,
     ...(tailLines !== undefined && { tailLines }),
     ...(sinceSeconds !== undefined && { sinceSeconds }),
   };
@@ -78,60 +81,19 @@ export async function* followLogs(
     for await (const { event } of createClient(PodService, deps.transport).logs(message, options)) {
       reading.allowed();
       if (event.case === "lines") {
-        const { pod: from, lines } = event.value;
-        for (const line of lines) yield { kind: "line", pod: from, line: decoder.decode(line) };
+        const { pod: from, container: its, lines } = event.value;
+        for (const line of lines) yield { kind: "line", pod: from, container: its, line: decoder.decode(line) };
       } else if (event.case === "notice") {
         const notice = notices.get(event.value.kind);
-        if (notice) yield { kind: "notice", pod: event.value.pod, notice, message: event.value.message };
+        const { pod: about, container: its, message: why } = event.value;
+        if (notice) yield { kind: "notice", pod: about, container: its, notice, message: why };
       }
     }
     reading.allowed();
   } catch (error) {
-    if (!signal.aborted) reading.failed(ConnectError.from(error));
+    if (!signal.aborted) reading.failed(error);
     throw error;
   } finally {
     left.abort();
-  }
-}
-
-/** What is written down of one log that is read: how it began, and that its right was taken back. */
-class Reading {
-  readonly #deps: FollowDeps;
-  readonly #target: string;
-  readonly #person: string | undefined;
-  #correlation: string | undefined;
-  #begun = false;
-
-  constructor(deps: FollowDeps, app: { namespace: string; name: string }, person: string | undefined) {
-    this.#deps = deps;
-    this.#target = `app/${app.namespace}/${app.name}`;
-    this.#person = person;
-  }
-
-  answered(headers: Headers): void {
-    this.#correlation = headers.get(streamHeader) ?? undefined;
-  }
-
-  /** Something of the log has come: a host that refuses says nothing before. */
-  allowed(): void {
-    if (!this.#begun) this.#note({ action: "log.read", verdict: "allowed" });
-    this.#begun = true;
-  }
-
-  failed(error: ConnectError): void {
-    const { rawMessage: message } = error;
-    this.#correlation ??= error.metadata.get(streamHeader) ?? undefined;
-    const rule = ruleIn(message);
-    if (!this.#begun) {
-      const verdict = error.code === Code.PermissionDenied ? "denied" : "failed";
-      this.#note({ action: "log.read", verdict, rule, message });
-    } else if (isRevoked(error.cause)) this.#note({ action: "log.revoke", verdict: "done", rule, message });
-  }
-
-  #note(entry: Pick<PeeringAuditEntry, "action" | "verdict" | "rule" | "message">): void {
-    const { peer, record } = this.#deps;
-    const actor = { peer, person: this.#person };
-    const by = `${peer}/${this.#person ?? ""}`;
-    record.note(by, { ...entry, actor, target: this.#target, correlation: this.#correlation });
   }
 }

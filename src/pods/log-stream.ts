@@ -9,10 +9,11 @@ import type { Log } from "../base/log.ts";
 import { PodNotice_Kind as Kind, type LogsResponse, LogsResponseSchema } from "../gen/fairlead/peer/v1/pods_pb.ts";
 import type { Reflector } from "../kube/reflector.ts";
 import type { Pod } from "../kube/resources.ts";
-import { type ContainerLog, containerLog } from "./container.ts";
+import { type ContainerLog, containerLogs, containerNames, type LoggedContainers } from "./container.ts";
 import { Merge } from "./merge.ts";
-import { isRefused, noSuchPod, unreadable, whyUnreadable } from "./not-read.ts";
+import { isRefused, noSuchContainer, noSuchPod, unreadable, whyUnreadable } from "./not-read.ts";
 import { isGone, type PodLogDeps, type PodLogOptions, readPodLog } from "./pod-log.ts";
+import type { PodApp } from "./uses.ts";
 
 /** What is known of an app's pods, and news of them. */
 export type PodWatch = Pick<Reflector<Pod>, "list" | "subscribe" | "synced" | "close">;
@@ -26,15 +27,7 @@ export interface LogStreamDeps extends PodLogDeps {
   log: Log;
 }
 
-/** Whose log it is. */
-export interface LoggedApp {
-  /** Where its pods are. */
-  readonly namespace: string;
-  /** The labels of its pods. */
-  readonly selector: { readonly [label: string]: string };
-}
-
-export interface LogStreamOptions extends PodLogOptions {
+export interface LogStreamOptions extends PodLogOptions, LoggedContainers {
   /** Only this pod; empty: all. */
   readonly pod: string;
 }
@@ -49,7 +42,7 @@ const farewellMs = 5_000;
 /** `deleted` aborts when the app is deleted. Throws a ConnectError when none of the logs that are there could be read. */
 export async function* streamLogs(
   deps: LogStreamDeps,
-  app: LoggedApp,
+  app: PodApp,
   options: LogStreamOptions,
   deleted: AbortSignal,
   signal: AbortSignal,
@@ -85,10 +78,16 @@ export async function* streamLogs(
   }
 }
 
+/** A container of a pod. */
+interface PodPart {
+  readonly pod: string;
+  readonly container: string;
+}
+
 /** One reader for each run of a container. */
 class PodReaders {
   readonly #deps: LogStreamDeps;
-  readonly #app: LoggedApp;
+  readonly #app: PodApp;
   readonly #options: LogStreamOptions;
   readonly #watch: PodWatch;
   readonly #merge: Merge<LogsResponse>;
@@ -106,7 +105,7 @@ class PodReaders {
 
   constructor(
     deps: LogStreamDeps,
-    app: LoggedApp,
+    app: PodApp,
     options: LogStreamOptions,
     watch: PodWatch,
     merge: Merge<LogsResponse>,
@@ -130,14 +129,22 @@ class PodReaders {
     const { pod: only } = this.#options;
     if (first && only !== "" && this.#pods().length === 0) {
       // Who follows may know that it comes.
-      if (this.#options.follow) this.#track(this.#notice(only, Kind.FAILED, noSuchPod().rawMessage));
+      if (this.#options.follow)
+        this.#track(this.#notice({ pod: only, container: "" }, Kind.FAILED, noSuchPod().rawMessage));
       else this.#failure = noSuchPod();
+    }
+    const { container } = this.#options;
+    if (first && container !== "" && this.#lacks(container)) {
+      this.#failure = noSuchContainer(container, this.#pods().flatMap(containerNames));
+      this.#merge.end();
+      return;
     }
     for (const pod of this.#pods()) {
       const name = pod.metadata.name ?? "";
-      const log = containerLog(pod);
-      if (!log.readable) this.#noteWaiting(name, log.message);
-      else if (!this.#runs.has(log.run)) this.#begin(name, log, first);
+      for (const log of containerLogs(pod, this.#options)) {
+        if (!log.readable) this.#noteWaiting(name, log.container, log.message);
+        else if (!this.#runs.has(log.run)) this.#begin(name, log, first);
+      }
     }
   }
 
@@ -151,17 +158,29 @@ class PodReaders {
     return this.#watch.list().filter(({ metadata }) => pod === "" || metadata.name === pod);
   }
 
-  #noteWaiting(pod: string, message: string): void {
-    if (this.#waiting.get(pod) === message) return;
-    this.#waiting.set(pod, message);
-    this.#track(this.#notice(pod, Kind.WAITING, message));
+  /** There are pods, and none of them has it: nothing to wait for. */
+  #lacks(container: string): boolean {
+    const there = this.#pods();
+    return there.length > 0 && !there.some((pod) => containerNames(pod).includes(container));
+  }
+
+  /** Of the messages about it; unsaid where only one is asked for. */
+  #labelled(container: string): string {
+    return this.#options.allContainers ? container : "";
+  }
+
+  #noteWaiting(pod: string, container: string, message: string): void {
+    const key = `${pod}/${container}`;
+    if (this.#waiting.get(key) === message) return;
+    this.#waiting.set(key, message);
+    this.#track(this.#notice({ pod, container }, Kind.WAITING, message));
   }
 
   #begin(pod: string, log: ContainerLog & { readable: true }, first: boolean): void {
     this.#runs.add(log.run);
     if (this.#active.size >= maxPods) {
       const message = `Only ${maxPods} pods are read at a time; this one can be read by its name.`;
-      this.#track(this.#notice(pod, Kind.FAILED, message));
+      this.#track(this.#notice({ pod, container: log.container }, Kind.FAILED, message));
       return;
     }
     this.#track(this.#read(pod, log, first));
@@ -177,44 +196,47 @@ class PodReaders {
     const options = first ? this.#options : { ...this.#options, tailLines: undefined, sinceSeconds: undefined };
     const state = (): "running" | "ended" | "replaced" => {
       const same = this.#pods()
-        .map(containerLog)
+        .flatMap((each) => containerLogs(each, { container, allContainers: false }))
         .find((each) => each.readable && each.run === run);
       if (!same?.readable) return "replaced";
       return same.ended ? "ended" : "running";
     };
     this.#reading += 1;
+    const about = { pod, container };
+    const label = this.#labelled(container);
     try {
-      await this.#notice(pod, Kind.JOINED, "");
+      await this.#notice(about, Kind.JOINED, "");
       const ref = { namespace: this.#app.namespace, pod, container, state };
       for await (const lines of readPodLog(this.#deps, ref, options, this.#signal)) {
         this.#hasRead = true;
-        await this.#send({ event: { case: "lines", value: { pod, lines } } });
+        await this.#send({ event: { case: "lines", value: { pod, lines, container: label } } });
       }
       this.#hasRead = true;
-      await this.#notice(pod, Kind.ENDED, "");
+      await this.#notice(about, Kind.ENDED, "");
     } catch (error) {
       // Before anything is waited for, so that of several that fail one is the last.
       this.#reading -= 1;
       if (this.#signal.aborted) return;
-      if (isGone(error) && this.#options.follow) return this.#notice(pod, Kind.ENDED, "The pod is gone.");
-      await this.#notRead(pod, error);
+      if (isGone(error) && this.#options.follow) return this.#notice(about, Kind.ENDED, "The pod is gone.");
+      await this.#notRead(about, error);
     }
   }
 
-  async #notRead(pod: string, error: unknown): Promise<void> {
+  async #notRead(about: PodPart, error: unknown): Promise<void> {
     const { namespace } = this.#app;
     if (isRefused(error)) this.#deps.onRefused(namespace, error);
-    else this.#deps.log.debug({ pod, err: error }, "log not read");
+    else this.#deps.log.debug({ ...about, err: error }, "log not read");
     const isLast = !this.#hasRead && this.#reading === 0;
     // A pod that comes later may fare better, but not with a right that is missing for all.
     if (!isLast || (this.#options.follow && !isRefused(error)))
-      return this.#notice(pod, Kind.FAILED, whyUnreadable(namespace, error));
+      return this.#notice(about, Kind.FAILED, whyUnreadable(namespace, error));
     this.#failure = unreadable(namespace, error);
     if (this.#options.follow) this.#merge.end();
   }
 
-  #notice(pod: string, kind: Kind, message: string): Promise<void> {
-    return this.#send({ event: { case: "notice", value: { pod, kind, message } } });
+  #notice({ pod, container }: PodPart, kind: Kind, message: string): Promise<void> {
+    const value = { pod, container: this.#labelled(container), kind, message };
+    return this.#send({ event: { case: "notice", value } });
   }
 
   #send(response: MessageInitShape<typeof LogsResponseSchema>): Promise<void> {

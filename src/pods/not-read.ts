@@ -27,3 +27,8 @@ export function unreadable(namespace: string, error: unknown): ConnectError {
 export function noSuchPod(): ConnectError {
   return new ConnectError("The app has no pod of this name.", Code.NotFound);
 }
+
+export function noSuchContainer(name: string, there: readonly string[]): ConnectError {
+  const known = [...new Set(there)].join(", ");
+  return new ConnectError(`The app's pods have no container "${name}"; they have ${known}.`, Code.NotFound);
+}

@@ -14,12 +14,20 @@ import { baseUrl, maxMessageBytes } from "./message.ts";
 /** Says in the headers of an answer, and in the metadata of an error before one, by which stream the call went. */
 export const streamHeader = "fairlead-stream";
 
+/** Not sent: it says to this end how urgent a call is. */
+const priorityHeader = "fairlead-priority";
+
+/** Headers of a call for which somebody waits at a keyboard, so that it goes before all that is bulk. */
+export function interactively(): Headers {
+  return new Headers({ [priorityHeader]: "interactive" });
+}
+
 /** What calls need of a session. */
 export type CallingSession = Pick<Session, "open" | "id">;
 
 /**
  * Calls over a session: Connect's transport with gRPC's semantics, one stream a call. Unary calls are interactive, the other
- * three kinds normal. A session that ends makes its calls fail with Unavailable; so does one that is over already. An
+ * three kinds normal, unless they are made {@link interactively}. A session that ends makes its calls fail with Unavailable; so does one that is over already. An
  * answer carries {@link streamHeader}, for the audit: this end sets it, whatever the other end says.
  *
  * To leave the loop over a server's messages does not end the call: Connect hides it from every transport. Abort the
@@ -51,7 +59,9 @@ function createStreamClient(session: CallingSession, priority: Priority): Univer
     const { signal } = request;
     if (signal?.aborted) throw toConnectError(signal.reason);
     const path = request.url.slice(baseUrl.length);
-    const stream = openStream(session, path, request.header, priority);
+    const urgent = request.header.get(priorityHeader) === "interactive";
+    request.header.delete(priorityHeader);
+    const stream = openStream(session, path, request.header, urgent ? Priority.INTERACTIVE : priority);
     const onAbort = (): void => {
       const error = toConnectError(signal?.reason);
       stream.reset(toReason(error), error.rawMessage, error);

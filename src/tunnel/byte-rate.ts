@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Pace } from "./join.ts";
+import type { Pace } from "../base/join.ts";
 
 /** Unused time that may be made up for, in milliseconds: it keeps a stream of small pieces from falling behind its rate. */
 const burstMs = 250;

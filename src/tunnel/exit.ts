@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
+import { breakOff, join } from "../base/join.ts";
 import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
@@ -12,7 +13,6 @@ import { type CloseReason, Reason, StreamError } from "../wire/reason.ts";
 import { connectService, type ServiceDialer } from "./connect-service.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import { decideExit, type HostedApp, type Permission } from "./hosted-app.ts";
-import { breakOff, join } from "./join.ts";
 import { type Passage, Passages } from "./passages.ts";
 import type { PendingDials } from "./pending.ts";
 import { forbidden, type Refusal, refusalOf } from "./refusal.ts";

@@ -5,6 +5,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error-text.ts";
+import { join } from "../base/join.ts";
 import type { Log } from "../base/log.ts";
 import { CarrierTargetSchema, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
@@ -17,7 +18,6 @@ import { ByteRate, paceOf } from "./byte-rate.ts";
 import type { PeerDialer } from "./entry.ts";
 import type { IncomingDial } from "./exit.ts";
 import type { ExitCaller } from "./exit-caller.ts";
-import { join } from "./join.ts";
 
 export interface RelayDeps {
   /** Undefined for who is no peer. */

@@ -5,10 +5,10 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { breakOff, join } from "../base/join.ts";
 import { beginAnswer } from "./answer.ts";
 import { requestHeaders, responseRules, upgradeHeaders } from "./headers.ts";
 import type { HttpForwarder } from "./http.ts";
-import { breakOff, join } from "./join.ts";
 import type { Passage } from "./passage.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 

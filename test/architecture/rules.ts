@@ -13,9 +13,9 @@ export interface SourceFile {
 /** What stands on which floor. A name is a folder of src, or a file of src without its ending. */
 const floors: readonly (readonly string[])[] = [
   ["base", "gen"],
-  ["wire", "identity", "telemetry", "client"],
+  ["wire", "identity", "telemetry"],
   ["rpc", "link", "kube"],
-  ["peering", "policy", "audit", "intent"],
+  ["peering", "policy", "audit", "intent", "client"],
   ["workloads", "deliveries", "tunnel", "pods", "doctor"],
   ["console", "sandbox"],
   ["main", "demo", "agent", "config", "cli"],

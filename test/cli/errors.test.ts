@@ -14,6 +14,7 @@ const nobody: Connection = {
   client: createFairleadClient({ transport: createRouterTransport(() => {}) }),
   namespace: "default",
   address: "nowhere",
+  openSession: () => Promise.reject(new Error("nobody is there")),
   close() {},
 };
 

@@ -66,7 +66,13 @@ export function openOffices(): Offices {
       },
       { router: { interceptors: [translateErrors] } },
     );
-    return { client: createFairleadClient({ transport }), namespace: "default", address: "here", close() {} };
+    return {
+      client: createFairleadClient({ transport }),
+      namespace: "default",
+      address: "here",
+      openSession: () => Promise.reject(new Error("nobody streams here")),
+      close() {},
+    };
   }
   return offices;
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parseDocuments } from "../../src/base/document.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { connectToAgent } from "../../src/cli/connection.ts";
-import type { CliContext } from "../../src/cli/context.ts";
+import type { CliContext, Keyboard } from "../../src/cli/context.ts";
 import { runCli } from "../../src/cli/program.ts";
 import { buildTown, type Town } from "../../src/demo/town.ts";
 import { isJsonObject } from "../../src/kube/object.ts";
@@ -84,6 +84,8 @@ export interface RunOptions {
   readonly answer?: (question: string) => string;
   /** Another token than the agent's own. */
   readonly token?: string;
+  /** What types; a pipe with `input` unless given. */
+  readonly keyboard?: Keyboard;
   /** In place of a town. */
   readonly connect?: CliContext["connect"];
 }
@@ -125,6 +127,15 @@ export function start(town: Town | undefined, args: readonly string[], options: 
         err += text;
         wake();
       },
+      write(data) {
+        out += Buffer.from(data).toString();
+        wake();
+      },
+      writeError(data) {
+        err += Buffer.from(data).toString();
+        wake();
+      },
+      keyboard: options.keyboard ?? pipe(options.input ?? ""),
       readInput: async () => options.input ?? "",
       ask: async (question) => options.answer?.(question) ?? "",
       readFile: async (path) => fileOf(path),
@@ -140,6 +151,7 @@ export function start(town: Town | undefined, args: readonly string[], options: 
       connect: (given, signal) =>
         connectToAgent(
           {
+            version: "0.0.1",
             env: { FAIRLEAD_TOKEN: options.token ?? town.token },
             openCluster: async () => ({
               namespace: undefined,
@@ -177,12 +189,28 @@ export function start(town: Town | undefined, args: readonly string[], options: 
   };
 }
 
+/** Standard input that is no terminal. */
+function pipe(text: string): Keyboard {
+  return {
+    isTerminal: false,
+    async *read() {
+      if (text !== "") yield Buffer.from(text);
+    },
+    raw: () => () => {},
+    size: () => undefined,
+    onResize: () => () => {},
+  };
+}
+
 /** A context in which nothing is there; what a test needs is given. */
 export function testContext(given: Partial<CliContext> = {}): CliContext {
   return {
     terminal: {
       out: () => {},
       err: () => {},
+      write: () => {},
+      writeError: () => {},
+      keyboard: pipe(""),
       readInput: async () => "",
       ask: async () => "",
       readFile: async () => "",

@@ -1,4 +1,5 @@
 /** A console in front of two agents: its apps are real HTTP servers at the other end of a real session. */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
   createServer,
@@ -15,7 +16,8 @@ import { createAuthenticator } from "../../src/console/auth/authenticator.ts";
 import { hashToken } from "../../src/console/auth/token.ts";
 import type { AppView } from "../../src/console/doors/app-view.ts";
 import type { PeerPresence } from "../../src/console/doors/explain.ts";
-import { type ConsoleServer, createConsoleServer } from "../../src/console/server.ts";
+import { type ConsoleServer, type ConsoleServerDeps, createConsoleServer } from "../../src/console/server.ts";
+import { Reason } from "../../src/wire/reason.ts";
 import { startTwoAgents, type TwoAgents, uidOf } from "../tunnel/two-agents.ts";
 
 export const token = "flt_0123456789abcdefghijklmnopqrstuvwxyz";
@@ -47,7 +49,7 @@ export interface Answer {
 }
 
 export async function startConsole(
-  o: { clock?: Clock; routes?(router: ConnectRouter): void } = {},
+  o: { clock?: Clock; routes?(router: ConnectRouter): void; dial?: ConsoleServerDeps["dial"] } = {},
 ): Promise<ConsoleWorld> {
   const agents = await startTwoAgents();
   const apps = new Map<string, AppView>();
@@ -68,6 +70,8 @@ export async function startConsole(
       },
     },
     http: agents.origin.http,
+    hello: { instance: randomBytes(16), version: "0.0.1" },
+    dial: o.dial ?? ((incoming) => incoming.refuse(Reason.NOT_FOUND, "Nothing is there.")),
     presence: () => world.presence,
     clock: o.clock ?? systemClock,
     log: silentLog,

@@ -181,6 +181,12 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
     async logs() {
       assert.match(await origin.cli(["app", "logs", "echo", ...inApps]), /ahoy/);
     },
+    async exec() {
+      const pods = { spec: { pods: { exec: true } } };
+      await b.kubectl(["patch", "ppol", "all", "-n", namespace, "--type=merge", "-p", JSON.stringify(pods)]);
+      const run = ["app", "exec", "echo", ...inApps, "--", "echo", "aye"];
+      await within("it is allowed", async () => (await origin.cli(run).catch(() => "")).includes("aye"));
+    },
     async scale() {
       await scale("echo", 2);
       await ready("echo", 2);

@@ -8,8 +8,8 @@ import type { Pod } from "../../src/kube/resources.ts";
 import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import { createStreamRecord } from "../../src/peering/stream-record.ts";
 import { type FollowDeps, followLogs, type LogEvent, type LogRequest } from "../../src/pods/follow-logs.ts";
-import type { LoggedApp } from "../../src/pods/log-stream.ts";
-import { createLogsService } from "../../src/pods/logs-service.ts";
+import { createLogs } from "../../src/pods/logs-service.ts";
+import { type PodApp, PodUses } from "../../src/pods/uses.ts";
 import type { ReachPermission } from "../../src/policy/reach.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
@@ -87,25 +87,32 @@ export function untilAborted(signal: AbortSignal): Promise<never> {
 /** Two sessions: at one end the pods of one app, at the other who reads their logs. */
 export async function openLogs() {
   const kube = new FakePods();
-  const apps = new Map<string, LoggedApp>();
-  const app: LoggedApp = { namespace: "fairlead-peer-here", selector: { app: "web" } };
+  const apps = new Map<string, PodApp>();
+  const app: PodApp = { namespace: "fairlead-peer-here", selector: { app: "web" } };
   apps.set(`${fingerprint}/shop/web`, app);
   const listeners = new Set<(fingerprint: string) => void>();
   const audited: { host: PeeringAuditEntry[]; origin: PeeringAuditEntry[] } = { host: [], origin: [] };
-  const logs = createLogsService({
-    findApp: (owner, { namespace, name }) => apps.get(`${owner}/${namespace}/${name}`),
+  const findApp = (owner: string, { namespace, name }: { namespace: string; name: string }) =>
+    apps.get(`${owner}/${namespace}/${name}`);
+  const uses = new PodUses({
+    findApp,
+    permit: () => world.permission,
+    record: createStreamRecord({ audit: { record: (entry) => audited.host.push(entry) }, clock: createFakeClock() }),
+    log: silentLog,
+  });
+  const logs = createLogs({
+    uses,
+    findApp,
     subscribeApps(fn) {
       listeners.add(fn);
       return () => void listeners.delete(fn);
     },
-    permit: () => world.permission,
-    record: createStreamRecord({ audit: { record: (entry) => audited.host.push(entry) }, clock: createFakeClock() }),
     watchPods: kube.watch,
     logs: (ref, query, signal) => kube.logs({ name: ref.name }, query, signal),
     clock: systemClock,
     log: silentLog,
   });
-  const server = createRpcServer({ routes: (router) => void router.service(PodService, logs.service) });
+  const server = createRpcServer({ routes: (router) => void router.service(PodService, { logs }) });
   const caller = { fingerprint, guest: false, peer: "here", grants: ["apps"], caPem: "" };
   const pair = await openPair({
     acceptHigh(incoming) {
@@ -123,7 +130,7 @@ export async function openLogs() {
     kube,
     apps,
     listeners,
-    logs,
+    uses,
     audited,
     caller,
     permission: { allowed: true } as ReachPermission,

@@ -29,12 +29,12 @@ test("logs end at once when the policy takes them back, also for a reader that d
   // Of a slow reader more waits than is on its way, so that an end behind it would come late.
   const slow = at.read({ ...follow, person: "ada" })[Symbol.asyncIterator]();
   await slow.next();
-  at.logs.review(() => at.caller);
+  at.uses.review(() => at.caller);
   await slow.next();
   at.permission = { allowed: false, rule: "pods/logs", message: "No policy lets you." };
-  at.logs.review(() => at.caller, "0b".repeat(32));
+  at.uses.review(() => at.caller, "0b".repeat(32));
   assert.equal(at.audited.host.length, 1, "a review of another peer ends nothing");
-  at.logs.review(() => at.caller, fingerprint);
+  at.uses.review(() => at.caller, fingerprint);
   await until(() => at.kube.watches === 0, "it is read no more");
   const error = await drain(slow);
   assert.equal(error.code, Code.PermissionDenied);
@@ -68,7 +68,7 @@ test("logs end when their peer is removed, whatever the rules say of others", as
   at.kube.answer = (_pod, _query, signal) => endless(signal);
   const reading = at.read(follow)[Symbol.asyncIterator]();
   await reading.next();
-  at.logs.review(() => undefined);
+  at.uses.review(() => undefined);
   assert.match((await drain(reading)).rawMessage, /removed/);
 });
 

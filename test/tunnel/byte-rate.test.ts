@@ -3,8 +3,8 @@ import { duplexPair } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { join } from "../../src/base/join.ts";
 import { ByteRate, paceOf } from "../../src/tunnel/byte-rate.ts";
-import { join } from "../../src/tunnel/join.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 
 test("bytes beyond a rate wait until they are paid for, and a change of the rate counts at once", async () => {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
+import type { SessionDoor } from "../session-door.ts";
 import { createAppHostDoor, type Opened, type OpenRequest } from "./app-host.ts";
 import { createAppPathDoor } from "./app-path.ts";
 import type { AppCatalogue } from "./app-view.ts";
@@ -13,6 +14,7 @@ import { type HostNames, indexHostNames } from "./host-names.ts";
 import type { PassOnDeps } from "./pass-on.ts";
 
 export interface DoorsDeps extends PassOnDeps {
+  session: Pick<SessionDoor, "claims" | "serve">;
   apps: AppCatalogue;
   authenticator: Authenticator;
   domain: string;
@@ -60,6 +62,7 @@ export function createDoors(deps: DoorsDeps): Doors {
     let served: Promise<void>;
     if (label !== undefined) served = appHost.serve(request, label, secure);
     else if (appPath.claims(req.url ?? "")) served = appPath.serve(request, base);
+    else if (deps.session.claims(req.url ?? "")) served = deps.session.serve(request);
     else return false;
     served.catch((error: unknown) => {
       deps.log.error({ err: error }, "a door failed");

@@ -13,7 +13,419 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/pod_service.proto.
  */
 export const file_fairlead_console_v1_pod_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL3BvZF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxItYBCgtMb2dzUmVxdWVzdBIzCgNhcHAYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg4KBmZvbGxvdxgCIAEoCBIgCgp0YWlsX2xpbmVzGAMgASgFQge6SAQaAigASACIAQESHgoNc2luY2Vfc2Vjb25kcxgEIAEoA0IHukgEIgIoABIQCghwcmV2aW91cxgFIAEoCBISCgp0aW1lc3RhbXBzGAYgASgIEgsKA3BvZBgHIAEoCUINCgtfdGFpbF9saW5lcyI5CgxMb2dzUmVzcG9uc2USCwoDcG9kGAEgASgJEgwKBGxpbmUYAiABKAkSDgoGbm90aWNlGAMgASgJMlsKClBvZFNlcnZpY2USTQoETG9ncxIgLmZhaXJsZWFkLmNvbnNvbGUudjEuTG9nc1JlcXVlc3QaIS5mYWlybGVhZC5jb25zb2xlLnYxLkxvZ3NSZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL3BvZF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIocBCgZQb2RSZWYSMwoDYXBwGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIVCgNwb2QYAiABKAlCCLpIBXIDGP0BEhoKCWNvbnRhaW5lchgDIAEoCUIHukgEcgIYPxIVCgRwZWVyGAQgASgJQge6SARyAhg/Is8BCgtFeGVjUmVxdWVzdBIvCgVzdGFydBgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuRXhlY1N0YXJ0SAASGgoFaW5wdXQYAiABKAxCCbpIBnoEGICAQEgAEjcKDGVuZF9vZl9pbnB1dBgDIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuRW5kT2ZJbnB1dEgAEjEKBHNpemUYBCABKAsyIS5mYWlybGVhZC5jb25zb2xlLnYxLlRlcm1pbmFsU2l6ZUgAQgcKBWV2ZW50IrMBCglFeGVjU3RhcnQSMwoGdGFyZ2V0GAEgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2RSZWZCBrpIA8gBARIkCgdjb21tYW5kGAIgAygJQhO6SBCSAQ0IARCAAiIGcgQYgIAEEg0KBWlucHV0GAMgASgIEgsKA3R0eRgEIAEoCBIvCgRzaXplGAUgASgLMiEuZmFpcmxlYWQuY29uc29sZS52MS5UZXJtaW5hbFNpemUiDAoKRW5kT2ZJbnB1dCJDCgxUZXJtaW5hbFNpemUSGgoHY29sdW1ucxgBIAEoDUIJukgGKgQY//8DEhcKBHJvd3MYAiABKA1CCbpIBioEGP//AyKlAQoMRXhlY1Jlc3BvbnNlEjMKB3N0YXJ0ZWQYASABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLkV4ZWNTdGFydGVkSAASEAoGb3V0cHV0GAIgASgMSAASFgoMZXJyb3Jfb3V0cHV0GAMgASgMSAASLQoEZXhpdBgEIAEoCzIdLmZhaXJsZWFkLmNvbnNvbGUudjEuRXhlY0V4aXRIAEIHCgVldmVudCI7CgtFeGVjU3RhcnRlZBILCgNwb2QYASABKAkSEQoJY29udGFpbmVyGAIgASgJEgwKBHBlZXIYAyABKAkiKQoIRXhlY0V4aXQSDAoEY29kZRgBIAEoBRIPCgdtZXNzYWdlGAIgASgJImEKEFJlYWRGaWxlc1JlcXVlc3QSMwoGdGFyZ2V0GAEgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2RSZWZCBrpIA8gBARIYCgRwYXRoGAIgASgJQgq6SAdyBRABGIAgImEKEVJlYWRGaWxlc1Jlc3BvbnNlEjMKB3N0YXJ0ZWQYASABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLkV4ZWNTdGFydGVkSAASDgoEZGF0YRgCIAEoDEgAQgcKBWV2ZW50Im4KEVdyaXRlRmlsZXNSZXF1ZXN0EjUKBXN0YXJ0GAEgASgLMiQuZmFpcmxlYWQuY29uc29sZS52MS5Xcml0ZUZpbGVzU3RhcnRIABIZCgRkYXRhGAIgASgMQgm6SAZ6BBiAgEBIAEIHCgVldmVudCJlCg9Xcml0ZUZpbGVzU3RhcnQSMwoGdGFyZ2V0GAEgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2RSZWZCBrpIA8gBARIdCglkaXJlY3RvcnkYAiABKAlCCrpIB3IFEAEYgCAiQgoSV3JpdGVGaWxlc1Jlc3BvbnNlEgsKA3BvZBgBIAEoCRIRCgljb250YWluZXIYAiABKAkSDAoEcGVlchgDIAEoCSKKAgoLTG9nc1JlcXVlc3QSMwoDYXBwGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIOCgZmb2xsb3cYAiABKAgSIAoKdGFpbF9saW5lcxgDIAEoBUIHukgEGgIoAEgAiAEBEh4KDXNpbmNlX3NlY29uZHMYBCABKANCB7pIBCICKAASEAoIcHJldmlvdXMYBSABKAgSEgoKdGltZXN0YW1wcxgGIAEoCBILCgNwb2QYByABKAkSGgoJY29udGFpbmVyGAggASgJQge6SARyAhg/EhYKDmFsbF9jb250YWluZXJzGAkgASgIQg0KC190YWlsX2xpbmVzIloKDExvZ3NSZXNwb25zZRILCgNwb2QYASABKAkSDAoEbGluZRgCIAEoCRIOCgZub3RpY2UYAyABKAkSEQoJY29udGFpbmVyGAQgASgJEgwKBHBlZXIYBSABKAky6wIKClBvZFNlcnZpY2USTQoETG9ncxIgLmZhaXJsZWFkLmNvbnNvbGUudjEuTG9nc1JlcXVlc3QaIS5mYWlybGVhZC5jb25zb2xlLnYxLkxvZ3NSZXNwb25zZTABEk8KBEV4ZWMSIC5mYWlybGVhZC5jb25zb2xlLnYxLkV4ZWNSZXF1ZXN0GiEuZmFpcmxlYWQuY29uc29sZS52MS5FeGVjUmVzcG9uc2UoATABElwKCVJlYWRGaWxlcxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVhZEZpbGVzUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVhZEZpbGVzUmVzcG9uc2UwARJfCgpXcml0ZUZpbGVzEiYuZmFpcmxlYWQuY29uc29sZS52MS5Xcml0ZUZpbGVzUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuV3JpdGVGaWxlc1Jlc3BvbnNlKAFiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_object]);
+
+/**
+ * A container of one of the pods of an app.
+ *
+ * @generated from message fairlead.console.v1.PodRef
+ */
+export type PodRef = Message<"fairlead.console.v1.PodRef"> & {
+  /**
+   * The RemoteApp.
+   *
+   * @generated from field: fairlead.console.v1.ObjectRef app = 1;
+   */
+  app?: ObjectRef | undefined;
+
+  /**
+   * The pod's name at the host; empty: one that is ready, or at least runs.
+   *
+   * @generated from field: string pod = 2;
+   */
+  pod: string;
+
+  /**
+   * Empty: the app's own.
+   *
+   * @generated from field: string container = 3;
+   */
+  container: string;
+
+  /**
+   * The peer, for an app that runs at several; empty: the one peer that it runs at, or that of the pod.
+   *
+   * @generated from field: string peer = 4;
+   */
+  peer: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.PodRef.
+ * Use `create(PodRefSchema)` to create a new message.
+ */
+export const PodRefSchema: GenMessage<PodRef> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 0);
+
+/**
+ * @generated from message fairlead.console.v1.ExecRequest
+ */
+export type ExecRequest = Message<"fairlead.console.v1.ExecRequest"> & {
+  /**
+   * @generated from oneof fairlead.console.v1.ExecRequest.event
+   */
+  event: {
+    /**
+     * @generated from field: fairlead.console.v1.ExecStart start = 1;
+     */
+    value: ExecStart;
+    case: "start";
+  } | {
+    /**
+     * What the program reads.
+     *
+     * @generated from field: bytes input = 2;
+     */
+    value: Uint8Array;
+    case: "input";
+  } | {
+    /**
+     * The program has read all that there is; what it prints goes on. So does the end of the requests.
+     *
+     * @generated from field: fairlead.console.v1.EndOfInput end_of_input = 3;
+     */
+    value: EndOfInput;
+    case: "endOfInput";
+  } | {
+    /**
+     * The size of the terminal, when it has one and that has changed.
+     *
+     * @generated from field: fairlead.console.v1.TerminalSize size = 4;
+     */
+    value: TerminalSize;
+    case: "size";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.ExecRequest.
+ * Use `create(ExecRequestSchema)` to create a new message.
+ */
+export const ExecRequestSchema: GenMessage<ExecRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 1);
+
+/**
+ * @generated from message fairlead.console.v1.ExecStart
+ */
+export type ExecStart = Message<"fairlead.console.v1.ExecStart"> & {
+  /**
+   * @generated from field: fairlead.console.v1.PodRef target = 1;
+   */
+  target?: PodRef | undefined;
+
+  /**
+   * The program and its arguments.
+   *
+   * @generated from field: repeated string command = 2;
+   */
+  command: string[];
+
+  /**
+   * Whether it gets an input; without it the input is at its end from the start.
+   *
+   * @generated from field: bool input = 3;
+   */
+  input: boolean;
+
+  /**
+   * Whether it runs at a terminal of its own. Then all that it prints is standard output.
+   *
+   * @generated from field: bool tty = 4;
+   */
+  tty: boolean;
+
+  /**
+   * Of that terminal at the beginning.
+   *
+   * @generated from field: fairlead.console.v1.TerminalSize size = 5;
+   */
+  size?: TerminalSize | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ExecStart.
+ * Use `create(ExecStartSchema)` to create a new message.
+ */
+export const ExecStartSchema: GenMessage<ExecStart> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 2);
+
+/**
+ * @generated from message fairlead.console.v1.EndOfInput
+ */
+export type EndOfInput = Message<"fairlead.console.v1.EndOfInput"> & {
+};
+
+/**
+ * Describes the message fairlead.console.v1.EndOfInput.
+ * Use `create(EndOfInputSchema)` to create a new message.
+ */
+export const EndOfInputSchema: GenMessage<EndOfInput> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 3);
+
+/**
+ * In characters.
+ *
+ * @generated from message fairlead.console.v1.TerminalSize
+ */
+export type TerminalSize = Message<"fairlead.console.v1.TerminalSize"> & {
+  /**
+   * @generated from field: uint32 columns = 1;
+   */
+  columns: number;
+
+  /**
+   * @generated from field: uint32 rows = 2;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.TerminalSize.
+ * Use `create(TerminalSizeSchema)` to create a new message.
+ */
+export const TerminalSizeSchema: GenMessage<TerminalSize> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 4);
+
+/**
+ * @generated from message fairlead.console.v1.ExecResponse
+ */
+export type ExecResponse = Message<"fairlead.console.v1.ExecResponse"> & {
+  /**
+   * @generated from oneof fairlead.console.v1.ExecResponse.event
+   */
+  event: {
+    /**
+     * It runs. Always the first.
+     *
+     * @generated from field: fairlead.console.v1.ExecStarted started = 1;
+     */
+    value: ExecStarted;
+    case: "started";
+  } | {
+    /**
+     * @generated from field: bytes output = 2;
+     */
+    value: Uint8Array;
+    case: "output";
+  } | {
+    /**
+     * @generated from field: bytes error_output = 3;
+     */
+    value: Uint8Array;
+    case: "errorOutput";
+  } | {
+    /**
+     * It has ended. Always the last.
+     *
+     * @generated from field: fairlead.console.v1.ExecExit exit = 4;
+     */
+    value: ExecExit;
+    case: "exit";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.ExecResponse.
+ * Use `create(ExecResponseSchema)` to create a new message.
+ */
+export const ExecResponseSchema: GenMessage<ExecResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 5);
+
+/**
+ * @generated from message fairlead.console.v1.ExecStarted
+ */
+export type ExecStarted = Message<"fairlead.console.v1.ExecStarted"> & {
+  /**
+   * Where it runs.
+   *
+   * @generated from field: string pod = 1;
+   */
+  pod: string;
+
+  /**
+   * @generated from field: string container = 2;
+   */
+  container: string;
+
+  /**
+   * @generated from field: string peer = 3;
+   */
+  peer: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ExecStarted.
+ * Use `create(ExecStartedSchema)` to create a new message.
+ */
+export const ExecStartedSchema: GenMessage<ExecStarted> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 6);
+
+/**
+ * @generated from message fairlead.console.v1.ExecExit
+ */
+export type ExecExit = Message<"fairlead.console.v1.ExecExit"> & {
+  /**
+   * 0 when all went well.
+   *
+   * @generated from field: int32 code = 1;
+   */
+  code: number;
+
+  /**
+   * Why there was no program, or what ended it, when the container runtime says; empty for one that just ended.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ExecExit.
+ * Use `create(ExecExitSchema)` to create a new message.
+ */
+export const ExecExitSchema: GenMessage<ExecExit> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 7);
+
+/**
+ * @generated from message fairlead.console.v1.ReadFilesRequest
+ */
+export type ReadFilesRequest = Message<"fairlead.console.v1.ReadFilesRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.PodRef target = 1;
+   */
+  target?: PodRef | undefined;
+
+  /**
+   * Of the file or directory, in the container; one that does not begin with a slash is below its working directory.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ReadFilesRequest.
+ * Use `create(ReadFilesRequestSchema)` to create a new message.
+ */
+export const ReadFilesRequestSchema: GenMessage<ReadFilesRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 8);
+
+/**
+ * @generated from message fairlead.console.v1.ReadFilesResponse
+ */
+export type ReadFilesResponse = Message<"fairlead.console.v1.ReadFilesResponse"> & {
+  /**
+   * @generated from oneof fairlead.console.v1.ReadFilesResponse.event
+   */
+  event: {
+    /**
+     * Where the files are. Always the first.
+     *
+     * @generated from field: fairlead.console.v1.ExecStarted started = 1;
+     */
+    value: ExecStarted;
+    case: "started";
+  } | {
+    /**
+     * The next piece of the archive.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.ReadFilesResponse.
+ * Use `create(ReadFilesResponseSchema)` to create a new message.
+ */
+export const ReadFilesResponseSchema: GenMessage<ReadFilesResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 9);
+
+/**
+ * @generated from message fairlead.console.v1.WriteFilesRequest
+ */
+export type WriteFilesRequest = Message<"fairlead.console.v1.WriteFilesRequest"> & {
+  /**
+   * @generated from oneof fairlead.console.v1.WriteFilesRequest.event
+   */
+  event: {
+    /**
+     * @generated from field: fairlead.console.v1.WriteFilesStart start = 1;
+     */
+    value: WriteFilesStart;
+    case: "start";
+  } | {
+    /**
+     * The next piece of the archive; it is at its end when the requests are.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.WriteFilesRequest.
+ * Use `create(WriteFilesRequestSchema)` to create a new message.
+ */
+export const WriteFilesRequestSchema: GenMessage<WriteFilesRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 10);
+
+/**
+ * @generated from message fairlead.console.v1.WriteFilesStart
+ */
+export type WriteFilesStart = Message<"fairlead.console.v1.WriteFilesStart"> & {
+  /**
+   * @generated from field: fairlead.console.v1.PodRef target = 1;
+   */
+  target?: PodRef | undefined;
+
+  /**
+   * The directory, in the container; one that does not begin with a slash is below its working directory.
+   *
+   * @generated from field: string directory = 2;
+   */
+  directory: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.WriteFilesStart.
+ * Use `create(WriteFilesStartSchema)` to create a new message.
+ */
+export const WriteFilesStartSchema: GenMessage<WriteFilesStart> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 11);
+
+/**
+ * @generated from message fairlead.console.v1.WriteFilesResponse
+ */
+export type WriteFilesResponse = Message<"fairlead.console.v1.WriteFilesResponse"> & {
+  /**
+   * Where they were unpacked.
+   *
+   * @generated from field: string pod = 1;
+   */
+  pod: string;
+
+  /**
+   * @generated from field: string container = 2;
+   */
+  container: string;
+
+  /**
+   * @generated from field: string peer = 3;
+   */
+  peer: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.WriteFilesResponse.
+ * Use `create(WriteFilesResponseSchema)` to create a new message.
+ */
+export const WriteFilesResponseSchema: GenMessage<WriteFilesResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_pod_service, 12);
 
 /**
  * @generated from message fairlead.console.v1.LogsRequest
@@ -67,6 +479,20 @@ export type LogsRequest = Message<"fairlead.console.v1.LogsRequest"> & {
    * @generated from field: string pod = 7;
    */
   pod: string;
+
+  /**
+   * Only of this container; empty: the app's own.
+   *
+   * @generated from field: string container = 8;
+   */
+  container: string;
+
+  /**
+   * Of all containers of each pod, those that run before the others too.
+   *
+   * @generated from field: bool all_containers = 9;
+   */
+  allContainers: boolean;
 };
 
 /**
@@ -74,7 +500,7 @@ export type LogsRequest = Message<"fairlead.console.v1.LogsRequest"> & {
  * Use `create(LogsRequestSchema)` to create a new message.
  */
 export const LogsRequestSchema: GenMessage<LogsRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_pod_service, 0);
+  messageDesc(file_fairlead_console_v1_pod_service, 13);
 
 /**
  * @generated from message fairlead.console.v1.LogsResponse
@@ -100,6 +526,20 @@ export type LogsResponse = Message<"fairlead.console.v1.LogsResponse"> & {
    * @generated from field: string notice = 3;
    */
   notice: string;
+
+  /**
+   * The container that wrote it; empty when only one was asked for.
+   *
+   * @generated from field: string container = 4;
+   */
+  container: string;
+
+  /**
+   * The peer, for an app that runs at several.
+   *
+   * @generated from field: string peer = 5;
+   */
+  peer: string;
 };
 
 /**
@@ -107,7 +547,7 @@ export type LogsResponse = Message<"fairlead.console.v1.LogsResponse"> & {
  * Use `create(LogsResponseSchema)` to create a new message.
  */
 export const LogsResponseSchema: GenMessage<LogsResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_pod_service, 1);
+  messageDesc(file_fairlead_console_v1_pod_service, 14);
 
 /**
  * Pods of apps, at whatever peer they run.
@@ -124,6 +564,39 @@ export const PodService: GenService<{
     methodKind: "server_streaming";
     input: typeof LogsRequestSchema;
     output: typeof LogsResponseSchema;
+  },
+  /**
+   * Runs a program in a container of one of the app's pods. The first message says which; what follows is its input and
+   * the size of its terminal. The answer ends with how the program ended; an answer without that was cut. It streams both
+   * ways, so it is called over HTTP/2 or over a session (docs/protocol.md).
+   *
+   * @generated from rpc fairlead.console.v1.PodService.Exec
+   */
+  exec: {
+    methodKind: "bidi_streaming";
+    input: typeof ExecRequestSchema;
+    output: typeof ExecResponseSchema;
+  },
+  /**
+   * A file or a directory of a container, as a tar archive that begins with its own name. Whoever unpacks it must not
+   * trust what the archive says about where to.
+   *
+   * @generated from rpc fairlead.console.v1.PodService.ReadFiles
+   */
+  readFiles: {
+    methodKind: "server_streaming";
+    input: typeof ReadFilesRequestSchema;
+    output: typeof ReadFilesResponseSchema;
+  },
+  /**
+   * Unpacks a tar archive in a directory of a container. The first message says where.
+   *
+   * @generated from rpc fairlead.console.v1.PodService.WriteFiles
+   */
+  writeFiles: {
+    methodKind: "client_streaming";
+    input: typeof WriteFilesRequestSchema;
+    output: typeof WriteFilesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_pod_service, 0);

@@ -11,7 +11,409 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/peer/v1/pods.proto.
  */
 export const file_fairlead_peer_v1_pods: GenFile = /*@__PURE__*/
-  fileDesc("ChtmYWlybGVhZC9wZWVyL3YxL3BvZHMucHJvdG8SEGZhaXJsZWFkLnBlZXIudjEi+gEKC0xvZ3NSZXF1ZXN0EhwKCW5hbWVzcGFjZRgBIAEoCUIJukgGcgQQARg/EhgKBG5hbWUYAiABKAlCCrpIB3IFEAEY/QESDgoGZm9sbG93GAMgASgIEiAKCnRhaWxfbGluZXMYBCABKAVCB7pIBBoCKABIAIgBARIQCghwcmV2aW91cxgFIAEoCBIjCg1zaW5jZV9zZWNvbmRzGAYgASgFQge6SAQaAiAASAGIAQESEgoKdGltZXN0YW1wcxgHIAEoCBIVCgNwb2QYCCABKAlCCLpIBXIDGP0BQg0KC190YWlsX2xpbmVzQhAKDl9zaW5jZV9zZWNvbmRzInMKDExvZ3NSZXNwb25zZRIrCgVsaW5lcxgBIAEoCzIaLmZhaXJsZWFkLnBlZXIudjEuTG9nTGluZXNIABItCgZub3RpY2UYAiABKAsyGy5mYWlybGVhZC5wZWVyLnYxLlBvZE5vdGljZUgAQgcKBWV2ZW50IiYKCExvZ0xpbmVzEgsKA3BvZBgBIAEoCRINCgVsaW5lcxgCIAMoDCK7AQoJUG9kTm90aWNlEgsKA3BvZBgBIAEoCRIuCgRraW5kGAIgASgOMiAuZmFpcmxlYWQucGVlci52MS5Qb2ROb3RpY2UuS2luZBIPCgdtZXNzYWdlGAMgASgJImAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfSk9JTkVEEAESEAoMS0lORF9XQUlUSU5HEAISDgoKS0lORF9FTkRFRBADEg8KC0tJTkRfRkFJTEVEEAQyVQoKUG9kU2VydmljZRJHCgRMb2dzEh0uZmFpcmxlYWQucGVlci52MS5Mb2dzUmVxdWVzdBoeLmZhaXJsZWFkLnBlZXIudjEuTG9nc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("ChtmYWlybGVhZC9wZWVyL3YxL3BvZHMucHJvdG8SEGZhaXJsZWFkLnBlZXIudjEicwoGUG9kUmVmEhwKCW5hbWVzcGFjZRgBIAEoCUIJukgGcgQQARg/EhgKBG5hbWUYAiABKAlCCrpIB3IFEAEY/QESFQoDcG9kGAMgASgJQgi6SAVyAxj9ARIaCgljb250YWluZXIYBCABKAlCB7pIBHICGD8ixgEKC0V4ZWNSZXF1ZXN0EiwKBXN0YXJ0GAEgASgLMhsuZmFpcmxlYWQucGVlci52MS5FeGVjU3RhcnRIABIaCgVpbnB1dBgCIAEoDEIJukgGegQYgIBASAASNAoMZW5kX29mX2lucHV0GAMgASgLMhwuZmFpcmxlYWQucGVlci52MS5FbmRPZklucHV0SAASLgoEc2l6ZRgEIAEoCzIeLmZhaXJsZWFkLnBlZXIudjEuVGVybWluYWxTaXplSABCBwoFZXZlbnQirQEKCUV4ZWNTdGFydBIwCgZ0YXJnZXQYASABKAsyGC5mYWlybGVhZC5wZWVyLnYxLlBvZFJlZkIGukgDyAEBEiQKB2NvbW1hbmQYAiADKAlCE7pIEJIBDQgBEIACIgZyBBiAgAQSDQoFaW5wdXQYAyABKAgSCwoDdHR5GAQgASgIEiwKBHNpemUYBSABKAsyHi5mYWlybGVhZC5wZWVyLnYxLlRlcm1pbmFsU2l6ZSIMCgpFbmRPZklucHV0IkMKDFRlcm1pbmFsU2l6ZRIaCgdjb2x1bW5zGAEgASgNQgm6SAYqBBj//wMSFwoEcm93cxgCIAEoDUIJukgGKgQY//8DIp8BCgxFeGVjUmVzcG9uc2USMAoHc3RhcnRlZBgBIAEoCzIdLmZhaXJsZWFkLnBlZXIudjEuRXhlY1N0YXJ0ZWRIABIQCgZvdXRwdXQYAiABKAxIABIWCgxlcnJvcl9vdXRwdXQYAyABKAxIABIqCgRleGl0GAQgASgLMhouZmFpcmxlYWQucGVlci52MS5FeGVjRXhpdEgAQgcKBWV2ZW50Ii0KC0V4ZWNTdGFydGVkEgsKA3BvZBgBIAEoCRIRCgljb250YWluZXIYAiABKAkiKQoIRXhlY0V4aXQSDAoEY29kZRgBIAEoBRIPCgdtZXNzYWdlGAIgASgJIl4KEFJlYWRGaWxlc1JlcXVlc3QSMAoGdGFyZ2V0GAEgASgLMhguZmFpcmxlYWQucGVlci52MS5Qb2RSZWZCBrpIA8gBARIYCgRwYXRoGAIgASgJQgq6SAdyBRABGIAgIl4KEVJlYWRGaWxlc1Jlc3BvbnNlEjAKB3N0YXJ0ZWQYASABKAsyHS5mYWlybGVhZC5wZWVyLnYxLkV4ZWNTdGFydGVkSAASDgoEZGF0YRgCIAEoDEgAQgcKBWV2ZW50ImsKEVdyaXRlRmlsZXNSZXF1ZXN0EjIKBXN0YXJ0GAEgASgLMiEuZmFpcmxlYWQucGVlci52MS5Xcml0ZUZpbGVzU3RhcnRIABIZCgRkYXRhGAIgASgMQgm6SAZ6BBiAgEBIAEIHCgVldmVudCJiCg9Xcml0ZUZpbGVzU3RhcnQSMAoGdGFyZ2V0GAEgASgLMhguZmFpcmxlYWQucGVlci52MS5Qb2RSZWZCBrpIA8gBARIdCglkaXJlY3RvcnkYAiABKAlCCrpIB3IFEAEYgCAiNAoSV3JpdGVGaWxlc1Jlc3BvbnNlEgsKA3BvZBgBIAEoCRIRCgljb250YWluZXIYAiABKAkirgIKC0xvZ3NSZXF1ZXN0EhwKCW5hbWVzcGFjZRgBIAEoCUIJukgGcgQQARg/EhgKBG5hbWUYAiABKAlCCrpIB3IFEAEY/QESDgoGZm9sbG93GAMgASgIEiAKCnRhaWxfbGluZXMYBCABKAVCB7pIBBoCKABIAIgBARIQCghwcmV2aW91cxgFIAEoCBIjCg1zaW5jZV9zZWNvbmRzGAYgASgFQge6SAQaAiAASAGIAQESEgoKdGltZXN0YW1wcxgHIAEoCBIVCgNwb2QYCCABKAlCCLpIBXIDGP0BEhoKCWNvbnRhaW5lchgJIAEoCUIHukgEcgIYPxIWCg5hbGxfY29udGFpbmVycxgKIAEoCEINCgtfdGFpbF9saW5lc0IQCg5fc2luY2Vfc2Vjb25kcyJzCgxMb2dzUmVzcG9uc2USKwoFbGluZXMYASABKAsyGi5mYWlybGVhZC5wZWVyLnYxLkxvZ0xpbmVzSAASLQoGbm90aWNlGAIgASgLMhsuZmFpcmxlYWQucGVlci52MS5Qb2ROb3RpY2VIAEIHCgVldmVudCI5CghMb2dMaW5lcxILCgNwb2QYASABKAkSDQoFbGluZXMYAiADKAwSEQoJY29udGFpbmVyGAMgASgJIs4BCglQb2ROb3RpY2USCwoDcG9kGAEgASgJEi4KBGtpbmQYAiABKA4yIC5mYWlybGVhZC5wZWVyLnYxLlBvZE5vdGljZS5LaW5kEg8KB21lc3NhZ2UYAyABKAkSEQoJY29udGFpbmVyGAQgASgJImAKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg8KC0tJTkRfSk9JTkVEEAESEAoMS0lORF9XQUlUSU5HEAISDgoKS0lORF9FTkRFRBADEg8KC0tJTkRfRkFJTEVEEAQy0wIKClBvZFNlcnZpY2USRwoETG9ncxIdLmZhaXJsZWFkLnBlZXIudjEuTG9nc1JlcXVlc3QaHi5mYWlybGVhZC5wZWVyLnYxLkxvZ3NSZXNwb25zZTABEkkKBEV4ZWMSHS5mYWlybGVhZC5wZWVyLnYxLkV4ZWNSZXF1ZXN0Gh4uZmFpcmxlYWQucGVlci52MS5FeGVjUmVzcG9uc2UoATABElYKCVJlYWRGaWxlcxIiLmZhaXJsZWFkLnBlZXIudjEuUmVhZEZpbGVzUmVxdWVzdBojLmZhaXJsZWFkLnBlZXIudjEuUmVhZEZpbGVzUmVzcG9uc2UwARJZCgpXcml0ZUZpbGVzEiMuZmFpcmxlYWQucGVlci52MS5Xcml0ZUZpbGVzUmVxdWVzdBokLmZhaXJsZWFkLnBlZXIudjEuV3JpdGVGaWxlc1Jlc3BvbnNlKAFiBnByb3RvMw", [file_buf_validate_validate]);
+
+/**
+ * A container of one of the pods of a workload.
+ *
+ * @generated from message fairlead.peer.v1.PodRef
+ */
+export type PodRef = Message<"fairlead.peer.v1.PodRef"> & {
+  /**
+   * The RemoteApp's namespace at the origin.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * The RemoteApp's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * The pod's name at the host; empty: one that is ready, or at least runs.
+   *
+   * @generated from field: string pod = 3;
+   */
+  pod: string;
+
+  /**
+   * Empty: the app's own.
+   *
+   * @generated from field: string container = 4;
+   */
+  container: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.PodRef.
+ * Use `create(PodRefSchema)` to create a new message.
+ */
+export const PodRefSchema: GenMessage<PodRef> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 0);
+
+/**
+ * @generated from message fairlead.peer.v1.ExecRequest
+ */
+export type ExecRequest = Message<"fairlead.peer.v1.ExecRequest"> & {
+  /**
+   * @generated from oneof fairlead.peer.v1.ExecRequest.event
+   */
+  event: {
+    /**
+     * @generated from field: fairlead.peer.v1.ExecStart start = 1;
+     */
+    value: ExecStart;
+    case: "start";
+  } | {
+    /**
+     * What the program reads.
+     *
+     * @generated from field: bytes input = 2;
+     */
+    value: Uint8Array;
+    case: "input";
+  } | {
+    /**
+     * The program has read all that there is; what it prints goes on. So does the end of the requests.
+     *
+     * @generated from field: fairlead.peer.v1.EndOfInput end_of_input = 3;
+     */
+    value: EndOfInput;
+    case: "endOfInput";
+  } | {
+    /**
+     * The size of the terminal, when it has one and that has changed.
+     *
+     * @generated from field: fairlead.peer.v1.TerminalSize size = 4;
+     */
+    value: TerminalSize;
+    case: "size";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ExecRequest.
+ * Use `create(ExecRequestSchema)` to create a new message.
+ */
+export const ExecRequestSchema: GenMessage<ExecRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 1);
+
+/**
+ * @generated from message fairlead.peer.v1.ExecStart
+ */
+export type ExecStart = Message<"fairlead.peer.v1.ExecStart"> & {
+  /**
+   * @generated from field: fairlead.peer.v1.PodRef target = 1;
+   */
+  target?: PodRef | undefined;
+
+  /**
+   * The program and its arguments.
+   *
+   * @generated from field: repeated string command = 2;
+   */
+  command: string[];
+
+  /**
+   * Whether it gets an input; without it the input is at its end from the start.
+   *
+   * @generated from field: bool input = 3;
+   */
+  input: boolean;
+
+  /**
+   * Whether it runs at a terminal of its own. Then all that it prints is standard output.
+   *
+   * @generated from field: bool tty = 4;
+   */
+  tty: boolean;
+
+  /**
+   * Of that terminal at the beginning.
+   *
+   * @generated from field: fairlead.peer.v1.TerminalSize size = 5;
+   */
+  size?: TerminalSize | undefined;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ExecStart.
+ * Use `create(ExecStartSchema)` to create a new message.
+ */
+export const ExecStartSchema: GenMessage<ExecStart> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 2);
+
+/**
+ * @generated from message fairlead.peer.v1.EndOfInput
+ */
+export type EndOfInput = Message<"fairlead.peer.v1.EndOfInput"> & {
+};
+
+/**
+ * Describes the message fairlead.peer.v1.EndOfInput.
+ * Use `create(EndOfInputSchema)` to create a new message.
+ */
+export const EndOfInputSchema: GenMessage<EndOfInput> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 3);
+
+/**
+ * In characters.
+ *
+ * @generated from message fairlead.peer.v1.TerminalSize
+ */
+export type TerminalSize = Message<"fairlead.peer.v1.TerminalSize"> & {
+  /**
+   * @generated from field: uint32 columns = 1;
+   */
+  columns: number;
+
+  /**
+   * @generated from field: uint32 rows = 2;
+   */
+  rows: number;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.TerminalSize.
+ * Use `create(TerminalSizeSchema)` to create a new message.
+ */
+export const TerminalSizeSchema: GenMessage<TerminalSize> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 4);
+
+/**
+ * @generated from message fairlead.peer.v1.ExecResponse
+ */
+export type ExecResponse = Message<"fairlead.peer.v1.ExecResponse"> & {
+  /**
+   * @generated from oneof fairlead.peer.v1.ExecResponse.event
+   */
+  event: {
+    /**
+     * It runs. Always the first.
+     *
+     * @generated from field: fairlead.peer.v1.ExecStarted started = 1;
+     */
+    value: ExecStarted;
+    case: "started";
+  } | {
+    /**
+     * @generated from field: bytes output = 2;
+     */
+    value: Uint8Array;
+    case: "output";
+  } | {
+    /**
+     * @generated from field: bytes error_output = 3;
+     */
+    value: Uint8Array;
+    case: "errorOutput";
+  } | {
+    /**
+     * It has ended. Always the last.
+     *
+     * @generated from field: fairlead.peer.v1.ExecExit exit = 4;
+     */
+    value: ExecExit;
+    case: "exit";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ExecResponse.
+ * Use `create(ExecResponseSchema)` to create a new message.
+ */
+export const ExecResponseSchema: GenMessage<ExecResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 5);
+
+/**
+ * @generated from message fairlead.peer.v1.ExecStarted
+ */
+export type ExecStarted = Message<"fairlead.peer.v1.ExecStarted"> & {
+  /**
+   * Where it runs.
+   *
+   * @generated from field: string pod = 1;
+   */
+  pod: string;
+
+  /**
+   * @generated from field: string container = 2;
+   */
+  container: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ExecStarted.
+ * Use `create(ExecStartedSchema)` to create a new message.
+ */
+export const ExecStartedSchema: GenMessage<ExecStarted> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 6);
+
+/**
+ * @generated from message fairlead.peer.v1.ExecExit
+ */
+export type ExecExit = Message<"fairlead.peer.v1.ExecExit"> & {
+  /**
+   * 0 when all went well.
+   *
+   * @generated from field: int32 code = 1;
+   */
+  code: number;
+
+  /**
+   * Why there was no program, or what ended it, when the container runtime says; empty for one that just ended.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ExecExit.
+ * Use `create(ExecExitSchema)` to create a new message.
+ */
+export const ExecExitSchema: GenMessage<ExecExit> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 7);
+
+/**
+ * @generated from message fairlead.peer.v1.ReadFilesRequest
+ */
+export type ReadFilesRequest = Message<"fairlead.peer.v1.ReadFilesRequest"> & {
+  /**
+   * @generated from field: fairlead.peer.v1.PodRef target = 1;
+   */
+  target?: PodRef | undefined;
+
+  /**
+   * Of the file or directory, in the container; one that does not begin with a slash is below its working directory.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ReadFilesRequest.
+ * Use `create(ReadFilesRequestSchema)` to create a new message.
+ */
+export const ReadFilesRequestSchema: GenMessage<ReadFilesRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 8);
+
+/**
+ * @generated from message fairlead.peer.v1.ReadFilesResponse
+ */
+export type ReadFilesResponse = Message<"fairlead.peer.v1.ReadFilesResponse"> & {
+  /**
+   * @generated from oneof fairlead.peer.v1.ReadFilesResponse.event
+   */
+  event: {
+    /**
+     * Where the files are. Always the first.
+     *
+     * @generated from field: fairlead.peer.v1.ExecStarted started = 1;
+     */
+    value: ExecStarted;
+    case: "started";
+  } | {
+    /**
+     * The next piece of the archive.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.peer.v1.ReadFilesResponse.
+ * Use `create(ReadFilesResponseSchema)` to create a new message.
+ */
+export const ReadFilesResponseSchema: GenMessage<ReadFilesResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 9);
+
+/**
+ * @generated from message fairlead.peer.v1.WriteFilesRequest
+ */
+export type WriteFilesRequest = Message<"fairlead.peer.v1.WriteFilesRequest"> & {
+  /**
+   * @generated from oneof fairlead.peer.v1.WriteFilesRequest.event
+   */
+  event: {
+    /**
+     * @generated from field: fairlead.peer.v1.WriteFilesStart start = 1;
+     */
+    value: WriteFilesStart;
+    case: "start";
+  } | {
+    /**
+     * The next piece of the archive; it is at its end when the requests are.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.peer.v1.WriteFilesRequest.
+ * Use `create(WriteFilesRequestSchema)` to create a new message.
+ */
+export const WriteFilesRequestSchema: GenMessage<WriteFilesRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 10);
+
+/**
+ * @generated from message fairlead.peer.v1.WriteFilesStart
+ */
+export type WriteFilesStart = Message<"fairlead.peer.v1.WriteFilesStart"> & {
+  /**
+   * @generated from field: fairlead.peer.v1.PodRef target = 1;
+   */
+  target?: PodRef | undefined;
+
+  /**
+   * The directory, in the container; one that does not begin with a slash is below its working directory.
+   *
+   * @generated from field: string directory = 2;
+   */
+  directory: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.WriteFilesStart.
+ * Use `create(WriteFilesStartSchema)` to create a new message.
+ */
+export const WriteFilesStartSchema: GenMessage<WriteFilesStart> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 11);
+
+/**
+ * @generated from message fairlead.peer.v1.WriteFilesResponse
+ */
+export type WriteFilesResponse = Message<"fairlead.peer.v1.WriteFilesResponse"> & {
+  /**
+   * Where they were unpacked.
+   *
+   * @generated from field: string pod = 1;
+   */
+  pod: string;
+
+  /**
+   * @generated from field: string container = 2;
+   */
+  container: string;
+};
+
+/**
+ * Describes the message fairlead.peer.v1.WriteFilesResponse.
+ * Use `create(WriteFilesResponseSchema)` to create a new message.
+ */
+export const WriteFilesResponseSchema: GenMessage<WriteFilesResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_peer_v1_pods, 12);
 
 /**
  * @generated from message fairlead.peer.v1.LogsRequest
@@ -72,6 +474,20 @@ export type LogsRequest = Message<"fairlead.peer.v1.LogsRequest"> & {
    * @generated from field: string pod = 8;
    */
   pod: string;
+
+  /**
+   * Only of this container; empty: the app's own.
+   *
+   * @generated from field: string container = 9;
+   */
+  container: string;
+
+  /**
+   * Of all containers of each pod, those that run before the others too.
+   *
+   * @generated from field: bool all_containers = 10;
+   */
+  allContainers: boolean;
 };
 
 /**
@@ -79,7 +495,7 @@ export type LogsRequest = Message<"fairlead.peer.v1.LogsRequest"> & {
  * Use `create(LogsRequestSchema)` to create a new message.
  */
 export const LogsRequestSchema: GenMessage<LogsRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_pods, 0);
+  messageDesc(file_fairlead_peer_v1_pods, 13);
 
 /**
  * @generated from message fairlead.peer.v1.LogsResponse
@@ -108,7 +524,7 @@ export type LogsResponse = Message<"fairlead.peer.v1.LogsResponse"> & {
  * Use `create(LogsResponseSchema)` to create a new message.
  */
 export const LogsResponseSchema: GenMessage<LogsResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_pods, 1);
+  messageDesc(file_fairlead_peer_v1_pods, 14);
 
 /**
  * Lines that one pod wrote, in its order. Between pods there is no order but that of arrival.
@@ -130,6 +546,13 @@ export type LogLines = Message<"fairlead.peer.v1.LogLines"> & {
    * @generated from field: repeated bytes lines = 2;
    */
   lines: Uint8Array[];
+
+  /**
+   * The container that wrote them; empty when only one was asked for.
+   *
+   * @generated from field: string container = 3;
+   */
+  container: string;
 };
 
 /**
@@ -137,7 +560,7 @@ export type LogLines = Message<"fairlead.peer.v1.LogLines"> & {
  * Use `create(LogLinesSchema)` to create a new message.
  */
 export const LogLinesSchema: GenMessage<LogLines> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_pods, 2);
+  messageDesc(file_fairlead_peer_v1_pods, 15);
 
 /**
  * Something about a pod that explains why its lines begin, end or are missing.
@@ -161,6 +584,13 @@ export type PodNotice = Message<"fairlead.peer.v1.PodNotice"> & {
    * @generated from field: string message = 3;
    */
   message: string;
+
+  /**
+   * The container that it is about; empty when only one was asked for.
+   *
+   * @generated from field: string container = 4;
+   */
+  container: string;
 };
 
 /**
@@ -168,7 +598,7 @@ export type PodNotice = Message<"fairlead.peer.v1.PodNotice"> & {
  * Use `create(PodNoticeSchema)` to create a new message.
  */
 export const PodNoticeSchema: GenMessage<PodNotice> = /*@__PURE__*/
-  messageDesc(file_fairlead_peer_v1_pods, 3);
+  messageDesc(file_fairlead_peer_v1_pods, 16);
 
 /**
  * @generated from enum fairlead.peer.v1.PodNotice.Kind
@@ -217,7 +647,7 @@ export type PodNotice_Kind = (typeof PodNotice_Kind)[keyof typeof PodNotice_Kind
  * Describes the enum fairlead.peer.v1.PodNotice.Kind.
  */
 export const PodNotice_KindSchema: GenEnum<PodNotice_Kind> = /*@__PURE__*/
-  enumDesc(file_fairlead_peer_v1_pods, 3, 0);
+  enumDesc(file_fairlead_peer_v1_pods, 16, 0);
 
 /**
  * Pods of the caller's own workloads. Served by the host, called by the origin over the link. Who calls comes from the
@@ -236,6 +666,38 @@ export const PodService: GenService<{
     methodKind: "server_streaming";
     input: typeof LogsRequestSchema;
     output: typeof LogsResponseSchema;
+  },
+  /**
+   * Runs a program in a container of one of the workload's pods. The first message says which; what follows is its input and
+   * the size of its terminal. The answer ends with how the program ended; an answer without that was cut. Who ends the
+   * call ends the program's terminal and input, and hears no more of it.
+   *
+   * @generated from rpc fairlead.peer.v1.PodService.Exec
+   */
+  exec: {
+    methodKind: "bidi_streaming";
+    input: typeof ExecRequestSchema;
+    output: typeof ExecResponseSchema;
+  },
+  /**
+   * A file or a directory of a container, as a tar archive that begins with its own name.
+   *
+   * @generated from rpc fairlead.peer.v1.PodService.ReadFiles
+   */
+  readFiles: {
+    methodKind: "server_streaming";
+    input: typeof ReadFilesRequestSchema;
+    output: typeof ReadFilesResponseSchema;
+  },
+  /**
+   * Unpacks a tar archive in a directory of a container. The first message says where.
+   *
+   * @generated from rpc fairlead.peer.v1.PodService.WriteFiles
+   */
+  writeFiles: {
+    methodKind: "client_streaming";
+    input: typeof WriteFilesRequestSchema;
+    output: typeof WriteFilesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_peer_v1_pods, 0);

@@ -1,0 +1,133 @@
+/**
+ * The door for programs that stream both ways: a WebSocket at `/session`, with a bearer token, on which Fairlead's own wire is
+ * spoken (docs/protocol.md), as between agents. A call on it is one of the console's API; a dial is a port of an app, wherever that
+ * runs. It passes every ingress that lets WebSockets pass.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { acceptWebSocket } from "../link/websocket.ts";
+import { createRpcServer } from "../rpc/server.ts";
+import { Reason } from "../wire/reason.ts";
+import { type IncomingDial, type LocalHello, openSession, type Session } from "../wire/session.ts";
+import { type Authenticator, howToSignIn } from "./auth/authenticator.ts";
+import type { Principal } from "./auth/principal.ts";
+import { answerProblem, type DoorRequest } from "./doors/exchange.ts";
+
+export interface SessionDoorDeps {
+  /** The services of the API, behind what guards them. */
+  routes(router: ConnectRouter): void;
+  readonly authenticator: Authenticator;
+  readonly hello: LocalHello;
+  /** Answers a dial of who is signed in. Returns at once and must not throw. */
+  dial(dial: IncomingDial, principal: Principal): void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface SessionDoor {
+  /** Whether the request is for this door. */
+  claims(url: string): boolean;
+  serve(request: DoorRequest): Promise<void>;
+  /** Sessions now. */
+  readonly size: number;
+  /** Lets what runs go on for so long (milliseconds), and ends all sessions. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** Each is at the most what a link is; people and their programs need few. */
+const mostSessions = 512;
+
+export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
+  const { authenticator, hello, clock, log } = deps;
+  const sessions = new Set<Session>();
+  const stopping = new AbortController();
+  let opening = 0;
+  const rpc = createRpcServer({
+    routes: deps.routes,
+    onDefect: (error, path) => log.error({ err: error, path }, "a call of a session failed"),
+  });
+
+  /** What runs under this token now. Asked for each call and dial, so that one that is withdrawn ends with the next. */
+  function accept(session: () => Session | undefined, authorization: string | undefined, address: string) {
+    return (incoming: Parameters<Parameters<typeof openSession>[0]["accept"]>[0]): void => {
+      const principal = authenticator.authenticate(authorization);
+      if (!principal) {
+        session()?.close({ reason: Reason.DENIED, message: "The token is not valid any more." });
+      } else if (incoming.kind === "dial") deps.dial(incoming, principal);
+      else {
+        if (authorization !== undefined) incoming.headers.set("authorization", authorization);
+        const caller = { fingerprint: `console:${principal.name}@${address}`, guest: true, grants: [], caPem: "" };
+        void rpc.serve(incoming, caller);
+      }
+    };
+  }
+
+  return {
+    claims: (url) => url === "/session" || url.startsWith("/session?"),
+
+    async serve(request) {
+      const { req } = request;
+      const { authorization } = req.headers;
+      const principal = authenticator.authenticate(authorization);
+      if (!principal) {
+        const what = authorization === undefined ? "This needs a bearer token." : "This token is not valid here.";
+        const detail = `${what} ${howToSignIn}`;
+        return answerProblem(request, { status: 401, code: "unauthenticated", title: "Not signed in", detail });
+      }
+      if (request.kind !== "upgrade") {
+        const detail = "This is the door for sessions: a WebSocket, for Fairlead's own programs.";
+        return answerProblem(request, { status: 426, code: "upgrade-required", title: "Not a WebSocket", detail });
+      }
+      if (stopping.signal.aborted || sessions.size + opening >= mostSessions) {
+        const detail = stopping.signal.aborted
+          ? "The agent is stopping."
+          : `There are ${mostSessions} sessions already.`;
+        return answerProblem(request, { status: 503, code: "overloaded", title: "Not now", detail });
+      }
+      opening += 1;
+      try {
+        const carrier = await upgrade(req, request.socket, Buffer.from(request.head));
+        const address = req.socket.remoteAddress ?? "";
+        let session: Session | undefined;
+        session = await openSession(
+          {
+            carrier,
+            side: "low",
+            facts: { dialled: false, remoteAddress: address },
+            hello,
+            clock,
+            accept: accept(() => session, authorization, address),
+            onDefect: (error) => log.error({ err: error }, "a defect has ended a session"),
+          },
+          stopping.signal,
+        );
+        const opened = session;
+        sessions.add(opened);
+        void opened.closed.then(() => sessions.delete(opened));
+        log.debug({ person: principal.name, address, version: opened.remote.version }, "session opened");
+      } catch (error) {
+        log.debug({ err: error }, "session not opened");
+        request.socket.destroy();
+      } finally {
+        opening -= 1;
+      }
+    },
+
+    get size() {
+      return sessions.size;
+    },
+
+    async close(withinMs) {
+      stopping.abort(new Error("The agent is stopping."));
+      await Promise.all([...sessions].map((session) => session.drain("The agent is stopping.", withinMs)));
+      await rpc.close();
+    },
+  };
+}
+
+function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<Duplex> {
+  return acceptWebSocket(req, socket, head);
+}
