@@ -204,6 +204,8 @@ async function compose(
       client: kube.client,
       logs: kube.pods.logs,
       roster,
+      links: switchboard,
+      transport: (peer) => switchboard.transport(peer),
       policies,
       tenantRole: config.kube.tenantRole,
       hashContent: createContentHash(identity.keyFor("fairlead attachments held")),

@@ -87,7 +87,7 @@ export function createHostSession(deps: {
 
   async function* responses(): AsyncGenerator<pb.SyncResponse> {
     const { specBytes: maxSpecBytes, objects: maxObjects, attachmentBytes: maxAttachmentBytes } = limits;
-    yield response({ case: "welcome", value: { maxSpecBytes, maxObjects, maxAttachmentBytes } });
+    yield response({ case: "welcome", value: { maxSpecBytes, maxObjects, maxAttachmentBytes, leases: true } });
     await store.ready(closing.signal);
     for (const page of pages(heads())) yield response({ case: "digest", value: pageToMessage(page) });
     for await (const key of outbox.take()) {

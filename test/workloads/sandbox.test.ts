@@ -168,7 +168,15 @@ async function startAgent(t: TestContext, name: string): Promise<Agent> {
         links: peering.links,
         events,
       },
-      host: { ...common, hashContent, logs: kube.pods.logs, policies, place: besideCluster },
+      host: {
+        ...common,
+        hashContent,
+        transport: peering.transport,
+        links: peering.links,
+        logs: kube.pods.logs,
+        policies,
+        place: besideCluster,
+      },
     }),
   };
 }

@@ -1,5 +1,6 @@
 /** Agents with their clusters in one process, joined by real sessions and RPC, and by a clock that a test moves. */
 import { createSecretKey } from "node:crypto";
+import { type Duplex, duplexPair } from "node:stream";
 import type { Transport } from "@connectrpc/connect";
 import type { AuditEntry } from "../../src/audit/entry.ts";
 import type { Clock } from "../../src/base/clock.ts";
@@ -77,9 +78,11 @@ export class FakePeering {
     for (const listener of this.#listeners) listener({ name, ...(before && { before }), ...(after && { after }) });
   }
 
+  readonly #stalled = new Set<string>();
+
   readonly links = {
     status: (peer: string): LinkStatus => ({
-      state: this.#sessions.has(peer) ? "connected" : "disconnected",
+      state: this.#sessions.has(peer) && !this.#stalled.has(peer) ? "connected" : "disconnected",
       since: this.#since.get(peer) ?? this.#clock.now(),
       held: this.#sessions.has(peer),
       epoch: this.#epoch,
@@ -90,7 +93,17 @@ export class FakePeering {
     },
   };
 
+  /** The link has no carrier for now, and goes on with the next: what was said meanwhile comes late. */
+  stall(peer: string, isStalled: boolean): void {
+    if (isStalled === this.#stalled.has(peer)) return;
+    if (isStalled) this.#stalled.add(peer);
+    else this.#stalled.delete(peer);
+    this.#since.set(peer, this.#clock.now());
+    for (const fn of this.#linkListeners) fn(peer, this.links.status(peer));
+  }
+
   link(peer: string, session: Session | undefined): void {
+    this.#stalled.delete(peer);
     if (session) this.#sessions.set(peer, session);
     else this.#sessions.delete(peer);
     this.#epoch += 1;
@@ -159,7 +172,7 @@ export class Agent {
     const common = { client, roster: peering, audit, clock, log };
     const workloads = createWorkloads({
       origin: { ...common, facts, transport, links, events, hashContent, namespace: agentNamespace },
-      host: { ...common, hashContent, logs, policies, place: besideCluster },
+      host: { ...common, hashContent, transport, links, logs, policies, place: besideCluster },
     });
     const rpc = createRpcServer({ routes: workloads.routes, judgingThemselves: [IntentService] });
     const stop = async (): Promise<void> => {
@@ -176,10 +189,43 @@ export class Agent {
   }
 }
 
+interface Valve {
+  readonly ends: readonly [Duplex, Duplex];
+  set(isShut: boolean): void;
+}
+
+/** Two ends of a connection that can be made to stand still. */
+function openValve(): Valve {
+  const [low, lowInside] = duplexPair();
+  const [high, highInside] = duplexPair();
+  const waiting: (() => void)[] = [];
+  let isShut = false;
+  const through = (from: Duplex, to: Duplex): void => {
+    const pass = (fn: () => void): void => {
+      if (isShut) waiting.push(fn);
+      else fn();
+    };
+    from.on("data", (chunk: Buffer) => pass(() => void to.write(chunk)));
+    from.on("end", () => pass(() => to.end()));
+    from.on("error", () => to.destroy());
+    from.on("close", () => to.destroy());
+  };
+  through(lowInside, highInside);
+  through(highInside, lowInside);
+  return {
+    ends: [low, high],
+    set(shut) {
+      isShut = shut;
+      if (!shut) for (const fn of waiting.splice(0)) fn();
+    },
+  };
+}
+
 export class Town {
   readonly clock = createFakeClock();
   readonly #agents = new Map<string, Agent>();
   readonly #pairs = new Map<string, Pair>();
+  readonly #valves = new Map<string, Valve>();
 
   agent(name: string): Agent {
     let agent = this.#agents.get(name);
@@ -200,7 +246,10 @@ export class Town {
   /** Joins two agents by a link; each end answers calls while its agent runs. */
   async connect(a: string, b: string): Promise<void> {
     const [low, high] = [this.agent(a), this.agent(b)];
+    const valve = openValve();
+    this.#valves.set(`${a} ${b}`, valve);
     const pair = await openPair({
+      carriers: valve.ends,
       acceptLow: (incoming) => incoming.kind === "rpc" && low.rpc?.serve(incoming, callerOf(low, b)),
       acceptHigh: (incoming) => incoming.kind === "rpc" && high.rpc?.serve(incoming, callerOf(high, a)),
     });
@@ -209,8 +258,23 @@ export class Town {
     high.peering.link(a, pair.high);
   }
 
+  /** Whether they are joined, be it by a link that stands still. */
+  isLinked(a: string, b: string): boolean {
+    return this.#pairs.has(`${a} ${b}`);
+  }
+
+  /** Nothing comes through the link until it flows again; then everything does. */
+  stall(a: string, b: string, isStalled: boolean): void {
+    if (!this.isLinked(a, b)) return;
+    this.#valves.get(`${a} ${b}`)?.set(isStalled);
+    this.agent(a).peering.stall(b, isStalled);
+    this.agent(b).peering.stall(a, isStalled);
+  }
+
   async cut(a: string, b: string): Promise<void> {
     const pair = this.#pairs.get(`${a} ${b}`);
+    this.#valves.get(`${a} ${b}`)?.set(false);
+    this.#valves.delete(`${a} ${b}`);
     this.#pairs.delete(`${a} ${b}`);
     this.agent(a).peering.link(b, undefined);
     this.agent(b).peering.link(a, undefined);

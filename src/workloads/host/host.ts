@@ -1,5 +1,5 @@
 /** The host's half: what peers run here. */
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl, Transport } from "@connectrpc/connect";
 import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -25,6 +25,7 @@ import { createCrashLines } from "./crash-lines.ts";
 import { createGuardedNamespaces } from "./guarded-namespaces.ts";
 import type { AgentPlace } from "./guards-facts.ts";
 import { createInbox, type DecisionRequest, type HeldItem } from "./inbox.ts";
+import { createLeases, type LeaseDeps } from "./leases.ts";
 import { annotations, selectorOf } from "./names.ts";
 import { openRoom, type Room } from "./room.ts";
 import { createRunner } from "./runner.ts";
@@ -37,6 +38,10 @@ export interface HostDeps {
   logs: PodAccess["logs"];
   /** Who our peers are, and what they may do here now. */
   roster: Pick<Roster, "byFingerprint" | "subscribe" | "synced">;
+  /** RPC with a peer. */
+  transport(peer: string): Transport;
+  /** How the link to a peer is, and news of it. */
+  links: LeaseDeps["links"];
   /** How far they may go. */
   policies: HostPolicies;
   /** Where this agent runs, for what is made of the policies. */
@@ -129,9 +134,18 @@ export function createHost(deps: HostDeps): WorkloadHost {
     onRoom: (fingerprint) => intent.reconsider(fingerprint, ({ violations }) => violations.some(isAboutRoom)),
     clock,
   });
+  const leases = createLeases({
+    book,
+    nameOf: (fingerprint) => deps.roster.byFingerprint(fingerprint)?.name,
+    transport: deps.transport,
+    links: deps.links,
+    onChange: (key) => runner.add(key),
+    clock,
+    log,
+  });
   const contents = createContents({ client, hashContent: deps.hashContent, onChange: onContents, clock, log });
   const runner = createRunner({
-    ...{ client, book, desk, record, namespaces, contents },
+    ...{ client, book, desk, record, namespaces, contents, leaseOf: leases.of },
     ...{ room, lines, statuses, onStatus, clock, log },
   });
 
@@ -245,6 +259,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     async close() {
       for (const end of unsubscribe) end();
       await intent.close();
+      await leases.close();
       await runner.close();
       // After those that ask it, whose last answers it still settles.
       desk.close();

@@ -18,6 +18,7 @@ import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { Contents } from "./contents.ts";
 import type { CrashLines } from "./crash-lines.ts";
+import type { LeaseView } from "./leases.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
 import { annotations, labels } from "./names.ts";
 import type { PeerNamespaces } from "./namespace.ts";
@@ -44,6 +45,8 @@ export interface RunnerDeps {
   book: WorkloadBook;
   desk: Pick<AdmissionDesk, "ready" | "standing" | "policyOf" | "hasRoomToSurge">;
   record: Pick<AdmissionRecord, "stands">;
+  /** Whether what goes on only by its origin's word may go on; undefined of what goes on for ever. */
+  leaseOf(workload: Workload): LeaseView | undefined;
   namespaces: PeerNamespaces;
   contents: Pick<Contents, "make" | "tidy">;
   /** Opens the namespace if it is not open; it must be claimed before. */
@@ -74,6 +77,7 @@ interface Present {
   /** Undefined while it is being deleted. */
   readonly standing: Standing | undefined;
   readonly plan: Plan | undefined;
+  readonly lease: LeaseView | undefined;
 }
 
 /** What the API server answers when trying again would change nothing. */
@@ -106,17 +110,21 @@ export function createRunner(deps: RunnerDeps): Runner {
     const standing = deps.desk.standing(key);
     // A change that came meanwhile has its own run; until then nothing is made of what was written before it.
     if (standing?.isNew && !workload.problems?.length) return { againMs: conflictGapMs };
-    const plan = standing?.admitted && planFor(workload, standing.admitted, standing.isStopped);
-    const present = { key, workload, memory, standing, plan };
+    const lease = deps.leaseOf(workload);
+    const isOver = lease?.leftMs === 0;
+    const plan = standing?.admitted && planFor(workload, standing.admitted, standing.isStopped || isOver);
+    const present = { key, workload, memory, standing, plan, lease };
     const outcome = await tryToMake(present, signal);
     const obstacle = typeof outcome === "object" ? outcome : undefined;
-    const lookAgainMs = report(present, obstacle);
+    const idle = plan && isOver && !standing.isStopped ? leaseOver(workload, lease) : undefined;
+    const lookAgainMs = report(present, obstacle ?? idle);
     await tidy(present, signal);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
     const makeAgainMs = obstacle ? retryRefusedMs : outcome;
     const endsInMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
     const judgeAgainMs = endsInMs === undefined ? undefined : Math.min(endsInMs, longestWaitMs);
-    const again = [lookAgainMs, makeAgainMs, judgeAgainMs].filter((ms) => typeof ms === "number");
+    const leaseMs = lease && !isOver ? Math.min(lease.leftMs, longestWaitMs) : undefined;
+    const again = [lookAgainMs, makeAgainMs, judgeAgainMs, leaseMs].filter((ms) => typeof ms === "number");
     return again.length > 0 ? { againMs: Math.min(...again) } : undefined;
   }
 
@@ -160,7 +168,7 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   /** Why it cannot be made, or in how many milliseconds to try again, or nothing. */
   async function tryToMake(
-    { workload, memory, plan, standing }: Present,
+    { workload, memory, plan, standing, lease }: Present,
     signal: AbortSignal,
   ): Promise<Obstacle | number | undefined> {
     const { namespace = "", deletionTimestamp } = workload.metadata;
@@ -178,7 +186,8 @@ export function createRunner(deps: RunnerDeps): Runner {
         return { reason: "UnknownFields", message };
       }
       // What must stop stops, whatever is missing.
-      const wait = plan && !standing?.isStopped && (await deps.contents.make(workload, plan.app, signal));
+      const isStopping = standing?.isStopped || lease?.leftMs === 0;
+      const wait = plan && !isStopping && (await deps.contents.make(workload, plan.app, signal));
       if (wait) return wait;
       if (plan) return await maker.make(workload, plan, memory.made, memory.room, signal);
       await removeUnadmitted(workload, memory.room, signal);
@@ -201,7 +210,7 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   /** Returns in how many milliseconds the passing of time alone may change the answer. */
   function report(
-    { key, workload, memory, standing, plan }: Present,
+    { key, workload, memory, standing, plan, lease }: Present,
     obstacle: Obstacle | undefined,
   ): number | undefined {
     const { room } = memory;
@@ -219,7 +228,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     deps.lines.want(refOf(key), seen.crashes);
     const before = memory.status ?? workload.status;
     const isSameWish = memory.hash === undefined || memory.hash === standing?.hash;
-    const status = statusOf(workload, { seen, obstacle, standing, before, isSameWish }, now);
+    const status = statusOf(workload, { seen, obstacle, standing, before, isSameWish, leaseUntil: lease?.until }, now);
     if (before?.phase !== status.phase || before?.reason !== status.reason) {
       const { phase, reason, message } = status;
       log.info(
@@ -249,6 +258,17 @@ export function createRunner(deps: RunnerDeps): Runner {
     oldestPendingMs: () => worker.oldestPendingMs(),
     close: () => worker.close(),
   };
+}
+
+/** Why it does not run, without word from its origin. */
+function leaseOver({ spec }: Workload, { until }: LeaseView): Obstacle {
+  const { peer = "its origin", leaseSeconds = 0 } = spec.origin ?? {};
+  if (until === undefined) {
+    const message = `It begins when ${peer} says that it may, since it is to run at one peer at a time.`;
+    return { phase: "Pending", reason: "WaitsForLease", message };
+  }
+  const message = `${peer} has not said for ${leaseSeconds} s that it may go on. It is stopped, as it may run at another peer by now.`;
+  return { reason: "LeaseEnded", message };
 }
 
 /** What the agent applies of a Workload's metadata: an apply drops what was applied before and is left out. */

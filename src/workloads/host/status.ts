@@ -9,8 +9,10 @@ import type { Readiness } from "./readiness.ts";
 import type { Standing } from "./standing.ts";
 import { admissionOf, admissionWord, conformity, sentence, stopped, verdictWord, type Word } from "./verdict-words.ts";
 
-/** Why the agent itself cannot do its part. */
+/** Why the agent itself cannot do its part, or must not. */
 export interface Obstacle {
+  /** Degraded unless given. */
+  readonly phase?: string;
   readonly reason: string;
   readonly message: string;
 }
@@ -21,6 +23,8 @@ export interface Look {
   readonly obstacle: Obstacle | undefined;
   /** Undefined while it is not judged: it is being deleted. */
   readonly standing: Standing | undefined;
+  /** Of a workload with a lease: until when it lasts at least. */
+  readonly leaseUntil?: string | undefined;
   /** The status that was known last, for the times in it, and whether it was about what is asked for now. */
   readonly before: WorkloadStatus | undefined;
   readonly isSameWish: boolean;
@@ -48,6 +52,7 @@ export function statusOf(workload: Workload, look: Look, now: number): WorkloadS
     conditions: conditionsFrom(findings(workload, look), before?.conditions ?? [], { generation, now }),
     ...(admission ? { admission } : {}),
     ...(orphanedSince ? { orphanedSince } : {}),
+    ...(look.leaseUntil ? { leaseUntil: look.leaseUntil } : {}),
   });
 }
 

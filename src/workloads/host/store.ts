@@ -180,7 +180,7 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
         annotations: { [annotations.wishHash]: wish.hash },
       },
       spec: create(WorkloadSpecSchema, {
-        origin: { ...nameOf(wish), ...tenant },
+        origin: { ...nameOf(wish), ...tenant, ...(wish.leaseSeconds ? { leaseSeconds: wish.leaseSeconds } : {}) },
         app,
         ...(running ? { running } : {}),
       }),

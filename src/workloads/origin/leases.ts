@@ -14,6 +14,8 @@ export interface LeaseBook {
   readonly service: ServiceImpl<typeof LeaseService>;
   /** In how many milliseconds the peer has surely ended the app; not above 0: it has. Infinity for one that goes on for ever. */
   endsInMs(app: RemoteApp, peer: string): number;
+  /** From now on the peer may know a lease that it did not know before. */
+  begins(uid: string, peer: string): void;
   /** Nobody is told to go on with the app until `settled`: who may is being written, and nobody knows whether it is yet. */
   writing(uid: string): void;
   settled(uid: string): void;
@@ -37,12 +39,17 @@ export function createLeaseBook(deps: {
   const told = new Map<string, Map<string, number>>();
   const written = new Set<string>();
 
+  function tell(uid: string, peer: string): void {
+    told.set(uid, (told.get(uid) ?? new Map<string, number>()).set(peer, clock.monotonic()));
+  }
+
   return {
+    begins: tell,
     service: {
       renew({ kind, uids }, context) {
         const { peer } = callingPeer(context);
         const may = kind === "workload" ? deps.runnable(peer, uids).filter((uid) => !written.has(uid)) : [];
-        for (const uid of may) told.set(uid, (told.get(uid) ?? new Map<string, number>()).set(peer, clock.monotonic()));
+        for (const uid of may) tell(uid, peer);
         return { uids: may };
       },
     },

@@ -217,6 +217,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     doubts.delete(uid);
     const before = holdingOf(app);
     const now = holdingOf(held);
+    for (const peer of Object.keys(now.leases)) if (before.leases[peer] === undefined) leases.begins(uid, peer);
     // Whoever is new or gone starts from nothing that was heard before.
     const changed = [...before.peers, ...before.ended, ...now.peers].filter(
       (peer) =>
