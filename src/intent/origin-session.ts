@@ -83,6 +83,8 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
     const key = word === undefined ? undefined : word === "deleted" ? word : word.hash;
     const before = said.get(uid);
     if (key === before) return undefined;
+    // What is to be deleted is wished again only when it is gone: else nobody could tell which end a Gone is about.
+    if (before === "deleted" && key !== undefined) return undefined;
     if (key === undefined) said.delete(uid);
     else said.set(uid, key);
     if (word === undefined) return request({ case: "forgotten", value: { uid } });
@@ -136,13 +138,16 @@ export function createOriginSession(deps: { kind: string; book: WishBook; news: 
         case "refusal":
           news.refused(refusalFromMessage(message.value));
           return;
-        case "gone":
+        case "gone": {
           // What was wished again since is not gone, although this was said of what was before it.
           if (said.get(message.value.uid) !== "deleted") return;
           // It is said again when the object comes back to this host.
           said.delete(message.value.uid);
+          const isWished = typeof book.word(message.value.uid) === "object";
           news.gone(message.value.uid);
+          if (isWished) outbox.add(message.value.uid);
           return;
+        }
         case "orphans":
           news.orphans(message.value.orphans.map(orphanFromMessage), message.value.truncated);
           return;

@@ -266,9 +266,14 @@ export class Town {
   /** Nothing comes through the link until it flows again; then everything does. */
   stall(a: string, b: string, isStalled: boolean): void {
     if (!this.isLinked(a, b)) return;
-    this.#valves.get(`${a} ${b}`)?.set(isStalled);
+    this.hold(a, b, isStalled);
     this.agent(a).peering.stall(b, isStalled);
     this.agent(b).peering.stall(a, isStalled);
+  }
+
+  /** The same, and nobody has noticed yet. */
+  hold(a: string, b: string, isHeld: boolean): void {
+    this.#valves.get(`${a} ${b}`)?.set(isHeld);
   }
 
   async cut(a: string, b: string): Promise<void> {

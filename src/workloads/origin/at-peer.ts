@@ -126,13 +126,18 @@ function leave({ app, ...facts }: Facts, holder: string, { connected }: PeerView
   const view = { phase: "Progressing", reason: "Moving", admitted: "Unknown", ...told } as const;
   if (!peers.includes(holder)) {
     const message = `${holder} has ended the app by itself, and deletes what is left of it when there is a link to it.`;
-    return { ...view, message };
+    return { ...view, ...(told.host ? { host: withoutPods(told.host) } : {}), message };
   }
   const seconds = Math.ceil(facts.endsInMs(holder) / 1000);
   const byItself = leases[holder] === undefined ? "" : ` It ends by itself there, in ${seconds} s at the latest.`;
   const away = connected ? "" : ` There is no link to it now.${byItself}`;
   const next = app.spec.peer === undefined ? "" : ` before ${app.spec.peer} runs it`;
   return { ...view, message: `${holder} has to delete the app${next}.${away}` };
+}
+
+/** What a host said last counts no more when it has ended the app since. */
+function withoutPods(host: HostStatus): HostStatus {
+  return { ...host, replicas: 0, readyReplicas: 0, updatedReplicas: 0, availableReplicas: 0, pods: [] };
 }
 
 function answered(facts: Facts, holder: string, peer: PeerView, before: Before | undefined): View {

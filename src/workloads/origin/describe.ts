@@ -27,15 +27,18 @@ export function describe(
   { holding, target, leaving }: { holding: Holding; target: Target; leaving: readonly string[] },
 ): Described {
   const { app, before, now } = facts;
-  const held = [...holding.peers, ...holding.ended].sort();
+  // Where it has ended by itself nothing runs: that is told of the peer, and the whole is as it is without.
+  const isDeleted = app.metadata.deletionTimestamp !== undefined;
+  const held = isDeleted ? [...holding.peers, ...holding.ended].sort() : holding.peers;
   const named = held.length > 0 || app.spec.peer === undefined ? held : [app.spec.peer];
   const all = named.map((peer) => lookAt(facts, peer, leaving));
+  const ended = isDeleted ? [] : holding.ended.map((peer) => lookAt(facts, peer, leaving));
   const missing = missingView(target, facts);
   const [only] = all.length === 1 && !missing ? all : [];
   const view = only ? only.view : combined(all, missing, target);
   const generation = app.metadata.generation ?? 0;
   const answers = all.flatMap((at) => (at.isLeaving || at.view.answers === undefined ? [] : [at.view.answers]));
-  const isPlaced = app.spec.placement !== undefined || all.length > 1;
+  const isPlaced = app.spec.placement !== undefined || all.length + ended.length > 1;
   const waits = all.flatMap(({ againMs }) => (againMs === undefined ? [] : [againMs]));
   const said = could(facts, view);
   const status = create(RemoteAppStatusSchema, {
@@ -50,7 +53,7 @@ export function describe(
     conditions: conditionsFrom(conditions(view, all), before?.conditions ?? [], { generation, now }),
     ...lastHeard(all),
     ...unknownSince(all),
-    peers: isPlaced ? all.map((at) => atPeer(at, app.spec.replicas ?? 1)) : [],
+    peers: isPlaced ? [...all, ...ended].map((at) => atPeer(at, app.spec.replicas ?? 1)).sort(byPeer) : [],
   });
   return {
     status,
@@ -118,6 +121,10 @@ function atPeer({ peer, view, before, isAway, isLeaving, heardAt, link }: AtPeer
     ...(view.admission ? { admission: view.admission } : {}),
     ...(isLeaving ? { leaving: true } : {}),
   });
+}
+
+function byPeer(a: AppAtPeer, b: AppAtPeer): number {
+  return (a.peer ?? "") < (b.peer ?? "") ? -1 : 1;
 }
 
 function lastHeard(all: readonly AtPeer[]): { lastHeardAt?: string } {
