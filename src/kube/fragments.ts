@@ -120,6 +120,8 @@ function twice(items: readonly JsonValue[], keys: readonly string[], path: strin
   return items.flatMap((item, index) => {
     if (!isJsonObject(item)) return [];
     const values = keys.map((key) => (Object.hasOwn(item, key) ? item[key] : defaults[key]));
+    // Of a wrong type, and told as such; as deep as anybody likes.
+    if (values.some((value) => typeof value === "object")) return [];
     const face = JSON.stringify(values);
     if (!seen.has(face)) {
       seen.add(face);

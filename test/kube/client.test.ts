@@ -66,9 +66,9 @@ test("a RemoteApp's spec is read as a message and written as it was", async (t) 
 
 test("a field that this version does not know is told with its path, and so is a value of the wrong type", () => {
   const unknown = remoteApps.parse({
-    spec: { image: "x", securityContext: {}, ports: [{ containerPort: 80, tls: true }] },
+    spec: { image: "x", hostNetwork: true, ports: [{ containerPort: 80, tls: true }] },
   });
-  assert.deepEqual(unknown.problems, ["spec.securityContext: unknown field", "spec.ports[0].tls: unknown field"]);
+  assert.deepEqual(unknown.problems, ["spec.hostNetwork: unknown field", "spec.ports[0].tls: unknown field"]);
   assert.equal(unknown.spec.image, "x");
   const wrong = remoteApps.parse({ spec: { image: "x", replicas: "many" } });
   assert.match(wrong.problems?.[0] ?? "", /^spec: .*replicas/);

@@ -67,6 +67,9 @@ test("what a Deployment could not hold is refused before one is made", () => {
   assert.deepEqual(violations({ image: "a", resources: { limits: { cpu: "lots" } } }), [
     "resources.limits[cpu] quantity",
   ]);
+  for (const cpu of [["1"], true, { a: 1 }]) {
+    assert.deepEqual(violations({ image: "a", resources: { limits: { cpu } } }), ["resources.limits[cpu] quantity"]);
+  }
   assert.deepEqual(violations({ image: "a", resources: { requests: { cpu: "-1" } } }), [
     "resources.requests[cpu] quantity",
   ]);

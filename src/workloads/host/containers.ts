@@ -63,11 +63,13 @@ function containerPort(port: AppPort): JsonObject {
   return { name: portName(port), containerPort: port.containerPort ?? 0, protocol: transportOf(port) };
 }
 
-/** Quantities reach Kubernetes as they were written: whole numbers or texts. */
+/** Quantities reach Kubernetes as they were written: whole numbers or texts. What is neither is refused before. */
 function plain(resources: ResourceRequirements): JsonObject {
   const texts = (part: JsonValue | undefined): JsonObject | undefined =>
     isJsonObject(part)
-      ? Object.fromEntries(Object.entries(part).map(([name, value]) => [name, String(value)]))
+      ? Object.fromEntries(
+          Object.entries(part).map(([name, value]) => [name, typeof value === "number" ? String(value) : value]),
+        )
       : undefined;
   const json = toJson(ResourceRequirementsSchema, resources);
   const { limits, requests } = isJsonObject(json) ? json : {};
