@@ -66,6 +66,10 @@ export type Pod = Stored<k8s.V1Pod>;
 export type Deployment = Stored<k8s.V1Deployment>;
 /** One state of what a controller manages; its `data` never changes. */
 export type ControllerRevision = Omit<Stored<k8s.V1ControllerRevision>, "data"> & { data: JsonObject };
+export type StatefulSet = Stored<k8s.V1StatefulSet>;
+export type Job = Stored<k8s.V1Job>;
+export type CronJob = Stored<k8s.V1CronJob>;
+export type PersistentVolumeClaim = Stored<k8s.V1PersistentVolumeClaim>;
 export type Event = Stored<k8s.EventsV1Event>;
 export type ResourceQuota = Stored<k8s.V1ResourceQuota>;
 export type LimitRange = Stored<k8s.V1LimitRange>;
@@ -89,6 +93,15 @@ export const controllerRevisions = builtIn<ControllerRevision>(
   "v1",
   "controllerrevisions",
   "ControllerRevision",
+);
+export const statefulSets = builtIn<StatefulSet>("apps", "v1", "statefulsets", "StatefulSet");
+export const jobs = builtIn<Job>("batch", "v1", "jobs", "Job");
+export const cronJobs = builtIn<CronJob>("batch", "v1", "cronjobs", "CronJob");
+export const persistentVolumeClaims = builtIn<PersistentVolumeClaim>(
+  "",
+  "v1",
+  "persistentvolumeclaims",
+  "PersistentVolumeClaim",
 );
 export const events = builtIn<Event>("events.k8s.io", "v1", "events", "Event");
 export const resourceQuotas = builtIn<ResourceQuota>("", "v1", "resourcequotas", "ResourceQuota");

@@ -1,6 +1,6 @@
 /**
  * A cluster in memory, for tests that run a story hundreds of times: objects with versions, watches, finalizers, foreground
- * deletion, server-side apply of whole specs, and a controller that makes pods of Deployments. `test/contract` holds the
+ * deletion, server-side apply of whole specs, and controllers that make pods (cluster-controllers.ts). `test/contract` holds the
  * sandbox to the real thing; what is here is only what the stories need.
  */
 import { isDeepStrictEqual } from "node:util";
@@ -9,6 +9,7 @@ import type { KubeClient, WatchEvent, WatchOptions } from "../../src/kube/client
 import { isJsonObject, type JsonObject, keyOf, type ObjectRef } from "../../src/kube/object.ts";
 import type { KindAddress, ResourceKind } from "../../src/kube/resource-kind.ts";
 import { apiVersionOf } from "../../src/kube/resource-kind.ts";
+import { control } from "./cluster-controllers.ts";
 import {
   type Change,
   conflict,
@@ -72,7 +73,7 @@ export function createCluster(): Cluster {
       if (seen) watch.queue.push(seen);
     }
     if (type !== "MODIFIED" || object.metadata.deletionTimestamp) setImmediate(collect);
-    if (plural === "deployments" && type !== "DELETED") setImmediate(() => control(key));
+    if (type !== "DELETED") setImmediate(() => control({ objects, store, born }, key));
     return structuredClone(object);
   }
 
@@ -98,60 +99,6 @@ export function createCluster(): Cluster {
     return [...objects.values()].some(
       ({ metadata }) => metadata.uid === uid && metadata.deletionTimestamp !== undefined,
     );
-  }
-
-  /** Makes the pods of a Deployment and tells how many are ready: all, unless the image is called "missing". */
-  function control(key: string): void {
-    const deployment = objects.get(key);
-    if (!deployment || deployment.metadata.deletionTimestamp) return;
-    const { namespace, name, uid, generation } = deployment.metadata;
-    const spec = deployment.spec ?? {};
-    const wanted = typeof spec.replicas === "number" ? spec.replicas : 1;
-    const isMissing = JSON.stringify(spec.template).includes('"image":"missing"');
-    const conditions = [{ type: "Ready", status: isMissing ? "False" : "True" }];
-    const state = isMissing
-      ? { waiting: { reason: "ErrImagePull", message: "not found" } }
-      : { running: { startedAt: "2026-01-01T00:00:00Z" } };
-    const podStatus = { phase: "Running", conditions, containerStatuses: [{ name: "app", restartCount: 0, state }] };
-    for (let index = 0; index < wanted; index += 1) {
-      const ref = { namespace, name: `${name}-${index}` };
-      const pod = objects.get(at("pods", ref));
-      const isCurrent = isDeepStrictEqual(pod?.metadata.annotations, annotationsOf(spec.template));
-      if (pod && isCurrent && isDeepStrictEqual(pod.status, podStatus)) continue;
-      if (pod && !isCurrent) store("pods", structuredClone(pod), "DELETED");
-      if (pod && isCurrent) store("pods", { ...structuredClone(pod), status: structuredClone(podStatus) }, "MODIFIED");
-      else
-        store(
-          "pods",
-          {
-            metadata: {
-              ...born(ref),
-              labels: deployment.metadata.labels ?? {},
-              annotations: annotationsOf(spec.template),
-              ownerReferences: [{ uid }],
-            },
-            status: structuredClone(podStatus),
-          },
-          "ADDED",
-        );
-    }
-    for (const pod of [...objects.values()]) {
-      const index = Number(pod.metadata.name.slice(name.length + 1));
-      const isOurs =
-        pod.metadata.ownerReferences?.some((owner) => owner.uid === uid) && pod.metadata.name.startsWith(`${name}-`);
-      if (isOurs && index >= wanted) store("pods", structuredClone(pod), "DELETED");
-    }
-    const ready = isMissing ? 0 : wanted;
-    const status = {
-      observedGeneration: generation,
-      replicas: wanted,
-      updatedReplicas: wanted,
-      readyReplicas: ready,
-      availableReplicas: ready,
-    };
-    if (!isDeepStrictEqual(deployment.status, status)) {
-      store("deployments", { ...structuredClone(deployment), status }, "MODIFIED");
-    }
   }
 
   function born(ref: ObjectRef): Meta {
@@ -350,9 +297,4 @@ export function createCluster(): Cluster {
       return true;
     },
   };
-}
-
-function annotationsOf(template: unknown): { [name: string]: string } {
-  const metadata = isJsonObject(template) && isJsonObject(template.metadata) ? template.metadata : {};
-  return map(metadata.annotations);
 }

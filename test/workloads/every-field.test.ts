@@ -41,7 +41,9 @@ const spec = {
   volumes: [
     { name: "scratch", emptyDir: { sizeLimit: "1Gi" } },
     { name: "keys", secret: { secretName: "db", items: [{ key: "password", path: "db/password" }] } },
+    { name: "data", persistentVolumeClaim: { claimName: "data" } },
   ],
+  claims: [{ name: "data", spec: { accessModes: ["ReadWriteMany"], resources: { requests: { storage: "1Gi" } } } }],
   strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } },
   minReadySeconds: 5,
   paused: false,
@@ -60,12 +62,24 @@ const spec = {
   topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway" }],
 };
 
+/** What means something for a StatefulSet only, and what more there is to be said of one. */
+const stateful = {
+  kind: "StatefulSet",
+  replicas: 2,
+  claims: [{ name: "data", spec: { resources: { requests: { storage: "1Gi" } } } }],
+  volumeMounts: [{ name: "data", mountPath: "/data" }],
+  updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
+  podManagementPolicy: "Parallel",
+  minReadySeconds: 4,
+};
+
 test("every field of a RemoteApp's spec arrives in the Deployment at the host", async (t) => {
   const known = RemoteAppSpecSchema.fields
     .map(({ jsonName }) => jsonName)
     .filter(isCarriedOut)
     .sort();
-  assert.deepEqual(Object.keys(spec).sort(), known, "a new field needs its place here");
+  const all = [...new Set([...Object.keys(spec), ...Object.keys(stateful)])];
+  assert.deepEqual(all.sort(), known, "a new field needs its place here");
   const town = await startTown(t);
   setPolicy(town, {
     pod: { annotations: ["example.com/*"] },
@@ -136,6 +150,7 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     "fairlead.dev/restarted-at": "2026-11-21T12:00:00Z",
   });
   const { containers, ...rest } = pod;
+  const [claim] = town.agent("osaka").cluster.all("persistentvolumeclaims");
   assert.deepEqual(containers.slice(1), spec.containers);
   const labelSelector = { matchLabels: { "fairlead.dev/workload": workload } };
   assert.deepEqual(rest, {
@@ -152,8 +167,29 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     volumes: [
       spec.volumes[0],
       { name: "keys", secret: { ...spec.volumes[1]?.secret, secretName: brought("secrets", "db") } },
+      { name: "data", persistentVolumeClaim: { claimName: claim?.metadata.name } },
     ],
   });
+  assert.deepEqual(claim?.spec, spec.claims[0]?.spec);
+});
+
+test("every field of a StatefulSet arrives in the one at the host", async (t) => {
+  const town = await startTown(t);
+  applyApp(town, "db", stateful);
+  await town.until("Ready", () => phaseOf(town, "db") === "Ready");
+  const [set] = town.agent("osaka").cluster.all("statefulsets");
+  const { updateStrategy, podManagementPolicy, minReadySeconds, replicas, volumeClaimTemplates } = set?.spec ?? {};
+  assert.deepEqual(
+    { updateStrategy, podManagementPolicy, minReadySeconds, replicas },
+    {
+      updateStrategy: stateful.updateStrategy,
+      podManagementPolicy: "Parallel",
+      minReadySeconds: 4,
+      replicas: 2,
+    },
+  );
+  assert.match(JSON.stringify(volumeClaimTemplates), /"name":"data".*"storage":"1Gi"/);
+  assert.deepEqual(templateOf(set).spec.containers[0]?.volumeMounts, stateful.volumeMounts);
 });
 
 /** The pod template of a Deployment, as it was sent. */

@@ -13,7 +13,7 @@ import { deployment, workload } from "./objects.ts";
 function planOf(app: JsonObject = {}, policy: Partial<Plan> = {}): Plan {
   const asked = workload(app).spec.app;
   if (!asked) throw new Error("A workload has an app.");
-  const plain = { podSecurity: "baseline", nodeSelector: {}, surge: true } as const;
+  const plain = { isStopped: false, podSecurity: "baseline", nodeSelector: {}, surge: true } as const;
   return { app: asked, replicas: asked.replicas ?? 1, ...plain, ...policy };
 }
 

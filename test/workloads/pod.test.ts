@@ -9,7 +9,7 @@ import { workload } from "./objects.ts";
 
 function planOf(app: JsonObject = {}, more: Partial<Plan> = {}): Plan {
   const asked = workload(app).spec.app ?? assert.fail("A workload has an app.");
-  return { app: asked, replicas: 1, podSecurity: "baseline", nodeSelector: {}, surge: true, ...more };
+  return { app: asked, replicas: 1, isStopped: false, podSecurity: "baseline", nodeSelector: {}, surge: true, ...more };
 }
 
 test("an app that was made by an agent of an earlier version is not made anew by this one", () => {

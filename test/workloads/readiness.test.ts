@@ -11,7 +11,8 @@ const allReady = { replicas: 2, updatedReplicas: 2, readyReplicas: 2, availableR
 function look(o: { desired?: number; deployment?: Deployment | undefined; pods?: Pod[]; lines?: string }): Readiness {
   const { desired = 2, pods = [], lines } = o;
   const found = "deployment" in o ? o.deployment : deployment(allReady);
-  return readiness({ desired, deployment: found, pods, template: "now", lastLines: () => lines, now });
+  const controller = found && ({ kind: "Deployment", object: found } as const);
+  return readiness({ desired, controller, pods, template: "now", lastLines: () => lines, now });
 }
 
 const word = ({ phase, reason }: Readiness): string => `${phase} ${reason}`;

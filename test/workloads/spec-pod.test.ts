@@ -180,3 +180,54 @@ test("a kind that this host does not make is named as such", () => {
   assert.deepEqual(violations({ kind: "Job" }), ["kind unknown-field"]);
   assert.deepEqual(violations({ kind: "DaemonSet" }), ["kind string.in"]);
 });
+
+test("a field that means nothing for the kind is refused", () => {
+  assert.deepEqual(violations({ updateStrategy: { type: "OnDelete" }, podManagementPolicy: "Parallel" }), [
+    "updateStrategy kind",
+    "podManagementPolicy kind",
+  ]);
+  assert.deepEqual(violations({ kind: "StatefulSet", strategy: { type: "Recreate" }, paused: true }), [
+    "strategy kind",
+    "paused kind",
+  ]);
+  const fields = { updateStrategy: { type: "OnDelete" }, podManagementPolicy: "Parallel", minReadySeconds: 3 };
+  assert.deepEqual(violations({ kind: "StatefulSet", ...fields }), []);
+});
+
+test("a claim says how much it needs and takes nobody's volume", () => {
+  const claim = (spec: JsonObject): string[] => violations({ claims: [{ name: "data", spec }] });
+  const resources = { requests: { storage: "1Gi" } };
+  assert.deepEqual(claim({ resources, accessModes: ["ReadWriteMany"], storageClassName: "fast" }), []);
+  assert.deepEqual(claim({ accessModes: ["ReadWriteOnce"] }), ["claims[0].spec.resources.requests.storage required"]);
+  for (const storage of ["0", "-1Gi", "much"]) {
+    assert.deepEqual(claim({ resources: { requests: { storage } } }), [
+      "claims[0].spec.resources.requests.storage quantity",
+    ]);
+  }
+  const taking = {
+    volumeName: "pv-of-others",
+    selector: {},
+    dataSource: { kind: "PersistentVolumeClaim", name: "data-of-others" },
+    dataSourceRef: { kind: "VolumeSnapshot", name: "a", namespace: "b" },
+    volumeAttributesClassName: "gold",
+  };
+  for (const [field, value] of Object.entries(taking)) {
+    assert.deepEqual(claim({ resources, [field]: value }), [`claims[0].spec.${field} forbidden`]);
+  }
+  const twice = { claims: [0, 1].map(() => ({ name: "data", spec: { resources } })) };
+  assert.deepEqual(violations(twice), ["claims[1].name unique"]);
+});
+
+test("a StatefulSet mounts its claims by their names, and all else by volumes", () => {
+  const claims = [{ name: "data", spec: { resources: { requests: { storage: "1Gi" } } } }];
+  const volumeMounts = [{ name: "data", mountPath: "/data" }];
+  const volumes = [{ name: "data", persistentVolumeClaim: { claimName: "data" } }];
+  assert.deepEqual(violations({ kind: "StatefulSet", claims, volumeMounts }), []);
+  assert.deepEqual(violations({ claims, volumeMounts }), ["volumeMounts[0].name reference"]);
+  assert.deepEqual(violations({ claims, volumeMounts, volumes }), []);
+  assert.deepEqual(violations({ kind: "StatefulSet", claims, volumeMounts, volumes }), ["volumes[0].name unique"]);
+  const other = [{ name: "disk", persistentVolumeClaim: { claimName: "data" } }];
+  assert.deepEqual(violations({ kind: "StatefulSet", claims, volumeMounts, volumes: other }), [
+    "volumes[0].persistentVolumeClaim kind",
+  ]);
+});

@@ -32,6 +32,12 @@ export interface Chore {
   do(signal: AbortSignal): Promise<Applied>;
 }
 
+/** A chore, and under which name what it made is remembered. */
+export interface Named {
+  readonly name: string;
+  readonly chore: Chore;
+}
+
 export interface ChoreOf<T extends Keepable> {
   kind: ResourceKind<T>;
   manifest: Draft<T>;

@@ -1,79 +1,69 @@
 /**
- * Makes a Workload's NetworkPolicy, Deployment and Service, and makes them again when somebody changed or deleted them.
- * Whether a Workload is still wanted is asked of the API server before anything is put back: its garbage collector deletes
- * them too, and a fight with that would start pods of an app that is being deleted.
+ * Makes what a Workload stands for, and makes it again when somebody changed or deleted it. Whether a Workload is still wanted is
+ * asked of the API server before anything is put back: its garbage collector deletes them too, and a fight with that would start
+ * pods of an app that is being deleted.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { keyOf, refOf } from "../../kube/object.ts";
+import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import {
   deployments,
   networkPolicies,
   type Service,
+  type StatefulSet,
   services,
+  statefulSets,
   type Workload,
   workloads,
 } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
+import { claimChores } from "./claim-chores.ts";
+import { isOf } from "./controller.ts";
 import { type Applied, additions } from "./drift.ts";
-import { type Chore, choreOf, repairGapMs } from "./keeper.ts";
+import { type Chore, choreOf, type Named, repairGapMs } from "./keeper.ts";
+import { kindOf } from "./kind.ts";
 import { deploymentFor, networkPolicyOf, serviceFor } from "./manifests.ts";
+import { lastingName } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import type { Room } from "./room.ts";
+import { headlessServiceFor, isEditable, statefulSetFor } from "./stateful-set.ts";
+import type { Obstacle } from "./status.ts";
 
 /** What was made for one Workload, in this process' life. */
 export interface Made {
-  readonly applied: Partial<Record<Part, Applied>>;
+  /** By what was made, such as "service". */
+  readonly applied: Map<string, Applied>;
   /** When something was put back last, on the monotonic clock. */
   putBackAt?: number;
 }
 
-/** In the order in which they are made: no pod before the rules about whom it may talk to. */
-const parts = ["networkPolicy", "deployment", "service"] as const;
-type Part = (typeof parts)[number];
-
 export interface MakerDeps {
-  client: Pick<KubeClient, "get" | "apply" | "update" | "delete">;
-  latest: Pick<Latest<Workload>, "put">;
+  client: Pick<KubeClient, "get" | "create" | "apply" | "update" | "mergePatch" | "delete">;
+  latest: Pick<Latest<Workload>, "get" | "put">;
   clock: Clock;
   log: Log;
 }
 
 export interface Maker {
-  /** Resolves with the milliseconds to wait before the next call, when there is something to be put back by then. */
-  make(workload: Workload, plan: Plan, made: Made, room: Room, signal: AbortSignal): Promise<number | undefined>;
+  /**
+   * Resolves with the milliseconds to wait before the next call, when there is something to be done by then, or with why nothing
+   * can be made.
+   */
+  make(
+    workload: Workload,
+    plan: Plan,
+    made: Made,
+    room: Room,
+    signal: AbortSignal,
+  ): Promise<Obstacle | number | undefined>;
 }
+
+/** What has to go before its successor can come is looked at again after so long, in milliseconds, if nothing tells before. */
+const goneGapMs = 2_000;
 
 export function createMaker(deps: MakerDeps): Maker {
   const { client, latest, clock, log } = deps;
-
-  function choresFor(workload: Workload, plan: Plan, { applied }: Made, room: Room): Partial<Record<Part, Chore>> {
-    const service = serviceFor(workload, plan.app);
-    return {
-      networkPolicy: choreOf(deps, {
-        kind: networkPolicies,
-        manifest: networkPolicyOf(workload),
-        latest: room.networkPolicies,
-        applied: applied.networkPolicy,
-      }),
-      deployment: choreOf(deps, {
-        kind: deployments,
-        manifest: deploymentFor(workload, plan),
-        latest: room.deployments,
-        applied: applied.deployment,
-        additions,
-      }),
-      ...(service && {
-        service: choreOf(deps, {
-          kind: services,
-          manifest: service,
-          latest: room.services,
-          applied: applied.service,
-        }),
-      }),
-    };
-  }
 
   async function make(
     workload: Workload,
@@ -81,22 +71,123 @@ export function createMaker(deps: MakerDeps): Maker {
     made: Made,
     room: Room,
     signal: AbortSignal,
+  ): Promise<Obstacle | number | undefined> {
+    const { namespace = "" } = workload.metadata;
+    const isStateful = kindOf(plan.app) === "StatefulSet";
+    const hasClaims = plan.app.claims.length > 0;
+    // What is there has to be known first: it may be another's, or such that it cannot be edited. The room tells when it is.
+    if (isStateful && !room.statefulSets.isSynced) return undefined;
+    if (hasClaims && !room.claims.isSynced) return undefined;
+    const claims = hasClaims ? claimChores(deps, workload, plan, made.applied, room) : [];
+    if ("message" in claims) return claims;
+    const found = isStateful ? room.statefulSets.get(`${namespace}/${lastingName(workload)}`) : undefined;
+    const inTheWay = found && (await clearTheWay(workload, plan, found, signal));
+    if (inTheWay !== undefined) return inTheWay;
+    const set = isStateful ? statefulSetFor(workload, plan, found) : undefined;
+    return carryOut(workload, choresFor(workload, plan, set, made, room, claims), made, room, signal);
+  }
+
+  /** In the order in which they are made: no pod before the rules about whom it may talk to, and none before its data. */
+  function choresFor(
+    workload: Workload,
+    plan: Plan,
+    set: Draft<StatefulSet> | undefined,
+    { applied }: Made,
+    room: Room,
+    claims: readonly Named[],
+  ): Named[] {
+    const service = serviceFor(workload, plan.app);
+    return [
+      named("networkPolicy", (was) =>
+        choreOf(deps, {
+          kind: networkPolicies,
+          manifest: networkPolicyOf(workload),
+          latest: room.networkPolicies,
+          applied: was,
+        }),
+      ),
+      ...claims,
+      ...(set
+        ? [
+            named("headless", (was) =>
+              choreOf(deps, {
+                kind: services,
+                manifest: headlessServiceFor(workload, plan),
+                latest: room.services,
+                applied: was,
+              }),
+            ),
+            named("statefulSet", (was) =>
+              choreOf(deps, { kind: statefulSets, manifest: set, latest: room.statefulSets, applied: was, additions }),
+            ),
+          ]
+        : [
+            named("deployment", (was) =>
+              choreOf(deps, {
+                kind: deployments,
+                manifest: deploymentFor(workload, plan),
+                latest: room.deployments,
+                applied: was,
+                additions,
+              }),
+            ),
+          ]),
+      ...(service
+        ? [
+            named("service", (was) =>
+              choreOf(deps, { kind: services, manifest: service, latest: room.services, applied: was }),
+            ),
+          ]
+        : []),
+    ];
+
+    function named(name: string, choreWith: (applied: Applied | undefined) => Chore): Named {
+      return { name, chore: choreWith(applied.get(name)) };
+    }
+  }
+
+  async function carryOut(
+    workload: Workload,
+    chores: readonly Named[],
+    made: Made,
+    room: Room,
+    signal: AbortSignal,
   ): Promise<number | undefined> {
     const key = keyOf(workload);
-    const chores = choresFor(workload, plan, made, room);
-    if (!chores.service) await removeService(workload, room.services.get(key), made, signal);
-    if (Object.values(chores).some(({ isRepair }) => isRepair)) {
+    if (!chores.some(({ name }) => name === "service")) {
+      await removeService(workload, room.services.get(key), made, signal);
+    }
+    if (chores.some(({ chore }) => chore.isRepair)) {
       const waitMs = (made.putBackAt ?? Number.NEGATIVE_INFINITY) + repairGapMs - clock.monotonic();
       if (waitMs > 0) return waitMs;
       if (!(await isWanted(workload, signal))) return undefined;
       made.putBackAt = clock.monotonic();
       log.info({ workload: key }, "somebody changed what a workload runs by; it is put back");
     }
-    for (const part of parts) {
-      const chore = chores[part];
-      if (chore?.isDue) made.applied[part] = await chore.do(signal);
-    }
+    for (const { name, chore } of chores) if (chore.isDue) made.applied.set(name, await chore.do(signal));
     return undefined;
+  }
+
+  /**
+   * A StatefulSet has its name from the app's, so that of an earlier app may still be there. And some of one cannot be edited: then it
+   * goes with its pods, and the next one's find the claims.
+   */
+  async function clearTheWay(
+    workload: Workload,
+    plan: Plan,
+    found: StatefulSet,
+    signal: AbortSignal,
+  ): Promise<Obstacle | number | undefined> {
+    if (!isOf(workload, found)) {
+      const message = "An earlier app of this name still runs here; adopt that one, or delete it.";
+      return { reason: "NameTaken", message, againMs: goneGapMs };
+    }
+    if (found.metadata.deletionTimestamp) return goneGapMs;
+    if (isEditable(found, plan.app)) return undefined;
+    log.info({ workload: keyOf(workload) }, "a StatefulSet is made anew, since it cannot be edited");
+    const { uid } = found.metadata;
+    await client.delete(statefulSets, refOf(found), { uid, propagation: "Foreground" }, signal);
+    return goneGapMs;
   }
 
   async function removeService(
@@ -105,7 +196,7 @@ export function createMaker(deps: MakerDeps): Maker {
     made: Made,
     signal: AbortSignal,
   ): Promise<void> {
-    delete made.applied.service;
+    made.applied.delete("service");
     const isOurs = found?.metadata.ownerReferences?.some(({ uid }) => uid === workload.metadata.uid);
     if (!found || !isOurs) return;
     await client.delete(services, refOf(found), { uid: found.metadata.uid }, signal);

@@ -1,4 +1,4 @@
-/** What a Workload stands for: a Deployment, a Service and a NetworkPolicy. Pure: what is equal gives equal manifests. */
+/** What a Workload stands for: what makes its pods, a Service and a NetworkPolicy. Pure: what is equal gives equal manifests. */
 import type { AppPort } from "../../gen/fairlead/resources/v1alpha1/container_pb.ts";
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { type Draft, isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
@@ -27,15 +27,21 @@ export function deploymentFor(workload: Workload, plan: Plan): Draft<Deployment>
 const defaultProgressDeadlineSeconds = 600;
 
 /** What the app says of it counts; in the rest there is never one more than the quota holds. */
-function strategyOf({ app, surge }: Plan): JsonObject {
+function strategyOf({ app, surge: hasRoom }: Plan): JsonObject {
   const { type = "RollingUpdate", rollingUpdate = {} } = app.strategy ?? {};
   if (type !== "RollingUpdate") return { type };
   const stated = isJsonObject(rollingUpdate) ? rollingUpdate : {};
+  // Where but one node can mount a claim, its pod has to go before another can have it.
+  const surge = hasRoom && app.claims.every(({ spec }) => isForMany(spec?.accessModes));
   const usual = surge ? ordinaryRollout : rolloutInPlace;
   const both = { ...usual, ...stated };
   // Nothing would ever move. One pod must come before another goes when none may go first.
   const stuck = isNone(both.maxSurge) && isNone(both.maxUnavailable);
   return { type, rollingUpdate: stuck && !("maxSurge" in stated) ? { ...both, maxSurge: 1 } : both };
+}
+
+function isForMany(accessModes: JsonValue | undefined): boolean {
+  return Array.isArray(accessModes) && accessModes.includes("ReadWriteMany");
 }
 
 function isNone(amount: JsonValue): boolean {
@@ -62,20 +68,18 @@ export function networkPolicyOf(workload: Workload): Draft<NetworkPolicy> {
   return { ...networkPolicyFor({ namespace, name }, selectorOf(workload)), metadata: metadataFor(workload) };
 }
 
-function metadataFor(workload: Workload): Draft<Deployment>["metadata"] {
-  const { name = "", namespace = "", uid = "" } = workload.metadata;
-  const owner = {
-    apiVersion: "fairlead.dev/v1alpha1",
-    kind: "Workload",
-    name,
-    uid,
-    controller: true,
-    blockOwnerDeletion: true,
-  };
-  return { name, namespace, labels: labelsFor(workload), ownerReferences: [owner] };
+/** Of an object that goes with the Workload; of its name, unless another is given. */
+export function metadataFor(workload: Workload, called?: string): Draft<Deployment>["metadata"] {
+  const { name = "", namespace = "" } = workload.metadata;
+  const owner = { ...ownerOf(workload), controller: true, blockOwnerDeletion: true };
+  return { name: called ?? name, namespace, labels: labelsFor(workload), ownerReferences: [owner] };
 }
 
-function servicePort(port: AppPort) {
+export function ownerOf({ metadata: { name = "", uid = "" } }: Workload) {
+  return { apiVersion: "fairlead.dev/v1alpha1", kind: "Workload", name, uid };
+}
+
+export function servicePort(port: AppPort) {
   const appProtocol = kubernetesProtocols[port.appProtocol ?? "http"];
   return {
     name: portName(port),

@@ -49,12 +49,34 @@ export function fingerprintLabel(fingerprint: string): string {
  * label that begins with a letter, as a Service's must. At most 52 characters, which leaves room for what controllers append.
  */
 export function objectName(origin: { namespace: string; name: string; uid: string }): string {
-  const hash = createHash("sha256")
-    .update(JSON.stringify([origin.namespace, origin.name, origin.uid]))
-    .digest("hex");
-  const plain = origin.name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return readableName(origin.name, [origin.namespace, origin.name, origin.uid]);
+}
+
+/**
+ * The name of what outlasts a Workload, and of what finds it by its name: claims, and the StatefulSet whose pods have them. An app
+ * that is deleted and deployed again by the same name has another UID, and its data.
+ */
+export function lastingName({ spec: { origin } }: Workload): string {
+  const { namespace = "", name = "" } = origin ?? {};
+  return readableName(name, [namespace, name]);
+}
+
+function readableName(name: string, of: readonly string[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(of)).digest("hex");
+  const plain = name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const readable = (/^[a-z]/.test(plain) ? plain : `app-${plain}`).slice(0, 41).replace(/-+$/, "");
   return `${readable}-${hash.slice(0, 10)}`;
+}
+
+/** Of a claim that all pods of an app share. Those of a StatefulSet's pods are named by Kubernetes, see `claimOfPod`. */
+export function claimName(workload: Workload, claim: string): string {
+  return `${lastingName(workload)}-${claim}`;
+}
+
+/** Which of a StatefulSet's claims this is, by the claim's name; undefined for none of them. */
+export function claimOfPod(workload: Workload, name: string): string | undefined {
+  const end = new RegExp(`^(.+)-${lastingName(workload)}-[0-9]+$`).exec(name);
+  return end?.[1];
 }
 
 /** On everything that is made for a Workload. */
@@ -78,7 +100,8 @@ const longestName = 253;
  * What that which an app brings along is called here: two apps of one peer may bring the same names. A Workload's name has no
  * dot, so that no two of them ever give the same.
  */
-export function nameOfBrought(workload: Workload, _kind: BroughtKind, name: string): string {
+export function nameOfBrought(workload: Workload, kind: BroughtKind, name: string): string {
+  if (kind === "claim") return claimName(workload, name);
   const full = `${workload.metadata.name ?? ""}.${name}`;
   if (full.length <= longestName) return full;
   const hash = createHash("sha256").update(full).digest("hex").slice(0, 16);

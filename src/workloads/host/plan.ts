@@ -4,6 +4,8 @@ import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote
 export interface Plan {
   /** What was admitted, which is not what is asked for while a change is held or denied. */
   readonly app: RemoteAppSpec;
+  /** Nothing of it may run now. */
+  readonly isStopped: boolean;
   /** 0 for an app that is stopped. */
   readonly replicas: number;
   /** The Pod Security level of the namespace, which the pods have to meet. */

@@ -1,6 +1,7 @@
-/** How an app is, told from its Deployment and its pods. Pure; asked again on every change of either, for ever. */
+/** How an app is, told from what runs it and its pods. Pure; asked again on every change of either, for ever. */
 import type { AppPod } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
-import type { Deployment, Pod } from "../../kube/resources.ts";
+import type { Pod } from "../../kube/resources.ts";
+import type { Controller } from "./controller.ts";
 import { annotations } from "./names.ts";
 import { type Crash, type PodState, podState } from "./pod-state.ts";
 
@@ -28,10 +29,10 @@ export interface Readiness {
 export interface Observed {
   /** How many pods the app wants. */
   readonly desired: number;
-  /** The Deployment as it is; undefined while there is none. */
-  readonly deployment: Deployment | undefined;
+  /** What runs it, as it is; undefined while there is none. */
+  readonly controller: Controller | undefined;
   readonly pods: readonly Pod[];
-  /** The hash of the template in the Deployment, see `templateOf`: trouble of older pods is over soon, and says nothing. */
+  /** The hash of the template in it, see `templateOf`: trouble of older pods is over soon, and says nothing. */
   readonly template: string;
   /** What a pod's container printed before its last end. */
   lastLines(pod: string): string | undefined;
@@ -66,7 +67,7 @@ export function readiness(o: Observed): Readiness {
 type Counts = Pick<Readiness, "desired" | "replicas" | "readyReplicas" | "updatedReplicas" | "availableReplicas">;
 
 function countsOf(o: Observed, states: readonly PodState[]): Counts {
-  const status = o.deployment?.status;
+  const status = o.controller?.object.status;
   const notReady = states.filter(({ pod }) => !pod.ready).length;
   // A pod that has just crashed and runs again is ready to Kubernetes and not to us.
   const ready = Math.min(status?.readyReplicas ?? 0, Math.max(0, states.length - notReady));
@@ -80,10 +81,10 @@ function countsOf(o: Observed, states: readonly PodState[]): Counts {
 }
 
 function judge(o: Observed, states: readonly Seen[], counts: Counts): Pick<Readiness, "phase" | "reason" | "message"> {
-  const { deployment, desired } = o;
-  if (!deployment) return { phase: "Pending", reason: "NotCreated", message: "The app is being created." };
+  const { controller, desired } = o;
+  if (!controller) return { phase: "Pending", reason: "NotCreated", message: "The app is being created." };
   const { readyReplicas: ready, updatedReplicas: updated, replicas } = counts;
-  const seen = (deployment.status?.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0);
+  const seen = (controller.object.status?.observedGeneration ?? 0) >= (controller.object.metadata.generation ?? 0);
   if (!seen)
     return { phase: "Progressing", reason: "RollingOut", message: "The cluster has not looked at the change yet." };
   const worst = states.find(({ trouble, isCurrent }) => trouble && isCurrent);
@@ -91,7 +92,7 @@ function judge(o: Observed, states: readonly Seen[], counts: Counts): Pick<Readi
     const message = `${ready} of ${desired} pods are ready. Pod ${worst.pod.name}: ${worst.pod.message}`;
     return { phase: "Degraded", reason: worst.pod.reason ?? "PodFailed", message };
   }
-  const failure = condition(deployment, "ReplicaFailure");
+  const failure = condition(controller, "ReplicaFailure");
   if (failure?.status === "True") {
     const message = `${ready} of ${desired} pods are ready. The cluster makes no more: ${failure.message ?? "it does not say why"}`;
     return { phase: "Degraded", reason: failure.reason ?? "FailedCreate", message };
@@ -101,7 +102,7 @@ function judge(o: Observed, states: readonly Seen[], counts: Counts): Pick<Readi
     const message = desired === 0 ? "The app is scaled to no pods." : many;
     return { phase: "Ready", reason: desired === 0 ? "ScaledToZero" : "AllReady", message };
   }
-  const progress = condition(deployment, "Progressing");
+  const progress = condition(controller, "Progressing");
   if (progress?.status === "False" && progress.reason === "ProgressDeadlineExceeded") {
     const message = `${ready} of ${desired} pods are ready, and nothing moved within the app's progressDeadlineSeconds.`;
     return { phase: "Degraded", reason: "DeadlineExceeded", message };
@@ -111,8 +112,8 @@ function judge(o: Observed, states: readonly Seen[], counts: Counts): Pick<Readi
   return { phase: "Progressing", reason: "RollingOut", message: `${ready} of ${desired} pods are ready.${detail}` };
 }
 
-function condition(deployment: Deployment, wanted: string) {
-  return deployment.status?.conditions?.find(({ type }) => type === wanted);
+function condition({ object }: Controller, wanted: string) {
+  return object.status?.conditions?.find(({ type }) => type === wanted);
 }
 
 /** Present pods first, among them trouble, then what is not ready, then by name: stable from one look to the next. */

@@ -1,4 +1,7 @@
-/** What runs in one peer's namespace, watched: what the agent made there for Workloads, and its pods. */
+/**
+ * What runs in one peer's namespace, watched: what the agent made there for Workloads, and its pods. Of kinds that few apps need
+ * nothing is asked until one does.
+ */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
@@ -10,10 +13,14 @@ import {
   deployments,
   type NetworkPolicy,
   networkPolicies,
+  type PersistentVolumeClaim,
   type Pod,
+  persistentVolumeClaims,
   pods,
   type Service,
+  type StatefulSet,
   services,
+  statefulSets,
 } from "../../kube/resources.ts";
 import { createLatest, type Latest } from "../latest.ts";
 import { labels } from "./names.ts";
@@ -22,9 +29,12 @@ export interface Room {
   readonly deployments: Latest<Deployment>;
   readonly services: Latest<Service>;
   readonly networkPolicies: Latest<NetworkPolicy>;
+  /** Watched from when they are first asked for; until they are synced, nothing of them is known. */
+  readonly statefulSets: Latest<StatefulSet>;
+  readonly claims: Latest<PersistentVolumeClaim>;
   /** The pods of one Workload. */
   podsOf(workload: string): readonly Pod[];
-  /** Whether all that exists here is known. */
+  /** Whether all that exists here is known, of what was asked for. */
   readonly isSynced: boolean;
   close(): Promise<void>;
 }
@@ -37,23 +47,51 @@ export function openRoom(deps: {
   clock: Clock;
   log: Log;
 }): Room {
-  const watched: Latest<Labelled>[] = [];
+  const watched = new Map<string, Latest<Labelled>>();
   const closing = new AbortController();
   const podsByWorkload = new Map<string, Map<string, Pod>>();
 
-  function watch<T extends { metadata: ObjectMeta }>(kind: ResourceKind<T>): Latest<T> {
+  function watch<T extends Labelled>(kind: ResourceKind<T>): Latest<T> {
     const { client, namespace, clock, log } = deps;
     const labelSelector = `${labels.managedBy}=fairlead`;
-    return createLatest(createReflector({ client, kind, namespace, labelSelector, clock, log }));
+    const latest = createLatest(createReflector({ client, kind, namespace, labelSelector, clock, log }));
+    watched.set(kind.plural, latest);
+    return latest;
   }
 
-  const room = {
-    deployments: watch(deployments),
-    services: watch(services),
-    networkPolicies: watch(networkPolicies),
+  function follow<T extends Labelled>(latest: Latest<T>): Latest<T> {
+    latest.subscribe((_key, object, before) => {
+      const workload = workloadOf(object ?? before);
+      if (workload !== "") deps.onChange(workload);
+    });
+    return latest;
+  }
+
+  /** Watches from the first call on. */
+  function lazily<T extends Labelled>(kind: ResourceKind<T>): () => Latest<T> {
+    let latest: Latest<T> | undefined;
+    return () => {
+      if (latest) return latest;
+      latest = follow(watch(kind));
+      tellWhenSynced([latest]);
+      return latest;
+    };
+  }
+
+  function tellWhenSynced(all: readonly Pick<Latest<Labelled>, "synced">[]): void {
+    Promise.all(all.map((latest) => latest.synced(closing.signal))).then(
+      () => deps.onChange(undefined),
+      () => undefined, // The room closed before.
+    );
+  }
+
+  const always = {
+    deployments: follow(watch(deployments)),
+    services: follow(watch(services)),
+    networkPolicies: follow(watch(networkPolicies)),
     pods: watch(pods),
   };
-  room.pods.subscribe((key, pod, before) => {
+  always.pods.subscribe((key, pod, before) => {
     const workload = workloadOf(pod ?? before);
     const known = podsByWorkload.get(workload) ?? new Map<string, Pod>();
     if (pod) known.set(key, pod);
@@ -62,30 +100,26 @@ export function openRoom(deps: {
     else podsByWorkload.delete(workload);
     deps.onChange(workload);
   });
-  const onObject = (_key: string, object: Labelled | undefined, before: Labelled | undefined): void => {
-    const workload = workloadOf(object ?? before);
-    if (workload !== "") deps.onChange(workload);
-  };
-  room.deployments.subscribe(onObject);
-  room.services.subscribe(onObject);
-  room.networkPolicies.subscribe(onObject);
-  watched.push(room.deployments, room.services, room.networkPolicies, room.pods);
-  Promise.all(watched.map((latest) => latest.synced(closing.signal))).then(
-    () => deps.onChange(undefined),
-    () => undefined, // The room closed before.
-  );
+  tellWhenSynced([...watched.values()]);
+  const some = { statefulSets: lazily(statefulSets), claims: lazily(persistentVolumeClaims) };
 
   return {
-    deployments: room.deployments,
-    services: room.services,
-    networkPolicies: room.networkPolicies,
+    deployments: always.deployments,
+    services: always.services,
+    networkPolicies: always.networkPolicies,
+    get statefulSets() {
+      return some.statefulSets();
+    },
+    get claims() {
+      return some.claims();
+    },
     podsOf: (workload) => [...(podsByWorkload.get(workload)?.values() ?? [])],
     get isSynced() {
-      return watched.every((latest) => latest.isSynced);
+      return [...watched.values()].every((latest) => latest.isSynced);
     },
     async close() {
       closing.abort(new Error("The namespace is no longer watched."));
-      await Promise.all(watched.map((latest) => latest.close()));
+      await Promise.all([...watched.values()].map((latest) => latest.close()));
     },
   };
 }

@@ -11,12 +11,13 @@ import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote
 import { WorkloadSpecSchema, type WorkloadStatus } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import { isConflict, KubeError } from "../../kube/errors.ts";
 import { keyOf, refOf } from "../../kube/object.ts";
-import { deployments, type Workload, workloads } from "../../kube/resources.ts";
+import { type Workload, workloads } from "../../kube/resources.ts";
 import type { StatusWriter } from "../../kube/status-writer.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { Contents } from "./contents.ts";
+import { controllerOf, isOf, resourceOf } from "./controller.ts";
 import type { CrashLines } from "./crash-lines.ts";
 import type { LeaseView } from "./leases.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
@@ -104,7 +105,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       return;
     }
     if (!isInPlace(found)) return;
-    const memory = memories.get(key) ?? { made: { applied: {} } };
+    const memory = memories.get(key) ?? { made: { applied: new Map() } };
     memories.set(key, memory);
     const workload = await admitIfNew(found, signal);
     const standing = deps.desk.standing(key);
@@ -120,7 +121,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     const lookAgainMs = report(present, obstacle ?? idle);
     await tidy(present, signal);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
-    const makeAgainMs = obstacle ? retryRefusedMs : outcome;
+    const makeAgainMs = obstacle ? (obstacle.againMs ?? retryRefusedMs) : outcome;
     const endsInMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
     const judgeAgainMs = endsInMs === undefined ? undefined : Math.min(endsInMs, longestWaitMs);
     const leaseMs = lease && !isOver ? Math.min(lease.leftMs, longestWaitMs) : undefined;
@@ -163,7 +164,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     const tenant = { peer, fingerprint };
     const { podSecurity, nodeSelector } = deps.desk.policyOf(tenant);
     const replicas = isStopped ? 0 : (app.replicas ?? 1);
-    return { app, replicas, podSecurity, nodeSelector, surge: deps.desk.hasRoomToSurge(tenant, app) };
+    return { app, isStopped, replicas, podSecurity, nodeSelector, surge: deps.desk.hasRoomToSurge(tenant, app) };
   }
 
   /** Why it cannot be made, or in how many milliseconds to try again, or nothing. */
@@ -203,9 +204,10 @@ export function createRunner(deps: RunnerDeps): Runner {
 
   /** Nothing of it was ever admitted, so whatever runs in its name was made by somebody else, or by an agent without policies. */
   async function removeUnadmitted(workload: Workload, room: Room, signal: AbortSignal): Promise<void> {
-    const found = room.deployments.get(keyOf(workload));
-    if (!found?.metadata.ownerReferences?.some(({ uid }) => uid === workload.metadata.uid)) return;
-    await client.delete(deployments, refOf(found), { uid: found.metadata.uid }, signal);
+    const found = controllerOf(workload, room);
+    if (!found || !isOf(workload, found.object)) return;
+    const { object } = found;
+    await client.delete(resourceOf(found), refOf(object), { uid: object.metadata.uid }, signal);
   }
 
   /** Returns in how many milliseconds the passing of time alone may change the answer. */
@@ -219,7 +221,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     const now = clock.now();
     const seen = readiness({
       desired: plan?.replicas ?? 0,
-      deployment: room?.deployments.get(key),
+      controller: room && controllerOf(workload, room),
       pods: room?.podsOf(workload.metadata.name ?? "") ?? [],
       template: plan ? templateOf(workload, plan) : "",
       lastLines: (pod) => deps.lines.get(refOf(key), pod),

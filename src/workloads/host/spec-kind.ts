@@ -1,16 +1,10 @@
 /** Which fields of a spec mean something for its kind. One that would change nothing is refused, and not ignored. Pure. */
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { Violation } from "../../intent/wish.ts";
-
-const kinds = ["Deployment", "StatefulSet", "Job", "CronJob"] as const;
-type Kind = (typeof kinds)[number];
+import { type Kind, kindOf } from "./kind.ts";
 
 /** Those that this agent makes. */
-const made: ReadonlySet<Kind> = new Set(["Deployment"]);
-
-function kindOf(app: RemoteAppSpec): Kind {
-  return kinds.find((kind) => kind === app.kind) ?? "Deployment";
-}
+const made: ReadonlySet<Kind> = new Set(["Deployment", "StatefulSet"]);
 
 /** The kinds for which a field counts; all, for those that are not here. What has a default is always there, and never refused. */
 const counts: readonly (readonly [keyof RemoteAppSpec, readonly Kind[]])[] = [

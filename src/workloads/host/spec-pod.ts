@@ -4,6 +4,7 @@ import type { Violation } from "../../intent/wish.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
 import { type AppContainer, containersOf } from "./containers.ts";
 import { type BroughtKind, type Rename, renameInContainer, renameInVolume } from "./references.ts";
+import { claimChecks } from "./spec-claims.ts";
 import { containerChecks } from "./spec-container.ts";
 import { keyChecks } from "./spec-keys.ts";
 import { volumeChecks } from "./spec-volumes.ts";
@@ -13,6 +14,7 @@ export function podChecks(app: RemoteAppSpec): Violation[] {
   return [
     ...names(containers),
     ...containers.flatMap((container) => containerChecks(container)),
+    ...claimChecks(app),
     ...volumeChecks(app, containers),
     ...references(app, containers),
     ...elsewhere(app.affinity),

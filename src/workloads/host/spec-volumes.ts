@@ -3,6 +3,7 @@ import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote
 import type { Violation } from "../../intent/wish.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
 import type { AppContainer } from "./containers.ts";
+import { kindOf } from "./kind.ts";
 
 /** All others reach what is the host's or another's, or make what nobody counts. */
 const volumeKinds: readonly string[] = [
@@ -17,7 +18,8 @@ const volumeKinds: readonly string[] = [
 const projectedKinds: readonly string[] = ["configMap", "secret", "downwardAPI"];
 
 export function volumeChecks(app: RemoteAppSpec, containers: readonly AppContainer[]): Violation[] {
-  const known = new Set(app.volumes.map(({ name }) => name));
+  const claims = kindOf(app) === "StatefulSet" ? app.claims : [];
+  const known = new Set<JsonValue | undefined>([...app.volumes, ...claims].map(({ name }) => name));
   return [
     ...app.volumes.flatMap((volume, index) => kindsOf(volume, `volumes[${index}]`)),
     ...containers.flatMap(({ json, path }) => {

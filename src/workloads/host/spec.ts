@@ -21,14 +21,7 @@ export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal
 const mostItems = 1_000;
 
 /** Of the fields of a RemoteAppSpec, those that this agent does not carry out: as unknown as any other. */
-const notCarriedOut: ReadonlySet<string> = new Set([
-  "claims",
-  "updateStrategy",
-  "podManagementPolicy",
-  "job",
-  "cronJob",
-  "restartPolicy",
-]);
+const notCarriedOut: ReadonlySet<string> = new Set(["job", "cronJob", "restartPolicy"]);
 
 /** Parses the JSON text of a RemoteAppSpec without its `peer`. */
 export function parseSpec(text: string): ParsedSpec {

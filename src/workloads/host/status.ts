@@ -15,6 +15,8 @@ export interface Obstacle {
   readonly phase?: string;
   readonly reason: string;
   readonly message: string;
+  /** It may pass by itself: to be tried again after so many milliseconds, and seldom unless it says. */
+  readonly againMs?: number;
 }
 
 export interface Look {
@@ -69,7 +71,7 @@ function wordOf(workload: Workload, { seen, obstacle, standing }: Look): Word {
     const message = "Its origin no longer knows this app. It runs on until somebody adopts it there or deletes it.";
     return { phase: "Orphaned", reason: "UnknownToOrigin", message };
   }
-  if (obstacle) return { phase: "Degraded", ...obstacle };
+  if (obstacle) return { phase: "Degraded", reason: obstacle.reason, message: obstacle.message };
   return (standing && admissionWord(standing)) ?? { phase: seen.phase, reason: seen.reason, message: seen.message };
 }
 

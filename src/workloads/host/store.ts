@@ -19,6 +19,7 @@ import type { Contents } from "./contents.ts";
 import { annotations, labels, objectName, peerNamespace } from "./names.ts";
 import type { PeerNamespaces, Tenant } from "./namespace.ts";
 import { invalid, parseSpec } from "./spec.ts";
+import { changeChecks } from "./spec-change.ts";
 import type { Standing } from "./standing.ts";
 import { statusForOrigin } from "./status.ts";
 import { sentence } from "./verdict-words.ts";
@@ -93,6 +94,12 @@ export function createHeldStore(deps: StoreDeps, tenant: Tenant): HeldStore {
     const known = mine().get(wish.uid) ?? adoptable(wish);
     if (known?.metadata.deletionTimestamp) return "later";
     const at = known ? refOf(known) : placeOf(wish);
+    const changed = known?.spec.app ? changeChecks(known.spec.app, app) : [];
+    if (changed.length > 0) {
+      const refusal = invalid(changed);
+      deps.record.invalid({ ...nameOf(wish), ...tenant }, refusal);
+      return refusal;
+    }
     const other = book.latest.get(keyOf(at));
     if (other && other.metadata.uid !== known?.metadata.uid) return nameTaken(at.name);
     const answer = deps.desk.ask(tenant, { key: keyOf(at), known }, app);
