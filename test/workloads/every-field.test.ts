@@ -43,7 +43,16 @@ const spec = {
     { name: "keys", secret: { secretName: "db", items: [{ key: "password", path: "db/password" }] } },
     { name: "data", persistentVolumeClaim: { claimName: "data" } },
   ],
-  claims: [{ name: "data", spec: { accessModes: ["ReadWriteMany"], resources: { requests: { storage: "1Gi" } } } }],
+  claims: [
+    {
+      name: "data",
+      spec: {
+        accessModes: ["ReadWriteMany"],
+        storageClassName: "standard",
+        resources: { requests: { storage: "1Gi" } },
+      },
+    },
+  ],
   strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } },
   minReadySeconds: 5,
   paused: false,
@@ -66,7 +75,7 @@ const spec = {
 const stateful = {
   kind: "StatefulSet",
   replicas: 2,
-  claims: [{ name: "data", spec: { resources: { requests: { storage: "1Gi" } } } }],
+  claims: [{ name: "data", spec: { storageClassName: "standard", resources: { requests: { storage: "1Gi" } } } }],
   volumeMounts: [{ name: "data", mountPath: "/data" }],
   updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
   podManagementPolicy: "Parallel",
@@ -83,6 +92,7 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
   const town = await startTown(t);
   setPolicy(town, {
     pod: { annotations: ["example.com/*"] },
+    storage: { classes: ["standard"] },
     scheduling: { nodeLabels: ["disk"], tolerations: ["lent"], topologyKeys: ["zone"] },
   });
   const labels = { "fairlead.dev/shared": "true" };
@@ -175,6 +185,7 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
 
 test("every field of a StatefulSet arrives in the one at the host", async (t) => {
   const town = await startTown(t);
+  setPolicy(town, { storage: { classes: ["standard"] } });
   applyApp(town, "db", stateful);
   await town.until("Ready", () => phaseOf(town, "db") === "Ready");
   const [set] = town.agent("osaka").cluster.all("statefulsets");

@@ -16,7 +16,11 @@ import {
 } from "./story.ts";
 import type { Town } from "./town.ts";
 
-const sized = (storage: string): JsonObject => ({ resources: { requests: { storage } } });
+const sized = (storage: string): JsonObject => ({
+  storageClassName: "standard",
+  resources: { requests: { storage } },
+});
+const lent = { storage: { classes: ["standard"] } };
 const mount = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
 const stateful = (more: JsonObject = {}): JsonObject => ({
   kind: "StatefulSet",
@@ -37,7 +41,7 @@ function sizes(town: Town): string[] {
 
 async function startStateful(t: Parameters<typeof startTown>[0], more: JsonObject = {}): Promise<Town> {
   const town = await startTown(t);
-  setPolicy(town, {});
+  setPolicy(town, lent);
   applyApp(town, "db", stateful(more));
   await town.until("Ready", () => phaseOf(town, "db") === "Ready");
   return town;
@@ -114,7 +118,7 @@ test("claims that nobody wanted to keep go with their app", async (t) => {
 
 test("a claim that pods share is there before they are, and is made again when somebody deletes it", async (t) => {
   const town = await startTown(t);
-  setPolicy(town, {});
+  setPolicy(town, lent);
   const volumes = [{ name: "data", persistentVolumeClaim: { claimName: "data" } }];
   applyApp(town, "web", { claims: [{ name: "data", spec: sized("1Gi") }], volumes, ...mount });
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
@@ -157,7 +161,7 @@ test("nothing is asked about StatefulSets and claims where no app needs them", a
       return client.list(kind, options, signal);
     },
   }));
-  setPolicy(town, {});
+  setPolicy(town, lent);
   applyApp(town, "web");
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
   assert.deepEqual(
