@@ -1,57 +1,9 @@
 /** A peer that speaks the protocol by hand, and not as it should. */
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { Queue } from "../../src/base/queue.ts";
-import {
-  IntentService,
-  type SyncRequest,
-  type SyncRequestSchema,
-  type SyncResponse,
-} from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
-import { request } from "../../src/intent/messages.ts";
+import { test } from "node:test";
+import { Code } from "@connectrpc/connect";
+import { begin, type Message, nothing, speak, startWithMallory, wish } from "./mallory.ts";
 import { applyApp, deployments, held, hostIsEmpty, phaseOf, startTown } from "./story.ts";
-import type { Town } from "./town.ts";
-
-type Message = MessageInitShape<typeof SyncRequestSchema>["message"];
-
-const begin: Message = { case: "begin", value: { kind: "workload" } };
-const nothing: Message = { case: "digest", value: { entries: [], complete: true } };
-
-function wish(change: object = {}): Message {
-  const value = { uid: "u-1", generation: 1n, namespace: "shop", name: "web", spec: '{"image":"web:1"}', hash: "h" };
-  return { case: "wish", value: { ...value, ...change } };
-}
-
-/** mallory is a peer of osaka like tokyo, and this is its conversation. */
-async function speak(t: TestContext, town: Town, messages: readonly Message[]) {
-  const requests = new Queue<SyncRequest>(100_000);
-  const answers: SyncResponse[] = [];
-  const abort = new AbortController();
-  const say = (message: Message): void => void requests.push(request(message));
-  const transport = town.agent("mallory").peering.transport("osaka");
-  let end: ConnectError | undefined;
-  const reading = (async () => {
-    for await (const one of createClient(IntentService, transport).sync(requests, { signal: abort.signal }))
-      answers.push(one);
-  })().catch((error: unknown) => {
-    end = ConnectError.from(error);
-  });
-  t.after(async () => {
-    abort.abort();
-    await reading;
-  });
-  for (const message of messages) say(message);
-  return { say, answers, end: () => end };
-}
-
-async function startWithMallory(t: TestContext): Promise<Town> {
-  const town = await startTown(t);
-  town.pair("mallory", "osaka");
-  await town.connect("mallory", "osaka");
-  return town;
-}
 
 test("a wish with a field that the host does not know is refused with its path, and nothing runs", async (t) => {
   const town = await startWithMallory(t);
@@ -96,10 +48,7 @@ test("another peer's UID in a tombstone, a digest or an adoption touches nothing
     wish({ uid: "u-2", adopts: uid }),
   ]);
   await town.until("its own runs", () => held(town).length === 2 && deployments(town).length === 2);
-  assert.ok(
-    answers.some(({ message }) => message.case === "gone"),
-    "nothing of its own is there",
-  );
+  await town.until("nothing of its own was there", () => answers.some(({ message }) => message.case === "gone"));
   assert.ok(answers.every(({ message }) => message.case !== "orphans" || message.value.orphans.length === 0));
   const [victim] = held(town).filter(({ metadata }) => metadata.namespace === "fairlead-peer-tokyo");
   assert.equal(victim?.metadata.deletionTimestamp, undefined);

@@ -4,7 +4,7 @@ import { type Duplex, duplexPair } from "node:stream";
 import type { Transport } from "@connectrpc/connect";
 import type { AuditEntry } from "../../src/audit/entry.ts";
 import type { Clock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { type Log, silentLog } from "../../src/base/log.ts";
 import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { createEventRecorder } from "../../src/kube/event-recorder.ts";
@@ -137,6 +137,7 @@ export class Agent {
   readonly peering: FakePeering;
   readonly clock: FakeClock;
   client: KubeClient;
+  log: Log = silentLog;
   /** What the agent wrote down, over all its starts. */
   readonly audited: AuditEntry[] = [];
   #running: { workloads: Workloads; rpc: RpcServer; stop(): Promise<void> } | undefined;
@@ -159,8 +160,7 @@ export class Agent {
   }
 
   start(): void {
-    const { client, peering, clock } = this;
-    const log = silentLog;
+    const { client, peering, clock, log } = this;
     const events = createEventRecorder({ client, clock, log, instance: this.name });
     const logs = async function* (): AsyncGenerator<Uint8Array> {
       yield Buffer.from("the last line\n");

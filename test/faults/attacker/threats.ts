@@ -4,6 +4,7 @@
  */
 import type { Attack } from "./attack.ts";
 import { attacks } from "./attacks.ts";
+import { threatsOfContents } from "./threats-of-contents.ts";
 
 export interface Threat {
   readonly who: Who;
@@ -27,7 +28,7 @@ export const parties = {
 
 export type Who = keyof typeof parties;
 
-export const threats: readonly Threat[] = [...attacks.map(threatOf), ...provenElsewhere()];
+export const threats: readonly Threat[] = [...attacks.map(threatOf), ...provenElsewhere(), ...threatsOfContents];
 
 function threatOf({ who, tries, stops, name }: Attack): Threat {
   return { who, tries, stops, test: { file: "test/faults/attacker/attacker.test.ts", name } };
