@@ -5,6 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { getServers } from "node:dns";
 import { readFile } from "node:fs/promises";
+import { ensureNamespace, readKubernetesVersion } from "./agent-cluster.ts";
+import { agentHealth } from "./agent-health.ts";
+import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
 import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
@@ -18,12 +21,12 @@ import { createDoctor } from "./doctor/doctor.ts";
 import { readKernelBuffers } from "./doctor/kernel-buffers.ts";
 import { IntentService } from "./gen/fairlead/peer/v1/intent_pb.ts";
 import { loadIdentity } from "./identity/identity.ts";
-import { connectKube, type KubeConnection } from "./kube/connect.ts";
+import { createImages, type Images } from "./images/images.ts";
+import { connectKube } from "./kube/connect.ts";
 import { checkDefinitions } from "./kube/definitions.ts";
 import { createEventRecorder } from "./kube/event-recorder.ts";
-import { isJsonObject } from "./kube/object.ts";
 import { createReflector } from "./kube/reflector.ts";
-import { namespaces, peers } from "./kube/resources.ts";
+import { peers } from "./kube/resources.ts";
 import { createAcceptor } from "./link/acceptor.ts";
 import { createKubeIdentityStore } from "./peering/kube-identity-store.ts";
 import { createKubeInviteStore } from "./peering/kube-invite-store.ts";
@@ -34,7 +37,6 @@ import { createPods } from "./pods/pods.ts";
 import { createPodRules } from "./pods/rules.ts";
 import { createPolicyBook } from "./policy/policy-book.ts";
 import { createRpcServer } from "./rpc/server.ts";
-import { ageCheck, createHealth } from "./telemetry/health.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetryServer } from "./telemetry/server.ts";
 import { createTunnelRules } from "./tunnel/rules.ts";
@@ -48,7 +50,13 @@ export interface Agent {
   /** Of its CA. */
   readonly fingerprint: string;
   /** The ports that it listens on. */
-  readonly ports: { readonly console: number; readonly link: number; readonly telemetry: number };
+  readonly ports: {
+    readonly console: number;
+    readonly link: number;
+    readonly telemetry: number;
+    /** Undefined where nodes cannot pull what peers bring along. */
+    readonly images?: number | undefined;
+  };
   /** Drains and ends everything; resolves when nothing of it is left. */
   close(): Promise<void>;
 }
@@ -59,9 +67,6 @@ export interface AgentDeps {
   readonly clock: Clock;
   readonly version: string;
 }
-
-/** Work that waits for longer than this, in milliseconds, makes the agent not ready. */
-const stuckAfterMs = 120_000;
 
 /** Starts an agent. Rejects when it cannot be what it was set to be; then nothing of it is left. */
 export async function startAgent(deps: AgentDeps, signal: AbortSignal): Promise<Agent> {
@@ -162,7 +167,8 @@ async function compose(
     linkLimits,
     facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
-    serveDial: (incoming, caller) => tunnel.open(caller, incoming),
+    serveDial: (incoming, caller) =>
+      incoming.target.kind.case === "images" ? images.open(caller, incoming) : tunnel.open(caller, incoming),
     takeCarrier: (carrier, through) => acceptor.take(carrier, through),
   });
   started.push(() => peering.close());
@@ -184,6 +190,7 @@ async function compose(
   started.push(() => policies.close());
 
   let consoleServer: ConsoleServer | undefined;
+  const pulls = nodesWay(config.images, identity.keyFor("fairlead pull secrets"));
   const workloads = createWorkloads({
     origin: {
       client: kube.client,
@@ -197,11 +204,13 @@ async function compose(
       hashContent: createContentHash(identity.keyFor("fairlead attachments sent")),
       namespace,
       pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
+      imageTrouble: (key) => images.trouble(key),
       clock,
       log,
     },
     host: {
       client: kube.client,
+      pullDoor: pulls.door,
       logs: kube.pods.logs,
       roster,
       links: switchboard,
@@ -235,6 +244,21 @@ async function compose(
     log,
   });
   started.push(() => pods.close());
+  const images: Images = createImages({
+    client: kube.client,
+    namespace,
+    roster,
+    policyOf: (fingerprint) => policies.of(fingerprint),
+    apps: workloads.origin,
+    peersOf: (app) => workloads.origin.peersOf(app),
+    onTrouble: (key) => workloads.origin.reconsider(key),
+    dial: (peer, target, options) => switchboard.dial(peer, target, options),
+    passwords: pulls.passwords,
+    audit,
+    clock,
+    log,
+  });
+  started.push(() => images.close());
   const tunnel = createTunnel({
     findApp(fingerprint, app) {
       const found = workloads.host.find(fingerprint, app);
@@ -255,6 +279,7 @@ async function compose(
   const review = (fingerprint: string | undefined): void => {
     tunnel.review((one) => peering.callerOf(one), fingerprint);
     pods.review((one) => peering.callerOf(one), fingerprint);
+    images.review(fingerprint);
   };
   started.push(roster.subscribe(({ before, after }) => review((after ?? before)?.fingerprint)));
   started.push(policies.subscribe(review));
@@ -284,6 +309,7 @@ async function compose(
     look: (peer) => switchboard.look(peer),
     transport: (peer) => switchboard.transport(peer),
     buffers: readKernelBuffers,
+    images: () => pulls.look(images.look(), workloads.host.waitingForImages()),
   });
   const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
@@ -319,25 +345,15 @@ async function compose(
     workloads.origin.synced(signal),
   ]);
 
-  const health = createHealth();
-  health.addReadiness(
-    "workloads",
-    ageCheck(() => workloads.host.oldestPendingMs(), stuckAfterMs),
-  );
-  health.addReadiness(
-    "remote-apps",
-    ageCheck(() => workloads.origin.oldestPendingMs(), stuckAfterMs),
-  );
-  health.addReadiness(
-    "audit",
-    ageCheck(() => audit.oldestUnwrittenMs(), stuckAfterMs),
-  );
-  health.addReadiness("api-server", () => peerStore.lastError?.message);
-  // Whether peers are connected is none of these: an agent whose peers are all away is as ready as can be.
-  health.addReadiness("peer-port", () => (acceptor.stats().listening ? undefined : "It takes no connections."));
-  health.addReadiness("identity", () =>
-    identity.leaf().notAfter.getTime() > clock.now() ? undefined : "This agent's certificate has ended.",
-  );
+  const health = agentHealth({
+    workloads: () => workloads.host.oldestPendingMs(),
+    remoteApps: () => workloads.origin.oldestPendingMs(),
+    audit: () => audit.oldestUnwrittenMs(),
+    apiServer: () => peerStore.lastError?.message,
+    isListening: () => acceptor.stats().listening,
+    certificateEndsAt: () => identity.leaf().notAfter.getTime(),
+    clock,
+  });
   declareAgentMetrics(metrics, {
     version,
     acceptor: () => acceptor.stats(),
@@ -353,6 +369,7 @@ async function compose(
     auditUnwrittenMs: () => audit.oldestUnwrittenMs(),
   });
 
+  const imagesPort = pulls.door && (await images.listen(config.images.port, config.images.host)).port;
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());
   const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
@@ -371,7 +388,7 @@ async function compose(
   started.push(() => acceptor.close());
   const linkPort = (await acceptor.listen(config.link.port, config.link.host)).port;
 
-  const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort };
+  const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort, images: imagesPort };
   log.info({ name, fingerprint: identity.fingerprint, version, namespace, ...ports }, "agent is ready");
   return { name, fingerprint: identity.fingerprint, ports, close };
 }
@@ -383,15 +400,4 @@ function once(close: () => Promise<void>): () => Promise<void> {
     closing ??= close();
     return closing;
   };
-}
-
-/** Beside a cluster nobody has made the agent's namespace; in one, the chart has. */
-async function ensureNamespace(kube: KubeConnection, name: string, signal: AbortSignal): Promise<void> {
-  if (await kube.client.get(namespaces, { name }, signal)) return;
-  await kube.client.create(namespaces, { metadata: { name } }, signal);
-}
-
-async function readKubernetesVersion(kube: KubeConnection, signal: AbortSignal): Promise<string> {
-  const answer = await kube.requests.json({ method: "GET", path: "/version" }, signal);
-  return isJsonObject(answer) && typeof answer.gitVersion === "string" ? answer.gitVersion : "unknown";
 }

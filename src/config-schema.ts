@@ -149,6 +149,25 @@ export const schema = {
       doc: "What link.memory is for all links, for one: memory that one peer may make this agent use by what it sends and nobody reads yet.",
     }),
   },
+  images: {
+    registry: optional(
+      registryName({
+        doc: "What this cluster's nodes call the port below, such as localhost:30500: images that peers bring along are pulled there, and the chart sets it. Without it nothing listens, and no peer can bring images (imagePull: ThroughOrigin).",
+      }),
+    ),
+    way: choice(
+      ["NodePort", "HostPort"],
+      "NodePort",
+      "How the nodes reach that port: through a Service's NodePort, or through a relay on each node. Only the doctor asks.",
+    ),
+    host: text({ fallback: "0.0.0.0", doc: "Address on which nodes are answered." }),
+    port: integer({
+      fallback: 8003,
+      least: 0,
+      most: 65_535,
+      doc: "Port on which nodes pull the images that peers bring along; 0 takes a free one.",
+    }),
+  },
   telemetry: {
     host: text({ fallback: "0.0.0.0", doc: "Address of /livez, /readyz and /metrics." }),
     port: integer({
@@ -174,6 +193,17 @@ function text(o: { fallback?: string; doc: string }): Setting<string> {
     parse: (given) => given.trim(),
     show: (value) => value,
   };
+}
+
+/** Plain HTTP is what runtimes speak to a registry on their own node, and to no other without being told. */
+function registryName(o: { doc: string }): Setting<string> {
+  const parse = (given: string): string => {
+    if (!/^(localhost|127\.0\.0\.1):\d{1,5}$/.test(given.trim())) {
+      throw new Error("must be localhost and a port, such as localhost:30500");
+    }
+    return given.trim();
+  };
+  return { form: "localhost:port", fallback: "", doc: o.doc, parse, show: (value) => value };
 }
 
 function choice<T extends string>(allowed: readonly T[], fallback: T, doc: string): Setting<T> {

@@ -11,6 +11,7 @@ import { soften, toFinding, type Verdict } from "./finding.ts";
 import { judgeBuffers, type KernelBuffers } from "./judge-buffers.ts";
 import { judgeClock } from "./judge-clock.ts";
 import { judgeCutOffs } from "./judge-cut-offs.ts";
+import { type ImageWay, judgeImages } from "./judge-images.ts";
 import { judgeLink } from "./judge-link.ts";
 import { judgeOwnUrl } from "./judge-own-url.ts";
 import { judgeRelay } from "./judge-relay.ts";
@@ -39,6 +40,8 @@ export interface DoctorDeps {
   look(peer: string): LinkLook | undefined;
   transport(peer: string): Transport;
   buffers(): Promise<KernelBuffers | undefined>;
+  /** How nodes pull what peers bring along; undefined when they cannot. */
+  images(): ImageWay | undefined;
 }
 
 /** For the peer to say what time it has. Milliseconds. */
@@ -135,6 +138,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
       yield* examineSelf(signal);
       yield toFinding("agent", judgeBuffers(await deps.buffers(), undefined));
+      yield toFinding("agent", judgeImages(deps.images(), clock.now()));
       for (const one of peers.list()) {
         const seen = deps.look(one.name);
         if (seen) for (const verdict of recall(one, seen)) yield toFinding(one.name, verdict);

@@ -16,7 +16,8 @@ export type CheckName =
   | "cut-offs"
   | "buffers"
   | "version"
-  | "own-url";
+  | "own-url"
+  | "images";
 
 /** A judgement, before it is known what it is about. */
 export interface Verdict {

@@ -7,6 +7,7 @@ import { mustBeApproved } from "./rules/approval.ts";
 import { areImagesAllowed, areImagesDenied, areImagesPinned, areImagesReferences } from "./rules/images.ts";
 import { areKeysAllowed } from "./rules/keys.ts";
 import { areAmountsRead, areResourcesAllowed, doesPodFit, doLimitsCoverRequests, isPodStated } from "./rules/pod.ts";
+import { mayPullThrough } from "./rules/pull-through.ts";
 import type { AdmissionContext, AdmissionRequest, Finding, Question, Rule } from "./rules/question.ts";
 import { areAppsFew, areJobsBounded, areReplicasFew, isWithinQuota, isWithinTotal } from "./rules/quota.ts";
 import { areNodePortsLeft, areVolumesOwn, doMountsStay, doProbesStay } from "./rules/reach.ts";
@@ -37,6 +38,7 @@ const denials: readonly Rule[] = [
   areImagesDenied,
   areImagesAllowed,
   areImagesPinned,
+  mayPullThrough,
   isPodSecure,
   areNodePortsLeft,
   doProbesStay,

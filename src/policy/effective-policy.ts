@@ -40,6 +40,17 @@ export interface RelayBounds {
   readonly bytesPerSecond?: number;
 }
 
+/** A registry that this agent pulls from for a peer. */
+export interface RegistryRule {
+  /** As patterns name it; see `placeOfImage`. */
+  readonly registry: string;
+  /** In that registry; all of it when empty. */
+  readonly repositories: readonly ImagePattern[];
+  /** A Secret in the agent's namespace; without credentials when it is missing. */
+  readonly secret?: string;
+  readonly plainHttp: boolean;
+}
+
 /** Amounts are by resource: `cpu`, `memory`, `ephemeral-storage`. */
 export interface PodBounds {
   readonly requireRequests: readonly string[];
@@ -96,6 +107,10 @@ export interface EffectivePolicy {
   };
   readonly pods: { readonly logs: boolean; readonly exec: boolean; readonly files: boolean };
   readonly relay: RelayBounds;
+  /** Whether the peer may bring the images of its apps itself. */
+  readonly pullThrough: boolean;
+  /** What the peer may pull through this agent. */
+  readonly registries: readonly RegistryRule[];
   /** Every field with what counts, for `explain`. */
   readonly values: readonly ExplainedValue[];
   /** The names of the policies that select the peer, the most specific first. */

@@ -66,6 +66,8 @@ const shutValues: ReadonlyMap<string, string> = new Map([
   ["pods.exec", "false"],
   ["pods.files", "false"],
   ["relay.allow", "false"],
+  ["workloads.pullThrough", "false"],
+  ["images.registries", "[]"],
 ]);
 
 /** Nothing runs, nothing is reached; bounds stay, so that what runs on while it may is not let loose. `by` is the broken policy. */
@@ -77,6 +79,8 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
     tunnels: { ...policy.tunnels, apps: false, services: [], kubernetes: false },
     pods: { logs: false, exec: false, files: false },
     relay: { ...policy.relay, allow: false },
+    pullThrough: false,
+    registries: [],
     values: policy.values.map((explained) => {
       const value = shutValues.get(explained.path);
       if (value === undefined || explained.value === value) return explained;
@@ -175,6 +179,8 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
         (quantity) => ({ bytesPerSecond: Math.max(1, Number(quantity) / 1e9) }),
       ),
     },
+    pullThrough: choice.one("workloads.pullThrough", (said) => said.pullThrough, false),
+    registries: choice.one("images.registries", (said) => said.registries, []),
     values: choice.values,
   };
 }

@@ -4,13 +4,15 @@ import {
   type EgressRule as EgressMessage,
   EgressRuleSchema,
   type PeerPolicySpec,
+  type RegistryRule as RegistryMessage,
+  RegistryRuleSchema,
   type ServiceRule as ServiceMessage,
   ServiceRuleSchema,
 } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import { type Cidr, parseCidr } from "./cidr.ts";
-import type { EgressRule, ServiceRule } from "./effective-policy.ts";
+import type { EgressRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
-import { type ImagePattern, parsePattern } from "./image-pattern.ts";
+import { type ImagePattern, parsePattern, placeOfImage } from "./image-pattern.ts";
 import { type KeyPattern, parseKeyPattern, parseTaintPattern } from "./key-pattern.ts";
 import type { Problems } from "./problems.ts";
 import type { Quantity } from "./quantity.ts";
@@ -55,6 +57,8 @@ export interface StatedFields {
   readonly exec: Said<boolean>;
   readonly files: Said<boolean>;
   readonly relayAllow: Said<boolean>;
+  readonly pullThrough: Said<boolean>;
+  readonly registries: Said<readonly RegistryRule[]>;
   readonly relayMaxCarriers: Said<number>;
   readonly relayBytesPerSecond: Said<Quantity>;
 }
@@ -101,8 +105,14 @@ const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
   wrong: "no rule with a namespace",
 };
 
+const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
+  parse: registryOf,
+  show: (rule) => toJson(RegistryRuleSchema, rule),
+  wrong: "no rule with a registry, such as registry.example.org:5000, and repositories in it, such as shop/*",
+};
+
 export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
-  const { workloads, tunnels, pods, relay } = spec;
+  const { workloads, tunnels, pods, relay, images } = spec;
   const { pod, storage, network, scheduling } = workloads ?? {};
   const read = new FieldReader(problems);
   return {
@@ -143,6 +153,8 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
     exec: asSaid(pods?.exec),
     files: asSaid(pods?.files),
     relayAllow: asSaid(relay?.allow),
+    pullThrough: asSaid(workloads?.pullThrough),
+    registries: read.list("spec.images.registries", images?.registries, registryRule),
     relayMaxCarriers: asSaid(relay?.maxCarriers),
     relayBytesPerSecond: read.quantity("spec.relay.bytesPerSecond", relay?.bytesPerSecond),
   };
@@ -164,6 +176,20 @@ function egressOf({ cidr, ports }: EgressMessage): EgressRule | undefined {
 /** Within ::ffff:0:0/96. */
 function isMapped({ family, base, prefix }: Cidr): boolean {
   return family === 6 && prefix >= 96 && base >> 32n === 0xffffn;
+}
+
+function registryOf({
+  registry = "",
+  repositories,
+  secret,
+  plainHttp = false,
+}: RegistryMessage): RegistryRule | undefined {
+  const place = parsePattern(`${registry}/**`) && placeOfImage({ registry, repository: "any/thing" });
+  if (!place || registry.includes("*")) return undefined;
+  const patterns = repositories.map((text) => (/[:@]/.test(text) ? undefined : parsePattern(`${registry}/${text}`)));
+  const known = patterns.filter((pattern) => pattern !== undefined);
+  if (known.length < patterns.length) return undefined;
+  return { registry: place.registry, repositories: known, plainHttp, ...(secret ? { secret } : {}) };
 }
 
 function serviceOf({ namespace, name, ports }: ServiceMessage): ServiceRule | undefined {

@@ -82,10 +82,16 @@ function hostOf(registry: string): string {
   return aliases[host] ?? host;
 }
 
-function isInPlace({ place, isAnywhere }: ImagePattern, image: Image): boolean {
+/** Where an image is, by the one name that its registry and its repository have among patterns. */
+export function placeOfImage(image: Pick<Image, "registry" | "repository">): Pick<Image, "registry" | "repository"> {
   const registry = hostOf(image.registry);
   const isShort = registry === "docker.io" && !image.repository.includes("/");
-  const repository = isShort ? `library/${image.repository}` : image.repository;
+  return { registry, repository: isShort ? `library/${image.repository}` : image.repository };
+}
+
+/** Whether the image is in a place that the pattern names, whatever its tag and digest. */
+export function isInPlace({ place, isAnywhere }: ImagePattern, image: Pick<Image, "registry" | "repository">): boolean {
+  const { registry, repository } = placeOfImage(image);
   return matchesGlob(place, isAnywhere ? `${registry}/${repository}` : placeText({ registry, repository }));
 }
 

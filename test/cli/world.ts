@@ -23,7 +23,16 @@ export interface World extends AsyncDisposable {
  * Without processes every pod becomes Ready by itself, and writes no log. Each town accepts what its peers may run by their
  * grants, unless it is to have no policy.
  */
-export async function startWorld({ processes = false, accepting = true } = {}): Promise<World> {
+export async function startWorld({
+  processes = false,
+  accepting = true,
+  settings = {},
+}: {
+  processes?: boolean;
+  accepting?: boolean;
+  /** More settings of the agents. */
+  settings?: Readonly<Record<string, string>>;
+} = {}): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
   const towns: Town[] = [];
   const end = async (): Promise<void> => {
@@ -31,7 +40,7 @@ export async function startWorld({ processes = false, accepting = true } = {}): 
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes };
+    const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes, settings };
     const add = async (name: string): Promise<Town> => {
       const town = await buildTown({ ...common, name }, AbortSignal.timeout(60_000));
       towns.push(town);

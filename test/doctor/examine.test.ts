@@ -19,6 +19,7 @@ async function examine({ peering, fingerprint }: TestAgent, peer: string, now = 
     look: (name) => switchboard.look(name),
     transport: (name) => switchboard.transport(name),
     buffers: async () => undefined,
+    images: () => undefined,
   });
   const found: Finding[] = [];
   for await (const finding of doctor.examine(peer, patience())) found.push(finding);

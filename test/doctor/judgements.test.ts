@@ -8,6 +8,7 @@ import { spanText, toFinding, type Verdict } from "../../src/doctor/finding.ts";
 import { judgeBuffers, readMost } from "../../src/doctor/judge-buffers.ts";
 import { judgeClock } from "../../src/doctor/judge-clock.ts";
 import { type EndedConnection, judgeCutOffs } from "../../src/doctor/judge-cut-offs.ts";
+import { judgeImages } from "../../src/doctor/judge-images.ts";
 import { judgeLink } from "../../src/doctor/judge-link.ts";
 import { judgeOwnUrl } from "../../src/doctor/judge-own-url.ts";
 import { judgeRelay, type RelaySeen } from "../../src/doctor/judge-relay.ts";
@@ -224,4 +225,33 @@ test("spans are told in the unit that fits", () => {
     "2 h",
     "3 days",
   ]);
+});
+
+test("how nodes pull what peers bring along: which way, and whether any node has come by it", () => {
+  const way = {
+    registry: "localhost:30500",
+    way: "NodePort",
+    served: 0,
+    failed: 0,
+    strange: 0,
+    lastAt: undefined,
+    lastFailure: undefined,
+    waiting: [],
+  } as const;
+  const waiting = ["fairlead-peer-tokyo/web-1"];
+  assert.match(judgeImages(undefined, 0).summary, /images\.registry/);
+  assert.deepEqual(
+    [judgeImages(way, 0).level, judgeImages({ ...way, served: 3, lastAt: 0 }, 60_000).level],
+    ["ok", "ok"],
+  );
+  assert.match(judgeImages({ ...way, served: 3, lastAt: 0 }, 60_000).summary, /NodePort; the last 60 s ago/);
+  const deaf = judgeImages({ ...way, waiting }, 0);
+  assert.equal(deaf.level, "problem");
+  assert.match(deaf.remedy ?? "", /images\.relay\.enabled/);
+  assert.match(judgeImages({ ...way, way: "HostPort", waiting }, 0).remedy ?? "", /DaemonSet/);
+  const failing = judgeImages({ ...way, served: 1, failed: 2, lastAt: 0, lastFailure: "no link", waiting }, 0);
+  assert.equal(failing.level, "warning");
+  assert.ok(failing.evidence?.includes("failed last: no link"));
+  // A pull that is under way is no trouble.
+  assert.equal(judgeImages({ ...way, served: 1, lastAt: 0, waiting }, 0).level, "ok");
 });

@@ -157,14 +157,27 @@ test("every field of a policy can be said, counts, and is explained as it was wr
         tolerations: ["example.org/pool=guests"],
         topologyKeys: ["example.org/rack"],
       },
+      pullThrough: true,
     },
+    images: { registries: [{ registry: "Registry.Example.org:443", repositories: ["shop/*"], secret: "shop" }] },
     tunnels: { apps: false, services, kubernetes: true, approval: "FirstUse", approvalLasts: "30d", until },
     pods: { logs: false, exec: true, files: true },
     relay: { allow: true, maxCarriers: 7, bytesPerSecond: "5M" },
   };
   const policy = effectivePolicy([policyNamed("all", spec)], tokyo);
   assert.deepEqual(policy.problems, []);
-  const { values, images, deniedImages, policies, problems, ...rest } = policy;
+  const { values, images, deniedImages, policies, problems, registries, ...rest } = policy;
+  assert.deepEqual(
+    registries.map(({ repositories, ...one }) => ({ ...one, repositories: repositories.map(({ text }) => text) })),
+    [
+      {
+        registry: "registry.example.org",
+        repositories: ["Registry.Example.org:443/shop/*"],
+        secret: "shop",
+        plainHttp: false,
+      },
+    ],
+  );
   const unit = 10n ** 9n;
   const gibi = 2n ** 30n * unit;
   assert.deepEqual(rest, {
@@ -204,6 +217,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       },
     ],
     whenViolated: "Stop",
+    pullThrough: true,
     tunnels: {
       apps: false,
       services: [

@@ -21,7 +21,13 @@ export function policyNamed(name: string, spec: JsonObject, second = 0): PeerPol
 
 /** What counts for the peer `tokyo` when this is the only policy. Accepts unless said. */
 export function policyOf(
-  spec: { workloads?: JsonObject; tunnels?: JsonObject; pods?: JsonObject; relay?: JsonObject } = {},
+  spec: {
+    workloads?: JsonObject;
+    tunnels?: JsonObject;
+    pods?: JsonObject;
+    relay?: JsonObject;
+    images?: JsonObject;
+  } = {},
 ): EffectivePolicy {
   const workloads = { accept: true, ...spec.workloads };
   return effectivePolicy([policyNamed("house", { ...spec, workloads })], { name: "tokyo", labels: {} });

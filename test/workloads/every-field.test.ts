@@ -24,6 +24,7 @@ const spec = {
     { name: "PASSWORD", valueFrom: { secretKeyRef: { name: "db", key: "password" } } },
   ],
   imagePullPolicy: "Always",
+  imagePull: "FromHost",
   progressDeadlineSeconds: 90,
   kind: "Deployment",
   workingDir: "/srv",

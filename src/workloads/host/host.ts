@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { IntentService } from "../../gen/fairlead/peer/v1/intent_pb.ts";
 import type { WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
+import type { AppPod } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import { createIntentHost } from "../../intent/host.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { keyOf, type ObjectRef } from "../../kube/object.ts";
@@ -13,6 +14,7 @@ import { createReflector } from "../../kube/reflector.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { Roster } from "../../peering/roster.ts";
+import { isPulledThrough } from "../../policy/pinned-images.ts";
 import { callingPeer } from "../caller.ts";
 import type { ContentHash } from "../content-hash.ts";
 import { createLatest } from "../latest.ts";
@@ -27,6 +29,7 @@ import type { AgentPlace } from "./guards-facts.ts";
 import { createInbox, type DecisionRequest, type HeldItem } from "./inbox.ts";
 import { createLeases, type LeaseDeps } from "./leases.ts";
 import { annotations, selectorOf } from "./names.ts";
+import type { PullDoor } from "./pulled-images.ts";
 import { openRoom, type Room } from "./room.ts";
 import { createRunner } from "./runner.ts";
 import { createHeldStore, deleteWorkload } from "./store.ts";
@@ -52,6 +55,8 @@ export interface HostDeps {
   tenantRole?: string | undefined;
   /** Names the content of a Secret or ConfigMap that a peer's app brings along, under a key of this agent's. */
   hashContent: ContentHash;
+  /** Where this cluster's nodes pull what peers bring along; undefined when they have no such way. */
+  pullDoor?: PullDoor | undefined;
   clock: Clock;
   log: Log;
   /** Bounds of what one peer may hold here; those of intent unless given. */
@@ -85,6 +90,8 @@ export interface WorkloadHost {
   readonly service: ServiceImpl<typeof WorkloadService>;
   /** Finds the caller's own app by its RemoteApp; undefined when there is none, or when it is another peer's. */
   find(fingerprint: string, app: { namespace: string; name: string; uid?: string }): RunningApp | undefined;
+  /** Pods of apps whose origins bring their images along, and that wait for an image in vain; by `namespace/name`. */
+  waitingForImages(): string[];
   /** Calls `fn` with the fingerprint of the peer after each change of one of its apps. */
   subscribe(fn: (fingerprint: string) => void): () => void;
   /** How many Workloads a peer has here; of all peers unless one is named. */
@@ -144,9 +151,10 @@ export function createHost(deps: HostDeps): WorkloadHost {
     log,
   });
   const contents = createContents({ client, hashContent: deps.hashContent, onChange: onContents, clock, log });
+  const { pullDoor } = deps;
   const runner = createRunner({
     ...{ client, book, desk, record, namespaces, contents, leaseOf: leases.of },
-    ...{ room, lines, statuses, onStatus, clock, log },
+    ...{ room, lines, statuses, onStatus, pullDoor, clock, log },
   });
 
   /** What has content runs by it, and what lacks some is asked of its origin again. */
@@ -239,6 +247,12 @@ export function createHost(deps: HostDeps): WorkloadHost {
       const key = keyOf(found);
       return runningApp(found, runner.runsOf(key) ?? runner.statusOf(key) ?? found.status);
     },
+    waitingForImages: () =>
+      [...book.latest.list()].flatMap((workload) => {
+        const { running } = workload.spec;
+        const { pods = [] } = runner.statusOf(keyOf(workload)) ?? workload.status ?? {};
+        return running && isPulledThrough(running) ? podsWaiting(workload.metadata.namespace ?? "", pods) : [];
+      }),
     subscribe: (fn) => book.subscribe(fn),
     count: (fingerprint) => [...(fingerprint === undefined ? book.latest.list() : book.of(fingerprint))].length,
     orphans: () => [...book.latest.list()].filter(isOrphan).map(orphanOf),
@@ -274,6 +288,12 @@ export function createHost(deps: HostDeps): WorkloadHost {
       ]);
     },
   };
+}
+
+function podsWaiting(namespace: string, pods: readonly AppPod[]): string[] {
+  return pods.flatMap(({ name = "", reason = "" }) =>
+    /^(ErrImagePull|ImagePullBackOff)$/.test(reason) ? `${namespace}/${name}` : [],
+  );
 }
 
 function isOrphan(workload: Workload): boolean {

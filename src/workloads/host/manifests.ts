@@ -2,12 +2,20 @@
 import type { AppPort } from "../../gen/fairlead/resources/v1alpha1/container_pb.ts";
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { type Draft, isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
-import { type Deployment, deployments, type NetworkPolicy, type Service, type Workload } from "../../kube/resources.ts";
+import {
+  type Deployment,
+  deployments,
+  type NetworkPolicy,
+  type Secret,
+  type Service,
+  type Workload,
+} from "../../kube/resources.ts";
 import { networkPolicyFor } from "../../policy/enforcement.ts";
 import { portName, present, transportOf } from "./containers.ts";
 import { labelsFor, selectorOf } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import { templateFor } from "./pod.ts";
+import { pullSecretContent } from "./pulled-images.ts";
 
 export function deploymentFor(workload: Workload, plan: Plan): Draft<Deployment> {
   const { app } = plan;
@@ -52,6 +60,12 @@ function isNone(amount: JsonValue): boolean {
 const ordinaryRollout = { maxSurge: "25%", maxUnavailable: "25%" };
 /** One pod goes before its successor comes, so that there is never one more than the quota holds. */
 const rolloutInPlace = { maxSurge: 0, maxUnavailable: 1 };
+
+/** What the pods pull with that the origin brings along; undefined when this cluster pulls itself. */
+export function pullSecretFor(workload: Workload, { images }: Plan): Draft<Secret> | undefined {
+  if (!images) return undefined;
+  return { metadata: { ...metadataFor(workload), name: images.secretName }, ...pullSecretContent(images) };
+}
 
 /** Undefined for an app without ports: Kubernetes has no Service without one. */
 export function serviceFor(workload: Workload, app: RemoteAppSpec): Draft<Service> | undefined {

@@ -43,7 +43,7 @@ function hashOf(pod: JsonObject, ...beside: readonly JsonObject[]): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
-function podFor(workload: Workload, { app, podSecurity, nodeSelector }: Plan): JsonObject {
+function podFor(workload: Workload, { app, podSecurity, nodeSelector, images }: Plan): JsonObject {
   const attached = attachedNames(workload.metadata.name ?? "", app);
   const rename: Rename = (kind, name) => {
     const known = kind === "claim" ? undefined : attached[kind === "secret" ? "secrets" : "configMaps"].get(name);
@@ -53,7 +53,9 @@ function podFor(workload: Workload, { app, podSecurity, nodeSelector }: Plan): J
   const made = (isInit: boolean): JsonObject[] =>
     containers
       .filter((container) => container.isInit === isInit)
-      .map(({ json, path }: AppContainer) => secured(renameInContainer(json, rename, path), podSecurity));
+      .map(({ json, path }: AppContainer) => {
+        return secured(pulledAs(renameInContainer(json, rename, path), images), podSecurity);
+      });
   const initContainers = made(true);
   // Where the policy says which nodes, the app has no say.
   const nodes = { ...app.nodeSelector, ...nodeSelector };
@@ -64,12 +66,18 @@ function podFor(workload: Workload, { app, podSecurity, nodeSelector }: Plan): J
     securityContext: securedPod(app.podSecurityContext, podSecurity),
     containers: made(false),
     ...(initContainers.length > 0 ? { initContainers } : {}),
-    ...chosen(workload, app, rename),
+    ...chosen(workload, app, rename, images),
   };
 }
 
+/** By the name that the image has on a node, where the origin brings it along. */
+function pulledAs(container: JsonObject, images: Plan["images"]): JsonObject {
+  const name = typeof container.image === "string" ? images?.names.get(container.image) : undefined;
+  return name === undefined ? container : { ...container, image: name };
+}
+
 /** What of a pod the app chooses and few do. */
-function chosen(workload: Workload, app: RemoteAppSpec, rename: Rename): JsonObject {
+function chosen(workload: Workload, app: RemoteAppSpec, rename: Rename, images: Plan["images"]): JsonObject {
   const { terminationGracePeriodSeconds, affinity, tolerations, topologySpreadConstraints, volumes, imagePullSecrets } =
     app;
   const list = (entries: readonly JsonObject[]): JsonValue | undefined =>
@@ -78,7 +86,7 @@ function chosen(workload: Workload, app: RemoteAppSpec, rename: Rename): JsonObj
     return { name: rename("secret", name, `imagePullSecrets[${index}].name`) };
   });
   return present({
-    imagePullSecrets: list(pullSecrets),
+    imagePullSecrets: list([...pullSecrets, ...(images ? [{ name: images.secretName }] : [])]),
     terminationGracePeriodSeconds,
     affinity,
     tolerations: list(tolerations),

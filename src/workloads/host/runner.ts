@@ -25,6 +25,7 @@ import { annotations, labels } from "./names.ts";
 import type { PeerNamespaces } from "./namespace.ts";
 import type { Plan } from "./plan.ts";
 import { templateOf } from "./pod.ts";
+import { type PullDoor, pulledImages } from "./pulled-images.ts";
 import { type Readiness, readiness } from "./readiness.ts";
 import type { Room } from "./room.ts";
 import type { Standing } from "./standing.ts";
@@ -54,6 +55,8 @@ export interface RunnerDeps {
   room(namespace: string): Room;
   lines: CrashLines;
   statuses: StatusWriter<WorkloadStatus>;
+  /** Where images come from that origins bring along; undefined when the nodes have no such way. */
+  pullDoor?: PullDoor | undefined;
   /** Told when what `statusOf` says has changed. */
   onStatus(key: string): void;
   clock: Clock;
@@ -79,6 +82,8 @@ interface Present {
   readonly standing: Standing | undefined;
   readonly plan: Plan | undefined;
   readonly lease: LeaseView | undefined;
+  /** Why what is admitted cannot be planned. */
+  readonly obstacle?: Obstacle | undefined;
 }
 
 /** What the API server answers when trying again would change nothing. */
@@ -113,11 +118,12 @@ export function createRunner(deps: RunnerDeps): Runner {
     if (standing?.isNew && !workload.problems?.length) return { againMs: conflictGapMs };
     const lease = deps.leaseOf(workload);
     const isOver = lease?.leftMs === 0;
-    const plan = standing?.admitted && planFor(workload, standing.admitted, standing.isStopped || isOver);
-    const present = { key, workload, memory, standing, plan, lease };
+    const planned = standing?.admitted && planFor(workload, standing.admitted, standing.isStopped || isOver);
+    const [plan, blocked] = planned && "reason" in planned ? [undefined, planned] : [planned, undefined];
+    const present = { key, workload, memory, standing, plan, obstacle: blocked, lease };
     const outcome = await tryToMake(present, signal);
     const obstacle = typeof outcome === "object" ? outcome : undefined;
-    const idle = plan && isOver && !standing.isStopped ? leaseOver(workload, lease) : undefined;
+    const idle = plan && isOver && !standing?.isStopped ? leaseOver(workload, lease) : undefined;
     const lookAgainMs = report(present, obstacle ?? idle);
     await tidy(present, signal);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
@@ -159,17 +165,22 @@ export function createRunner(deps: RunnerDeps): Runner {
     }
   }
 
-  function planFor(workload: Workload, app: RemoteAppSpec, isStopped: boolean): Plan {
+  function planFor(workload: Workload, app: RemoteAppSpec, isStopped: boolean): Plan | Obstacle {
     const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
     const tenant = { peer, fingerprint };
     const { podSecurity, nodeSelector } = deps.desk.policyOf(tenant);
     const replicas = isStopped ? 0 : (app.replicas ?? 1);
-    return { app, isStopped, replicas, podSecurity, nodeSelector, surge: deps.desk.hasRoomToSurge(tenant, app) };
+    const images = pulledImages(deps.pullDoor, workload, app);
+    const isImpeded = images !== undefined && "reason" in images;
+    // What must stop stops, wherever its images would come from.
+    if (isImpeded && !isStopped) return images;
+    const surge = deps.desk.hasRoomToSurge(tenant, app);
+    return { app, isStopped, replicas, podSecurity, nodeSelector, surge, ...(images && !isImpeded && { images }) };
   }
 
   /** Why it cannot be made, or in how many milliseconds to try again, or nothing. */
   async function tryToMake(
-    { workload, memory, plan, standing, lease }: Present,
+    { workload, memory, plan, obstacle, standing, lease }: Present,
     signal: AbortSignal,
   ): Promise<Obstacle | number | undefined> {
     const { namespace = "", deletionTimestamp } = workload.metadata;
@@ -186,6 +197,7 @@ export function createRunner(deps: RunnerDeps): Runner {
         const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
         return { reason: "UnknownFields", message };
       }
+      if (obstacle) return obstacle;
       // What must stop stops, whatever is missing.
       const isStopping = standing?.isStopped || lease?.leftMs === 0;
       const wait = plan && !isStopping && (await deps.contents.make(workload, plan.app, signal));

@@ -1,8 +1,14 @@
 /** A RemoteApp's status, told from what is known: of one peer as it is there, of several the sums and the worst. Pure. */
 import { create } from "@bufbuild/protobuf";
 import { type AppAtPeer, AppAtPeerSchema } from "../../gen/fairlead/resources/v1alpha1/placement_pb.ts";
-import { type RemoteAppStatus, RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import {
+  type AppImage,
+  AppImageSchema,
+  type RemoteAppStatus,
+  RemoteAppStatusSchema,
+} from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { timeText } from "../../kube/time.ts";
+import { digestOf, imagesOf, isPulledThrough } from "../../policy/pinned-images.ts";
 import { conditionsFrom, type Finding } from "../conditions.ts";
 import { type AtPeer, lookAt, mostChars, type View } from "./at-peer.ts";
 import type { Decision, Facts, Target } from "./facts.ts";
@@ -10,6 +16,7 @@ import type { Holding } from "./holding.ts";
 import { cut, word } from "./host-status.ts";
 import { answersIn, happeningsIn } from "./news.ts";
 import { countsOf, mostOf } from "./sums.ts";
+import { pinnedOf } from "./wishes.ts";
 
 type Described = Pick<Decision, "happenings" | "answers" | "ask" | "leaving"> & {
   status: RemoteAppStatus;
@@ -53,6 +60,7 @@ export function describe(
     conditions: conditionsFrom(conditions(view, all), before?.conditions ?? [], { generation, now }),
     ...lastHeard(all),
     ...unknownSince(all),
+    images: imagesIn(app),
     peers: isPlaced ? [...all, ...ended].map((at) => atPeer(at, app.spec.replicas ?? 1)).sort(byPeer) : [],
   });
   return {
@@ -63,6 +71,16 @@ export function describe(
     ask: [],
     ...(waits.length > 0 ? { againMs: Math.min(...waits) } : {}),
   };
+}
+
+/** What the images stand for that come through this agent. */
+function imagesIn(app: Facts["app"]): AppImage[] {
+  if (!isPulledThrough(app.spec)) return [];
+  const pinned = pinnedOf(app);
+  return imagesOf(app.spec).flatMap((image) => {
+    const digest = digestOf(image, app.spec.restartedAt ?? "", pinned);
+    return digest === undefined ? [] : [create(AppImageSchema, { image, digest })];
+  });
 }
 
 /** Some peers that the app wants are not there. */

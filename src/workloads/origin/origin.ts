@@ -49,6 +49,8 @@ export interface OriginDeps {
   /** How the link to a peer is, and news of it. */
   links: { status(peer: string): LinkStatus; subscribe(fn: (peer: string, status: LinkStatus) => void): () => void };
   events: Pick<EventRecorder, "record">;
+  /** Why it is not known what an image of the app stands for that comes through this agent. */
+  imageTrouble?(key: string): { readonly reason: string; readonly message: string } | undefined;
   /** Where the app's page is shown at this agent's console, for its status; undefined for an app without one. */
   pageUrl?(app: RemoteApp): string | undefined;
   /** Names the content of a Secret or ConfigMap that goes with a wish, under a key of this agent's. */
@@ -74,6 +76,10 @@ export interface WorkloadOrigin {
   subscribe(listener: (key: string, app: RemoteApp | undefined) => void): () => void;
   /** Resolves when all RemoteApps are known. */
   synced(signal: AbortSignal): Promise<void>;
+  /** The peers that hold the app, or are to. */
+  peersOf(app: RemoteApp): readonly string[];
+  /** Something that the status tells of has changed beside the app. */
+  reconsider(key: string): void;
   /** What connected peers run for us and we do not know. */
   orphans(): OrphanAtPeer[];
   /**
@@ -101,7 +107,12 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const latest = createLatest(createReflector({ client, kind: remoteApps, clock, log }));
   const statuses = createStatusWriter({ client, kind: remoteApps, clock, log });
   const shared = createSharedBook({ client, onChange: (key) => worker.add(key), clock, log });
-  const wordOf = createWords({ find: shared.find, hashContent: deps.hashContent, agentNamespace: deps.namespace });
+  const wordOf = createWords({
+    find: shared.find,
+    hashContent: deps.hashContent,
+    agentNamespace: deps.namespace,
+    imageTrouble: (key) => deps.imageTrouble?.(key),
+  });
   const book = createAppBook({
     latest,
     wordOf,
@@ -321,6 +332,11 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     list: () => [...latest.list()],
     subscribe: (listener) => latest.subscribe(listener),
     synced: (signal) => latest.synced(signal),
+    peersOf(app) {
+      const { peers } = holdingOf(app);
+      return peers.length === 0 && app.spec.peer !== undefined ? [app.spec.peer] : peers;
+    },
+    reconsider: (key) => worker.add(key),
     orphans: book.orphans,
     async adopt(peer, uid, signal) {
       const orphan = book.orphans().find((one) => one.peer === peer && one.uid === uid);

@@ -3,8 +3,15 @@ import { toJson } from "@bufbuild/protobuf";
 import { RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { hashWish } from "../../intent/hash.ts";
 import type { Attachment, Wish } from "../../intent/wish.ts";
-import { isJsonObject } from "../../kube/object.ts";
+import { isJsonObject, keyOf } from "../../kube/object.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
+import {
+  imageDigestsAnnotation,
+  isPulledThrough,
+  type PinnedImages,
+  pinSpec,
+  readPinned,
+} from "../../policy/pinned-images.ts";
 import type { ContentHash } from "../content-hash.ts";
 import { annotations } from "./holding.ts";
 import { attach, type Found, namesIn, type SharedName, type Trouble } from "./shared-content.ts";
@@ -28,6 +35,8 @@ export type WordOf = (app: RemoteApp) => Word;
 export function createWords(deps: {
   find(name: SharedName): Found;
   hashContent: ContentHash;
+  /** Why it is not known what an image of the app stands for that comes through this agent. */
+  imageTrouble?(key: string): Trouble | undefined;
   /** Where the agent's own Secrets are. */
   agentNamespace: string;
 }): WordOf {
@@ -39,15 +48,17 @@ export function createWords(deps: {
     if (attached === undefined) return {};
     if ("reason" in attached) return { trouble: attached };
     const hashes = attached.map((one) => deps.hashContent(one));
-    return { wish: makeWish(app, attached, hashes.length > 0 ? hashes.join(" ") : undefined) };
+    const wish = makeWish(app, attached, hashes.length > 0 ? hashes.join(" ") : undefined);
+    return wish ? { wish } : { trouble: deps.imageTrouble?.(keyOf(app)) ?? lookingUp };
   }
 
   return (app) => {
     if (app.problems?.length) return {};
-    const of = namesIn(app).map((name) => {
+    const of: unknown[] = namesIn(app).map((name) => {
       const found = deps.find(name);
       return found.is === "there" ? found.object : found.is === "forbidden" ? found.message : found.is;
     });
+    of.push(deps.imageTrouble?.(keyOf(app))?.message ?? "");
     const known = cache.get(app);
     if (known?.of.every((each, index) => each === of[index])) return known.word;
     const word = wordFor(app);
@@ -56,12 +67,23 @@ export function createWords(deps: {
   };
 }
 
-function makeWish(app: RemoteApp, attachments: readonly Attachment[], attached: string | undefined): Wish {
+/** What the app's images stand for, where they come through this agent. */
+export function pinnedOf(app: RemoteApp): PinnedImages {
+  return readPinned(app.metadata.annotations?.[imageDigestsAnnotation]);
+}
+
+const lookingUp: Trouble = { reason: "ImageLookup", message: "This agent looks up what the image stands for." };
+
+/** Undefined while it is not known what an image stands for. */
+function makeWish(app: RemoteApp, attachments: readonly Attachment[], attached: string | undefined): Wish | undefined {
   const { uid = "", generation = 0, namespace = "", name = "" } = app.metadata;
   const json = toJson(RemoteAppSpecSchema, app.spec);
   // Which peer it is goes without saying, and the host's name for itself is not ours. History is kept here.
   const ours = { peer: undefined, placement: undefined, revisionHistoryLimit: undefined };
-  const spec = JSON.stringify(isJsonObject(json) ? { ...json, ...ours } : json);
+  const whole = isJsonObject(json) ? { ...json, ...ours } : {};
+  const pinned = isPulledThrough(app.spec) ? pinSpec(whole, pinnedOf(app)) : whole;
+  if (!pinned) return undefined;
+  const spec = JSON.stringify(pinned);
   const adopts = app.metadata.annotations?.[annotations.adopts];
   const leaseSeconds = leaseOf(app);
   const hash = hashWish({ namespace, name, spec, attached, leaseSeconds });

@@ -106,7 +106,7 @@ export type Finding = Message<"fairlead.console.v1.Finding"> & {
   subject: string;
 
   /**
-   * What was looked at: "dns", "proxy", "reach", "outer-tls", "upgrade", "identity", "clock", "link", "relay", "cut-offs", "buffers", "version" or "own-url".
+   * What was looked at: "dns", "proxy", "reach", "outer-tls", "upgrade", "identity", "clock", "link", "relay", "cut-offs", "buffers", "version", "own-url" or "images".
    *
    * @generated from field: string check = 3;
    */

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/target.proto.
  */
 export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLEAgoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEioKB25ldHdvcmsYECABKA4yGS5mYWlybGVhZC53aXJlLnYxLk5ldHdvcmtCBgoEa2luZCJkCg5Xb3JrbG9hZFRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRILCgN1aWQYAyABKAkSJAoEcG9ydBgEIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCJWCg1TZXJ2aWNlVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEiQKBHBvcnQYAyABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiEgoQS3ViZXJuZXRlc1RhcmdldCIiCgtSZWxheVRhcmdldBITCgtmaW5nZXJwcmludBgBIAEoDCIPCg1DYXJyaWVyVGFyZ2V0IjEKBFBvcnQSEAoGbnVtYmVyGAEgASgNSAASDgoEbmFtZRgCIAEoCUgAQgcKBXZhbHVlKkQKB05ldHdvcmsSFwoTTkVUV09SS19VTlNQRUNJRklFRBAAEg8KC05FVFdPUktfVENQEAESDwoLTkVUV09SS19VRFAQAmIGcHJvdG8z");
+  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSL2AgoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASKgoHbmV0d29yaxgQIAEoDjIZLmZhaXJsZWFkLndpcmUudjEuTmV0d29ya0IGCgRraW5kImQKDldvcmtsb2FkVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA3VpZBgDIAEoCRIkCgRwb3J0GAQgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IlYKDVNlcnZpY2VUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSJAoEcG9ydBgDIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCISChBLdWJlcm5ldGVzVGFyZ2V0IiIKC1JlbGF5VGFyZ2V0EhMKC2ZpbmdlcnByaW50GAEgASgMIg8KDUNhcnJpZXJUYXJnZXQiDgoMSW1hZ2VzVGFyZ2V0IjEKBFBvcnQSEAoGbnVtYmVyGAEgASgNSAASDgoEbmFtZRgCIAEoCUgAQgcKBXZhbHVlKkQKB05ldHdvcmsSFwoTTkVUV09SS19VTlNQRUNJRklFRBAAEg8KC05FVFdPUktfVENQEAESDwoLTkVUV09SS19VRFAQAmIGcHJvdG8z");
 
 /**
  * Target is what a dial is to reach. It names a thing, never an address: the end that is asked resolves it, after its policy.
@@ -19,7 +19,7 @@ export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
  */
 export type Target = Message<"fairlead.wire.v1.Target"> & {
   /**
-   * Numbers 6 to 15 are for what comes later: nodes, addresses that an operator has named.
+   * Numbers 7 to 15 are for what comes later: nodes, addresses that an operator has named.
    *
    * @generated from oneof fairlead.wire.v1.Target.kind
    */
@@ -53,6 +53,12 @@ export type Target = Message<"fairlead.wire.v1.Target"> & {
      */
     value: CarrierTarget;
     case: "carrier";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.ImagesTarget images = 6;
+     */
+    value: ImagesTarget;
+    case: "images";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -194,6 +200,23 @@ export const CarrierTargetSchema: GenMessage<CarrierTarget> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_target, 5);
 
 /**
+ * ImagesTarget is the images of the apps that the end that is asked runs at the dialling one: HTTP/1.1 requests of the pull half of
+ * the OCI distribution specification, GET and HEAD of /v2/<registry>/<repository>/manifests/<digest> and …/blobs/<digest>, where
+ * the colon before a registry's port is written as two underscores.
+ *
+ * @generated from message fairlead.wire.v1.ImagesTarget
+ */
+export type ImagesTarget = Message<"fairlead.wire.v1.ImagesTarget"> & {
+};
+
+/**
+ * Describes the message fairlead.wire.v1.ImagesTarget.
+ * Use `create(ImagesTargetSchema)` to create a new message.
+ */
+export const ImagesTargetSchema: GenMessage<ImagesTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 6);
+
+/**
  * Port is a port by number or by name.
  *
  * @generated from message fairlead.wire.v1.Port
@@ -224,7 +247,7 @@ export type Port = Message<"fairlead.wire.v1.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 6);
+  messageDesc(file_fairlead_wire_v1_target, 7);
 
 /**
  * Network is how the target is reached from the other end on.

@@ -1,0 +1,43 @@
+/** Whether an agent is ready: no work of its rooms is stuck, and it can be reached. */
+import type { Clock } from "./base/clock.ts";
+import { ageCheck, type Check, createHealth, type Health } from "./telemetry/health.ts";
+
+export interface AgentHealthDeps {
+  /** Ages of the oldest unfinished work of each, in milliseconds. */
+  workloads(): number;
+  remoteApps(): number;
+  audit(): number;
+  /** What is wrong with it. */
+  readonly apiServer: Check;
+  /** Whether the peer port takes connections. */
+  isListening(): boolean;
+  /** Milliseconds since 1970. */
+  certificateEndsAt(): number;
+  readonly clock: Clock;
+}
+
+/** Work that waits for longer than this, in milliseconds, makes the agent not ready. */
+const stuckAfterMs = 120_000;
+
+export function agentHealth(deps: AgentHealthDeps): Health {
+  const health = createHealth();
+  health.addReadiness(
+    "workloads",
+    ageCheck(() => deps.workloads(), stuckAfterMs),
+  );
+  health.addReadiness(
+    "remote-apps",
+    ageCheck(() => deps.remoteApps(), stuckAfterMs),
+  );
+  health.addReadiness(
+    "audit",
+    ageCheck(() => deps.audit(), stuckAfterMs),
+  );
+  health.addReadiness("api-server", deps.apiServer);
+  // Whether peers are connected is none of these: an agent whose peers are all away is as ready as can be.
+  health.addReadiness("peer-port", () => (deps.isListening() ? undefined : "It takes no connections."));
+  health.addReadiness("identity", () =>
+    deps.certificateEndsAt() > deps.clock.now() ? undefined : "This agent's certificate has ended.",
+  );
+  return health;
+}
