@@ -190,7 +190,10 @@ async function compose(
   started.push(() => policies.close());
 
   let consoleServer: ConsoleServer | undefined;
-  const pulls = nodesWay(config.images, identity.keyFor("fairlead pull secrets"));
+  const pulls = nodesWay(
+    { registry: config.images.registry, way: config.images.way },
+    identity.keyFor("fairlead pull secrets"),
+  );
   const workloads = createWorkloads({
     origin: {
       client: kube.client,
