@@ -15,7 +15,8 @@ export interface NodesWay {
 }
 
 /** `key` is this agent's own for pull secrets. */
-export function nodesWay({ registry, way }: Pick<Config["images"], "registry" | "way">, key: KeyObject): NodesWay {
+export function nodesWay(config: Config, key: KeyObject): NodesWay {
+  const [registry, way] = [config.images.registry, config.images.way];
   const passwords = createPullPasswords(key);
   const door =
     registry === undefined

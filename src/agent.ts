@@ -190,10 +190,7 @@ async function compose(
   started.push(() => policies.close());
 
   let consoleServer: ConsoleServer | undefined;
-  const pulls = nodesWay(
-    { registry: config.images.registry, way: config.images.way },
-    identity.keyFor("fairlead pull secrets"),
-  );
+  const pulls = nodesWay(config, identity.keyFor("fairlead pull secrets"));
   const workloads = createWorkloads({
     origin: {
       client: kube.client,
