@@ -4,11 +4,11 @@
  */
 import { randomBytes } from "node:crypto";
 import { getServers } from "node:dns";
-import { readFile } from "node:fs/promises";
 import { ensureNamespace, readKubernetesVersion } from "./agent-cluster.ts";
 import { agentHealth } from "./agent-health.ts";
 import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
+import { readOutward } from "./agent-outward.ts";
 import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
@@ -140,18 +140,7 @@ async function compose(
   });
   const peerStore = createKubePeerStore({ client: kube.client, namespace, clock, log });
   started.push(() => peerStore.close());
-  /** How other agents are dialled. */
-  const outward = {
-    outerTls: {
-      insecure: config.link.insecure,
-      ...(config.link.caFile !== undefined && { rootCaPem: await readFile(config.link.caFile, "utf8") }),
-    },
-    proxy: {
-      httpProxy: config.link.httpProxy,
-      httpsProxy: config.link.httpsProxy,
-      noProxy: config.link.noProxy,
-    },
-  };
+  const outward = await readOutward(config);
   const peering: Peering = createPeering({
     identity,
     hello,
