@@ -67,6 +67,8 @@ export type Deployment = Stored<k8s.V1Deployment>;
 /** One state of what a controller manages; its `data` never changes. */
 export type ControllerRevision = Omit<Stored<k8s.V1ControllerRevision>, "data"> & { data: JsonObject };
 export type StatefulSet = Stored<k8s.V1StatefulSet>;
+export type Job = Stored<k8s.V1Job>;
+export type CronJob = Stored<k8s.V1CronJob>;
 export type PersistentVolumeClaim = Stored<k8s.V1PersistentVolumeClaim>;
 export type Event = Stored<k8s.EventsV1Event>;
 export type ResourceQuota = Stored<k8s.V1ResourceQuota>;

@@ -22,7 +22,7 @@ function start(read: (options: LogOptions) => Uint8Array[]) {
 test("the last lines of each end of a container are read once, and told", async (t) => {
   const { clock, asked, told, lines } = start(() => [Buffer.from("first\nsec"), Buffer.from("ond\u0007\n\n")]);
   t.after(() => lines.close());
-  const crash = { pod: "web-1", id: "end 1", previous: true };
+  const crash = { pod: "web-1", container: "app", id: "end 1", previous: true };
   for (let look = 0; look < 3; look += 1) {
     lines.want(workload, [crash]);
     await clock.advance(0);
@@ -30,21 +30,21 @@ test("the last lines of each end of a container are read once, and told", async 
   assert.equal(asked.length, 1);
   assert.deepEqual([asked[0]?.container, asked[0]?.previous], ["app", true]);
   assert.deepEqual(told, ["n/web"]);
-  assert.equal(lines.get(workload, "web-1"), "first\nsecond");
+  assert.equal(lines.get(workload, "web-1", "app"), "first\nsecond");
   lines.want(workload, [{ ...crash, id: "end 2" }]);
-  assert.equal(lines.get(workload, "web-1"), "first\nsecond", "until the new ones are there");
+  assert.equal(lines.get(workload, "web-1", "app"), "first\nsecond", "until the new ones are there");
   await clock.advance(0);
   assert.equal(asked.length, 2);
   lines.want(workload, []);
-  assert.equal(lines.get(workload, "web-1"), undefined, "a pod that is well is forgotten");
+  assert.equal(lines.get(workload, "web-1", "app"), undefined, "a pod that is well is forgotten");
 });
 
 test("a log of any length costs 4 KiB, and is never cut inside a character", async (t) => {
   const { clock, lines } = start(() => [Buffer.from("é".repeat(50_000)), Buffer.from("x")]);
   t.after(() => lines.close());
-  lines.want(workload, [{ pod: "web-1", id: "1", previous: false }]);
+  lines.want(workload, [{ pod: "web-1", container: "app", id: "1", previous: false }]);
   await clock.advance(0);
-  const text = lines.get(workload, "web-1") ?? "";
+  const text = lines.get(workload, "web-1", "app") ?? "";
   assert.ok(Buffer.byteLength(text) <= 4096);
   assert.match(text, /^é+x$/);
 });
@@ -54,7 +54,7 @@ test("a log that cannot be read is tried a few times, and then left alone until 
     throw new Error("no log");
   });
   t.after(() => lines.close());
-  lines.want(workload, [{ pod: "web-1", id: "1", previous: false }]);
+  lines.want(workload, [{ pod: "web-1", container: "app", id: "1", previous: false }]);
   for (let minute = 0; minute < 10; minute += 1) await clock.advance(60_000);
   assert.equal(asked.length, 5);
 });
@@ -62,12 +62,12 @@ test("a log that cannot be read is tried a few times, and then left alone until 
 test("an empty log is looked at again, where the end is found by then", async (t) => {
   const { clock, asked, told, lines } = start(({ previous }) => (previous ? [Buffer.from("no sail\n")] : []));
   t.after(() => lines.close());
-  lines.want(workload, [{ pod: "web-1", id: "1", previous: false }]);
+  lines.want(workload, [{ pod: "web-1", container: "app", id: "1", previous: false }]);
   await clock.advance(0);
   assert.deepEqual(told, [], "the next run has not printed yet: that says nothing of this end");
-  lines.want(workload, [{ pod: "web-1", id: "1", previous: true }]);
+  lines.want(workload, [{ pod: "web-1", container: "app", id: "1", previous: true }]);
   await clock.advance(1_000);
-  assert.equal(lines.get(workload, "web-1"), "no sail");
+  assert.equal(lines.get(workload, "web-1", "app"), "no sail");
   assert.deepEqual(
     asked.map(({ previous }) => previous),
     [false, true],
@@ -78,11 +78,11 @@ test("what ends without a word is read a few times, and then known to have said 
   let printed = "all is well";
   const { clock, asked, lines } = start(() => [Buffer.from(printed)]);
   t.after(() => lines.close());
-  lines.want(workload, [{ pod: "web-1", id: "1", previous: true }]);
+  lines.want(workload, [{ pod: "web-1", container: "app", id: "1", previous: true }]);
   await clock.advance(0);
   printed = "";
-  lines.want(workload, [{ pod: "web-1", id: "2", previous: true }]);
+  lines.want(workload, [{ pod: "web-1", container: "app", id: "2", previous: true }]);
   for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
   assert.equal(asked.length, 1 + 5);
-  assert.equal(lines.get(workload, "web-1"), "");
+  assert.equal(lines.get(workload, "web-1", "app"), "");
 });

@@ -59,7 +59,7 @@ export function pod(
   } = {},
 ): Pod {
   const { ready = false, template = "now", restartCount = 0, state, lastState } = o;
-  const container = state && { name: "app", restartCount, state, ...(lastState ? { lastState } : {}) };
+  const container = state && { name: "app", ready, restartCount, state, ...(lastState ? { lastState } : {}) };
   const object: JsonObject = {
     metadata: { name, uid: `uid-${name}`, annotations: { "fairlead.dev/template": template } },
     status: {

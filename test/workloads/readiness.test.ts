@@ -11,8 +11,15 @@ const allReady = { replicas: 2, updatedReplicas: 2, readyReplicas: 2, availableR
 function look(o: { desired?: number; deployment?: Deployment | undefined; pods?: Pod[]; lines?: string }): Readiness {
   const { desired = 2, pods = [], lines } = o;
   const found = "deployment" in o ? o.deployment : deployment(allReady);
-  const controller = found && ({ kind: "Deployment", object: found } as const);
-  return readiness({ desired, controller, pods, template: "now", lastLines: () => lines, now });
+  return readiness({
+    desired,
+    controller: found && { kind: "Deployment", object: found },
+    pods,
+    template: "now",
+    lastLines: () => lines,
+    progressDeadlineSeconds: 600,
+    now,
+  });
 }
 
 const word = ({ phase, reason }: Readiness): string => `${phase} ${reason}`;

@@ -4,12 +4,11 @@ import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
 import type { ObjectRef } from "../../kube/object.ts";
 import type { PodAccess } from "../../kube/pods.ts";
-import { containerName } from "./containers.ts";
 import type { Crash } from "./pod-state.ts";
 
 export interface CrashLines {
-  /** The lines that are known of a pod of this Workload. */
-  get(workload: ObjectRef, pod: string): string | undefined;
+  /** The lines that are known of a container of a pod of this Workload. */
+  get(workload: ObjectRef, pod: string, container: string): string | undefined;
   /** States which ends there are at present in one Workload; unknown ones are read, and `onRead` is called. */
   want(workload: ObjectRef, crashes: readonly Crash[]): void;
   close(): Promise<void>;
@@ -48,7 +47,7 @@ export function createCrashLines(deps: {
     if (!entry || entry.isRead || entry.attempts >= mostAttempts) return;
     entry.attempts += 1;
     const [namespace, name = ""] = pod.split("/");
-    const text = await readTail({ namespace, name }, entry.crash.previous, signal);
+    const text = await readTail({ namespace, name }, entry.crash, signal);
     // Empty may also be the log of the next run, which began between the news and this look.
     if (text === "" && entry.attempts < mostAttempts) return { againMs: emptyMs };
     entry.text = text;
@@ -56,9 +55,9 @@ export function createCrashLines(deps: {
     deps.onRead(workload);
   }
 
-  async function readTail(ref: ObjectRef, previous: boolean, signal: AbortSignal): Promise<string> {
+  async function readTail(ref: ObjectRef, { container, previous }: Crash, signal: AbortSignal): Promise<string> {
     let tail = Buffer.alloc(0);
-    const options = { container: containerName, previous, tailLines: mostLines };
+    const options = { container, previous, tailLines: mostLines };
     for await (const chunk of deps.logs(ref, options, signal)) {
       tail = Buffer.concat([tail, chunk]).subarray(-mostBytes);
     }
@@ -75,7 +74,10 @@ export function createCrashLines(deps: {
   }
 
   return {
-    get: ({ namespace, name }, pod) => known.get(`${namespace}/${name}`)?.get(`${namespace}/${pod}`)?.text,
+    get({ namespace, name }, pod, container) {
+      const entry = known.get(`${namespace}/${name}`)?.get(`${namespace}/${pod}`);
+      return entry?.crash.container === container ? entry.text : undefined;
+    },
     want({ namespace, name }, crashes) {
       const workload = `${namespace}/${name}`;
       const before = known.get(workload);
@@ -86,8 +88,11 @@ export function createCrashLines(deps: {
         const isSame = earlier?.crash.id === crash.id;
         // The same end is found elsewhere once the next run has begun.
         if (isSame) earlier.crash = crash;
+        const isOfSame = earlier?.crash.container === crash.container;
         // Until the new lines are read, the earlier ones are the best there is.
-        const entry: Entry = isSame ? earlier : { crash, attempts: 0, isRead: false, text: earlier?.text };
+        const entry: Entry = isSame
+          ? earlier
+          : { crash, attempts: 0, isRead: false, text: isOfSame ? earlier?.text : undefined };
         now.set(pod, entry);
         if (!isSame) worker.add(`${workload} ${pod}`);
       }

@@ -32,7 +32,7 @@ export function deploymentFor(workload: Workload, plan: Plan): Draft<Deployment>
 }
 
 /** What kube-apiserver assumes when a Deployment does not say. */
-const defaultProgressDeadlineSeconds = 600;
+export const defaultProgressDeadlineSeconds = 600;
 
 /** What the app says of it counts; in the rest there is never one more than the quota holds. */
 function strategyOf({ app, surge: hasRoom }: Plan): JsonObject {

@@ -2,6 +2,9 @@
 import { create } from "@bufbuild/protobuf";
 import { type AppPod, AppPodSchema } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Pod } from "../../kube/resources.ts";
+import { shorten } from "../../policy/shorten.ts";
+import { type ContainerState, containerStates, mostMessageChars, type Why } from "./container-state.ts";
+import { containerName } from "./containers.ts";
 
 /** How a pod is. `trouble` means that it does not work and will not by itself; a pod that only starts has none. */
 export interface PodState {
@@ -16,102 +19,71 @@ export interface PodState {
 /** One end of a container. */
 export interface Crash {
   readonly pod: string;
+  readonly container: string;
   /** Differs for each end of each container. */
   readonly id: string;
   /** The lines are those of the run before the present one. */
   readonly previous: boolean;
 }
 
-interface Why {
-  reason: string;
-  message: string;
-  trouble: boolean;
-  exitCode?: number;
-}
+/** What a container of a pod printed before its last end, when known. */
+export type LastLines = (pod: string, container: string) => string | undefined;
 
-type ContainerStatus = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>[number];
-
-/** A container that was started again counts as crashing until it has run for so long. */
-const steadyMs = 10_000;
-
-/** What a kubelet says while it goes on starting a container. */
-const starting = new Set(["ContainerCreating", "PodInitializing"]);
-
-/** Words for one and the same trouble, between which a kubelet changes with each attempt. */
-const sameTrouble: Record<string, string> = { ErrImagePull: "ImagePullBackOff" };
-
-/** `lastLines` are what the container printed before its last end, when known. `now` is wall time. */
-export function podState(pod: Pod, lastLines: string | undefined, now: number): PodState {
-  const container = pod.status?.containerStatuses?.[0];
-  const ready = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
-  const startedAt = container?.state?.running?.startedAt;
-  const ranMs = startedAt === undefined ? undefined : now - Date.parse(startedAt);
-  const crashed = container ? lastEnd(container) : undefined;
-  const steady = !crashed || (ready && ranMs !== undefined && ranMs >= steadyMs);
-  const why = ready && steady ? undefined : explain(pod, container, crashed, ready);
-  const restarts = container?.restartCount ?? 0;
+/** `now` is wall time. */
+export function podState(pod: Pod, lastLines: LastLines, now: number): PodState {
+  const states = containerStates(pod, now);
+  const isReady = pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+  const worst = states.find(({ why }) => why?.isTrouble);
+  const steady = states.flatMap(({ steadyInMs }) => steadyInMs ?? []);
+  const isWell = isReady && worst === undefined;
+  const why = isWell ? undefined : explain(pod, states, worst);
+  const isTold = worst !== undefined && why === worst.why;
+  const name = pod.metadata.name ?? "";
+  const own = states.find(({ container }) => container.name === containerName) ?? states[0];
+  const startedAt = own?.status.state?.running?.startedAt;
+  const lines = isTold && worst.crashed ? lastLines(name, worst.status.name) : undefined;
   return {
     pod: create(AppPodSchema, {
-      name: pod.metadata.name ?? "",
+      name,
       phase: pod.status?.phase ?? "Pending",
-      ready: ready && steady,
-      restarts,
+      ready: isWell,
+      restarts: states.reduce((sum, { status }) => sum + status.restartCount, 0),
       ...(pod.spec?.nodeName ? { node: pod.spec.nodeName } : {}),
       ...(startedAt ? { startedAt } : {}),
       ...(why ? { reason: why.reason, message: why.message } : {}),
       ...(why?.exitCode === undefined ? {} : { exitCode: why.exitCode }),
-      ...(crashed && why && lastLines ? { lastLines } : {}),
+      ...(lines ? { lastLines: lines } : {}),
+      containers: states.map(({ container }) => container),
     }),
-    trouble: why?.trouble ?? false,
-    ...(crashed && why && container ? { crash: crashOf(pod, container, crashed) } : {}),
-    ...(crashed && ready && !steady && ranMs !== undefined ? { againMs: Math.max(1, steadyMs - ranMs) } : {}),
+    trouble: why?.isTrouble ?? false,
+    ...(isTold && worst.crashed ? { crash: crashOf(pod, worst) } : {}),
+    ...(steady.length > 0 ? { againMs: Math.min(...steady) } : {}),
   };
 }
 
-function crashOf(pod: Pod, container: ContainerStatus, end: Ended): Crash {
-  const id = `${pod.metadata.uid} ${container.restartCount} ${end.finishedAt ?? ""}`;
-  return { pod: pod.metadata.name ?? "", id, previous: !container.state?.terminated };
+function crashOf(pod: Pod, { status, crashed }: ContainerState): Crash {
+  const id = `${pod.metadata.uid} ${status.name} ${status.restartCount} ${crashed?.finishedAt ?? ""}`;
+  return { pod: pod.metadata.name ?? "", container: status.name, id, previous: !status.state?.terminated };
 }
 
-type Ended = NonNullable<NonNullable<ContainerStatus["lastState"]>["terminated"]>;
-
-/** How the container's last run ended; undefined when it is in its first. */
-function lastEnd(container: ContainerStatus): Ended | undefined {
-  return container.state?.terminated ?? container.lastState?.terminated;
-}
-
-function explain(pod: Pod, container: ContainerStatus | undefined, crashed: Ended | undefined, ready: boolean): Why {
-  if (pod.status?.phase === "Failed" && pod.status.reason) {
-    return { reason: pod.status.reason, message: pod.status.message ?? "The pod failed.", trouble: true };
+function explain(pod: Pod, states: readonly ContainerState[], worst: ContainerState | undefined): Why {
+  const { phase, reason, message } = pod.status ?? {};
+  if (phase === "Succeeded") return { reason: "Completed", message: "The pod ended well.", isTrouble: false };
+  if (phase === "Failed" && reason) {
+    return { reason, message: shorten(message ?? "The pod failed.", mostMessageChars), isTrouble: true };
   }
   const scheduled = pod.status?.conditions?.find(({ type }) => type === "PodScheduled");
   if (scheduled?.status === "False") {
-    const message = scheduled.message ?? "No node has room for the pod.";
-    return { reason: scheduled.reason ?? "Unschedulable", message, trouble: scheduled.reason === "Unschedulable" };
+    const said = scheduled.message ?? "No node has room for the pod.";
+    const isTrouble = scheduled.reason === "Unschedulable";
+    return { reason: scheduled.reason ?? "Unschedulable", message: shorten(said, mostMessageChars), isTrouble };
   }
-  if (crashed) return explainEnd(crashed);
-  const waiting = container?.state?.waiting;
-  if (waiting?.reason && !starting.has(waiting.reason)) {
-    const reason = sameTrouble[waiting.reason] ?? waiting.reason;
-    const message = waiting.message ?? `The container waits: ${waiting.reason}.`;
-    return { reason, message, trouble: true };
-  }
-  if (container?.state?.running && !ready) {
-    return { reason: "NotReady", message: "The container runs and is not ready yet.", trouble: false };
-  }
-  return { reason: waiting?.reason ?? "Starting", message: "The pod is being started.", trouble: false };
-}
-
-function explainEnd(end: Ended): Why {
-  const { exitCode } = end;
-  if (end.reason === "OOMKilled") {
-    const message = `The container was killed because it used more memory than its limit (exit code ${exitCode}).`;
-    return { reason: "OOMKilled", message, trouble: true, exitCode };
-  }
-  const cannotStart = end.reason === "ContainerCannotRun" || end.reason === "StartError";
-  const said = end.message ? `: ${end.message}` : "";
-  const message = cannotStart
-    ? `The container cannot be started (exit code ${exitCode})${said}`
-    : `The container keeps ending, with exit code ${exitCode}${said}`;
-  return { reason: cannotStart ? "ContainerCannotRun" : "CrashLoopBackOff", message, trouble: true, exitCode };
+  if (worst?.why) return worst.why;
+  // What runs before the others is what they wait for.
+  const waits = states.filter(({ why }) => why !== undefined);
+  const first = waits.find(({ container }) => container.init) ?? waits[0];
+  if (first?.why) return first.why;
+  if (phase === "Failed") return { reason: "Failed", message: "The pod failed.", isTrouble: true };
+  if (states.length > 0) return { reason: "NotReady", message: "The pod runs and is not ready yet.", isTrouble: false };
+  return { reason: "Starting", message: "The pod is being started.", isTrouble: false };
 }

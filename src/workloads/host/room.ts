@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import type { AppEvent } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { ObjectMeta } from "../../kube/object.ts";
 import { createReflector } from "../../kube/reflector.ts";
@@ -23,6 +24,7 @@ import {
   statefulSets,
 } from "../../kube/resources.ts";
 import { createLatest, type Latest } from "../latest.ts";
+import { createEventBook } from "./event-book.ts";
 import { labels } from "./names.ts";
 
 export interface Room {
@@ -34,6 +36,11 @@ export interface Room {
   readonly claims: Latest<PersistentVolumeClaim>;
   /** The pods of one Workload. */
   podsOf(workload: string): readonly Pod[];
+  /**
+   * What happened to one Workload lately, the latest first; `lasting` is what that of it is called which outlasts it, and from
+   * now on what happens to that is told as news of the Workload.
+   */
+  eventsOf(workload: string, lasting: string): readonly AppEvent[];
   /** Whether all that exists here is known, of what was asked for. */
   readonly isSynced: boolean;
   close(): Promise<void>;
@@ -103,6 +110,13 @@ export function openRoom(deps: {
   tellWhenSynced([...watched.values()]);
   const some = { statefulSets: lazily(statefulSets), claims: lazily(persistentVolumeClaims) };
 
+  /** By what outlasts a Workload, its name. */
+  const lastingNames = new Map<string, string>();
+  const happened = createEventBook({
+    ...deps,
+    onChange: (name) => deps.onChange(lastingNames.get(name) ?? name),
+  });
+
   return {
     deployments: always.deployments,
     services: always.services,
@@ -114,15 +128,28 @@ export function openRoom(deps: {
       return some.claims();
     },
     podsOf: (workload) => [...(podsByWorkload.get(workload)?.values() ?? [])],
+    eventsOf(workload, lasting) {
+      // Last asked for, last forgotten: a peer may make and delete as many as it likes.
+      lastingNames.delete(lasting);
+      lastingNames.set(lasting, workload);
+      for (const oldest of lastingNames.keys()) {
+        if (lastingNames.size <= mostLastingNames) break;
+        lastingNames.delete(oldest);
+      }
+      return happened.of([workload, lasting]);
+    },
     get isSynced() {
       return [...watched.values()].every((latest) => latest.isSynced);
     },
     async close() {
       closing.abort(new Error("The namespace is no longer watched."));
-      await Promise.all([...watched.values()].map((latest) => latest.close()));
+      await Promise.all([happened.close(), ...[...watched.values()].map((latest) => latest.close())]);
     },
   };
 }
+
+/** As many as a peer may have Workloads, and then some. */
+const mostLastingNames = 20_000;
 
 type Labelled = { metadata: ObjectMeta };
 

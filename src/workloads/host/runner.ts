@@ -21,7 +21,8 @@ import { controllerOf, isOf, resourceOf } from "./controller.ts";
 import type { CrashLines } from "./crash-lines.ts";
 import type { LeaseView } from "./leases.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
-import { annotations, labels } from "./names.ts";
+import { defaultProgressDeadlineSeconds } from "./manifests.ts";
+import { annotations, labels, lastingName } from "./names.ts";
 import type { PeerNamespaces } from "./namespace.ts";
 import type { Plan } from "./plan.ts";
 import { templateOf } from "./pod.ts";
@@ -68,6 +69,8 @@ interface Memory {
   /** Once its namespace is known to be its peer's. */
   room?: Room;
   status?: WorkloadStatus;
+  /** Of the pods that `status` is about. */
+  template?: string;
   /** Of the spec that `status` is about. */
   hash?: string;
   runs?: Pick<Readiness, "phase" | "message"> | undefined;
@@ -231,18 +234,27 @@ export function createRunner(deps: RunnerDeps): Runner {
     // Before all is known, pods that run would look missing.
     if (!room?.isSynced && workload.status && !obstacle) return undefined;
     const now = clock.now();
+    const template = plan ? templateOf(workload, plan) : "";
     const seen = readiness({
       desired: plan?.replicas ?? 0,
       controller: room && controllerOf(workload, room),
       pods: room?.podsOf(workload.metadata.name ?? "") ?? [],
-      template: plan ? templateOf(workload, plan) : "",
-      lastLines: (pod) => deps.lines.get(refOf(key), pod),
+      template,
+      lastLines: (pod, container) => deps.lines.get(refOf(key), pod, container),
+      progressDeadlineSeconds: plan?.app.progressDeadlineSeconds ?? defaultProgressDeadlineSeconds,
+      // After a start of this agent the status tells of the rollout that was under way before it.
+      rollout: (memory.template ?? template) === template ? (memory.status ?? workload.status)?.rollout : undefined,
       now,
     });
     deps.lines.want(refOf(key), seen.crashes);
     const before = memory.status ?? workload.status;
     const isSameWish = memory.hash === undefined || memory.hash === standing?.hash;
-    const status = statusOf(workload, { seen, obstacle, standing, before, isSameWish, leaseUntil: lease?.until }, now);
+    const events = room?.eventsOf(workload.metadata.name ?? "", lastingName(workload)) ?? [];
+    const status = statusOf(
+      workload,
+      { seen, events, obstacle, standing, before, isSameWish, leaseUntil: lease?.until },
+      now,
+    );
     if (before?.phase !== status.phase || before?.reason !== status.reason) {
       const { phase, reason, message } = status;
       log.info(
@@ -255,6 +267,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       memory.hash = standing.hash;
     }
     memory.status = status;
+    memory.template = template;
     memory.runs = plan && !standing?.isStopped && !obstacle ? seen : undefined;
     deps.statuses.write({ metadata: workload.metadata, status });
     deps.onStatus(key);

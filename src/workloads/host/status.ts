@@ -1,5 +1,6 @@
 /** A Workload's status, and what of it its origin is told. Pure. */
 import { create, toJsonString } from "@bufbuild/protobuf";
+import type { AppEvent } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import { RemoteAppStatusSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { type WorkloadStatus, WorkloadStatusSchema } from "../../gen/fairlead/resources/v1alpha1/workload_pb.ts";
 import type { Workload } from "../../kube/resources.ts";
@@ -23,6 +24,8 @@ export interface Look {
   /** What runs, by its pods. */
   readonly seen: Readiness;
   readonly obstacle: Obstacle | undefined;
+  /** What happened to it lately, the latest first. */
+  readonly events: readonly AppEvent[];
   /** Undefined while it is not judged: it is being deleted. */
   readonly standing: Standing | undefined;
   /** Of a workload with a lease: until when it lasts at least. */
@@ -51,6 +54,9 @@ export function statusOf(workload: Workload, look: Look, now: number): WorkloadS
       .map(([label, value]) => `${label}=${value}`)
       .join(","),
     pods: [...seen.pods],
+    ...(seen.rollout ? { rollout: seen.rollout } : {}),
+    ...(seen.job ? { job: seen.job } : {}),
+    events: [...look.events],
     conditions: conditionsFrom(findings(workload, look), before?.conditions ?? [], { generation, now }),
     ...(admission ? { admission } : {}),
     ...(orphanedSince ? { orphanedSince } : {}),
@@ -120,6 +126,9 @@ export function statusForOrigin(workload: Workload, status: WorkloadStatus | und
       updatedReplicas: status?.updatedReplicas ?? 0,
       availableReplicas: status?.availableReplicas ?? 0,
       pods: status?.pods ?? [],
+      events: status?.events ?? [],
+      ...(isCurrent && status.rollout ? { rollout: status.rollout } : {}),
+      ...(status?.job ? { job: status.job } : {}),
       ...(status?.selector ? { selector: status.selector } : {}),
       ...(status?.admission ? { admission: status.admission } : {}),
     }),
