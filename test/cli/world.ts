@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDocuments } from "../../src/base/document.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { type Log, silentLog } from "../../src/base/log.ts";
 import { connectToAgent } from "../../src/cli/connection.ts";
 import type { CliContext, Keyboard } from "../../src/cli/context.ts";
 import { runCli } from "../../src/cli/program.ts";
@@ -27,11 +27,14 @@ export async function startWorld({
   processes = false,
   accepting = true,
   settings = {},
+  log = silentLog,
 }: {
   processes?: boolean;
   accepting?: boolean;
   /** More settings of the agents. */
   settings?: Readonly<Record<string, string>>;
+  /** Of both agents and their clusters. */
+  log?: Log;
 } = {}): Promise<World> {
   const directory = await mkdtemp(join(tmpdir(), "fairlead-test-"));
   const towns: Town[] = [];
@@ -40,7 +43,7 @@ export async function startWorld({
     await rm(directory, { recursive: true, force: true });
   };
   try {
-    const common = { directory, firstPort: 0, version: "0.0.1", log: silentLog, processes, settings };
+    const common = { directory, firstPort: 0, version: "0.0.1", log, processes, settings };
     const add = async (name: string): Promise<Town> => {
       const town = await buildTown({ ...common, name }, AbortSignal.timeout(60_000));
       towns.push(town);
