@@ -246,7 +246,11 @@ function catalogueOf({ origin }: Workloads): AppCatalogue {
       const app = origin.get(keyOf({ namespace, name }));
       return app && toView(app);
     },
-    subscribe: (changed) => origin.subscribe(() => changed()),
+    subscribe: (changed) =>
+      origin.subscribe((key) => {
+        const [namespace = "", name = ""] = key.split("/");
+        changed(namespace, name);
+      }),
   };
 }
 

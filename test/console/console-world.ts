@@ -54,7 +54,7 @@ export async function startConsole(
   const agents = await startTwoAgents();
   const apps = new Map<string, AppView>();
   const servers: Server[] = [];
-  let changed = (): void => undefined;
+  let changed = (_namespace: string, _name: string): void => undefined;
   const world: { presence: PeerPresence | undefined } = { presence: undefined };
   const server = createConsoleServer({
     host: "127.0.0.1",
@@ -80,7 +80,7 @@ export async function startConsole(
 
   function show(app: AppView): void {
     apps.set(`${app.namespace}/${app.name}`, app);
-    changed();
+    changed(app.namespace, app.name);
   }
 
   return Object.assign(world, {

@@ -50,6 +50,45 @@ describe("host names of apps", () => {
     assert.equal(names.find(names.labelOf(only(thief)))?.app, thief);
   });
 
+  test("are the same after changes as when they are made anew", () => {
+    const port = fc.record({ number: fc.integer({ min: 1, max: 3 }), name: fc.constantFrom("1", "web", undefined) });
+    const change = fc.record({
+      namespace: fc.constantFrom("a", "a-b"),
+      name: fc.constantFrom("c", "b-c", "c-1"),
+      ports: fc.option(fc.array(port, { maxLength: 3 }), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+        const followed = indexHostNames([]);
+        const apps = new Map<string, AppView>();
+        for (const { namespace, name, ports } of changes) {
+          const now =
+            ports &&
+            app(
+              namespace,
+              name,
+              ports.map(({ number, name: called }) => ({ number, ...(called && { name: called }) })),
+            );
+          followed.set(namespace, name, now);
+          apps.delete(`${namespace}/${name}`);
+          if (now) apps.set(`${namespace}/${name}`, now);
+        }
+        const anew = indexHostNames([...apps.values()]);
+        for (const each of apps.values()) {
+          for (const door of each.ports.map((one) => ({ app: each, port: one }))) {
+            const label = anew.labelOf(door);
+            assert.equal(followed.labelOf(door), label);
+            assert.equal(followed.find(label)?.app, anew.find(label)?.app);
+          }
+        }
+        for (const label of ["c-a-1", "c-a-b-1", "b-c-a-1", "c-1-a-1", "c-a-web"]) {
+          assert.equal(followed.find(label)?.app, anew.find(label)?.app);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test("always fit a DNS label, lead back to their app, and differ", () => {
     const part = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?$/);
     const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9.]{0,60}[a-z0-9])?$/);

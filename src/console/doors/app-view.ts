@@ -14,8 +14,8 @@ export interface AppView {
 export interface AppCatalogue {
   list(): readonly AppView[];
   get(namespace: string, name: string): AppView | undefined;
-  /** Calls `changed` whenever an app comes, goes or changes. Returns what ends it. */
-  subscribe(changed: () => void): () => void;
+  /** Calls `changed` whenever an app comes, goes or changes, with which. Returns what ends it. */
+  subscribe(changed: (namespace: string, name: string) => void): () => void;
 }
 
 /** One port of one app: what a door leads to. */

@@ -10,7 +10,7 @@ import type { AppCatalogue } from "./app-view.ts";
 import { createDoorSessions } from "./door-sessions.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
-import { type HostNames, indexHostNames } from "./host-names.ts";
+import { type HostNameIndex, type HostNames, indexHostNames } from "./host-names.ts";
 import type { PassOnDeps } from "./pass-on.ts";
 
 export interface DoorsDeps extends PassOnDeps {
@@ -37,10 +37,10 @@ export interface Doors {
 }
 
 export function createDoors(deps: DoorsDeps): Doors {
-  let names: HostNames | undefined;
-  const unsubscribe = deps.apps.subscribe(() => {
-    names = undefined;
-  });
+  let names: HostNameIndex | undefined;
+  const unsubscribe = deps.apps.subscribe((namespace, name) =>
+    names?.set(namespace, name, deps.apps.get(namespace, name)),
+  );
   const currentNames = (): HostNames => {
     names ??= indexHostNames(deps.apps.list());
     return names;

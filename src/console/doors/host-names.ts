@@ -12,34 +12,79 @@ export interface HostNames {
   labelOf(door: AppDoor): string;
 }
 
+/** An index that follows its apps: each change costs what the app has of ports, however many other apps there are. */
+export interface HostNameIndex extends HostNames {
+  /** Puts the app in place of what was known under its name; without one, forgets it. */
+  set(namespace: string, name: string, app: AppView | undefined): void;
+}
+
 /** A DNS label has 63 characters at most. */
 const longestLabel = 63;
 /** Of 4 bits each: so many that nobody finds a second name with another app's hash. */
 const hashLength = 16;
 
+/** What one app has in the index. */
+interface Entry {
+  readonly door: AppDoor;
+  readonly plain: readonly string[];
+  readonly hashed: string;
+}
+
 /**
  * A label that two ports would share belongs to neither: both are shown under a name with a hash, so that nobody gets
  * another's host by a clever choice of names. A name with the hash is always valid, and comes before a plain one.
  */
-export function indexHostNames(apps: readonly AppView[]): HostNames {
-  const doors = apps.flatMap((app) => app.ports.map((port): AppDoor => ({ app, port })));
-  const plain = new Map<string, AppDoor | "shared">();
+export function indexHostNames(apps: readonly AppView[]): HostNameIndex {
+  const entries = new Map<string, readonly Entry[]>();
+  const plain = new Map<string, Set<AppDoor>>();
   const hashed = new Map<string, AppDoor>();
-  for (const door of doors) {
-    for (const label of plainLabels(door)) plain.set(label, plain.has(label) ? "shared" : door);
-    hashed.set(hashedLabel(door), door);
+
+  function forget({ door, ...labels }: Entry): void {
+    if (hashed.get(labels.hashed) === door) hashed.delete(labels.hashed);
+    for (const label of labels.plain) {
+      const doors = plain.get(label);
+      doors?.delete(door);
+      if (doors?.size === 0) plain.delete(label);
+    }
   }
-  return {
-    find(label) {
-      const door = hashed.get(label) ?? plain.get(label);
-      return door === "shared" ? undefined : door;
-    },
+
+  function add({ door, ...labels }: Entry): void {
+    hashed.set(labels.hashed, door);
+    for (const label of labels.plain) {
+      const doors = plain.get(label) ?? new Set();
+      plain.set(label, doors.add(door));
+    }
+  }
+
+  function find(label: string): AppDoor | undefined {
+    const known = hashed.get(label);
+    if (known) return known;
+    const [door, ...others] = plain.get(label) ?? [];
+    return others.length > 0 ? undefined : door;
+  }
+
+  const index: HostNameIndex = {
+    find,
     labelOf(door) {
       const [label = ""] = plainLabels(door);
-      const known = hashed.get(label) ?? plain.get(label);
-      return known === undefined || known === "shared" || doorKey(known) !== doorKey(door) ? hashedLabel(door) : label;
+      const known = find(label);
+      return known === undefined || doorKey(known) !== doorKey(door) ? hashedLabel(door) : label;
+    },
+    set(namespace, name, app) {
+      const key = `${namespace}/${name}`;
+      for (const entry of entries.get(key) ?? []) forget(entry);
+      entries.delete(key);
+      if (!app) return;
+      const now = app.ports.map((port): Entry => {
+        const door = { app, port };
+        return { door, plain: plainLabels(door), hashed: hashedLabel(door) };
+      });
+      now.forEach(add);
+      entries.set(key, now);
     },
   };
+  for (const app of apps) index.set(app.namespace, app.name, app);
+  return index;
 }
 
 /** With the port's name, if it has one, and with its number; none when they would be too long. */
