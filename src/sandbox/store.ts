@@ -18,6 +18,8 @@ interface Shelf {
   objects: Map<string, KubeObject>;
   /** The keys of the objects, sorted. */
   keys: string[];
+  /** The keys of those that have a controller, by its UID. */
+  owned: Map<string, Set<string>>;
   log: Change[];
   /** Everything up to this revision has been forgotten. */
   compacted: number;
@@ -61,6 +63,12 @@ export class Store {
     return found;
   }
 
+  /** What this owner controls of a resource, in the order of namespace and name. */
+  controlledBy(resource: string, uid: string): KubeObject[] {
+    const shelf = this.#shelves.get(resource);
+    return [...(shelf?.owned.get(uid) ?? [])].sort().flatMap((key) => shelf?.objects.get(key) ?? []);
+  }
+
   /** What `list` would have said at an earlier revision, or undefined when that is forgotten. */
   listAt(resource: string, revision: number, namespace?: string): KubeObject[] | undefined {
     const shelf = this.#shelf(resource);
@@ -84,6 +92,7 @@ export class Store {
     const revision = ++this.#revision;
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
     shelf.objects.set(key, stored);
+    own(shelf, key, previous, stored);
     if (!previous) shelf.keys.splice(positionOf(shelf.keys, key), 0, key);
     this.#tell(resource, shelf, {
       type: previous ? "MODIFIED" : "ADDED",
@@ -101,6 +110,7 @@ export class Store {
     const previous = shelf.objects.get(key);
     if (!previous) return object;
     shelf.objects.delete(key);
+    own(shelf, key, previous, undefined);
     shelf.keys.splice(positionOf(shelf.keys, key), 1);
     const revision = ++this.#revision;
     const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
@@ -138,7 +148,7 @@ export class Store {
   #shelf(resource: string): Shelf {
     let shelf = this.#shelves.get(resource);
     if (!shelf) {
-      shelf = { objects: new Map(), keys: [], log: [], compacted: this.#start, listeners: new Set() };
+      shelf = { objects: new Map(), keys: [], owned: new Map(), log: [], compacted: this.#start, listeners: new Set() };
       this.#shelves.set(resource, shelf);
     }
     return shelf;
@@ -154,6 +164,21 @@ export class Store {
     for (const listener of [...shelf.listeners]) listener(change);
     for (const listener of [...this.#everywhere]) listener(resource, change);
   }
+}
+
+function own(shelf: Shelf, key: string, before: KubeObject | undefined, after: KubeObject | undefined): void {
+  const [old, now] = [controllerOf(before), controllerOf(after)];
+  if (old === now) return;
+  if (old) {
+    const keys = shelf.owned.get(old);
+    keys?.delete(key);
+    if (keys?.size === 0) shelf.owned.delete(old);
+  }
+  if (now) shelf.owned.set(now, (shelf.owned.get(now) ?? new Set()).add(key));
+}
+
+function controllerOf(object: KubeObject | undefined): string | undefined {
+  return object?.metadata.ownerReferences?.find(({ controller }) => controller)?.uid;
 }
 
 function keyOf(namespace: string | undefined, name: string): string {

@@ -12,7 +12,7 @@ import {
 } from "./controller.ts";
 import { isOver } from "./job-progress.ts";
 import { parseSchedule } from "./schedule.ts";
-import { type CronJob, controllerReference, isControlledBy, isCronJob, isJob, type Job } from "./shapes.ts";
+import { type CronJob, controllerReference, isCronJob, isJob, type Job } from "./shapes.ts";
 
 const component = "cronjob-controller";
 const manager = { manager: component };
@@ -33,11 +33,7 @@ export function startCronJobController(deps: ControllerDeps): Controller {
       const { namespace, name } = splitKey(key);
       const cron = store.get(storeKey(cronJobs), namespace, name);
       if (!cron || !isCronJob(cron) || cron.metadata.deletionTimestamp) return;
-      const owned = (): Job[] =>
-        store
-          .list(storeKey(jobs), namespace)
-          .filter(isJob)
-          .filter((job) => isControlledBy(job, cron));
+      const owned = (): Job[] => store.controlledBy(storeKey(jobs), cron.metadata.uid).filter(isJob);
       const now = deps.clock.now();
       const due = cron.spec.suspend ? undefined : dueAt(cron, now);
       const isTaken = due !== undefined && start(deps, jobs, cron, due, owned());

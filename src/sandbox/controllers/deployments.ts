@@ -16,7 +16,6 @@ import { planRollout } from "./rollout.ts";
 import {
   controllerReference,
   type Deployment,
-  isControlledBy,
   isDeployment,
   isPod,
   isPodGone,
@@ -44,19 +43,16 @@ export function startDeploymentController(deps: ControllerDeps): Controller {
       const found = store.get(storeKey(deployments), namespace, name);
       if (!found || !isDeployment(found) || found.metadata.deletionTimestamp) return;
       const owned = store
-        .list(storeKey(replicaSets), namespace)
+        .controlledBy(storeKey(replicaSets), found.metadata.uid)
         .filter(isReplicaSet)
-        .filter((set) => isControlledBy(set, found) && !set.metadata.deletionTimestamp);
+        .filter((set) => !set.metadata.deletionTimestamp);
       const next =
         owned.find((set) => equal(templateOf(set), found.spec.template)) ??
         createReplicaSet(deps, replicaSets, found, owned);
       const olds = owned.filter((set) => set !== next).sort((a, b) => revisionOf(a) - revisionOf(b));
       if (!found.spec.paused) roll(deps, replicaSets, found, next, olds);
       forgetOldest(deps, replicaSets, olds, found.spec.revisionHistoryLimit ?? 10);
-      const sets = store
-        .list(storeKey(replicaSets), namespace)
-        .filter(isReplicaSet)
-        .filter((set) => isControlledBy(set, found));
+      const sets = store.controlledBy(storeKey(replicaSets), found.metadata.uid).filter(isReplicaSet);
       const status = deploymentStatus(
         found,
         sets.find((set) => set.metadata.uid === next.metadata.uid) ?? next,
@@ -112,8 +108,8 @@ function roll(
 }
 
 function podsOf(deps: ControllerDeps, set: ReplicaSet): number {
-  const pods = deps.registry.store.list("/pods", set.metadata.namespace).filter(isPod);
-  return pods.filter((pod) => isControlledBy(pod, set) && (!isPodGone(pod) || pod.metadata.deletionTimestamp)).length;
+  const pods = deps.registry.store.controlledBy("/pods", set.metadata.uid).filter(isPod);
+  return pods.filter((pod) => !isPodGone(pod) || pod.metadata.deletionTimestamp).length;
 }
 
 function createReplicaSet(

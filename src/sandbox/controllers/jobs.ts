@@ -27,7 +27,6 @@ import {
 import {
   type Condition,
   controllerReference,
-  isControlledBy,
   isJob,
   isPod,
   isPodReady,
@@ -46,11 +45,7 @@ export function startJobController(deps: ControllerDeps, o: { backoffMs: number 
   const jobs = builtin(deps.registry, "batch", "jobs");
   const pods = builtin(deps.registry, "", "pods");
   const { store } = deps.registry;
-  const owned = (job: Job): Pod[] =>
-    store
-      .list(storeKey(pods), job.metadata.namespace)
-      .filter(isPod)
-      .filter((pod) => isControlledBy(pod, job));
+  const owned = (job: Job): Pod[] => store.controlledBy(storeKey(pods), job.metadata.uid).filter(isPod);
 
   function write(job: Job, status: JobStatus): void {
     const { namespace, name } = job.metadata;

@@ -11,7 +11,6 @@ import {
 } from "./controller.ts";
 import {
   controllerReference,
-  isControlledBy,
   isPod,
   isPodGone,
   isPodReady,
@@ -38,9 +37,9 @@ export function startReplicaSetController(deps: ControllerDeps): Controller {
       if (!set || !isReplicaSet(set) || set.metadata.deletionTimestamp) return;
       const alive = (): Pod[] =>
         store
-          .list(storeKey(pods), namespace)
+          .controlledBy(storeKey(pods), set.metadata.uid)
           .filter(isPod)
-          .filter((pod) => isControlledBy(pod, set) && !isPodGone(pod));
+          .filter((pod) => !isPodGone(pod));
       balance(deps, pods, set, alive());
       const now = alive();
       const ready = now.filter(isPodReady).length;

@@ -133,12 +133,6 @@ export function isPodGone(pod: Pod): boolean {
   return pod.metadata.deletionTimestamp !== undefined || phase === "Succeeded" || phase === "Failed";
 }
 
-export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
-  return (
-    object.metadata.ownerReferences?.some(({ controller, uid }) => controller && uid === owner.metadata.uid) ?? false
-  );
-}
-
 export function controllerReference(owner: KubeObject) {
   const { apiVersion, kind, metadata } = owner;
   return { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true, blockOwnerDeletion: true };

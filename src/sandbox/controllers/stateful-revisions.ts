@@ -6,7 +6,6 @@ import { builtin, type ControllerDeps } from "./controller.ts";
 import {
   type ControllerRevision,
   controllerReference,
-  isControlledBy,
   isControllerRevision,
   type PodTemplate,
   type StatefulSet,
@@ -84,9 +83,8 @@ function latest(deps: ControllerDeps, set: StatefulSet, all: readonly Controller
 
 function list(deps: ControllerDeps, set: StatefulSet): ControllerRevision[] {
   return deps.registry.store
-    .list(storeKey(resourceOf(deps)), set.metadata.namespace)
+    .controlledBy(storeKey(resourceOf(deps)), set.metadata.uid)
     .filter(isControllerRevision)
-    .filter((found) => isControlledBy(found, set))
     .sort((a, b) => a.revision - b.revision);
 }
 

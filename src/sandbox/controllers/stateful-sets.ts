@@ -13,7 +13,7 @@ import {
   splitKey,
   startController,
 } from "./controller.ts";
-import { isControlledBy, isPod, isPodReady, isStatefulSet, type Pod, type StatefulSet } from "./shapes.ts";
+import { isPod, isPodReady, isStatefulSet, type Pod, type StatefulSet } from "./shapes.ts";
 import { createPod, retainClaims } from "./stateful-pods.ts";
 import { forgetRevisions, revisionsOf, type StatefulRevisions } from "./stateful-revisions.ts";
 
@@ -36,11 +36,7 @@ export function startStatefulSetController(deps: ControllerDeps): Controller {
       const set = store.get(storeKey(sets), namespace, name);
       if (!set || !isStatefulSet(set) || set.metadata.deletionTimestamp) return;
       const revisions = revisionsOf(deps, set);
-      const owned = (): Pod[] =>
-        store
-          .list(storeKey(pods), namespace)
-          .filter(isPod)
-          .filter((pod) => isControlledBy(pod, set));
+      const owned = (): Pod[] => store.controlledBy(storeKey(pods), set.metadata.uid).filter(isPod);
       retainClaims(deps, set, owned());
       step(deps, pods, set, revisions, owned());
       const now = owned();
