@@ -75,6 +75,11 @@ const promises: Readonly<Record<string, (made: Json, app: Json) => void>> = {
     assert.equal(container.envFrom[0].prefix, "FEATURE_");
     assert.match(made.spec.template.spec.volumes[0].configMap.name, /-settings-/);
   },
+  "Data that outlives its pods"(made, app) {
+    assert.equal(made.kind, "StatefulSet");
+    assert.equal(app.status.readyReplicas, 2);
+    assert.equal(made.spec.volumeClaimTemplates[0].metadata.name, "data");
+  },
   "How a new version takes over"(made) {
     assert.deepEqual(made.spec.strategy.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 });
     assert.equal(made.spec.minReadySeconds, 1);
