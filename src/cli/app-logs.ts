@@ -1,7 +1,8 @@
 /** `fairlead app logs`: what an app's pods write, wherever they run. */
+import { styleText } from "node:util";
 import type { Command } from "commander";
 import { namespaceOption, spanSeconds, wholeNumber, withAgent } from "./command.ts";
-import type { CliContext } from "./context.ts";
+import type { CliContext, Terminal } from "./context.ts";
 import { harmless, plain } from "./table.ts";
 
 interface LogsOptions {
@@ -13,6 +14,8 @@ interface LogsOptions {
   readonly timestamps?: boolean;
   readonly pod?: string;
   readonly prefix?: boolean;
+  readonly container?: string;
+  readonly allContainers?: boolean;
 }
 
 export function addAppLogs(app: Command, context: CliContext): void {
@@ -27,6 +30,8 @@ export function addAppLogs(app: Command, context: CliContext): void {
     .option("-p, --previous", "of the container before the last restart")
     .option("--timestamps", "begin each line with its time")
     .option("--pod <name>", "only of this pod")
+    .option("-c, --container <name>", "of this container; by default the app's own")
+    .option("--all-containers", "of all containers, those that run before the others too")
     .option("--prefix", "begin each line with the pod's name");
   // What is piped on is the app's own bytes; a terminal would obey them.
   const shown = (line: string): string => (terminal.interactive ? harmless(line) : line);
@@ -40,11 +45,37 @@ export function addAppLogs(app: Command, context: CliContext): void {
         previous: options.previous === true,
         timestamps: options.timestamps === true,
         pod: options.pod ?? "",
+        container: options.container ?? "",
+        allContainers: options.allContainers === true,
       };
-      for await (const { pod, line, notice } of connection.client.pods.logs(request, { signal })) {
-        if (notice) terminal.err(`${plain(`[${pod}] ${notice}`)}\n`);
-        else await terminal.out(`${options.prefix ? `[${plain(pod)}] ` : ""}${shown(line)}\n`);
+      const prefix = new Prefixes(terminal);
+      for await (const { pod, container, line, notice } of connection.client.pods.logs(request, { signal })) {
+        const from = container === "" ? pod : `${pod}/${container}`;
+        if (notice) terminal.err(`${plain(`[${from}] ${notice}`)}\n`);
+        else await terminal.out(`${options.prefix ? prefix.of(from) : ""}${shown(line)}\n`);
       }
     }),
   );
+}
+
+const colours = ["cyan", "yellow", "green", "magenta", "blue", "red"] as const;
+
+/** What stands before a line; on a terminal in a colour of its own for each source, as long as there are colours. */
+class Prefixes {
+  readonly #known = new Map<string, string>();
+  readonly #coloured: boolean;
+
+  constructor({ interactive, env }: Terminal) {
+    this.#coloured = interactive && !env.NO_COLOR;
+  }
+
+  of(source: string): string {
+    const known = this.#known.get(source);
+    if (known !== undefined) return known;
+    const colour = colours[this.#known.size % colours.length] ?? "cyan";
+    const text = `[${plain(source)}] `;
+    const made = this.#coloured ? styleText(colour, text, { validateStream: false }) : text;
+    this.#known.set(source, made);
+    return made;
+  }
 }

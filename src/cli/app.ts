@@ -2,11 +2,13 @@
 import type { Command } from "commander";
 import { addAppActs } from "./app-acts.ts";
 import { addAppCheck } from "./app-check.ts";
+import { addAppCopy } from "./app-cp.ts";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";
 import { addAppExec } from "./app-exec.ts";
 import { addAppHistory } from "./app-history.ts";
 import { addAppLogs } from "./app-logs.ts";
+import { addAppPortForward } from "./app-port-forward.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { parseLabelSelector } from "./label-selector.ts";
@@ -22,6 +24,8 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addGet(app, context);
   addAppLogs(app, context);
   addAppExec(app, context);
+  addAppCopy(app, context);
+  addAppPortForward(app, context);
   addAppActs(app, context);
   addAppHistory(app, context);
   addAppDelete(app, context);

@@ -1,0 +1,67 @@
+/** Ports of apps on this machine, by command line, over two agents. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { after, before, suite, test } from "node:test";
+import { exitCode } from "../../src/cli/errors.ts";
+import { pair, run, start, startWorld, type World } from "./world.ts";
+
+suite("fairlead app port-forward", () => {
+  let world: World;
+  before(async () => {
+    world = await startWorld({ processes: true });
+    await pair(world, "apps");
+    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
+    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
+    assert.equal(deployed.code, 0, deployed.err);
+  });
+  after(() => world[Symbol.asyncDispose]());
+
+  const forward = async (...ports: string[]) => {
+    const running = start(world.lisbon, ["app", "port-forward", "web", ...ports]);
+    await running.until((out) => out.split("\n").length > ports.length);
+    const urls = [...running.out().matchAll(/^(127\.0\.0\.1:\d+) is web/gm)].map(([, at]) => `http://${at}`);
+    return { running, urls };
+  };
+
+  test("several ports here are the app's, for many connections at a time, until Ctrl-C", async () => {
+    const { running, urls } = await forward(":8080", ":8080");
+    assert.equal(new Set(urls).size, 2);
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, async (_, number) => {
+        const answer = await fetch(`${urls[number % 2]}/?${number}`, { headers: { connection: "close" } });
+        await answer.text();
+        return answer.status;
+      }),
+    );
+    assert.deepEqual(new Set(answers), new Set([200]));
+    running.interrupt();
+    assert.equal((await running.ended).code, exitCode.interrupted);
+    await assert.rejects(fetch(urls[0] ?? ""));
+  });
+
+  test("a port that the app does not have resets each connection, and says why", async () => {
+    const { running, urls } = await forward(":9999");
+    const socket = connect(Number(new URL(urls[0] ?? "").port), "127.0.0.1");
+    const [error] = await once(socket, "error");
+    assert.equal(error.code, "ECONNRESET");
+    assert.match(running.err(), /does not declare port 9999; its ports: .*8080/);
+    running.interrupt();
+    await running.ended;
+  });
+
+  test("what cannot be listened on, or is no port, or no app, is said before anything else", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const address = taken.address();
+    const port = address && typeof address === "object" ? address.port : 0;
+    const busy = await run(world.lisbon, ["app", "port-forward", "web", `${port}:8080`]);
+    taken.close();
+    assert.match(busy.err, /something else listens there/);
+    for (const text of ["0", "70000:80", "80:", "a:b"]) {
+      const { code, err } = await run(world.lisbon, ["app", "port-forward", "web", text]);
+      assert.deepEqual([code, /is no port/.test(err)], [exitCode.usage, true], text);
+    }
+    assert.equal((await run(world.lisbon, ["app", "port-forward", "nobody"])).code, exitCode.notFound);
+  });
+});
