@@ -4,6 +4,7 @@ import type { Admission } from "../gen/fairlead/resources/v1alpha1/admission_pb.
 import type { AppPod } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Condition } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
 import type { AppAtPeer } from "../gen/fairlead/resources/v1alpha1/placement_pb.ts";
+import { containerTable, eventTable, jobText, rolloutText } from "./app-status.ts";
 import { findingTable } from "./findings.ts";
 import { type Column, formatTable, leftOf, plain, sinceOf } from "./table.ts";
 
@@ -16,16 +17,24 @@ export function appDetail({ spec, status }: App, now: number): string {
   const facts = [
     ["Message", status?.message],
     ["Image", spec?.image],
+    ["Kind", spec?.kind],
     ["Ports", ports.join(", ")],
     ["Runs in", status?.hostNamespace && `namespace ${status.hostNamespace} at ${status.peer ?? spec?.peer ?? "?"}`],
     ["Heard of", heard && `${heard} ago`],
+    ["Rollout", rolloutText(status?.rollout, now)],
+    ["Job", jobText(status?.job, now)],
   ];
   const parts = [factLines(facts), admissionLines(status?.admission, now)];
   if (status && status.peers.length > 0) parts.push(indented(peerTable(status.peers, now)));
   if (status && status.pods.length > 0)
-    parts.push(indented(podTable(status.pods, now)), ...status.pods.flatMap(lastLines));
+    parts.push(
+      indented(podTable(status.pods, now)),
+      indented(containerTable(status.pods, now)),
+      ...status.pods.flatMap(lastLines),
+    );
   if (status && status.conditions.length > 0)
     parts.push(indented(conditionTable(status.conditions, now, status.message)));
+  if (status) parts.push(indented(eventTable(status.events, now)));
   return parts.filter(Boolean).join("\n\n");
 }
 

@@ -6,6 +6,7 @@ import type { Invite, Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts
 import { PeerSpecSchema, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { RemoteAppSpecSchema, RemoteAppStatusSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { appDetail } from "./app-detail.ts";
+import { readyOf } from "./app-status.ts";
 import type { View } from "./output.ts";
 import { grantTexts, peerDetail } from "./peer-detail.ts";
 import { formatAge, sinceOf, type Tone } from "./table.ts";
@@ -21,7 +22,7 @@ export function appView(now: number, namespace: string): View<App> {
       { head: "NAME", cell: (app) => app.metadata?.name ?? "" },
       { head: "PEER", cell: ({ spec, status }) => spec?.peer ?? status?.peers.map(({ peer }) => peer).join(",") ?? "" },
       { head: "STATUS", cell: (app) => appState(app, now), tone: appTone },
-      { head: "READY", cell: (app) => `${app.status?.readyReplicas ?? 0}/${app.spec?.replicas ?? 1}` },
+      { head: "READY", cell: readyOf },
       { head: "AGE", cell: (app) => ageOf(app.metadata, now) },
       { head: "REASON", cell: (app) => app.status?.reason ?? "" },
       { head: "IMAGE", cell: (app) => app.spec?.image ?? "", wide: true },

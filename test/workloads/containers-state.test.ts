@@ -190,3 +190,11 @@ test("what a runtime writes is cut", () => {
   const end = look({ containers: { app: { state: { terminated: { ...failed, message: long } } } } });
   assert.ok((end.pod.message ?? "").length <= 512);
 });
+
+test("of very many containers as many are told as a status has room for, and the one in trouble is among them", () => {
+  const many = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`c${index}`, up]));
+  const bad = { state: { waiting: { reason: "ImagePullBackOff" } } };
+  const { pod } = look({ containers: { app: up, ...many, zzz: bad } });
+  assert.equal(pod.containers.length, 16);
+  assert.deepEqual([pod.containers[0]?.name, pod.containers[15]?.name], ["app", "zzz"]);
+});

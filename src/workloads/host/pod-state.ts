@@ -53,13 +53,21 @@ export function podState(pod: Pod, lastLines: LastLines, now: number): PodState 
       ...(why ? { reason: why.reason, message: why.message } : {}),
       ...(why?.exitCode === undefined ? {} : { exitCode: why.exitCode }),
       ...(lines ? { lastLines: lines } : {}),
-      containers: states.map(({ container }) => container),
+      containers: told(states, worst).map(({ container }) => container),
     }),
     trouble: why?.isTrouble ?? false,
     ...(isTold && worst.crashed ? { crash: crashOf(pod, worst) } : {}),
     ...(steady.length > 0 ? { againMs: Math.min(...steady) } : {}),
   };
 }
+
+/** As many as a status has room for, and among them the one that is in trouble. */
+function told(states: readonly ContainerState[], worst: ContainerState | undefined): readonly ContainerState[] {
+  const first = states.slice(0, mostContainers);
+  return worst === undefined || first.includes(worst) ? first : [...first.slice(0, -1), worst];
+}
+
+const mostContainers = 16;
 
 function crashOf(pod: Pod, { status, crashed }: ContainerState): Crash {
   const id = `${pod.metadata.uid} ${status.name} ${status.restartCount} ${crashed?.finishedAt ?? ""}`;
