@@ -84,7 +84,8 @@ function find(name: string, revisions: readonly AppRevision[], wanted: number): 
   });
 }
 
-function revisionView(app: string, now: number): View<AppRevision> {
+/** Specs of an app's history. `now` is in milliseconds since 1970. */
+export function revisionView(app: string, now: number): View<AppRevision> {
   return {
     name: ({ number }) => `${app}/${number}`,
     columns: [

@@ -112,7 +112,7 @@ export async function actOnEach(
 }
 
 /** When what was asked for counts only later: as in "there is no link to west, …". */
-function waits({ spec, status }: App): string | undefined {
+export function waits({ spec, status }: App): string | undefined {
   const connected = status?.conditions.find(({ type }) => type === "Connected");
   if (connected?.status !== "False" || connected.reason === "PeerUnknown") return undefined;
   const away = status?.peers.filter(({ unknownSince }) => unknownSince).map(({ peer = "" }) => peer) ?? [];

@@ -5,10 +5,13 @@ import { addAppCheck } from "./app-check.ts";
 import { addAppCopy } from "./app-cp.ts";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";
+import { addAppDescribe } from "./app-describe.ts";
+import { addAppEvents } from "./app-events.ts";
 import { addAppExec } from "./app-exec.ts";
 import { addAppHistory } from "./app-history.ts";
 import { addAppLogs } from "./app-logs.ts";
 import { addAppPortForward } from "./app-port-forward.ts";
+import { addAppRollout } from "./app-rollout.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { parseLabelSelector } from "./label-selector.ts";
@@ -28,6 +31,9 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addAppPortForward(app, context);
   addAppActs(app, context);
   addAppHistory(app, context);
+  addAppRollout(app, context);
+  addAppDescribe(app, context);
+  addAppEvents(app, context);
   addAppDelete(app, context);
   addOpen(app, context);
 }

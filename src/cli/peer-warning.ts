@@ -10,7 +10,8 @@ export async function warnOfPeers(
   signal: AbortSignal,
   say: (text: string) => void,
 ): Promise<void> {
-  for (const name of new Set(apps.map(({ spec }) => spec.peer ?? ""))) {
+  for (const name of new Set(apps.map(({ spec }) => spec.peer))) {
+    if (name === undefined) continue; // It is placed wherever there is a peer for it.
     try {
       const { peer } = await client.peers.getPeer({ name }, { signal });
       if (peer?.status?.link?.state === "Connected") continue;

@@ -148,6 +148,39 @@ suite("an app's life", () => {
     await app(["delete", "once", "--wait"]);
   });
 
+  test("delete --keep leaves it running there, says how to take it back, and that works", async () => {
+    await deploy("kept", "web:1", "--wait");
+    const { uid = "" } = (await find("kept")).metadata;
+    const dry = await app(["delete", "kept", "--keep", "--dry-run"]);
+    assert.equal(dry.out, "remoteapp.fairlead.dev/kept deleted (dry run)\n");
+    const { out, err, code } = await app(["delete", "kept", "--keep", "--wait"]);
+    assert.equal(code, 0, err);
+    assert.equal(out, "remoteapp.fairlead.dev/kept deleted\n");
+    assert.match(
+      err,
+      new RegExp(
+        `^kept: it goes on running at berlin; to take it back: fairlead orphan adopt ${uid} --at berlin\\n`,
+        "m",
+      ),
+    );
+    const end = Date.now() + 30_000;
+    while (!(await run(world.lisbon, ["orphan", "list", "--at-peers"])).out.includes(uid)) assert.ok(Date.now() < end);
+    const back = await run(world.lisbon, ["orphan", "adopt", uid, "--at", "berlin"]);
+    assert.equal(back.code, 0, back.err);
+    assert.equal((await app(["rollout", "status", "kept", "--timeout", "30s"])).code, 0);
+    const leased = `apiVersion: fairlead.dev/v1alpha1\nkind: RemoteApp\nmetadata: { name: leased }\nspec: { placement: { move: Unreachable, selector: { matchLabels: { no: peer } } }, image: a }\n`;
+    const sent = await app(["deploy", "-f", "-"], { input: leased });
+    assert.equal(sent.code, 0, sent.err);
+    assert.match(
+      (await app(["delete", "leased", "--keep"])).err,
+      /leased cannot be kept: its peers end it by themselves/,
+    );
+    assert.equal((await app(["delete", "leased", "kept", "--wait"])).out.split("\n").length, 3);
+    assert.equal((await app(["delete", "kept"])).code, exitCode.notFound);
+    const gone = await app(["delete", "kept", "--ignore-not-found"]);
+    assert.deepEqual([gone.code, gone.out], [0, "remoteapp.fairlead.dev/kept not there\n"]);
+  });
+
   test("several at once: by names, by label or all of a namespace; one that fails keeps no other from it", async () => {
     const two = ["x", "y"].map(
       (name) =>

@@ -137,7 +137,7 @@ suite("fairlead app", () => {
     await app(["deploy", "gone", "--peer", "berlin", "--image", "a", "--wait"]);
     const { code, out } = await app(["delete", "gone", "--wait"]);
     assert.equal(code, 0);
-    assert.equal(out, "gone deleted\n");
+    assert.equal(out, "remoteapp.fairlead.dev/gone deleted\n");
     assert.equal(await find("gone"), undefined);
     const there = await world.berlin.kube.client.list(deployments, {}, AbortSignal.timeout(30_000));
     assert.ok(!there.items.some(({ metadata }) => metadata.name?.startsWith("gone-")));

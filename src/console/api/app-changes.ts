@@ -34,6 +34,15 @@ export interface Changed {
   readonly changed: boolean;
 }
 
+/** An app as a person has edited it, and of which state. */
+export interface Edited {
+  readonly uid: string;
+  readonly generation: number;
+  readonly spec: RemoteAppSpec;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 /** All of it throws ConnectErrors for what a person can mend, and KubeErrors for the rest. */
 export interface AppChanges {
   scale(
@@ -45,6 +54,8 @@ export interface AppChanges {
   pause(ref: AppRef, paused: boolean, dryRun: boolean, signal: AbortSignal): Promise<Changed>;
   /** The latest first. */
   revisions(ref: AppRef, signal: AbortSignal): Promise<{ app: RemoteApp; revisions: ControllerRevision[] }>;
+  /** Throws ABORTED when the app is not what it was when it was read. */
+  edit(ref: AppRef, edited: Edited, dryRun: boolean, signal: AbortSignal): Promise<Changed>;
   /** To the one before the present when `to` is 0. */
   rollBack(ref: AppRef, to: number, dryRun: boolean, signal: AbortSignal): Promise<Changed & { revision: number }>;
 }
@@ -133,6 +144,23 @@ export function createAppChanges({ kube, clock }: AppChangesDeps): AppChanges {
       return { app, revisions: await revisionsOf(app, signal) };
     },
 
+    edit: (ref, { uid, generation, spec, labels, annotations }, dryRun, signal) =>
+      change(ref, dryRun, signal, (app) => {
+        refuseUnknown(ref, app);
+        if (app.metadata.uid !== uid || app.metadata.generation !== generation) {
+          throw new ConnectError(`${ref.name} was changed by somebody else meanwhile`, Code.Aborted);
+        }
+        const metadata = {
+          labels: mergePatchOf({ ...app.metadata.labels }, { ...labels }),
+          annotations: mergePatchOf(peoplesOwn(app.metadata.annotations ?? {}), peoplesOwn(annotations)),
+        };
+        const patch = { metadata, spec: mergePatchOf(specJson(app.spec), specJson(spec)) };
+        const isSame = [metadata.labels, metadata.annotations, patch.spec].every(
+          (part) => Object.keys(part).length === 0,
+        );
+        return isSame ? undefined : patch;
+      }),
+
     async rollBack(ref, to, dryRun, signal) {
       let revision = 0;
       const changed = await change(ref, dryRun, signal, async (app) => {
@@ -152,6 +180,14 @@ export function createAppChanges({ kube, clock }: AppChangesDeps): AppChanges {
 /** NOT_FOUND, with where to look. */
 export function noSuchApp({ namespace, name }: AppRef): ConnectError {
   return new ConnectError(`there is no RemoteApp ${namespace}/${name}; see: fairlead app list -A`, Code.NotFound);
+}
+
+/** Without the agent's own notes and kubectl's, which stand in what was once printed and comes back. */
+export function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const own = Object.entries(annotations).filter(
+    ([key]) => !key.startsWith("fairlead.dev/") && key !== "kubectl.kubernetes.io/last-applied-configuration",
+  );
+  return Object.fromEntries(own);
 }
 
 /** FAILED_PRECONDITION for an app of a newer version, of which part would be lost. */

@@ -12,7 +12,8 @@ import type { KubeClient } from "../../kube/client.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import type { WorkloadHost } from "../../workloads/host/host.ts";
 import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
-import { type Changed, createAppChanges, noSuchApp } from "./app-changes.ts";
+import { type Changed, createAppChanges, noSuchApp, peoplesOwn } from "./app-changes.ts";
+import { deleteApp } from "./app-deletion.ts";
 import { toRevisions } from "./app-revisions.ts";
 import { verdictOf } from "./app-verdict.ts";
 import { toApp } from "./object.ts";
@@ -130,12 +131,13 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       return { ...told(rolledBack), revision: BigInt(rolledBack.revision) };
     },
 
-    async deleteApp({ ref }, { signal }) {
-      const found = await find(ref, signal);
-      const { namespace, name } = required(ref);
-      await kube.delete(remoteApps, { namespace, name }, { uid: found.metadata.uid }, signal);
-      return {};
+    async editApp({ ref, uid, generation, spec, labels, annotations, dryRun }, { signal }) {
+      if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
+      const edited = { uid, generation: Number(generation), spec, labels, annotations };
+      return told(await changes.edit(required(ref), edited, dryRun, signal));
     },
+
+    deleteApp: ({ ref, keep, dryRun }, { signal }) => deleteApp(kube, required(ref), { keep, dryRun }, signal),
 
     openApp({ ref, port, path }, context) {
       const { namespace, name } = required(ref);
@@ -176,12 +178,6 @@ function outcomeOf(before: RemoteApp | undefined, after: RemoteApp): Outcome {
 function shape({ metadata }: RemoteApp): object {
   const { generation, labels = {}, annotations = {} } = metadata;
   return { generation, labels, annotations: peoplesOwn(annotations) };
-}
-
-/** Without the agent's own notes, which stand in what was once printed and deployed again. */
-function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<string, string> {
-  const own = Object.entries(annotations).filter(([key]) => !key.startsWith("fairlead.dev/"));
-  return Object.fromEntries(own);
 }
 
 function told({ app, changed }: Changed): { app: App; changed: boolean } {

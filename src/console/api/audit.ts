@@ -56,7 +56,15 @@ export const changeRules: readonly ChangeRule[] = [
     asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.rollback", target: nameOf(ref) }),
     answered: ({ app, revision }) => ({ ...wishOf(app), message: `To revision ${revision}.` }),
   }),
-  tell(AppService.method.deleteApp, { asked: ({ ref }) => ({ action: "app.delete", target: nameOf(ref) }) }),
+  tell(AppService.method.editApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.edit", target: nameOf(ref) }),
+    answered: ({ app }) => wishOf(app),
+  }),
+  tell(AppService.method.deleteApp, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "app.delete", target: nameOf(ref) }),
+    answered: ({ kept, peers }) =>
+      kept ? { message: `What runs is kept${peers.length > 0 ? ` at ${peers.join(", ")}` : ""}.` } : {},
+  }),
   tell(AppService.method.openApp, {
     asked: ({ ref, port }) => ({ action: "app.open", target: port ? `${nameOf(ref)}:${port}` : nameOf(ref) }),
   }),

@@ -6,7 +6,7 @@ import { keyOf } from "../../kube/object.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
 import type { Heard } from "./facts.ts";
-import { holdingOf } from "./holding.ts";
+import { holdingOf, isLeftRunning } from "./holding.ts";
 import { readHostStatus } from "./host-status.ts";
 import type { WordOf } from "./wishes.ts";
 
@@ -63,6 +63,7 @@ export function createAppBook(deps: {
 
   function isLeaving(app: RemoteApp, peer: string): boolean {
     const { uid = "", deletionTimestamp } = app.metadata;
+    if (isLeftRunning(app)) return false;
     if (deletionTimestamp !== undefined || holdingOf(app).ended.includes(peer)) return true;
     return leaving.get(uid)?.includes(peer) ?? (app.spec.peer !== undefined && app.spec.peer !== peer);
   }
@@ -102,6 +103,7 @@ export function createAppBook(deps: {
       word(uid) {
         const app = appAt(peer, uid);
         if (!app) return undefined;
+        if (isLeftRunning(app)) return "unspoken";
         if (isLeaving(app, peer)) return "deleted";
         return speak(uid, peer, deps.maySay(app) ? wishFor(app, peer) : undefined);
       },

@@ -8,7 +8,7 @@
  */
 import { describe } from "./describe.ts";
 import type { Decision, Facts, Happening, Target } from "./facts.ts";
-import { type Holding, hasFinalizer, holdingOf, isHeld, nobody, sameHolding } from "./holding.ts";
+import { type Holding, hasFinalizer, holdingOf, isHeld, isLeftRunning, nobody, sameHolding } from "./holding.ts";
 import { place } from "./place.ts";
 import { leaseOf } from "./wishes.ts";
 
@@ -20,6 +20,7 @@ export function decide(facts: Facts): Decision {
   const holding = holdingOf(app);
   const isDeleted = app.metadata.deletionTimestamp !== undefined;
   if (isDeleted && !hasFinalizer(app)) return nothing;
+  if (isLeftRunning(app)) return { ...nothing, hold: nobody, happenings: holding.peers.map(leftRunning) };
   const target = isDeleted ? { chosen: [], limit: 0 } : targetOf(facts, holding);
   const leaving = holding.peers.filter((peer) => !target.chosen.includes(peer));
   const { next, happenings, againMs } = nextHolding(facts, holding, target);
@@ -165,6 +166,10 @@ function askAgainMs({ app, would }: Facts, { chosen, found }: Target): number | 
 function leftBehind(peer: string): Happening {
   const note = `${peer} is no peer any more, so what it may still run of this app was left to it.`;
   return { type: "Warning", reason: "PeerGone", note };
+}
+
+function leftRunning(peer: string): Happening {
+  return { type: "Normal", reason: "Kept", note: `${peer} goes on with what it runs of this app, as an orphan.` };
 }
 
 function endedBy(peer: string): Happening {

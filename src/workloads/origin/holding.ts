@@ -14,6 +14,8 @@ export const annotations = {
   endedAt: "fairlead.dev/ended-at",
   /** For how many seconds at most holders go on without hearing from here, as `peer=300`. Holders that are not in it go on for ever. */
   leases: "fairlead.dev/leases",
+  /** "keep": when the RemoteApp is deleted, its holders go on with what they run, as orphans. */
+  onDelete: "fairlead.dev/on-delete",
   /** The UID of an orphan at the peer that this RemoteApp takes over. */
   adopts: "fairlead.dev/adopts",
 } as const;
@@ -28,6 +30,16 @@ export const nobody: Holding = { peers: [], ended: [], leases: {} };
 
 export function hasFinalizer(app: RemoteApp): boolean {
   return app.metadata.finalizers?.includes(finalizer) ?? false;
+}
+
+/** Whether what runs is to go on when the RemoteApp is deleted. */
+export function isKept({ metadata }: RemoteApp): boolean {
+  return metadata.annotations?.[annotations.onDelete] === "keep";
+}
+
+/** Whether it is being deleted and its holders are to know nothing of that but that nobody here knows it any more. */
+export function isLeftRunning(app: RemoteApp): boolean {
+  return app.metadata.deletionTimestamp !== undefined && isKept(app);
 }
 
 /** An app is asked about for each message of a peer, so what was read once is kept with it. */

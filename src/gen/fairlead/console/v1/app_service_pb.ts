@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/app_service.proto.
  */
 export const file_fairlead_console_v1_app_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lEjEKB3ZlcmRpY3QYAyABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0ImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMimgEKD0NoZWNrQXBwUmVxdWVzdBIrCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARIYCgVwZWVycxgDIAMoCUIJukgGkgEDEMgBIkYKEENoZWNrQXBwUmVzcG9uc2USMgoIdmVyZGljdHMYASADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0In4KC1BlZXJWZXJkaWN0EgwKBHBlZXIYASABKAkSDwoHdmVyZGljdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj8KCGZpbmRpbmdzGAQgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmcisgEKD1NjYWxlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEhwKCHJlcGxpY2FzGAIgASgFQgq6SAcaBRiQTigAEiYKEGN1cnJlbnRfcmVwbGljYXMYAyABKAVCB7pIBBoCKABIAIgBARIPCgdkcnlfcnVuGAQgASgIQhMKEV9jdXJyZW50X3JlcGxpY2FzIkoKEFNjYWxlQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCJZChFSZXN0YXJ0QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiOwoSUmVzdGFydEFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwIlcKD1BhdXNlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSgoQUGF1c2VBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlgKEFJlc3VtZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIPCgdkcnlfcnVuGAIgASgIIksKEVJlc3VtZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiTgoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJPChhMaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USMwoJcmV2aXNpb25zGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5BcHBSZXZpc2lvbiKLAQoLQXBwUmV2aXNpb24SDgoGbnVtYmVyGAEgASgDEhIKCmNyZWF0ZWRfYXQYAiABKAkSDQoFY2F1c2UYAyABKAkSDwoHcHJlc2VudBgEIAEoCBI4CgRzcGVjGAUgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMieAoSUm9sbEJhY2tBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICKAASDwoHZHJ5X3J1bhgDIAEoCCJfChNSb2xsQmFja0FwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhAKCHJldmlzaW9uGAIgASgDEg8KB2NoYW5nZWQYAyABKAgiRwoQRGVsZXRlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhMKEURlbGV0ZUFwcFJlc3BvbnNlImEKDk9wZW5BcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDAoEcG9ydBgCIAEoCRIMCgRwYXRoGAMgASgJIiwKD09wZW5BcHBSZXNwb25zZRILCgN1cmwYASABKAkSDAoEaG9zdBgCIAEoCSIUChJMaXN0T3JwaGFuc1JlcXVlc3QieAoTTGlzdE9ycGhhbnNSZXNwb25zZRIsCgdvcnBoYW5zGAEgAygLMhsuZmFpcmxlYWQuY29uc29sZS52MS5PcnBoYW4SMwoIYXRfcGVlcnMYAiADKAsyIS5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbkF0UGVlciJlCgxPcnBoYW5BdFBlZXISDAoEcGVlchgBIAEoCRILCgN1aWQYAiABKAkSKwoDYXBwGAMgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDQoFc2luY2UYBCABKAkiQQoSQWRvcHRPcnBoYW5SZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIjwKE0Fkb3B0T3JwaGFuUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAiSAoZRGVsZXRlT3JwaGFuQXRQZWVyUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABEhQKA3VpZBgCIAEoCUIHukgEcgIQASIcChpEZWxldGVPcnBoYW5BdFBlZXJSZXNwb25zZSKHAQoGT3JwaGFuEjAKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDAoEcGVlchgCIAEoCRIuCgZvcmlnaW4YAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJPChNEZWxldGVPcnBoYW5SZXF1ZXN0EjgKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASIWChREZWxldGVPcnBoYW5SZXNwb25zZTL/CwoKQXBwU2VydmljZRJXCghMaXN0QXBwcxIkLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcHNSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1Jlc3BvbnNlElEKBkdldEFwcBIiLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVzcG9uc2USWgoJRGVwbG95QXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZRJXCghDaGVja0FwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5DaGVja0FwcFJlc3BvbnNlElcKCFNjYWxlQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVzcG9uc2USXQoKUmVzdGFydEFwcBImLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdGFydEFwcFJlcXVlc3QaJy5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3RhcnRBcHBSZXNwb25zZRJXCghQYXVzZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuUGF1c2VBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5QYXVzZUFwcFJlc3BvbnNlEloKCVJlc3VtZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdW1lQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdW1lQXBwUmVzcG9uc2USbwoQTGlzdEFwcFJldmlzaW9ucxIsLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QaLS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBSZXZpc2lvbnNSZXNwb25zZRJgCgtSb2xsQmFja0FwcBInLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sbEJhY2tBcHBSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5Sb2xsQmFja0FwcFJlc3BvbnNlEloKCURlbGV0ZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVzcG9uc2USVAoHT3BlbkFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXNwb25zZRJgCgtMaXN0T3JwaGFucxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1Jlc3BvbnNlEmMKDERlbGV0ZU9ycGhhbhIoLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2USYAoLQWRvcHRPcnBoYW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXNwb25zZRJ1ChJEZWxldGVPcnBoYW5BdFBlZXISLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QaLy5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lEjEKB3ZlcmRpY3QYAyABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0ImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMimgEKD0NoZWNrQXBwUmVxdWVzdBIrCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARIYCgVwZWVycxgDIAMoCUIJukgGkgEDEMgBIkYKEENoZWNrQXBwUmVzcG9uc2USMgoIdmVyZGljdHMYASADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0In4KC1BlZXJWZXJkaWN0EgwKBHBlZXIYASABKAkSDwoHdmVyZGljdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj8KCGZpbmRpbmdzGAQgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmcisgEKD1NjYWxlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEhwKCHJlcGxpY2FzGAIgASgFQgq6SAcaBRiQTigAEiYKEGN1cnJlbnRfcmVwbGljYXMYAyABKAVCB7pIBBoCKABIAIgBARIPCgdkcnlfcnVuGAQgASgIQhMKEV9jdXJyZW50X3JlcGxpY2FzIkoKEFNjYWxlQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCJZChFSZXN0YXJ0QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiOwoSUmVzdGFydEFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwIlcKD1BhdXNlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSgoQUGF1c2VBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlgKEFJlc3VtZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIPCgdkcnlfcnVuGAIgASgIIksKEVJlc3VtZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiTgoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJPChhMaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USMwoJcmV2aXNpb25zGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5BcHBSZXZpc2lvbiKLAQoLQXBwUmV2aXNpb24SDgoGbnVtYmVyGAEgASgDEhIKCmNyZWF0ZWRfYXQYAiABKAkSDQoFY2F1c2UYAyABKAkSDwoHcHJlc2VudBgEIAEoCBI4CgRzcGVjGAUgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMieAoSUm9sbEJhY2tBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICKAASDwoHZHJ5X3J1bhgDIAEoCCJfChNSb2xsQmFja0FwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhAKCHJldmlzaW9uGAIgASgDEg8KB2NoYW5nZWQYAyABKAgiugMKDkVkaXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESFAoDdWlkGAIgASgJQge6SARyAhABEhsKCmdlbmVyYXRpb24YAyABKANCB7pIBCICKAASQAoEc3BlYxgEIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjQga6SAPIAQESPwoGbGFiZWxzGAUgAygLMi8uZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJJCgthbm5vdGF0aW9ucxgGIAMoCzI0LmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAcgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKD0VkaXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIInQKEERlbGV0ZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIRCgRrZWVwGAIgASgISACIAQESDwoHZHJ5X3J1bhgDIAEoCEIHCgVfa2VlcCI9ChFEZWxldGVBcHBSZXNwb25zZRILCgN1aWQYASABKAkSDQoFcGVlcnMYAiADKAkSDAoEa2VwdBgDIAEoCCJhCg5PcGVuQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEgwKBHBvcnQYAiABKAkSDAoEcGF0aBgDIAEoCSIsCg9PcGVuQXBwUmVzcG9uc2USCwoDdXJsGAEgASgJEgwKBGhvc3QYAiABKAkiFAoSTGlzdE9ycGhhbnNSZXF1ZXN0IngKE0xpc3RPcnBoYW5zUmVzcG9uc2USLAoHb3JwaGFucxgBIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuEjMKCGF0X3BlZXJzGAIgAygLMiEuZmFpcmxlYWQuY29uc29sZS52MS5PcnBoYW5BdFBlZXIiZQoMT3JwaGFuQXRQZWVyEgwKBHBlZXIYASABKAkSCwoDdWlkGAIgASgJEisKA2FwcBgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIkEKEkFkb3B0T3JwaGFuUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABEhQKA3VpZBgCIAEoCUIHukgEcgIQASI8ChNBZG9wdE9ycGhhblJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwIkgKGURlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiHAoaRGVsZXRlT3JwaGFuQXRQZWVyUmVzcG9uc2UihwEKBk9ycGhhbhIwCgh3b3JrbG9hZBgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEgwKBHBlZXIYAiABKAkSLgoGb3JpZ2luGAMgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDQoFc2luY2UYBCABKAkiTwoTRGVsZXRlT3JwaGFuUmVxdWVzdBI4Cgh3b3JrbG9hZBgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiFgoURGVsZXRlT3JwaGFuUmVzcG9uc2Uy1QwKCkFwcFNlcnZpY2USVwoITGlzdEFwcHMSJC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcHNSZXNwb25zZRJRCgZHZXRBcHASIi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFJlcXVlc3QaIy5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFJlc3BvbnNlEloKCURlcGxveUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVzcG9uc2USVwoIQ2hlY2tBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLkNoZWNrQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXNwb25zZRJXCghTY2FsZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlc3BvbnNlEl0KClJlc3RhcnRBcHASJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3RhcnRBcHBSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5SZXN0YXJ0QXBwUmVzcG9uc2USVwoIUGF1c2VBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlBhdXNlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuUGF1c2VBcHBSZXNwb25zZRJaCglSZXN1bWVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlc3BvbnNlEm8KEExpc3RBcHBSZXZpc2lvbnMSLC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBSZXZpc2lvbnNSZXF1ZXN0Gi0uZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USYAoLUm9sbEJhY2tBcHASJy5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGxCYWNrQXBwUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sbEJhY2tBcHBSZXNwb25zZRJUCgdFZGl0QXBwEiMuZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlc3BvbnNlEloKCURlbGV0ZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVzcG9uc2USVAoHT3BlbkFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXNwb25zZRJgCgtMaXN0T3JwaGFucxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1Jlc3BvbnNlEmMKDERlbGV0ZU9ycGhhbhIoLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2USYAoLQWRvcHRPcnBoYW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXNwb25zZRJ1ChJEZWxldGVPcnBoYW5BdFBlZXISLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QaLy5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * A RemoteApp.
@@ -663,6 +663,81 @@ export const RollBackAppResponseSchema: GenMessage<RollBackAppResponse> = /*@__P
   messageDesc(file_fairlead_console_v1_app_service, 22);
 
 /**
+ * @generated from message fairlead.console.v1.EditAppRequest
+ */
+export type EditAppRequest = Message<"fairlead.console.v1.EditAppRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * Of the RemoteApp as it was read.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * @generated from field: int64 generation = 3;
+   */
+  generation: bigint;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.RemoteAppSpec spec = 4;
+   */
+  spec?: RemoteAppSpec | undefined;
+
+  /**
+   * @generated from field: map<string, string> labels = 5;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 6;
+   */
+  annotations: { [key: string]: string };
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 7;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.EditAppRequest.
+ * Use `create(EditAppRequestSchema)` to create a new message.
+ */
+export const EditAppRequestSchema: GenMessage<EditAppRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 23);
+
+/**
+ * @generated from message fairlead.console.v1.EditAppResponse
+ */
+export type EditAppResponse = Message<"fairlead.console.v1.EditAppResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.App app = 1;
+   */
+  app?: App | undefined;
+
+  /**
+   * Whether anything is different now.
+   *
+   * @generated from field: bool changed = 2;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.EditAppResponse.
+ * Use `create(EditAppResponseSchema)` to create a new message.
+ */
+export const EditAppResponseSchema: GenMessage<EditAppResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 24);
+
+/**
  * @generated from message fairlead.console.v1.DeleteAppRequest
  */
 export type DeleteAppRequest = Message<"fairlead.console.v1.DeleteAppRequest"> & {
@@ -670,6 +745,21 @@ export type DeleteAppRequest = Message<"fairlead.console.v1.DeleteAppRequest"> &
    * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
    */
   ref?: ObjectRef | undefined;
+
+  /**
+   * Whether what runs goes on: each host has it as an orphan then, which can be adopted. Absent: as the RemoteApp's annotation
+   * `fairlead.dev/on-delete: keep` says. FAILED_PRECONDITION for an app that its hosts end by themselves when they hear nothing.
+   *
+   * @generated from field: optional bool keep = 2;
+   */
+  keep?: boolean | undefined;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -677,12 +767,32 @@ export type DeleteAppRequest = Message<"fairlead.console.v1.DeleteAppRequest"> &
  * Use `create(DeleteAppRequestSchema)` to create a new message.
  */
 export const DeleteAppRequestSchema: GenMessage<DeleteAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 23);
+  messageDesc(file_fairlead_console_v1_app_service, 25);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppResponse
  */
 export type DeleteAppResponse = Message<"fairlead.console.v1.DeleteAppResponse"> & {
+  /**
+   * By this UID hosts know the app, also as an orphan.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * The peers that held it.
+   *
+   * @generated from field: repeated string peers = 2;
+   */
+  peers: string[];
+
+  /**
+   * Whether they keep it.
+   *
+   * @generated from field: bool kept = 3;
+   */
+  kept: boolean;
 };
 
 /**
@@ -690,7 +800,7 @@ export type DeleteAppResponse = Message<"fairlead.console.v1.DeleteAppResponse">
  * Use `create(DeleteAppResponseSchema)` to create a new message.
  */
 export const DeleteAppResponseSchema: GenMessage<DeleteAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 24);
+  messageDesc(file_fairlead_console_v1_app_service, 26);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppRequest
@@ -721,7 +831,7 @@ export type OpenAppRequest = Message<"fairlead.console.v1.OpenAppRequest"> & {
  * Use `create(OpenAppRequestSchema)` to create a new message.
  */
 export const OpenAppRequestSchema: GenMessage<OpenAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 25);
+  messageDesc(file_fairlead_console_v1_app_service, 27);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppResponse
@@ -747,7 +857,7 @@ export type OpenAppResponse = Message<"fairlead.console.v1.OpenAppResponse"> & {
  * Use `create(OpenAppResponseSchema)` to create a new message.
  */
 export const OpenAppResponseSchema: GenMessage<OpenAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 26);
+  messageDesc(file_fairlead_console_v1_app_service, 28);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansRequest
@@ -760,7 +870,7 @@ export type ListOrphansRequest = Message<"fairlead.console.v1.ListOrphansRequest
  * Use `create(ListOrphansRequestSchema)` to create a new message.
  */
 export const ListOrphansRequestSchema: GenMessage<ListOrphansRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 27);
+  messageDesc(file_fairlead_console_v1_app_service, 29);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansResponse
@@ -786,7 +896,7 @@ export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansRespon
  * Use `create(ListOrphansResponseSchema)` to create a new message.
  */
 export const ListOrphansResponseSchema: GenMessage<ListOrphansResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 28);
+  messageDesc(file_fairlead_console_v1_app_service, 30);
 
 /**
  * What a peer runs for this agent and no RemoteApp here stands for.
@@ -826,7 +936,7 @@ export type OrphanAtPeer = Message<"fairlead.console.v1.OrphanAtPeer"> & {
  * Use `create(OrphanAtPeerSchema)` to create a new message.
  */
 export const OrphanAtPeerSchema: GenMessage<OrphanAtPeer> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 29);
+  messageDesc(file_fairlead_console_v1_app_service, 31);
 
 /**
  * Names an orphan at a peer.
@@ -850,7 +960,7 @@ export type AdoptOrphanRequest = Message<"fairlead.console.v1.AdoptOrphanRequest
  * Use `create(AdoptOrphanRequestSchema)` to create a new message.
  */
 export const AdoptOrphanRequestSchema: GenMessage<AdoptOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 30);
+  messageDesc(file_fairlead_console_v1_app_service, 32);
 
 /**
  * @generated from message fairlead.console.v1.AdoptOrphanResponse
@@ -867,7 +977,7 @@ export type AdoptOrphanResponse = Message<"fairlead.console.v1.AdoptOrphanRespon
  * Use `create(AdoptOrphanResponseSchema)` to create a new message.
  */
 export const AdoptOrphanResponseSchema: GenMessage<AdoptOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 31);
+  messageDesc(file_fairlead_console_v1_app_service, 33);
 
 /**
  * Names an orphan at a peer.
@@ -891,7 +1001,7 @@ export type DeleteOrphanAtPeerRequest = Message<"fairlead.console.v1.DeleteOrpha
  * Use `create(DeleteOrphanAtPeerRequestSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerRequestSchema: GenMessage<DeleteOrphanAtPeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 32);
+  messageDesc(file_fairlead_console_v1_app_service, 34);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanAtPeerResponse
@@ -904,7 +1014,7 @@ export type DeleteOrphanAtPeerResponse = Message<"fairlead.console.v1.DeleteOrph
  * Use `create(DeleteOrphanAtPeerResponseSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerResponseSchema: GenMessage<DeleteOrphanAtPeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 33);
+  messageDesc(file_fairlead_console_v1_app_service, 35);
 
 /**
  * A workload here whose origin no longer knows it.
@@ -946,7 +1056,7 @@ export type Orphan = Message<"fairlead.console.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 34);
+  messageDesc(file_fairlead_console_v1_app_service, 36);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanRequest
@@ -963,7 +1073,7 @@ export type DeleteOrphanRequest = Message<"fairlead.console.v1.DeleteOrphanReque
  * Use `create(DeleteOrphanRequestSchema)` to create a new message.
  */
 export const DeleteOrphanRequestSchema: GenMessage<DeleteOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 35);
+  messageDesc(file_fairlead_console_v1_app_service, 37);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanResponse
@@ -976,7 +1086,7 @@ export type DeleteOrphanResponse = Message<"fairlead.console.v1.DeleteOrphanResp
  * Use `create(DeleteOrphanResponseSchema)` to create a new message.
  */
 export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 36);
+  messageDesc(file_fairlead_console_v1_app_service, 38);
 
 /**
  * Apps of this cluster that run at peers: its RemoteApps.
@@ -1086,7 +1196,17 @@ export const AppService: GenService<{
     output: typeof RollBackAppResponseSchema;
   },
   /**
-   * Asks for the RemoteApp's deletion; it is gone when the host has deleted what it ran.
+   * Makes the RemoteApp's spec, labels and annotations these, as somebody has edited them. ABORTED when it has changed since they read it.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.EditApp
+   */
+  editApp: {
+    methodKind: "unary";
+    input: typeof EditAppRequestSchema;
+    output: typeof EditAppResponseSchema;
+  },
+  /**
+   * Asks for the RemoteApp's deletion; it is gone when its hosts have deleted what they ran, or at once when they are to keep it.
    *
    * @generated from rpc fairlead.console.v1.AppService.DeleteApp
    */

@@ -1,0 +1,143 @@
+/** How far a rollout is, by what the host says; and what else is told of one app: its events, and all of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { rolloutState } from "../../src/cli/app-rollout.ts";
+import { exitCode } from "../../src/cli/errors.ts";
+import { type App, AppSchema } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { RemoteAppStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { openOffices } from "./offices.ts";
+
+function app(status: MessageInitShape<typeof RemoteAppStatusSchema>, deletedAt = ""): App {
+  return create(AppSchema, {
+    metadata: { namespace: "default", name: "web", uid: "u-1", generation: 4n, deletedAt },
+    spec: { peer: "west", image: "web:2" },
+    status: create(RemoteAppStatusSchema, { observedGeneration: 4, ...status }),
+  });
+}
+
+const rollout = { updated: 2, updatedReady: 1, old: 1, total: 3 };
+
+const cases: readonly [string, App, string | RegExp, number | undefined][] = [
+  [
+    "it is under way",
+    app({ phase: "Progressing", rollout }),
+    "2 of 3 new pods are there, 1 of them ready, 1 old one is still there",
+    undefined,
+  ],
+  ["it is done", app({ phase: "Ready", message: "3 of 3 pods are ready." }), "rolled out: 3 of 3 pods are ready.", 0],
+  [
+    "the peer has not heard of it",
+    app({ phase: "Ready", observedGeneration: 3 }),
+    "its peer has not heard of the change yet",
+    undefined,
+  ],
+  [
+    "there is no link",
+    app({ phase: "Unknown", conditions: [{ type: "Connected", status: "False", reason: "LinkDown" }] }),
+    "there is no link to west now; this goes there as soon as there is one",
+    undefined,
+  ],
+  [
+    "the deadline has passed",
+    app({ phase: "Degraded", reason: "DeadlineExceeded", message: "1 of 3.", rollout }),
+    /no more within its progressDeadlineSeconds: 1 of 3\./,
+    exitCode.failed,
+  ],
+  [
+    "it is paused in the middle",
+    app({ phase: "Progressing", rollout: { ...rollout, paused: true } }),
+    /^paused: 2 of 3/,
+    exitCode.failed,
+  ],
+  ["it is held", app({ phase: "Held", message: "a new image" }), "held: a new image", exitCode.held],
+  ["it is denied", app({ phase: "Denied", message: "too large" }), "denied: too large", exitCode.denied],
+  [
+    "it is being deleted",
+    app({}, "2026-01-01T00:00:00Z"),
+    "it is being deleted",
+    exitCode.failed,
+  ],
+];
+
+for (const [when, given, says, ends] of cases) {
+  test(`a rollout when ${when}`, () => {
+    const { text, isDone, failure } = rolloutState(given);
+    if (typeof says === "string") assert.equal(text, says);
+    else assert.match(text, says);
+    assert.deepEqual([isDone, failure?.code], [ends === 0, ends === 0 ? undefined : ends]);
+  });
+}
+
+test("rollout status --no-watch says how far it is and fails when it cannot be done, with what to do", async () => {
+  const offices = openOffices();
+  offices.apps.getApp = () => ({ app: app({ phase: "Progressing", rollout }) });
+  const going = await offices.run(["app", "rollout", "status", "web", "--no-watch"]);
+  assert.deepEqual([going.code, going.out.slice(0, 10)], [0, "web: 2 of "]);
+  offices.apps.getApp = () => ({ app: app({ phase: "Degraded", reason: "DeadlineExceeded", rollout }) });
+  const failed = await offices.run(["app", "rollout", "status", "web", "--no-watch"]);
+  assert.equal(failed.code, exitCode.failed);
+  assert.match(failed.err, /error: web: it moved no more[\s\S]*try: fairlead app rollback web -n default\n/);
+});
+
+const events = [
+  {
+    type: "Warning",
+    reason: "BackOff",
+    object: "Pod web-1",
+    message: "back-off\u001b[2J",
+    lastAt: "2026-01-01T00:00:05Z",
+    count: 3,
+    peer: "west",
+  },
+  { type: "Normal", reason: "Pulled", object: "Pod web-1", message: "pulled", lastAt: "2026-01-01T00:00:01Z" },
+];
+
+test("events are told the latest last, in each format, and harmless", async () => {
+  const offices = openOffices();
+  offices.apps.getApp = () => ({ app: app({ phase: "Ready", events }) });
+  const { out } = await offices.run(["app", "events", "web"]);
+  assert.match(
+    out,
+    /^LAST +TYPE +REASON +OBJECT +MESSAGE\n\S+ +Normal +Pulled +Pod web-1 +pulled\n\S+ +Warning +BackOff +Pod web-1 +back-off *\n$/,
+  );
+  assert.ok(!out.includes("\u001b"));
+  const listed = JSON.parse((await offices.run(["app", "events", "web", "-o", "json"])).out);
+  assert.deepEqual(
+    listed.items.map((one: { reason: string; count?: number }) => [one.reason, one.count]),
+    [
+      ["Pulled", undefined],
+      ["BackOff", 3],
+    ],
+  );
+  offices.apps.getApp = () => ({ app: app({ phase: "Ready" }) });
+  assert.match((await offices.run(["app", "events", "web"])).err, /Nothing happened to web at its hosts lately/);
+});
+
+test("describe tells all of it: spec, status, pods, rollout, job, events and history", async () => {
+  const offices = openOffices();
+  const pods = [{ name: "web-1", phase: "Running", ready: true }];
+  const status = { phase: "Progressing", revision: 2, rollout, events, pods, job: { succeeded: 1 } };
+  offices.apps.getApp = () => ({ app: app(status) });
+  offices.apps.listAppRevisions = () => ({
+    revisions: [
+      { number: 2n, present: true, cause: "faster", spec: { image: "web:2" } },
+      { number: 1n, spec: { image: "web:1" } },
+    ],
+  });
+  const { out, code } = await offices.run(["app", "describe", "web"]);
+  assert.equal(code, 0);
+  for (const part of [
+    /^web\n {2}Namespace +default\n/,
+    /Revision +2\n/,
+    /Rollout +2 of 3 new/,
+    /\nSpec:\n {2}peer: west\n/,
+    /\nStatus:\n/,
+    /web-1 +Running/,
+    /\nJob:\n {2}succeeded: 1\n/,
+    /\nEvents:\n[\s\S]*BackOff/,
+    /\nHistory:\n[\s\S]*2 \(now\).*faster/,
+  ]) {
+    assert.match(out, part);
+  }
+});
