@@ -27,7 +27,12 @@ suite("docs/cli.md", () => {
   test("names no command that does not exist", () => {
     const named = [...page.matchAll(/^\| `([a-z]+(?: [a-z]+(?:-[a-z]+)*)?)/gm)].map(([, name = ""]) => name);
     assert.ok(named.length > 20);
-    for (const name of named) assert.ok(commands.has(name), name);
+    const known = [...commands.keys()];
+    for (const name of named)
+      assert.ok(
+        known.some((one) => one === name || one.startsWith(`${name} `)),
+        name,
+      );
   });
 
   test("names no option that does not exist", () => {
