@@ -35,7 +35,7 @@ export function addAppDescribe(app: Command, context: CliContext): void {
 }
 
 /** Lines without a last line feed. `now` is in milliseconds since 1970; revisions, the latest first. Pure. */
-export function appDescription(app: App, revisions: readonly AppRevision[], now: number): string {
+function appDescription(app: App, revisions: readonly AppRevision[], now: number): string {
   const { metadata, spec, status } = app;
   const name = metadata?.name ?? "";
   const waiting = waits(app);
