@@ -52,12 +52,7 @@ const cases: readonly [string, App, string | RegExp, number | undefined][] = [
   ],
   ["it is held", app({ phase: "Held", message: "a new image" }), "held: a new image", exitCode.held],
   ["it is denied", app({ phase: "Denied", message: "too large" }), "denied: too large", exitCode.denied],
-  [
-    "it is being deleted",
-    app({}, "2026-01-01T00:00:00Z"),
-    "it is being deleted",
-    exitCode.failed,
-  ],
+  ["it is being deleted", app({}, "2026-01-01T00:00:00Z"), "it is being deleted", exitCode.failed],
 ];
 
 for (const [when, given, says, ends] of cases) {
