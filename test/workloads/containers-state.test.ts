@@ -173,6 +173,8 @@ test("a pod of a Job that ended well is no trouble, and one that failed says how
   assert.deepEqual([failure.pod.reason, failure.pod.exitCode], ["Error", 3]);
   assert.equal(failure.pod.message, "The container ended with exit code 3");
   assert.equal(failure.crash?.previous, false);
+  const ending = look({ restartPolicy: "Never", containers: { app: { state: { terminated: failed } } } });
+  assert.deepEqual([ending.pod.reason, ending.isOver], ["Error", true], "the pod itself says so some moments later");
   const retried = look({
     restartPolicy: "OnFailure",
     containers: {

@@ -54,7 +54,8 @@ export function containerStates(pod: Pod, now: number): ContainerState[] {
   const initStatuses = pod.status?.initContainerStatuses ?? [];
   const isAlone = statuses.length + initStatuses.length === 1;
   const mayEnd = pod.spec?.restartPolicy === "Never" || pod.spec?.restartPolicy === "OnFailure";
-  const isOver = pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+  // A container that is never started again has ended some moments before its pod says so.
+  const isOver = hasEnded(pod) || pod.spec?.restartPolicy === "Never";
   return [
     ...sorted(statuses, [containerName, ...order]).map((status) =>
       stateOf(status, { now, called: isAlone ? "The container" : `Container ${status.name}`, mayEnd, isOver }),
@@ -63,9 +64,13 @@ export function containerStates(pod: Pod, now: number): ContainerState[] {
       // What runs beside the others from before may be stopped when they are done.
       const isSidecar = sidecars.has(status.name);
       const called = `${isSidecar ? "Sidecar" : "Init container"} ${status.name}`;
-      return stateOf(status, { now, called, mayEnd: !isSidecar || isOver, isOver, isInit: true });
+      return stateOf(status, { now, called, mayEnd: !isSidecar || hasEnded(pod), isOver, isInit: true });
     }),
   ];
+}
+
+export function hasEnded({ status }: Pod): boolean {
+  return status?.phase === "Succeeded" || status?.phase === "Failed";
 }
 
 function sorted(statuses: readonly ContainerStatus[], order: readonly string[]): ContainerStatus[] {
@@ -82,7 +87,7 @@ interface Circumstances {
   readonly called: string;
   /** It may end with success and is not started again then. */
   readonly mayEnd: boolean;
-  /** The pod has ended, so nothing of it is started again. */
+  /** What has ended is not started again. */
   readonly isOver: boolean;
   readonly isInit?: boolean;
 }

@@ -72,7 +72,7 @@ function ofJob(job: Job, states: readonly Seen[]): Judgement {
 
 /** A pod that failed is what a Job has others for; one that cannot begin is in nobody's way but its own. */
 function stuck(states: readonly Seen[]): Seen | undefined {
-  return states.find(({ trouble, isCurrent, pod }) => trouble && isCurrent && pod.phase !== "Failed");
+  return states.find(({ trouble, isCurrent, isOver }) => trouble && isCurrent && !isOver);
 }
 
 function ofCronJob(o: ObservedJob, cronJob: CronJob, states: readonly Seen[]): Judged {

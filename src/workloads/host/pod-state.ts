@@ -3,13 +3,15 @@ import { create } from "@bufbuild/protobuf";
 import { type AppPod, AppPodSchema } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Pod } from "../../kube/resources.ts";
 import { shorten } from "../../policy/shorten.ts";
-import { type ContainerState, containerStates, mostMessageChars, type Why } from "./container-state.ts";
+import { type ContainerState, containerStates, hasEnded, mostMessageChars, type Why } from "./container-state.ts";
 import { containerName } from "./containers.ts";
 
 /** How a pod is. `trouble` means that it does not work and will not by itself; a pod that only starts has none. */
 export interface PodState {
   readonly pod: AppPod;
   readonly trouble: boolean;
+  /** It has ended, or is about to: what it does not do now it never will. */
+  readonly isOver: boolean;
   /** Set for a container that ended and whose last lines would tell why. */
   readonly crash?: Crash;
   /** The state may change by the passing of time alone, in so many milliseconds. */
@@ -56,6 +58,7 @@ export function podState(pod: Pod, lastLines: LastLines, now: number): PodState 
       containers: told(states, worst).map(({ container }) => container),
     }),
     trouble: why?.isTrouble ?? false,
+    isOver: hasEnded(pod) || (pod.spec?.restartPolicy === "Never" && worst?.crashed !== undefined),
     ...(isTold && worst.crashed ? { crash: crashOf(pod, worst) } : {}),
     ...(steady.length > 0 ? { againMs: Math.min(...steady) } : {}),
   };
