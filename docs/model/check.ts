@@ -1,15 +1,15 @@
 /**
- * Looks at every interleaving of resume.pml, in each of its variants, and shows that each planted mistake is found:
+ * Looks at every interleaving of resume.pml and placement.pml, in each of their variants, and shows that each planted mistake is found:
  * `node docs/model/check.ts`, or with `--large` for sizes that take long and up to 6 GB. Needs spin and a C compiler.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-
-const model = new URL("resume.pml", import.meta.url).pathname;
+import { basename, join } from "node:path";
 
 interface Variant {
+  /** The model's file. */
+  readonly model?: string;
   readonly name: string;
   readonly defines: readonly string[];
   /** The model must find that this one is wrong. */
@@ -40,15 +40,35 @@ const broken: Variant[] = [
   { name: "a session that was given up begins again", defines: ["BUG_SERVED_TWICE", "EXPIRE"] },
 ].map((variant) => ({ ...variant, defines: [...variant.defines, "CARRIERS=2"], broken: true }));
 
+const placed: Variant[] = [
+  { name: "an app moves, and a process restarts", defines: ["END=3", "CUTS=0"] },
+  { name: "an app moves, and a link breaks", defines: ["END=3", "RESTARTS=0"] },
+  { name: "an app moves without leases", defines: ["NOLEASE", "END=0", "RESTARTS=2", "CUTS=2"] },
+].map((variant) => ({ ...variant, model: "placement.pml" }));
+
+const misplaced: Variant[] = [
+  { name: "a wish alone lets an app begin", defines: ["BUG_START_ON_WISH"] },
+  { name: "a lease counts from the answer", defines: ["BUG_FROM_ANSWER"] },
+  { name: "a new origin knows of nobody whom it told", defines: ["BUG_FORGET_GRANTS"] },
+  { name: "a new host begins its leases anew", defines: ["BUG_RESTART_WHOLE"] },
+  { name: "the origin waits no longer than the host", defines: ["BUG_NO_SLACK"] },
+  { name: "what was written or not is not read again", defines: ["BUG_STALE_READ"] },
+  { name: "an app is wished anew before its end was heard", defines: ["BUG_STALE_GONE", "NOLEASE", "END=0"] },
+  { name: "an end that was heard counts after the next wish", defines: ["BUG_GONE_STAYS", "NOLEASE", "END=0"] },
+  { name: "an app is wished before it is written who has it", defines: ["BUG_SEND_FIRST", "NOLEASE", "END=0"] },
+].map((variant) => ({ ...variant, model: "placement.pml", broken: true }));
+
 mustHave("spin", "-V");
 mustHave("cc", "--version");
-const variants = [...sound, ...(process.argv.includes("--large") ? large : []), ...broken];
+const isLarge = process.argv.includes("--large");
+const variants = [...sound, ...(isLarge ? large : []), ...broken, ...placed, ...misplaced];
 const failed = variants.filter((variant) => !check(variant));
 console.log(`${variants.length - failed.length} variants of the model as they should be, ${failed.length} not`);
 process.exitCode = failed.length > 0 ? 1 : 0;
 
 /** Whether the variant is as it should be: right, or wrong and found. */
-function check({ name, defines, broken = false }: Variant): boolean {
+function check({ name, model: file = "resume.pml", defines, broken = false }: Variant): boolean {
+  const model = new URL(file, import.meta.url).pathname;
   const folder = mkdtempSync(join(tmpdir(), "fairlead-model-"));
   const run = (command: string, ...args: string[]): string =>
     execFileSync(command, args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -57,7 +77,7 @@ function check({ name, defines, broken = false }: Variant): boolean {
     run("spin", "-a", ...defines.map((define) => `-D${define}`), model);
     run("cc", "-O1", "-w", "-DSAFETY", "-DCOLLAPSE", "-DVECTORSZ=1024", "-DMEMLIM=6000", "-o", "pan", "pan.c");
     // The first number is the longest path looked at, the second the size of the table of states.
-    const verdict = spawnSync(join(folder, "pan"), ["-m100000", "-w25"], {
+    const verdict = spawnSync(join(folder, "pan"), ["-m400000", "-w25"], {
       cwd: folder,
       encoding: "utf8",
       maxBuffer: 2 ** 24,
@@ -71,7 +91,7 @@ function check({ name, defines, broken = false }: Variant): boolean {
     const right = broken ? error !== undefined : whole && /errors: 0\b/.test(stdout);
     const found = broken ? `found: ${error ?? "no!"}` : (error ?? `${states} states${whole ? "" : ", and not all"}`);
     console.log(`${right ? "✔" : "✖"} ${name}: ${found} (${seconds} s)`);
-    if (!right && !broken && error !== undefined) console.log(trail(folder, defines));
+    if (!right && !broken && error !== undefined) console.log(trail(folder, model, defines));
     return right;
   } finally {
     rmSync(folder, { recursive: true });
@@ -79,9 +99,10 @@ function check({ name, defines, broken = false }: Variant): boolean {
 }
 
 /** The way to the error, step by step. */
-function trail(folder: string, defines: readonly string[]): string {
-  const file = readFileSync(join(folder, "resume.pml.trail"));
-  const args = ["-k", "resume.pml.trail", "-t", "-p", "-g", ...defines.map((define) => `-D${define}`), model];
+function trail(folder: string, model: string, defines: readonly string[]): string {
+  const name = `${basename(model)}.trail`;
+  const file = readFileSync(join(folder, name));
+  const args = ["-k", name, "-t", "-p", "-g", ...defines.map((define) => `-D${define}`), model];
   return file.length === 0 ? "" : spawnSync("spin", args, { cwd: folder, encoding: "utf8" }).stdout;
 }
 
