@@ -25,6 +25,7 @@ import { createImages, type Images } from "./images/images.ts";
 import { connectKube } from "./kube/connect.ts";
 import { checkDefinitions } from "./kube/definitions.ts";
 import { createEventRecorder } from "./kube/event-recorder.ts";
+import { createOwnFacts } from "./kube/own-facts.ts";
 import { createReflector } from "./kube/reflector.ts";
 import { peers } from "./kube/resources.ts";
 import { createAcceptor } from "./link/acceptor.ts";
@@ -97,6 +98,8 @@ async function compose(
   const kubernetesVersion = await readKubernetesVersion(kube, signal);
   if (!kube.inCluster) await ensureNamespace(kube, namespace, signal);
 
+  const ownFacts = createOwnFacts({ requests: kube.requests, kubernetes: kubernetesVersion, clock, log });
+  started.push(() => ownFacts.close());
   const identity = await loadIdentity(
     { store: createKubeIdentityStore({ client: kube.client, namespace }), clock, log },
     signal,
@@ -154,7 +157,7 @@ async function compose(
     ...outward,
     budget,
     linkLimits,
-    facts: () => ({ version, facts: { architecture: process.arch, kubernetes: kubernetesVersion } }),
+    facts: () => ({ version, facts: ownFacts.get() }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
     serveDial: (incoming, caller) =>
       incoming.target.kind.case === "images" ? images.open(caller, incoming) : tunnel.open(caller, incoming),

@@ -318,6 +318,13 @@ test("the history of apps can be left out, and with it every right to Controller
   assert.doesNotMatch(await rules({ rbac: { history: false } }), /controllerrevisions/);
 });
 
+test("reading nodes can be left out", async () => {
+  const rules = async (values: Values): Promise<string> =>
+    JSON.stringify((await render(values)).get("ClusterRole", "fairlead-agent"));
+  assert.match(await rules({}), /"nodes"/);
+  assert.doesNotMatch(await rules({ rbac: { nodes: false } }), /"nodes"/);
+});
+
 test("definitions are in crds/, which Helm installs and never removes", async () => {
   const rendered = await render();
   assert.ok(!rendered.has("CustomResourceDefinition"), "a template would be removed with the release");
