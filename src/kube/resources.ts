@@ -95,6 +95,8 @@ export const controllerRevisions = builtIn<ControllerRevision>(
   "ControllerRevision",
 );
 export const statefulSets = builtIn<StatefulSet>("apps", "v1", "statefulsets", "StatefulSet");
+export const jobs = builtIn<Job>("batch", "v1", "jobs", "Job");
+export const cronJobs = builtIn<CronJob>("batch", "v1", "cronjobs", "CronJob");
 export const persistentVolumeClaims = builtIn<PersistentVolumeClaim>(
   "",
   "v1",

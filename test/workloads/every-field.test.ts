@@ -72,6 +72,37 @@ const spec = {
   topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway" }],
 };
 
+/** What means something for what runs to an end only. */
+const job = {
+  kind: "Job",
+  restartPolicy: "OnFailure",
+  job: {
+    activeDeadlineSeconds: 60,
+    backoffLimit: 2,
+    backoffLimitPerIndex: 1,
+    completionMode: "Indexed",
+    completions: 3,
+    maxFailedIndexes: 2,
+    parallelism: 2,
+    podReplacementPolicy: "Failed",
+    suspend: true,
+    ttlSecondsAfterFinished: 9,
+  },
+};
+const cronJob = {
+  ...job,
+  kind: "CronJob",
+  cronJob: {
+    schedule: "0 3 * * *",
+    timeZone: "Europe/Berlin",
+    concurrencyPolicy: "Forbid",
+    startingDeadlineSeconds: 30,
+    suspend: true,
+    successfulJobsHistoryLimit: 1,
+    failedJobsHistoryLimit: 2,
+  },
+};
+
 /** What means something for a StatefulSet only, and what more there is to be said of one. */
 const stateful = {
   kind: "StatefulSet",
@@ -88,7 +119,7 @@ test("every field of a RemoteApp's spec arrives in the Deployment at the host", 
     .map(({ jsonName }) => jsonName)
     .filter(isCarriedOut)
     .sort();
-  const all = [...new Set([...Object.keys(spec), ...Object.keys(stateful)])];
+  const all = [...new Set([...Object.keys(spec), ...Object.keys(stateful), ...Object.keys(cronJob)])];
   assert.deepEqual(all.sort(), known, "a new field needs its place here");
   const town = await startTown(t);
   setPolicy(town, {
@@ -202,6 +233,25 @@ test("every field of a StatefulSet arrives in the one at the host", async (t) =>
   );
   assert.match(JSON.stringify(volumeClaimTemplates), /"name":"data".*"storage":"1Gi"/);
   assert.deepEqual(templateOf(set).spec.containers[0]?.volumeMounts, stateful.volumeMounts);
+});
+
+test("every field of a Job and of a CronJob arrives in the one at the host", async (t) => {
+  const town = await startTown(t);
+  const { cluster } = town.agent("osaka");
+  applyApp(town, "once", job);
+  applyApp(town, "nightly", cronJob);
+  await town.until("made", () => cluster.all("jobs").length === 1 && cluster.all("cronjobs").length === 1);
+  const { template, ...once } = cluster.all("jobs")[0]?.spec ?? {};
+  // The agent ends it itself, so that its end is remembered before.
+  const { ttlSecondsAfterFinished: _, ...said } = job.job;
+  assert.deepEqual(once, said);
+  assert.match(JSON.stringify(template), /"restartPolicy":"OnFailure"/);
+  const nightly: JsonObject = cluster.all("cronjobs")[0]?.spec ?? {};
+  const { jobTemplate, ...rest } = nightly;
+  assert.deepEqual(rest, cronJob.cronJob);
+  const { template: ofJobs, ...jobSpec } = JSON.parse(JSON.stringify(jobTemplate)).spec;
+  assert.deepEqual(jobSpec, job.job);
+  assert.match(JSON.stringify(ofJobs), /"restartPolicy":"OnFailure"/);
 });
 
 /** The pod template of a Deployment, as it was sent. */

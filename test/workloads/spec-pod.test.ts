@@ -176,9 +176,14 @@ test("quantities of every container are judged", () => {
   ]);
 });
 
-test("a kind that this host does not make is named as such", () => {
-  assert.deepEqual(violations({ kind: "Job" }), ["kind unknown-field"]);
+test("a CronJob has a schedule, and only what runs to an end has the fields of a Job", () => {
   assert.deepEqual(violations({ kind: "DaemonSet" }), ["kind string.in"]);
+  assert.deepEqual(violations({ kind: "CronJob" }), ["cronJob required"]);
+  const cronJob = { schedule: "0 3 * * *" };
+  assert.deepEqual(violations({ kind: "CronJob", cronJob, job: {}, restartPolicy: "OnFailure" }), []);
+  assert.deepEqual(violations({ kind: "Job", cronJob }), ["cronJob kind"]);
+  assert.deepEqual(violations({ job: {}, restartPolicy: "OnFailure" }), ["job kind", "restartPolicy kind"]);
+  assert.deepEqual(violations({ kind: "CronJob", cronJob, restartedAt: "2026-11-21T12:00:00Z" }), ["restartedAt kind"]);
 });
 
 test("a field that means nothing for the kind is refused", () => {

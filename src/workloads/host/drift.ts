@@ -89,7 +89,9 @@ function podOf(object: object): JsonObject {
     const inner = isJsonObject(value) ? value[key] : undefined;
     return isJsonObject(inner) ? inner : {};
   };
-  return at(at(at(json, "spec"), "template"), "spec");
+  const spec = at(json, "spec");
+  // A CronJob's is that of its Jobs.
+  return at(at("jobTemplate" in spec ? at(at(spec, "jobTemplate"), "spec") : spec, "template"), "spec");
 }
 
 function namesIn(list: JsonValue | undefined): string[] {

@@ -8,6 +8,7 @@ import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import {
+  cronJobs,
   deployments,
   networkPolicies,
   type Service,
@@ -22,6 +23,8 @@ import type { Latest } from "../latest.ts";
 import { claimChores } from "./claim-chores.ts";
 import { isOf } from "./controller.ts";
 import { type Applied, additions } from "./drift.ts";
+import { cronJobFor } from "./job.ts";
+import { createJobKeeper } from "./job-keeper.ts";
 import { type Chore, choreOf, type Named, repairGapMs } from "./keeper.ts";
 import { kindOf } from "./kind.ts";
 import { deploymentFor, networkPolicyOf, pullSecretFor, serviceFor } from "./manifests.ts";
@@ -70,6 +73,7 @@ const goneGapMs = 2_000;
 
 export function createMaker(deps: MakerDeps): Maker {
   const { client, latest, clock, log } = deps;
+  const jobKeeper = createJobKeeper(deps);
 
   async function make(
     workload: Workload,
@@ -79,10 +83,12 @@ export function createMaker(deps: MakerDeps): Maker {
     signal: AbortSignal,
   ): Promise<Obstacle | number | undefined> {
     const { namespace = "" } = workload.metadata;
-    const isStateful = kindOf(plan.app) === "StatefulSet";
+    const kind = kindOf(plan.app);
+    const isStateful = kind === "StatefulSet";
     const hasClaims = plan.app.claims.length > 0;
     // What is there has to be known first: it may be another's, or such that it cannot be edited. The room tells when it is.
     if (isStateful && !room.statefulSets.isSynced) return undefined;
+    if (kind === "Job" && !room.jobs.isSynced) return undefined;
     if (hasClaims && !room.claims.isSynced) return undefined;
     const claims = hasClaims ? claimChores(deps, workload, plan, made.applied, room) : [];
     if ("message" in claims) return claims;
@@ -91,7 +97,9 @@ export function createMaker(deps: MakerDeps): Maker {
     if (inTheWay !== undefined) return inTheWay;
     const set = isStateful ? statefulSetFor(workload, plan, found) : undefined;
     await keepPullSecret(workload, plan, made, signal);
-    return carryOut(workload, choresFor(workload, plan, set, made, room, claims), made, room, signal);
+    const againMs = await carryOut(workload, choresFor(workload, plan, set, made, room, claims), made, room, signal);
+    if (kind !== "Job" || againMs !== undefined) return againMs;
+    return jobKeeper.keep(workload, plan, room, () => isWanted(workload, signal), signal);
   }
 
   /** In the order in which they are made: no pod before the rules about whom it may talk to, and none before its data. */
@@ -114,31 +122,7 @@ export function createMaker(deps: MakerDeps): Maker {
         }),
       ),
       ...claims,
-      ...(set
-        ? [
-            named("headless", (was) =>
-              choreOf(deps, {
-                kind: services,
-                manifest: headlessServiceFor(workload, plan),
-                latest: room.services,
-                applied: was,
-              }),
-            ),
-            named("statefulSet", (was) =>
-              choreOf(deps, { kind: statefulSets, manifest: set, latest: room.statefulSets, applied: was, additions }),
-            ),
-          ]
-        : [
-            named("deployment", (was) =>
-              choreOf(deps, {
-                kind: deployments,
-                manifest: deploymentFor(workload, plan),
-                latest: room.deployments,
-                applied: was,
-                additions,
-              }),
-            ),
-          ]),
+      ...controllers(),
       ...(service
         ? [
             named("service", (was) =>
@@ -147,6 +131,46 @@ export function createMaker(deps: MakerDeps): Maker {
           ]
         : []),
     ];
+
+    /** A Job is looked after by its keeper. */
+    function controllers(): Named[] {
+      switch (kindOf(plan.app)) {
+        case "Job":
+          return [];
+        case "CronJob": {
+          const cronJob = cronJobFor(workload, plan);
+          const latest = room.cronJobs;
+          return [
+            named("cronJob", (was) =>
+              choreOf(deps, { kind: cronJobs, manifest: cronJob, latest, applied: was, additions }),
+            ),
+          ];
+        }
+        case "StatefulSet":
+          return set ? ofStatefulSet(set) : [];
+        default: {
+          const deployment = deploymentFor(workload, plan);
+          const latest = room.deployments;
+          return [
+            named("deployment", (was) =>
+              choreOf(deps, { kind: deployments, manifest: deployment, latest, applied: was, additions }),
+            ),
+          ];
+        }
+      }
+    }
+
+    function ofStatefulSet(manifest: Draft<StatefulSet>): Named[] {
+      const headless = headlessServiceFor(workload, plan);
+      return [
+        named("headless", (was) =>
+          choreOf(deps, { kind: services, manifest: headless, latest: room.services, applied: was }),
+        ),
+        named("statefulSet", (was) =>
+          choreOf(deps, { kind: statefulSets, manifest, latest: room.statefulSets, applied: was, additions }),
+        ),
+      ];
+    }
 
     function named(name: string, choreWith: (applied: Applied | undefined) => Chore): Named {
       return { name, chore: choreWith(applied.get(name)) };

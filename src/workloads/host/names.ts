@@ -27,6 +27,10 @@ export const annotations = {
   template: "fairlead.dev/template",
   /** On pods: the app's `restartedAt`. */
   restartedAt: "fairlead.dev/restarted-at",
+  /** On a Job: which of the app's runs it is. */
+  run: "fairlead.dev/run",
+  /** On a Workload: how the run of its Job that was asked for last has ended, as JSON text. */
+  finishedRun: "fairlead.dev/finished-run",
   /** On a Secret or ConfigMap that an app brought along: what its spec calls it. */
   contentOf: "fairlead.dev/content-of",
   /** On a Workload: since when its origin does not know it, RFC 3339. */

@@ -10,8 +10,12 @@ import type { ObjectMeta } from "../../kube/object.ts";
 import { createReflector } from "../../kube/reflector.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import {
+  type CronJob,
+  cronJobs,
   type Deployment,
   deployments,
+  type Job,
+  jobs,
   type NetworkPolicy,
   networkPolicies,
   type PersistentVolumeClaim,
@@ -34,6 +38,10 @@ export interface Room {
   /** Watched from when they are first asked for; until they are synced, nothing of them is known. */
   readonly statefulSets: Latest<StatefulSet>;
   readonly claims: Latest<PersistentVolumeClaim>;
+  readonly jobs: Latest<Job>;
+  readonly cronJobs: Latest<CronJob>;
+  /** The Jobs of one Workload, its own or its CronJob's. */
+  jobsOf(workload: string): readonly Job[];
   /** The pods of one Workload. */
   podsOf(workload: string): readonly Pod[];
   /**
@@ -108,7 +116,12 @@ export function openRoom(deps: {
     deps.onChange(workload);
   });
   tellWhenSynced([...watched.values()]);
-  const some = { statefulSets: lazily(statefulSets), claims: lazily(persistentVolumeClaims) };
+  const some = {
+    statefulSets: lazily(statefulSets),
+    claims: lazily(persistentVolumeClaims),
+    jobs: lazily(jobs),
+    cronJobs: lazily(cronJobs),
+  };
 
   /** By what outlasts a Workload, its name. */
   const lastingNames = new Map<string, string>();
@@ -127,6 +140,13 @@ export function openRoom(deps: {
     get claims() {
       return some.claims();
     },
+    get jobs() {
+      return some.jobs();
+    },
+    get cronJobs() {
+      return some.cronJobs();
+    },
+    jobsOf: (workload) => [...some.jobs().list()].filter((job) => workloadOf(job) === workload),
     podsOf: (workload) => [...(podsByWorkload.get(workload)?.values() ?? [])],
     eventsOf(workload, lasting) {
       // Last asked for, last forgotten: a peer may make and delete as many as it likes.

@@ -17,8 +17,9 @@ import type { AdmissionDesk } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { Contents } from "./contents.ts";
-import { controllerOf, isOf, resourceOf } from "./controller.ts";
+import { controllerOf, isOf, jobsOf, resourceOf, templateIn } from "./controller.ts";
 import type { CrashLines } from "./crash-lines.ts";
+import { finishedRun } from "./job.ts";
 import type { LeaseView } from "./leases.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
 import { defaultProgressDeadlineSeconds } from "./manifests.ts";
@@ -139,9 +140,10 @@ export function createRunner(deps: RunnerDeps): Runner {
   }
 
   /** What an app brought along earlier goes when nothing of it runs by that any more. */
-  async function tidy({ key, workload, memory: { room, runs } }: Present, signal: AbortSignal): Promise<void> {
+  async function tidy({ workload, memory: { room, runs } }: Present, signal: AbortSignal): Promise<void> {
     if (!room?.isSynced || workload.metadata.deletionTimestamp) return;
-    const users = [room.deployments.get(key), ...room.podsOf(workload.metadata.name ?? "")];
+    const pods = room.podsOf(workload.metadata.name ?? "");
+    const users = [controllerOf(workload, room)?.object, ...jobsOf(workload, room), ...pods];
     await deps.contents.tidy(workload, { isSettled: runs?.phase === "Ready", users }, signal);
   }
 
@@ -234,10 +236,13 @@ export function createRunner(deps: RunnerDeps): Runner {
     // Before all is known, pods that run would look missing.
     if (!room?.isSynced && workload.status && !obstacle) return undefined;
     const now = clock.now();
-    const template = plan ? templateOf(workload, plan) : "";
+    const controller = room && controllerOf(workload, room);
+    const template = plan ? templateIn(controller, templateOf(workload, plan)) : "";
     const seen = readiness({
       desired: plan?.replicas ?? 0,
-      controller: room && controllerOf(workload, room),
+      controller,
+      jobs: room ? jobsOf(workload, room) : [],
+      finished: plan && finishedRun(workload, plan.app),
       pods: room?.podsOf(workload.metadata.name ?? "") ?? [],
       template,
       lastLines: (pod, container) => deps.lines.get(refOf(key), pod, container),

@@ -3,9 +3,6 @@ import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote
 import type { Violation } from "../../intent/wish.ts";
 import { type Kind, kindOf } from "./kind.ts";
 
-/** Those that this agent makes. */
-const made: ReadonlySet<Kind> = new Set(["Deployment", "StatefulSet"]);
-
 /** The kinds for which a field counts; all, for those that are not here. What has a default is always there, and never refused. */
 const counts: readonly (readonly [keyof RemoteAppSpec, readonly Kind[]])[] = [
   ["strategy", ["Deployment"]],
@@ -21,13 +18,11 @@ const counts: readonly (readonly [keyof RemoteAppSpec, readonly Kind[]])[] = [
 
 export function kindChecks(app: RemoteAppSpec): Violation[] {
   const kind = kindOf(app);
-  if (!made.has(kind)) {
-    const message = `this host makes no ${kind}; its agent may be older than yours`;
-    return [{ field: "kind", rule: "unknown-field", message, asked: kind, allowed: [...made].join(", ") }];
-  }
   const idle = counts.filter(([field, by]) => app[field] !== undefined && !by.includes(kind));
-  return idle.map(([field, by]) => {
+  const wrong = idle.map(([field, by]) => {
     const message = `means nothing for a ${kind}; it is for a ${by.join(" or a ")}. Leave it out, or choose another kind`;
     return { field, rule: "kind", message };
   });
+  if (kind !== "CronJob" || app.cronJob) return wrong;
+  return [...wrong, { field: "cronJob", rule: "required", message: "a CronJob needs a schedule" }];
 }

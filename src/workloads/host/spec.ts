@@ -20,9 +20,6 @@ export type ParsedSpec = { ok: true; app: RemoteAppSpec } | { ok: false; refusal
 /** Items of any list of a spec that are looked at at all: to judge each takes time in which the agent does nothing else. */
 const mostItems = 1_000;
 
-/** Of the fields of a RemoteAppSpec, those that this agent does not carry out: as unknown as any other. */
-const notCarriedOut: ReadonlySet<string> = new Set(["job", "cronJob", "restartPolicy"]);
-
 /** Parses the JSON text of a RemoteAppSpec without its `peer`. */
 export function parseSpec(text: string): ParsedSpec {
   if (Buffer.byteLength(text) > intentLimits.specBytes) {
@@ -35,7 +32,7 @@ export function parseSpec(text: string): ParsedSpec {
   if (endless) {
     return refuse([{ field: endless[0], rule: "max_items", message: `must contain no more than ${mostItems} items` }]);
   }
-  const unknown = [...findUnknown(RemoteAppSpecSchema, json, "spec"), ...idle(json)].map(unknownField);
+  const unknown = findUnknown(RemoteAppSpecSchema, json, "spec").map(unknownField);
   const problems = [...unknown, ...fragmentProblems(RemoteAppSpecSchema, json).map(fragmentViolation)];
   if (problems.length > 0) return refuse(problems);
   let app: RemoteAppSpec;
@@ -56,12 +53,6 @@ function parseJson(text: string): JsonObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-function idle(json: JsonObject): string[] {
-  return Object.keys(json)
-    .filter((name) => notCarriedOut.has(name))
-    .map((name) => `spec.${name}: unknown field`);
 }
 
 function unknownField(problem: string): Violation {
