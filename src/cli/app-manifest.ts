@@ -26,6 +26,16 @@ export interface DeployOptions {
   readonly imagePullPolicy?: string;
   readonly command?: string[];
   readonly arg?: string[];
+  readonly placementSelector?: string[];
+  readonly placementFact?: string[];
+  readonly count?: number;
+  readonly spread?: string;
+  readonly move?: string;
+}
+
+/** Whether the options say which peers may run it, instead of naming one. */
+export function isPlaced({ placementSelector, placementFact, count, spread, move }: DeployOptions): boolean {
+  return [placementSelector, placementFact, count, spread, move].some((option) => option !== undefined);
 }
 
 /** The RemoteApps in a YAML or JSON text of one or more documents. Throws a `CliError` with the place of the mistake. */
@@ -39,11 +49,19 @@ export function readManifests(text: string, from: string, defaultNamespace: stri
 export function appFromOptions(name: string | undefined, namespace: string, options: DeployOptions): AppManifest {
   const example = "fairlead app deploy shop --peer berlin --image nginx:1.27 --port 80, or -f shop.yaml";
   if (name === undefined) throw usage("an app needs a name", example);
-  if (options.peer === undefined) throw usage("an app needs --peer, which says where it runs", example);
+  if (options.peer === undefined && !isPlaced(options)) {
+    throw usage("an app needs --peer, which says where it runs, or --placement-selector or --count", example);
+  }
+  if (options.peer !== undefined && isPlaced(options)) {
+    throw usage(
+      "--peer names the peer, and the options of placement have one chosen; give the one or the other",
+      example,
+    );
+  }
   if (options.image === undefined) throw usage("an app needs --image, which says what runs", example);
   const resources = { requests: readQuantities(options.request), limits: readQuantities(options.limit) };
   const spec: JsonObject = {
-    peer: options.peer,
+    ...(options.peer === undefined ? { placement: readPlacement(options) } : { peer: options.peer }),
     image: options.image,
     ...(options.replicas !== undefined && { replicas: options.replicas }),
     ...(options.port && { ports: options.port.map(readPort) }),
@@ -151,6 +169,26 @@ function readPort(text: string): JsonObject {
   if (!match?.groups) throw usage(`--port ${text} is no port`, "8080, 8080/http or web:8080/http");
   const { name, port, protocol } = match.groups;
   return { ...(name && { name }), containerPort: Number(port), ...(protocol && { appProtocol: protocol }) };
+}
+
+function readPlacement({ placementSelector, placementFact, count, spread, move }: DeployOptions): JsonObject {
+  return {
+    ...(placementSelector && { selector: { matchLabels: readPairs("--placement-selector", placementSelector) } }),
+    ...(placementFact && { facts: readPairs("--placement-fact", placementFact) }),
+    ...(count !== undefined && { count }),
+    ...(spread !== undefined && { spread }),
+    ...(move !== undefined && { move }),
+  };
+}
+
+function readPairs(option: string, words: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf("=");
+      if (at < 1) throw usage(`${option} ${word} is not KEY=VALUE`);
+      return [word.slice(0, at), word.slice(at + 1)];
+    }),
+  );
 }
 
 function readEnv(text: string): JsonObject {

@@ -1,6 +1,6 @@
 /** The options that say what an app is: a file of RemoteApps, or each field by itself. */
 import type { Command } from "commander";
-import { type AppManifest, appFromOptions, type DeployOptions, readManifests } from "./app-manifest.ts";
+import { type AppManifest, appFromOptions, type DeployOptions, isPlaced, readManifests } from "./app-manifest.ts";
 import { collectList, namespaceOption, wholeNumber } from "./command.ts";
 import type { Terminal } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -27,7 +27,20 @@ export function addSpecOptions(command: Command): Command {
     .option("--limit <limits>", "what a pod may use, as in cpu=500m,memory=256Mi", collectList)
     .option("--image-pull-policy <policy>", "Always, IfNotPresent or Never")
     .option("--command <words...>", "the command instead of the image's own")
-    .option("--arg <words...>", "arguments of the command");
+    .option("--arg <words...>", "arguments of the command")
+    .option(
+      "--placement-selector <labels>",
+      "instead of --peer: at peers with these labels, as in tier=prod",
+      collectList,
+    )
+    .option(
+      "--placement-fact <facts>",
+      "only at peers that say so of themselves, as in architecture=arm64",
+      collectList,
+    )
+    .option("--count <count>", "at how many of these peers; 0 for all", wholeNumber(0, 200))
+    .option("--spread <key>", "a label or fact of which the values are to be used evenly, such as region")
+    .option("--move <when>", "when it leaves a peer: Never, Gone or Unreachable");
 }
 
 /** The apps of the files, or the one of the options. Throws a `CliError` with the place of the mistake. */
@@ -38,7 +51,7 @@ export async function readWanted(
   terminal: Pick<Terminal, "readInput" | "readFile">,
 ): Promise<AppManifest[]> {
   if (!options.file) return [appFromOptions(name, namespace, options)];
-  if (name !== undefined || options.image !== undefined || options.peer !== undefined) {
+  if (name !== undefined || options.image !== undefined || options.peer !== undefined || isPlaced(options)) {
     throw new CliError("a file says everything; give either -f or a name with options", { code: exitCode.usage });
   }
   const wanted: AppManifest[] = [];

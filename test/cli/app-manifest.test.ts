@@ -146,6 +146,8 @@ suite("apps from options", () => {
   for (const [what, name, options, says] of [
     ["without a name", undefined, enough, /needs a name/],
     ["without a peer", "a", { image: "nginx" }, /needs --peer/],
+    ["with a peer and a placement", "a", { ...enough, count: 2 }, /give the one or the other/],
+    ["with a label that is none", "a", { image: "nginx", placementSelector: ["prod"] }, /is not KEY=VALUE/],
     ["without an image", "a", { peer: "berlin" }, /needs --image/],
     ["with a port that is none", "a", { ...enough, port: ["http"] }, /--port http is no port/],
     ["with an env that is none", "a", { ...enough, env: ["A"] }, /is not NAME=VALUE/],
@@ -159,6 +161,15 @@ suite("apps from options", () => {
       );
     });
   }
+
+  test("which peers run it can be said instead of one peer", () => {
+    const options = { placementSelector: ["tier=prod"], placementFact: ["architecture=arm64"], spread: "region" };
+    const { spec } = appFromOptions("a", "default", { image: "nginx", count: 0, move: "Unreachable", ...options });
+    assert.equal(spec.peer, undefined);
+    const { selector, facts, count, spread, move } = spec.placement ?? {};
+    assert.deepEqual(selector, { matchLabels: { tier: "prod" } });
+    assert.deepEqual([facts, count, spread, move], [{ architecture: "arm64" }, 0, "region", "Unreachable"]);
+  });
 
   test("a port may have a name and a protocol, and an environment variable may hold equals signs", () => {
     const { spec } = appFromOptions("a", "default", { ...enough, port: ["web:80/h2c", "53/udp", "9"], env: ["A=b=c"] });
