@@ -14,6 +14,7 @@ import {
   never,
   phaseOf,
   setPolicy,
+  slowWorkloads,
   startTown,
   statusOf,
   waiting,
@@ -104,6 +105,30 @@ test("a change is another object: pods are made anew, and the old one goes when 
   await town.until("Ready", () => phaseOf(town, "web") === "Ready" && brought(town, "db").length === 1);
   assert.deepEqual(brought(town, "db")[0]?.data, { password: base64("changed") });
   assert.equal(passwordRef(town), brought(town, "db")[0]?.metadata.name);
+});
+
+test("what has come is not taken for left over while the Workload that is to name it is being written", async (t) => {
+  const deleted: string[] = [];
+  const town: Town = await startTown(t, (client) => {
+    const slow = slowWorkloads(() => town)(client);
+    return {
+      ...slow,
+      async delete(kind, ref, o, signal) {
+        if (kind.plural === "secrets") deleted.push(ref.name);
+        return slow.delete(kind, ref, o, signal);
+      },
+    };
+  });
+  await shareAll(town);
+  applyApp(town, "web", bringing);
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  const [before] = brought(town, "db");
+  edit(town, "changed");
+  await town.until("only the new one is left", () => {
+    const all = brought(town, "db").map(({ data }) => JSON.stringify(data));
+    return all.join() === JSON.stringify({ password: base64("changed") });
+  });
+  assert.deepEqual(deleted, [before?.metadata.name]);
 });
 
 test("without its Secret, or the label on it, an app is not sent, and says what to do; with it, it runs", async (t) => {

@@ -23,9 +23,14 @@ export interface Contents {
   make(workload: Workload, app: RemoteAppSpec, signal: AbortSignal): Promise<Obstacle | number | undefined>;
   /**
    * Deletes what neither the Workload nor any of `users` (objects that were made of it, and its pods) refers to. While a rollout is
-   * under way the latest ones stay, since its earlier pods may come again.
+   * under way the latest ones stay, since its earlier pods may come again; and what came just now, which the Workload may be about
+   * to name. Resolves with the milliseconds after which to look again.
    */
-  tidy(workload: Workload, o: { isSettled: boolean; users: readonly unknown[] }, signal: AbortSignal): Promise<void>;
+  tidy(
+    workload: Workload,
+    o: { isSettled: boolean; users: readonly unknown[] },
+    signal: AbortSignal,
+  ): Promise<number | undefined>;
   /** Something that came with what is asked for is not here. False while it is not known. */
   lacks(workload: Workload): boolean;
   /** Bytes of all that is here of this Workload's spec, and of all in a namespace. */
@@ -37,6 +42,8 @@ export interface Contents {
 /** How many contents that are not needed any more are kept of one Workload while it is not as it should be. */
 const mostSpare = 10;
 const lookAgainMs = 1_000;
+/** For how long what was stored is not taken for left over: its Workload is written after it. Milliseconds. */
+const youngMs = 10_000;
 
 /** `onChange` is called with a Workload's namespace and name after its contents changed; with a namespace alone after much did. */
 export function createContents(deps: {
@@ -48,6 +55,8 @@ export function createContents(deps: {
 }): Contents {
   const { client, hashContent, clock, log } = deps;
   const shelves = new Map<string, ContentShelf>();
+  /** By UID, when it was stored, on the monotonic clock; of what was stored lately. */
+  const stored = new Map<string, number>();
 
   function shelfOf({ metadata: { namespace = "" } }: Workload): ContentShelf {
     let shelf = shelves.get(namespace);
@@ -72,7 +81,11 @@ export function createContents(deps: {
     if (isRight(there, workload)) return;
     // What is immutable cannot be mended.
     if (there) await client.delete(objects, refOf(there), { uid: there.metadata.uid }, signal);
-    shelf.put(kind, await client.apply(objects, draft, { force: true }, signal));
+    const answer = await client.apply(objects, draft, { force: true }, signal);
+    const now = clock.monotonic();
+    for (const [uid, at] of stored) if (now - at >= youngMs) stored.delete(uid);
+    stored.set(answer.metadata.uid ?? "", now);
+    shelf.put(kind, answer);
   }
 
   function missing(workload: Workload, needed: readonly Needed[]): Needed[] {
@@ -129,7 +142,7 @@ export function createContents(deps: {
 
     async tidy(workload, { isSettled, users }, signal) {
       const shelf = shelves.get(workload.metadata.namespace ?? "");
-      if (!shelf?.isSynced) return;
+      if (!shelf?.isSynced) return undefined;
       const { app, running } = workload.spec;
       const kept = new Set(
         [app, running].flatMap((one) => (one ? neededBy(one) : [])).map((one) => nameFor(workload, one)),
@@ -137,10 +150,13 @@ export function createContents(deps: {
       const spare = shelf
         .of(workload.metadata.name ?? "")
         .filter((one) => isOf(one, workload) && !kept.has(one.metadata.name ?? ""));
-      if (spare.length === 0) return;
+      if (spare.length === 0) return undefined;
       const text = JSON.stringify(users);
-      const unused = spare.filter(({ metadata }) => !text.includes(`"${metadata.name}"`)).sort(latestFirst);
+      const oldEnough = clock.monotonic() - youngMs;
+      const isYoung = ({ metadata }: Content): boolean => (stored.get(metadata.uid ?? "") ?? oldEnough) > oldEnough;
+      const unused = spare.filter((one) => !isYoung(one) && !text.includes(`"${one.metadata.name}"`)).sort(latestFirst);
       for (const content of isSettled ? unused : unused.slice(mostSpare)) await drop(content, signal);
+      return spare.some(isYoung) ? youngMs : undefined;
     },
 
     lacks(workload) {

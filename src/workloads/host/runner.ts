@@ -129,22 +129,22 @@ export function createRunner(deps: RunnerDeps): Runner {
     const obstacle = typeof outcome === "object" ? outcome : undefined;
     const idle = plan && isOver && !standing?.isStopped ? leaseOver(workload, lease) : undefined;
     const lookAgainMs = report(present, obstacle ?? idle);
-    await tidy(present, signal);
+    const tidyAgainMs = await tidy(present, signal);
     // The cluster's refusal is an answer: it is asked again now and then, since nobody tells when its rules change.
     const makeAgainMs = obstacle ? (obstacle.againMs ?? retryRefusedMs) : outcome;
     const endsInMs = standing?.until === undefined ? undefined : Math.max(1, standing.until - clock.now());
     const judgeAgainMs = endsInMs === undefined ? undefined : Math.min(endsInMs, longestWaitMs);
     const leaseMs = lease && !isOver ? Math.min(lease.leftMs, longestWaitMs) : undefined;
-    const again = [lookAgainMs, makeAgainMs, judgeAgainMs, leaseMs].filter((ms) => typeof ms === "number");
+    const again = [lookAgainMs, makeAgainMs, judgeAgainMs, leaseMs, tidyAgainMs].filter((ms) => typeof ms === "number");
     return again.length > 0 ? { againMs: Math.min(...again) } : undefined;
   }
 
   /** What an app brought along earlier goes when nothing of it runs by that any more. */
-  async function tidy({ workload, memory: { room, runs } }: Present, signal: AbortSignal): Promise<void> {
-    if (!room?.isSynced || workload.metadata.deletionTimestamp) return;
+  async function tidy({ workload, memory: { room, runs } }: Present, signal: AbortSignal): Promise<number | undefined> {
+    if (!room?.isSynced || workload.metadata.deletionTimestamp) return undefined;
     const pods = room.podsOf(workload.metadata.name ?? "");
     const users = [controllerOf(workload, room)?.object, ...jobsOf(workload, room), ...pods];
-    await deps.contents.tidy(workload, { isSettled: runs?.phase === "Ready", users }, signal);
+    return deps.contents.tidy(workload, { isSettled: runs?.phase === "Ready", users }, signal);
   }
 
   /**
