@@ -9,6 +9,7 @@ import { systemClock } from "./base/clock.ts";
 import { errorText } from "./base/error-text.ts";
 import { adminTokenSecret, type Cluster, connectToAgent } from "./cli/connection.ts";
 import type { CliContext, Terminal } from "./cli/context.ts";
+import { editText, keepText } from "./cli/editor.ts";
 import { CliError, exitCode } from "./cli/errors.ts";
 import { createKeyboard } from "./cli/keyboard.ts";
 import { runCli } from "./cli/program.ts";
@@ -46,6 +47,8 @@ const terminal: Terminal = {
   keyboard: createKeyboard(process.stdin, process.stdout),
   readInput: () => text(process.stdin),
   ask,
+  editText: (name, content) => editText(process.env, name, content),
+  keepText,
   readFile: async (path) => {
     try {
       return await readFile(path, "utf8");

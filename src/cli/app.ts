@@ -6,6 +6,7 @@ import { addAppCopy } from "./app-cp.ts";
 import { addAppDelete } from "./app-delete.ts";
 import { addAppDeploy } from "./app-deploy.ts";
 import { addAppDescribe } from "./app-describe.ts";
+import { addAppEdit } from "./app-edit.ts";
 import { addAppEvents } from "./app-events.ts";
 import { addAppExec } from "./app-exec.ts";
 import { addAppHistory } from "./app-history.ts";
@@ -31,6 +32,7 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addAppPortForward(app, context);
   addAppActs(app, context);
   addAppHistory(app, context);
+  addAppEdit(app, context);
   addAppRollout(app, context);
   addAppDescribe(app, context);
   addAppEvents(app, context);

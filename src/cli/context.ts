@@ -18,6 +18,10 @@ export interface Terminal {
   readInput(): Promise<string>;
   /** Asks the person at the terminal, and gives the line that they write; empty when nobody answers. */
   ask(question: string): Promise<string>;
+  /** A text in the person's editor, as a file of this name; resolves with what they saved. */
+  editText(name: string, text: string): Promise<string>;
+  /** Keeps a text in a new file of this name, and gives its path. */
+  keepText(name: string, text: string): Promise<string>;
   /** A file's text. */
   readFile(path: string): Promise<string>;
   /** A file's lines one after another, however many there are; "-" is standard input. */

@@ -94,6 +94,10 @@ export interface RunOptions {
   readonly interactive?: boolean;
   /** What the person answers when asked; nothing unless given. */
   readonly answer?: (question: string) => string;
+  /** What the person makes of a text in their editor. */
+  readonly edit?: (text: string) => string | Promise<string>;
+  /** Gets each text that is kept in a file. */
+  readonly kept?: string[];
   /** Another token than the agent's own. */
   readonly token?: string;
   /** What types; a pipe with `input` unless given. */
@@ -150,6 +154,11 @@ export function start(town: Town | undefined, args: readonly string[], options: 
       keyboard: options.keyboard ?? pipe(options.input ?? ""),
       readInput: async () => options.input ?? "",
       ask: async (question) => options.answer?.(question) ?? "",
+      editText: async (_name, text) => (await options.edit?.(text)) ?? text,
+      keepText: async (name, text) => {
+        options.kept?.push(text);
+        return `/kept/${name}`;
+      },
       readFile: async (path) => fileOf(path),
       async *readLines(path) {
         yield* (path === "-" ? (options.input ?? "") : fileOf(path)).split("\n");
@@ -224,6 +233,8 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
       writeError: () => {},
       keyboard: pipe(""),
       readInput: async () => "",
+      editText: async (_name, text) => text,
+      keepText: async (name) => name,
       ask: async () => "",
       readFile: async () => "",
       async *readLines() {},
