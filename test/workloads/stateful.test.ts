@@ -9,6 +9,7 @@ import {
   findApp,
   held,
   hostIsEmpty,
+  never,
   phaseOf,
   setPolicy,
   startTown,
@@ -133,6 +134,12 @@ test("the kind of an app does not change under it: the change is refused and wha
   const town = await startStateful(t);
   const [before] = all(town, "statefulsets");
   applyApp(town, "db", { replicas: 2 });
+  const uid = app(town, "db").metadata.uid;
+  const { violations } = await town.agent("tokyo").workloads.origin.check("osaka", '{"image":"web:1"}', uid, never);
+  assert.deepEqual(
+    violations.map(({ field, rule }) => `${field} ${rule}`),
+    ["kind immutable"],
+  );
   await town.until("refused", () => JSON.stringify(app(town, "db").status).includes("cannot become a Deployment"));
   assert.equal(deployments(town).length, 0);
   assert.deepEqual(all(town, "statefulsets")[0]?.spec, before?.spec);

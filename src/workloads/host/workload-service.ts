@@ -2,7 +2,7 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { WorkloadService } from "../../gen/fairlead/peer/v1/workload_pb.ts";
 import type { IntentCaller } from "../../intent/host.ts";
-import { intentLimits } from "../../intent/wish.ts";
+import { intentLimits, type Refusal } from "../../intent/wish.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { keyOf } from "../../kube/object.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
@@ -10,7 +10,8 @@ import type { AdmissionRecord } from "./admission-record.ts";
 import { withHashesOf } from "./attachments.ts";
 import type { WorkloadBook } from "./book.ts";
 import { annotations } from "./names.ts";
-import { parseSpec } from "./spec.ts";
+import { invalid, parseSpec } from "./spec.ts";
+import { changeChecks } from "./spec-change.ts";
 import { deleteWorkload } from "./store.ts";
 import { sentence } from "./verdict-words.ts";
 
@@ -27,12 +28,11 @@ export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<ty
     async check({ spec, uid }, context) {
       const caller = deps.caller(context);
       const parsed = parseSpec(spec);
-      if (!parsed.ok) {
-        const violations = parsed.refusal.violations.slice(0, intentLimits.violations);
-        return { admitted: false, ...parsed.refusal, violations };
-      }
+      if (!parsed.ok) return refused(parsed.refusal);
       await deps.desk.ready(context.signal);
       const known = uid === "" ? undefined : deps.book.of(caller.fingerprint).get(uid);
+      const changed = known?.spec.app ? changeChecks(known.spec.app, parsed.app) : [];
+      if (changed.length > 0) return refused(invalid(changed));
       // What comes with an app comes with its wish alone; until then it is taken for what is here.
       const app = withHashesOf(parsed.app, known?.spec.app);
       const { verdict } = deps.desk.check(caller, { key: known ? keyOf(known) : "", known }, app);
@@ -63,4 +63,8 @@ export function createWorkloadService(deps: WorkloadServiceDeps): ServiceImpl<ty
       return {};
     },
   };
+}
+
+function refused(refusal: Refusal) {
+  return { admitted: false, ...refusal, violations: refusal.violations.slice(0, intentLimits.violations) };
 }
