@@ -80,6 +80,15 @@ const promises: Readonly<Record<string, (made: Json, app: Json) => void>> = {
     assert.equal(app.status.readyReplicas, 2);
     assert.equal(made.spec.volumeClaimTemplates[0].metadata.name, "data");
   },
+  "Work that ends"(made, app) {
+    assert.equal(made.spec.completions, 2);
+    assert.equal(app.status.job.succeeded, 2);
+  },
+  "Work by the clock"(made) {
+    assert.equal(made.spec.schedule, "30 2 * * *");
+    assert.equal(made.spec.timeZone, "Europe/Lisbon");
+    assert.equal(made.spec.concurrencyPolicy, "Forbid");
+  },
   "How a new version takes over"(made) {
     assert.deepEqual(made.spec.strategy.rollingUpdate, { maxSurge: 1, maxUnavailable: 0 });
     assert.equal(made.spec.minReadySeconds, 1);
@@ -171,7 +180,7 @@ suite("docs/remoteapp.md", { timeout: 240_000 }, () => {
   async function madeOf(name: string): Promise<Json> {
     for (const path of ["apps/v1/%/deployments", "apps/v1/%/statefulsets", "batch/v1/%/jobs", "batch/v1/%/cronjobs"]) {
       const { body } = await there.ask("GET", `/apis/${path.replace("%", "namespaces/fairlead-peer-west")}`);
-      const found = body.items.find(({ metadata }: Json) => metadata.name.replace(/-[0-9a-f]{10}$/, "") === name);
+      const found = body.items.find(({ metadata }: Json) => new RegExp(`^${name}(-[0-9a-f]{6,})+$`).test(metadata.name));
       if (found) return found;
     }
     throw new Error(`nothing at the host runs ${name}`);

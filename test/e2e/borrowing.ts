@@ -155,7 +155,7 @@ function faces(a: Cluster, b: Cluster, lender: string, namespace: string, hostNa
     there: (...args: string[]) => b.kubectl(["-n", hostNamespace, ...args]),
     async hosted<T>(kind: string, name: string): Promise<T> {
       const { items } = await b.get<Listed<T & { metadata: { name: string } }>>([kind, "-n", hostNamespace]);
-      const found = items.find(({ metadata }) => metadata.name.replace(/-[0-9a-f]{10}$/, "") === name);
+      const found = items.find(({ metadata }) => new RegExp(`^${name}(-[0-9a-f]{6,})+$`).test(metadata.name));
       if (!found) throw new Error(`no ${kind} at the host runs ${name}`);
       return found;
     },
