@@ -180,7 +180,9 @@ suite("docs/remoteapp.md", { timeout: 240_000 }, () => {
   async function madeOf(name: string): Promise<Json> {
     for (const path of ["apps/v1/%/deployments", "apps/v1/%/statefulsets", "batch/v1/%/jobs", "batch/v1/%/cronjobs"]) {
       const { body } = await there.ask("GET", `/apis/${path.replace("%", "namespaces/fairlead-peer-west")}`);
-      const found = body.items.find(({ metadata }: Json) => new RegExp(`^${name}(-[0-9a-f]{6,})+$`).test(metadata.name));
+      const found = body.items.find(({ metadata }: Json) =>
+        new RegExp(`^${name}(-[0-9a-f]{6,})+$`).test(metadata.name),
+      );
       if (found) return found;
     }
     throw new Error(`nothing at the host runs ${name}`);
