@@ -31,7 +31,10 @@ async function set(
   server.on("upgrade", (request, socket, head) => {
     paths.push(request.url ?? "");
     if (o.refuse) return void socket.end(`HTTP/1.1 ${o.refuse} No\r\nContent-Length: 0\r\n\r\n`);
+    // What is said at once comes in one piece with the acceptance.
+    socket.cork();
     sockets.handleUpgrade(request, socket, head, play);
+    process.nextTick(() => socket.uncork());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -101,6 +104,8 @@ test("how a program ends that never began is told with the reason", async (t) =>
 
 test("the other end's word that an output has ended ends nothing of this process", async (t) => {
   const { open } = await set(t, (ws) => {
+    for (const number of [0, 1, 2]) ws.send(Buffer.from([255, number]));
+    // Some of it comes together with the acceptance, and the rest later.
     for (const number of [0, 1, 2]) ws.send(Buffer.from([255, number]));
     ws.send(channel(1, "on"));
     ws.on("message", () => {

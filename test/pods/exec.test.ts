@@ -100,6 +100,8 @@ suite("a program in a pod at a peer", () => {
     const talk = converse(at, { input: false });
     const program = await played(at);
     talk.send({ case: "input", value: Buffer.from("x") });
+    talk.send({ case: "size", value: { columns: 1, rows: 1 } });
+    await until(() => program.sizes.length > 0, "what was sent before has come");
     talk.end();
     program.exit(0);
     await talk.ended;
