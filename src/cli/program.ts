@@ -7,6 +7,7 @@ import { addConfigCommands } from "./config.ts";
 import type { CliContext } from "./context.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { exitCode, ProgramEnd, toCliError } from "./errors.ts";
+import { addImagesCommands } from "./image-relay.ts";
 import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
 import { addJoinCommand } from "./join.ts";
@@ -71,6 +72,7 @@ export function buildProgram(context: CliContext): Command {
   addAuditCommands(program, context);
   addConfigCommands(program, context);
   addAgentCommands(program, context);
+  addImagesCommands(program, context);
   inheritSettings(program);
   return program;
 }

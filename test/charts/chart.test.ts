@@ -367,3 +367,25 @@ test("the reference of the values and the schema of the settings are current; `m
   assert.equal(readFileSync(`${root}docs/reference/values.md`, "utf8"), valuesPage());
   assert.equal(readFileSync(`${chart}/values.schema.json`, "utf8"), valuesSchema());
 });
+
+test("nodes can pull what peers bring along through a NodePort or a relay on each, and not unless it is asked for", async () => {
+  const kindsOf = async (values: Values): Promise<string[]> =>
+    (await render(values)).objects.flatMap(({ kind, metadata }) => (metadata.name === "fairlead-images" ? [kind] : []));
+  const settings = async (values: Values) => {
+    const map = (await render(values)).objects.find(({ kind }) => kind === "ConfigMap");
+    const text = map?.data?.["fairlead.yaml"] ?? assert.fail("there is no configuration");
+    return loadConfig({ flags: {}, env: {}, file: { path: "fairlead.yaml", text } }).config.images;
+  };
+  assert.deepEqual(await kindsOf({}), []);
+  assert.equal((await settings({})).registry, undefined);
+  assert.deepEqual(await kindsOf({ images: { enabled: true } }), ["Service"]);
+  const { registry, way, port } = await settings({ images: { enabled: true, nodePort: 30777 } });
+  assert.deepEqual([registry, way, port], ["localhost:30777", "NodePort", 8003]);
+  const relayed = { images: { enabled: true, relay: { enabled: true } } };
+  assert.deepEqual((await kindsOf(relayed)).sort(), ["DaemonSet", "Service"]);
+  const relaying = await settings(relayed);
+  assert.deepEqual([relaying.registry, relaying.way], ["localhost:30500", "HostPort"]);
+  const daemons = JSON.stringify((await render(relayed)).objects.find(({ kind }) => kind === "DaemonSet"));
+  assert.match(daemons, /"127\.0\.0\.1:30500"/);
+  assert.match(daemons, /"automountServiceAccountToken":false/);
+});

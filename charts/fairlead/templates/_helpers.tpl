@@ -32,6 +32,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{/* How nodes pull what peers bring along; without a registry's name the agent does not listen. */}}
+{{- define "fairlead.images" -}}
+host: 0.0.0.0
+port: 8003
+{{- with .Values.images }}
+{{- if .enabled }}
+registry: localhost:{{ .nodePort }}
+way: {{ ternary "HostPort" "NodePort" .relay.enabled }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The agent's configuration file. What the chart must have its way with stands last. */}}
 {{- define "fairlead.config" -}}
 {{- $own := dict -}}
@@ -41,6 +53,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "console" (dict "host" "0.0.0.0" "port" 8000)
   "link" (dict "host" "0.0.0.0" "port" 8001)
   "telemetry" (dict "host" "0.0.0.0" "port" 8002)
+  "images" (include "fairlead.images" . | fromYaml)
   "kube" (dict "namespace" .Release.Namespace "tenantRole" (include "fairlead.tenantRole" .)) -}}
 {{- mergeOverwrite (dict) $own .Values.config $fixed | toYaml -}}
 {{- end }}
