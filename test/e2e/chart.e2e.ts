@@ -13,6 +13,7 @@ import { type Cluster, openCluster, openNetwork, refreshDefinitions } from "./cl
 import { meddleWithGuards } from "./guard-steps.ts";
 import { historyIsKept } from "./history-steps.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
+import { everyKindRuns } from "./kind-steps.ts";
 import { forgetsOldInvite } from "./old-invite.ts";
 import { startTransfers } from "./under-way.ts";
 import { until } from "./until.ts";
@@ -30,14 +31,8 @@ interface Listed<T> {
 }
 interface App {
   metadata: { name: string; generation: number };
-  status?: {
-    phase?: string;
-    reason?: string;
-    message?: string;
-    readyReplicas?: number;
-    observedGeneration?: number;
-    pods?: { lastLines?: string }[];
-  };
+  status?: Partial<Record<"phase" | "reason" | "message", string>> &
+    Partial<Record<"readyReplicas" | "observedGeneration", number>> & { pods?: { lastLines?: string }[] };
 }
 interface Hosted {
   metadata: { name: string; uid: string };
@@ -204,6 +199,10 @@ test("kubectl scale scales there; a Service goes with its port; specs are kept",
   });
   await origin.cli(["app", "delete", "portless", "-n", namespace, "--wait"]);
   await historyIsKept({ origin, namespace, name: "annals", manifest, seconds: 30 });
+});
+
+test("apps of every kind run there with what they bring along", { timeout: 400_000 }, async () => {
+  await everyKindRuns({ origin, host, namespace, hostNamespace, manifest, ready });
 });
 
 const troubles: { name: string; spec: object; says: RegExp; prints?: RegExp }[] = [
