@@ -1,6 +1,6 @@
 /** Strangers with a key of their own, and those who were peers: what they call, guess and claim. */
 import { randomBytes } from "node:crypto";
-import { IntentService } from "../../../../src/gen/fairlead/peer/v1/intent_pb.ts";
+import { IntentService, LeaseService } from "../../../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { MembershipService } from "../../../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../../../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { PodService } from "../../../../src/gen/fairlead/peer/v1/pods_pb.ts";
@@ -23,7 +23,7 @@ export const guestAttacks: readonly Attack[] = [
       "Each stream is judged by who is behind the link at that moment: who is not in the roster reaches the pairing service alone; after eight refusals the link ends.",
     attempt: (ground) =>
       withStranger(ground, async (eve) => {
-        const services = [MembershipService, WorkloadService, PodService, IntentService];
+        const services = [MembershipService, WorkloadService, PodService, IntentService, LeaseService];
         const methods = services.flatMap(({ typeName, methods }) => methods.map(({ name }) => `/${typeName}/${name}`));
         const pairing = `/${PairingService.typeName}`;
         const disguised = [
@@ -51,7 +51,11 @@ export const guestAttacks: readonly Attack[] = [
       "/fairlead.peer.v1.WorkloadService/Check": "cut PermissionDenied",
       "/fairlead.peer.v1.WorkloadService/DeleteOrphan": "cut PermissionDenied",
       "/fairlead.peer.v1.PodService/Logs": "cut PermissionDenied",
+      "/fairlead.peer.v1.PodService/Exec": "cut PermissionDenied",
+      "/fairlead.peer.v1.PodService/ReadFiles": "cut PermissionDenied",
+      "/fairlead.peer.v1.PodService/WriteFiles": "cut PermissionDenied",
       "/fairlead.peer.v1.IntentService/Sync": "cut PermissionDenied",
+      "/fairlead.peer.v1.LeaseService/Renew": "cut PermissionDenied",
       "/fairlead.peer.v1.PairingService/../fairlead.peer.v1.IntentService/Sync": "Unimplemented",
       "/fairlead.peer.v1.PairingService/": "Unimplemented",
       "/fairlead.peer.v1.PairingService//Join": "Unimplemented",
