@@ -109,7 +109,12 @@ export async function everyKindRuns(o: {
     "the next app of the name has the data",
   );
 
-  const once = { kind: "Job", replicas: undefined };
+  const once = {
+    kind: "Job",
+    claims: [{ name: "scratch", spec: claim }],
+    volumes: [{ name: "scratch", persistentVolumeClaim: { claimName: "scratch" } }],
+    volumeMounts: [{ name: "scratch", mountPath: "/scratch" }],
+  };
   await apply("once", { ...once, command: sleeps });
   await until("the Job is there", async () => (await one("job", "once")) !== undefined, within);
   await apply("once", { ...once, command: sleeps, job: { suspend: true } });
@@ -120,7 +125,7 @@ export async function everyKindRuns(o: {
     async () => (await a.get<App>(["rapp", "once", ...here])).status?.job?.succeeded === 1,
     { ...within, seen: () => "see the RemoteApp once" },
   );
-  await apply("daily", { ...once, kind: "CronJob", command: ["true"], cronJob: { schedule: "0 4 * * *" } });
+  await apply("daily", { kind: "CronJob", command: ["true"], cronJob: { schedule: "0 4 * * *" } });
   await until("the CronJob is there", async () => (await one("cronjob", "daily")) !== undefined, within);
   await patched("cronjob", "daily", { jobTemplate: { spec: { template: { spec: { containers: spy } } } } });
   const jobContainers = async (): Promise<number | undefined> =>
