@@ -10,8 +10,11 @@ export interface PublishedSchema extends Omit<JsonSchema, "items" | "properties"
   items?: PublishedSchema;
   properties?: Record<string, PublishedSchema>;
   additionalProperties?: PublishedSchema;
-  /** Published, and refused in a CustomResourceDefinition. */
+  // Published, and no part of a CustomResourceDefinition: an API server refuses the first, and drops the others, whereupon each who applies
+  // the definition again, such as Helm, finds that somebody has changed it.
   "x-kubernetes-unions"?: unknown;
+  "x-kubernetes-patch-strategy"?: unknown;
+  "x-kubernetes-patch-merge-key"?: unknown;
 }
 
 export interface Published {
@@ -65,6 +68,8 @@ export function readPublished(path: string | URL): Published {
       properties,
       additionalProperties,
       "x-kubernetes-unions": _unions,
+      "x-kubernetes-patch-strategy": _strategy,
+      "x-kubernetes-patch-merge-key": _key,
       ...own
     } = schema;
     const reference = $ref ?? allOf?.[0]?.$ref;
