@@ -118,7 +118,7 @@ export function testLive(open: () => Promise<Place>): void {
   });
 
   test("an unknown field and wrong values are refused with their paths", async () => {
-    await assert.rejects(post("bad", { peer: "b", image: "x", securityContext: {} }), /spec\.securityContext/);
+    await assert.rejects(post("bad", { peer: "b", image: "x", hostNetwork: true }), /spec\.hostNetwork/);
     const wrong = {
       image: "x",
       replicas: -1,
