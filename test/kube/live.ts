@@ -137,7 +137,7 @@ export function testLive(open: () => Promise<Place>): void {
     ]) {
       assert.ok(paths.includes(path), `${path} in ${paths.join(", ")}`);
     }
-    await assert.rejects(post("bad", { image: "x" }), /spec\.peer/);
+    await assert.rejects(post("bad", { image: "x" }), /name the peer that runs the app/);
     const twice = [{ containerPort: 80 }, { containerPort: 80, appProtocol: "http" }];
     await assert.rejects(post("bad", { peer: "b", image: "x", ports: twice }), /spec\.ports\[1\]/);
   });
