@@ -17,7 +17,7 @@ demo: $(packages) ## See it work: two agents, paired, an app across (needs only 
 	@node src/main.ts demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: check ## Check, then run every test that needs no cluster (under 6 minutes)
+test: check ## Check, then run every test that needs no cluster (under 10 minutes)
 	@node test/run.ts test
 
 .PHONY: check
