@@ -3,8 +3,6 @@
  * spoken (docs/protocol.md), as between agents. A call on it is one of the console's API; a dial is a port of an app, wherever that
  * runs. It passes every ingress that lets WebSockets pass.
  */
-import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -89,7 +87,7 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
       }
       opening += 1;
       try {
-        const carrier = await upgrade(req, request.socket, Buffer.from(request.head));
+        const carrier = await acceptWebSocket(req, request.socket, Buffer.from(request.head));
         const address = req.socket.remoteAddress ?? "";
         let session: Session | undefined;
         session = await openSession(
@@ -126,8 +124,4 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
       await rpc.close();
     },
   };
-}
-
-function upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<Duplex> {
-  return acceptWebSocket(req, socket, head);
 }
