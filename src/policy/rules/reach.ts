@@ -2,6 +2,7 @@
 import type { JsonObject } from "../../kube/object.ts";
 import { type AppContainer, containersOf } from "../containers.ts";
 import { partAt, partsAt, textAt, valueAt } from "../fragment.ts";
+import { projectedKinds, volumeKinds } from "../volume-kinds.ts";
 import type { Finding, Question } from "./question.ts";
 
 /** A port of the node passes by the link and everything that guards it. */
@@ -45,27 +46,16 @@ function handlersOf({ path, fields }: AppContainer): { path: string; handler: Js
   ];
 }
 
-const ownVolumes: readonly string[] = [
-  "emptyDir",
-  "configMap",
-  "secret",
-  "downwardAPI",
-  "projected",
-  "persistentVolumeClaim",
-];
-
-const ownSources: readonly string[] = ["configMap", "secret", "downwardAPI"];
-
 /** What the app brings along, and nothing of the node, of the network or of the cluster. */
 export function areVolumesOwn({ app }: Question): readonly Finding[] {
   return app.volumes.flatMap((volume, at) => {
-    const foreign = Object.keys(volume).filter((kind) => kind !== "name" && !ownVolumes.includes(kind));
+    const foreign = Object.keys(volume).filter((kind) => kind !== "name" && !volumeKinds.includes(kind));
     const sources = partsAt(partAt(volume, "projected"), "sources").flatMap(({ part, at: place }) =>
       Object.keys(part)
-        .filter((kind) => !ownSources.includes(kind))
-        .map((kind) => kindRefused(`volumes[${at}].projected.sources[${place}].${kind}`, kind, ownSources)),
+        .filter((kind) => !projectedKinds.includes(kind))
+        .map((kind) => kindRefused(`volumes[${at}].projected.sources[${place}].${kind}`, kind, projectedKinds)),
     );
-    return [...foreign.map((kind) => kindRefused(`volumes[${at}].${kind}`, kind, ownVolumes)), ...sources];
+    return [...foreign.map((kind) => kindRefused(`volumes[${at}].${kind}`, kind, volumeKinds)), ...sources];
   });
 }
 

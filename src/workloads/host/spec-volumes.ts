@@ -2,20 +2,9 @@
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { Violation } from "../../intent/wish.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../kube/object.ts";
+import { projectedKinds, volumeKinds } from "../../policy/volume-kinds.ts";
 import type { AppContainer } from "./containers.ts";
 import { kindOf } from "./kind.ts";
-
-/** All others reach what is the host's or another's, or make what nobody counts. */
-const volumeKinds: readonly string[] = [
-  "emptyDir",
-  "configMap",
-  "secret",
-  "downwardAPI",
-  "projected",
-  "persistentVolumeClaim",
-];
-/** A token of a service account is no app's, nor are certificates that this cluster gives out. */
-const projectedKinds: readonly string[] = ["configMap", "secret", "downwardAPI"];
 
 export function volumeChecks(app: RemoteAppSpec, containers: readonly AppContainer[]): Violation[] {
   const claims = kindOf(app) === "StatefulSet" ? app.claims : [];
