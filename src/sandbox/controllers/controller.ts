@@ -81,6 +81,14 @@ export function controllerKey(kind: string): Watched["keysOf"] {
       .map((owner) => `${metadata.namespace ?? ""}/${owner.name}`);
 }
 
+/** Objects, and what they own: news of the one or of the other is about the one. */
+export function withOwned(kind: string, resource: Resource, owned: Resource): readonly Watched[] {
+  return [
+    { resource, keysOf: (object) => [keyOf(object)] },
+    { resource: owned, keysOf: controllerKey(kind), afterMs: 5 },
+  ];
+}
+
 /** A built-in resource by its address; the catalog always has it. */
 export function builtin(registry: Registry, group: string, plural: string): Resource {
   const found = registry.catalog.find(group, "v1", plural);

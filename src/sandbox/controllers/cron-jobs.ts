@@ -1,15 +1,7 @@
 /** CronJobs: a Job for the latest time that was due, beside the one before it, instead of it or not at all. */
 import { timestamp } from "../object.ts";
 import { type Resource, storeKey } from "../resource.ts";
-import {
-  builtin,
-  type Controller,
-  type ControllerDeps,
-  controllerKey,
-  keyOf,
-  splitKey,
-  startController,
-} from "./controller.ts";
+import { builtin, type Controller, type ControllerDeps, splitKey, startController, withOwned } from "./controller.ts";
 import { isOver } from "./job-progress.ts";
 import { parseSchedule } from "./schedule.ts";
 import { type CronJob, controllerReference, isCronJob, isJob, type Job } from "./shapes.ts";
@@ -25,10 +17,7 @@ export function startCronJobController(deps: ControllerDeps): Controller {
   const { store } = deps.registry;
   return startController(deps, {
     name: "cronjobs",
-    watched: [
-      { resource: cronJobs, keysOf: (object) => [keyOf(object)] },
-      { resource: jobs, keysOf: controllerKey("CronJob"), afterMs: 5 },
-    ],
+    watched: withOwned("CronJob", cronJobs, jobs),
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const cron = store.get(storeKey(cronJobs), namespace, name);

@@ -2,15 +2,7 @@
 import { createHash } from "node:crypto";
 import { canonical, equal } from "../json.ts";
 import { type Resource, storeKey } from "../resource.ts";
-import {
-  builtin,
-  type Controller,
-  type ControllerDeps,
-  controllerKey,
-  keyOf,
-  splitKey,
-  startController,
-} from "./controller.ts";
+import { builtin, type Controller, type ControllerDeps, splitKey, startController, withOwned } from "./controller.ts";
 import { deploymentStatus } from "./deployment-status.ts";
 import { planRollout } from "./rollout.ts";
 import {
@@ -34,10 +26,7 @@ export function startDeploymentController(deps: ControllerDeps): Controller {
   const { store } = deps.registry;
   return startController(deps, {
     name: "deployments",
-    watched: [
-      { resource: deployments, keysOf: (object) => [keyOf(object)] },
-      { resource: replicaSets, keysOf: controllerKey("Deployment"), afterMs: 5 },
-    ],
+    watched: withOwned("Deployment", deployments, replicaSets),
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const found = store.get(storeKey(deployments), namespace, name);

@@ -9,9 +9,9 @@ import {
   type Controller,
   type ControllerDeps,
   controllerKey,
-  keyOf,
   splitKey,
   startController,
+  withOwned,
 } from "./controller.ts";
 import {
   deadlineMs,
@@ -125,10 +125,7 @@ export function startJobController(deps: ControllerDeps, o: { backoffMs: number 
 
   return startController(deps, {
     name: "jobs",
-    watched: [
-      { resource: jobs, keysOf: (object) => [keyOf(object)] },
-      { resource: pods, keysOf: controllerKey("Job"), afterMs: 5 },
-    ],
+    watched: withOwned("Job", jobs, pods),
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const job = store.get(storeKey(jobs), namespace, name);

@@ -1,14 +1,6 @@
 /** ReplicaSets: as many pods as wanted, no more. */
 import { type Resource, storeKey } from "../resource.ts";
-import {
-  builtin,
-  type Controller,
-  type ControllerDeps,
-  controllerKey,
-  keyOf,
-  splitKey,
-  startController,
-} from "./controller.ts";
+import { builtin, type Controller, type ControllerDeps, splitKey, startController, withOwned } from "./controller.ts";
 import {
   controllerReference,
   isPod,
@@ -27,10 +19,7 @@ export function startReplicaSetController(deps: ControllerDeps): Controller {
   const { store } = deps.registry;
   return startController(deps, {
     name: "replicasets",
-    watched: [
-      { resource: replicaSets, keysOf: (object) => [keyOf(object)] },
-      { resource: pods, keysOf: controllerKey("ReplicaSet"), afterMs: 5 },
-    ],
+    watched: withOwned("ReplicaSet", replicaSets, pods),
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const set = store.get(storeKey(replicaSets), namespace, name);

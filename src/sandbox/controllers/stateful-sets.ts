@@ -4,15 +4,7 @@
  * was.
  */
 import { type Resource, storeKey } from "../resource.ts";
-import {
-  builtin,
-  type Controller,
-  type ControllerDeps,
-  controllerKey,
-  keyOf,
-  splitKey,
-  startController,
-} from "./controller.ts";
+import { builtin, type Controller, type ControllerDeps, splitKey, startController, withOwned } from "./controller.ts";
 import { isPod, isPodReady, isStatefulSet, type Pod, type StatefulSet } from "./shapes.ts";
 import { createPod, retainClaims } from "./stateful-pods.ts";
 import { forgetRevisions, revisionsOf, type StatefulRevisions } from "./stateful-revisions.ts";
@@ -27,10 +19,7 @@ export function startStatefulSetController(deps: ControllerDeps): Controller {
   const { store } = deps.registry;
   return startController(deps, {
     name: "statefulsets",
-    watched: [
-      { resource: sets, keysOf: (object) => [keyOf(object)] },
-      { resource: pods, keysOf: controllerKey("StatefulSet"), afterMs: 5 },
-    ],
+    watched: withOwned("StatefulSet", sets, pods),
     async reconcile(key) {
       const { namespace, name } = splitKey(key);
       const set = store.get(storeKey(sets), namespace, name);
