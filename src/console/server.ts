@@ -19,6 +19,7 @@ import { guardRouter } from "./auth/guarded-router.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
+import type { PeerDoor } from "./doors/peers-path.ts";
 import { divertHttp2 } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
 import { boundTimeouts, createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
@@ -43,6 +44,8 @@ export interface ConsoleServerDeps {
   /** Answers a dial on a session. Returns at once and must not throw. */
   dial: SessionDoorDeps["dial"];
   presence(peer: string): PeerPresence | undefined;
+  /** What can be reached at a peer, by the word behind `/peers/<peer>/`. */
+  peerDoors?: Readonly<Record<string, PeerDoor>>;
   clock: Clock;
   log: Log;
 }

@@ -9,7 +9,6 @@ import {
   request,
   type Server,
 } from "node:http";
-import type { ConnectRouter } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { createAuthenticator } from "../../src/console/auth/authenticator.ts";
@@ -49,7 +48,7 @@ export interface Answer {
 }
 
 export async function startConsole(
-  o: { clock?: Clock; routes?(router: ConnectRouter): void; dial?: ConsoleServerDeps["dial"] } = {},
+  o: { clock?: Clock } & Partial<Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors">> = {},
 ): Promise<ConsoleWorld> {
   const agents = await startTwoAgents();
   const apps = new Map<string, AppView>();
@@ -72,7 +71,8 @@ export async function startConsole(
     http: agents.origin.http,
     hello: { instance: randomBytes(16), version: "0.0.1" },
     dial: o.dial ?? ((incoming) => incoming.refuse(Reason.NOT_FOUND, "Nothing is there.")),
-    presence: () => world.presence,
+    presence: (peer) => world.presence ?? (peer === "there" ? { connected: true } : undefined),
+    ...(o.peerDoors && { peerDoors: o.peerDoors }),
     clock: o.clock ?? systemClock,
     log: silentLog,
   });

@@ -12,11 +12,14 @@ import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
 import { type HostNameIndex, type HostNames, indexHostNames } from "./host-names.ts";
 import type { PassOnDeps } from "./pass-on.ts";
+import { createPeersPath, type PeerDoor } from "./peers-path.ts";
 
 export interface DoorsDeps extends PassOnDeps {
   session: Pick<SessionDoor, "claims" | "serve">;
   apps: AppCatalogue;
   authenticator: Authenticator;
+  /** What can be reached at a peer, by the word behind `/peers/<peer>/`. */
+  peerDoors?: Readonly<Record<string, PeerDoor>>;
   domain: string;
   /** The port at which this server can be reached, as far as it knows. */
   port(): number;
@@ -47,6 +50,11 @@ export function createDoors(deps: DoorsDeps): Doors {
   };
   const appHost = createAppHostDoor({ ...deps, names: currentNames, sessions: createDoorSessions(deps.clock) });
   const appPath = createAppPathDoor({ ...deps, appHost });
+  const peersPath = createPeersPath({
+    doors: deps.peerDoors ?? {},
+    authenticator: deps.authenticator,
+    isPeer: (name) => deps.presence(name) !== undefined,
+  });
 
   function serve(request: DoorRequest): boolean {
     const { req } = request;
@@ -62,6 +70,7 @@ export function createDoors(deps: DoorsDeps): Doors {
     let served: Promise<void>;
     if (label !== undefined) served = appHost.serve(request, label, secure);
     else if (appPath.claims(req.url ?? "")) served = appPath.serve(request, base);
+    else if (peersPath.claims(req.url ?? "")) served = peersPath.serve(request, base);
     else if (deps.session.claims(req.url ?? "")) served = deps.session.serve(request);
     else return false;
     served.catch((error: unknown) => {

@@ -1,0 +1,104 @@
+/**
+ * The doors to a peer: `/peers/<peer>/<word>/…` on the console's own host, for programs, with a bearer token and never with a
+ * cookie. What the word stands for is a door of its own; here is decided who asks, and of which peer.
+ */
+import { type Authenticator, howToSignIn } from "../auth/authenticator.ts";
+import type { Principal } from "../auth/principal.ts";
+import type { Problem } from "../problem.ts";
+import { answerProblem, type DoorRequest } from "./exchange.ts";
+import { badRequest } from "./explain.ts";
+import { climbsOut, readRequestTarget } from "./request-target.ts";
+
+/** A request for something at a peer, by somebody who is known. */
+export interface PeerRequest {
+  /** A peer that exists. */
+  readonly peer: string;
+  /** The path behind the word as the client wrote it: empty, or from its slash on. No reading of it leads out of the door. */
+  readonly rest: string;
+  /** With its question mark; empty without one. */
+  readonly query: string;
+  readonly principal: Principal;
+  /** Whether the client came by TLS. */
+  readonly secure: boolean;
+  /** `/peers/<peer>/<word>`. */
+  readonly prefix: string;
+}
+
+/** What stands behind one word of `/peers/<peer>/<word>/…`. */
+export interface PeerDoor {
+  /** Who presents these credentials, where it knows others than the console does. */
+  authenticate?(authorization: string | undefined, peer: string): Principal | undefined;
+  serve(request: DoorRequest, asked: PeerRequest): Promise<void>;
+}
+
+export interface PeersPathDeps {
+  /** By their words. */
+  doors: Readonly<Record<string, PeerDoor>>;
+  authenticator: Authenticator;
+  isPeer(name: string): boolean;
+}
+
+export interface PeersPath {
+  /** Whether this request's path is one of these doors', however it is written. */
+  claims(url: string): boolean;
+  serve(request: DoorRequest, base: { secure: boolean }): Promise<void>;
+}
+
+export function createPeersPath(deps: PeersPathDeps): PeersPath {
+  const doors = new Map(Object.entries(deps.doors));
+
+  function claims(url: string): boolean {
+    const target = readRequestTarget(url);
+    return target.ok && (target.normal === "/peers" || target.normal.startsWith("/peers/"));
+  }
+
+  async function serve(request: DoorRequest, { secure }: { secure: boolean }): Promise<void> {
+    const target = readRequestTarget(request.req.url ?? "");
+    if (!target.ok) return answerProblem(request, badRequest(target.detail));
+    const parts = /^\/peers\/([^/%]+)\/([^/%]+)(\/.*)?$/.exec(target.path);
+    const [, peer = "", word = "", rest = ""] = parts ?? [];
+    const { authorization } = request.req.headers;
+    const door = doors.get(word);
+    const principal = door?.authenticate?.(authorization, peer) ?? deps.authenticator.authenticate(authorization);
+    // Nobody is known yet, so nothing is told about which peers there are.
+    if (!principal) return answerProblem(request, unauthenticated(authorization));
+    if (!door || climbsOut(rest)) return answerProblem(request, noSuchDoor([...doors.keys()]));
+    if (!deps.isPeer(peer)) return answerProblem(request, noSuchPeer(peer));
+    const prefix = `/peers/${peer}/${word}`;
+    await door.serve(request, { peer, rest, query: target.query, principal, secure, prefix });
+  }
+
+  return { claims, serve };
+}
+
+function unauthenticated(authorization: string | undefined): Problem {
+  return {
+    status: 401,
+    code: "unauthenticated",
+    title: "A token is needed",
+    detail:
+      authorization === undefined ? "This door takes a bearer token and no cookies." : "This token is not valid here.",
+    hint: howToSignIn,
+    authenticate: 'Bearer realm="fairlead"',
+  };
+}
+
+function noSuchDoor(words: readonly string[]): Problem {
+  const paths = words.map((word) => `/peers/<peer>/${word}/…`).join(", ");
+  return {
+    status: 404,
+    code: "not-found",
+    title: "Nothing here",
+    detail: `What can be reached at a peer: ${paths}, without dot segments that lead out of it.`,
+  };
+}
+
+function noSuchPeer(peer: string): Problem {
+  return {
+    status: 404,
+    code: "no-such-peer",
+    title: "No such peer",
+    detail: `There is no peer ${peer}.`,
+    hint: "`fairlead peer list` shows the peers that there are.",
+  };
+}
