@@ -42,6 +42,8 @@ export async function everyKindRuns(o: {
     (await b.get<Listed>([kind, ...there])).items.filter(({ metadata }) => metadata.name.startsWith(of));
   const one = async (kind: string, of: string): Promise<Listed["items"][number] | undefined> =>
     (await made(kind, of))[0];
+  const phaseOf = async (name: string): Promise<string | undefined> =>
+    (await a.get<App>(["rapp", name, ...here])).status?.phase;
   const remove = (name: string): Promise<string> => a.kubectl(["delete", "rapp", name, ...here, "--timeout=60s"]);
   const patched = async (kind: string, of: string, spec: object): Promise<string> =>
     b.kubectl(["patch", kind, ...there, (await one(kind, of))?.metadata.name ?? "", "-p", JSON.stringify({ spec })]);
@@ -86,6 +88,11 @@ export async function everyKindRuns(o: {
       within,
     );
   }
+  await o.ready("store", 1);
+  // What follows would wait for the pod of the broken spec.
+  await apply("store", { ...store, image: "example.test/no-such-image:1" });
+  await until("its rollout fails", async () => (await phaseOf("store")) === "Degraded", within);
+  await o.origin.cli(["app", "rollback", "store", ...here]);
   await o.ready("store", 1);
   await patched("statefulset", "store", { template: { spec: { containers: spy } } });
   const containersOf = async (): Promise<number | undefined> =>

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { historyIsKept } from "./history-steps.ts";
 import { connected, type InstalledAgent } from "./installed.ts";
+import { kindSteps } from "./kind-rights.ts";
 import {
   auditIsStored,
   auditWasKept,
@@ -49,11 +50,12 @@ interface Hosted extends Named {
   spec: { replicas: number; template: { spec: { containers: unknown[] } } };
 }
 
-/** Undefined when all went well. */
-export async function playRights(stage: Stage): Promise<{ step: string; why: string } | undefined> {
+/** Undefined when all went well, up to the step `last` where it is given. */
+export async function playRights(stage: Stage, last?: string): Promise<{ step: string; why: string } | undefined> {
   for (const [step, run] of Object.entries(stepsOf(stage))) {
     try {
       await run();
+      if (step === last) return undefined;
     } catch (error) {
       return {
         step,
@@ -86,12 +88,16 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
       metadata: { name, namespace: apps },
       spec: { peer: host.name, image, ports: [{ containerPort: 8080 }], ...spec },
     });
-  const ready = (name: string, replicas: number): Promise<unknown> =>
-    within(`${name} is Ready with ${replicas}`, async () => {
-      const { status, metadata } = await app(name);
-      const isSeen = status?.observedGeneration === metadata.generation;
-      return isSeen && status?.phase === "Ready" && status.readyReplicas === replicas;
-    });
+  const ready = (name: string, replicas: number, limit = seconds): Promise<unknown> =>
+    within(
+      `${name} is Ready with ${replicas}`,
+      async () => {
+        const { status, metadata } = await app(name);
+        const isSeen = status?.observedGeneration === metadata.generation;
+        return isSeen && status?.phase === "Ready" && status.readyReplicas === replicas;
+      },
+      limit,
+    );
   const scale = (name: string, replicas: number): Promise<string> =>
     a.kubectl(["scale", "rapp", name, ...inApps, `--replicas=${replicas}`]);
   let firstReadyAt = 0;
@@ -187,6 +193,11 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
       const run = ["app", "exec", "echo", ...inApps, "--", "echo", "aye"];
       await within("it is allowed", async () => (await origin.cli(run).catch(() => "")).includes("aye"));
     },
+    ...kindSteps({
+      ...{ namespace, apps, origin, host, there, manifest, newsSeconds },
+      seconds: 3 * seconds,
+      ready: (name, count) => ready(name, count, 3 * seconds),
+    }),
     async scale() {
       await scale("echo", 2);
       await ready("echo", 2);

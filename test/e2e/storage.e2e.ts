@@ -1,4 +1,4 @@
-/** Data of an app that outlives its pods, on a real cluster: a StatefulSet whose claims stay over an update and a restart. */
+/** Data of an app that outlives its pods, on a real cluster: a StatefulSet whose claims stay over updates, a restart and a rollout that fails. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -74,6 +74,20 @@ test("what they hold is there after an update, and after a restart", { timeout: 
   await say("one\ntwo\ntwo\n");
   await t.ready("store", 2);
   assert.deepEqual(await claims(), before, "the same claims");
+});
+
+test("a rollout that fails is gone back from, and no pod loses what it held", { timeout: 150_000 }, async () => {
+  const { metadata } = await t.hosted<Made>("statefulsets", "store");
+  const uidOf = (ordinal: number): Promise<string> =>
+    t.there("get", "pod", `${metadata.name}-${ordinal}`, "-o", "jsonpath={.metadata.uid}");
+  const before = { first: await uidOf(0), claims: await claims() };
+  await t.apply("store", { ...store("three"), image: "example.test/no-such-image:1" });
+  await t.shows("store", "why it fails", ({ phase, reason }) => phase === "Degraded" && reason === "ImagePullBackOff");
+  await t.borrower.cli(["app", "rollback", "store", "-n", t.namespace]);
+  await t.ready("store", 2);
+  const [first, last] = [await t.there("logs", `${metadata.name}-0`), await t.there("logs", `${metadata.name}-1`)];
+  assert.deepEqual([first, last], ["one\ntwo\ntwo\n", "one\ntwo\ntwo\ntwo\n"]);
+  assert.deepEqual({ first: await uidOf(0), claims: await claims() }, before, "the same claims, and a pod left alone");
 });
 
 test("deleting the app deletes what it held", { timeout: 60_000 }, async () => {

@@ -16,6 +16,7 @@ import {
   customResourceDefinitions,
   deployments,
   namespaces,
+  pods,
   remoteApps,
   services,
   workloads,
@@ -117,6 +118,24 @@ test("on API servers: hold, approve, hold a change, deny it, tighten, stop, loos
   await until("runs again", async () => get()?.phase === "Ready" && (await deployment())?.spec?.replicas === 1);
   await decide("Approved", 1_500);
   await until("it ends", async () => get()?.phase === "Held" && (await deployment())?.spec?.replicas === 0);
+});
+
+test("on API servers: a StatefulSet whose rollout stands still goes on when it is gone back from", async (t) => {
+  const [tokyo, osaka] = await startAgents(t);
+  const get = () => tokyo.workloads.origin.get("default/web")?.status;
+  const app = { kind: "StatefulSet", image: "web:1", replicas: 2, progressDeadlineSeconds: 1 };
+  const podsThere = async () => {
+    const { items } = await osaka.kube.client.list(pods, { namespace: "fairlead-peer-tokyo" }, never);
+    return items.sort((a, b) => ((a.metadata.name ?? "") < (b.metadata.name ?? "") ? -1 : 1));
+  };
+  await apply(tokyo, app);
+  await until("Ready", () => get()?.phase === "Ready");
+  const [first] = await podsThere();
+  await apply(tokyo, { ...app, readinessProbe: { exec: { command: ["false"] }, periodSeconds: 1 } });
+  await until("it stands still", () => get()?.reason === "DeadlineExceeded");
+  await apply(tokyo, app);
+  await until("Ready again", () => get()?.phase === "Ready" && get()?.readyReplicas === 2);
+  assert.equal((await podsThere())[0]?.metadata.uid, first?.metadata.uid, "the pod that worked was left alone");
 });
 
 async function startAgents(t: TestContext): Promise<[Agent, Agent]> {

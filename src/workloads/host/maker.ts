@@ -6,11 +6,13 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
+import { isConflict } from "../../kube/errors.ts";
 import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import {
   cronJobs,
   deployments,
   networkPolicies,
+  pods,
   type Service,
   type StatefulSet,
   secrets,
@@ -27,12 +29,19 @@ import { cronJobFor } from "./job.ts";
 import { createJobKeeper } from "./job-keeper.ts";
 import { type Chore, choreOf, type Named, repairGapMs } from "./keeper.ts";
 import { kindOf } from "./kind.ts";
-import { deploymentFor, networkPolicyOf, pullSecretFor, serviceFor } from "./manifests.ts";
+import {
+  defaultProgressDeadlineSeconds,
+  deploymentFor,
+  networkPolicyOf,
+  pullSecretFor,
+  serviceFor,
+} from "./manifests.ts";
 import { lastingName } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import type { Room } from "./room.ts";
 import { headlessServiceFor, isEditable, statefulSetFor } from "./stateful-set.ts";
 import type { Obstacle } from "./status.ts";
+import { stuckPod } from "./stuck-pods.ts";
 
 /** What was made for one Workload, in this process' life. */
 export interface Made {
@@ -70,6 +79,8 @@ export interface Maker {
 
 /** What has to go before its successor can come is looked at again after so long, in milliseconds, if nothing tells before. */
 const goneGapMs = 2_000;
+/** How soon a pod is looked at again that has changed since it was read, in milliseconds. */
+const conflictGapMs = 100;
 
 export function createMaker(deps: MakerDeps): Maker {
   const { client, latest, clock, log } = deps;
@@ -98,8 +109,38 @@ export function createMaker(deps: MakerDeps): Maker {
     const set = isStateful ? statefulSetFor(workload, plan, found) : undefined;
     await keepPullSecret(workload, plan, made, signal);
     const againMs = await carryOut(workload, choresFor(workload, plan, set, made, room, claims), made, room, signal);
-    if (kind !== "Job" || againMs !== undefined) return againMs;
+    if (againMs !== undefined) return againMs;
+    if (isStateful) return freeTheWay(workload, plan, room, signal);
+    if (kind !== "Job") return undefined;
     return jobKeeper.keep(workload, plan, room, () => isWanted(workload, signal), signal);
+  }
+
+  /** Deletes what keeps a StatefulSet from its present template. Of a pod that has changed meanwhile nothing is known: it stays. */
+  async function freeTheWay(
+    workload: Workload,
+    { app }: Plan,
+    room: Room,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { namespace = "", name = "" } = workload.metadata;
+    const set = room.statefulSets.get(`${namespace}/${lastingName(workload)}`);
+    if (!set) return undefined;
+    const { pod, againMs } = stuckPod({
+      set,
+      pods: room.podsOf(name),
+      progressDeadlineSeconds: app.progressDeadlineSeconds ?? defaultProgressDeadlineSeconds,
+      now: clock.now(),
+    });
+    if (!pod || !(await isWanted(workload, signal))) return againMs;
+    const { uid, resourceVersion } = pod.metadata;
+    try {
+      await client.delete(pods, refOf(pod), { uid, resourceVersion }, signal);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      return conflictGapMs;
+    }
+    log.info({ workload: keyOf(workload), pod: keyOf(pod) }, "a pod of an earlier spec was in the way of the rollout");
+    return undefined;
   }
 
   /** In the order in which they are made: no pod before the rules about whom it may talk to, and none before its data. */
