@@ -9,6 +9,7 @@ import { agentHealth } from "./agent-health.ts";
 import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
 import { readOutward } from "./agent-outward.ts";
+import { agentTunnel } from "./agent-tunnel.ts";
 import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
@@ -40,8 +41,6 @@ import { createPolicyBook } from "./policy/policy-book.ts";
 import { createRpcServer } from "./rpc/server.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetryServer } from "./telemetry/server.ts";
-import { createTunnelRules } from "./tunnel/rules.ts";
-import { createTunnel } from "./tunnel/tunnel.ts";
 import { AgentBudget } from "./wire/session.ts";
 import { createContentHash } from "./workloads/content-hash.ts";
 import { createWorkloads } from "./workloads/workloads.ts";
@@ -251,21 +250,7 @@ async function compose(
     log,
   });
   started.push(() => images.close());
-  const tunnel = createTunnel({
-    findApp(fingerprint, app) {
-      const found = workloads.host.find(fingerprint, app);
-      return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
-    },
-    ...createTunnelRules({ policyOf: (fingerprint) => policies.of(fingerprint), roster, clock }),
-    policyOf: (fingerprint) => policies.of(fingerprint),
-    through: (peer) => switchboard.through(peer),
-    roster,
-    dialService: kube.dialService,
-    dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
-    audit,
-    clock,
-    log,
-  });
+  const tunnel = agentTunnel({ kube, peering, workloads, policies, audit, clock, log });
   started.push(() => tunnel.close());
   /** What a right allowed that was withdrawn ends at once. */
   const review = (fingerprint: string | undefined): void => {

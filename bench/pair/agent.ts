@@ -19,7 +19,7 @@ import type { FromAgent, Introduction, PairPorts, ToAgent } from "./messages.ts"
 
 const loopback = "127.0.0.1";
 /** The app that stands for the target port. */
-const app = { namespace: "bench", name: "target" } as const;
+const app = { kind: "app", namespace: "bench", name: "target" } as const;
 /** Connections that wait to be taken; a load generator opens hundreds in one go. */
 const backlog = 4_096;
 

@@ -99,6 +99,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     hello: deps.hello,
     dial: createSessionDial({
       dial: deps.dial,
+      hasPeer: (name) => deps.peering.roster.get(name) !== undefined,
       find(app, peer) {
         const found = appOf(deps, app);
         return { peer: choosePeer(found, { peer }), uid: found.metadata.uid ?? "" };

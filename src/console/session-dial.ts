@@ -1,21 +1,24 @@
-/** What a dial on a session reaches: a port of an app, wherever it runs. */
-import { ConnectError } from "@connectrpc/connect";
+/** What a dial on a session reaches: a port of an app, wherever it runs, or what else a peer has. */
+import { Code, ConnectError } from "@connectrpc/connect";
 import { errorText } from "../base/error-text.ts";
 import { join } from "../base/join.ts";
 import type { AppDialer } from "../tunnel/entry.ts";
-import { readTarget } from "../tunnel/target.ts";
 import { type TunnelFailure, toTunnelError } from "../tunnel/tunnel-error.ts";
 import { Reason } from "../wire/reason.ts";
 import type { IncomingDial } from "../wire/session.ts";
+import { readTarget } from "../wire/target.ts";
+import type { NamedTarget } from "../wire/target-text.ts";
 import type { Principal } from "./auth/principal.ts";
 
-/** Header of a dial's metadata: the peer, where an app runs at several. */
+/** Header of a dial's metadata: the peer. Needed for all but an app that runs at one only. */
 const peerHeader = "fairlead-peer";
 
 export interface SessionDialDeps {
   /** The peer that runs it, and which RemoteApp it is. Throws a ConnectError when there is none. */
   find(app: { namespace: string; name: string }, peer: string | undefined): { peer: string; uid: string };
   readonly dial: AppDialer;
+  /** Whether there is such a peer. */
+  hasPeer(name: string): boolean;
 }
 
 /** Answers dials of who is signed in; returns at once and never throws. */
@@ -26,15 +29,25 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       const reason = read.reason === "unsupported" ? Reason.UNSUPPORTED : Reason.NOT_FOUND;
       return incoming.refuse(reason, read.message);
     }
-    const { target } = read;
-    const found = deps.find(target, incoming.metadata.get(peerHeader) ?? undefined);
-    const to = { peer: found.peer, target: { ...target, uid: found.uid }, person: principal.name };
-    const stream = await deps.dial(to, incoming.signal);
+    const destination = destinationOf(read.target, incoming.metadata.get(peerHeader) ?? undefined);
+    const refused = mayDial(principal, destination.peer, destination.target);
+    if (refused !== undefined) return incoming.refuse(Reason.DENIED, refused);
+    const stream = await deps.dial({ ...destination, person: principal.name }, incoming.signal);
     if (incoming.signal.aborted) {
       stream.destroy();
       return;
     }
     await join(incoming.accept(), stream);
+  }
+
+  function destinationOf(target: NamedTarget, peer: string | undefined): { peer: string; target: NamedTarget } {
+    if (target.kind === "app") {
+      const found = deps.find(target, peer);
+      return { peer: found.peer, target: { ...target, uid: found.uid } };
+    }
+    if (peer === undefined) throw new ConnectError("It is not said at which peer.", Code.InvalidArgument);
+    if (!deps.hasPeer(peer)) throw new ConnectError(`There is no peer "${peer}".`, Code.NotFound);
+    return { peer, target };
   }
 
   return (incoming, principal) => {
@@ -44,6 +57,11 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       incoming.refuse(reasonOf[failure.failure], errorText(failure));
     });
   };
+}
+
+/** What stands against it on this side, where the peer's own rules are not known; undefined if nothing does. */
+function mayDial(principal: Principal, _peer: string, _target: NamedTarget): string | undefined {
+  return principal.role === "admin" ? undefined : `${principal.name} may not reach what is at peers.`;
 }
 
 const reasonOf: Readonly<Record<TunnelFailure, Reason>> = {

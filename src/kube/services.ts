@@ -35,12 +35,12 @@ export function createDialService(deps: DialServiceDeps): DialService {
   };
 }
 
-type ServicePort = NonNullable<NonNullable<Service["spec"]>["ports"]>[number];
+export type ServicePort = NonNullable<NonNullable<Service["spec"]>["ports"]>[number];
 
-/** The Service's TCP port of that number or name. */
-export function findPort(service: Service, port: number | string): ServicePort | undefined {
+/** The Service's TCP port of that number or name, or the first. */
+export function findPort(service: Service, port: number | string | undefined): ServicePort | undefined {
   const tcp = service.spec?.ports?.filter(({ protocol }) => protocol === undefined || protocol === "TCP");
-  return tcp?.find((each) => each.port === port || each.name === port);
+  return tcp?.find((each) => port === undefined || each.port === port || each.name === port);
 }
 
 /** The number that a Service's targetPort means in one pod. */
@@ -50,7 +50,8 @@ export function resolveTargetPort(pod: Pod, target: number | string): number | u
   return ports?.find(({ name, protocol }) => name === target && protocol !== "UDP")?.containerPort;
 }
 
-async function dialPod(
+/** Through the API server, to a ready pod of those that the Service selects. */
+export async function dialPod(
   deps: DialServiceDeps,
   service: Service,
   target: number | string,
@@ -74,7 +75,8 @@ async function dialPod(
 /** How long a TCP connection in the cluster may take to open, in milliseconds. */
 const connectTimeoutMs = 10_000;
 
-async function dialTcp(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+/** By a name, or an address. */
+export async function dialTcp(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
   const attempt = { what: `connect to ${host}:${port}`, server: host };
   const socket = net.connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
   const opened = new Promise<void>((resolve, reject) => {

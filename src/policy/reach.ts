@@ -1,4 +1,5 @@
 /** What a peer may reach here through the link: ports of its apps, Services, the Kubernetes API, its pods. Pure. */
+import { type NamedTarget, type ServiceTarget, targetName } from "../wire/target-text.ts";
 import type { EffectivePolicy, ServiceRule } from "./effective-policy.ts";
 import { missingGrant, notUnderstood } from "./grants.ts";
 
@@ -13,11 +14,6 @@ export interface ReachCaller {
   readonly grants: readonly string[];
 }
 
-export type ReachTarget =
-  | { readonly kind: "app"; readonly namespace: string; readonly name: string }
-  | { readonly kind: "service"; readonly namespace: string; readonly name: string; readonly port: number | string }
-  | { readonly kind: "kubernetes" };
-
 /** A person's word about a target. */
 export interface ReachDecision {
   /** As `targetName` has it. */
@@ -28,17 +24,13 @@ export interface ReachDecision {
   readonly until?: number | undefined;
 }
 
-/** What a target is called in decisions, the inbox and the audit: `app/shop/web`, `service/shop/db:5432`, `kubernetes`. */
-export function targetName(target: ReachTarget): string {
-  if (target.kind === "kubernetes") return "kubernetes";
-  const port = target.kind === "service" ? `:${target.port}` : "";
-  return `${target.kind}/${target.namespace}/${target.name}${port}`;
-}
-
-/** Asked anew for each stream. A guest is for the caller to refuse before. */
+/**
+ * Asked anew for each stream. A guest is for the caller to refuse before. Of a Service without a port it says whether any of its
+ * ports may be reached, so that it can be looked at what port is meant.
+ */
 export function permitTunnel(
   caller: ReachCaller,
-  target: ReachTarget,
+  target: NamedTarget,
   policy: EffectivePolicy,
   decisions: readonly ReachDecision[],
   now: number,
@@ -64,7 +56,7 @@ const grantFor = { app: "apps", service: "tunnels", kubernetes: "kubectl" } as c
 
 function mayReach(
   caller: ReachCaller,
-  target: ReachTarget,
+  target: NamedTarget,
   policy: EffectivePolicy,
   now: number,
 ): ReachPermission | undefined {
@@ -87,17 +79,18 @@ function mayReach(
 
 function mayReachService(
   peer: string,
-  target: { readonly namespace: string; readonly name: string; readonly port: number | string },
+  target: ServiceTarget,
   rules: readonly ServiceRule[],
 ): ReachPermission | undefined {
   const allowed = rules.some(
     ({ namespace, name, ports }) =>
       namespace === target.namespace &&
       (name === undefined || name === target.name) &&
-      (ports.length === 0 || ports.some((port) => port === target.port)),
+      (ports.length === 0 || target.port === undefined || ports.some((port) => port === target.port)),
   );
   if (allowed) return undefined;
-  const where = `the Service ${target.namespace}/${target.name} at port ${target.port}`;
+  const port = target.port === undefined ? "" : ` at port ${target.port}`;
+  const where = `the Service ${target.namespace}/${target.name}${port}`;
   const message = `no policy here lets peer ${peer} reach ${where}; the operator of this cluster can name it in a PeerPolicy's tunnels.services`;
   return refuse("tunnels/services", message);
 }

@@ -7,8 +7,8 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import type { Clock, Timer } from "../base/clock.ts";
 import { DialingAgent } from "../base/dialing-agent.ts";
+import { targetText } from "../wire/target-text.ts";
 import type { AppDialer, Destination } from "./entry.ts";
-import { formatTarget } from "./target.ts";
 
 export interface AppAgentDeps {
   dial: AppDialer;
@@ -38,7 +38,8 @@ export class AppRoute {
 
 /** Not shared between people: the record says of each connection who opened it. */
 export function destinationKey({ peer, target, person }: Destination): string {
-  return JSON.stringify([peer, formatTarget(target), target.uid ?? "", person ?? ""]);
+  const uid = target.kind === "app" ? target.uid : undefined;
+  return JSON.stringify([peer, targetText(target), uid ?? "", person ?? ""]);
 }
 
 /** The options of a request through an {@link AppAgent}. */

@@ -1,3 +1,5 @@
+export { parsePort } from "../wire/target-text.ts";
+
 /** A port that an app declares: what can be dialled of it, and what is spoken there. */
 export interface AppPort {
   /** Absent or empty for a port without a name. */
@@ -16,15 +18,6 @@ export function findPort<P extends AppPort>(ports: readonly P[], choice: PortCho
   if (choice === undefined) return ports[0];
   if (typeof choice === "number") return ports.find((port) => port.number === choice);
   return ports.find((port) => port.name === choice);
-}
-
-/** "8080" is a number and "web" a name; undefined for what can be neither, such as "0" or "Web!". */
-export function parsePort(text: string): number | string | undefined {
-  if (/^[0-9]+$/.test(text)) {
-    const number = Number(text);
-    return number >= 1 && number <= 65_535 && String(number) === text ? number : undefined;
-  }
-  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : undefined;
 }
 
 /** "web (8080), 9090": for messages that say what could have been chosen. */

@@ -21,13 +21,19 @@ export type ConnectedService =
 
 /** Never rejects. A connection that is made after the limit, or after `signal`, is closed again. */
 export async function connectService(
-  dial: ServiceDialer,
-  o: { service: { namespace: string; name: string }; port: number; clock: Clock; timeoutMs: number },
+  o: {
+    dial(signal: AbortSignal): Promise<Duplex>;
+    /** What it is, for messages: "app". */
+    what: string;
+    port: number;
+    clock: Clock;
+    timeoutMs: number;
+  },
   signal: AbortSignal,
 ): Promise<ConnectedService> {
   const timedOut = `Nobody answered on port ${o.port} within ${Math.ceil(o.timeoutMs / 1000)} s.`;
   const deadline = startDeadline(o.clock, o.timeoutMs, () => new Error(timedOut), signal);
-  const pending = dial(o.service, o.port, deadline.signal);
+  const pending = o.dial(deadline.signal);
   try {
     return { ok: true, socket: await abortable(pending, deadline.signal) };
   } catch (error) {
@@ -37,31 +43,43 @@ export async function connectService(
     );
     if (signal.aborted) return { ok: false, reason: Reason.CANCELLED, message: "The dial was given up." };
     if (deadline.signal.aborted) return { ok: false, reason: Reason.DEADLINE, message: timedOut };
-    return explain(error, o.port);
+    return explain(error, o);
   } finally {
     deadline.cancel();
   }
 }
 
 /** What the caller may know: not the host's addresses, which the messages of errors contain. */
-function explain(error: unknown, port: number): ConnectedService & { ok: false } {
+function explain(error: unknown, { what, port }: { what: string; port: number }): ConnectedService & { ok: false } {
   const unreachable = { ok: false, reason: Reason.UNREACHABLE } as const;
   if (error instanceof KubeError) {
     if (error.reason === "NoReadyPods") {
-      return { ok: false, reason: Reason.NOT_READY, message: "None of the app's pods is ready to take connections." };
+      return {
+        ok: false,
+        reason: Reason.NOT_READY,
+        message: `None of the ${what}'s pods is ready to take connections.`,
+      };
     }
-    if (error.status === 404)
-      return { ...unreachable, message: `The app's Service, or its port ${port}, is not there.` };
+    if (error.status === 404) {
+      const gone = what === "app" ? `The app's Service, or its port ${port},` : `The ${what}, or its port ${port},`;
+      return { ...unreachable, message: `${gone} is not there.` };
+    }
+    if (error.reason === "Forbidden") {
+      return { ...unreachable, message: `The ${what} leads to where peers are not let: ${error.message}` };
+    }
   }
   const code = codeOf(error);
   switch (code) {
     case "ECONNREFUSED":
-      return { ...unreachable, message: `The app refused the connection on port ${port}: nothing listens there.` };
+      return { ...unreachable, message: `The ${what} refused the connection on port ${port}: nothing listens there.` };
     case "ECONNRESET":
-      return { ...unreachable, message: `The app broke the connection on port ${port} off.` };
+      return { ...unreachable, message: `The ${what} broke the connection on port ${port} off.` };
     default: {
       const why = code === undefined ? "" : ` (${code})`;
-      return { ...unreachable, message: `The app's port ${port} cannot be reached inside the peer's cluster${why}.` };
+      return {
+        ...unreachable,
+        message: `The ${what}'s port ${port} cannot be reached inside the peer's cluster${why}.`,
+      };
     }
   }
 }

@@ -1,9 +1,10 @@
-/** The origin's end: a byte stream to a port of an app that runs at a peer. */
+/** The origin's end: a byte stream to what is at a peer. */
 import type { Duplex } from "node:stream";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import { isRevoked, ruleIn, type StreamRecord, verdictOn } from "../peering/stream-record.ts";
 import { StreamError } from "../wire/reason.ts";
-import { type AppTarget, nameOf, writeTarget } from "./target.ts";
+import { writeTarget } from "../wire/target.ts";
+import { type NamedTarget, targetName } from "../wire/target-text.ts";
 import { toTunnelError } from "./tunnel-error.ts";
 
 /** Dials through the switchboard, which waits a while for a link that is being made. */
@@ -15,18 +16,18 @@ export interface PeerDialOptions {
   answered?(correlation: string): void;
 }
 
-/** Dials a port of an app; rejects with a {@link TunnelError} that says why it was not reached. */
+/** Dials what is at a peer; rejects with a {@link TunnelError} that says why it was not reached. */
 export type AppDialer = (to: Destination, signal?: AbortSignal) => Promise<Duplex>;
 
-/** Where a dial goes: a port of an app, and the peer that runs it. */
+/** Where a dial goes: a port of an app or a Service, or whatever else, and the peer that has it. */
 export interface Destination {
   readonly peer: string;
-  readonly target: AppTarget;
+  readonly target: NamedTarget;
   /** Who asks, as the door knows them; undefined where nobody can know. */
   readonly person?: string | undefined;
 }
 
-/** Resolves when the app has taken the connection. Each dial, and each that loses its right, is written down. */
+/** Resolves when what is dialled has taken the connection. Each dial, and each that loses its right, is written down. */
 export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "note">): AppDialer {
   return async (to, signal) => {
     const { peer, person, target } = to;
@@ -40,7 +41,15 @@ export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "no
       message?: string,
     ): void => {
       const rule = message === undefined ? undefined : ruleIn(message);
-      const entry = { action, actor: { peer, person }, target: nameOf(target), verdict, rule, message, correlation };
+      const entry = {
+        action,
+        actor: { peer, person },
+        target: targetName(target),
+        verdict,
+        rule,
+        message,
+        correlation,
+      };
       record.note(`${peer}/${person ?? ""}`, entry);
     };
     try {

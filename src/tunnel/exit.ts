@@ -1,6 +1,6 @@
 /**
- * The host's end of a dial: who calls, may they, which of their own apps is meant, is it ready; then a connection to its
- * Service, and bytes. Every open is judged on its own, and `review` judges again what is open.
+ * The host's end of a dial: who calls, may they, what is meant, is it ready; then a connection to it, and bytes. Every open is
+ * judged on its own, and `review` judges again what is open. How each kind of target is reached, its way knows.
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
@@ -9,14 +9,15 @@ import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
 import type { StreamRecord } from "../peering/stream-record.ts";
-import { type CloseReason, Reason, StreamError } from "../wire/reason.ts";
-import { connectService, type ServiceDialer } from "./connect-service.ts";
+import { Reason, StreamError } from "../wire/reason.ts";
+import { readTarget } from "../wire/target.ts";
+import { type AppTarget, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
 import type { ExitCaller } from "./exit-caller.ts";
-import { decideExit, type HostedApp, type Permission } from "./hosted-app.ts";
+import type { Permission } from "./hosted-app.ts";
 import { type Passage, Passages } from "./passages.ts";
 import type { PendingDials } from "./pending.ts";
 import { forbidden, type Refusal, refusalOf } from "./refusal.ts";
-import { type AppTarget, formatTarget, nameOf, readTarget } from "./target.ts";
+import type { Connecting, Found, Serving, Ways } from "./way.ts";
 
 export type { ExitCaller } from "./exit-caller.ts";
 
@@ -30,21 +31,19 @@ export interface IncomingDial {
 }
 
 export interface ExitDeps {
-  /** An app among those that the peer with this fingerprint runs here, never another's; that very one, if a uid is given. */
-  findApp(fingerprint: string, app: { namespace: string; name: string; uid?: string }): HostedApp | undefined;
+  readonly ways: Ways;
+  /** Whether the peer with this fingerprint still runs that app here; that very one, if a uid is given. */
+  hasApp(fingerprint: string, app: AppTarget): boolean;
   /**
    * What the host's rules say about this caller reaching this target. Asked on every open, so it must be cheap, and again
    * when the time comes at which it said that its answer may change.
    */
-  permit(caller: ExitCaller, target: AppTarget): Permission;
-  dialService: ServiceDialer;
+  permit(caller: ExitCaller, target: NamedTarget): Permission;
   /** Where targets wait that a person has to approve. */
   pending: Pick<PendingDials, "ask" | "delete">;
   record: Pick<StreamRecord, "note">;
   clock: Clock;
   log: Log;
-  /** For a connection to the app, in milliseconds; 10,000 unless given. */
-  connectTimeoutMs?: number;
   /** Connections of one peer at a time, being made or open; 2,048 unless given. Each is a socket of this process. */
   maxPerPeer?: number;
 }
@@ -68,108 +67,149 @@ export interface Exit {
 export function createExit(deps: ExitDeps): Exit {
   const { clock, log, pending } = deps;
   const maxPerPeer = deps.maxPerPeer ?? 2_048;
-  const passages = new Passages({
-    clock,
-    log,
-    record: deps.record,
-    permit,
-    isAlive: (fingerprint, target) => deps.findApp(fingerprint, target) !== undefined,
-  });
+  const passages = new Passages({ clock, log, record: deps.record, permit, isAlive: deps.hasApp });
 
   function open(caller: ExitCaller, dial: IncomingDial): void {
     try {
       const read = readTarget(dial.target);
       const target = read.ok ? read.target : undefined;
-      const refusal = read.ok ? judge(caller, read.target, dial) : { ...refusalOf[read.reason], message: read.message };
+      const refusal = read.ok ? begin(caller, read.target, dial) : { ...refusalOf[read.reason], message: read.message };
       if (refusal) refuse(dial, caller, target, refusal);
     } catch (error) {
-      log.error({ peer: caller.peer, err: error }, "dial not judged");
-      dial.refuse(Reason.INTERNAL, "The peer's agent could not judge the dial; its log says more.");
+      fail(error, caller, dial);
     }
   }
 
-  /** Lets the dial through, or says why not. */
-  function judge(caller: ExitCaller, target: AppTarget, dial: IncomingDial): Refusal | undefined {
+  /** Looks what is meant for who may have it or may be let in by a person, or says why not. */
+  function begin(caller: ExitCaller, target: NamedTarget, dial: IncomingDial): Refusal | undefined {
     const { fingerprint, correlation } = caller;
     if (passages.closed) return { ...refusalOf.stopping, message: "The agent is stopping." };
-    const permission = permit(caller, target);
+    if (!deps.ways[target.kind]) {
+      const message = `This agent lets nobody reach "${target.kind}" through it.`;
+      return { ...refusalOf.unsupported, message };
+    }
     // Who may not connect is not told what is there; who only has to wait is: a person shall not be asked about nothing.
+    const permission = permit(caller, withoutPortName(target));
     if (!permission.allowed && !permission.held) return forbidden(permission, undefined);
-    const decision = decideExit(target, deps.findApp(fingerprint, target));
-    if (!decision.ok) return { ...refusalOf["not-found"], message: decision.message };
-    const name = nameOf(target);
-    if (!permission.allowed) return forbidden(permission, pending.ask(fingerprint, name, target, clock.now()));
-    pending.delete(fingerprint, name);
     const held = passages.of(fingerprint);
     if (held >= maxPerPeer) {
-      const message = `You have ${held} connections to apps here, as many as one peer may have.`;
+      const message = `You have ${held} connections here, as many as one peer may have.`;
       return { ...refusalOf.limit, message };
     }
-    const { app, port } = decision;
-    passages.add({ caller, target, correlation, until: permission.until }, async (passage) => {
-      await pass(passage, dial, app, port.number).catch((error: unknown) =>
-        log.debug({ peer: caller.peer, err: error }, "dial lost"),
-      );
-    });
+    passages.add({ caller, target, correlation }, (passage) =>
+      enter(passage, dial).catch((error: unknown) => fail(error, passage.caller, dial)),
+    );
     return undefined;
   }
 
-  function permit(caller: ExitCaller, target: AppTarget): Permission {
-    if (caller.guest) return { allowed: false, rule: "pairing", message: "Only a paired peer may reach apps." };
+  async function enter(passage: Passage, dial: IncomingDial): Promise<void> {
+    const { ended } = passage;
+    const giveUp = dial.signal ? AbortSignal.any([dial.signal, ended.signal]) : ended.signal;
+    const found = await find(deps.ways, passage.caller, passage.target, giveUp);
+    const { caller } = passage;
+    const refusal = refusalBySignal(ended.signal) ?? (found.ok ? admit(passage, found.target) : found.refusal);
+    if (refusal || !found.ok) {
+      if (refusal) refuse(dial, caller, found.ok ? found.target : passage.target, refusal);
+      return;
+    }
+    const { opening } = found;
+    if ("serve" in opening) await serve(passage, dial, opening);
+    else await connect(passage, dial, opening, giveUp);
+  }
+
+  /** Judges what was found, which may have taken its time. */
+  function admit(passage: Passage, target: NamedTarget): Refusal | undefined {
+    const { fingerprint } = passage.caller;
+    const name = targetName(target);
+    const permission = permit(passage.caller, target);
+    if (!permission.allowed) {
+      const dial = permission.held && pending.ask(fingerprint, name, target, clock.now());
+      return forbidden(permission, dial || undefined);
+    }
+    pending.delete(fingerprint, name);
+    passages.enter(passage, target, permission.until);
+    return undefined;
+  }
+
+  function permit(caller: ExitCaller, target: NamedTarget): Permission {
+    if (caller.guest) return { allowed: false, rule: "pairing", message: "Only a paired peer may reach things here." };
     return deps.permit(caller, target);
   }
 
-  function refuse(dial: IncomingDial, caller: ExitCaller, target: AppTarget | undefined, refusal: Refusal): void {
+  function refuse(dial: IncomingDial, caller: ExitCaller, target: NamedTarget | undefined, refusal: Refusal): void {
     const { reason, message, verdict, rule } = refusal;
-    const shown = target && formatTarget(target);
+    const shown = target && targetText(target);
     log.debug({ peer: caller.peer ?? caller.fingerprint, target: shown, reason, message }, "dial refused");
     note(caller, target, { verdict, rule, message });
     dial.refuse(reason, message);
   }
 
+  function fail(error: unknown, caller: ExitCaller, dial: IncomingDial): void {
+    log.error({ peer: caller.peer, err: error }, "dial not judged");
+    dial.refuse(Reason.INTERNAL, "The peer's agent could not judge the dial; its log says more.");
+  }
+
   function note(
     caller: ExitCaller,
-    target: AppTarget | undefined,
+    target: NamedTarget | undefined,
     how: Pick<PeeringAuditEntry, "verdict" | "rule" | "message">,
   ): void {
     const { peer, fingerprint, correlation } = caller;
     const actor = { peer, fingerprint };
-    deps.record.note(fingerprint, {
-      action: "tunnel.open",
-      actor,
-      target: target && nameOf(target),
-      correlation,
-      ...how,
-    });
+    const named = target && targetName(target);
+    deps.record.note(fingerprint, { action: "tunnel.open", actor, target: named, correlation, ...how });
   }
 
-  async function pass(passage: Readonly<Passage>, dial: IncomingDial, app: HostedApp, port: number): Promise<void> {
-    const { caller, target, ended } = passage;
-    const giveUp = dial.signal ? AbortSignal.any([dial.signal, ended.signal]) : ended.signal;
-    const made = await connectService(
-      deps.dialService,
-      { service: app.service, port, clock, timeoutMs: deps.connectTimeoutMs ?? 10_000 },
-      giveUp,
-    );
+  async function connect(passage: Passage, dial: IncomingDial, way: Connecting, giveUp: AbortSignal): Promise<void> {
+    const { ended } = passage;
+    const made = await way.connect(giveUp);
+    const { caller, target } = passage;
     if (!made.ok) {
-      const withdrawn: unknown = ended.signal.reason;
-      const { reason, message } = withdrawn instanceof StreamError ? withdrawn : explainUnready(app, made);
-      refuse(dial, caller, target, { reason, message, verdict: "failed" });
+      refuse(dial, caller, target, refusalBySignal(ended.signal) ?? { ...made, verdict: "failed" });
       return;
     }
     const stream = accept(dial, made.socket);
     note(caller, target, { verdict: "allowed" });
-    const startedAt = clock.monotonic();
     const onEnded = (): void => {
       stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
       breakOff(made.socket, ended.signal.reason);
     };
-    ended.signal.addEventListener("abort", onEnded, { once: true });
-    if (ended.signal.aborted) onEnded();
-    const end = await join(stream, made.socket);
-    const fields = { peer: caller.peer, target: formatTarget(target), sent: end.sent, received: end.received };
+    await during(passage, onEnded, async () => {
+      const { sent, received, error } = await join(stream, made.socket);
+      return { sent, received, ...(error && { err: error }) };
+    });
+  }
+
+  async function serve(passage: Passage, dial: IncomingDial, way: Serving): Promise<void> {
+    const { caller, target, ended } = passage;
+    const stream = dial.accept();
+    stream.on("error", () => undefined);
+    note(caller, target, { verdict: "allowed" });
+    const onEnded = (): void =>
+      void stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
+    await during(passage, onEnded, async () => {
+      try {
+        await way.serve(stream, ended.signal);
+        return {};
+      } catch (error) {
+        return { err: error };
+      } finally {
+        stream.destroy();
+      }
+    });
+  }
+
+  /** What runs while the passage is open, and is told when it has to end. */
+  async function during(passage: Passage, onEnded: () => void, run: () => Promise<object>): Promise<void> {
+    const { signal } = passage.ended;
+    const startedAt = clock.monotonic();
+    signal.addEventListener("abort", onEnded, { once: true });
+    if (signal.aborted) onEnded();
+    const end = await run();
+    signal.removeEventListener("abort", onEnded);
+    const { caller, target } = passage;
     const ms = Math.round(clock.monotonic() - startedAt);
-    log.debug({ ...fields, ms, ...(end.error && { err: end.error }) }, "dial ended");
+    log.debug({ peer: caller.peer, target: targetText(target), ms, ...end }, "dial ended");
   }
 
   return {
@@ -183,11 +223,31 @@ export function createExit(deps: ExitDeps): Exit {
   };
 }
 
-/** Nobody answers at an app that is known not to work: then that is why. */
-function explainUnready(app: HostedApp, failed: CloseReason): CloseReason {
-  if (app.ready || failed.reason === Reason.CANCELLED) return failed;
-  const message = app.message === "" ? failed.message : `${app.message} (${failed.message})`;
-  return { reason: Reason.NOT_READY, message };
+function find(ways: Ways, caller: ExitCaller, target: NamedTarget, signal: AbortSignal): Found | Promise<Found> {
+  switch (target.kind) {
+    case "app":
+      return ways.app?.find(caller, target, signal) ?? notOffered;
+    case "service":
+      return ways.service?.find(caller, target, signal) ?? notOffered;
+    case "kubernetes":
+      return ways.kubernetes?.find(caller, target, signal) ?? notOffered;
+  }
+}
+
+const notOffered: Found = { ok: false, refusal: { ...refusalOf.unsupported, message: "This is not offered here." } };
+
+/** The rules know a Service's ports by their numbers: which one is meant by a name is looked up first. */
+function withoutPortName(target: NamedTarget): NamedTarget {
+  if (target.kind !== "service" || typeof target.port !== "string") return target;
+  const { port: _, ...rest } = target;
+  return rest;
+}
+
+/** It lost its right, or the agent stops. */
+function refusalBySignal(signal: AbortSignal): Refusal | undefined {
+  const reason: unknown = signal.reason;
+  if (!signal.aborted || !(reason instanceof StreamError)) return undefined;
+  return { reason: reason.reason, message: reason.message, verdict: "failed" };
 }
 
 function accept(dial: IncomingDial, socket: Duplex): Duplex {

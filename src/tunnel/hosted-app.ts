@@ -1,6 +1,6 @@
 import type { ReachPermission } from "../policy/reach.ts";
+import type { AppTarget } from "../wire/target-text.ts";
 import { type AppPort, findPort, listPorts } from "./app-port.ts";
-import { type AppTarget, formatTarget } from "./target.ts";
 
 /** An app that a peer runs here, as far as reaching it goes. */
 export interface HostedApp {
@@ -35,7 +35,7 @@ export function decideExit(target: AppTarget, app: HostedApp | undefined): ExitD
   const port = findPort(app.ports, target.port);
   if (!port) {
     const asked = target.port === undefined ? "any port" : `port ${target.port}`;
-    const message = `The app ${formatTarget({ namespace: target.namespace, name: target.name })} does not declare ${asked}; its ports: ${listPorts(app.ports)}.`;
+    const message = `The app ${target.namespace}/${target.name} does not declare ${asked}; its ports: ${listPorts(app.ports)}.`;
     return { ok: false, message };
   }
   return { ok: true, app, port };

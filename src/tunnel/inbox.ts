@@ -7,8 +7,8 @@ import type { Peer, TunnelDecision } from "../peering/peer.ts";
 import { noSuchPeer, type Roster } from "../peering/roster.ts";
 import type { Finding } from "../policy/admission.ts";
 import type { ReachCaller, ReachPermission } from "../policy/reach.ts";
+import type { NamedTarget } from "../wire/target-text.ts";
 import type { PendingDial, PendingDials } from "./pending.ts";
-import type { AppTarget } from "./target.ts";
 
 /** A target that waits for a person, or about which one has decided. Times are RFC 3339 in UTC. */
 export interface PendingTunnel {
@@ -61,7 +61,7 @@ export interface TunnelInbox {
 export interface TunnelInboxDeps {
   readonly roster: Pick<Roster, "get" | "byFingerprint" | "list" | "update">;
   readonly dials: Pick<PendingDials, "list" | "get" | "delete" | "subscribe">;
-  permit(caller: ReachCaller & { readonly fingerprint: string }, target: AppTarget): ReachPermission;
+  permit(caller: ReachCaller & { readonly fingerprint: string }, target: NamedTarget): ReachPermission;
   /** How long an approval for this peer lasts when nobody says, in milliseconds; for ever when undefined. */
   approvalLastsMs(fingerprint: string): number | undefined;
   readonly audit: PeeringAudit;

@@ -6,14 +6,17 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type StreamRecord, withRule } from "../peering/stream-record.ts";
 import { Reason, StreamError } from "../wire/reason.ts";
+import { type AppTarget, type NamedTarget, targetName } from "../wire/target-text.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import type { Permission } from "./hosted-app.ts";
-import { type AppTarget, formatTarget, nameOf } from "./target.ts";
 
 export interface Passage {
   /** As it was known when it was judged last. */
   caller: ExitCaller;
-  readonly target: AppTarget;
+  /** As it counts for the rules: what was asked for, and once it was looked up what that is. */
+  target: NamedTarget;
+  /** Whether it was looked up and let in. Until then it has no right that could end. */
+  entered: boolean;
   /** Names its stream. */
   readonly correlation: string | undefined;
   /** When the passing of time alone may end the right to it, in milliseconds since 1970. */
@@ -26,8 +29,8 @@ export interface PassagesDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly record: Pick<StreamRecord, "note">;
-  permit(caller: ExitCaller, target: AppTarget): Permission;
-  /** Whether the caller still runs such an app here. */
+  permit(caller: ExitCaller, target: NamedTarget): Permission;
+  /** Whether what is meant is still here; asked for apps, of which there is news. */
   isAlive(fingerprint: string, target: AppTarget): boolean;
 }
 
@@ -67,21 +70,27 @@ export class Passages {
   }
 
   /** Counts a passage until `run` has ended, which must not reject. */
-  add(
-    o: Pick<Passage, "caller" | "target" | "correlation" | "until">,
-    run: (passage: Readonly<Passage>) => Promise<void>,
-  ): void {
-    const passage: Passage = { ...o, ended: new AbortController() };
+  add(o: Pick<Passage, "caller" | "target" | "correlation">, run: (passage: Passage) => Promise<void>): void {
+    const passage: Passage = { ...o, until: undefined, entered: false, ended: new AbortController() };
     const { fingerprint } = passage.caller;
     this.#perPeer.set(fingerprint, this.of(fingerprint) + 1);
-    const done = run(passage).finally(() => {
-      this.#running.delete(passage);
-      const left = this.of(fingerprint) - 1;
-      if (left > 0) this.#perPeer.set(fingerprint, left);
-      else this.#perPeer.delete(fingerprint);
-    });
+    const done = Promise.resolve()
+      .then(() => run(passage))
+      .finally(() => {
+        this.#running.delete(passage);
+        const left = this.of(fingerprint) - 1;
+        if (left > 0) this.#perPeer.set(fingerprint, left);
+        else this.#perPeer.delete(fingerprint);
+      });
     this.#running.set(passage, done);
-    if (passage.until !== undefined && passage.until < this.#nextEnd) this.#awaitExpiry();
+  }
+
+  /** It was looked up, and the rules let it in: from now on they may end it. */
+  enter(passage: Passage, target: NamedTarget, until: number | undefined): void {
+    passage.target = target;
+    passage.entered = true;
+    passage.until = until;
+    if (until !== undefined && until < this.#nextEnd) this.#awaitExpiry();
   }
 
   /** Judges again what is open, of one peer or of all; `stillKnown` gives the caller as it is now. */
@@ -118,14 +127,15 @@ export class Passages {
     if (ended.signal.aborted) return;
     const { log, record } = this.#deps;
     const permission = now ? this.#deps.permit(now, target) : gone;
-    if (now) passage.caller = now;
+    if (now) passage.caller = { ...now, correlation };
+    if (now && !passage.entered) return;
     if (permission.allowed) {
       passage.until = permission.until;
       return;
     }
     const { rule, message } = permission;
     const { peer, fingerprint } = caller;
-    const name = nameOf(target);
+    const name = targetName(target);
     log.info({ peer, target: name, rule }, "dial revoked");
     const actor = { peer, fingerprint };
     record.note(fingerprint, {
@@ -169,8 +179,8 @@ export class Passages {
     const alive = new Map<string, boolean>();
     for (const { caller, target, ended } of this.#running.keys()) {
       const { fingerprint, peer } = caller;
-      if (!this.#changed.has(fingerprint)) continue;
-      const shown = formatTarget(target);
+      if (target.kind !== "app" || !this.#changed.has(fingerprint)) continue;
+      const shown = `${target.namespace}/${target.name}`;
       const key = JSON.stringify([fingerprint, target.namespace, target.name, target.uid]);
       const isAlive = alive.get(key) ?? this.#deps.isAlive(fingerprint, target);
       alive.set(key, isAlive);

@@ -1,12 +1,12 @@
 /** Targets that peers want to reach for the first time, and that wait for a person's word. In memory: who still wants one asks again. */
-import type { AppTarget } from "./target.ts";
+import type { NamedTarget } from "../wire/target-text.ts";
 
 export interface PendingDial {
   /** Who asks, as the link proves it. */
   readonly fingerprint: string;
   /** As people read it: "app/shop/web". */
   readonly name: string;
-  readonly target: AppTarget;
+  readonly target: NamedTarget;
   /** When it was asked for first and last, in milliseconds since 1970. */
   readonly since: number;
   readonly lastAskedAt: number;
@@ -34,7 +34,7 @@ export class PendingDials {
   }
 
   /** Somebody asks for it, perhaps again. */
-  ask(fingerprint: string, name: string, target: AppTarget, now: number): PendingDial {
+  ask(fingerprint: string, name: string, target: NamedTarget, now: number): PendingDial {
     const known = this.get(fingerprint, name);
     const dial = known
       ? { ...known, target, lastAskedAt: now, count: known.count + 1 }

@@ -13,11 +13,10 @@ export function createTunnelRules(deps: {
   clock: Clock;
 }): Pick<TunnelDeps, "permit" | "approvalLastsMs"> {
   return {
-    permit(caller, { namespace, name }) {
+    permit(caller, target) {
       const policy = deps.policyOf(caller.fingerprint);
       const peer = deps.roster.byFingerprint(caller.fingerprint);
-      if (!policy || !peer) return { allowed: false, rule: "pairing", message: "only a paired peer may reach apps" };
-      const target = { kind: "app", namespace, name } as const;
+      if (!policy || !peer) return { allowed: false, rule: "pairing", message: "only a paired peer may reach things" };
       return permitTunnel(caller, target, policy, peer.tunnelDecisions ?? [], deps.clock.now());
     },
     approvalLastsMs: (fingerprint) => deps.policyOf(fingerprint)?.tunnels.approvalLastsMs,

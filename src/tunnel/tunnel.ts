@@ -3,6 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
 import type { Roster } from "../peering/roster.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
+import type { AppTarget, KubernetesTarget } from "../wire/target-text.ts";
+import { type AppWayDeps, createAppWay } from "./app-way.ts";
 import { type AppDialer, createAppDialer, type PeerDialer } from "./entry.ts";
 import { createExit, type Exit, type ExitDeps, type IncomingDial } from "./exit.ts";
 import type { ExitCaller } from "./exit-caller.ts";
@@ -10,8 +12,17 @@ import { createHttpForwarder, type HttpForwarder } from "./http.ts";
 import { createTunnelInbox, type TunnelInbox } from "./inbox.ts";
 import { PendingDials } from "./pending.ts";
 import { createRelay, type Relay, type RelayDeps } from "./relay.ts";
+import { createServiceWay, type ServiceFinder } from "./service-way.ts";
+import { type StreamServer, serving } from "./way.ts";
 
-export interface TunnelDeps extends Omit<ExitDeps, "pending" | "record">, Pick<RelayDeps, "policyOf" | "through"> {
+export interface TunnelDeps
+  extends Omit<ExitDeps, "ways" | "hasApp" | "pending" | "record">,
+    AppWayDeps,
+    Pick<RelayDeps, "policyOf" | "through"> {
+  /** Looks up Services of this cluster; without it none is reached. */
+  findService?: ServiceFinder;
+  /** Answers requests for this cluster's API; without it nobody reaches that. */
+  kubernetes?: StreamServer;
   /** Opens a dial to a peer, as the switchboard does. */
   dialPeer: PeerDialer;
   /** Where decisions about targets are kept. */
@@ -47,7 +58,14 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   // Of each end its own, so that what peers do here takes no room from what is done there.
   const hosted = createStreamRecord({ audit, clock });
   const dialled = createStreamRecord({ audit, clock });
-  const exit = createExit({ ...deps, pending, record: hosted });
+  const { findService } = deps;
+  const ways = {
+    app: createAppWay(deps),
+    service: findService && createServiceWay({ ...deps, findService }),
+    kubernetes: deps.kubernetes && serving<KubernetesTarget>(deps.kubernetes),
+  };
+  const hasApp = (fingerprint: string, app: AppTarget): boolean => deps.findApp(fingerprint, app) !== undefined;
+  const exit = createExit({ ...deps, ways, hasApp, pending, record: hosted });
   const relay = createRelay({ ...deps, record: hosted });
   const dial = createAppDialer(deps.dialPeer, dialled);
   const http = createHttpForwarder({ dial, clock });

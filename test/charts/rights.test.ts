@@ -69,3 +69,31 @@ test("in peers' namespaces the agent writes what the cluster enforces, and in no
     for (const verb of ["list", "watch", "create", "patch"]) assert.ok(verbs.includes(verb), `${resource} ${verb}`);
   }
 });
+
+test("Services are looked at where the values or a policy of theirs say so, and nowhere else", async () => {
+  const none = (await render()).objects.filter(({ metadata }) => metadata.name === "fairlead-reached");
+  assert.deepEqual(none, []);
+  const opens = (...namespaces: string[]) => ({
+    tunnels: { services: namespaces.map((namespace) => ({ namespace })) },
+  });
+  const policies = [
+    { name: "all", spec: { workloads: { accept: true } } },
+    { name: "west", spec: opens("shop", "data") },
+    { name: "east", spec: opens("shop") },
+  ];
+  const { objects } = await render({ tunnels: { namespaces: ["extra", "data"] }, policies });
+  const reached = objects.filter(({ metadata }) => metadata.name === "fairlead-reached");
+  const roles = reached.filter(({ kind }) => kind === "Role");
+  assert.deepEqual(roles.map(({ metadata }: Manifest) => metadata.namespace).sort(), ["data", "extra", "shop"]);
+  for (const { rules } of roles) {
+    assert.deepEqual(rules, [
+      { apiGroups: [""], resources: ["services"], verbs: ["get"] },
+      { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list"] },
+    ]);
+  }
+  const bindings = reached.filter(({ kind }) => kind === "RoleBinding");
+  assert.deepEqual(bindings.map(({ metadata }: Manifest) => metadata.namespace).sort(), ["data", "extra", "shop"]);
+  for (const { subjects, roleRef } of bindings) {
+    assert.deepEqual([subjects[0].namespace, subjects[0].name, roleRef.name], ["ship", "fairlead", "fairlead-reached"]);
+  }
+});

@@ -15,8 +15,9 @@ import { demandOf } from "../../src/policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../src/policy/effective.ts";
 import { enforcementOf } from "../../src/policy/enforcement.ts";
 import { formatQuantity } from "../../src/policy/quantity.ts";
-import { permitTunnel, type ReachTarget } from "../../src/policy/reach.ts";
+import { permitTunnel } from "../../src/policy/reach.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
+import type { NamedTarget } from "../../src/wire/target-text.ts";
 import { type ApiWorld, startApi } from "../console/api/world.ts";
 import { applyPolicies } from "./world.ts";
 
@@ -82,7 +83,7 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
     assert.equal(effectivePolicy(policies, { name: "west", labels: {} }).accept, false);
   },
   "Tunnels with approval on first use, until Friday"({ west }) {
-    const reach = (target: ReachTarget, now: number): ReturnType<typeof permitTunnel> =>
+    const reach = (target: NamedTarget, now: number): ReturnType<typeof permitTunnel> =>
       permitTunnel({ peer: "west", grants: ["tunnels"] }, target, west, [], now);
     const db = { kind: "service", namespace: "shop", name: "db", port: 5432 } as const;
     assert.ok("held" in reach(db, noon));

@@ -1,19 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closedPolicy } from "../../src/policy/effective.ts";
-import {
-  permitPods,
-  permitTunnel,
-  type ReachPermission,
-  type ReachTarget,
-  targetName,
-} from "../../src/policy/reach.ts";
+import { permitPods, permitTunnel, type ReachPermission } from "../../src/policy/reach.ts";
+import { type NamedTarget, targetName } from "../../src/wire/target-text.ts";
 import { policyOf } from "./given.ts";
 
 const now = Date.UTC(2026, 0, 1);
-const app: ReachTarget = { kind: "app", namespace: "shop", name: "web" };
-const db: ReachTarget = { kind: "service", namespace: "data", name: "db", port: 5432 };
-const api: ReachTarget = { kind: "kubernetes" };
+const app: NamedTarget = { kind: "app", namespace: "shop", name: "web" };
+const db: NamedTarget = { kind: "service", namespace: "data", name: "db", port: 5432 };
+const api: NamedTarget = { kind: "kubernetes" };
 const caller = { peer: "tokyo", grants: ["apps", "tunnels", "kubectl"] };
 
 function said(permission: ReachPermission): string {

@@ -43,7 +43,7 @@ describe("a dial of an app's port", () => {
     agents.offer("hash", port);
 
     const bytes = randomBytes(24 * 1024 * 1024);
-    const stream = await agents.origin.dial({ peer, target: { namespace: "shop", name: "hash", port } });
+    const stream = await agents.origin.dial({ peer, target: { kind: "app", namespace: "shop", name: "hash", port } });
     const answer = stream.toArray();
     await pipeline(Readable.from(pieces(bytes)), stream, { end: true }).catch(() => undefined);
     const text = Buffer.concat(await answer).toString();
@@ -62,7 +62,7 @@ describe("a dial of an app's port", () => {
     const port = await listen(server);
     await using agents = await startTwoAgents();
     agents.offer("web", port);
-    const to = { peer, target: { namespace: "shop", name: "web" } };
+    const to = { peer, target: { kind: "app" as const, namespace: "shop", name: "web" } };
 
     const first = await agents.origin.dial(to);
     await once(first, "data");
@@ -95,7 +95,7 @@ describe("a dial of an app's port", () => {
     const port = await listen(server);
     await using agents = await startTwoAgents();
     agents.offer("fast", port);
-    const stream = await agents.origin.dial({ peer, target: { namespace: "shop", name: "fast" } });
+    const stream = await agents.origin.dial({ peer, target: { kind: "app", namespace: "shop", name: "fast" } });
     let before = -1;
     await until("the app stands still", () => {
       const still = before === sent;
@@ -113,7 +113,7 @@ describe("a dial of an app's port", () => {
     agents.offer("web", 1);
     agents.offer("slow", 1, { ready: false, message: "ImagePullBackOff: no such image" });
     const dial = (name: string, more: { port?: number | string; uid?: string } = {}) =>
-      agents.origin.dial({ peer, target: { namespace: "shop", name, ...more } });
+      agents.origin.dial({ peer, target: { kind: "app", namespace: "shop", name, ...more } });
 
     await assert.rejects(dial("nothing"), failsWith("not-found", /No app of yours called shop\/nothing/));
     await assert.rejects(dial("web", { uid: "uid-older" }), failsWith("not-found", /No app of yours/));
@@ -134,7 +134,7 @@ describe("a dial of an app's port", () => {
     const app = agents.offer("web", port);
     agents.hosted.clear();
     agents.hosted.set("0b".repeat(32), new Map([["shop/web", app]]));
-    const target = { namespace: "shop", name: "web", uid: uidOf("web") };
+    const target = { kind: "app" as const, namespace: "shop", name: "web", uid: uidOf("web") };
     await assert.rejects(agents.origin.dial({ peer, target }), failsWith("not-found", /No app of yours/));
     server.close();
   });
@@ -174,7 +174,7 @@ describe("a dial of an app's port", () => {
     let refused = false;
     agents.offer("web", port);
     await assert.rejects(
-      agents.origin.dial({ peer, target: { namespace: "shop", name: "web" } }),
+      agents.origin.dial({ peer, target: { kind: "app", namespace: "shop", name: "web" } }),
       failsWith("timeout", /Nobody answered on port/),
     );
     refused = true;
@@ -191,7 +191,7 @@ describe("a dial of an app's port", () => {
     agents.offer("other", port);
     const [gone, stays] = await Promise.all(
       ["web", "other"].map(async (name) => {
-        const stream = await agents.origin.dial({ peer, target: { namespace: "shop", name } });
+        const stream = await agents.origin.dial({ peer, target: { kind: "app", namespace: "shop", name } });
         await once(stream, "data");
         return stream;
       }),
@@ -216,7 +216,7 @@ describe("a dial of an app's port", () => {
     const port = await listen(server);
     await using agents = await startTwoAgents();
     agents.offer("web", port);
-    const stream = await agents.origin.dial({ peer, target: { namespace: "shop", name: "web" } });
+    const stream = await agents.origin.dial({ peer, target: { kind: "app", namespace: "shop", name: "web" } });
     await once(stream, "data");
     agents.host.exit.review(() => agents.caller);
     assert.equal(agents.host.exit.size, 1, "what is still allowed stays");

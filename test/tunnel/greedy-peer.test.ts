@@ -5,6 +5,7 @@ import { create } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
+import { createAppWay } from "../../src/tunnel/app-way.ts";
 import { createExit, type IncomingDial } from "../../src/tunnel/exit.ts";
 import { PendingDials } from "../../src/tunnel/pending.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -12,9 +13,9 @@ import { Reason } from "../../src/wire/reason.ts";
 test("one peer gets so many connections and no more, and others get theirs", async () => {
   const app = { service: { namespace: "n", name: "web" }, ports: [{ number: 80 }], ready: true, message: "" };
   const exit = createExit({
-    findApp: () => app,
+    ways: { app: createAppWay({ findApp: () => app, dialService: async () => duplexPair()[0], clock: systemClock }) },
+    hasApp: () => true,
     permit: () => ({ allowed: true }),
-    dialService: async () => duplexPair()[0],
     pending: new PendingDials(),
     record: { note: () => undefined },
     clock: systemClock,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PendingDials } from "../../src/tunnel/pending.ts";
 
-const target = { namespace: "shop", name: "web" };
+const target = { kind: "app" as const, namespace: "shop", name: "web" };
 
 test("a target of a peer waits once, since it was asked for first", () => {
   const dials = new PendingDials();

@@ -26,7 +26,7 @@ async function listen(t: TestContext): Promise<number> {
 }
 
 function dial(agents: TwoAgents, name: string, person?: string): Promise<Duplex> {
-  return agents.origin.dial({ peer: "there", target: { namespace: "shop", name }, person });
+  return agents.origin.dial({ peer: "there", target: { kind: "app" as const, namespace: "shop", name }, person });
 }
 
 /** An open stream, of which something has come. */
@@ -75,7 +75,7 @@ test("Every operation is scoped by the caller's fingerprint first, then by id: a
   const app = agents.offer("web", await listen(t));
   agents.hosted.clear();
   agents.hosted.set("0b".repeat(32), new Map([["shop/web", app]]));
-  const target = { namespace: "shop", name: "web", uid: uidOf("web") };
+  const target = { kind: "app" as const, namespace: "shop", name: "web", uid: uidOf("web") };
   const error = await refusal(agents.origin.dial({ peer: "there", target }));
   assert.equal(error.failure, "not-found");
   assert.deepEqual(shown(agents.audited.host), ["tunnel.open app/shop/web denied target/not-found"]);
@@ -249,7 +249,11 @@ test("streams end within a minute of that time when the wall clock leaps over it
 /** A door to the app that knows who comes by what they say. */
 function startDoor(agents: TwoAgents): { server: Server; ask(person: string): Promise<Response> } {
   const server = createHttpServer((req, res) => {
-    const destination = { peer: "there", target: { namespace: "shop", name: "web" }, person: req.headers.from };
+    const destination = {
+      peer: "there",
+      target: { kind: "app" as const, namespace: "shop", name: "web" },
+      person: req.headers.from,
+    };
     const arrival = { scheme: "http", host: "web", clientAddress: "127.0.0.1" } as const;
     const passage = { destination, path: "/", arrival, consoleCookies: [], stripAuthorization: false };
     agents.origin.http.forward(req, res, { ...passage, scheme: "http" }).catch((error: unknown) => {

@@ -20,7 +20,7 @@ test("a peer that does not answer a dial holds up no later request to an app in 
   });
   const server = createServer((req, res) => {
     const arrival = { scheme: "http", host: "x", clientAddress: "127.0.0.1" } as const;
-    const destination = { peer: "there", target: { namespace: "shop", name: "h2" } };
+    const destination = { peer: "there", target: { kind: "app" as const, namespace: "shop", name: "h2" } };
     const passage = { destination, scheme: "h2c", path: "/", arrival, consoleCookies: [], stripAuthorization: false };
     forwarder
       .forward(req, res, { ...passage, scheme: "h2c" })

@@ -12,7 +12,9 @@ import type { ServiceDialer } from "../../src/tunnel/connect-service.ts";
 import type { ExitCaller } from "../../src/tunnel/exit.ts";
 import type { HostedApp, Permission } from "../../src/tunnel/hosted-app.ts";
 import { createTunnelRules } from "../../src/tunnel/rules.ts";
+import type { ServiceFinder } from "../../src/tunnel/service-way.ts";
 import { createTunnel, type Tunnel } from "../../src/tunnel/tunnel.ts";
+import type { StreamServer } from "../../src/tunnel/way.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { openSession, type Session } from "../../src/wire/session.ts";
 import { streamName } from "../../src/wire/stream-name.ts";
@@ -62,6 +64,8 @@ export async function startTwoAgents(
     clock?: Clock;
     /** Judges in place of `permission`, with the decisions that the roster has. */
     policy?: EffectivePolicy;
+    findService?: ServiceFinder;
+    kubernetes?: StreamServer;
   } = {},
 ): Promise<TwoAgents> {
   const [a, b] = duplexPair({ highWaterMark: 128 * 1024 });
@@ -90,6 +94,8 @@ export async function startTwoAgents(
     roster,
     audit: { record: (entry) => audited.host.push(entry) },
     dialService: o.dialService ?? dialLoopback,
+    ...(o.findService && { findService: o.findService }),
+    ...(o.kubernetes && { kubernetes: o.kubernetes }),
     dialPeer: () => Promise.reject(new Error("the host dials nobody")),
     ...(o.connectTimeoutMs !== undefined && { connectTimeoutMs: o.connectTimeoutMs }),
   });

@@ -39,7 +39,7 @@ export async function passOn(deps: PassOnDeps, request: DoorRequest, leave: Leav
   const scheme = httpScheme(port.appProtocol);
   if (scheme === undefined) return answerProblem(request, notHttp(door));
   if (app.peer === undefined) return answerProblem(request, noPeer(app));
-  const target = { namespace: app.namespace, name: app.name, uid: app.uid, port: port.number };
+  const target = { kind: "app", namespace: app.namespace, name: app.name, uid: app.uid, port: port.number } as const;
   const passage: Passage = {
     destination: { peer: app.peer, target, person: leave.person },
     scheme,

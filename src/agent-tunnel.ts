@@ -1,0 +1,57 @@
+/** The tunnel of an agent in or beside its cluster: what leads from a peer's dial to what is meant here. */
+import type { AuditLog } from "./audit/audit-log.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import { createApiServerPlaces } from "./kube/api-server-places.ts";
+import type { KubeConnection } from "./kube/connect.ts";
+import { createFindServicePort } from "./kube/service-endpoints.ts";
+import type { Peering } from "./peering/peering.ts";
+import { isKeptOut } from "./policy/kept-out.ts";
+import type { PolicyBook } from "./policy/policy-book.ts";
+import { createTunnelRules } from "./tunnel/rules.ts";
+import { createTunnel, type Tunnel } from "./tunnel/tunnel.ts";
+import type { Workloads } from "./workloads/workloads.ts";
+
+export function agentTunnel(deps: {
+  readonly kube: KubeConnection;
+  readonly peering: Pick<Peering, "roster" | "switchboard">;
+  readonly workloads: Pick<Workloads, "host">;
+  readonly policies: Pick<PolicyBook, "of">;
+  readonly audit: Pick<AuditLog, "record">;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Tunnel {
+  const { kube, workloads, audit, clock, log } = deps;
+  const { roster, switchboard } = deps.peering;
+  const policyOf = (fingerprint: string) => deps.policies.of(fingerprint);
+  const { client, inCluster, server } = kube;
+  const apiServer = createApiServerPlaces({ client, server, clock, log });
+  const tunnel = createTunnel({
+    findApp(fingerprint, app) {
+      const found = workloads.host.find(fingerprint, app);
+      return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
+    },
+    findService: createFindServicePort({
+      client,
+      inCluster,
+      portForward: kube.pods.portForward,
+      isKeptOut: (address, port) => isKeptOut(address) || apiServer.has(address, port),
+      clock,
+    }),
+    ...createTunnelRules({ policyOf, roster, clock }),
+    policyOf,
+    through: (peer) => switchboard.through(peer),
+    roster,
+    dialService: kube.dialService,
+    dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
+    audit,
+    clock,
+    log,
+  });
+  return {
+    ...tunnel,
+    async close() {
+      await Promise.all([tunnel.close(), apiServer.close()]);
+    },
+  };
+}

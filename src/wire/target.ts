@@ -1,0 +1,89 @@
+/** Targets on the wire: what a dial names, from and to its message. */
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Network, type Port, type Target, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
+import {
+  type AppTarget,
+  isNameOf,
+  isNamespace,
+  type NamedTarget,
+  type PortName,
+  parsePort,
+  type ServiceTarget,
+} from "./target-text.ts";
+
+export type ReadTarget =
+  | { readonly ok: true; readonly target: NamedTarget }
+  | { readonly ok: false; readonly reason: "unsupported" | "malformed"; readonly message: string };
+
+/** For the wire. */
+export function writeTarget(target: NamedTarget): Target {
+  return create(TargetSchema, { kind: kindOf(target), network: Network.TCP });
+}
+
+function kindOf(target: NamedTarget): NonNullable<MessageInitShape<typeof TargetSchema>["kind"]> {
+  switch (target.kind) {
+    case "app": {
+      const { namespace, name, uid = "", port } = target;
+      return { case: "workload", value: { namespace, name, uid, ...portOf(port) } };
+    }
+    case "service": {
+      const { namespace, name, port } = target;
+      return { case: "service", value: { namespace, name, ...portOf(port) } };
+    }
+    case "kubernetes":
+      return { case: "kubernetes", value: {} };
+  }
+}
+
+function portOf(port: PortName | undefined) {
+  if (port === undefined) return {};
+  return { port: { value: typeof port === "number" ? numberCase(port) : { case: "name" as const, value: port } } };
+}
+
+function numberCase(value: number) {
+  return { case: "number" as const, value };
+}
+
+/** From the wire, which somebody else wrote: nothing in it is believed but as a name to look up. */
+export function readTarget(target: Target): ReadTarget {
+  if (target.network !== Network.UNSPECIFIED && target.network !== Network.TCP) {
+    return refuse("unsupported", "This agent carries TCP only; datagrams are not offered.");
+  }
+  switch (target.kind.case) {
+    case "workload": {
+      const { namespace, name, uid, port } = target.kind.value;
+      const read = withPort("app", namespace, name, port);
+      return read.ok && uid !== "" ? { ok: true, target: { ...read.target, kind: "app", uid } } : read;
+    }
+    case "service": {
+      const { namespace, name, port } = target.kind.value;
+      return withPort("service", namespace, name, port);
+    }
+    case "kubernetes":
+      return { ok: true, target: { kind: "kubernetes" } };
+    default:
+      return refuse("unsupported", "This agent does not know what that dial is for. It may be older than yours.");
+  }
+}
+
+function withPort(
+  kind: "app" | "service",
+  namespace: string,
+  name: string,
+  message: Port | undefined,
+): (ReadTarget & { ok: false }) | { ok: true; target: AppTarget | ServiceTarget } {
+  if (!isNamespace(namespace) || !isNameOf(kind, name)) {
+    return refuse("malformed", "The target's namespace or name cannot be one of Kubernetes'.");
+  }
+  const value = message?.value;
+  if (value?.case === undefined) return { ok: true, target: { kind, namespace, name } };
+  const port = parsePort(String(value.value));
+  if (port === undefined) {
+    return refuse("malformed", "The target's port is neither a number from 1 to 65535 nor a name.");
+  }
+  return { ok: true, target: { kind, namespace, name, port } };
+}
+
+function refuse(reason: "unsupported" | "malformed", message: string): ReadTarget & { ok: false } {
+  return { ok: false, reason, message };
+}

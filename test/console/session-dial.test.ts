@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createSessionDial } from "../../src/console/session-dial.ts";
+import type { Destination } from "../../src/tunnel/entry.ts";
+import { Reason } from "../../src/wire/reason.ts";
+import type { IncomingDial } from "../../src/wire/session.ts";
+import { writeTarget } from "../../src/wire/target.ts";
+import type { NamedTarget } from "../../src/wire/target-text.ts";
+
+const admin = { name: "ana", role: "admin" } as const;
+const database = { kind: "service", namespace: "data", name: "db", port: 5432 } as const;
+const web = { kind: "app", namespace: "shop", name: "web" } as const;
+
+/** What becomes of a dial: where it went, or why it did not. */
+async function outcome(target: NamedTarget, peer?: string): Promise<unknown> {
+  const done = Promise.withResolvers<unknown>();
+  const dial = createSessionDial({
+    find: ({ name }, chosen) => {
+      if (name !== "web") throw new ConnectError("No such app.", Code.NotFound);
+      return { peer: chosen ?? "there", uid: "u-1" };
+    },
+    hasPeer: (name) => name === "there",
+    async dial(to: Destination) {
+      done.resolve(to);
+      return new PassThrough();
+    },
+  });
+  const incoming: IncomingDial = {
+    kind: "dial",
+    id: 1,
+    priority: 0,
+    target: writeTarget(target),
+    metadata: new Headers(peer === undefined ? {} : { "fairlead-peer": peer }),
+    signal: new AbortController().signal,
+    accept: () => new PassThrough(),
+    refuse: (reason, message) => done.resolve([reason, message]),
+  };
+  dial(incoming, admin);
+  return done.promise;
+}
+
+test("an app is dialled where it runs, by its uid; everything else at the peer that is said", async () => {
+  assert.deepEqual(await outcome(web), { peer: "there", target: { ...web, uid: "u-1" }, person: "ana" });
+  assert.deepEqual(await outcome(database, "there"), { peer: "there", target: database, person: "ana" });
+});
+
+test("a Service at no peer, or at one that is not known, is refused here", async () => {
+  const { NOT_FOUND } = Reason;
+  assert.deepEqual(await outcome(database), [NOT_FOUND, "It is not said at which peer."]);
+  assert.deepEqual(await outcome(database, "nowhere"), [NOT_FOUND, 'There is no peer "nowhere".']);
+  assert.deepEqual(await outcome({ ...web, name: "other" }), [NOT_FOUND, "No such app."]);
+});
