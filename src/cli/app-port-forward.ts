@@ -5,6 +5,7 @@ import { errorText } from "../base/error-text.ts";
 import { breakOff, join } from "../base/join.ts";
 import type { AgentSession } from "../client/session.ts";
 import { namespaceOption, withAgent } from "./command.ts";
+import { tellOfConnection } from "./connection-news.ts";
 import type { CliContext, Connection } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 
@@ -124,6 +125,7 @@ class Sessions {
     try {
       const session = await this.#connection.openSession(this.#signal);
       this.#failedAt = undefined;
+      tellOfConnection(session, this.#tell);
       void session.closed.then((why) => {
         this.#current = undefined;
         if (!this.#signal.aborted)

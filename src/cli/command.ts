@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../base/duration.ts";
 import type { AgentSession } from "../client/session.ts";
+import { tellOfConnection } from "./connection-news.ts";
 import type { CliContext, Connection } from "./context.ts";
 import { type Format, formats, parseFormat } from "./output.ts";
 import { explainUnreachable } from "./unreachable.ts";
@@ -30,9 +31,11 @@ export function withSession<T>(
 ): Promise<T> {
   return withAgent(command, context, async (connection, signal) => {
     const session = await connection.openSession(signal);
+    const tellNoMore = tellOfConnection(session, context.terminal.err);
     try {
       return await work(connection, session, signal);
     } finally {
+      tellNoMore();
       session.close();
     }
   });

@@ -53,7 +53,11 @@ export async function connectToAgent(
     address,
     async openSession(stop) {
       const { openAgentSession } = await import("../client/session.ts");
-      const dial = server === undefined ? () => requireCluster(cluster).dialAgent(agentNamespace, stop) : undefined;
+      // Also the later ones, with which it goes on.
+      const dial =
+        server === undefined
+          ? (during: AbortSignal) => requireCluster(cluster).dialAgent(agentNamespace, during)
+          : undefined;
       try {
         return await openAgentSession({ url: baseUrl, token, dial, version: deps.version }, stop);
       } catch (error) {

@@ -3,27 +3,31 @@
  * WebSocket that passes every ingress.
  */
 import { randomBytes } from "node:crypto";
-import { connect as connectTcp } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect as connectTls } from "node:tls";
 import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
-import { systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { Network, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
+import { LinkError } from "../link/error.ts";
 import { openWebSocket } from "../link/websocket.ts";
 import { createLinkTransport } from "../rpc/transport.ts";
+import { PeerSessions } from "../wire/peer-sessions.ts";
 import { Reason } from "../wire/reason.ts";
-import { openSession } from "../wire/session.ts";
+import { openSession, type Session } from "../wire/session.ts";
+import { dialUrl } from "./dial-url.ts";
+import { keepGoing } from "./going-on.ts";
 import { withToken } from "./token.ts";
 
 export interface SessionOptions {
   /** The console's address, as in "https://fairlead.example.org". */
   readonly url: string;
   readonly token: string;
-  /** Makes the connection to it; by the address unless given. */
+  /** Makes each connection to it; by the address unless given. */
   readonly dial?: ((signal: AbortSignal) => Promise<Duplex>) | undefined;
   /** Of the program, for the agent's log. */
   readonly version: string;
+  /** The machine's unless given. */
+  readonly clock?: Clock | undefined;
 }
 
 /** A port of an app. */
@@ -36,37 +40,53 @@ export interface AppPortTarget {
   readonly peer?: string | undefined;
 }
 
+export type ConnectionNews = { readonly stands: true } | { readonly stands: false; readonly why: string };
+
 export interface AgentSession {
   /** For the typed clients of the API. */
   readonly transport: Transport;
   /** A connection to a port of an app, with half-close. Rejects with an Error that says why not. */
   dialApp(target: AppPortTarget, signal?: AbortSignal): Promise<Duplex>;
+  /** Tells when the connection to the agent is lost while all that is open waits for the next, and when it goes on. The answer ends that. */
+  onConnection(listener: (news: ConnectionNews) => void): () => void;
   /** Resolves with why when it is over; never rejects. */
   readonly closed: Promise<string>;
   close(): void;
 }
 
-/** Rejects with an Error that says why not. */
+/** Header of the upgrade: by which the agent knows whose session goes on at this connection. */
+const sessionHeader = "fairlead-session";
+/** People wait at these: what went silent is left sooner than a link between agents would be. Milliseconds. */
+const liveliness = { quietMs: 5_000, deadMs: 15_000 };
+
+/** Rejects with an Error that says why not. When its connection breaks later, the session goes on at the next one for up to a minute. */
 export async function openAgentSession(options: SessionOptions, signal: AbortSignal): Promise<AgentSession> {
-  const { url, token, version } = options;
-  const socket = await (options.dial ?? ((stop) => dialUrl(url, stop)))(signal);
+  const { url, token, version, clock = systemClock, dial = (stop) => dialUrl(url, stop) } = options;
   const address = new URL(`${url.replace(/^http/, "ws").replace(/\/$/, "")}/session`);
-  const carrier = await openWebSocket(address, socket, signal, { authorization: `Bearer ${token}` });
-  const session = await openSession(
-    {
-      carrier,
-      side: "high",
-      facts: { dialled: true, remoteAddress: address.host },
-      hello: { instance: randomBytes(16), version },
-      clock: systemClock,
-      accept: (incoming) => {
-        const message = "Nothing is served here.";
-        if (incoming.kind === "dial") incoming.refuse(Reason.UNSUPPORTED, message);
-        else incoming.stream.reset(Reason.UNSUPPORTED, message);
+  const headers = { authorization: `Bearer ${token}`, [sessionHeader]: randomBytes(16).toString("base64url") };
+  const held = {
+    sessions: new PeerSessions(clock),
+    hello: { instance: randomBytes(16), version },
+  };
+  const connect = async (stop: AbortSignal): Promise<Session> =>
+    openSession(
+      {
+        ...held,
+        carrier: await openWebSocket(address, await dial(stop), stop, headers),
+        side: "high",
+        facts: { dialled: true, remoteAddress: address.host },
+        limits: liveliness,
+        clock,
+        accept: (incoming) => {
+          const message = "Nothing is served here.";
+          if (incoming.kind === "dial") incoming.refuse(Reason.UNSUPPORTED, message);
+          else incoming.stream.reset(Reason.UNSUPPORTED, message);
+        },
       },
-    },
-    signal,
-  );
+      stop,
+    );
+  const session = await connect(signal);
+  keepGoing(session, { connect, isFinal: whyForGood, clock });
   return {
     transport: withToken(createLinkTransport(session), token),
     dialApp({ namespace, name, port, peer }, stop) {
@@ -81,34 +101,16 @@ export async function openAgentSession(options: SessionOptions, signal: AbortSig
       const metadata = new Headers(peer === undefined ? {} : { "fairlead-peer": peer });
       return session.dial(target, { metadata, ...(stop && { signal: stop }) });
     },
+    onConnection: (listener) =>
+      session.onCarrier((change) =>
+        listener(change.kind === "lost" ? { stands: false, why: change.why.message } : { stands: true }),
+      ),
     closed: session.closed.then(({ message }) => message),
     close: () => session.close({ reason: Reason.SHUTDOWN, message: "The program is done." }),
   };
 }
 
-function dialUrl(url: string, signal: AbortSignal): Promise<Duplex> {
-  const { protocol, hostname, port } = new URL(url);
-  const isTls = protocol === "https:";
-  const host = hostname.replace(/^\[|\]$/g, "");
-  const to = { host, port: Number(port || (isTls ? 443 : 80)) };
-  return new Promise((resolve, reject) => {
-    const socket = isTls
-      ? connectTls({ ...to, ALPNProtocols: ["http/1.1"], ...(!isAddress(host) && { servername: host }) })
-      : connectTcp(to);
-    const onAbort = (): void =>
-      void socket.destroy(signal.reason instanceof Error ? signal.reason : new Error("ended"));
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    socket.setNoDelay(true);
-    socket.once("error", reject);
-    socket.once(isTls ? "secureConnect" : "connect", () => {
-      signal.removeEventListener("abort", onAbort);
-      socket.off("error", reject);
-      resolve(socket);
-    });
-  });
-}
-
-function isAddress(host: string): boolean {
-  return /^[0-9.]+$/.test(host) || host.includes(":");
+function whyForGood(error: unknown): string | undefined {
+  const { status } = error instanceof LinkError ? error : {};
+  return status === 401 ? "The token is not valid any more." : undefined;
 }

@@ -8,11 +8,11 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { acceptWebSocket } from "../link/websocket.ts";
 import { createRpcServer } from "../rpc/server.ts";
-import { Reason } from "../wire/reason.ts";
-import { type IncomingDial, type LocalHello, openSession, type Session } from "../wire/session.ts";
+import { type IncomingDial, type IncomingStream, type LocalHello, openSession } from "../wire/session.ts";
 import { type Authenticator, howToSignIn } from "./auth/authenticator.ts";
 import type { Principal } from "./auth/principal.ts";
 import { answerProblem, type DoorRequest } from "./doors/exchange.ts";
+import { type Guest, mostGuests, SessionGuests } from "./session-guests.ts";
 
 export interface SessionDoorDeps {
   /** The services of the API, behind what guards them. */
@@ -35,26 +35,25 @@ export interface SessionDoor {
   close(withinMs: number): Promise<void>;
 }
 
-/** Each is at the most what a link is; people and their programs need few. */
-const mostSessions = 512;
+/** Header of the upgrade, by which a program's session goes on at its next connection: 16 random bytes, as base64url. */
+const sessionHeader = "fairlead-session";
 
 export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
   const { authenticator, hello, clock, log } = deps;
-  const sessions = new Set<Session>();
+  const guests = new SessionGuests(authenticator, clock);
   const stopping = new AbortController();
-  let opening = 0;
   const rpc = createRpcServer({
     routes: deps.routes,
     onDefect: (error, path) => log.error({ err: error, path }, "a call of a session failed"),
   });
 
-  /** What runs under this token now. Asked for each call and dial, so that one that is withdrawn ends with the next. */
-  function accept(session: () => Session | undefined, authorization: string | undefined, address: string) {
-    return (incoming: Parameters<Parameters<typeof openSession>[0]["accept"]>[0]): void => {
+  /** Whose the token is now. Asked for each call and dial, so that none is answered under one that was withdrawn. */
+  function accept(guest: Guest, address: string) {
+    return (incoming: IncomingStream): void => {
+      const { authorization } = guest;
       const principal = authenticator.authenticate(authorization);
-      if (!principal) {
-        session()?.close({ reason: Reason.DENIED, message: "The token is not valid any more." });
-      } else if (incoming.kind === "dial") deps.dial(incoming, principal);
+      if (!principal) guests.end(guest);
+      else if (incoming.kind === "dial") deps.dial(incoming, principal);
       else {
         if (authorization !== undefined) incoming.headers.set("authorization", authorization);
         const caller = { fingerprint: `console:${principal.name}@${address}`, guest: true, grants: [], caPem: "" };
@@ -79,48 +78,51 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
         const detail = "This is the door for sessions: a WebSocket, for Fairlead's own programs.";
         return answerProblem(request, { status: 426, code: "upgrade-required", title: "Not a WebSocket", detail });
       }
-      if (stopping.signal.aborted || sessions.size + opening >= mostSessions) {
+      const id = req.headers[sessionHeader];
+      const guest = stopping.signal.aborted
+        ? undefined
+        : guests.welcome(authorization, typeof id === "string" && /^[\w-]{22}$/.test(id) ? id : undefined);
+      if (!guest) {
         const detail = stopping.signal.aborted
           ? "The agent is stopping."
-          : `There are ${mostSessions} sessions already.`;
+          : `${mostGuests} programs hold sessions already.`;
         return answerProblem(request, { status: 503, code: "overloaded", title: "Not now", detail });
       }
-      opening += 1;
       try {
         const carrier = await acceptWebSocket(req, request.socket, Buffer.from(request.head));
         const address = req.socket.remoteAddress ?? "";
-        let session: Session | undefined;
-        session = await openSession(
+        const session = await openSession(
           {
             carrier,
             side: "low",
             facts: { dialled: false, remoteAddress: address },
             hello,
+            ...(guest.sessions && { sessions: guest.sessions }),
             clock,
-            accept: accept(() => session, authorization, address),
+            accept: accept(guest, address),
             onDefect: (error) => log.error({ err: error }, "a defect has ended a session"),
           },
           stopping.signal,
         );
-        const opened = session;
-        sessions.add(opened);
-        void opened.closed.then(() => sessions.delete(opened));
-        log.debug({ person: principal.name, address, version: opened.remote.version }, "session opened");
+        guest.holds(session);
+        const { carriers } = session.stats();
+        log.debug({ person: principal.name, address, version: session.remote.version, carriers }, "session opened");
       } catch (error) {
         log.debug({ err: error }, "session not opened");
         request.socket.destroy();
       } finally {
-        opening -= 1;
+        guest.opened();
       }
     },
 
     get size() {
-      return sessions.size;
+      return guests.size;
     },
 
     async close(withinMs) {
       stopping.abort(new Error("The agent is stopping."));
-      await Promise.all([...sessions].map((session) => session.drain("The agent is stopping.", withinMs)));
+      await Promise.all(guests.sessions().map((session) => session.drain("The agent is stopping.", withinMs)));
+      guests.close();
       await rpc.close();
     },
   };

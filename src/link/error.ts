@@ -27,9 +27,12 @@ export type LinkErrorCode =
 export class LinkError extends Error {
   override readonly name = "LinkError";
   readonly code: LinkErrorCode;
+  /** Of HTTP, where that was the answer. */
+  readonly status: number | undefined;
 
-  constructor(code: LinkErrorCode, message: string, cause?: unknown) {
+  constructor(code: LinkErrorCode, message: string, cause?: unknown, status?: number) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.status = status;
   }
 }

@@ -107,5 +107,7 @@ function refusedUpgrade(url: URL, status: number): LinkError {
   return new LinkError(
     "not-an-agent",
     `${url.host} answered ${url.pathname} with HTTP ${status} instead of a WebSocket. ${hint}`,
+    undefined,
+    status,
   );
 }

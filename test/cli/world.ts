@@ -80,6 +80,25 @@ export async function applyPolicies(town: Town, yaml: string): Promise<string[]>
   return names;
 }
 
+/** Lets a peer run programs in, and copy files from and to, what it runs in this town; resolves when the town's agent goes by that. */
+export async function allowPods(town: Town, peer: string): Promise<void> {
+  await applyPolicies(
+    town,
+    `
+apiVersion: fairlead.dev/v1alpha1
+kind: PeerPolicy
+metadata: { name: allow-pods }
+spec: { peers: { names: [${peer}] }, workloads: { accept: true }, pods: { exec: true, files: true } }
+`,
+  );
+  let explained = "";
+  for (let tries = 0; tries < 500; tries += 1) {
+    explained = (await run(town, ["policy", "explain", peer])).out;
+    if (/pods\.files +true/.test(explained)) return;
+  }
+  throw new Error(`the policy does not count:\n${explained}`);
+}
+
 /** What a command did. */
 export interface Ran {
   readonly code: number;

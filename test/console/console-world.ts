@@ -48,7 +48,7 @@ export interface Answer {
 }
 
 export async function startConsole(
-  o: { clock?: Clock } & Partial<Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors">> = {},
+  o: { clock?: Clock } & Partial<Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator">> = {},
 ): Promise<ConsoleWorld> {
   const agents = await startTwoAgents();
   const apps = new Map<string, AppView>();
@@ -59,7 +59,7 @@ export async function startConsole(
     host: "127.0.0.1",
     port: 0,
     routes: o.routes ?? (() => undefined),
-    authenticator: createAuthenticator({ adminTokenHash: hashToken(token) }),
+    authenticator: o.authenticator ?? createAuthenticator({ adminTokenHash: hashToken(token) }),
     apps: {
       list: () => [...apps.values()],
       get: (namespace, name) => apps.get(`${namespace}/${name}`),

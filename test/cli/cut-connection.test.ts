@@ -1,0 +1,79 @@
+/** The connection between the command line and its agent is cut while something runs: it goes on as if nothing had been. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+import { after, before, suite, test } from "node:test";
+import { exitCode } from "../../src/cli/errors.ts";
+import { type CutProxy, openCutProxy } from "../e2e/cut-proxy.ts";
+import { until } from "../wire/pair.ts";
+import { allowPods, pair, run, start, startWorld, type World } from "./world.ts";
+
+suite("a cut connection to the agent", () => {
+  let world: World;
+  let way: CutProxy;
+  before(async () => {
+    world = await startWorld({ processes: true });
+    await pair(world, "apps");
+    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
+    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
+    assert.equal(deployed.code, 0, deployed.err);
+    await allowPods(world.berlin, "lisbon");
+    way = await openCutProxy({ host: "127.0.0.1", port: Number(new URL(world.lisbon.consoleUrl).port) });
+  });
+  after(async () => {
+    way.close();
+    await world[Symbol.asyncDispose]();
+  });
+
+  const onTheWay = (...args: string[]): string[] => ["--server", `http://127.0.0.1:${way.port}`, "app", ...args];
+
+  test("loses and doubles nothing of what a program is given and prints, and tells its exit code", async () => {
+    const line = (number: number): string => `${number} ${"x".repeat(100)}\n`;
+    const lines = Array.from({ length: 20_000 }, (_, number) => line(number)).join("");
+    const running = start(world.lisbon, onTheWay("exec", "-i", "web", "--", "sh", "-c", "cat; exit 9"), {
+      keyboard: {
+        isTerminal: false,
+        async *read() {
+          const bytes = Buffer.from(lines);
+          const step = Math.ceil(bytes.length / 8);
+          for (let at = 0; at < bytes.length; at += step) {
+            yield bytes.subarray(at, at + step);
+            await running.until((out) => out.length > at);
+            await until(() => way.cut() > 0, "there is a connection to cut");
+          }
+        },
+        raw: () => () => {},
+        size: () => undefined,
+        onResize: () => () => {},
+      },
+    });
+    const { code, out, err } = await running.ended;
+    assert.equal(code, 9, err);
+    assert.equal(out.length, lines.length);
+    assert.equal(digest(out), digest(lines));
+  });
+
+  test("breaks no connection of a port-forward", async () => {
+    const running = start(world.lisbon, onTheWay("port-forward", "web", ":8080"));
+    await running.until((out) => out.includes("is web"));
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(running.out())?.[1]);
+    const socket = connect(port, "127.0.0.1");
+    let answered = "";
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      answered += text;
+    });
+    for (let round = 1; round <= 5; round += 1) {
+      socket.write("GET /healthz HTTP/1.1\r\nhost: web\r\n\r\n");
+      await until(() => answered.split("HTTP/1.1 200").length === round + 1, `answer ${round} on the one connection`);
+      await until(() => way.cut() > 0, "there is a connection to cut");
+    }
+    socket.destroy();
+    running.interrupt();
+    assert.equal((await running.ended).code, exitCode.interrupted);
+    assert.equal(running.err(), "");
+  });
+});
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,226 @@
+/** Sessions of people's programs whose connection to the console breaks: what runs on them goes on, for whoever may still be here. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { suite, type TestContext, test } from "node:test";
+import { systemClock } from "../../src/base/clock.ts";
+import { createFairleadClient } from "../../src/client/index.ts";
+import { openAgentSession } from "../../src/client/session.ts";
+import type { Authenticator } from "../../src/console/auth/authenticator.ts";
+import { mostGuests, SessionGuests } from "../../src/console/session-guests.ts";
+import { PodService } from "../../src/gen/fairlead/console/v1/pod_service_pb.ts";
+import type { IncomingDial } from "../../src/wire/session.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
+import { cuts, startCuttingProxy } from "../faults/cutting-proxy.ts";
+import { Random } from "../faults/simulation/random.ts";
+import { until } from "../wire/pair.ts";
+import { type ConsoleWorld, startConsole, token } from "./console-world.ts";
+
+const never = new AbortController().signal;
+const echo = { namespace: "shop", name: "echo" };
+
+function answerEcho(incoming: IncomingDial): void {
+  const stream = incoming.accept();
+  stream.pipe(stream);
+  stream.on("error", () => undefined);
+}
+
+/** An authenticator whose one token can be withdrawn. */
+function createOffice(): Authenticator & { withdraw(): void } {
+  let counts = true;
+  return {
+    authenticate: (given) =>
+      counts && given === `Bearer ${token}` ? { name: "admin", role: "admin" as const } : undefined,
+    withdraw() {
+      counts = false;
+    },
+  };
+}
+
+/** A way to a console that can be broken, led elsewhere, or closed. */
+function createWay(world: ConsoleWorld) {
+  const sockets: Socket[] = [];
+  const way = {
+    to: world.port as number | undefined,
+    dials: 0,
+    cut(): void {
+      for (const socket of sockets.splice(0)) socket.resetAndDestroy();
+    },
+    async dial(): Promise<Duplex> {
+      way.dials += 1;
+      if (way.to === undefined) throw new Error("There is no way.");
+      const socket = connect(way.to, "127.0.0.1");
+      sockets.push(socket);
+      await once(socket, "connect");
+      return socket;
+    },
+  };
+  return way;
+}
+
+async function start(t: TestContext, o: Parameters<typeof startConsole>[0] = {}): Promise<ConsoleWorld> {
+  const world = await startConsole({ dial: answerEcho, ...o });
+  t.after(() => world[Symbol.asyncDispose]());
+  return world;
+}
+
+suite("a session whose connection breaks", { timeout: 60_000 }, () => {
+  test("carries on a connection to an app and a program, with no byte lost or doubled, however it breaks", async (t) => {
+    const random = new Random(7);
+    const world = await start(t, {
+      routes(router) {
+        router.service(PodService, {
+          async *exec(requests) {
+            for await (const { event } of requests) {
+              if (event.case === "input") yield { event: { case: "output", value: event.value } };
+            }
+            yield { event: { case: "exit", value: { code: 7 } } };
+          },
+        });
+      },
+    });
+    const proxy = await startCuttingProxy(world.port, random);
+    const url = `http://127.0.0.1:${proxy.port}`;
+    const session = await openAgentSession({ url, token, version: "0.0.1" }, never);
+    let stands = true;
+    session.onConnection((news) => {
+      stands = news.stands;
+    });
+
+    const sent = randomBytes(12_000_000);
+    const stream = await session.dialApp(echo);
+    const echoed = buffer(stream);
+    const keys = Array.from({ length: 40 }, (_, number) => `key ${number};`);
+    let typedAll = false;
+    async function* type() {
+      for (const key of keys) {
+        yield { event: { case: "input" as const, value: Buffer.from(key) } };
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      typedAll = true;
+    }
+    const program = (async () => {
+      const shown: string[] = [];
+      for await (const { event } of createFairleadClient({ transport: session.transport }).pods.exec(type())) {
+        if (event.case === "output") shown.push(Buffer.from(event.value).toString());
+        if (event.case === "exit") shown.push(`exit ${event.value.code}`);
+      }
+      return shown.join("");
+    })();
+    const half = sent.length / 2;
+    stream.write(sent.subarray(0, half));
+    for (const how of cuts) {
+      await until(() => stands, "there is a connection to break");
+      await proxy.cut(how);
+      await until(() => !stands, "it is noticed");
+    }
+    stream.end(sent.subarray(half));
+    assert.ok(sent.equals(await echoed), "what comes back is what was sent");
+    assert.equal(await program, `${keys.join("")}exit 7`);
+    assert.ok(typedAll);
+    assert.ok(proxy.taken > cuts.length);
+    session.close();
+    assert.match(await session.closed, /The program is done/);
+    proxy.close();
+  });
+
+  test("waits for its agent no longer than its limit, and what ran on it is told", async (t) => {
+    const world = await start(t);
+    const way = createWay(world);
+    const clock = createFakeClock(Date.now());
+    const url = `http://127.0.0.1:${world.port}`;
+    const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial, clock }, never);
+    const stream = await session.dialApp(echo);
+    const broken = once(stream, "error");
+    way.to = undefined;
+    way.cut();
+    let over = "";
+    void session.closed.then((why) => {
+      over = why;
+    });
+    const lost = until(() => way.dials > 1, "the next connection was tried");
+    await lost;
+    await clock.advance(59_000);
+    assert.equal(over, "");
+    assert.ok(way.dials > 10, `${way.dials} attempts`);
+    await clock.advance(1_500);
+    assert.match(await session.closed, /No other connection came within 60 s/);
+    await broken;
+    const { dials } = way;
+    await clock.advance(20_000);
+    assert.equal(way.dials, dials, "nobody dials for a session that is over");
+  });
+
+  test("ends when the agent that answers knows nothing of it, and begins nothing there", async (t) => {
+    const [before, after] = [await start(t), await start(t)];
+    const way = createWay(before);
+    const url = `http://127.0.0.1:${before.port}`;
+    const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial }, never);
+    const stream = await session.dialApp(echo);
+    const broken = once(stream, "error");
+    way.to = after.port;
+    way.cut();
+    assert.match(await session.closed, /does not know the session/);
+    await broken;
+  });
+});
+
+suite("a token that is withdrawn", { timeout: 60_000 }, () => {
+  test("ends what runs under it within a second, though nothing is asked", async (t) => {
+    const office = createOffice();
+    const clock = createFakeClock(Date.now());
+    const world = await start(t, { authenticator: office, clock });
+    const session = await openAgentSession({ url: `http://127.0.0.1:${world.port}`, token, version: "0.0.1" }, never);
+    const stream = await session.dialApp(echo);
+    const broken = once(stream, "error");
+    await clock.advance(5_000);
+    stream.write("still here");
+    assert.equal(String((await once(stream, "data"))[0]), "still here");
+    office.withdraw();
+    await clock.advance(1_000);
+    assert.match(await session.closed, /token is not valid any more/);
+    await broken;
+  });
+
+  test("lets no session go on at another connection", async (t) => {
+    const office = createOffice();
+    const world = await start(t, { authenticator: office });
+    const way = createWay(world);
+    const url = `http://127.0.0.1:${world.port}`;
+    const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial }, never);
+    await session.dialApp(echo).then((stream) => stream.on("error", () => undefined));
+    office.withdraw();
+    way.cut();
+    assert.match(await session.closed, /token is not valid any more/);
+  });
+});
+
+suite("the programs at the door", () => {
+  const known: Authenticator = { authenticate: () => ({ name: "admin", role: "admin" }) };
+
+  test("are told apart by their token as well as by how they name themselves", () => {
+    const guests = new SessionGuests(known, systemClock);
+    const [one, again, other] = ["a", "a", "b"].map((given) => guests.welcome(given, "x".repeat(22)));
+    assert.ok(one?.sessions);
+    assert.equal(again, one);
+    assert.notEqual(other?.sessions, one.sessions);
+    assert.equal(guests.welcome("a", undefined)?.sessions, undefined);
+    guests.close();
+  });
+
+  test("are so many at the most, and those that are here come back in", () => {
+    const guests = new SessionGuests(known, systemClock);
+    const name = (number: number): string => String(number).padStart(22, "0");
+    const all = Array.from({ length: mostGuests }, (_, number) => guests.welcome("a", name(number)));
+    assert.equal(guests.welcome("a", name(mostGuests)), undefined);
+    assert.equal(guests.welcome("a", undefined), undefined);
+    assert.equal(guests.welcome("a", name(3)), all[3]);
+    // Who opened nothing leaves no trace.
+    all[5]?.opened();
+    assert.ok(guests.welcome("a", undefined));
+    guests.close();
+  });
+});
