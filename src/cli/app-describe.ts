@@ -9,6 +9,7 @@ import { appDetail, factLines, indented } from "./app-detail.ts";
 import { eventView, inOrder } from "./app-events.ts";
 import { revisionView } from "./app-history.ts";
 import { rolloutState } from "./app-rollout.ts";
+import { isAtSeveral } from "./app-status.ts";
 import { addTargetOptions, chooseApps, type TargetOptions, waits } from "./app-targets.ts";
 import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -39,6 +40,7 @@ function appDescription(app: App, revisions: readonly AppRevision[], now: number
   const { metadata, spec, status } = app;
   const name = metadata?.name ?? "";
   const waiting = waits(app);
+  const at = (status?.peers ?? []).map(({ peer }) => peer).join(", ");
   const rollout = status?.rollout && rolloutState(app).text;
   const facts = factLines([
     ["Namespace", metadata?.namespace],
@@ -48,7 +50,7 @@ function appDescription(app: App, revisions: readonly AppRevision[], now: number
     ["Labels", pairs(metadata?.labels)],
     ["Annotations", pairs(metadata?.annotations)],
     ["Kind", spec?.kind ?? "Deployment"],
-    ["Peer", spec?.peer ?? "by placement"],
+    ["Peer", spec?.peer ?? `by placement${at && `: ${at}`}`],
     ["Phase", [status?.phase ?? "Pending", status?.reason].filter(Boolean).join(", ")],
     ["Revision", status?.revision === undefined ? "" : String(status.revision)],
     ["Rollout", rollout],
@@ -61,7 +63,7 @@ function appDescription(app: App, revisions: readonly AppRevision[], now: number
     section("Spec", spec ? yaml(toJson(RemoteAppSpecSchema, spec)) : ""),
     section("Status", appDetail(app, now)),
     section("Job", status?.job ? yaml(toJson(AppJobStatusSchema, status.job)) : ""),
-    section("Events", events.length > 0 ? table(eventView(name, now).columns, events) : ""),
+    section("Events", events.length > 0 ? table(eventView(name, now, isAtSeveral(app)).columns, events) : ""),
     section("History", revisions.length > 0 ? table(revisionView(name, now).columns, revisions.toReversed()) : ""),
   ]
     .filter(Boolean)

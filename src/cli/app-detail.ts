@@ -4,7 +4,7 @@ import type { Admission } from "../gen/fairlead/resources/v1alpha1/admission_pb.
 import type { AppPod } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { Condition } from "../gen/fairlead/resources/v1alpha1/condition_pb.ts";
 import type { AppAtPeer } from "../gen/fairlead/resources/v1alpha1/placement_pb.ts";
-import { containerTable, eventTable, jobText, rolloutText } from "./app-status.ts";
+import { containerTable, eventTable, jobText, podName, rolloutText } from "./app-status.ts";
 import { findingTable } from "./findings.ts";
 import { type Column, formatTable, leftOf, plain, sinceOf } from "./table.ts";
 
@@ -86,14 +86,14 @@ function peerTable(peers: readonly AppAtPeer[], now: number): string {
     { head: "PHASE", cell: ({ phase, leaving }) => `${phase ?? ""}${leaving ? ", leaving" : ""}` },
     { head: "READY", cell: ({ readyReplicas, desiredReplicas }) => `${readyReplicas ?? 0}/${desiredReplicas ?? 0}` },
     { head: "HEARD", cell: ({ lastHeardAt }) => sinceOf(lastHeardAt, now) },
-    { head: "BECAUSE", cell: ({ reason, message }) => because(reason, message) },
+    { head: "BECAUSE", cell: ({ reason, message, rollout }) => because(reason, rolloutText(rollout, now) || message) },
   ];
   return formatTable(columns, peers, { wide: false, head: true }).text;
 }
 
 function podTable(pods: readonly AppPod[], now: number): string {
   const columns: Column<AppPod>[] = [
-    { head: "POD", cell: ({ name }) => name ?? "" },
+    { head: "POD", cell: podName },
     { head: "PHASE", cell: ({ phase }) => phase ?? "" },
     { head: "READY", cell: ({ ready }) => (ready ? "yes" : "no") },
     { head: "RESTARTS", cell: ({ restarts }) => String(restarts ?? 0) },
@@ -108,12 +108,13 @@ function because(reason: string | undefined, message: string | undefined): strin
 }
 
 /** What a crashing pod printed before its end. */
-function lastLines({ name, lastLines: text, exitCode }: AppPod): string[] {
+function lastLines(pod: AppPod): string[] {
+  const { lastLines: text, exitCode } = pod;
   if (!text) return [];
   const ended = exitCode === undefined ? "" : ` before it ended with ${exitCode}`;
   const lines = text
     .trimEnd()
     .split("\n")
     .map((line) => `    ${plain(line)}`);
-  return [`  The last lines of ${plain(name ?? "")}${ended}:\n${lines.join("\n")}`];
+  return [`  The last lines of ${plain(podName(pod))}${ended}:\n${lines.join("\n")}`];
 }

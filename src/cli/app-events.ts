@@ -2,6 +2,7 @@
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { type AppEvent, AppEventSchema } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
+import { isAtSeveral } from "./app-status.ts";
 import { plainName } from "./app-targets.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -28,8 +29,9 @@ export function addAppEvents(app: Command, context: CliContext): void {
     .action((given: string, options: Options) =>
       withAgent(events, context, async ({ client, namespace: ours }, signal) => {
         const ref = { namespace: options.namespace ?? ours, name: plainName(given) };
-        const view = (): View<AppEvent> => eventView(ref.name, Date.now());
         const { app: found } = await client.apps.getApp({ ref }, { signal });
+        const several = found !== undefined && isAtSeveral(found);
+        const view = (): View<AppEvent> => eventView(ref.name, Date.now(), several);
         const known = inOrder(found?.status?.events ?? []);
         if (!options.watch) return printList(terminal, view(), known, options.output);
         const printer = createWatchPrinter(terminal, view, options.output);
@@ -48,8 +50,8 @@ export function addAppEvents(app: Command, context: CliContext): void {
     );
 }
 
-/** Events of an app. `now` is in milliseconds since 1970. */
-export function eventView(app: string, now: number): View<AppEvent> {
+/** Events of an app, at several peers or one. `now` is in milliseconds since 1970. */
+export function eventView(app: string, now: number, several: boolean): View<AppEvent> {
   return {
     name: ({ object, reason }) => `${app}/${object ?? ""}/${reason ?? ""}`,
     columns: [
@@ -57,7 +59,7 @@ export function eventView(app: string, now: number): View<AppEvent> {
       { head: "TYPE", cell: ({ type }) => type ?? "", tone: ({ type }) => (type === "Warning" ? "bad" : undefined) },
       { head: "REASON", cell: ({ reason }) => reason ?? "" },
       { head: "OBJECT", cell: ({ object }) => object ?? "" },
-      { head: "PEER", cell: ({ peer }) => peer ?? "", wide: true },
+      { head: "PEER", cell: ({ peer }) => peer ?? "", wide: !several },
       { head: "COUNT", cell: ({ count }) => String(count ?? 1), wide: true },
       { head: "MESSAGE", cell: ({ message }) => message ?? "" },
     ],

@@ -13,6 +13,7 @@ interface LogsOptions {
   readonly previous?: boolean;
   readonly timestamps?: boolean;
   readonly pod?: string;
+  readonly peer?: string;
   readonly prefix?: boolean;
   readonly container?: string;
   readonly allContainers?: boolean;
@@ -22,7 +23,7 @@ export function addAppLogs(app: Command, context: CliContext): void {
   const { terminal } = context;
   const logs = app
     .command("logs <name>")
-    .description("log lines of all pods of an app, merged as they come")
+    .description("log lines of all pods of an app at all its peers, merged as they come")
     .addOption(namespaceOption())
     .option("-f, --follow", "go on until Ctrl-C, also with pods that come")
     .option("--tail <lines>", "only the last lines of each pod", wholeNumber(0, 1_000_000))
@@ -30,9 +31,14 @@ export function addAppLogs(app: Command, context: CliContext): void {
     .option("-p, --previous", "of the container before the last restart")
     .option("--timestamps", "begin each line with its time")
     .option("--pod <name>", "only of this pod")
+    .option("--peer <name>", "only at this peer")
     .option("-c, --container <name>", "of this container; by default the app's own")
     .option("--all-containers", "of all containers, those that run before the others too")
-    .option("--prefix", "begin each line with the pod's name");
+    .option(
+      "--prefix",
+      "begin each line with the pod's name; of an app at several peers each line does, with the peer's",
+    )
+    .option("--no-prefix", "only the lines, also of an app at several peers");
   // What is piped on is the app's own bytes; a terminal would obey them.
   const shown = (line: string): string => (terminal.interactive ? harmless(line) : line);
   logs.action((name: string, options: LogsOptions) =>
@@ -45,14 +51,15 @@ export function addAppLogs(app: Command, context: CliContext): void {
         previous: options.previous === true,
         timestamps: options.timestamps === true,
         pod: options.pod ?? "",
+        peer: options.peer ?? "",
         container: options.container ?? "",
         allContainers: options.allContainers === true,
       };
       const prefix = new Prefixes(terminal);
-      for await (const { pod, container, line, notice } of connection.client.pods.logs(request, { signal })) {
-        const from = container === "" ? pod : `${pod}/${container}`;
+      for await (const { peer, pod, container, line, notice } of connection.client.pods.logs(request, { signal })) {
+        const from = [peer, pod, container].filter((part) => part !== "").join("/");
         if (notice) terminal.err(`${plain(`[${from}] ${notice}`)}\n`);
-        else await terminal.out(`${options.prefix ? prefix.of(from) : ""}${shown(line)}\n`);
+        else await terminal.out(`${(options.prefix ?? peer !== "") ? prefix.of(from) : ""}${shown(line)}\n`);
       }
     }),
   );

@@ -1,6 +1,7 @@
 /** `fairlead app rollout status`: how far the present spec of an app is, until it runs or cannot. */
 import type { Command } from "commander";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import { isAtSeveral } from "./app-status.ts";
 import { plainName, waits } from "./app-targets.ts";
 import { namespaceOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -30,13 +31,16 @@ export function addAppRollout(app: Command, context: CliContext): void {
         const ref = { namespace: options.namespace ?? ours, name: plainName(given) };
         if (!options.watch) {
           const { app: found } = await client.apps.getApp({ ref }, { signal: interrupted });
-          if (found) await terminal.out(`${ref.name}: ${judged(ref, rolloutState(found)).text}\n`);
+          if (!found) return;
+          const text = `${ref.name}: ${judged(ref, rolloutState(found)).text}`;
+          await terminal.out([text, ...rolloutAtPeers(found), ""].join("\n"));
           return;
         }
         const seconds = options.timeout;
         const limit =
           seconds === undefined ? interrupted : AbortSignal.any([interrupted, AbortSignal.timeout(seconds * 1000)]);
         let said = "";
+        let printed = "";
         let isThere = false;
         try {
           for await (const heard of watchApps(client, ref, limit)) {
@@ -45,9 +49,12 @@ export function addAppRollout(app: Command, context: CliContext): void {
             }
             if (heard.kind === "synced") continue;
             isThere = true;
-            const { text, isDone } = judged(ref, rolloutState(heard.item));
-            if (text !== said) await terminal.out(`${ref.name}: ${text}\n`);
-            said = text;
+            const state = rolloutState(heard.item);
+            const text = [`${ref.name}: ${state.text}`, ...rolloutAtPeers(heard.item)].join("\n");
+            const { isDone } = judged(ref, state);
+            if (text !== printed) await terminal.out(`${text}\n`);
+            printed = text;
+            said = state.text;
             if (isDone) return;
           }
         } catch (error) {
@@ -100,6 +107,16 @@ export function rolloutState(app: App): RolloutState {
   }
   if (phase === "Ready") return { text: why ? `rolled out: ${why}` : "rolled out", isDone: true };
   return going(rollout ? `${counts(rollout)}${why ? `; ${why}` : ""}` : why || phase);
+}
+
+/** A line for each peer of an app at several. Pure. */
+export function rolloutAtPeers(app: App): string[] {
+  if (!isAtSeveral(app)) return [];
+  return (app.status?.peers ?? []).map(({ peer = "", phase = "Pending", reason, message, rollout, leaving }) => {
+    const going = rollout ? counts(rollout) : plain(message || reason || "");
+    const text = phase === "Ready" ? "rolled out" : `${phase}${going && `, ${going}`}`;
+    return `  at ${plain(peer)}: ${leaving ? "it is to end there; " : ""}${text}`;
+  });
 }
 
 function counts({

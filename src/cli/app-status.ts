@@ -4,11 +4,24 @@ import type { AppJobStatus } from "../gen/fairlead/resources/v1alpha1/app_job_pb
 import type { AppContainer, AppEvent, AppPod, AppRollout } from "../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import { type Column, formatTable, sinceOf } from "./table.ts";
 
-/** How many of how many: pods that are ready, or completions of a Job. A CronJob has no such number. */
-export function readyOf({ spec, status }: App): string {
+/** How many of how many, of all its peers: pods that are ready, or completions of a Job. A CronJob has no such number. */
+export function readyOf(app: App): string {
+  const { spec, status } = app;
   if (spec?.kind === "CronJob") return "-";
-  if (spec?.kind === "Job") return `${status?.job?.succeeded ?? 0}/${spec.job?.completions ?? 1}`;
-  return `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 1}`;
+  if (spec?.kind === "Job") return `${status?.job?.succeeded ?? 0}/${(spec.job?.completions ?? 1) * peersWanted(app)}`;
+  return `${status?.readyReplicas ?? 0}/${(spec?.replicas ?? 1) * peersWanted(app)}`;
+}
+
+/** At how many peers it is to run: as many as it says, be they there or not; of an app for all that are chosen, those that were. */
+function peersWanted({ spec, status }: App): number {
+  if (!spec?.placement) return 1;
+  const chosen = (status?.peers ?? []).filter(({ leaving }) => !leaving).length;
+  return (spec.placement.count ?? 1) || Math.max(1, chosen);
+}
+
+/** Whether what is told of it has to name the peer. */
+export function isAtSeveral({ status }: App): boolean {
+  return (status?.peers.length ?? 0) > 1;
 }
 
 /** Empty when there is none. */
@@ -37,8 +50,8 @@ export function jobText(job: AppJobStatus | undefined, now: number): string {
 
 /** Of pods that have several. Empty when none has. */
 export function containerTable(pods: readonly AppPod[], now: number): string {
-  const rows = pods.flatMap(({ name = "", containers }) =>
-    containers.length > 1 ? containers.map((container) => ({ pod: name, container })) : [],
+  const rows = pods.flatMap((pod) =>
+    pod.containers.length > 1 ? pod.containers.map((container) => ({ pod: podName(pod), container })) : [],
   );
   if (rows.length === 0) return "";
   const columns: Column<{ pod: string; container: AppContainer }>[] = [
@@ -51,6 +64,11 @@ export function containerTable(pods: readonly AppPod[], now: number): string {
     { head: "BECAUSE", cell: ({ container }) => container.reason ?? "" },
   ];
   return formatTable(columns, rows, { wide: false, head: true }).text;
+}
+
+/** With the peer before it, where there are several. */
+export function podName({ name = "", peer }: AppPod): string {
+  return peer ? `${peer}/${name}` : name;
 }
 
 function lastEnd({ exitCode, finishedAt }: AppContainer, now: number): string {

@@ -105,7 +105,7 @@ export function addPeerCommands(program: Command, context: CliContext): void {
             hint: `fairlead peer remove ${name} --keep-workloads, or --delete-workloads`,
           });
         }
-        const { peerTold, workloads } = await client.peers.removePeer(
+        const { peerTold, workloads, appsEnded, appsLeft } = await client.peers.removePeer(
           { name, deleteWorkloads: options.deleteWorkloads === true },
           { signal },
         );
@@ -113,8 +113,12 @@ export function addPeerCommands(program: Command, context: CliContext): void {
           workloads === 0
             ? "it ran nothing here"
             : `${workloads} of its workloads ${options.deleteWorkloads ? "deleted" : "kept"}`;
+        const apps = [
+          ...(appsEnded > 0 ? [`${appsEnded} of our apps ended there`] : []),
+          ...(appsLeft > 0 ? [`${appsLeft} of our apps it may still run`] : []),
+        ];
         await terminal.out(
-          `${name} removed; ${what}; ${peerTold ? "it was told" : "it could not be told and will be refused when it calls"}\n`,
+          `${name} removed; ${[what, ...apps].join("; ")}; ${peerTold ? "it was told" : "it could not be told and will be refused when it calls"}\n`,
         );
       }),
     );

@@ -1,16 +1,36 @@
-/** At which peer an app's pods are, for somebody who names the peer or the pod, or neither. Pure. */
+/** At which peers an app's pods are, for doors and for somebody who names the peer or the pod, or neither. Pure. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RemoteApp } from "../kube/resources.ts";
 
 /** The peers that run it now, or are to. */
-function peersOf({ spec, status }: RemoteApp): string[] {
+export function peersOf({ spec, status }: RemoteApp): string[] {
   const reported = (status?.peers ?? []).flatMap(({ peer }) => peer ?? []);
   if (reported.length > 0) return reported;
   return [spec.peer ?? status?.peer ?? ""].filter((name) => name !== "");
 }
 
+/**
+ * Who answers for an app: of several peers one with a link that has it ready, and always the same one as long as nothing changes;
+ * undefined while it runs nowhere.
+ */
+export function answeringPeer(app: RemoteApp, isConnected: (peer: string) => boolean): string | undefined {
+  const { spec, status } = app;
+  if (spec.peer !== undefined) return spec.peer;
+  const all = (status?.peers ?? []).map(({ peer = "", phase, readyReplicas = 0, leaving }) => {
+    // The earlier counts for more.
+    const is = [!leaving, isConnected(peer), phase === "Ready", readyReplicas > 0];
+    return { peer, rank: is.reduce((rank, yes) => rank * 2 + Number(yes), 0) };
+  });
+  const best = Math.max(...all.map(({ rank }) => rank));
+  return all.find(({ rank }) => rank === best)?.peer ?? status?.peer;
+}
+
 /** Throws a ConnectError that says what to name. */
-export function choosePeer(app: RemoteApp, wanted: { peer?: string | undefined; pod?: string | undefined }): string {
+export function choosePeer(
+  app: RemoteApp,
+  wanted: { peer?: string | undefined; pod?: string | undefined },
+  isConnected: (peer: string) => boolean,
+): string {
   const name = `${app.metadata.namespace}/${app.metadata.name}`;
   const peers = peersOf(app);
   if (wanted.peer) {
@@ -21,11 +41,9 @@ export function choosePeer(app: RemoteApp, wanted: { peer?: string | undefined; 
   const [only, ...others] = peers;
   if (only === undefined) throw new ConnectError(`${name} runs nowhere yet`, Code.FailedPrecondition);
   if (others.length === 0) return only;
-  const pods = app.status?.pods ?? [];
-  const itsPeer = wanted.pod && pods.find((pod) => pod.name === wanted.pod)?.peer;
+  if (!wanted.pod) return answeringPeer(app, isConnected) ?? only;
+  const itsPeer = (app.status?.pods ?? []).find((pod) => pod.name === wanted.pod)?.peer;
   if (itsPeer) return itsPeer;
-  // Any will do for who names none: one that answers.
-  if (!wanted.pod) return pods.find((pod) => pod.ready && pod.peer && peers.includes(pod.peer))?.peer ?? only;
   const message = `${name} runs at ${peers.join(", ")}, and none of them has told of a pod ${wanted.pod}: name the peer too`;
   throw new ConnectError(message, Code.FailedPrecondition);
 }

@@ -31,7 +31,8 @@ import type { PodServiceDeps } from "./api/pod-service.ts";
 import type { PolicyServiceDeps } from "./api/policy-service.ts";
 import { createApi } from "./api/routes.ts";
 import type { Changing, ChangingInbox } from "./api/watch-service.ts";
-import { choosePeer } from "./app-peer.ts";
+import { readAppLogs } from "./app-logs.ts";
+import { answeringPeer, choosePeer } from "./app-peer.ts";
 import { loadAdminToken } from "./auth/admin-token.ts";
 import { createAuthenticator } from "./auth/authenticator.ts";
 import { createKubeTokenStore } from "./auth/kube-token-store.ts";
@@ -94,7 +95,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     }),
     interceptors: [auditChanges(deps.audit), translateErrors],
     authenticator: createAuthenticator({ adminTokenHash }),
-    apps: catalogueOf(deps.workloads),
+    apps: catalogueOf(deps),
     http: deps.http,
     hello: deps.hello,
     dial: createSessionDial({
@@ -102,7 +103,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       hasPeer: (name) => deps.peering.roster.get(name) !== undefined,
       find(app, peer) {
         const found = appOf(deps, app);
-        return { peer: choosePeer(found, { peer }), uid: found.metadata.uid ?? "" };
+        return { peer: choosePeer(found, { peer }, connectedIn(deps.peering)), uid: found.metadata.uid ?? "" };
       },
     }),
     presence: (peer) => presenceOf(deps.peering, peer),
@@ -147,9 +148,15 @@ function peerDeps({ kube, namespace, peering, peerObjects, workloads, clock }: C
     async remove(name, { deleteWorkloads, person }, signal) {
       const fingerprint = peering.roster.get(name)?.fingerprint ?? "";
       const count = workloads.host.count(fingerprint);
-      const { told } = await peering.remove(name, { workloads: deleteWorkloads ? "Delete" : "Keep", person }, signal);
-      if (deleteWorkloads) await workloads.host.deleteAllOf(fingerprint, signal);
-      return { told, workloads: count };
+      const { ended, left, done } = await workloads.origin.release(name, signal);
+      try {
+        const options = { workloads: deleteWorkloads ? "Delete" : "Keep", person } as const;
+        const { told } = await peering.remove(name, options, signal);
+        if (deleteWorkloads) await workloads.host.deleteAllOf(fingerprint, signal);
+        return { told, workloads: count, appsEnded: ended, appsLeft: left };
+      } finally {
+        done();
+      }
     },
     now: () => clock.now(),
     join: (invite, options, signal) => peering.join(invite, options, signal),
@@ -178,19 +185,18 @@ function policyDeps({ policies, peering }: ConsoleDeps): PolicyServiceDeps {
 }
 
 function podDeps(deps: ConsoleDeps): PodServiceDeps {
-  const { pods } = deps;
+  const { pods, clock } = deps;
+  const isConnected = connectedIn(deps.peering);
+  const logs = { apps: deps.workloads.origin, follow: pods.followLogs, isConnected, clock };
   return {
     pods,
-    peerOf: (app, wanted) => choosePeer(appOf(deps, app), wanted),
-    async *logs(ref, options, signal) {
-      const peer = choosePeer(appOf(deps, ref), { pod: options.pod });
-      for await (const event of pods.followLogs(peer, ref, options, signal)) {
-        const { pod, container } = event;
-        if (event.kind === "line") yield { peer, pod, container, line: event.line, notice: "" };
-        else if (event.message !== "") yield { peer, pod, container, line: "", notice: event.message };
-      }
-    },
+    peerOf: (app, wanted) => choosePeer(appOf(deps, app), wanted, isConnected),
+    logs: (ref, options, signal) => readAppLogs(logs, appOf(deps, ref), options, signal),
   };
+}
+
+function connectedIn({ switchboard }: Peering): (peer: string) => boolean {
+  return (peer) => switchboard.status(peer).state === "connected";
 }
 
 /** Throws a ConnectError when there is none. */
@@ -240,12 +246,13 @@ function presenceOf({ roster, switchboard }: Peering, peer: string): PeerPresenc
   return { connected: state === "connected", since: new Date(since).toISOString(), lastError };
 }
 
-function catalogueOf({ origin }: Workloads): AppCatalogue {
+function catalogueOf({ workloads: { origin }, peering }: ConsoleDeps): AppCatalogue {
+  const isConnected = connectedIn(peering);
   return {
-    list: () => origin.list().map(toView),
+    list: () => origin.list().map((app) => toView(app, isConnected)),
     get(namespace, name) {
       const app = origin.get(keyOf({ namespace, name }));
-      return app && toView(app);
+      return app && toView(app, isConnected);
     },
     subscribe: (changed) =>
       origin.subscribe((key) => {
@@ -255,21 +262,13 @@ function catalogueOf({ origin }: Workloads): AppCatalogue {
   };
 }
 
-/** Who answers for an app: of several peers one that has it ready, or the first. */
-function answering({ spec, status }: RemoteApp): string | undefined {
-  const staying = (status?.peers ?? []).filter(({ leaving }) => !leaving);
-  const ready =
-    staying.find(({ phase }) => phase === "Ready") ?? staying.find(({ readyReplicas = 0 }) => readyReplicas > 0);
-  return spec.peer ?? (ready ?? staying[0])?.peer;
-}
-
-function toView(app: RemoteApp): AppView {
+function toView(app: RemoteApp, isConnected: (peer: string) => boolean): AppView {
   const { metadata, spec } = app;
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name ?? "",
     uid: metadata.uid ?? "",
-    peer: answering(app),
+    peer: answeringPeer(app, isConnected),
     ports: spec.ports.map(({ name, containerPort = 0, appProtocol = "http" }) => ({
       ...(name !== undefined && { name }),
       number: containerPort,

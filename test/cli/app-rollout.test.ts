@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { rolloutState } from "../../src/cli/app-rollout.ts";
+import { rolloutAtPeers, rolloutState } from "../../src/cli/app-rollout.ts";
 import { exitCode } from "../../src/cli/errors.ts";
 import { type App, AppSchema } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { RemoteAppStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
@@ -54,6 +54,23 @@ const cases: readonly [string, App, string | RegExp, number | undefined][] = [
   ["it is denied", app({ phase: "Denied", message: "too large" }), "denied: too large", exitCode.denied],
   ["it is being deleted", app({}, "2026-01-01T00:00:00Z"), "it is being deleted", exitCode.failed],
 ];
+
+test("of several peers each tells how far it is there", () => {
+  const at = (peer: string, phase: string, more = {}) => ({ peer, phase, ...more });
+  const peers = [
+    at("berlin", "Ready", { message: "All pods are ready." }),
+    at("oslo", "Progressing", { rollout }),
+    at("rome", "Denied", { reason: "Denied", message: "rome: too large" }),
+    at("turin", "Progressing", { leaving: true, reason: "Moving" }),
+  ];
+  assert.deepEqual(rolloutAtPeers(app({ phase: "Denied", peers })), [
+    "  at berlin: rolled out",
+    "  at oslo: Progressing, 2 of 3 new pods are there, 1 of them ready, 1 old one is still there",
+    "  at rome: Denied, rome: too large",
+    "  at turin: it is to end there; Progressing, Moving",
+  ]);
+  assert.deepEqual(rolloutAtPeers(app({ phase: "Ready", peers: peers.slice(0, 1) })), []);
+});
 
 for (const [when, given, says, ends] of cases) {
   test(`a rollout when ${when}`, () => {

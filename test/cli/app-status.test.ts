@@ -91,3 +91,26 @@ test("pods with several containers tell of each, and Events stand below", () => 
   assert.match(text, /10s +Warning +BackOff +7 +Pod web-1 +again/);
   assert.ok(!text.includes("\u001b"), "a peer's words steer no terminal");
 });
+
+test("what is ready counts at all peers, and pods of several say at which they are", () => {
+  const at = (peer: string, more = {}): JsonObject => ({ peer, phase: "Ready", ...more });
+  const peers = [at("berlin"), at("oslo"), at("rome", { leaving: true })];
+  const spread = (placement: JsonObject, spec: JsonObject = {}): App =>
+    app({ replicas: 2, placement, ...spec }, { readyReplicas: 3, peers });
+  assert.equal(readyOf(spread({ count: 3 })), "3/6", "a peer that is missing is missed");
+  assert.equal(readyOf(spread({ count: 0 })), "3/4", "as many as were chosen");
+  assert.equal(readyOf(spread({})), "3/2", "while it moves");
+  assert.equal(readyOf(app({ replicas: 2, placement: { count: 0 } }, {})), "0/2");
+  const job = { kind: "Job", job: { completions: 3 }, placement: { count: 2 } };
+  assert.equal(readyOf(app(job, { job: { succeeded: 4 } })), "4/6");
+  const pods = [
+    { name: "web-1", peer: "berlin", ready: true, containers: [{ name: "app" }, { name: "side" }] },
+    { name: "web-1", peer: "oslo", ready: true, lastLines: "boom", exitCode: 1 },
+  ];
+  const rollout = { updated: 1, total: 2, startedAt: "2026-01-01T11:58:00Z" };
+  const text = appDetail(app({}, { peers: [at("berlin", { rollout }), at("oslo")], pods }), now);
+  assert.match(text, /berlin +Ready +0\/0 .*1 of 2 pods made anew/);
+  assert.match(text, /^ +berlin\/web-1 +<none> +yes/m);
+  assert.match(text, /^ +berlin\/web-1 +side/m);
+  assert.match(text, /The last lines of oslo\/web-1 before it ended with 1/);
+});

@@ -7,7 +7,8 @@ import { randomBytes } from "node:crypto";
 import { type AgentProcess, startAgent } from "./agent.ts";
 import { applyDefinitions, type Cluster, openCluster } from "./clusters.ts";
 import { freePort } from "./free-port.ts";
-import { clean, openAgent, releaseNamespace } from "./installed.ts";
+import { clean, releaseNamespace } from "./installed.ts";
+import { isInstalled, lend } from "./lending.ts";
 import { until } from "./until.ts";
 
 export interface App {
@@ -68,9 +69,8 @@ export async function openBorrowing(): Promise<Borrowing> {
   const namespace = `fairlead-e2e-${run}`;
   const agents = { a: `fairlead-e2e-${run}-agent`, b: `fairlead-e2e-${run}-agent` };
   const hostNamespace = `fairlead-peer-${names.borrower}`;
-  const installed = process.env.E2E_AGENT_IMAGE !== undefined;
   const ours = new RegExp(
-    `^(fairlead-e2e-${run}.*|fairlead-peer-(borrower|lender)-${run}${installed ? `|${releaseNamespace}` : ""})$`,
+    `^(fairlead-e2e-${run}.*|fairlead-peer-(borrower|lender)-${run}${isInstalled ? `|${releaseNamespace}` : ""})$`,
   );
   const closing: (() => Promise<unknown>)[] = [() => Promise.all([a, b].map((cluster) => clean(cluster, ours)))];
   const close = async (): Promise<void> => {
@@ -83,43 +83,14 @@ export async function openBorrowing(): Promise<Borrowing> {
     const ports = async () => ({ console: await freePort(), link: await freePort(), telemetry: await freePort() });
     const borrower = await startAgent(a, await ports(), { name: names.borrower, namespace: agents.a });
     closing.push(() => borrower.stop());
-    const lend = installed ? installLender : startLender;
-    const { invite, end } = await lend(b, { name: names.lender, namespace: agents.b }, await ports());
-    closing.push(end);
-    await borrower.cli(["join", "-"], await invite(names.borrower));
+    const lender = await lend(b, { name: names.lender, namespace: agents.b }, await ports());
+    closing.push(() => lender.end());
+    await borrower.cli(["join", "-"], await lender.invite(names.borrower));
     return { a, b, borrower, namespace, hostNamespace, ...faces(a, b, names.lender, namespace, hostNamespace), close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-interface Lender {
-  invite(name: string): Promise<string>;
-  end(): Promise<unknown>;
-}
-
-/** What the tests ask of their host beyond accepting: storage of the class that the clusters have. */
-const rules = { accept: true, storage: { classes: ["standard"] } };
-
-async function startLender(
-  b: Cluster,
-  place: { name: string; namespace: string },
-  ports: Parameters<typeof startAgent>[1],
-): Promise<Lender> {
-  await b.kubectl(["create", "namespace", place.namespace]);
-  const metadata = { name: "all", namespace: place.namespace };
-  const policy = { apiVersion: "fairlead.dev/v1alpha1", kind: "PeerPolicy", metadata, spec: { workloads: rules } };
-  await b.kubectl(["create", "-f", "-"], JSON.stringify(policy));
-  const agent = await startAgent(b, ports, place);
-  return { invite: (name) => agent.cli(["invite", "--name", name, "--grant", "apps"]), end: () => agent.stop() };
-}
-
-async function installLender(b: Cluster, { name }: { name: string }): Promise<Lender> {
-  const agent = await openAgent(b, name);
-  await agent.install({ "policies[0].spec.workloads.storage.classes[0]": "standard" });
-  // What is installed goes with its namespace.
-  return { invite: (peer) => agent.cli(["invite", "--name", peer, "--grant", "apps"]), end: async () => undefined };
 }
 
 function faces(a: Cluster, b: Cluster, lender: string, namespace: string, hostNamespace: string) {

@@ -1,4 +1,4 @@
-/** A way between two ends that a test can cut: all connections on it at once. Later ones pass again. */
+/** A way between two ends that a test can cut: all connections on it at once. Later ones pass again, unless it is shut. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
@@ -6,12 +6,20 @@ export interface CutProxy {
   readonly port: number;
   /** How many connections were cut. */
   cut(): number;
+  /** Cuts all, and whatever comes until it is opened. */
+  shut(): void;
+  open(): void;
   close(): void;
 }
 
 export async function openCutProxy(to: { host: string; port: number }): Promise<CutProxy> {
   const sockets = new Set<Socket>();
+  let isShut = false;
   const server = createServer((near) => {
+    if (isShut) {
+      near.on("error", () => undefined).resetAndDestroy();
+      return;
+    }
     const far = connect(to);
     for (const [socket, other] of [
       [near, far],
@@ -38,6 +46,13 @@ export async function openCutProxy(to: { host: string; port: number }): Promise<
   return {
     port: address.port,
     cut,
+    shut() {
+      isShut = true;
+      cut();
+    },
+    open() {
+      isShut = false;
+    },
     close() {
       server.close();
       cut();

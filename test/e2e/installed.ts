@@ -17,6 +17,8 @@ const linkPort = 31_801;
 export interface InstalledAgent {
   readonly name: string;
   readonly cluster: Cluster;
+  /** Where others dial it. */
+  readonly linkUrl: string;
   /** `helm upgrade --install` with these values beside those of the test, and wait until it is ready. */
   install(values?: Readonly<Record<string, string>>): Promise<void>;
   uninstall(): Promise<void>;
@@ -63,9 +65,11 @@ export async function openAgent(
   const rollout = (): Promise<string> =>
     cluster.kubectl(["-n", namespace, "rollout", "status", "deployment/fairlead", "--timeout=50s"]);
 
+  const linkUrl = `ws://${address}:${linkPort}/link`;
   return {
     name,
     cluster,
+    linkUrl,
     async install(values = {}) {
       const all = {
         name,
@@ -73,7 +77,7 @@ export async function openAgent(
         "image.tag": image.tag,
         "link.service.type": "NodePort",
         "link.service.nodePort": String(linkPort),
-        "link.url": `ws://${address}:${linkPort}/link`,
+        "link.url": linkUrl,
         // Without a policy nothing of a peer runs.
         "policies[0].name": "all",
         "policies[0].spec.workloads.accept": "true",

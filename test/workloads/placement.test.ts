@@ -2,7 +2,20 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
-import { app, applyApp, deleteApp, deployments, findApp, hostIsEmpty, phaseOf, setPolicy, statusOf } from "./story.ts";
+import type { WorkloadOrigin } from "../../src/workloads/origin/origin.ts";
+import type { Released } from "../../src/workloads/origin/releases.ts";
+import {
+  app,
+  applyApp,
+  deleteApp,
+  deployments,
+  findApp,
+  hostIsEmpty,
+  never,
+  phaseOf,
+  setPolicy,
+  statusOf,
+} from "./story.ts";
 import { Town } from "./town.ts";
 
 const hosts = ["osaka", "kyoto", "nara"];
@@ -129,6 +142,63 @@ test("an app whose peers are too few says how many there are, and goes to the ne
   place(town, "web", { count: 3, facts: { region: "north" } });
   await town.until("TooFewPeers", () => statusOf(town, "web").reason === "TooFewPeers" && running(town).length === 2);
   assert.deepEqual(running(town), ["osaka", "kyoto"]);
+});
+
+test("before a peer is removed, what may run elsewhere has ended there, and nobody else has it before", async (t) => {
+  const town = await startThree(t);
+  const origin = (): WorkloadOrigin => town.agent("tokyo").workloads.origin;
+  place(town, "web", {});
+  place(town, "stays", { move: "Never", selector: { matchLabels: { name: "osaka" } } });
+  applyApp(town, "named");
+  await town.until("Ready", () => ["web", "stays", "named"].every((name) => phaseOf(town, name) === "Ready"));
+  const first = String(heldBy(town, "web"));
+  let most = 0;
+  const at = (name: string): string[] =>
+    hosts.filter((host) => deployments(town, host).some(({ metadata }) => metadata.name?.startsWith(`${name}-`)));
+  let released: Released | undefined;
+  void origin()
+    .release(first, never)
+    .then((one) => {
+      released = one;
+    });
+  await town.until("released", () => {
+    most = Math.max(most, at("web").length);
+    return released !== undefined && phaseOf(town, "web") === "Ready";
+  });
+  assert.equal(most, 1, "never at two");
+  assert.notEqual(heldBy(town, "web"), first, "until it is removed, nothing goes back there");
+  assert.equal(released?.ended, 1);
+  // What is bound to the peer stays with it.
+  assert.equal(released?.left, first === "osaka" ? 2 : 0);
+  assert.deepEqual([at("stays"), at("named")], [["osaka"], ["osaka"]]);
+
+  released?.done();
+  place(town, "web", { selector: { matchLabels: { name: first } } });
+  await town.until("it may come again", () => heldBy(town, "web") === first && phaseOf(town, "web") === "Ready");
+});
+
+test("a peer that does not end what it runs is removed after a while all the same, and at once without a link", async (t) => {
+  const town = await startThree(t);
+  place(town, "web", {}, { terminationGracePeriodSeconds: 5 });
+  await town.until("Ready", () => phaseOf(town, "web") === "Ready");
+  const first = String(heldBy(town, "web"));
+  town.hold("tokyo", first, true);
+  const { origin } = town.agent("tokyo").workloads;
+  const begun = town.clock.now();
+  let endedAfter = 0;
+  let released: Released | undefined;
+  void origin.release(first, never).then((one) => {
+    released = one;
+    endedAfter = town.clock.now() - begun;
+  });
+  await town.until("given up", () => released !== undefined);
+  assert.deepEqual([released?.ended, released?.left], [0, 1]);
+  assert.ok(endedAfter >= 15_000 && endedAfter < 20_000, `after ${endedAfter} ms`);
+  released?.done();
+
+  await town.cut("tokyo", first);
+  const { ended, left } = await origin.release(first, never);
+  assert.deepEqual([ended, left], [0, 1]);
 });
 
 test("a peer that is removed is left to itself, and the app goes elsewhere", async (t) => {

@@ -31,12 +31,12 @@ export interface PeerServiceDeps {
   checkRelays(name: string, relays: readonly string[]): void;
   /** Dials now. Throws when there is no such peer. */
   reconnect(name: string): void;
-  /** Ends the pairing on both sides. */
+  /** Ends the pairing on both sides, once the peer has ended what may run elsewhere, or has had the time for it. */
   remove(
     name: string,
     options: { deleteWorkloads: boolean; person: string | undefined },
     signal: AbortSignal,
-  ): Promise<{ told: boolean; workloads: number }>;
+  ): Promise<{ told: boolean; workloads: number; appsEnded: number; appsLeft: number }>;
   /** The time, in milliseconds since 1970. */
   now(): number;
   /** Uses an invite; tells each step. */
@@ -86,8 +86,8 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
 
     async removePeer({ name, deleteWorkloads }, { signal, values }) {
       const person = values.get(principalKey)?.name;
-      const { told, workloads } = await deps.remove(name, { deleteWorkloads, person }, signal);
-      return { peerTold: told, workloads };
+      const { told, ...counts } = await deps.remove(name, { deleteWorkloads, person }, signal);
+      return { peerTold: told, ...counts };
     },
 
     async createInvite(request, { signal, values }) {

@@ -33,6 +33,8 @@ export interface LogOptions {
   readonly pod?: string | undefined;
   /** Only this container; the app's own unless given. */
   readonly container?: string | undefined;
+  /** Only at this peer. */
+  readonly peer?: string | undefined;
   readonly allContainers: boolean;
   /** Who reads, for the audit. */
   readonly person?: string | undefined;
@@ -40,6 +42,7 @@ export interface LogOptions {
 
 /** A line of a log, or a notice about a pod. */
 export interface LogPiece {
+  /** Empty for an app that runs at one. */
   readonly peer: string;
   readonly pod: string;
   readonly container: string;
@@ -48,7 +51,7 @@ export interface LogPiece {
 }
 
 export interface PodServiceDeps {
-  /** Lines of all pods of a RemoteApp, merged as they come, and notices. Throws a ConnectError when there is no such app. */
+  /** Lines of all pods of a RemoteApp at all its peers, merged as they come, and notices. Throws a ConnectError when there is no such app. */
   logs(app: { namespace: string; name: string }, options: LogOptions, signal: AbortSignal): AsyncIterable<LogPiece>;
   /** The peer at which it is done. Throws a ConnectError when there is no such app, or nowhere. */
   peerOf(app: { namespace: string; name: string }, wanted: { peer: string; pod: string }): string;
@@ -63,7 +66,7 @@ export function createPodService(deps: PodServiceDeps): ServiceImpl<typeof PodSe
     return { peer: deps.peerOf({ namespace, name }, { peer, pod }), at, app: { namespace, name } };
   };
   return {
-    logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod, container, allContainers }, o) {
+    logs({ app, follow, tailLines, sinceSeconds, previous, timestamps, pod, container, allContainers, peer }, o) {
       const options: LogOptions = {
         follow,
         previous,
@@ -74,6 +77,7 @@ export function createPodService(deps: PodServiceDeps): ServiceImpl<typeof PodSe
         ...(sinceSeconds > 0n && { sinceSeconds: Number(sinceSeconds) }),
         ...(pod && { pod }),
         ...(container && { container }),
+        ...(peer && { peer }),
       };
       return deps.logs({ namespace: app?.namespace ?? "", name: app?.name ?? "" }, options, o.signal);
     },

@@ -134,6 +134,7 @@ function atPeer({ peer, view, before, isAway, isLeaving, heardAt, link }: AtPeer
     ...(host?.readyReplicas === undefined ? {} : { readyReplicas: host.readyReplicas }),
     ...(host?.updatedReplicas === undefined ? {} : { updatedReplicas: host.updatedReplicas }),
     ...(host?.availableReplicas === undefined ? {} : { availableReplicas: host.availableReplicas }),
+    ...(host?.rollout ? { rollout: host.rollout } : {}),
     ...(lastHeardAt === undefined ? {} : { lastHeardAt }),
     ...(isAway ? { unknownSince: before?.unknownSince ?? timeText(link.since) } : {}),
     ...(view.admission ? { admission: view.admission } : {}),

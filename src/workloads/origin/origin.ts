@@ -30,6 +30,7 @@ import { createHistory } from "./history.ts";
 import { annotations, finalizer, type Holding, holdingAnnotations, holdingOf, isHeld } from "./holding.ts";
 import { createLeaseBook } from "./leases.ts";
 import { watchLinks } from "./link-watch.ts";
+import { createReleases, type Released } from "./releases.ts";
 import { createSharedBook } from "./shared-book.ts";
 import { namesIn } from "./shared-content.ts";
 import { createWords } from "./wishes.ts";
@@ -78,6 +79,11 @@ export interface WorkloadOrigin {
   synced(signal: AbortSignal): Promise<void>;
   /** The peers that hold the app, or are to. */
   peersOf(app: RemoteApp): readonly string[];
+  /**
+   * Ends at a peer what may run elsewhere, before the peer is removed: resolves when all of it has ended, and after a bounded time when
+   * it has not, or at once without a link. Until `done` the peer gets nothing new.
+   */
+  release(peer: string, signal: AbortSignal): Promise<Released>;
   /** Something that the status tells of has changed beside the app. */
   reconsider(key: string): void;
   /** What connected peers run for us and we do not know. */
@@ -137,6 +143,12 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   const doubts = new Set<string>();
   const leases = createLeaseBook({ clock, runnable: book.runnable });
   const asker = createAsker({ check: askPeer, onAnswers: (key) => worker.add(key), clock });
+  const releases = createReleases({
+    latest,
+    isConnected: (peer) => viewOf(peer).connected,
+    reconsider: (key) => worker.add(key),
+    clock,
+  });
   // A host decides how often it answers, and must not fill the record by that.
   const answers = createStreamRecord(deps);
   const intent = createIntentOrigin({
@@ -247,7 +259,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   }
 
   function namedPeers(): NamedPeer[] {
-    return roster.list().map(({ name, labels }) => ({ name, labels, facts: deps.facts.get(name) }));
+    const staying = roster.list().filter(({ name }) => !releases.isReleasing(name));
+    return staying.map(({ name, labels }) => ({ name, labels, facts: deps.facts.get(name) }));
   }
 
   function askPeer(peer: string, spec: string, signal: AbortSignal): Promise<CheckResponse> {
@@ -336,6 +349,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       const { peers } = holdingOf(app);
       return peers.length === 0 && app.spec.peer !== undefined ? [app.spec.peer] : peers;
     },
+    release: releases.release,
     reconsider: (key) => worker.add(key),
     orphans: book.orphans,
     async adopt(peer, uid, signal) {

@@ -1,5 +1,6 @@
 /** What several peers say of one app, as one: their counts added, their pods and events within the bounds of a status. Pure. */
 import { create } from "@bufbuild/protobuf";
+import { AppJobStatusSchema } from "../../gen/fairlead/resources/v1alpha1/app_job_pb.ts";
 import {
   type AppEvent,
   AppEventSchema,
@@ -13,7 +14,7 @@ import { type HostStatus, most } from "./host-status.ts";
 
 type Known = HostStatus | Before;
 
-/** Replicas of all; and of exactly one peer, where and how far it is. */
+/** Replicas, runs and rollouts of all; and of exactly one peer, where it is. */
 export function countsOf(all: readonly AtPeer[], only: AtPeer | undefined): Partial<RemoteAppStatus> {
   const known = all.flatMap(({ view, before }): readonly Known[] => {
     const one = view.host ?? before;
@@ -26,6 +27,7 @@ export function countsOf(all: readonly AtPeer[], only: AtPeer | undefined): Part
   // The host derives it from the app's names alone, so that it is the same everywhere.
   const selector = known.find((one) => one.selector)?.selector;
   const here = only && (only.view.host ?? only.before);
+  const [job, ...laterJobs] = known.flatMap((one) => one.job ?? []);
   const [rollout, ...others] = known.flatMap((one) => one.rollout ?? []);
   return {
     ...sum("replicas"),
@@ -34,9 +36,30 @@ export function countsOf(all: readonly AtPeer[], only: AtPeer | undefined): Part
     ...sum("availableReplicas"),
     ...(selector === undefined ? {} : { selector }),
     ...(here?.hostNamespace === undefined ? {} : { hostNamespace: here.hostNamespace }),
-    ...(here?.job ? { job: here.job } : {}),
+    ...(job ? { job: laterJobs.reduce(bothJobs, job) } : {}),
     ...(rollout ? { rollout: others.reduce(both, rollout) } : {}),
   };
+}
+
+type JobStatus = NonNullable<RemoteAppStatus["job"]>;
+
+/** The earlier start and the later end, once both have one; the latest of what comes again; and the sums. */
+function bothJobs(a: JobStatus, b: JobStatus): JobStatus {
+  const sum = (name: "active" | "succeeded" | "failed"): number => (a[name] ?? 0) + (b[name] ?? 0);
+  const times = (name: "startedAt" | "completedAt" | "lastScheduleAt" | "lastSuccessAt"): string[] =>
+    [a[name], b[name]].filter((time) => time !== undefined).sort();
+  const [startedAt] = times("startedAt");
+  const [, completedAt] = times("completedAt");
+  const [lastScheduleAt, lastSuccessAt] = [times("lastScheduleAt").at(-1), times("lastSuccessAt").at(-1)];
+  return create(AppJobStatusSchema, {
+    active: sum("active"),
+    succeeded: sum("succeeded"),
+    failed: sum("failed"),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(completedAt === undefined ? {} : { completedAt }),
+    ...(lastScheduleAt === undefined ? {} : { lastScheduleAt }),
+    ...(lastSuccessAt === undefined ? {} : { lastSuccessAt }),
+  });
 }
 
 type Rollout = NonNullable<RemoteAppStatus["rollout"]>;
