@@ -1,4 +1,4 @@
-/** The API over HTTP/2 in clear, for gRPC clients and all that streams in both directions. Apps are not shown here. */
+/** The console over HTTP/2: doors first, then the API, for gRPC clients and all that streams in both directions. */
 import type { IncomingHttpHeaders } from "node:http";
 import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
@@ -21,6 +21,8 @@ export interface Http2ApiOptions extends ConnectRouterOptions {
   routes(router: ConnectRouter): void;
   /** Whether these credentials are good. */
   isKnown(authorization: string | undefined): boolean;
+  /** Takes the request when it is for a door. */
+  door(req: Http2ServerRequest, res: Http2ServerResponse): boolean;
   headers: Readonly<Record<string, string>>;
   log: Log;
 }
@@ -34,18 +36,33 @@ export const largestStrangerBytes = 16 * 1024;
 /** Streams of one connection at a time. */
 const maxStreams = 256;
 
+/** As much as comes before a body in HTTP/1.1. */
+const maxHeaderBytes = 32 * 1024;
+
 export function createHttp2Api(options: Http2ApiOptions): Http2Api {
-  const { headers, log, isKnown, ...router } = options;
+  const { headers, log, isKnown, door, ...router } = options;
   const sessions = new Set<ServerHttp2Session>();
   const serve = connectNodeAdapter(router);
   const serveStranger = connectNodeAdapter({ ...router, readMaxBytes: largestStrangerBytes });
-  const server = createServer({ settings: { maxConcurrentStreams: maxStreams }, maxSessionMemory: 32 });
-  server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
+  const server = createServer({
+    settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes },
+    maxSessionMemory: 32,
+  });
+  const answer = (req: Http2ServerRequest, res: Http2ServerResponse): void => {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
     boundTimeouts(req.headers);
     if (!req.url.startsWith("/fairlead.")) refuse(req, res);
     else if (isKnown(req.headers.authorization)) serve(req, res);
     else serveStranger(req, res);
+  };
+  server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
+    if (!door(req, res)) answer(req, res);
+  });
+  // The app says itself whether it wants the body; the API takes it.
+  server.on("checkContinue", (req: Http2ServerRequest, res: Http2ServerResponse) => {
+    if (door(req, res)) return;
+    res.writeContinue();
+    answer(req, res);
   });
   server.on("session", (session) => {
     sessions.add(session);
@@ -78,7 +95,8 @@ export function boundTimeouts(headers: IncomingHttpHeaders): void {
 }
 
 function refuse(req: Http2ServerRequest, res: Http2ServerResponse): void {
-  const detail = "Over HTTP/2 there is the API only. Apps are shown over HTTP/1.1.";
+  const detail =
+    "This agent serves its API here, and apps at /apps/<namespace>/<app>/<port>/ and on hosts of their own.";
   const problem = { status: 404, code: "not-found", title: "Nothing here", detail };
   const { status, headers, body } = renderProblem(problem, req.headers.accept);
   for (const [name, value] of headers) res.setHeader(name, value);

@@ -83,7 +83,13 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     deps.authenticator.authenticate(authorization) !== undefined;
   const session = createSessionDoor({ ...deps, routes: api.routes });
   const doors = createDoors({ ...deps, session, domain: deps.domain ?? "localhost", port: () => port });
-  const http2 = createHttp2Api({ ...api, isKnown, headers: securityHeaders, log });
+  const http2 = createHttp2Api({
+    ...api,
+    isKnown,
+    door: (req, res) => doors.serve({ kind: "http", req, res }),
+    headers: securityHeaders,
+    log,
+  });
   const serveStranger = connectNodeAdapter({ ...api, readMaxBytes: largestStrangerBytes });
   const app = fastify({
     logger: false,

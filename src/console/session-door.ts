@@ -89,7 +89,7 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
         return answerProblem(request, { status: 503, code: "overloaded", title: "Not now", detail });
       }
       try {
-        const carrier = await acceptWebSocket(req, request.socket, Buffer.from(request.head));
+        const carrier = await acceptWebSocket(request.req, request.socket, Buffer.from(request.head));
         const address = req.socket.remoteAddress ?? "";
         const session = await openSession(
           {

@@ -1,22 +1,8 @@
 /** The head of an app's answer, as the door gives it to the client. */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import { type ClientResponse, sendHead } from "./client-side.ts";
 import { responseHeaders, responseRules } from "./headers.ts";
 import type { Passage } from "./passage.ts";
-
-/** Interim answers that Node can write. One that it does not like is no reason to fail: they are hints. */
-export function sendInformation(
-  res: ServerResponse,
-  info: { statusCode: number; headers: NodeJS.Dict<string | string[]> },
-): void {
-  if (res.headersSent) return;
-  const { link } = info.headers;
-  try {
-    if (info.statusCode === 102) res.writeProcessing();
-    if (info.statusCode === 103 && link !== undefined) res.writeEarlyHints({ link });
-  } catch {
-    // The link was malformed.
-  }
-}
 
 /**
  * Sends status and headers at once, so that a stream of events begins when the app says so. False for an answer that
@@ -24,16 +10,16 @@ export function sendInformation(
  */
 export function beginAnswer(
   answer: Pick<IncomingMessage, "statusCode" | "statusMessage" | "rawHeaders">,
-  res: ServerResponse,
+  res: ClientResponse,
   passage: Passage,
+  ends = false,
 ): boolean {
   const headers = [...responseHeaders(answer.rawHeaders, responseRules(passage)), ...(passage.answerHeaders ?? [])];
   const status = answer.statusCode ?? 0;
   try {
-    res.writeHead(status, answer.statusMessage || (STATUS_CODES[status] ?? ""), headers);
+    sendHead(res, { status, message: answer.statusMessage || (STATUS_CODES[status] ?? ""), headers, ends });
   } catch {
     return false;
   }
-  res.flushHeaders();
   return true;
 }

@@ -2,19 +2,30 @@
  * Requests to an app that speaks HTTP/2 in clear (`appProtocol: h2c`): one session over one dialled stream an app, kept as
  * long as it is used. The client's side stays as it came.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
 import { abortable, startDeadline } from "../base/abort.ts";
-import type { Timer } from "../base/clock.ts";
-import { beginAnswer, sendInformation } from "./answer.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { beginAnswer } from "./answer.ts";
 import { type AppAgentDeps, destinationKey } from "./app-agent.ts";
+import {
+  addTrailers,
+  type ClientRequest,
+  type ClientResponse,
+  endEarly,
+  groupHeaders,
+  hasBody,
+  isGone,
+  isWhole,
+  sendInformation,
+  whenWritten,
+} from "./client-side.ts";
 import { pairs, requestHeaders, trailerPairs } from "./headers.ts";
-import { hasBody, type Passage } from "./passage.ts";
+import type { Passage } from "./passage.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 export interface H2cForwarder {
   /** As `HttpForwarder.forward`. */
-  forward(req: IncomingMessage, res: ServerResponse, passage: Passage): Promise<void>;
+  forward(req: ClientRequest, res: ClientResponse, passage: Passage): Promise<void>;
   close(): void;
 }
 
@@ -64,8 +75,8 @@ export function createH2cForwarder(deps: AppAgentDeps): H2cForwarder {
       held.requests += 1;
       try {
         const session = await held.session;
-        if (res.destroyed) return;
-        await exchange(session, req, res, passage);
+        if (isGone(res)) return;
+        await exchange(session, req, res, passage, deps.clock);
       } catch (error) {
         throw toTunnelError(error);
       } finally {
@@ -115,9 +126,10 @@ async function openSession(deps: AppAgentDeps, passage: Passage, forget: () => v
 
 function exchange(
   session: ClientHttp2Session,
-  req: IncomingMessage,
-  res: ServerResponse,
+  req: ClientRequest,
+  res: ClientResponse,
   passage: Passage,
+  clock: Clock,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const body = hasBody(req);
@@ -130,9 +142,9 @@ function exchange(
     const settle = (error?: TunnelError): void => {
       res.removeListener("close", onGone);
       req.unpipe(out);
-      if (!req.complete) req.resume();
       if (error && !res.headersSent) reject(error);
       else if (error) res.destroy(error);
+      else if (!isWhole(req)) whenWritten(res, () => endEarly(req, clock));
       resolve();
     };
     let failure: Error | undefined;
@@ -141,12 +153,11 @@ function exchange(
     out.on("error", (error) => {
       failure = error;
     });
-    out.on("headers", ({ ":status": status, link }) => {
-      if (status === 103) sendInformation(res, { statusCode: status, headers: { link } });
-    });
-    out.once("response", (_headers, _flags, raw) => {
+    out.on("headers", ({ ":status": status = 0, link }) => sendInformation(res, status, link));
+    out.once("response", (_headers, flags, raw) => {
       const status = Number(pairs(raw).find(([name]) => name === ":status")?.[1]);
-      if (beginAnswer({ statusCode: status, statusMessage: "", rawHeaders: raw }, res, passage)) {
+      const ends = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (beginAnswer({ statusCode: status, statusMessage: "", rawHeaders: raw }, res, passage, ends)) {
         out.pipe(res, { end: false }); // Not before: data may come first.
       } else {
         out.close(constants.NGHTTP2_CANCEL);
@@ -165,42 +176,35 @@ function exchange(
         settle(toTunnelError(failure ?? new TunnelError("broken", "The app broke its answer off.")));
         return;
       }
-      if (trailers.length > 0) res.addTrailers(trailerPairs(trailers));
+      addTrailers(res, trailerPairs(trailers));
       res.end();
       settle();
     });
     out.on("wantTrailers", () => {
       if (!out.closed && !out.destroyed) out.sendTrailers(http2Trailers(req.rawTrailers));
     });
-    if (body) req.pipe(out);
+    if (!body) return;
+    // The app's own word about it does not come by every server, and its client may wait for it.
+    if (req.headers.expect !== undefined) res.writeContinue();
+    req.pipe(out, { end: false });
+    req.once("end", () => {
+      if (isWhole(req)) out.end();
+      else out.close(constants.NGHTTP2_CANCEL);
+    });
   });
 }
 
 /** Of HTTP/1.1 there stays what HTTP/2 says in its own way. */
-function http2Headers(req: IncomingMessage, passage: Passage): OutgoingHttpHeaders {
+function http2Headers(req: ClientRequest, passage: Passage): OutgoingHttpHeaders {
   const method = req.method ?? "GET";
-  const headers: OutgoingHttpHeaders = {
-    ":method": method,
-    ":path": passage.path,
-    ":scheme": "http",
-    ":authority": passage.arrival.host,
-  };
-  for (const [name, value] of pairs(requestHeaders(req.rawHeaders, method, passage))) {
-    const lower = name.toLowerCase();
-    if (lower === "host" || lower === "transfer-encoding" || lower === "expect") continue;
-    const before = headers[lower];
-    headers[lower] = before === undefined ? value : [before, value].flat().map(String);
-  }
-  return headers;
+  const headers = groupHeaders(requestHeaders(req.rawHeaders, { method, hasBody: hasBody(req) }, passage));
+  for (const name of ["host", "transfer-encoding", "expect"]) delete headers[name];
+  const pseudo = { ":method": method, ":path": passage.path, ":scheme": "http", ":authority": passage.arrival.host };
+  return { ...pseudo, ...headers };
 }
 
 /** A client may send any trailers; one that HTTP/2 has no place for would end more than its request. */
 function http2Trailers(raw: readonly string[]): OutgoingHttpHeaders {
-  const trailers = new Map<string, string>();
-  for (const [name, value] of trailerPairs(raw)) {
-    const lower = name.toLowerCase();
-    const before = trailers.get(lower);
-    trailers.set(lower, before === undefined ? value : `${before}, ${value}`);
-  }
-  return Object.fromEntries(trailers);
+  const trailers = Object.entries(groupHeaders(trailerPairs(raw).flat()));
+  return Object.fromEntries(trailers.map(([name, values]) => [name, [values].flat().join(", ")]));
 }

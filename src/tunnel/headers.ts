@@ -59,11 +59,19 @@ export interface RequestRules {
   readonly upgrade?: string;
 }
 
-/** The request's headers as the app gets them. How the body is delimited is said anew, from what the parser found. */
-export function requestHeaders(raw: readonly string[], method: string, rules: RequestRules): string[] {
+/**
+ * The request's headers as the app gets them. How the body is delimited is said anew, from what the parser found: HTTP/2
+ * delimits one without any header.
+ */
+export function requestHeaders(
+  raw: readonly string[],
+  { method, hasBody }: { method: string; hasBody: boolean },
+  rules: RequestRules,
+): string[] {
   const named = namedByConnection(raw);
   const sent: string[] = ["Host", rules.arrival.host];
   let length: string | undefined;
+  let cookies = "";
   let chunked = false;
   let trailers = false;
   for (const [name, value] of pairs(raw)) {
@@ -74,9 +82,13 @@ export function requestHeaders(raw: readonly string[], method: string, rules: Re
     else if (lower === "host" || lower.startsWith(":") || hopByHop.has(lower) || named.has(lower)) continue;
     else if (doorsOwn.has(lower.replaceAll("_", "-"))) continue;
     else if (lower === "authorization" && rules.stripAuthorization) continue;
-    else if (lower === "cookie") pushUnlessEmpty(sent, name, withoutCookies(value, rules.consoleCookies));
+    else if (lower === "cookie") cookies += `${value}; `;
     else sent.push(name, value);
   }
+  // HTTP/2 sends each cookie by itself, and most apps look at the first header only.
+  const kept = withoutCookies(cookies, rules.consoleCookies);
+  if (kept !== "") sent.push("Cookie", kept);
+  chunked ||= hasBody && length === undefined;
   if (chunked) sent.push("Transfer-Encoding", "chunked");
   else if (length !== undefined) sent.push("Content-Length", length);
   else if (method === "POST" || method === "PUT" || method === "PATCH") sent.push("Content-Length", "0");
@@ -215,8 +227,4 @@ function cookieParts(value: string): string[] {
 function cookieName(part: string): string {
   const equals = part.indexOf("=");
   return equals < 0 ? "" : part.slice(0, equals).trim();
-}
-
-function pushUnlessEmpty(list: string[], name: string, value: string): void {
-  if (value !== "") list.push(name, value);
 }

@@ -2,13 +2,23 @@
  * A request that came to a door goes to an app, and its answer back, as Node parses and writes them: both bodies stream,
  * the first byte goes when it comes, whoever goes away takes the other end along, and an answer that breaks looks broken.
  */
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request, type ServerResponse } from "node:http";
+import { type IncomingMessage, type ClientRequest as OutgoingRequest, type RequestOptions, request } from "node:http";
 import type { Clock } from "../base/clock.ts";
-import { beginAnswer, sendInformation } from "./answer.ts";
+import { beginAnswer } from "./answer.ts";
 import { AppAgent, type AppAgentDeps, AppRoute, type RoutedRequest } from "./app-agent.ts";
+import {
+  addTrailers,
+  type ClientRequest,
+  type ClientResponse,
+  endEarly,
+  hasBody,
+  isWhole,
+  sendInformation,
+  whenWritten,
+} from "./client-side.ts";
 import { createH2cForwarder } from "./h2c.ts";
 import { requestHeaders, trailerPairs } from "./headers.ts";
-import { hasBody, type Passage } from "./passage.ts";
+import type { Passage } from "./passage.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 export interface HttpForwarder {
@@ -16,14 +26,11 @@ export interface HttpForwarder {
    * Resolves when the answer has gone out whole, or when the client has gone. Rejects with a {@link TunnelError} as long
    * as nothing of an answer was sent, so that the door can still explain; after that a failure breaks the answer off.
    */
-  forward(req: IncomingMessage, res: ServerResponse, passage: Passage): Promise<void>;
+  forward(req: ClientRequest, res: ClientResponse, passage: Passage): Promise<void>;
   /** Starts a request without a pooled connection, for an upgrade. */
-  start(passage: Passage, options: { method: string; headers: string[]; signal: AbortSignal }): ClientRequest;
+  start(passage: Passage, options: { method: string; headers: string[]; signal: AbortSignal }): OutgoingRequest;
   close(): void;
 }
-
-/** After an answer that came before its request had ended, the client may go on for so long before it is cut. */
-const lingerMs = 5_000;
 
 /** Requests that may be sent twice (RFC 9110, 9.2.2) and have no body to lose. */
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
@@ -46,10 +53,10 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
     return request(options);
   }
 
-  async function forward(req: IncomingMessage, res: ServerResponse, passage: Passage): Promise<void> {
+  async function forward(req: ClientRequest, res: ClientResponse, passage: Passage): Promise<void> {
     if (passage.scheme === "h2c") return h2c.forward(req, res, passage);
     const method = req.method ?? "GET";
-    const headers = requestHeaders(req.rawHeaders, method, passage);
+    const headers = requestHeaders(req.rawHeaders, { method, hasBody: hasBody(req) }, passage);
     const gone = new AbortController();
     const onClose = (): void => gone.abort();
     res.once("close", onClose);
@@ -80,9 +87,9 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
 
 /** One request to the app and its answer to the client. */
 function exchange(
-  req: IncomingMessage,
-  res: ServerResponse,
-  out: ClientRequest,
+  req: ClientRequest,
+  res: ClientResponse,
+  out: OutgoingRequest,
   passage: Passage,
   clock: Clock,
   gone: AbortSignal,
@@ -108,7 +115,7 @@ function exchange(
     out.once("continue", () => {
       if (req.headers.expect !== undefined && !res.headersSent) res.writeContinue();
     });
-    out.on("information", (info) => sendInformation(res, info));
+    out.on("information", ({ statusCode, headers }) => sendInformation(res, statusCode, headers.link));
     out.on("upgrade", (_answer, stream) => {
       stream.destroy();
       settle(new TunnelError("broken", "The app switched protocols without being asked to."));
@@ -121,36 +128,40 @@ function exchange(
       }
       relayBody(answer, res, () => {
         settle();
-        if (!req.complete) lingerAfterAnswer(req, out, clock);
+        if (isWhole(req)) return;
+        req.unpipe(out);
+        out.destroy();
+        endEarly(req, clock);
       });
     });
     sendBody(req, out);
   });
 }
 
-function sendBody(req: IncomingMessage, out: ClientRequest): void {
+function sendBody(req: ClientRequest, out: OutgoingRequest): void {
   if (!hasBody(req)) {
     out.end();
     return;
   }
   req.pipe(out, { end: false });
   req.once("end", () => {
+    if (!isWhole(req)) return void out.destroy();
     if (req.rawTrailers.length > 0) out.addTrailers(trailerPairs(req.rawTrailers));
     out.end();
   });
 }
 
-function stopBody(req: IncomingMessage, out: ClientRequest): void {
+function stopBody(req: ClientRequest, out: OutgoingRequest): void {
   req.unpipe(out);
   req.resume();
 }
 
-function relayBody(answer: IncomingMessage, res: ServerResponse, done: () => void): void {
-  res.once("finish", done);
+function relayBody(answer: IncomingMessage, res: ClientResponse, done: () => void): void {
+  whenWritten(res, done);
   answer.once("end", () => {
     // A connection that broke ends its message too, but not completely.
     if (!answer.complete) return;
-    if (answer.rawTrailers.length > 0) res.addTrailers(trailerPairs(answer.rawTrailers));
+    addTrailers(res, trailerPairs(answer.rawTrailers));
     res.end();
   });
   answer.once("close", () => {
@@ -160,14 +171,4 @@ function relayBody(answer: IncomingMessage, res: ServerResponse, done: () => voi
   });
   answer.on("error", () => undefined);
   answer.pipe(res, { end: false });
-}
-
-/** A client that still sends may not read the answer first, so it is heard out for a while, and then cut. */
-function lingerAfterAnswer(req: IncomingMessage, out: ClientRequest, clock: Clock): void {
-  stopBody(req, out);
-  out.destroy();
-  const cut = clock.after(lingerMs, () => req.socket.destroy());
-  cut.unref?.();
-  req.once("end", () => cut.cancel());
-  req.once("close", () => cut.cancel());
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import type { HttpScheme } from "./app-port.ts";
 import type { Destination } from "./entry.ts";
 import type { Arrival } from "./headers.ts";
@@ -15,9 +14,4 @@ export interface Passage {
   readonly stripAuthorization: boolean;
   /** Headers that the door adds to the answer, name after value. */
   readonly answerHeaders?: readonly string[];
-}
-
-/** Whether the request has a body, as the parser understood it. */
-export function hasBody(req: IncomingMessage): boolean {
-  return req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0;
 }

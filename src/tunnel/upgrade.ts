@@ -31,10 +31,11 @@ export function forwardUpgrade(
 ): Promise<void> {
   const { req, socket, head } = client;
   const upgrade = req.headers.upgrade ?? "websocket";
-  const headers = requestHeaders(req.rawHeaders, req.method ?? "GET", { ...passage, upgrade });
+  const method = req.method ?? "GET";
+  const headers = requestHeaders(req.rawHeaders, { method, hasBody: false }, { ...passage, upgrade });
   const gone = new AbortController();
   return new Promise((resolve, reject) => {
-    const out = http.start(passage, { method: req.method ?? "GET", headers, signal: gone.signal });
+    const out = http.start(passage, { method, headers, signal: gone.signal });
     const onGone = (): void => {
       gone.abort();
       out.destroy();

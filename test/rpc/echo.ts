@@ -3,7 +3,7 @@ import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
 
 /** All four kinds of call, as simple as can be. */
-const echo: ServiceImpl<typeof EchoService> = {
+export const echo: ServiceImpl<typeof EchoService> = {
   say: (request) => ({ text: request.text }),
   async *pour(request) {
     const data = new Uint8Array(request.size);

@@ -26,7 +26,7 @@ function lower(raw: readonly string[]): Map<string, string[]> {
 
 describe("request headers", () => {
   test("say how the request came, quoting what needs it", () => {
-    const sent = lower(requestHeaders(["Host", "evil"], "GET", rules));
+    const sent = lower(requestHeaders(["Host", "evil"], { method: "GET", hasBody: false }, rules));
     assert.deepEqual(sent.get("host"), ["web.example:8000"]);
     assert.deepEqual(sent.get("forwarded"), ['for="[::1]";host="web.example:8000";proto=https']);
     assert.deepEqual(sent.get("x-forwarded-proto"), ["https"]);
@@ -35,7 +35,7 @@ describe("request headers", () => {
 
   test("delimit the body exactly once, whatever Connection names", () => {
     const framing = (raw: string[], method: string) => {
-      const sent = lower(requestHeaders(raw, method, rules));
+      const sent = lower(requestHeaders(raw, { method, hasBody: raw.length > 0 }, rules));
       return [sent.get("content-length"), sent.get("transfer-encoding")];
     };
     assert.deepEqual(framing(["Content-Length", "5", "Connection", "content-length"], "POST"), [["5"], undefined]);
@@ -66,7 +66,7 @@ describe("request headers", () => {
     const value = fc.constantFrom("x-hop, host, cookie", "trailers", "fairlead-app=1; a=2", "6.6.6.6", "X-Hop");
     fc.assert(
       fc.property(fc.array(fc.tuple(name, value), { maxLength: 12 }), (list) => {
-        const sent = lower(requestHeaders(list.flat(), "GET", rules));
+        const sent = lower(requestHeaders(list.flat(), { method: "GET", hasBody: false }, rules));
         for (const gone of [
           "connection",
           "keep-alive",

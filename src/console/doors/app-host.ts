@@ -2,8 +2,8 @@
  * The door for browsers: each app has a host of its own, so that its pages share nothing with the console's or another
  * app's. A one-time code brings in, a cookie on that host keeps in, and no credential of the console is ever looked at.
  */
-import type { IncomingMessage } from "node:http";
 import { findPort, httpScheme, type PortChoice, parsePort } from "../../tunnel/app-port.ts";
+import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
 import { cookieValues } from "../../tunnel/headers.ts";
 import type { Principal } from "../auth/principal.ts";
 import { bearerToken, looksLikeToken } from "../auth/token.ts";
@@ -78,7 +78,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     }
     const principal = principalOf(req, binding, secure);
     if (!principal) return answerProblem(request, notIn(door));
-    const authority = req.headers.host ?? host;
+    const authority = authorityOf(req);
     if (!mayUseCookie({ ...browserRequest(request), host: authority })) return answerProblem(request, foreignPage());
     await passOn(deps, request, {
       door,
@@ -115,7 +115,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     ]);
   }
 
-  function principalOf(req: IncomingMessage, binding: DoorBinding, secure: boolean): Principal | undefined {
+  function principalOf(req: ClientRequest, binding: DoorBinding, secure: boolean): Principal | undefined {
     const name = secure ? sessionCookies.secure : sessionCookies.plain;
     // Another host may have tossed cookies of the same name at this one: they hide nothing, and open nothing.
     for (const value of cookieValues(req.headers.cookie, name).slice(0, 8)) {

@@ -3,6 +3,7 @@
  * a cookie. A browser that comes here is sent to the app's host, so that no foreign page is ever shown on this one.
  */
 import { findPort, parsePort } from "../../tunnel/app-port.ts";
+import { authorityOf } from "../../tunnel/client-side.ts";
 import { type Authenticator, howToSignIn } from "../auth/authenticator.ts";
 import type { Problem } from "../problem.ts";
 import type { AppHostDoor } from "./app-host.ts";
@@ -64,7 +65,7 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
       path: (rest || "/") + target.query,
       arrival: {
         scheme: base.secure ? "https" : "http",
-        host: req.headers.host ?? "",
+        host: authorityOf(req),
         clientAddress: req.socket.remoteAddress ?? "",
         prefix: `/apps/${namespace}/${name}/${portText}`,
       },

@@ -1,6 +1,6 @@
 /** Which door a request is for. What is for none is the console's own. */
-import type { IncomingMessage } from "node:http";
 import type { Clock } from "../../base/clock.ts";
+import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { SessionDoor } from "../session-door.ts";
@@ -59,7 +59,7 @@ export function createDoors(deps: DoorsDeps): Doors {
   function serve(request: DoorRequest): boolean {
     const { req } = request;
     const secure = "encrypted" in req.socket && req.socket.encrypted === true;
-    const host = req.headers.host ?? "";
+    const host = authorityOf(req);
     const problem = judgeHost(req, host) ?? judgeUpgrade(request);
     if (problem !== undefined) {
       answerProblem(request, badRequest(problem));
@@ -95,10 +95,12 @@ export function createDoors(deps: DoorsDeps): Doors {
 }
 
 /** A target that names a host itself, more than one Host, or one that is none: two readers might take it for two. */
-function judgeHost(req: IncomingMessage, host: string): string | undefined {
+function judgeHost(req: ClientRequest, host: string): string | undefined {
   const count = req.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === "host").length;
+  const other = req.headers.host; // In HTTP/2 there may be one beside what is asked.
   if (!(req.url ?? "").startsWith("/") && req.url !== "*") return "The request's target must be a path.";
-  if (count > 1) return "The request has more than one Host.";
+  if (count > 1 || (other !== undefined && other.toLowerCase() !== host.toLowerCase()))
+    return "The request has more than one Host.";
   if (!/^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/i.test(host)) return "The request's Host is none.";
   return undefined;
 }

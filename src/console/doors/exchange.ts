@@ -2,10 +2,11 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { type ClientRequest, type ClientResponse, isGone } from "../../tunnel/client-side.ts";
 import { type Problem, renderProblem } from "../problem.ts";
 
 export type DoorRequest =
-  | { readonly kind: "http"; readonly req: IncomingMessage; readonly res: ServerResponse }
+  | { readonly kind: "http"; readonly req: ClientRequest; readonly res: ClientResponse }
   | { readonly kind: "upgrade"; readonly req: IncomingMessage; readonly socket: Duplex; readonly head: Uint8Array };
 
 /** Answers with the problem, unless something of another answer has gone out; then the answer is broken off. */
@@ -24,14 +25,17 @@ export function answer(
     request.socket.destroy();
     return;
   }
-  const res = request.kind === "http" ? request.res : responseOn(request);
-  if (res.headersSent || res.destroyed) {
+  const res: ClientResponse = request.kind === "http" ? request.res : responseOn(request);
+  if (res.headersSent || isGone(res)) {
     res.destroy();
     return;
   }
-  for (const [name, value] of headers) res.setHeader(name, value);
+  for (const [name, value] of headers) {
+    if (name !== "Connection" || request.req.httpVersionMajor < 2) res.setHeader(name, value);
+  }
   res.statusCode = status;
-  res.end(request.req.method === "HEAD" ? undefined : body);
+  if (request.req.method === "HEAD") res.end();
+  else res.end(body);
   // What the client still sends of a refused request is not worth reading.
   if (!request.req.complete && request.kind === "http") res.once("finish", () => request.req.resume());
 }
