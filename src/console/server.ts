@@ -44,7 +44,7 @@ export interface ConsoleServerDeps {
   /** Answers a dial on a session. Returns at once and must not throw. */
   dial: SessionDoorDeps["dial"];
   presence(peer: string): PeerPresence | undefined;
-  /** What can be reached at a peer, by the word behind `/peers/<peer>/`. */
+  /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
   peerDoors?: Readonly<Record<string, PeerDoor>>;
   clock: Clock;
   log: Log;

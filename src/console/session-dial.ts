@@ -8,6 +8,7 @@ import { Reason } from "../wire/reason.ts";
 import type { IncomingDial } from "../wire/session.ts";
 import { readTarget } from "../wire/target.ts";
 import type { NamedTarget } from "../wire/target-text.ts";
+import { mayDial } from "./auth/may-dial.ts";
 import type { Principal } from "./auth/principal.ts";
 
 /** Header of a dial's metadata: the peer. Needed for all but an app that runs at one only. */
@@ -57,11 +58,6 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       incoming.refuse(reasonOf[failure.failure], errorText(failure));
     });
   };
-}
-
-/** What stands against it on this side, where the peer's own rules are not known; undefined if nothing does. */
-function mayDial(principal: Principal, _peer: string, _target: NamedTarget): string | undefined {
-  return principal.role === "admin" ? undefined : `${principal.name} may not reach what is at peers.`;
 }
 
 const reasonOf: Readonly<Record<TunnelFailure, Reason>> = {

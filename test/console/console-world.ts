@@ -48,9 +48,11 @@ export interface Answer {
 }
 
 export async function startConsole(
-  o: { clock?: Clock } & Partial<Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator">> = {},
+  o: { clock?: Clock; agents?: Parameters<typeof startTwoAgents>[0] } & Partial<
+    Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator">
+  > = {},
 ): Promise<ConsoleWorld> {
-  const agents = await startTwoAgents();
+  const agents = await startTwoAgents(o.agents);
   const apps = new Map<string, AppView>();
   const servers: Server[] = [];
   let changed = (_namespace: string, _name: string): void => undefined;

@@ -13,7 +13,7 @@ import type { DoorBinding, DoorSessions } from "./door-sessions.ts";
 import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
 import type { HostNames } from "./host-names.ts";
-import { type PassOnDeps, passOn, sessionCookies } from "./pass-on.ts";
+import { type PassOnDeps, passOnToApp, sessionCookies } from "./pass-on.ts";
 import { type RequestTarget, readRequestTarget } from "./request-target.ts";
 import { mayUseCookie } from "./same-host.ts";
 
@@ -80,7 +80,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     if (!principal) return answerProblem(request, notIn(door));
     const authority = authorityOf(req);
     if (!mayUseCookie({ ...browserRequest(request), host: authority })) return answerProblem(request, foreignPage());
-    await passOn(deps, request, {
+    await passOnToApp(deps, request, {
       door,
       person: principal.name,
       path: target.path + target.query,

@@ -10,7 +10,7 @@ import type { AppHostDoor } from "./app-host.ts";
 import type { AppCatalogue } from "./app-view.ts";
 import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest, noSuchApp, noSuchPort } from "./explain.ts";
-import { type PassOnDeps, passOn } from "./pass-on.ts";
+import { type PassOnDeps, passOnToApp, pathAnswerHeaders } from "./pass-on.ts";
 import { climbsOut, readRequestTarget } from "./request-target.ts";
 
 export interface AppPathDeps extends PassOnDeps {
@@ -24,9 +24,6 @@ export interface AppPathDoor {
   claims(url: string): boolean;
   serve(request: DoorRequest, base: { secure: boolean; port: number }): Promise<void>;
 }
-
-/** Should a browser render an answer after all, it is nobody's page. */
-const answerHeaders = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
 
 export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
   function claims(url: string): boolean {
@@ -59,7 +56,7 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
     }
     if (!app) return answerProblem(request, noSuchApp(namespace, name));
     if (!port) return answerProblem(request, noSuchPort(app, portText));
-    await passOn(deps, request, {
+    await passOnToApp(deps, request, {
       door: { app, port },
       person: principal.name,
       path: (rest || "/") + target.query,
@@ -70,7 +67,7 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
         prefix: `/apps/${namespace}/${name}/${portText}`,
       },
       stripAuthorization: true,
-      answerHeaders,
+      answerHeaders: pathAnswerHeaders,
     });
   }
 

@@ -13,12 +13,13 @@ import { badRequest } from "./explain.ts";
 import { type HostNameIndex, type HostNames, indexHostNames } from "./host-names.ts";
 import type { PassOnDeps } from "./pass-on.ts";
 import { createPeersPath, type PeerDoor } from "./peers-path.ts";
+import { createServicePathDoor } from "./service-path.ts";
 
 export interface DoorsDeps extends PassOnDeps {
   session: Pick<SessionDoor, "claims" | "serve">;
   apps: AppCatalogue;
   authenticator: Authenticator;
-  /** What can be reached at a peer, by the word behind `/peers/<peer>/`. */
+  /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
   peerDoors?: Readonly<Record<string, PeerDoor>>;
   domain: string;
   /** The port at which this server can be reached, as far as it knows. */
@@ -51,7 +52,7 @@ export function createDoors(deps: DoorsDeps): Doors {
   const appHost = createAppHostDoor({ ...deps, names: currentNames, sessions: createDoorSessions(deps.clock) });
   const appPath = createAppPathDoor({ ...deps, appHost });
   const peersPath = createPeersPath({
-    doors: deps.peerDoors ?? {},
+    doors: { services: createServicePathDoor(deps), ...deps.peerDoors },
     authenticator: deps.authenticator,
     isPeer: (name) => deps.presence(name) !== undefined,
   });

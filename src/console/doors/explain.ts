@@ -66,57 +66,63 @@ export function badRequest(detail: string): Problem {
   return { status: 400, code: "bad-request", title: "Bad request", detail, close: true };
 }
 
-/** A dial or an exchange that failed before the app had answered. */
-export function explainFailure(error: TunnelError, { app }: AppDoor, presence: PeerPresence | undefined): Problem {
-  const peer = app.peer ?? "";
-  const said = error.message;
+/** What a request is for, as explanations call it. */
+export interface Subject {
+  /** "app". */
+  readonly noun: string;
+  /** Where its user finds out more. */
+  readonly look: string;
+}
+
+export function appSubject({ name, namespace }: AppView): Subject {
+  const look = `\`fairlead app get ${name} -n ${namespace}\` and \`fairlead app logs ${name} -n ${namespace}\` say more.`;
+  return { noun: "app", look };
+}
+
+/** A dial or an exchange that failed before there was an answer. */
+export function explainFailure(
+  error: TunnelError,
+  peer: string,
+  { noun, look }: Subject,
+  presence: PeerPresence | undefined,
+): Problem {
+  const detail = error.message;
   switch (error.failure) {
     case "not-found":
       return {
         status: 404,
         code: "not-found-at-peer",
-        title: "The peer does not know this app",
-        detail: said,
-        hint: look(app),
+        title: `The peer does not know this ${noun}`,
+        detail,
+        hint: look,
       };
     case "denied":
       return {
         status: 403,
         code: "refused",
         title: "Refused by the peer",
-        detail: said,
+        detail,
         hint: `Whoever runs ${peer} can allow it.`,
       };
     case "not-ready":
-      return {
-        status: 503,
-        code: "not-ready",
-        title: "The app is not ready",
-        detail: said,
-        hint: look(app),
-        retryAfter: 3,
-      };
+      return { status: 503, code: "not-ready", title: `The ${noun} is not ready`, detail, hint: look, retryAfter: 3 };
     case "away":
       return {
         status: 503,
         code: "peer-away",
         title: `The peer ${peer} is away`,
-        detail: away(peer, presence, said),
+        detail: away(peer, presence, detail),
         hint: `\`fairlead peer get ${peer}\` says more.`,
         retryAfter: 5,
       };
     case "overloaded":
-      return { status: 503, code: "overloaded", title: "Too much at once", detail: said, retryAfter: 1 };
+      return { status: 503, code: "overloaded", title: "Too much at once", detail, retryAfter: 1 };
     case "timeout":
-      return { status: 504, code: "timeout", title: "The app did not answer in time", detail: said, hint: look(app) };
+      return { status: 504, code: "timeout", title: `The ${noun} did not answer in time`, detail, hint: look };
     case "broken":
     case "cancelled":
-      return { status: 502, code: "broken", title: "The app cannot be reached", detail: said, hint: look(app) };
+      return { status: 502, code: "broken", title: `The ${noun} cannot be reached`, detail, hint: look };
   }
-}
-
-function look(app: AppView): string {
-  return `\`fairlead app get ${app.name} -n ${app.namespace}\` and \`fairlead app logs ${app.name} -n ${app.namespace}\` say more.`;
 }
 
 function away(peer: string, presence: PeerPresence | undefined, said: string): string {

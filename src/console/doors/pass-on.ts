@@ -1,14 +1,14 @@
-/** The way from a door to the app, the same for both doors once they have decided that a request may pass. */
+/** The way from a door to what is at a peer, the same for all doors once they have decided that a request may pass. */
 import type { Log } from "../../base/log.ts";
 import { httpScheme } from "../../tunnel/app-port.ts";
-import type { Arrival } from "../../tunnel/headers.ts";
 import type { HttpForwarder } from "../../tunnel/http.ts";
 import type { Passage } from "../../tunnel/passage.ts";
 import { toTunnelError } from "../../tunnel/tunnel-error.ts";
 import { forwardUpgrade } from "../../tunnel/upgrade.ts";
-import { type AppDoor, doorKey } from "./app-view.ts";
+import { targetText } from "../../wire/target-text.ts";
+import type { AppDoor } from "./app-view.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
-import { explainFailure, noPeer, notHttp, type PeerPresence } from "./explain.ts";
+import { appSubject, explainFailure, noPeer, notHttp, type PeerPresence, type Subject } from "./explain.ts";
 
 export interface PassOnDeps {
   http: HttpForwarder;
@@ -16,45 +16,46 @@ export interface PassOnDeps {
   log: Log;
 }
 
-export interface Leave {
+/** What a door has decided about a request that may pass. */
+export type Leave = Omit<Passage, "consoleCookies">;
+
+/** What it has decided about one for an app; where that runs, and what it speaks, is known by the app itself. */
+export type AppLeave = Omit<Leave, "destination" | "scheme"> & {
   readonly door: AppDoor;
   /** Who asks, for the audit. */
   readonly person: string;
-  /** What the app is asked for. */
-  readonly path: string;
-  readonly arrival: Arrival;
-  readonly stripAuthorization: boolean;
-  readonly answerHeaders?: readonly string[];
-}
+};
 
 /** The session cookies of app hosts; with the prefix where a browser honours it, which is behind TLS. */
 export const sessionCookies = { secure: "__Host-fairlead-app", plain: "fairlead-app" } as const;
 
 const consoleCookies: readonly string[] = Object.values(sessionCookies);
 
+/** Should a browser render an answer of a path door after all, it is nobody's page. */
+export const pathAnswerHeaders = ["Content-Security-Policy", "sandbox", "X-Content-Type-Options", "nosniff"];
+
 /** Resolves when the request is over, whatever became of it. */
-export async function passOn(deps: PassOnDeps, request: DoorRequest, leave: Leave): Promise<void> {
-  const { door } = leave;
+export async function passOnToApp(deps: PassOnDeps, request: DoorRequest, leave: AppLeave): Promise<void> {
+  const { door, person, ...rest } = leave;
   const { app, port } = door;
   const scheme = httpScheme(port.appProtocol);
   if (scheme === undefined) return answerProblem(request, notHttp(door));
   if (app.peer === undefined) return answerProblem(request, noPeer(app));
   const target = { kind: "app", namespace: app.namespace, name: app.name, uid: app.uid, port: port.number } as const;
-  const passage: Passage = {
-    destination: { peer: app.peer, target, person: leave.person },
-    scheme,
-    path: leave.path,
-    arrival: leave.arrival,
-    consoleCookies,
-    stripAuthorization: leave.stripAuthorization,
-    ...(leave.answerHeaders && { answerHeaders: leave.answerHeaders }),
-  };
+  const destination = { peer: app.peer, target, person };
+  return passOn(deps, request, { ...rest, destination, scheme }, appSubject(app));
+}
+
+/** As {@link passOnToApp}, to whatever it is; `subject` says what explanations call it. */
+export async function passOn(deps: PassOnDeps, request: DoorRequest, leave: Leave, subject: Subject): Promise<void> {
+  const passage: Passage = { ...leave, consoleCookies };
+  const { peer, target } = leave.destination;
   try {
     if (request.kind === "http") await deps.http.forward(request.req, request.res, passage);
     else await forwardUpgrade(deps.http, request, passage);
   } catch (error) {
     const failure = toTunnelError(error);
-    deps.log.debug({ app: doorKey(door), peer: app.peer, failure: failure.failure, err: failure }, "app not reached");
-    answerProblem(request, explainFailure(failure, door, deps.presence(app.peer)));
+    deps.log.debug({ target: targetText(target), peer, failure: failure.failure, err: failure }, "not reached");
+    answerProblem(request, explainFailure(failure, peer, subject, deps.presence(peer)));
   }
 }
