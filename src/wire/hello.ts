@@ -30,6 +30,8 @@ export interface RemoteHello {
 export interface RemoteLimits {
   /** Bytes of data in one frame. */
   readonly maxDataBytes: number;
+  /** Bytes of one datagram. */
+  readonly maxDatagramBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxStreams: number;
   readonly streamCredit: number;
@@ -83,6 +85,7 @@ export function readHello(hello: Hello, local: LocalHello, side: Side): RemoteHe
     features: (local.features ?? []).filter((feature) => theirs.has(feature)),
     limits: {
       maxDataBytes: Math.min(maxDataBytes, frameBytes - maxDataHeaderBytes),
+      maxDatagramBytes: frameBytes - maxDataHeaderBytes,
       // The rest is for what else stands in such a frame: target, numbers, lengths.
       maxHeaderBytes: Math.min(headerBytes, frameBytes - 8192),
       maxStreams: hello.limits?.maxStreams || unsaidLimits.maxStreams,

@@ -1,6 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { Dial, Open, Rpc } from "../gen/fairlead/wire/v1/frame_pb.ts";
-import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import { Network, type Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { DatagramOutlet } from "./datagram-line.ts";
+import { DatagramFlow, type Datagrams } from "./datagrams.ts";
 import { StreamDuplex } from "./duplex.ts";
 import { headerBytes, readHeaders } from "./headers.ts";
 import type { Reason } from "./reason.ts";
@@ -17,7 +19,10 @@ export interface IncomingRpc {
   readonly stream: Stream;
 }
 
-/** A connection that the other end asks for. It is answered once, by `accept` or `refuse`; until then its data waits. */
+/**
+ * A connection that the other end asks for. It is answered once, by `refuse`, by `accept` or, when its target's network is UDP, by
+ * `acceptDatagrams`; until then what it sends waits.
+ */
 export interface IncomingDial {
   readonly kind: "dial";
   /** The number of its stream. */
@@ -30,14 +35,16 @@ export interface IncomingDial {
   readonly signal: AbortSignal;
   /** Says that the connection stands; its bytes from now on are the Duplex's. */
   accept(): Duplex;
+  /** The same for what was dialled with NETWORK_UDP, and only for that: throws an Error otherwise. */
+  acceptDatagrams(): Datagrams;
   /** Says that it does not, why, and in words for people. */
   refuse(reason: Reason, message: string): void;
 }
 
 export type IncomingStream = IncomingRpc | IncomingDial;
 
-/** Undefined when it asks for what this version does not know. Throws a HeaderError for headers that are none. */
-export function readIncoming(open: Open, stream: Stream): IncomingStream | undefined {
+/** Undefined when it asks for what this version does not know, or for datagrams that one of both ends does not know. Throws a HeaderError for headers that are none. */
+export function readIncoming(open: Open, stream: Stream, outlet: DatagramOutlet): IncomingStream | undefined {
   const { what } = open;
   const { priority } = stream;
   if (what.case === "rpc") {
@@ -45,6 +52,10 @@ export function readIncoming(open: Open, stream: Stream): IncomingStream | undef
   }
   const target = what.case === "dial" ? what.value.target : undefined;
   if (what.case !== "dial" || target?.kind.case === undefined) return undefined;
+  const isUdp = target.network === Network.UDP;
+  if (isUdp && !outlet.available) return undefined;
+  // At once, so that what follows the Open is not lost.
+  const flow = isUdp ? new DatagramFlow(stream, outlet) : undefined;
   return {
     kind: "dial",
     id: stream.id,
@@ -55,8 +66,14 @@ export function readIncoming(open: Open, stream: Stream): IncomingStream | undef
       return stream.signal;
     },
     accept() {
+      if (flow !== undefined) throw new Error("What was dialled with UDP is accepted as datagrams.");
       stream.sendHead();
       return new StreamDuplex(stream);
+    },
+    acceptDatagrams() {
+      if (flow === undefined) throw new Error("Only what was dialled with UDP is accepted as datagrams.");
+      flow.accept();
+      return flow;
     },
     refuse: (reason, message) => stream.reset(reason, message),
   };

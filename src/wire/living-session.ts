@@ -1,22 +1,24 @@
 import type { Duplex } from "node:stream";
-import { create } from "@bufbuild/protobuf";
 import type { Clock, Timer } from "../base/clock.ts";
-import { AckSchema, type Frame, GoAwaySchema, UnsupportedSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
+import type { Ack, Frame } from "../gen/fairlead/wire/v1/frame_pb.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import { type AgentBudget, LinkBudget } from "./budget.ts";
 import { Carriage, type SessionCarrier } from "./carriage.ts";
+import { DatagramLine, datagramFeature } from "./datagram-line.ts";
+import type { Datagrams } from "./datagrams.ts";
 import type { FrameReader } from "./decoder.ts";
-import { awaitDial } from "./dial.ts";
-import { encodeFrame, kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
+import { awaitDatagrams, awaitDial, dialWith } from "./dial.ts";
+import { kindCounts, kindIsOfStream, kindNumber } from "./frame.ts";
 import type { RemoteHello, Side } from "./hello.ts";
 import type { IncomingStream } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import { Outflow } from "./outflow.ts";
-import { type DialOptions, type OpenRequest, writeOpen } from "./outgoing.ts";
-import { type CloseReason, DialError, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
+import { type DialOptions, datagramRequest, dialRequest, type OpenRequest, writeOpen } from "./outgoing.ts";
+import { type CloseReason, knownReason, Reason, SessionError, StreamError, shortMessage } from "./reason.ts";
 import { Receipts } from "./receipts.ts";
 import { Priority } from "./scheduler.ts";
 import type { CarrierChange, CarrierFacts, Session, SessionEnd, SessionStats } from "./session-face.ts";
+import { ackFrame, goAwayFrame, unsupportedFrame } from "./session-frames.ts";
 import type { Stream } from "./stream.ts";
 import { Streams } from "./streams.ts";
 
@@ -50,6 +52,7 @@ export class LivingSession implements Session, FrameReader {
   readonly #streams: Streams;
   readonly #receipts: Receipts;
   readonly #outflow: Outflow;
+  readonly #datagrams: DatagramLine;
   #resolveClosed: (end: SessionEnd) => void = () => undefined;
   #resolveLeaving: (reason: CloseReason) => void = () => undefined;
   readonly #carriage: Carriage;
@@ -80,26 +83,31 @@ export class LivingSession implements Session, FrameReader {
     this.leaving = new Promise((resolve) => {
       this.#resolveLeaving = resolve;
     });
-    this.#receipts = new Receipts({
-      clock: deps.clock,
-      due: () => this.#carriage.carrier?.wake(),
-    });
+    const wake = (): void => this.#carriage.carrier?.wake();
+    this.#receipts = new Receipts({ clock: deps.clock, due: wake });
     this.#budget = new LinkBudget(deps.limits.linkBudgetBytes, deps.budget);
+    const { features, limits } = deps.remote;
+    this.#datagrams = new DatagramLine({
+      clock: deps.clock,
+      maxBytes: features.includes(datagramFeature) ? limits.maxDatagramBytes : undefined,
+      wake,
+    });
     this.#streams = new Streams(
       {
+        datagrams: this.#datagrams,
         side: deps.side,
         clock: deps.clock,
         limits: deps.limits,
         budget: this.#budget,
         helloCredit: deps.helloCredit,
         roundTripMs: () => this.#carriage.leastRoundTripMs,
-        wake: () => this.#carriage.carrier?.wake(),
+        wake,
         accept: (incoming) => this.#deliver(incoming),
         // Only then is it known what of that turn is to be acknowledged.
         idle: () => queueMicrotask(() => this.#drained?.()),
         fail: (error) => this.fail(error),
       },
-      deps.remote.limits,
+      limits,
     );
     this.#outflow = new Outflow({
       resumable: deps.resumable,
@@ -119,14 +127,17 @@ export class LivingSession implements Session, FrameReader {
   }
 
   dial(target: Target, options: DialOptions = {}): Promise<Duplex> {
-    const { priority, metadata, signal } = options;
-    try {
-      const dial = metadata === undefined ? { target } : { target, metadata };
-      return awaitDial(this.open({ dial, ...(priority === undefined ? {} : { priority }) }), signal);
-    } catch (error) {
-      if (!(error instanceof StreamError)) throw error;
-      return Promise.reject(new DialError(error.reason, error.message, { remote: error.remote, cause: error }));
-    }
+    return dialWith(
+      () => this.open(dialRequest(target, options)),
+      (stream) => awaitDial(stream, options.signal),
+    );
+  }
+
+  dialDatagrams(target: Target, options: DialOptions = {}): Promise<Datagrams> {
+    return dialWith(
+      () => this.open(datagramRequest(target, options, this.#datagrams)),
+      (stream) => awaitDatagrams(stream, this.#datagrams, options.signal),
+    );
   }
 
   async drain(message: string, withinMs = defaultDrainMs): Promise<void> {
@@ -134,9 +145,7 @@ export class LivingSession implements Session, FrameReader {
       const error = new StreamError(Reason.GOING_AWAY, message);
       this.#goingAway ??= error;
       this.#streams.refuseNew(error);
-      const lastStream = BigInt(this.#streams.lastTaken);
-      const value = create(GoAwaySchema, { reason: Reason.SHUTDOWN, message: shortMessage(message), lastStream });
-      this.#streams.answer(encodeFrame(0, { case: "goAway", value }));
+      this.#streams.answer(goAwayFrame({ reason: Reason.SHUTDOWN, message }, this.#streams.lastTaken));
       await new Promise<void>((resolve) => {
         const timer = this.#deps.clock.after(withinMs, resolve);
         this.#drained = () => {
@@ -162,7 +171,12 @@ export class LivingSession implements Session, FrameReader {
   }
 
   stats(): SessionStats {
-    return { ...this.#streams.counts(), ...this.#carriage.stats(), replayBytes: this.#outflow.keptBytes };
+    return {
+      ...this.#streams.counts(),
+      ...this.#carriage.stats(),
+      replayBytes: this.#outflow.keptBytes,
+      datagrams: this.#datagrams.counts,
+    };
   }
 
   get carrier(): CarrierFacts {
@@ -201,6 +215,8 @@ export class LivingSession implements Session, FrameReader {
     this.#mayWrite = early;
     this.#wroteEarly = early;
     this.#outflow.restart();
+    this.#datagrams.restart();
+    this.#receipts.restart();
     if (!this.#deps.resumable) this.#carriage.stands();
     return this.#receipts.tell();
   }
@@ -270,6 +286,7 @@ export class LivingSession implements Session, FrameReader {
     const { kind } = frame;
     const number = kindNumber(frame);
     if (kindCounts(number)) this.#receipts.count(bytes);
+    if (kind.case === "datagram") this.#receipts.countDatagram(this.#datagrams.arrived(kind.value));
     const id = Number(frame.stream);
     if (kindIsOfStream(number) && id > 0 && (kind.case !== undefined || this.#streams.has(id))) {
       this.#streams.frame(id, kind, bytes);
@@ -301,7 +318,7 @@ export class LivingSession implements Session, FrameReader {
         this.#streams.announceArrived(kind.value);
         break;
       case "ack":
-        this.#acknowledged(Number(kind.value.received));
+        this.#acknowledged(kind.value);
         break;
       case "unsupported":
         break;
@@ -314,8 +331,9 @@ export class LivingSession implements Session, FrameReader {
     }
   }
 
-  #acknowledged(received: number): void {
-    if (this.#outflow.acknowledged(received)) this.#carriage.carrier?.wake();
+  #acknowledged({ received, datagramBytes }: Ack): void {
+    const waits = this.#datagrams.acknowledged(Number(datagramBytes));
+    if (this.#outflow.acknowledged(Number(received)) || waits) this.#carriage.carrier?.wake();
     this.#drained?.();
   }
 
@@ -337,8 +355,7 @@ export class LivingSession implements Session, FrameReader {
   #refuseKind(number: number): void {
     if (this.#unsupported.has(number) || this.#unsupported.size >= maxUnsupported) return;
     this.#unsupported.add(number);
-    const value = create(UnsupportedSchema, { kind: number });
-    this.#streams.answer(encodeFrame(0, { case: "unsupported", value }));
+    this.#streams.answer(unsupportedFrame(number));
   }
 
   // ---- what goes to it ----
@@ -347,12 +364,15 @@ export class LivingSession implements Session, FrameReader {
   pull(out: Uint8Array[], budget: number): number {
     let bytes = 0;
     if (this.#receipts.isDue) {
-      const received = BigInt(this.#receipts.tell());
-      const ack = encodeFrame(0, { case: "ack", value: create(AckSchema, { received }) });
+      const ack = ackFrame(this.#receipts.tell(), this.#receipts.datagramBytes);
       out.push(ack);
       bytes += ack.length;
     }
-    return this.#mayWrite ? bytes + this.#outflow.pull(out, budget - bytes) : bytes;
+    if (!this.#mayWrite) return bytes;
+    // Half of the room to begin with, so that neither a flood of datagrams nor streams without end keep the other from going.
+    bytes += this.#datagrams.pull(out, (budget - bytes) / 2);
+    bytes += this.#outflow.pull(out, budget - bytes);
+    return bytes + this.#datagrams.pull(out, budget - bytes);
   }
 
   // ---- the end ----
@@ -366,6 +386,7 @@ export class LivingSession implements Session, FrameReader {
     this.#release()?.end(end, end.by === "us");
     this.#streams.cutAll(endError(end));
     this.#outflow.clear();
+    this.#datagrams.clear();
     this.#budget.close();
     this.#carriage.close();
     this.#resolveClosed(end);

@@ -1,8 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { DialSchema, type Open, RpcSchema } from "../gen/fairlead/wire/v1/frame_pb.ts";
-import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import { Network, type Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { DatagramOutlet } from "./datagram-line.ts";
 import { writeHeaders } from "./headers.ts";
-import type { Priority } from "./scheduler.ts";
+import { Reason, StreamError } from "./reason.ts";
+import { Priority } from "./scheduler.ts";
 
 /** What is opened: a call or a connection. */
 export type OpenRequest = {
@@ -30,4 +32,19 @@ export function writeOpen(request: OpenRequest): Open["what"] {
   }
   const { target, metadata } = request.dial;
   return { case: "dial", value: create(DialSchema, { target, metadata: writeHeaders(metadata) }) };
+}
+
+/** What a dial opens. */
+export function dialRequest(target: Target, { priority, metadata }: DialOptions): OpenRequest {
+  const dial = metadata === undefined ? { target } : { target, metadata };
+  return priority === undefined ? { dial } : { dial, priority };
+}
+
+/** What a dial for datagrams opens. Throws a {@link StreamError} when one of both ends does not know them. */
+export function datagramRequest(target: Target, options: DialOptions, outlet: DatagramOutlet): OpenRequest {
+  if (!outlet.available) {
+    const message = "The other end's version carries no datagrams (UDP); its agent has to be upgraded.";
+    throw new StreamError(Reason.UNSUPPORTED, message);
+  }
+  return dialRequest({ ...target, network: Network.UDP }, { priority: Priority.INTERACTIVE, ...options });
 }

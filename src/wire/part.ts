@@ -5,16 +5,17 @@ import { type Frame, type Hello, type Resume, ResumeSchema } from "../gen/fairle
 import { AgentBudget } from "./budget.ts";
 import type { SessionCarrier } from "./carriage.ts";
 import { Carrier } from "./carrier.ts";
+import { datagramFeature } from "./datagram-line.ts";
 import type { FrameReader } from "./decoder.ts";
 import { encodeFrame, type FrameKind } from "./frame.ts";
 import { type LocalHello, localHello, type RemoteHello, readHello } from "./hello.ts";
 import type { RoundTrip } from "./keepalive.ts";
-import { closeFrame, detachFrame } from "./last-words.ts";
 import { LivingSession } from "./living-session.ts";
 import { helloCredit } from "./openings.ts";
 import type { PartOptions, PartOutcome } from "./part-face.ts";
 import { knownReason, Reason, SessionError, shortMessage } from "./reason.ts";
 import type { CarrierFacts, SessionEnd } from "./session-face.ts";
+import { closeFrame, detachFrame } from "./session-frames.ts";
 
 /** The feature of sessions that outlive their carriers. */
 const resumeFeature = "resume";
@@ -49,7 +50,7 @@ export class Part implements FrameReader, SessionCarrier {
     this.#o = o;
     this.#outcome = outcome;
     this.#number = o.sessions?.number() ?? 1n;
-    const features = o.sessions === undefined ? [] : [resumeFeature];
+    const features = o.sessions === undefined ? [datagramFeature] : [resumeFeature, datagramFeature];
     this.#hello = { ...o.hello, features: [...(o.hello.features ?? []), ...features] };
     const low = o.side === "low" ? { fresh: this.#fresh, carrier: this.#number } : undefined;
     this.#streamCredit = helloCredit(o.limits, o.budget);

@@ -17,6 +17,8 @@ export interface ReceiptsDeps {
 export class Receipts {
   readonly #deps: ReceiptsDeps;
   #received = 0;
+  /** Of datagrams, on the present carrier. */
+  #datagramBytes = 0;
   #owedBytes = 0;
   #isDue = false;
   #timer: Timer | undefined;
@@ -30,10 +32,30 @@ export class Receipts {
     return this.#isDue;
   }
 
+  /** Counted bytes of datagrams that have come on the present carrier. */
+  get datagramBytes(): number {
+    return this.#datagramBytes;
+  }
+
   /** One more has come, with so many bytes. */
   count(bytes: number): void {
     this.#received += 1;
-    this.#owedBytes += bytes + frameBytes;
+    this.#owe(bytes + frameBytes);
+  }
+
+  /** A datagram has come, which counts for so many bytes. */
+  countDatagram(bytes: number): void {
+    this.#datagramBytes += bytes;
+    this.#owe(bytes);
+  }
+
+  /** The session goes on at another carrier. */
+  restart(): void {
+    this.#datagramBytes = 0;
+  }
+
+  #owe(bytes: number): void {
+    this.#owedBytes += bytes;
     if (this.#isDue) return;
     if (this.#hasten || this.#owedBytes >= atBytes) this.#fallDue();
     else if (this.#timer === undefined) {

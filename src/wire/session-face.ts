@@ -1,5 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
+import type { DatagramCounts } from "./datagram-line.ts";
+import type { Datagrams } from "./datagrams.ts";
 import type { RemoteHello } from "./hello.ts";
 import type { DialOptions, OpenRequest } from "./outgoing.ts";
 import type { CloseReason } from "./reason.ts";
@@ -44,6 +46,7 @@ export interface SessionStats extends StreamCounts {
   readonly waitingBytes: number;
   /** Bytes that were sent and that the other end has not acknowledged; 0 when the session ends with its carrier. */
   readonly replayBytes: number;
+  readonly datagrams: DatagramCounts;
   /** Carriers that it was on, the present one included. */
   readonly carriers: number;
   /** How often it went on at another carrier. */
@@ -66,6 +69,11 @@ export interface Session {
   open(request: OpenRequest): Stream;
   /** Resolves when the other end has accepted; rejects with a {@link DialError}. */
   dial(target: Target, options?: DialOptions): Promise<Duplex>;
+  /**
+   * The same for datagrams, whatever network the target names; interactive unless said. What is sent before it resolves cannot be: send
+   * then. UNSUPPORTED when the other end's version does not know them.
+   */
+  dialDatagrams(target: Target, options?: DialOptions): Promise<Datagrams>;
   /**
    * Tells of each carrier that is lost while the session goes on, and of each on which it does; nothing when the session ends.
    * Called synchronously; must not throw. The answer ends that.

@@ -56,6 +56,8 @@ export class Stream implements Turn {
   waiting = false;
   /** Of the session: whether a Credit frame of it is due. */
   creditWaiting = false;
+  /** Takes its datagrams; without it they are lost. */
+  onDatagram: ((payload: Uint8Array) => void) | undefined;
   /** True when this end has opened it. */
   readonly opened: boolean;
   /** Bytes of what the other end has asked for; 0 on a stream that was opened here. */

@@ -12,6 +12,7 @@ import {
 import { Answers } from "./answers.ts";
 import type { LinkBudget } from "./budget.ts";
 import type { Pace } from "./credit.ts";
+import type { DatagramOutlet } from "./datagram-line.ts";
 import { encodeFrame } from "./frame.ts";
 import { HeaderError, headerBytes, readHeaders } from "./headers.ts";
 import type { RemoteLimits, Side } from "./hello.ts";
@@ -33,6 +34,8 @@ export interface StreamsDeps {
   readonly budget: LinkBudget;
   /** What the other end was told in the Hello that its streams start with. */
   readonly helloCredit: number;
+  /** Where datagrams go. */
+  readonly datagrams: DatagramOutlet;
   /** Of the present connection when nothing else is under way, in milliseconds; undefined when it is not known. */
   roundTripMs(): number | undefined;
   /** There is something to send. */
@@ -210,7 +213,7 @@ export class Streams implements StreamOwner {
       case "data":
         throw new SessionError(Reason.PROTOCOL, "The other end sent a data frame without data.");
       case "datagram":
-        // The feature was not offered, and a datagram may always be lost.
+        stream.onDatagram?.(kind.value);
         break;
       default:
         stream.reset(Reason.UNSUPPORTED, "A frame of a kind that is not known here.");
@@ -265,7 +268,7 @@ export class Streams implements StreamOwner {
 
   #incoming(open: Open, stream: Stream): IncomingStream | undefined {
     try {
-      const incoming = readIncoming(open, stream);
+      const incoming = readIncoming(open, stream, this.#deps.datagrams);
       if (incoming === undefined) stream.reset(Reason.UNSUPPORTED, "What was asked is not known here.");
       return incoming;
     } catch (error) {

@@ -35,6 +35,7 @@ async function outcome(target: NamedTarget, peer?: string): Promise<unknown> {
     metadata: new Headers(peer === undefined ? {} : { "fairlead-peer": peer }),
     signal: new AbortController().signal,
     accept: () => new PassThrough(),
+    acceptDatagrams: () => assert.fail("no datagrams were asked for"),
     refuse: (reason, message) => done.resolve([reason, message]),
   };
   dial(incoming, admin);

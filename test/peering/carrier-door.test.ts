@@ -48,6 +48,7 @@ function openDoor() {
           carrier.on("error", () => undefined);
           return carrier;
         },
+        acceptDatagrams: () => assert.fail("a carrier is no datagrams"),
         refuse(reason, message) {
           refused = { reason, message };
         },

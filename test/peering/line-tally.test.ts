@@ -30,6 +30,7 @@ function fakeSession() {
       bytesOut: 20,
       waitingBytes: 0,
       replayBytes: 0,
+      datagrams: { sent: 0, received: 0, dropped: 0 },
       carriers: 2,
       resumes: 1,
       carrierlessSince: undefined,

@@ -36,7 +36,7 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
       instance: new Uint8Array(16).fill(o.instance ?? 1),
       version: "0.0.1",
       features: [],
-      limits: { maxDataBytes: 1, maxHeaderBytes: 1, maxStreams: 1, streamCredit: 1 },
+      limits: { maxDataBytes: 1, maxDatagramBytes: 1, maxHeaderBytes: 1, maxStreams: 1, streamCredit: 1 },
     },
     carrier,
     closed: closed.promise,
@@ -47,6 +47,7 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
     },
     open: () => assert.fail("not opened here"),
     dial: () => assert.fail("not dialled here"),
+    dialDatagrams: () => assert.fail("not dialled here"),
     async drain() {
       endings.push("drained");
       closed.resolve({ reason: Reason.SHUTDOWN, message: "", by: "us" });
@@ -67,6 +68,7 @@ function fakeLink(o: { dialled: boolean; instance?: number }): FakeLink {
       bytesOut: 0,
       waitingBytes: 0,
       replayBytes: 0,
+      datagrams: { sent: 0, received: 0, dropped: 0 },
       slowReaders: 0,
       heldBytes: 0,
       promisedBytes: 0,

@@ -5,6 +5,7 @@ import { suite, test } from "node:test";
 import { toJsonString } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { type Frame, FrameSchema } from "../../src/gen/fairlead/wire/v1/frame_pb.ts";
+import { Network } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { FrameDecoder } from "../../src/wire/decoder.ts";
 import { PeerSessions } from "../../src/wire/peer-sessions.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -23,7 +24,7 @@ const steps: FrameInit[][] = [
         value: {
           instance: new Uint8Array(16).fill(0x11),
           version: "golden",
-          features: ["datagram"],
+          features: ["to-come"],
           limits: { maxFrameBytes: 131_072, maxHeaderBytes: 65_536, maxStreams: 16_384, streamCredit: 262_144 },
           fresh: new Uint8Array(16).fill(0x22),
           carrier: 1n,
@@ -85,11 +86,11 @@ const steps: FrameInit[][] = [
   [{ kind: { case: "close", value: { reason: Reason.SHUTDOWN, message: "Good bye." } } }],
 ];
 
-function resumableHello(carrier: bigint): FrameInit {
+function resumableHello(carrier: bigint, features: string[] = []): FrameInit {
   const value = {
     instance: new Uint8Array(16).fill(0x11),
     version: "golden",
-    features: ["resume"],
+    features: ["resume", ...features],
     limits: { maxFrameBytes: 131_072, maxHeaderBytes: 65_536, maxStreams: 16_384, streamCredit: 262_144 },
     fresh: new Uint8Array(16).fill(0x22),
     carrier,
@@ -165,8 +166,50 @@ const leavingSteps: Step[][] = [
   ],
 ];
 
-/** Answers a dial with its own bytes, and a call with those of its request. */
+/** A dial for datagrams, and two behind it before there is an answer. */
+const udp: (FrameInit | Uint8Array)[] = [
+  {
+    stream: 1n,
+    kind: {
+      case: "open",
+      value: {
+        what: { case: "dial", value: { target: { kind: { case: "kubernetes", value: {} }, network: Network.UDP } } },
+        priority: Priority.INTERACTIVE,
+        credit: 262_144n,
+      },
+    },
+  },
+  { stream: 1n, kind: { case: "datagram", value: Buffer.from("one") } },
+  { stream: 1n, kind: { case: "datagram", value: new Uint8Array() } },
+];
+
+/**
+ * Datagrams: they are echoed, not counted, not said again on the second carrier, and told of by an Ack with the first carrier's none. One
+ * on a stream that is not for them is lost, and one end of the stream ends it.
+ */
+const datagramSteps: Step[][] = [
+  [[resumableHello(100n, ["datagram"])], [resumeFrame(100n, 0x22, 0n, true), ...udp], "10 s pass"],
+  [
+    [resumableHello(101n, ["datagram"])],
+    [resumeFrame(101n, 0x22, 1n)],
+    [{ stream: 1n, kind: { case: "datagram", value: Buffer.from("two") } }],
+    [
+      { ...kubernetes, stream: 3n },
+      { stream: 3n, kind: { case: "datagram", value: Buffer.from("lost") } },
+    ],
+    "10 s pass",
+    [{ stream: 1n, kind: { case: "end", value: {} } }],
+    [{ kind: { case: "close", value: { reason: Reason.SHUTDOWN, message: "Good bye." } } }],
+  ],
+];
+
+/** Answers a dial with its own bytes or datagrams, and a call with those of its request. */
 function serve(incoming: IncomingStream): void {
+  if (incoming.kind === "dial" && incoming.target.network === Network.UDP) {
+    const far = incoming.acceptDatagrams();
+    far.listen((payload) => far.send(payload));
+    return;
+  }
   if (incoming.kind === "dial") {
     const far = incoming.accept();
     far.pipe(far);
@@ -290,5 +333,9 @@ suite("golden transcript", () => {
   test("of a session of version 1 that meets kinds to come, is moved, and that both ends leave", async () => {
     const sessions = new PeerSessions(createFakeClock());
     check("leaving-v1.txt", await transcribe(leavingSteps, { sessions, takeOver: true }));
+  });
+
+  test("of datagrams: echoed, not counted, and not said again on another carrier", async () => {
+    check("datagrams-v1.txt", await transcribe(datagramSteps, { sessions: new PeerSessions(createFakeClock()) }));
   });
 });
