@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { getServers } from "node:dns";
 import { ensureNamespace, readKubernetesVersion } from "./agent-cluster.ts";
+import { consoleCertificate } from "./agent-console.ts";
 import { agentHealth } from "./agent-health.ts";
 import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
@@ -308,6 +309,7 @@ async function compose(
       http: tunnel.http,
       dial: tunnel.dial,
       hello,
+      certificate: await consoleCertificate({ config, identity, namespace, clock, log }),
       audit,
       clock,
       log,

@@ -53,6 +53,17 @@ export const schema = {
       fallback: "localhost",
       doc: "Apps are shown on hosts below this domain, as <app>-<namespace>-<port>.<domain>. Browsers resolve *.localhost by themselves.",
     }),
+    url: optional(
+      url(["https:"], {
+        doc: "URL at which people and their programs reach the console, as kubeconfigs name it: fairlead kubeconfig. Its host is a name of the certificate by the agent's CA.",
+      }),
+    ),
+    certFile: optional(
+      text({
+        doc: "PEM file with the certificate that the console shows to clients that speak TLS, and the chain behind it; looked at each 30 s. Without one: a certificate by the agent's own CA.",
+      }),
+    ),
+    keyFile: optional(text({ doc: "PEM file with the key of console.certFile." })),
   },
   link: {
     host: text({ fallback: "0.0.0.0", doc: "Address on which peers' links are accepted." }),

@@ -41,6 +41,7 @@ import type { AppCatalogue, AppView } from "./doors/app-view.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
 import { createSessionDial } from "./session-dial.ts";
+import type { ServedCertificate } from "./tls/served-certificate.ts";
 
 export interface ConsoleDeps {
   readonly listen: { readonly host: string; readonly port: number; readonly domain: string };
@@ -62,6 +63,7 @@ export interface ConsoleDeps {
   readonly http: HttpForwarder;
   readonly dial: AppDialer;
   readonly hello: LocalHello;
+  readonly certificate: ServedCertificate;
   readonly audit: Pick<AuditLog, "record"> & AuditServiceDeps;
   readonly clock: Clock;
   readonly log: Log;
@@ -98,6 +100,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     apps: catalogueOf(deps),
     http: deps.http,
     hello: deps.hello,
+    certificate: deps.certificate,
     dial: createSessionDial({
       dial: deps.dial,
       hasPeer: (name) => deps.peering.roster.get(name) !== undefined,

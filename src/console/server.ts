@@ -20,11 +20,13 @@ import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import type { PeerDoor } from "./doors/peers-path.ts";
-import { divertHttp2 } from "./first-bytes.ts";
+import { divert } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
 import { boundTimeouts, createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
 import { createSessionDoor, type SessionDoorDeps } from "./session-door.ts";
+import type { ServedCertificate } from "./tls/served-certificate.ts";
+import { createTlsPort } from "./tls/tls-port.ts";
 
 export interface ConsoleServerDeps {
   /** Where it listens; port 0 takes a free one. */
@@ -46,6 +48,8 @@ export interface ConsoleServerDeps {
   presence(peer: string): PeerPresence | undefined;
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
   peerDoors?: Readonly<Record<string, PeerDoor>>;
+  /** For clients that begin with TLS, on the same port. */
+  certificate: ServedCertificate;
   clock: Clock;
   log: Log;
 }
@@ -72,6 +76,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const stopApi = new AbortController();
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
+  let serveHttp1 = (connection: Duplex): void => void connection.destroy(); // Until there is a server.
   let stopping = false;
   const guards = [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])];
   const api = {
@@ -90,6 +95,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     headers: securityHeaders,
     log,
   });
+  const tls = createTlsPort({ ...deps, http1: (socket) => serveHttp1(socket), http2: http2.accept });
   const serveStranger = connectNodeAdapter({ ...api, readMaxBytes: largestStrangerBytes });
   const app = fastify({
     logger: false,
@@ -101,7 +107,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
         for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
         serveStranger(req, res);
       });
-      divertHttp2(server, http2.accept);
+      serveHttp1 = divert(server, { http2: http2.accept, tls: tls.accept });
       server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
         // Node closes what is idle when it stops; what ends only then would be kept alive.
         res.once("close", () => stopping && setImmediate(() => server?.closeIdleConnections()));
@@ -135,6 +141,8 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
         }),
       ];
       doors.close();
+      tls.close();
+      deps.certificate.close();
       http2.drain();
       try {
         await Promise.all([app.close(), session.close(apiGraceMs)]);

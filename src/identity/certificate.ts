@@ -30,8 +30,8 @@ const oids = {
 /** Bits of KeyUsage (RFC 5280 §4.2.1.3) in its one byte, with the count of unused low bits before it. */
 const keyUsage = { digitalSignature: "\x07\x80", keyCertSignAndCrlSign: "\x01\x06" };
 
-/** One subject alternative name, in ASCII. */
-export type SubjectName = { readonly uri: string } | { readonly dns: string };
+/** One subject alternative name: text in ASCII, or an address as its 4 or 16 bytes. */
+export type SubjectName = { readonly uri: string } | { readonly dns: string } | { readonly ip: Uint8Array };
 
 export interface CertificateRequest {
   readonly subject: string;
@@ -93,8 +93,9 @@ function extensions(request: CertificateRequest, issuerPublicKey: KeyObject): fo
   ];
 }
 
-/** GeneralName of RFC 5280 §4.2.1.6: [2] is a DNS name, [6] a URI. */
+/** GeneralName of RFC 5280 §4.2.1.6: [2] is a DNS name, [6] a URI, [7] an address. */
 function alternativeName(name: SubjectName): forge.asn1.Asn1 {
+  if ("ip" in name) return asn1.create(Class.CONTEXT_SPECIFIC, 7, false, Buffer.from(name.ip).toString("latin1"));
   return "dns" in name
     ? asn1.create(Class.CONTEXT_SPECIFIC, 2, false, name.dns)
     : asn1.create(Class.CONTEXT_SPECIFIC, 6, false, name.uri);

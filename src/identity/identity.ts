@@ -2,9 +2,10 @@ import { createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type Authority, makeAuthority, readAuthority } from "./authority.ts";
+import type { SubjectName } from "./certificate.ts";
 import { IdentityError } from "./error.ts";
 import type { Fingerprint } from "./fingerprint.ts";
-import { issueLeaf, type Leaf } from "./leaf.ts";
+import { issueLeaf, issueServerLeaf, type Leaf } from "./leaf.ts";
 import type { IdentityStore, StoredIdentity } from "./store.ts";
 
 /** Who this agent is: a CA for ever, and a leaf for the day that replaces itself. */
@@ -16,6 +17,8 @@ export interface Identity {
   leaf(): Leaf;
   /** Calls `fn` after each new leaf. Answers with a function that ends that. */
   onRotate(fn: (leaf: Leaf) => void): () => void;
+  /** A certificate by this CA for a server of those names, valid for so long, in milliseconds. It replaces itself by nothing. */
+  serverLeaf(names: readonly SubjectName[], lifetimeMs: number): Leaf;
   /**
    * A key of 32 bytes for this purpose, made of the CA's key by HKDF (RFC 5869) with SHA-256: the same at each start, another for
    * each purpose, and of no use to find the CA's.
@@ -109,6 +112,7 @@ function rotatingIdentity(
       if (ageMs >= rotateAfterMs || ageMs < -clockSlackMs) rotate();
       return current;
     },
+    serverLeaf: (names, lifetimeMs) => issueServerLeaf(authority, names, clock.now(), lifetimeMs),
     keyFor(purpose) {
       const material = authority.privateKey.export({ type: "pkcs8", format: "der" });
       return createSecretKey(Buffer.from(hkdfSync("sha256", material, "", purpose, 32)));

@@ -16,11 +16,17 @@ import { hashToken } from "../../src/console/auth/token.ts";
 import type { AppView } from "../../src/console/doors/app-view.ts";
 import type { PeerPresence } from "../../src/console/doors/explain.ts";
 import { type ConsoleServer, type ConsoleServerDeps, createConsoleServer } from "../../src/console/server.ts";
+import { ownCertificate } from "../../src/console/tls/served-certificate.ts";
+import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
+import { issueServerLeaf } from "../../src/identity/leaf.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { startTwoAgents, type TwoAgents, uidOf } from "../tunnel/two-agents.ts";
 
 export const token = "flt_0123456789abcdefghijklmnopqrstuvwxyz";
 export const bearer = { authorization: `Bearer ${token}` };
+
+/** The agent's CA, by which its port's certificate is signed. */
+export const authority = readAuthority(makeAuthority(Date.now()));
 
 export interface ConsoleWorld extends AsyncDisposable {
   readonly agents: TwoAgents;
@@ -75,6 +81,14 @@ export async function startConsole(
     dial: o.dial ?? ((incoming) => incoming.refuse(Reason.NOT_FOUND, "Nothing is there.")),
     presence: (peer) => world.presence ?? (peer === "there" ? { connected: true } : undefined),
     ...(o.peerDoors && { peerDoors: o.peerDoors }),
+    certificate: ownCertificate(
+      {
+        issue: (names, lifetimeMs) => issueServerLeaf(authority, names, Date.now(), lifetimeMs),
+        caPem: authority.certPem,
+        clock: systemClock,
+      },
+      ["localhost", "*.apps.example", "127.0.0.1", "::1"],
+    ),
     clock: o.clock ?? systemClock,
     log: silentLog,
   });

@@ -49,8 +49,14 @@ way: {{ ternary "HostPort" "NodePort" .relay.enabled }}
 {{- $own := dict -}}
 {{- with .Values.name }}{{ $_ := set $own "name" . }}{{ end -}}
 {{- with include "fairlead.url" . }}{{ $_ := set $own "link" (dict "url" .) }}{{ end -}}
+{{- with .Values.console.url }}{{ $_ := set $own "console" (dict "url" .) }}{{ end -}}
+{{- $console := dict "host" "0.0.0.0" "port" 8000 -}}
+{{- if .Values.console.tlsSecret -}}
+{{- $_ := set $console "certFile" "/etc/fairlead-console/tls.crt" -}}
+{{- $_ := set $console "keyFile" "/etc/fairlead-console/tls.key" -}}
+{{- end -}}
 {{- $fixed := dict
-  "console" (dict "host" "0.0.0.0" "port" 8000)
+  "console" $console
   "link" (dict "host" "0.0.0.0" "port" 8001)
   "telemetry" (dict "host" "0.0.0.0" "port" 8002)
   "images" (include "fairlead.images" . | fromYaml)

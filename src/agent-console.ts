@@ -1,0 +1,32 @@
+/** The certificate of the console's port, as it is configured. */
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import type { Config } from "./config.ts";
+import { givenCertificate, ownCertificate, type ServedCertificate } from "./console/tls/served-certificate.ts";
+import type { Identity } from "./identity/identity.ts";
+
+/** Rejects when a certificate is given that cannot be used. */
+export async function consoleCertificate(deps: {
+  readonly config: Config;
+  readonly identity: Pick<Identity, "serverLeaf" | "caPem">;
+  /** The agent's own. */
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<ServedCertificate> {
+  const { identity, namespace, clock, log } = deps;
+  const { config } = deps;
+  const certFile = config.console.certFile;
+  const keyFile = config.console.keyFile;
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new Error("console.certFile and console.keyFile go together: a certificate is of no use without its key.");
+  }
+  if (certFile !== undefined && keyFile !== undefined) return givenCertificate({ certFile, keyFile, clock, log });
+  const service = `fairlead.${namespace}.svc`;
+  const domain = config.console.domain;
+  // Nobody takes a wildcard just below a top-level domain, as *.localhost would be.
+  const names = ["localhost", "127.0.0.1", "::1", domain, ...(domain.includes(".") ? [`*.${domain}`] : [])];
+  names.push("fairlead", `fairlead.${namespace}`, service, `${service}.cluster.local`);
+  if (config.console.url !== undefined) names.push(new URL(config.console.url).hostname);
+  return ownCertificate({ issue: (...asked) => identity.serverLeaf(...asked), caPem: identity.caPem, clock }, names);
+}
