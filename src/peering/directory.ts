@@ -77,8 +77,10 @@ export function createDirectory(deps: DirectoryDeps): Directory {
     if (!epochs.has(peer)) return undefined;
     const isNews = !isDeepStrictEqual(known.get(peer), said);
     known.set(peer, said);
-    deps.changed(peer);
-    if (isNews) for (const fn of listeners) fn(peer);
+    if (isNews) {
+      deps.changed(peer);
+      for (const fn of listeners) fn(peer);
+    }
     return { againMs: refreshMs };
   }
 

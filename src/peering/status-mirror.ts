@@ -7,6 +7,7 @@ import { timeText } from "../kube/time.ts";
 import type { PeerFacts } from "./directory.ts";
 import type { LinkStatus } from "./link-status.ts";
 import type { Roster } from "./roster.ts";
+import { lookAgain, noRoundTrip, type ShownRoundTrip } from "./shown-round-trip.ts";
 import type { HeldGrant } from "./standing-watch.ts";
 import type { LinkListener } from "./switchboard.ts";
 
@@ -29,12 +30,14 @@ export interface StatusMirrorDeps {
   write(peer: string, status: PeerStatus): void;
 }
 
-/** How often round trip and last seen are written, which change all the time; milliseconds. */
-const refreshMs = 60_000;
+/** How often the round trip is looked at, in milliseconds; it is written when it has become another. */
+const lookMs = 60_000;
 
 export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
   const { roster, clock } = deps;
   const words = new Map<string, string>();
+  /** Of each peer that has a link, and by which path. */
+  const roundTrips = new Map<string, { path: LinkStatus["path"]; shown: ShownRoundTrip }>();
 
   function update(name: string): void {
     if (!roster.get(name)) return;
@@ -43,7 +46,28 @@ export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
       held: deps.held(name) ?? [],
       words: words.get(name) ?? roster.words(name),
     };
-    deps.write(name, describePeer(deps.status(name), said, roster.generation(name)));
+    const link = deps.status(name);
+    deps.write(name, describePeer(link, roundTripOf(name, link), said, roster.generation(name)));
+  }
+
+  /** Without a link it is not known how long one takes. */
+  function roundTripOf(name: string, link: LinkStatus): number | undefined {
+    if (link.state !== "connected") {
+      roundTrips.delete(name);
+      return undefined;
+    }
+    const known = roundTrips.get(name);
+    if (!known || known.path !== link.path || known.shown.ms === undefined) look(name, link);
+    return roundTrips.get(name)?.shown.ms;
+  }
+
+  /** Says whether what is shown has become another. */
+  function look(name: string, { path, roundTripMs }: LinkStatus): boolean {
+    const known = roundTrips.get(name);
+    const before = known && known.path === path ? known.shown : noRoundTrip;
+    const shown = lookAgain(before, roundTripMs);
+    roundTrips.set(name, { path, shown });
+    return shown.ms !== before.ms;
   }
 
   /** A peer that has not said it again yet, to this process, is what it was. */
@@ -57,14 +81,18 @@ export function createStatusMirror(deps: StatusMirrorDeps): StatusMirror {
   const ended = roster.subscribe(({ name, before, after }) => {
     if (after) return;
     words.delete(name);
+    roundTrips.delete(name);
     if (before) deps.write(name, describeRemoved(clock.now()));
   });
   const unsubscribe = deps.subscribe((name) => update(name));
   let timer: Timer = arm();
 
   function arm(): Timer {
-    const next = clock.after(refreshMs, () => {
-      for (const { name } of roster.list()) if (deps.status(name).state === "connected") update(name);
+    const next = clock.after(lookMs, () => {
+      for (const { name } of roster.list()) {
+        const link = deps.status(name);
+        if (link.state === "connected" && look(name, link)) update(name);
+      }
       timer = arm();
     });
     next.unref?.();
@@ -95,7 +123,12 @@ interface Said {
 }
 
 /** Pure. */
-function describePeer(link: LinkStatus, { facts, held, words }: Said, generation: number): PeerStatus {
+function describePeer(
+  link: LinkStatus,
+  roundTripMs: number | undefined,
+  { facts, held, words }: Said,
+  generation: number,
+): PeerStatus {
   const version = facts?.version || link.version;
   const connected = link.state === "connected";
   return create(PeerStatusSchema, {
@@ -106,11 +139,12 @@ function describePeer(link: LinkStatus, { facts, held, words }: Said, generation
       ...(link.path && { path: link.path }),
       ...(link.lastError && { message: link.lastError.slice(0, 1024) }),
     },
-    ...(link.roundTripMs !== undefined && { roundTripMs: Math.ceil(link.roundTripMs) }),
+    ...(roundTripMs !== undefined && { roundTripMs }),
     ...(version && { version }),
     ...(link.instance && { instance: link.instance }),
     facts: { ...facts?.facts },
-    ...(link.lastSeenAt !== undefined && { lastSeenAt: timeText(link.lastSeenAt) }),
+    // While it is connected that is now, and would have to be written all the time.
+    ...(!connected && link.lastSeenAt !== undefined && { lastSeenAt: timeText(link.lastSeenAt) }),
     ...(words && { words }),
     grantsHeld: held.map((grant) => create(GrantHeldSchema, grant)),
     conditions: [

@@ -256,7 +256,7 @@ export type PeerStatus = Message<"fairlead.resources.v1alpha1.PeerStatus"> & {
   link?: LinkState | undefined;
 
   /**
-   * The least round trip measured lately, in milliseconds, rounded up.
+   * About how long a round trip takes, in milliseconds. It is written anew when it has changed by much and stays so.
    *
    * @generated from field: optional int32 round_trip_ms = 3;
    */
@@ -284,7 +284,7 @@ export type PeerStatus = Message<"fairlead.resources.v1alpha1.PeerStatus"> & {
   facts: { [key: string]: string };
 
   /**
-   * When anything was last heard from it.
+   * When anything was last heard from it, once there is no link any more.
    *
    * @generated from field: optional string last_seen_at = 7;
    */
