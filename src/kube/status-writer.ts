@@ -14,9 +14,10 @@ import type { ResourceKind } from "./resource-kind.ts";
 export interface StatusWriter<Status> {
   /**
    * States how the object is. `metadata` needs name, namespace and uid: by the uid the status of a deleted object is not
-   * taken for that of a new one of its name. Returns at once.
+   * taken for that of a new one of its name. Returns at once. One that `passes` waits for as long as the least time between two
+   * writes, and is never written when another follows meanwhile.
    */
-  write(object: { metadata: ObjectMeta; status: Status }): void;
+  write(object: { metadata: ObjectMeta; status: Status }, o?: { passes?: boolean }): void;
   /** Forgets an object, above all one that was deleted. */
   forget(key: string): void;
   /** How long the oldest unwritten status has waited, in milliseconds; for health. */
@@ -86,7 +87,7 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
   }
 
   return {
-    write({ metadata, status }) {
+    write({ metadata, status }, { passes = false } = {}) {
       const wanted = { metadata: identityOf(metadata), status };
       const { uid } = metadata;
       const key = keyOf(wanted);
@@ -99,7 +100,7 @@ export function createStatusWriter<Spec, Status>(deps: StatusWriterDeps<Spec, St
       entry.json = json;
       entries.set(key, entry);
       if (isDeepStrictEqual(json, entry.written)) return;
-      worker.add(key, Math.max(0, entry.writtenAt + minGapMs - clock.monotonic()));
+      worker.add(key, Math.max(passes ? minGapMs : 0, entry.writtenAt + minGapMs - clock.monotonic()));
     },
     forget: (key) => void entries.delete(key),
     oldestPendingMs: () => worker.oldestPendingMs(),

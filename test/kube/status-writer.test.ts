@@ -106,3 +106,24 @@ test("the status of an object that is gone is let go", async (t) => {
   assert.equal(writer.oldestPendingMs(), 0);
   assert.equal(written.length, 0);
 });
+
+test("a status that passes is written when it lasts, and never when another follows", async (t) => {
+  const { clock, written, writer } = set(t);
+  const phases = () => written.map(({ json }) => JSON.parse(JSON.stringify(json.status)).phase);
+  const say = (phase: string, passes: boolean): void =>
+    writer.write({ metadata, status: create(RemoteAppStatusSchema, { phase }) }, { passes });
+  say("Progressing", true);
+  await clock.advance(900);
+  say("Ready", false);
+  await clock.advance(0);
+  assert.deepEqual(phases(), ["Ready"]);
+  await clock.advance(5_000);
+  say("Progressing", true);
+  await clock.advance(500);
+  say("Ready", false);
+  await clock.advance(5_000);
+  assert.deepEqual(phases(), ["Ready"]);
+  say("Progressing", true);
+  await clock.advance(1_000);
+  assert.deepEqual(phases(), ["Ready", "Progressing"]);
+});

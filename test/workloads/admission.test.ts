@@ -309,6 +309,7 @@ test("a host that closes while it writes what it admitted leaves nothing behind 
   }));
   applyApp(town, "web");
   await town.until("it is written", () => isWriting);
+  await town.agent("tokyo").workloads.close();
   await town.agent("osaka").workloads.close();
   assert.equal(town.clock.timers, 0);
 });

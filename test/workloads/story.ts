@@ -22,12 +22,12 @@ export async function startTown(t: TestContext, atHost = (client: KubeClient): K
   return town;
 }
 
-/** An API server that takes a while to write Workloads, so that many writes are under way at once. */
-export function slowWorkloads(town: () => Town): (client: KubeClient) => KubeClient {
+/** An API server that takes a while to write Workloads, 300 ms unless said, so that many writes are under way at once. */
+export function slowWorkloads(town: () => Town, ms = 300): (client: KubeClient) => KubeClient {
   return (client) => ({
     ...client,
     async apply(kind, object, o, signal) {
-      if (kind.plural === "workloads") await town().clock.sleep(300, signal);
+      if (kind.plural === "workloads") await town().clock.sleep(ms, signal);
       return client.apply(kind, object, o, signal);
     },
   });

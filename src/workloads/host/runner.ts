@@ -13,6 +13,7 @@ import { isConflict, KubeError } from "../../kube/errors.ts";
 import { keyOf, refOf } from "../../kube/object.ts";
 import { type Workload, workloads } from "../../kube/resources.ts";
 import type { StatusWriter } from "../../kube/status-writer.ts";
+import { isOnTheWay } from "../passing.ts";
 import type { AdmissionDesk } from "./admission-desk.ts";
 import type { AdmissionRecord } from "./admission-record.ts";
 import { isInPlace, type WorkloadBook } from "./book.ts";
@@ -274,7 +275,7 @@ export function createRunner(deps: RunnerDeps): Runner {
     memory.status = status;
     memory.template = template;
     memory.runs = plan && !standing?.isStopped && !obstacle ? seen : undefined;
-    deps.statuses.write({ metadata: workload.metadata, status });
+    deps.statuses.write({ metadata: workload.metadata, status }, { passes: isOnTheWay(status) });
     deps.onStatus(key);
     return seen.againMs;
   }

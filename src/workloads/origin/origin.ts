@@ -22,10 +22,11 @@ import type { Roster } from "../../peering/roster.ts";
 import { createStreamRecord } from "../../peering/stream-record.ts";
 import type { ContentHash } from "../content-hash.ts";
 import { createLatest } from "../latest.ts";
+import { createPassing, isOnTheWay } from "../passing.ts";
 import { createAppBook } from "./app-book.ts";
 import { checkTimeoutMs, createAsker } from "./asker.ts";
 import { decide } from "./decide.ts";
-import type { HostAnswer, NamedPeer, PeerView } from "./facts.ts";
+import type { Decision, HostAnswer, NamedPeer, PeerView } from "./facts.ts";
 import { createHistory } from "./history.ts";
 import { annotations, finalizer, type Holding, holdingAnnotations, holdingOf, isHeld } from "./holding.ts";
 import { createLeaseBook } from "./leases.ts";
@@ -137,8 +138,9 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
   });
   /** By peer, why wishes do not reach it although it is connected. */
   const troubles = new Map<string, string>();
-  /** By UID, the status that was decided last; the API server may not have it yet. */
-  const decided = new Map<string, RemoteAppStatus>();
+  /** By UID, the status that was told last; the API server may not have it yet. */
+  const told = new Map<string, RemoteAppStatus>();
+  const passing = createPassing({ clock });
   /** By UID: a write of who holds it failed, and nobody knows whether it was carried out. */
   const doubts = new Set<string>();
   const leases = createLeaseBook({ clock, runnable: book.runnable });
@@ -176,7 +178,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     const app = await certain(key, signal);
     if (!app) return;
     const { uid = "" } = app.metadata;
-    const before = decided.get(uid) ?? app.status;
+    const before = told.get(uid) ?? app.status;
     const word = wordOf(app);
     const { wish } = word;
     const heard = book.heard(app);
@@ -193,13 +195,16 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       now: clock.now(),
     });
     book.setLeaving(app, decision.leaving);
-    for (const happening of decision.happenings) deps.events.record(app, { ...happening, action: "Mirror" });
     if (decision.hold !== undefined) {
+      happened(app, decision);
       await hold(app, decision.hold, signal);
       return;
     }
     tellPeers(app);
     if (wish) asker.ask({ key, uid, hash: wish.hash, spec: wish.spec }, decision.ask);
+    const waitMs = decision.status ? passing.waitMs(uid, isOnTheWay(decision.status)) : 0;
+    if (waitMs > 0) return { againMs: Math.min(waitMs, decision.againMs ?? waitMs) };
+    happened(app, decision);
     if (!decision.status) return;
     for (const answer of decision.answers) recordAnswer(app, answer);
     const url = deps.pageUrl?.(app);
@@ -207,9 +212,13 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     const revision = history.numberOf(app);
     if (revision !== undefined) decision.status.revision = revision;
     if (decision.happenings.length > 0) logChange(key, decision.status);
-    decided.set(uid, decision.status);
+    told.set(uid, decision.status);
     statuses.write({ metadata: app.metadata, status: decision.status });
     return decision.againMs === undefined ? undefined : { againMs: decision.againMs };
+  }
+
+  function happened(app: RemoteApp, { happenings }: Decision): void {
+    for (const happening of happenings) deps.events.record(app, { ...happening, action: "Mirror" });
   }
 
   /** The app as it is; read again when a write of who holds it may have been carried out or not. */
@@ -324,7 +333,8 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       }
       statuses.forget(key);
       const { uid = "" } = before?.metadata ?? {};
-      decided.delete(uid);
+      told.delete(uid);
+      passing.forget(uid);
       doubts.delete(uid);
       leases.forget(uid);
       asker.forget(uid);
