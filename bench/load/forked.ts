@@ -11,7 +11,7 @@ export interface Forked<T> {
   end(): Promise<void>;
 }
 
-const readyWithinMs = 20_000;
+const readyWithinMs = 60_000;
 const endWithinMs = 3_000;
 
 /** Forks a script beside this folder and resolves with its first message. Rejects when it ends before. */
