@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { stripVTControlCharacters } from "node:util";
+import { type Stage, stagesOf } from "./e2e/lanes.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 /** The longest that all tests together may take, in milliseconds: Node waits for ever for a file of which something runs on. */
@@ -30,9 +31,14 @@ const checks: Step[] = [
 const modes: Record<string, () => Promise<boolean>> = {
   check: () => runChecks(checks),
   // An end-to-end test is not named *.test.ts, so this is every test that needs no cluster.
-  test: () => runTests(["test/**/*.test.ts"], { concurrency: Math.max(2, availableParallelism()), timeoutMs: 300_000 }),
-  e2e: async () =>
-    hasClusters() && runTests(["test/contract/*.e2e.ts", "test/e2e/*.e2e.ts"], { concurrency: 1, timeoutMs: 600_000 }),
+  test: () => {
+    const bounds = { concurrency: Math.max(2, availableParallelism()), timeoutMs: 300_000 };
+    return runTests([{ lanes: [find("test/**/*.test.ts")] }], bounds);
+  },
+  e2e: async () => {
+    const files = [...find("test/contract/*.e2e.ts"), ...find("test/e2e/*.e2e.ts")];
+    return hasClusters() && runTests(stagesOf(files), { concurrency: 1, timeoutMs: 600_000 });
+  },
 };
 
 const mode = modes[process.argv[2] ?? ""];
@@ -62,24 +68,34 @@ async function runChecks(steps: Step[]): Promise<boolean> {
   return failed.length === 0;
 }
 
-/** `timeoutMs` ends a test that hangs. */
-async function runTests(patterns: string[], o: { concurrency: number; timeoutMs: number }): Promise<boolean> {
-  const files = globSync(patterns, { cwd: root }).sort();
-  if (files.length === 0) {
-    console.error(`There is no test like ${patterns.join(" or ")}.`);
-    return false;
-  }
-  const bounds = [`--test-concurrency=${o.concurrency}`, `--test-timeout=${o.timeoutMs}`];
-  const options = ["--test", "--test-reporter=spec", ...bounds];
+function find(pattern: string): string[] {
+  return globSync(pattern, { cwd: root }).sort();
+}
+
+/** `concurrency` is that of one lane, and `timeoutMs` ends a test that hangs. */
+async function runTests(stages: readonly Stage[], o: { concurrency: number; timeoutMs: number }): Promise<boolean> {
   const startedAt = performance.now();
-  // Told to end, Node says which file still ran.
-  const { code, output } = await run(["node", ...options, ...files], true, longestRunMs);
-  const passed = count(output, "pass");
-  const failed = count(output, "fail") + count(output, "cancelled");
-  const skipped = count(output, "skipped") + count(output, "todo");
+  const ended: { code: number; output: string }[] = [];
+  for (const { lanes } of stages) {
+    const [first, ...beside] = await Promise.all(lanes.map((lane, index) => runFiles(lane, o, index === 0)));
+    // What ran beside is shown when it has ended, or nobody could tell whose line is whose.
+    for (const { output } of beside) process.stdout.write(output);
+    ended.push(...(first ? [first] : []), ...beside);
+  }
+  const total = (...names: string[]): number =>
+    ended.reduce((sum, { output }) => names.reduce((some, name) => some + count(output, name), sum), 0);
+  const passed = total("pass");
+  const failed = total("fail", "cancelled");
+  const skipped = total("skipped", "todo");
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""} (${seconds} s)`);
-  return code === 0 && passed > 0;
+  return ended.every(({ code, output }) => code === 0 && count(output, "pass") > 0);
+}
+
+function runFiles(files: readonly string[], o: { concurrency: number; timeoutMs: number }, show: boolean) {
+  const bounds = [`--test-concurrency=${o.concurrency}`, `--test-timeout=${o.timeoutMs}`];
+  // Told to end, Node says which file still ran.
+  return run(["node", "--test", "--test-reporter=spec", ...bounds, ...files], show, longestRunMs);
 }
 
 /** The number in a closing line of the spec reporter, such as "ℹ pass 12". */
