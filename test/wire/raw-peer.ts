@@ -51,7 +51,7 @@ export class RawPeer {
         return found !== undefined;
       },
       `a ${kind} frame comes`,
-      5_000,
+      30_000,
     );
     return found as Frame & { kind: { case: K } };
   }

@@ -120,17 +120,17 @@ export const peers: readonly Breach[] = [
   ),
   breach(
     "opens in a second",
-    "a hundred and one at once",
+    "fifteen times as many at once",
     { resets: Reason.TOO_MANY_OPENS },
     ({ peer }) => peer.send(...ids(150).map((id) => openFrame(id))),
-    { opensPerSecond: 100 },
+    { opensPerSecond: 10 },
   ),
   breach(
     "resets in a second",
     "streams that are opened to be reset",
     { ends: Reason.TOO_MANY_RESETS },
     ({ peer }) => peer.send(...ids(150).flatMap((id) => [openFrame(id), reset(id)])),
-    { resetsPerSecond: 100 },
+    { resetsPerSecond: 10 },
   ),
   breach(
     "resets in a second",
@@ -140,7 +140,7 @@ export const peers: readonly Breach[] = [
       const head = (id: number): FrameInit => ({ stream: BigInt(id), kind: { case: "head", value: {} } });
       peer.send(...ids(150).flatMap((id) => [openFrame(id), head(id)]));
     },
-    { resetsPerSecond: 100 },
+    { resetsPerSecond: 10 },
   ),
   breach(
     "credit of a stream",
