@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { addAgentCommands } from "./agent.ts";
 import { addAppCommands } from "./app.ts";
 import { addAuditCommands } from "./audit.ts";
+import { addCompletionCommands } from "./completion.ts";
 import { addConfigCommands } from "./config.ts";
 import type { CliContext } from "./context.ts";
 import { addDoctorCommand } from "./doctor.ts";
@@ -73,6 +74,7 @@ export function buildProgram(context: CliContext): Command {
   addConfigCommands(program, context);
   addAgentCommands(program, context);
   addImagesCommands(program, context);
+  addCompletionCommands(program, context);
   inheritSettings(program);
   return program;
 }

@@ -12,7 +12,9 @@ const program = buildProgram(testContext());
 
 /** Every command that does something, by its words. */
 function commandsOf(command: Command, words: readonly string[]): [string, Command][] {
-  const below = command.commands.flatMap((child) => commandsOf(child, [...words, child.name()]));
+  // What shells ask of the program is for no person.
+  const forPeople = command.commands.filter((child) => !child.name().startsWith("__"));
+  const below = forPeople.flatMap((child) => commandsOf(child, [...words, child.name()]));
   const isGroup = below.length > 0 && !page.includes(`| \`${words.join(" ")}\` |`);
   return words.length === 0 || isGroup ? below : [[words.join(" "), command], ...below];
 }
