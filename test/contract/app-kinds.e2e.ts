@@ -7,10 +7,11 @@ import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { connectKube, type KubeConnection } from "../../src/kube/connect.ts";
-import { type Draft, isJsonObject, type JsonObject, type JsonValue, type ObjectMeta } from "../../src/kube/object.ts";
+import type { Draft, JsonObject, ObjectMeta } from "../../src/kube/object.ts";
 import type { ResourceKind } from "../../src/kube/resource-kind.ts";
 import {
   cronJobs,
+  type Deployment,
   deployments,
   jobs,
   namespaces,
@@ -20,7 +21,9 @@ import {
   statefulSets,
   type Workload,
 } from "../../src/kube/resources.ts";
+import { additions } from "../../src/workloads/host/additions.ts";
 import { claimSteps } from "../../src/workloads/host/claims.ts";
+import { lostOf, tryOut } from "../../src/workloads/host/dropped-fields.ts";
 import { cronJobFor, jobFor } from "../../src/workloads/host/job.ts";
 import { deploymentFor, networkPolicyOf, serviceFor } from "../../src/workloads/host/manifests.ts";
 import type { Plan } from "../../src/workloads/host/plan.ts";
@@ -155,28 +158,13 @@ function made(app: JsonObject): { workload: Workload; plan: Plan } {
   return { workload: workload({ ...pods, ...app }, { namespace }), plan: { app: parsed.app, ...rest } };
 }
 
-/** Sends it as the agent does, and says which fields did not arrive. */
-async function tried<T extends { metadata: ObjectMeta }>(kind: ResourceKind<T>, draft: Draft<T>): Promise<string[]> {
+/** Sends it as the agent does, and says which fields did not arrive, and what it would take for somebody's additions. */
+async function tried<T extends { metadata: ObjectMeta; spec?: unknown }>(
+  kind: ResourceKind<T>,
+  draft: Draft<T>,
+): Promise<string[]> {
   const answer = await kube.client.apply(kind, draft, { force: true, dryRun: true }, limit());
-  return lost(kind.format(draft), kind.format(answer), kind.kind);
-}
-
-/** The paths of what was said and is not there; what is empty says nothing. */
-function lost(said: JsonValue, there: JsonValue | undefined, path: string): string[] {
-  if (there === undefined) return isEmpty(said) ? [] : [path];
-  if (Array.isArray(said)) {
-    return said.flatMap((item, index) =>
-      lost(item, Array.isArray(there) ? there[index] : undefined, `${path}[${index}]`),
-    );
-  }
-  if (!isJsonObject(said)) return [];
-  return Object.entries(said).flatMap(([name, value]) =>
-    lost(value, isJsonObject(there) ? there[name] : undefined, `${path}.${name}`),
-  );
-}
-
-function isEmpty(value: JsonValue): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
+  return [...lostOf(kind, draft, answer), ...additions(draft, answer)];
 }
 
 test("a Deployment with every field is taken as it is, with its Service, its NetworkPolicy and its claims", async () => {
@@ -258,4 +246,25 @@ test("a Job and a CronJob with every field are taken as they are", async () => {
   assert.deepEqual(await tried(jobs, jobFor(once.workload, once.plan)), []);
   const nightly = made({ kind: "CronJob", job, cronJob, restartPolicy: "Never" });
   assert.deepEqual(await tried(cronJobs, cronJobFor(nightly.workload, nightly.plan)), []);
+});
+
+test("a field that the server does not know, or has switched off, is found before anything is stored", async () => {
+  const { workload: app, plan } = made(serving);
+  const known = deploymentFor(app, plan);
+  const edited = (change: (pod: JsonObject) => void): Draft<Deployment> => {
+    const copy: JsonObject & Draft<Deployment> = JSON.parse(JSON.stringify(known));
+    const pod = JSON.parse(JSON.stringify(known.spec?.template.spec));
+    change(pod);
+    const spec = JSON.parse(JSON.stringify({ ...known.spec, template: { ...known.spec?.template, spec: pod } }));
+    return { ...copy, spec };
+  };
+  await tryOut(kube.client, deployments, known, limit());
+  const unknown = edited((pod) => Object.assign(pod, { ofTheFuture: "x" }));
+  await assert.rejects(
+    tryOut(kube.client, deployments, unknown, limit()),
+    /Deployment spec\.template\.spec\.ofTheFuture/,
+  );
+  // The feature gate HostnameOverride is off by default in 1.34.
+  const gated = edited((pod) => Object.assign(pod, { hostnameOverride: "x" }));
+  await assert.rejects(tryOut(kube.client, deployments, gated, limit()), /spec\.template\.spec\.hostnameOverride$/);
 });

@@ -167,7 +167,8 @@ export async function clean(cluster: Cluster, namespaces: RegExp): Promise<void>
   }
   const { items } = await cluster.get<Listed>(["namespaces"]);
   const ours = items.map(({ metadata }) => metadata.name).filter((name) => namespaces.test(name));
-  if (ours.length > 0) await cluster.kubectl(["delete", "namespace", ...ours, "--wait=true", "--timeout=50s"]);
+  if (ours.length > 0)
+    await cluster.kubectl(["delete", "namespace", ...ours, "--ignore-not-found", "--wait=true", "--timeout=50s"]);
 }
 
 /** The cluster's own address of one of its nodes. */

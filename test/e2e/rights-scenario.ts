@@ -16,7 +16,7 @@ import { until } from "./until.ts";
 
 const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
 /** What takes a second or two on a quick machine has so many. */
-const seconds = 12;
+const seconds = 15;
 /** News of a change comes by a watch at once; without one, whenever the agent lists next. */
 const newsSeconds = 4;
 /** Often enough that a list does not come at the right moment each time. */
@@ -148,7 +148,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage): Record<string, () =>
     async start() {
       await Promise.all(
         [a, b].map((cluster) =>
-          cluster.kubectl(["-n", namespace, "rollout", "status", "deployment/fairlead", "--timeout=20s"]),
+          cluster.kubectl(["-n", namespace, "rollout", "status", "deployment/fairlead", "--timeout=90s"]),
         ),
       );
     },

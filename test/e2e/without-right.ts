@@ -1,8 +1,8 @@
 /**
  * Which step fails when the agent lacks one right, for each right that the chart gives: how the table in docs/rbac.md was made.
- * Run by hand, with all that `make e2e` wants; 90 minutes: `node test/e2e/without-right.ts [--last STEP] [PART_OF_A_RIGHT…]`. Both
- * clusters lack the right. First it runs with all rights, where no step may fail. Its roles have names of their own, so that a
- * release of the chart's keeps its rights.
+ * Run by hand, with all that `make e2e` wants; 90 minutes: `node test/e2e/without-right.ts [--last STEP] [--lane NUMBER] [PART_OF_A_RIGHT…]`.
+ * Both clusters lack the right. First it runs with all rights, where no step may fail. Its roles have names of their own, so that a
+ * release of the chart's keeps its rights; runs in different lanes, from 0 to 9, do not meet.
  */
 
 import { parseArgs } from "node:util";
@@ -25,13 +25,14 @@ interface Right {
   verb: string;
 }
 
-const ours = /^(without-\d+(-apps)?|fairlead-peer-w\d+[ab])$/;
-const linkPort = 31_802;
 const clusters = [openCluster("a"), openCluster("b")] as const;
 const { values: options, positionals: parts } = parseArgs({
   allowPositionals: true,
-  options: { last: { type: "string" } },
+  options: { last: { type: "string" }, lane: { type: "string", default: "0" } },
 });
+const lane = `l${options.lane}`;
+const ours = new RegExp(`^(without-${lane}-\\d+(-apps)?|fairlead-peer-${lane}w\\d+[ab])$`);
+const linkPort = 31_810 + Number(options.lane);
 
 /** What the chart makes, without its definitions. */
 async function rendered(cluster: Cluster, name: string, namespace: string): Promise<KubeObject[]> {
@@ -50,7 +51,7 @@ async function rendered(cluster: Cluster, name: string, namespace: string): Prom
   ];
   const args = ["template", "fairlead", "charts/fairlead", "--namespace", namespace];
   const text = await mustRun(findHelm(), [...args, ...values.flatMap((value) => ["--set", value])]);
-  const own = text.replaceAll(/\bfairlead-(agent|tenant|api-server)\b/g, "without-right-$1");
+  const own = text.replaceAll(/\bfairlead-(agent|tenant|api-server)\b/g, `without-right-${lane}-$1`);
   return parseAllDocuments(own).flatMap((document) => document.toJS() ?? []);
 }
 
@@ -116,10 +117,10 @@ async function isMissed(stage: Stage, { resource, verb }: Right): Promise<boolea
 }
 
 async function play(number: number, right: Right | undefined): Promise<string> {
-  const namespace = `without-${number}`;
+  const namespace = `without-${lane}-${number}`;
   const [origin, host] = await Promise.all([
-    openAgent(clusters[0], `w${number}a`, namespace),
-    openAgent(clusters[1], `w${number}b`, namespace),
+    openAgent(clusters[0], `${lane}w${number}a`, namespace),
+    openAgent(clusters[1], `${lane}w${number}b`, namespace),
   ]);
   const stage = { namespace, apps: `${namespace}-apps`, origin, host };
   try {
@@ -136,7 +137,7 @@ async function play(number: number, right: Right | undefined): Promise<string> {
 
 await Promise.all(clusters.map((cluster) => clean(cluster, ours)));
 await Promise.all(clusters.map(applyDefinitions));
-const objects = await rendered(clusters[0], "all", "without-0");
+const objects = await rendered(clusters[0], "all", `without-${lane}-0`);
 const everything = rightsIn(objects);
 const rights = everything
   .map((right) => ({ right, name: `${right.role}: ${right.group || "core"}/${right.resource} ${right.verb}` }))
@@ -149,6 +150,6 @@ for (const [index, { right, name }] of rights.entries()) {
 }
 await Promise.all(clusters.map((cluster) => clean(cluster, ours)));
 // What is not in the agents' namespaces would be in the way of a release of helm's.
-const beside = objects.filter(({ metadata }) => metadata.namespace !== "without-0");
+const beside = objects.filter(({ metadata }) => metadata.namespace !== `without-${lane}-0`);
 const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: beside });
 await Promise.all(clusters.map(({ kubectl }) => kubectl(["delete", "--ignore-not-found", "-f", "-"], list)));

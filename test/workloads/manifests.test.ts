@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { JsonObject } from "../../src/kube/object.ts";
 import type { Deployment, NetworkPolicy } from "../../src/kube/resources.ts";
-import { additions, appliedOf, differences, isDrifted } from "../../src/workloads/host/drift.ts";
+import { additions } from "../../src/workloads/host/additions.ts";
+import { appliedOf, differences, isDrifted } from "../../src/workloads/host/drift.ts";
 import { deploymentFor, networkPolicyOf, serviceFor } from "../../src/workloads/host/manifests.ts";
 import { objectName, peerNamespace } from "../../src/workloads/host/names.ts";
 import type { Plan } from "../../src/workloads/host/plan.ts";
@@ -133,10 +134,10 @@ test("containers, volumes and rights that somebody added are found, defaults are
     serviceAccountName: "agent",
   };
   assert.deepEqual(additions(manifest, { ...made, spec: { selector: {}, template: { spec: altered } } }), [
-    "container miner",
-    "volume host",
+    "containers[miner]",
+    "serviceAccountName",
+    "volumes",
     "hostNetwork",
-    "service account agent",
   ]);
 });
 

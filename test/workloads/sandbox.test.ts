@@ -55,6 +55,23 @@ test("on API servers: deploy, scale, break, mend, put back and delete", async (t
     const found = await osaka.kube.client.get(deployments, ref, never);
     return found !== undefined && !found.spec?.template.spec?.hostNetwork;
   });
+  const here = { env: [{ name: "SPY", value: "1" }], ports: [{ containerPort: 9 }], tty: true };
+  await osaka.kube.client.apply(
+    deployments,
+    deployments.parse({
+      metadata: ref,
+      spec: { template: { spec: { containers: [{ name: "app", ...here }] } } },
+    }),
+    { fieldManager: "somebody", force: true },
+    never,
+  );
+  await until("what somebody added to the container is gone", async () => {
+    const found = await osaka.kube.client.get(deployments, ref, never);
+    const [own] = found?.spec?.template.spec?.containers ?? [];
+    return (
+      own !== undefined && !own.env && !own.tty && own.ports?.length === 1 && (found?.metadata.generation ?? 0) > 3
+    );
+  });
   await osaka.kube.client.delete(deployments, ref, {}, never);
   await until(
     "the Deployment is back",

@@ -5,13 +5,14 @@ import { type PersistentVolumeClaim, persistentVolumeClaims, type Workload } fro
 import type { Latest } from "../latest.ts";
 import { type ClaimStep, claimSteps } from "./claims.ts";
 import { type Applied, appliedOf, isKnown } from "./drift.ts";
+import { tryOut } from "./dropped-fields.ts";
 import type { Named } from "./keeper.ts";
 import type { Plan } from "./plan.ts";
 import type { Room } from "./room.ts";
 import type { Obstacle } from "./status.ts";
 
 interface ClaimDeps {
-  client: Pick<KubeClient, "create" | "mergePatch">;
+  client: Pick<KubeClient, "apply" | "create" | "mergePatch">;
   latest: Pick<Latest<Workload>, "get">;
 }
 
@@ -47,6 +48,7 @@ export function claimChores(
         isDue: true,
         isRepair,
         async do(signal) {
+          if (step.do === "create") await tryOut(client, persistentVolumeClaims, step.draft, signal);
           const answer =
             step.do === "create"
               ? await client.create(persistentVolumeClaims, step.draft, signal)

@@ -1,6 +1,6 @@
 /** Whether an object is still as the agent made it. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import { isJsonObject, type JsonObject, type JsonValue, type ObjectMeta } from "../../kube/object.ts";
+import { isJsonObject, type JsonValue, type ObjectMeta } from "../../kube/object.ts";
 
 /** What the agent makes for peers: Deployments, Services, quotas and their like. */
 export interface Keepable {
@@ -44,24 +44,6 @@ function faceOf(object: Keepable): JsonValue {
 }
 
 /**
- * What somebody added to the pods of an object beside the manifest, which an apply does not take away: whole containers, volumes
- * and rights. Empty when there is nothing, else what is there, for the log.
- */
-export function additions(manifest: object, found: object): string[] {
-  const [wanted, present] = [podOf(manifest), podOf(found)];
-  const extra = (["containers", "initContainers", "volumes"] as const).flatMap((list) => {
-    const names = namesIn(wanted[list]);
-    return namesIn(present[list])
-      .filter((name) => !names.includes(name))
-      .map((name) => `${list.replace(/s$/, "")} ${name}`);
-  });
-  for (const right of ["hostNetwork", "hostPID", "hostIPC"]) if (present[right]) extra.push(right);
-  const account = present.serviceAccountName;
-  if (typeof account === "string" && account !== "" && account !== "default") extra.push(`service account ${account}`);
-  return extra;
-}
-
-/**
  * For kinds that have no defaults beside what the manifest states: the parts of the spec that are not as in the manifest,
  * such as a rule or an amount that somebody added.
  */
@@ -80,21 +62,4 @@ function fieldsOf(spec: unknown): { [name: string]: JsonValue | undefined } {
 
 function isEmpty(value: JsonValue): boolean {
   return Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0;
-}
-
-/** The pod that an object's template describes. */
-function podOf(object: object): JsonObject {
-  const json: JsonValue = JSON.parse(JSON.stringify(object));
-  const at = (value: JsonValue | undefined, key: string): JsonObject => {
-    const inner = isJsonObject(value) ? value[key] : undefined;
-    return isJsonObject(inner) ? inner : {};
-  };
-  const spec = at(json, "spec");
-  // A CronJob's is that of its Jobs.
-  return at(at("jobTemplate" in spec ? at(at(spec, "jobTemplate"), "spec") : spec, "template"), "spec");
-}
-
-function namesIn(list: JsonValue | undefined): string[] {
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((entry) => (isJsonObject(entry) && typeof entry.name === "string" ? [entry.name] : []));
 }

@@ -10,13 +10,14 @@ import { keyOf, refOf } from "../../kube/object.ts";
 import { type Job, jobs, type Workload, workloads } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
 import { isOf } from "./controller.ts";
+import { tryOut } from "./dropped-fields.ts";
 import { editsOf, endOf, type FinishedRun, finishedRun, goesInMs, jobFor } from "./job.ts";
 import { annotations } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import type { Room } from "./room.ts";
 
 interface JobKeeperDeps {
-  client: Pick<KubeClient, "create" | "mergePatch" | "delete">;
+  client: Pick<KubeClient, "apply" | "create" | "mergePatch" | "delete">;
   latest: Pick<Latest<Workload>, "put">;
   clock: Clock;
   log: Log;
@@ -62,6 +63,7 @@ export function createJobKeeper({ client, latest, clock, log }: JobKeeperDeps): 
       if (spec) room.jobs.put(await client.mergePatch(jobs, refOf(present), patch, signal));
       return undefined;
     }
+    await tryOut(client, jobs, draft, signal);
     if (!(await isWanted())) return undefined;
     room.jobs.put(await client.create(jobs, draft, signal));
     return undefined;

@@ -10,6 +10,7 @@ import { type Draft, keyOf, refOf } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import type { Latest } from "../latest.ts";
 import { type Applied, appliedOf, isDrifted, isKnown, type Keepable } from "./drift.ts";
+import { asDropped, demandAll, lostOf, tryOut } from "./dropped-fields.ts";
 
 export interface KeeperDeps {
   client: Pick<KubeClient, "apply" | "update" | "delete">;
@@ -50,6 +51,11 @@ export interface ChoreOf<T extends Keepable> {
    * scopes of a quota. Not unless given.
    */
   isExpendable?: boolean;
+  /**
+   * Whether the API server has to keep all that the manifest says, else `do` rejects with `DroppedFields`: found out "first", before
+   * anything is stored, or "after", by what it has stored. It is not asked unless given.
+   */
+  complete?: "first" | "after";
 }
 
 export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: ChoreOf<T>): Chore {
@@ -59,7 +65,12 @@ export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: Chor
   const isDue = (latest.isSynced || !wasMade) && isDrifted(manifest, applied, latest.get(keyOf(manifest)));
 
   async function make(signal: AbortSignal): Promise<T> {
+    const found = latest.get(keyOf(manifest));
+    // Where all of it is there, if with other values, the server knows it all.
+    const isProven = found !== undefined && lostOf(kind, manifest, found).length === 0;
+    if (o.complete === "first" && !isProven) await tryOut(client, kind, manifest, signal);
     const answer = await client.apply(kind, manifest, { force: true }, signal);
+    if (o.complete) demandAll(kind, manifest, answer);
     const extra = o.additions?.(manifest, answer) ?? [];
     if (extra.length === 0) return answer;
     const replaced = await client.update(kind, replacing(manifest, answer), signal);
@@ -78,7 +89,7 @@ export function choreOf<T extends Keepable>({ client, log }: KeeperDeps, o: Chor
     } catch (error) {
       if (isConflict(error) && attempt < mostAttempts) return makeSoon(signal, attempt + 1);
       if (o.isExpendable && error instanceof KubeError && error.status === 422) return makeAnew(signal);
-      throw error;
+      throw asDropped(kind, error) ?? error;
     }
   }
 

@@ -22,9 +22,10 @@ import {
   workloads,
 } from "../../kube/resources.ts";
 import type { Latest } from "../latest.ts";
+import { additions } from "./additions.ts";
 import { claimChores } from "./claim-chores.ts";
 import { isOf } from "./controller.ts";
-import { type Applied, additions } from "./drift.ts";
+import type { Applied } from "./drift.ts";
 import { cronJobFor } from "./job.ts";
 import { createJobKeeper } from "./job-keeper.ts";
 import { type Chore, choreOf, type Named, repairGapMs } from "./keeper.ts";
@@ -160,6 +161,7 @@ export function createMaker(deps: MakerDeps): Maker {
           manifest: networkPolicyOf(workload),
           latest: room.networkPolicies,
           applied: was,
+          complete: "after",
         }),
       ),
       ...claims,
@@ -167,7 +169,13 @@ export function createMaker(deps: MakerDeps): Maker {
       ...(service
         ? [
             named("service", (was) =>
-              choreOf(deps, { kind: services, manifest: service, latest: room.services, applied: was }),
+              choreOf(deps, {
+                kind: services,
+                manifest: service,
+                latest: room.services,
+                applied: was,
+                complete: "after",
+              }),
             ),
           ]
         : []),
@@ -183,7 +191,7 @@ export function createMaker(deps: MakerDeps): Maker {
           const latest = room.cronJobs;
           return [
             named("cronJob", (was) =>
-              choreOf(deps, { kind: cronJobs, manifest: cronJob, latest, applied: was, additions }),
+              choreOf(deps, { kind: cronJobs, manifest: cronJob, latest, applied: was, additions, complete: "first" }),
             ),
           ];
         }
@@ -194,7 +202,14 @@ export function createMaker(deps: MakerDeps): Maker {
           const latest = room.deployments;
           return [
             named("deployment", (was) =>
-              choreOf(deps, { kind: deployments, manifest: deployment, latest, applied: was, additions }),
+              choreOf(deps, {
+                kind: deployments,
+                manifest: deployment,
+                latest,
+                applied: was,
+                additions,
+                complete: "first",
+              }),
             ),
           ];
         }
@@ -205,10 +220,17 @@ export function createMaker(deps: MakerDeps): Maker {
       const headless = headlessServiceFor(workload, plan);
       return [
         named("headless", (was) =>
-          choreOf(deps, { kind: services, manifest: headless, latest: room.services, applied: was }),
+          choreOf(deps, { kind: services, manifest: headless, latest: room.services, applied: was, complete: "after" }),
         ),
         named("statefulSet", (was) =>
-          choreOf(deps, { kind: statefulSets, manifest, latest: room.statefulSets, applied: was, additions }),
+          choreOf(deps, {
+            kind: statefulSets,
+            manifest,
+            latest: room.statefulSets,
+            applied: was,
+            additions,
+            complete: "first",
+          }),
         ),
       ];
     }

@@ -20,6 +20,7 @@ import { isInPlace, type WorkloadBook } from "./book.ts";
 import type { Contents } from "./contents.ts";
 import { controllerOf, isOf, jobsOf, resourceOf, templateIn } from "./controller.ts";
 import type { CrashLines } from "./crash-lines.ts";
+import { DroppedFields, droppedObstacle } from "./dropped-fields.ts";
 import { finishedRun } from "./job.ts";
 import type { LeaseView } from "./leases.ts";
 import { createMaker, type Made, type MakerDeps } from "./maker.ts";
@@ -212,6 +213,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       await removeUnadmitted(workload, memory.room, signal);
       return undefined;
     } catch (error) {
+      if (error instanceof DroppedFields) return droppedObstacle(error);
       // The namespace may be on its way out, or gone.
       if (error instanceof KubeError && (error.status === 404 || error.status === 403)) deps.namespaces.doubt(peer);
       if (!(error instanceof KubeError) || !refusals.has(error.status)) throw error;
