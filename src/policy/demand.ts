@@ -74,6 +74,17 @@ export function demandOf(app: RemoteAppSpec, policy: Pick<EffectivePolicy, "pod"
   };
 }
 
+/** What is left of it when all pods have ended that there will ever be: the claims, which hold data. */
+export function endedDemand(demand: Demand): Demand {
+  const { claims } = demand;
+  const nothing: Amounts = new Map();
+  return {
+    ...demand,
+    pods: 0,
+    total: totalOf({ pods: 0, requests: nothing, limits: nothing, claims, eachClaim: 1 }),
+  };
+}
+
 /** By the names of a quota. */
 export function totalOf(o: {
   pods: number;

@@ -12,6 +12,7 @@ import {
   phaseOf,
   setPolicy,
   startTown,
+  statusOf,
 } from "./story.ts";
 import type { Town } from "./town.ts";
 
@@ -125,4 +126,40 @@ test("a CronJob is made, edited in place, and put back", async (t) => {
     object.spec = { ...object.spec, schedule: "* * * * *" };
   });
   await town.until("put back", () => cluster.all("cronjobs")[0]?.spec?.schedule === "0 4 * * *");
+});
+
+for (const result of ["Complete", "Failed"] as const) {
+  test(`a Job that ended (${result}) takes no room: who waits gets it at once, and it stands as it stood`, async (t) => {
+    const town = await startTown(t);
+    setPolicy(town, { quota: { pods: 1 }, whenViolated: "Stop" });
+    applyApp(town, "once", once());
+    await town.until("runs", () => jobs(town).length === 1);
+    applyApp(town, "web");
+    await town.until("waits", () => phaseOf(town, "web") === "Denied");
+    end(town, result);
+    await town.until("web runs", () => phaseOf(town, "web") === "Ready", 5_000);
+    const ended = result === "Complete" ? "Ready" : "Degraded";
+    await town.until("told", () => phaseOf(town, "once") === ended);
+    // What is judged again finds no room taken that is not free.
+    setPolicy(town, { quota: { pods: 1 }, whenViolated: "Stop", maxReplicas: 5 });
+    await town.clock.advance(5_000);
+    assert.deepEqual([phaseOf(town, "once"), phaseOf(town, "web")], [ended, "Ready"]);
+    applyApp(town, "once", once({ image: "web:2" }));
+    await town.until("to run anew it needs room", () => JSON.stringify(statusOf(town, "once")).includes("quota/pods"));
+    assert.equal(jobs(town).length, 1);
+    assert.equal(phaseOf(town, "web"), "Ready");
+  });
+}
+
+test("what a Job that ended keeps its data in still counts", async (t) => {
+  const town = await startTown(t);
+  setPolicy(town, { quota: { persistentvolumeclaims: 1 }, storage: { classes: ["standard"] } });
+  const spec = { storageClassName: "standard", resources: { requests: { storage: "1Gi" } } };
+  const claims = [{ name: "data", spec }];
+  applyApp(town, "once", once({ claims }));
+  await town.until("runs", () => jobs(town).length === 1);
+  end(town, "Complete");
+  await town.until("Ready", () => phaseOf(town, "once") === "Ready");
+  applyApp(town, "web", { claims });
+  await town.until("refused", () => JSON.stringify(statusOf(town, "web")).includes("quota/persistentvolumeclaims"));
 });

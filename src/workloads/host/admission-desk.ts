@@ -56,6 +56,12 @@ export interface Answer {
   settle(outcome: "over" | "unknown"): void;
 }
 
+/** Where a wish is to be stored, and what is stored there now. */
+interface At {
+  readonly key: string;
+  readonly known: Workload | undefined;
+}
+
 export interface AdmissionDesk {
   /** Resolves when all that counts is known: before that nothing can be judged. */
   ready(signal: AbortSignal): Promise<void>;
@@ -64,9 +70,9 @@ export interface AdmissionDesk {
   /** The same as it was found last, which costs nothing: for lists. */
   lastStanding(key: string): Standing | undefined;
   /** Judges what would become of a Workload with this spec, and keeps its place unless it is denied. */
-  ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer;
+  ask(tenant: Tenant, at: At, app: RemoteAppSpec): Answer;
   /** The same without keeping a place. */
-  check(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Standing;
+  check(tenant: Tenant, at: At, app: RemoteAppSpec): Standing;
   /** What counts for a peer changed: all that it has here is judged anew. */
   review(fingerprint: string): void;
   /** Names a spec by what it says (spec-hash.ts). */
@@ -128,7 +134,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
       return undefined;
     }
     const wasStopped = standings.get(key)?.isStopped ?? isStoppedBy(workload.status);
-    const standing = standingOf(workload, rulesFor(tenant, key, wasStopped), clock.now());
+    const standing = standingOf(workload, rulesFor(tenant, { key, known: workload }, wasStopped), clock.now());
     standings.set(key, standing);
     queue.set(owner, isQueueing(standing));
     rounds.set(key, wantsRoom(standing));
@@ -149,11 +155,11 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
 
   /** An image that runs by an approval which ends is no image that others may stand on: they would outlive the approval. */
   function demandIn(workload: Workload, app: RemoteAppSpec, policy: EffectivePolicy): Taken {
-    const demand = demandFor(app, policy);
+    const demand = demandFor(workload, app, policy);
     return endOfApproval(workload, hashOf(app)) === undefined ? demand : { ...demand, images: [] };
   }
 
-  function rulesFor(tenant: Tenant, key: string, wasStopped: boolean): Rules {
+  function rulesFor(tenant: Tenant, { key, known }: At, wasStopped: boolean): Rules {
     const { peer, fingerprint } = tenant;
     const policy = deps.policies.of(fingerprint);
     const grants = deps.grants(fingerprint);
@@ -164,7 +170,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     const { ledger } = places;
     const judgeOne = ({ app, hash, running, isRunningBounded, decision }: Question): Verdict =>
       admit(
-        { app, demand: demandFor(app, policy) },
+        { app, demand: demandFor(known, app, policy) },
         {
           peer,
           grants,
@@ -196,7 +202,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     for (const key of keys) deps.onChange(key);
   }
 
-  function ask(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Answer {
+  function ask(tenant: Tenant, at: At, app: RemoteAppSpec): Answer {
     const owner = { fingerprint: tenant.fingerprint, key: at.key };
     const standing = check(tenant, at, app);
     const { decision, findings } = standing.verdict;
@@ -208,7 +214,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     if (isQueueing(standing)) queue.set(owner, true);
     // What will wait for a person is one of the peer's apps already.
     const policy = policyOf(tenant);
-    const asked = at.known ? demandIn(at.known, app, policy) : demandFor(app, policy);
+    const asked = at.known ? demandIn(at.known, app, policy) : demandFor(undefined, app, policy);
     places.reserve(owner, decision === "admit" ? asked : noDemand);
     const settle = (outcome: "over" | "unknown"): void => {
       doubts.get(at.key)?.cancel();
@@ -224,11 +230,11 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     return { standing, settle };
   }
 
-  function check(tenant: Tenant, at: { key: string; known: Workload | undefined }, app: RemoteAppSpec): Standing {
+  function check(tenant: Tenant, at: At, app: RemoteAppSpec): Standing {
     const metadata = at.known?.metadata ?? {};
     const spec = create(WorkloadSpecSchema, { ...at.known?.spec, app });
     const wasStopped = standings.get(at.key)?.isStopped ?? false;
-    const standing = standingOf({ metadata, spec }, rulesFor(tenant, at.key, wasStopped), clock.now());
+    const standing = standingOf({ metadata, spec }, rulesFor(tenant, at, wasStopped), clock.now());
     const isFull = isQueueing(standing) && !queue.hasRoom({ fingerprint: tenant.fingerprint, key: at.key });
     return isFull ? { ...standing, verdict: { decision: "deny", findings: [inboxFull] } } : standing;
   }
@@ -272,7 +278,11 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
     policyOf,
     hasRoomToSurge(tenant, app) {
       const policy = policyOf(tenant);
-      return hasRoomForOne(demandFor(app, policy).pod, policy.quota, places.ledger.of(tenant.fingerprint, "").amounts);
+      return hasRoomForOne(
+        demandFor(undefined, app, policy).pod,
+        policy.quota,
+        places.ledger.of(tenant.fingerprint, "").amounts,
+      );
     },
     close() {
       unsubscribe();

@@ -119,7 +119,7 @@ export function endOf({ metadata, spec: _spec, status = {} }: Job): FinishedRun 
 export function finishedRun(workload: Workload, app: RemoteAppSpec): FinishedRun | undefined {
   const text = workload.metadata.annotations?.[annotations.finishedRun];
   const said = text === undefined ? undefined : parse(text);
-  return said?.run === runOf(app) ? said : undefined;
+  return said && said.run === runOf(app) ? said : undefined;
 }
 
 function parse(text: string): FinishedRun | undefined {
