@@ -1,6 +1,7 @@
 /** `fairlead app cp`: files and trees from and to a container of an app, wherever that runs. */
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
 import { createFairleadClient } from "../client/index.ts";
 import type { WriteFilesRequestSchema } from "../gen/fairlead/console/v1/pod_service_pb.ts";
@@ -42,7 +43,17 @@ export function addAppCopy(app: Command, context: CliContext): void {
           const answers = pods.readFiles({ target, path: way.remote.path }, call);
           await unpack(dataOf(answers), nameOf(way.remote.path), way.local, (bytes) => progress.add(bytes));
         } else {
-          const { directory, name } = placeIn(way.remote.path, basename(way.local) || "files");
+          const own = basename(resolve(way.local)) || "files";
+          const isDirectory = async (path: string): Promise<boolean> => {
+            const looked = new AbortController();
+            const looking = { signal: AbortSignal.any([call.signal, looked.signal]) };
+            try {
+              return await hasSomething(pods.readFiles({ target, path: `${path}/.` }, looking));
+            } finally {
+              looked.abort(new Error("The first piece is enough."));
+            }
+          };
+          const { directory, name } = await placeIn(way.remote.path, own, isDirectory);
           let failure: unknown;
           const skipped = (path: string): void =>
             terminal.err(`${path} is left out: it is neither file, directory nor link\n`);
@@ -90,11 +101,33 @@ function nameOf(path: string): string {
   return name === "" || name === ".." ? "." : name;
 }
 
-/** Into a directory, when the path ends with a slash; else what is copied gets the last part of the path for its name. */
-function placeIn(path: string, own: string): { directory: string; name: string } {
-  if (path.endsWith("/") || path === "." || path.endsWith("/.")) return { directory: path, name: own };
+/**
+ * As cp(1) has it: into a directory, when the path is one there or ends with a slash; else what is copied gets the last part of the path for
+ * its name.
+ */
+async function placeIn(
+  path: string,
+  own: string,
+  isDirectory: (path: string) => Promise<boolean>,
+): Promise<{ directory: string; name: string }> {
+  if (path.endsWith("/") || /(^|\/)\.\.?$/.test(path) || (await isDirectory(path)))
+    return { directory: path, name: own };
   const at = path.lastIndexOf("/");
   return { directory: at < 0 ? "." : path.slice(0, at) || "/", name: path.slice(at + 1) };
+}
+
+/**
+ * Whether an archive of it begins: the first piece is enough. What goes wrong in looking will go wrong in copying too, and is told then, but that the
+ * path is no directory.
+ */
+async function hasSomething(answers: Parameters<typeof dataOf>[0]): Promise<boolean> {
+  try {
+    for await (const _ of dataOf(answers)) return true;
+    return false;
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.Aborted) return false;
+    throw error;
+  }
 }
 
 async function* dataOf(

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type CommandContext, writeBreach } from "./command-context.ts";
+import { playTar } from "./played-tar.ts";
 import { runShell } from "./shell.ts";
 
 type Play = (args: readonly string[], context: CommandContext) => number | Promise<number>;
@@ -83,6 +84,7 @@ const plays: Readonly<Record<string, Play>> = {
     const bytes = await readAll(args, context);
     return say(context.stdout, `${createHash("sha256").update(bytes).digest("hex")}  ${args.at(-1) ?? "-"}\n`);
   },
+  tar: playTar,
   tty: (_, { terminal, stdout }) => (terminal ? say(stdout, "/dev/pts/0\n") : say(stdout, "not a tty\n") + 1),
   stty: (args, context) => {
     const { terminal } = context;

@@ -15,6 +15,8 @@ import { acceptWebSocket } from "./websocket.ts";
 
 const channels = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
 
+/** An API server reads what a program prints in pieces of so many bytes, and sends a message for each. */
+const pieceBytes = 32 * 1024;
 /** When this much of the standard input waits unread, no more of it is taken until the command has read on (bytes). */
 const maxInputBytes = 256 * 1024;
 
@@ -36,7 +38,10 @@ export function podExec(deps: PodHandlerDeps, request: ApiRequest, target: Targe
     const send =
       (channel: number) =>
       (text: string | Uint8Array): void => {
-        webSocket.send(Buffer.from([channel]), typeof text === "string" ? Buffer.from(text) : text);
+        const data = typeof text === "string" ? Buffer.from(text) : text;
+        for (let at = 0; at < data.length || at === 0; at += pieceBytes) {
+          webSocket.send(Buffer.from([channel]), data.subarray(at, at + pieceBytes));
+        }
       };
     const terminal = isTerminal
       ? createTerminal({
