@@ -2,8 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
+import { connectToAgent } from "../../src/cli/connection.ts";
 import { exitCode } from "../../src/cli/errors.ts";
+import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { startConsole, token } from "../console/console-world.ts";
 import { pair, run, start, startWorld, type World } from "./world.ts";
 
 suite("fairlead app port-forward", () => {
@@ -27,14 +31,16 @@ suite("fairlead app port-forward", () => {
   test("several ports here are the app's, for many connections at a time, until Ctrl-C", async () => {
     const { running, urls } = await forward(":8080", ":8080");
     assert.equal(new Set(urls).size, 2);
-    const answers = await Promise.all(
-      Array.from({ length: 100 }, async (_, number) => {
-        const answer = await fetch(`${urls[number % 2]}/?${number}`, { headers: { connection: "close" } });
-        await answer.text();
-        return answer.status;
-      }),
-    );
-    assert.deepEqual(new Set(answers), new Set([200]));
+    for (let round = 0; round < 4; round += 1) {
+      const answers = await Promise.all(
+        Array.from({ length: 25 }, async (_, number) => {
+          const answer = await fetch(`${urls[number % 2]}/?${number}`, { headers: { connection: "close" } });
+          await answer.text();
+          return answer.status;
+        }),
+      );
+      assert.deepEqual(new Set(answers), new Set([200]));
+    }
     running.interrupt();
     assert.equal((await running.ended).code, exitCode.interrupted);
     await assert.rejects(fetch(urls[0] ?? ""));
@@ -64,4 +70,51 @@ suite("fairlead app port-forward", () => {
     }
     assert.equal((await run(world.lisbon, ["app", "port-forward", "nobody"])).code, exitCode.notFound);
   });
+});
+
+test("2,000 connections are open at a time over the one to the agent", { timeout: 120_000 }, async () => {
+  const world = await startConsole({
+    routes(router) {
+      router.service(AppService, { getApp: () => ({ app: { spec: { ports: [{ containerPort: 7 }] } } }) });
+    },
+    dial(incoming) {
+      const stream = incoming.accept();
+      stream.pipe(stream);
+      stream.on("error", () => undefined);
+    },
+  });
+  const openCluster = () => Promise.reject(new Error("the test names the server"));
+  const running = start(
+    undefined,
+    ["--server", `http://127.0.0.1:${world.port}`, "app", "port-forward", "echo", ":7"],
+    {
+      connect: (options, signal) =>
+        connectToAgent({ version: "0", env: { FAIRLEAD_TOKEN: token }, openCluster }, options, signal),
+    },
+  );
+  await running.until((out) => out.includes("is echo"));
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(running.out())?.[1]);
+  const sockets = await Promise.all(
+    Array.from({ length: 2_000 }, async (_, number) => {
+      const socket = connect(port, "127.0.0.1");
+      await once(socket, "connect");
+      socket.write(`I am ${number}`);
+      assert.equal(String((await once(socket, "data"))[0]), `I am ${number}`);
+      return socket;
+    }),
+  );
+  assert.ok(
+    sockets.every(({ destroyed }) => !destroyed),
+    "all are still open",
+  );
+  await Promise.all(
+    sockets.map(async (socket, number) => {
+      socket.end(`and ${number} leaves`);
+      assert.equal(await text(socket), `and ${number} leaves`);
+    }),
+  );
+  running.interrupt();
+  const { code, err } = await running.ended;
+  assert.deepEqual([code, err], [exitCode.interrupted, ""]);
+  await world[Symbol.asyncDispose]();
 });
