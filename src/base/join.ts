@@ -105,7 +105,8 @@ function pour(from: Duplex, into: Duplex, passed: (bytes: number) => void, pace?
 /** Ends a stream so that whoever is behind it sees a break: a socket of TCP sends RST, everything else is destroyed. */
 export function breakOff(stream: Duplex, reason: Error): void {
   if (stream.destroyed) return;
-  // A TLS socket inherits the method, but throws: there is no TCP handle of its own behind it.
-  if (stream instanceof Socket && !(stream instanceof TLSSocket)) stream.resetAndDestroy();
-  else stream.destroy(reason);
+  // A TLS socket inherits the method, but throws: there is no TCP handle of its own behind it. A Unix socket knows no RST.
+  if (stream instanceof Socket && !(stream instanceof TLSSocket) && (stream.connecting || stream.remoteAddress)) {
+    stream.resetAndDestroy();
+  } else stream.destroy(reason);
 }

@@ -8,6 +8,7 @@ import { addConfigCommands } from "./config.ts";
 import type { CliContext } from "./context.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { exitCode, ProgramEnd, toCliError } from "./errors.ts";
+import { addForwardCommand } from "./forward.ts";
 import { addImagesCommands } from "./image-relay.ts";
 import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
@@ -67,6 +68,7 @@ export function buildProgram(context: CliContext): Command {
   addPeerCommands(program, context);
   addDoctorCommand(program, context);
   addAppCommands(program, context);
+  addForwardCommand(program, context);
   addOrphanCommands(program, context);
   addPolicyCommands(program, context);
   addInboxCommands(program, context);

@@ -1,19 +1,19 @@
 /**
- * A session with an agent's console: its API with calls that stream both ways, and connections to ports of apps, all over one
+ * A session with an agent's console: its API with calls that stream both ways, and connections to what peers have, all over one
  * WebSocket that passes every ingress.
  */
 import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
-import { create } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { Network, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
 import { LinkError } from "../link/error.ts";
 import { openWebSocket } from "../link/websocket.ts";
 import { createLinkTransport } from "../rpc/transport.ts";
 import { PeerSessions } from "../wire/peer-sessions.ts";
 import { Reason } from "../wire/reason.ts";
 import { openSession, type Session } from "../wire/session.ts";
+import { writeTarget } from "../wire/target.ts";
+import type { NamedTarget } from "../wire/target-text.ts";
 import { dialUrl } from "./dial-url.ts";
 import { keepGoing } from "./going-on.ts";
 import { withToken } from "./token.ts";
@@ -30,23 +30,16 @@ export interface SessionOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** A port of an app. */
-export interface AppPortTarget {
-  readonly namespace: string;
-  readonly name: string;
-  /** A number or a name; the first port unless given. */
-  readonly port?: number | string | undefined;
-  /** For an app that runs at several. */
-  readonly peer?: string | undefined;
-}
-
 export type ConnectionNews = { readonly stands: true } | { readonly stands: false; readonly why: string };
 
 export interface AgentSession {
   /** For the typed clients of the API. */
   readonly transport: Transport;
-  /** A connection to a port of an app, with half-close. Rejects with an Error that says why not. */
-  dialApp(target: AppPortTarget, signal?: AbortSignal): Promise<Duplex>;
+  /**
+   * A connection to what a peer has, with half-close. The peer may be left out for an app that runs at one only. Rejects with an
+   * Error that says why not.
+   */
+  dial(target: NamedTarget, peer: string | undefined, signal?: AbortSignal): Promise<Duplex>;
   /** Tells when the connection to the agent is lost while all that is open waits for the next, and when it goes on. The answer ends that. */
   onConnection(listener: (news: ConnectionNews) => void): () => void;
   /** Resolves with why when it is over; never rejects. */
@@ -89,17 +82,9 @@ export async function openAgentSession(options: SessionOptions, signal: AbortSig
   keepGoing(session, { connect, isFinal: whyForGood, clock });
   return {
     transport: withToken(createLinkTransport(session), token),
-    dialApp({ namespace, name, port, peer }, stop) {
-      const value =
-        typeof port === "number"
-          ? ({ case: "number", value: port } as const)
-          : ({ case: "name", value: port ?? "" } as const);
-      const target = create(TargetSchema, {
-        kind: { case: "workload", value: { namespace, name, ...(port !== undefined && { port: { value } }) } },
-        network: Network.TCP,
-      });
+    dial(target, peer, stop) {
       const metadata = new Headers(peer === undefined ? {} : { "fairlead-peer": peer });
-      return session.dial(target, { metadata, ...(stop && { signal: stop }) });
+      return session.dial(writeTarget(target), { metadata, ...(stop && { signal: stop }) });
     },
     onConnection: (listener) =>
       session.onCarrier((change) =>

@@ -29,6 +29,13 @@ export interface KubernetesTarget {
 /** What a dial can reach at a peer: a thing by its name, never an address. */
 export type NamedTarget = AppTarget | ServiceTarget | KubernetesTarget;
 
+/** What has ports. */
+export type PortedTarget = AppTarget | ServiceTarget;
+
+export function hasPorts(target: NamedTarget): target is PortedTarget {
+  return target.kind === "app" || target.kind === "service";
+}
+
 /** What a target is called in decisions, the inbox and the audit: `app/shop/web`, whose ports are one target; `service/shop/db:5432`; `kubernetes`. */
 export function targetName(target: NamedTarget): string {
   if (target.kind !== "app") return targetText(target);

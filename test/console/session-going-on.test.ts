@@ -20,7 +20,7 @@ import { until } from "../wire/pair.ts";
 import { type ConsoleWorld, startConsole, token } from "./console-world.ts";
 
 const never = new AbortController().signal;
-const echo = { namespace: "shop", name: "echo" };
+const echo = { kind: "app" as const, namespace: "shop", name: "echo" };
 
 function answerEcho(incoming: IncomingDial): void {
   const stream = incoming.accept();
@@ -91,7 +91,7 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
     });
 
     const sent = randomBytes(12_000_000);
-    const stream = await session.dialApp(echo);
+    const stream = await session.dial(echo, undefined);
     const echoed = buffer(stream);
     const keys = Array.from({ length: 40 }, (_, number) => `key ${number};`);
     let typedAll = false;
@@ -133,7 +133,7 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
     const clock = createFakeClock(Date.now());
     const url = `http://127.0.0.1:${world.port}`;
     const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial, clock }, never);
-    const stream = await session.dialApp(echo);
+    const stream = await session.dial(echo, undefined);
     const broken = once(stream, "error");
     way.to = undefined;
     way.cut();
@@ -159,7 +159,7 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
     const way = createWay(before);
     const url = `http://127.0.0.1:${before.port}`;
     const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial }, never);
-    const stream = await session.dialApp(echo);
+    const stream = await session.dial(echo, undefined);
     const broken = once(stream, "error");
     way.to = after.port;
     way.cut();
@@ -174,7 +174,7 @@ suite("a token that is withdrawn", { timeout: 60_000 }, () => {
     const clock = createFakeClock(Date.now());
     const world = await start(t, { authenticator: office, clock });
     const session = await openAgentSession({ url: `http://127.0.0.1:${world.port}`, token, version: "0.0.1" }, never);
-    const stream = await session.dialApp(echo);
+    const stream = await session.dial(echo, undefined);
     const broken = once(stream, "error");
     await clock.advance(5_000);
     stream.write("still here");
@@ -191,7 +191,7 @@ suite("a token that is withdrawn", { timeout: 60_000 }, () => {
     const way = createWay(world);
     const url = `http://127.0.0.1:${world.port}`;
     const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial }, never);
-    await session.dialApp(echo).then((stream) => stream.on("error", () => undefined));
+    await session.dial(echo, undefined).then((stream) => stream.on("error", () => undefined));
     office.withdraw();
     way.cut();
     assert.match(await session.closed, /token is not valid any more/);

@@ -90,7 +90,7 @@ suite("a session with a console", () => {
     const session = await open();
     const texts = await Promise.all(
       Array.from({ length: 200 }, async (_, number) => {
-        const stream = await session.dialApp({ namespace: "shop", name: "echo", port: 80, peer: "there" });
+        const stream = await session.dial({ kind: "app", namespace: "shop", name: "echo", port: 80 }, "there");
         stream.end(`hello ${number}`);
         const chunks: Buffer[] = [];
         for await (const chunk of stream) chunks.push(chunk);
@@ -99,7 +99,10 @@ suite("a session with a console", () => {
     );
     assert.equal(texts[199], "hello 199");
     assert.equal(asked[0], "admin workload there");
-    await assert.rejects(session.dialApp({ namespace: "shop", name: "other" }), /rule: tunnels\/apps/);
+    await assert.rejects(
+      session.dial({ kind: "app", namespace: "shop", name: "other" }, undefined),
+      /rule: tunnels\/apps/,
+    );
     session.close();
   });
 
@@ -113,7 +116,7 @@ suite("a session with a console", () => {
 
   test("ends when its client goes, with what it was doing", async () => {
     const session = await open();
-    const stream = await session.dialApp({ namespace: "shop", name: "echo" });
+    const stream = await session.dial({ kind: "app", namespace: "shop", name: "echo" }, undefined);
     stream.on("error", () => undefined);
     session.close();
     if (!stream.closed) await once(stream, "close");
@@ -124,7 +127,7 @@ suite("a session with a console", () => {
 test("a console that stops ends its sessions, and says so", async () => {
   const world = await startConsole();
   const session = await openAgentSession({ url: `http://127.0.0.1:${world.port}`, token, version: "0.0.1" }, never);
-  await assert.rejects(session.dialApp({ namespace: "shop", name: "web" }), /Nothing is there/);
+  await assert.rejects(session.dial({ kind: "app", namespace: "shop", name: "web" }, undefined), /Nothing is there/);
   await world[Symbol.asyncDispose]();
   assert.match(await session.closed, /stopping/);
 });

@@ -1,0 +1,53 @@
+/** Makes a server listen at a place, or says in words for people why it cannot. */
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, type Server } from "node:net";
+import { errorText } from "../base/error-text.ts";
+import { CliError, exitCode } from "./errors.ts";
+import type { ListenPlace } from "./listen-place.ts";
+
+/** Connections that wait to be taken; programs open hundreds in one go. */
+const backlog = 4_096;
+
+/** Resolves with the place as it is then, its port by number. */
+export async function listenAt(server: Server, place: ListenPlace): Promise<string> {
+  const shown = "path" in place ? place.path : addressText(place.host, place.port);
+  try {
+    if ("path" in place) await removeLeftSocket(place.path);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ ...place, backlog }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    // Who may come to it is who may write to it.
+    if ("path" in place) chmodSync(place.path, 0o600);
+  } catch (cause) {
+    throw new CliError(`${shown} cannot be listened on: ${explain(cause)}`, { code: exitCode.usage, cause });
+  }
+  const at = server.address();
+  return at && typeof at === "object" ? addressText(at.address, at.port) : shown;
+}
+
+function addressText(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function explain(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EADDRINUSE") return "something else listens there";
+  if (code === "EACCES") return "you may not listen there; ports below 1024 are often kept for the system";
+  if (code === "EADDRNOTAVAIL") return "this machine has no such address";
+  return errorText(error);
+}
+
+/** A socket that nobody listens at any more was left by a program that was killed. Never anything else than a socket. */
+async function removeLeftSocket(path: string): Promise<void> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return;
+  const alive = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => resolve(true));
+    socket.once("error", (error) => resolve(!("code" in error && error.code === "ECONNREFUSED")));
+    socket.once("connect", () => socket.destroy());
+  });
+  if (!alive) unlinkSync(path);
+}
