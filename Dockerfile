@@ -24,6 +24,6 @@ COPY --from=packages /build/node_modules ./node_modules
 COPY --from=compiled /out ./
 # A number and no name, so that Kubernetes can tell that it is not root.
 USER 65532:65532
-EXPOSE 8000 8001 8002
+EXPOSE 8000 8001 8002 8003
 ENTRYPOINT ["node", "/opt/fairlead/src/main.js"]
 CMD ["agent"]

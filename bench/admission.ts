@@ -88,6 +88,7 @@ function admitOne(ledger: UsageLedger, index: number): void {
       usage: ledger.of(owner.fingerprint, owner.key),
       totalUsage: ledger.total(owner),
       knownImages: ledger.images(owner.fingerprint, owner.key),
+      hasImageDoor: true,
       hash: hashSpec(app),
       now: 0,
     },

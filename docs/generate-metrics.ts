@@ -16,6 +16,7 @@ declareAgentMetrics(metrics, {
   calls: unread,
   dials: unread,
   relay: { size: 0, traffic: unread },
+  images: { sentBytes: 0, look: unread },
   workloads: unread,
   inboxWaiting: unread,
   auditUnwrittenMs: unread,

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 import type { ImageWay } from "./doctor/judge-images.ts";
 import { createPullPasswords, type PullPasswords } from "./images/host/pull-secret.ts";
 import type { DoorLook } from "./images/images.ts";
+import { imagesFeature } from "./policy/pinned-images.ts";
 import type { PullDoor } from "./workloads/host/pulled-images.ts";
 
 export interface NodesWay {
@@ -12,6 +13,11 @@ export interface NodesWay {
   readonly door: PullDoor | undefined;
   /** For the doctor. */
   look(seen: DoorLook, waiting: readonly string[]): ImageWay | undefined;
+}
+
+/** What this agent can do that another may not, as far as it matters where an app is placed. */
+export function featuresOf({ images }: Config): string[] {
+  return ["leases", ...(images.registry === undefined ? [] : [imagesFeature])];
 }
 
 /** `key` is this agent's own for pull secrets. */

@@ -1,4 +1,5 @@
 /** Every metric of an agent. What each says and where it comes from is the rooms' own; here is only that they are all there. */
+import { declareImageMetrics, type ImageCounts } from "./images/image-metrics.ts";
 import type { AcceptorStats } from "./link/acceptor.ts";
 import { declareAcceptorMetrics } from "./link/acceptor-metrics.ts";
 import { declareLinkMetrics, type LinkMetricsDeps } from "./peering/link-metrics.ts";
@@ -15,6 +16,7 @@ export interface AgentMetricsDeps extends LinkMetricsDeps {
   calls(): number;
   dials(): number;
   readonly relay: RelayCounts;
+  readonly images: ImageCounts;
   workloads(): number;
   inboxWaiting(): number;
   auditUnwrittenMs(): number;
@@ -32,6 +34,7 @@ export function declareAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): v
   metrics.watch("calls", "Calls of peers that run now.", () => deps.calls());
   metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => deps.dials());
   declareRelayMetrics(metrics, deps.relay);
+  declareImageMetrics(metrics, deps.images);
   metrics.watch("workloads", "Workloads of all peers that are stored here.", () => deps.workloads());
   metrics.watch("inbox_waiting", "Wishes and targets that wait for a person here.", () => deps.inboxWaiting());
   metrics.watch(

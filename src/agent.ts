@@ -7,7 +7,7 @@ import { getServers } from "node:dns";
 import { ensureNamespace, readKubernetesVersion } from "./agent-cluster.ts";
 import { consoleCertificate } from "./agent-console.ts";
 import { agentHealth } from "./agent-health.ts";
-import { nodesWay } from "./agent-images.ts";
+import { featuresOf, nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
 import { readOutward } from "./agent-outward.ts";
 import { agentTunnel } from "./agent-tunnel.ts";
@@ -98,7 +98,8 @@ async function compose(
   const kubernetesVersion = await readKubernetesVersion(kube, signal);
   if (!kube.inCluster) await ensureNamespace(kube, namespace, signal);
 
-  const ownFacts = createOwnFacts({ requests: kube.requests, kubernetes: kubernetesVersion, clock, log });
+  const about = { kubernetes: kubernetesVersion, features: featuresOf(config) };
+  const ownFacts = createOwnFacts({ requests: kube.requests, ...about, clock, log });
   started.push(() => ownFacts.close());
   const identity = await loadIdentity(
     { store: createKubeIdentityStore({ client: kube.client, namespace }), clock, log },
@@ -197,6 +198,7 @@ async function compose(
       namespace,
       pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
       imageTrouble: (key) => images.trouble(key),
+      resolveImage: (image, peer, asking) => images.resolve(image, peer, asking),
       clock,
       log,
     },
@@ -342,6 +344,7 @@ async function compose(
     calls: () => rpc.running,
     dials: () => tunnel.exit.size,
     relay: tunnel.relay,
+    images,
     workloads: () => workloads.host.count(),
     inboxWaiting: () =>
       [...workloads.host.held(), ...tunnel.inbox.pending()].filter(({ state }) => state === "Held").length,

@@ -24,7 +24,10 @@ test("every metric has a name by the conventions and a sentence that explains it
     assert.match(help, /^[A-Z0-9].*\.$/, `${name} is explained by a sentence`);
     // Addresses, ids and messages have no bound; a peer is one of the roster's.
     for (const label of labels)
-      assert.ok(["peer", "from", "to", "state", "path", "class", "by", "reason", "version"].includes(label), label);
+      assert.ok(
+        ["peer", "from", "to", "state", "path", "class", "by", "reason", "outcome", "version"].includes(label),
+        label,
+      );
   }
   assert.equal(byName.size, agentMetrics.length, "no name twice");
 });

@@ -46,6 +46,8 @@ export interface Images {
   open(caller: ImageCaller, dial: ImageDial): void;
   /** Why it is not known yet what the images of our app stand for. */
   trouble(key: string): ImageTrouble | undefined;
+  /** What a reference stands for now, or why that cannot be told the peer. */
+  resolve(reference: string, peer: string, signal: AbortSignal): Promise<string | ImageTrouble>;
   /** A right has changed, of one peer or of all: what is no longer allowed ends, and what was refused is looked at again. */
   review(fingerprint?: string): void;
   /** Lets this cluster's nodes pull here. Resolves when it listens. */
@@ -120,6 +122,7 @@ export function createImages(deps: ImagesDeps): Images {
   return {
     open: (caller, dial) => server.open(caller, dial),
     trouble: (key) => pinner.trouble(key),
+    resolve: (reference, peer, signal) => pinner.resolve(reference, peer, signal),
     review(fingerprint) {
       server.review(fingerprint);
       pinner.reviewAll();

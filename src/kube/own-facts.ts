@@ -18,8 +18,6 @@ const refreshMs = 600_000;
 const page = 500;
 const mostPages = 10;
 
-/** What this agent can do that an earlier one could not, as far as it matters where an app is placed. */
-const features = "leases";
 /** Node's words for what Kubernetes calls otherwise. */
 const architectures: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
@@ -27,11 +25,14 @@ export function createOwnFacts(deps: {
   requests: Pick<Requests, "json">;
   /** Of the API server. */
   kubernetes: string;
+  /** What this agent can do that another may not, as far as it matters where an app is placed. */
+  features: readonly string[];
   clock: Clock;
   log: Log;
 }): OwnFacts {
   // The nodes' own word counts for more than the agent's, which runs on one of them, or on none.
   const architecture = architectures[process.arch] ?? process.arch;
+  const features = deps.features.join(",");
   let nodes: Readonly<Record<string, string>> = {};
   const closing = new AbortController();
   let timer: Timer | undefined;

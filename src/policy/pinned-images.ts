@@ -10,6 +10,9 @@ import { isDigest, parseImage } from "./image.ts";
 /** On a RemoteApp: what its images stand for. */
 export const imageDigestsAnnotation = "fairlead.dev/image-digests";
 
+/** Among the features that an agent says of itself: its cluster's nodes can pull what peers bring along. */
+export const imagesFeature = "images";
+
 /** By reference as the spec has it, the digest. */
 export interface PinnedImages {
   /** The spec's `restartedAt` when they were looked up: a restart looks anew. */

@@ -14,6 +14,7 @@ import { admit, type Verdict } from "../../src/policy/admission.ts";
 import { demandOf } from "../../src/policy/demand.ts";
 import { type EffectivePolicy, effectivePolicy } from "../../src/policy/effective.ts";
 import { enforcementOf } from "../../src/policy/enforcement.ts";
+import { permitPull } from "../../src/policy/pulls.ts";
 import { formatQuantity } from "../../src/policy/quantity.ts";
 import { permitTunnel } from "../../src/policy/reach.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
@@ -68,6 +69,23 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
     assert.deepEqual(rules(`registry.example.org/released/legacy/web@${digest}`), ["images/denied"]);
     assert.deepEqual(rules(`registry.example.org/released-evil/web@${digest}`), ["images/not-allowed"]);
     assert.deepEqual(rules(`nginx@${digest}`), ["images/not-allowed"]);
+  },
+  "Images that a peer brings along, from one registry"({ west }) {
+    const judged = (image: string): Verdict => judge(west, { image, imagePull: "ThroughOrigin" });
+    const verdict = judged(`registry.west.example/shop/web:1@${digest}`);
+    assert.equal(verdict.decision, "hold");
+    assert.deepEqual(rulesOf(verdict), ["approval/new-image"]);
+    assert.equal(judged("registry.west.example/shop/web:1").decision, "deny");
+    assert.ok(rulesOf(judged(`registry.example.org/shop/web@${digest}`)).includes("images/not-allowed"));
+  },
+  "A registry of yours, for the nodes of a peer"({ west, policies }) {
+    const place = { registry: "registry.example.org", repository: "shop/web/front" };
+    assert.equal(permitPull(west, place).allowed, true);
+    assert.equal(permitPull(west, { ...place, repository: "secrets" }).allowed, false);
+    assert.equal(permitPull(west, { ...place, registry: "docker.io" }).allowed, false);
+    const east = effectivePolicy(policies, { name: "east", labels: {} });
+    assert.equal(permitPull(east, place).allowed, false);
+    assert.equal(west.accept, false, "it lets nobody run anything here");
   },
   "A quota for a team, and a stricter one for one of them"({ policies }) {
     const asked = { resources: { requests: { cpu: "100m", memory: "64Mi" } } };
@@ -225,6 +243,7 @@ function judge(policy: EffectivePolicy, given: JsonObject): Verdict {
       usage: none,
       totalUsage: none,
       knownImages: new Set<string>(),
+      hasImageDoor: true,
       hash: hashSpec(wanted),
       now: noon,
     },

@@ -10,6 +10,12 @@ import { startRegistry, type TestRegistry, user } from "./registry.ts";
 const signal = (): AbortSignal => AbortSignal.timeout(60_000);
 const door = "localhost:30500";
 
+const appCalled = (name: string) => ({
+  apiVersion: "fairlead.dev/v1alpha1",
+  kind: "RemoteApp",
+  metadata: { name, namespace: "default" },
+});
+
 suite("an app whose image its origin brings along", () => {
   let world: World;
   let registry: TestRegistry;
@@ -49,26 +55,21 @@ spec:
     );
   }
 
-  function lend(pullThrough: boolean): Promise<string[]> {
+  function lend(pullThrough: boolean, more = ""): Promise<string[]> {
     return applyPolicies(
       world.berlin,
       `
 apiVersion: fairlead.dev/v1alpha1
 kind: PeerPolicy
 metadata: { name: accept-all }
-spec: { workloads: { accept: true, pullThrough: ${pullThrough} } }
+spec: { workloads: { accept: true, pullThrough: ${pullThrough}, ${more} } }
 `,
     );
   }
 
   async function deploy(name: string, spec: Record<string, unknown> = {}): Promise<void> {
-    const yaml = JSON.stringify({
-      apiVersion: "fairlead.dev/v1alpha1",
-      kind: "RemoteApp",
-      metadata: { name, namespace: "default" },
-      spec: { peer: "berlin", image: image(), imagePull: "ThroughOrigin", ...spec },
-    });
-    const parsed = remoteApps.parse(JSON.parse(yaml));
+    const whole = { peer: "berlin", image: image(), imagePull: "ThroughOrigin", ...spec };
+    const parsed = remoteApps.parse(JSON.parse(JSON.stringify({ ...appCalled(name), spec: whole })));
     await world.lisbon.kube.client.apply(remoteApps, parsed, { fieldManager: "test", force: true }, signal());
   }
 
@@ -158,6 +159,33 @@ spec: { workloads: { accept: true, pullThrough: ${pullThrough} } }
     const names = (await deploymentOf("many"))?.spec?.template.spec?.containers.map((one) => one.image ?? "");
     assert.equal(names?.length, 2);
     for (const name of names ?? []) assert.match(name, /^localhost:30500\/lisbon\/.*@sha256:[0-9a-f]{64}$/);
+  });
+
+  test("is asked about with the digest that its tag has, so that a host that wants one answers as it would", async () => {
+    const check = (tag: string) => {
+      const asked = { ...appCalled("asked"), spec: { peer: "berlin", image: image(tag), imagePull: "ThroughOrigin" } };
+      return run(world.lisbon, ["app", "check", "-f", "a.yaml"], { files: { "a.yaml": JSON.stringify(asked) } });
+    };
+    await lend(true, "requireDigest: true");
+    assert.match((await check("tools")).out, /Admitted/);
+    const unknown = await check("nothing");
+    assert.match(unknown.out + unknown.err, /ImageUnknown|has no .*shop\/web:nothing/);
+    const written = await run(world.lisbon, ["app", "list", "-o", "name"]);
+    assert.ok(!written.out.includes("asked"));
+  });
+
+  test("leaves no pull secret when its images come from elsewhere", async () => {
+    const secretsThere = async (): Promise<string[]> => {
+      const { items } = await world.berlin.kube.client.list(secrets, { namespace: "fairlead-peer-lisbon" }, signal());
+      return items.flatMap(({ metadata }) => (/^many-.*-pull$/.test(metadata.name ?? "") ? [metadata.name ?? ""] : []));
+    };
+    assert.equal((await secretsThere()).length, 1);
+    await lend(true);
+    await deploy("many", { imagePull: "FromHost", image: "nginx:1.27" });
+    const end = Date.now() + 60_000;
+    while ((await secretsThere()).length > 0) assert.ok(Date.now() < end, "it is still there");
+    const pod = (await deploymentOf("many"))?.spec?.template.spec;
+    assert.equal(pod?.imagePullSecrets, undefined);
   });
 
   test("says what the registry says of an image that is not there, and comes when it is", async () => {

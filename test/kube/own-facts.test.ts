@@ -32,6 +32,8 @@ test("nodes that say nonsense add nothing", () => {
   assert.deepEqual(summarizeNodes([]), {});
 });
 
+const about = { kubernetes: "v1.36.0", features: ["leases", "images"] };
+
 test("nodes are read in pages and again after a while, and an agent that may not read them says less", async () => {
   const clock = createFakeClock();
   const asked: string[] = [];
@@ -43,7 +45,7 @@ test("nodes are read in pages and again after a while, and an agent that may not
       ? { items: [node("arm64")] }
       : { items: [node("amd64")], metadata: { continue: "x" } };
   };
-  const facts = createOwnFacts({ requests: { json }, kubernetes: "v1.36.0", clock, log: silentLog });
+  const facts = createOwnFacts({ requests: { json }, ...about, clock, log: silentLog });
   await clock.advance(0);
   assert.equal(facts.get().architecture, "amd64,arm64");
   assert.deepEqual([facts.get().kubernetes, facts.get().nodes], ["v1.36.0", "2"]);
@@ -54,8 +56,9 @@ test("nodes are read in pages and again after a while, and an agent that may not
   facts.close();
   assert.equal(clock.timers, 0);
 
-  const less = createOwnFacts({ requests: { json }, kubernetes: "v1.36.0", clock, log: silentLog });
+  const less = createOwnFacts({ requests: { json }, ...about, clock, log: silentLog });
   await clock.advance(0);
   assert.deepEqual(Object.keys(less.get()), ["architecture", "kubernetes", "features"]);
+  assert.equal(less.get().features, "leases,images");
   less.close();
 });

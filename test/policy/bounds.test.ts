@@ -61,6 +61,7 @@ function createHost() {
           usage: ledger.of(peer, key),
           totalUsage: ledger.total(owner),
           knownImages: ledger.images(peer, key),
+          hasImageDoor: true,
           running: runningAs(running.get(name)),
           hash: hashSpec(app),
           now: 0,

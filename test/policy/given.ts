@@ -53,6 +53,7 @@ export function ask(app: RemoteAppSpec, { running, ...given }: Given = {}): Verd
       usage: { apps: 0, amounts: new Map() },
       totalUsage: { apps: 0, amounts: new Map() },
       knownImages: new Set(),
+      hasImageDoor: true,
       hash: hashSpec(app),
       running: running && { app: running, hash: hashSpec(running) },
       now: Date.UTC(2026, 0, 1),

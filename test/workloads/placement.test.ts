@@ -227,3 +227,19 @@ test("an origin that starts anew goes on where it was, whatever it knew before",
   await town.until("Ready", () => phaseOf(town, "web") === "Ready");
   assert.equal(heldBy(town, "web"), holders);
 });
+
+test("an app that brings its images goes to a peer that says that its nodes can pull them, if there is one", async (t) => {
+  const town = await startThree(t);
+  for (const host of hosts) {
+    town.agent("tokyo").peering.said.set(host, { features: host === "nara" ? "leases,images" : "leases" });
+    setPolicy(town, { pullThrough: true }, host);
+  }
+  const brought = { image: `web@sha256:${"ab".repeat(32)}`, imagePull: "ThroughOrigin" };
+  for (const name of ["web", "shop", "mail"]) place(town, name, {}, brought);
+  await town.until("all are there", () => ["web", "shop", "mail"].every((name) => heldBy(town, name) === "nara"));
+  // What nobody can pull is told by who is asked.
+  town.agent("tokyo").peering.said.set("nara", { features: "leases" });
+  place(town, "more", {}, brought);
+  await town.until("it is denied", () => phaseOf(town, "more") === "Denied");
+  assert.match(String(statusOf(town, "more").message), /images\.enabled/);
+});

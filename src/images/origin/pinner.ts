@@ -29,7 +29,7 @@ import type { Upstream } from "./upstream.ts";
 
 /** Why the images of an app are not known yet. */
 export interface ImageTrouble {
-  /** One word: ImageDenied, ImageInvalid, ImageUnavailable. */
+  /** One word: ImageDenied, ImageUnknown, ImageUnavailable. */
   readonly reason: string;
   readonly message: string;
 }
@@ -55,6 +55,8 @@ export interface PinnerDeps {
 
 export interface Pinner {
   trouble(key: string): ImageTrouble | undefined;
+  /** Looks up what a reference stands for now, without keeping it. */
+  resolve(reference: string, peer: string, signal: AbortSignal): Promise<string | ImageTrouble>;
   /** The policies have changed: what was refused may be allowed. */
   reviewAll(): void;
   close(): Promise<void>;
@@ -100,7 +102,7 @@ export function createPinner(deps: PinnerDeps): Pinner {
       return undefined;
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
-      setTrouble(key, { reason: reasonOf(error), message: error.message });
+      setTrouble(key, troubleOf(error));
       // A policy tells of its changes; registries and Secrets do not.
       return { againMs };
     }
@@ -151,6 +153,14 @@ export function createPinner(deps: PinnerDeps): Pinner {
 
   return {
     trouble: (key) => troubles.get(key),
+    async resolve(reference, peer, signal) {
+      try {
+        return await lookUp(reference, [peer], signal);
+      } catch (error) {
+        if (error instanceof ImageError) return troubleOf(error);
+        throw error;
+      }
+    },
     reviewAll() {
       for (const app of apps.list()) if (isDue(app)) worker.add(keyOf(app));
     },
@@ -170,7 +180,7 @@ function missing(app: RemoteApp): string[] {
   return imagesOf(app.spec).filter((image) => digestOf(image, app.spec.restartedAt ?? "", pinned) === undefined);
 }
 
-function reasonOf({ failure }: ImageError): string {
-  if (failure === "denied") return "ImageDenied";
-  return failure === "not-found" ? "ImageUnknown" : "ImageUnavailable";
+function troubleOf({ failure, message }: ImageError): ImageTrouble {
+  const reason = failure === "denied" ? "ImageDenied" : failure === "not-found" ? "ImageUnknown" : "ImageUnavailable";
+  return { reason, message };
 }

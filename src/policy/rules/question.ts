@@ -46,6 +46,8 @@ export interface AdmissionContext {
   /** That it runs by an approval which ends. */
   readonly isRunningBounded?: boolean | undefined;
   readonly decision?: AdmissionDecision | undefined;
+  /** That this cluster's nodes can pull what peers bring along. */
+  readonly hasImageDoor: boolean;
   /** Of the app that is asked for (spec-hash.ts). */
   readonly hash: string;
   /** Milliseconds since 1970. */

@@ -35,6 +35,8 @@ export interface DeskDeps {
   onChange(key: string): void;
   /** There may be room now for what this peer was refused for want of it. */
   onRoom(fingerprint: string): void;
+  /** That this cluster's nodes can pull what peers bring along. */
+  hasImageDoor: boolean;
   clock: Clock;
 }
 
@@ -178,6 +180,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
           usage: ledger.of(fingerprint, key),
           totalUsage: ledger.total({ fingerprint, key }),
           knownImages: ledger.images(fingerprint, key),
+          hasImageDoor: deps.hasImageDoor,
           hash,
           now: clock.now(),
           isRunningBounded,

@@ -139,6 +139,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     grantsKnown: (signal) => deps.roster.synced(signal),
     onChange: (key) => runner.add(key),
     onRoom: (fingerprint) => intent.reconsider(fingerprint, ({ violations }) => violations.some(isAboutRoom)),
+    hasImageDoor: deps.pullDoor !== undefined,
     clock,
   });
   const leases = createLeases({

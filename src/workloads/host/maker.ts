@@ -15,7 +15,6 @@ import {
   pods,
   type Service,
   type StatefulSet,
-  secrets,
   services,
   statefulSets,
   type Workload,
@@ -30,15 +29,10 @@ import { cronJobFor } from "./job.ts";
 import { createJobKeeper } from "./job-keeper.ts";
 import { type Chore, choreOf, type Named, repairGapMs } from "./keeper.ts";
 import { kindOf } from "./kind.ts";
-import {
-  defaultProgressDeadlineSeconds,
-  deploymentFor,
-  networkPolicyOf,
-  pullSecretFor,
-  serviceFor,
-} from "./manifests.ts";
+import { defaultProgressDeadlineSeconds, deploymentFor, networkPolicyOf, serviceFor } from "./manifests.ts";
 import { lastingName } from "./names.ts";
 import type { Plan } from "./plan.ts";
+import { keepPullSecret, type PullSecretMade } from "./pull-secret.ts";
 import type { Room } from "./room.ts";
 import { headlessServiceFor, isEditable, statefulSetFor } from "./stateful-set.ts";
 import type { Obstacle } from "./status.ts";
@@ -50,12 +44,8 @@ export interface Made {
   readonly applied: Map<string, Applied>;
   /** When something was put back last, on the monotonic clock. */
   putBackAt?: number;
-  /** The content of the Secret that its images are pulled with, and when it was applied, on the monotonic clock. */
-  pullSecret?: { readonly config: string; readonly at: number };
+  pullSecret?: PullSecretMade;
 }
-
-/** So long a pull secret that was applied is taken for what it was; milliseconds. */
-const pullSecretLastsMs = 600_000;
 
 export interface MakerDeps {
   client: Pick<KubeClient, "get" | "create" | "apply" | "update" | "mergePatch" | "delete">;
@@ -108,7 +98,8 @@ export function createMaker(deps: MakerDeps): Maker {
     const inTheWay = found && (await clearTheWay(workload, plan, found, signal));
     if (inTheWay !== undefined) return inTheWay;
     const set = isStateful ? statefulSetFor(workload, plan, found) : undefined;
-    await keepPullSecret(workload, plan, made, signal);
+    const pullSecret = await keepPullSecret(deps, { workload, plan, room }, made.pullSecret, signal);
+    if (pullSecret) made.pullSecret = pullSecret;
     const againMs = await carryOut(workload, choresFor(workload, plan, set, made, room, claims), made, room, signal);
     if (againMs !== undefined) return againMs;
     if (isStateful) return freeTheWay(workload, plan, room, signal);
@@ -260,17 +251,6 @@ export function createMaker(deps: MakerDeps): Maker {
     }
     for (const { name, chore } of chores) if (chore.isDue) made.applied.set(name, await chore.do(signal));
     return undefined;
-  }
-
-  /** It is not watched, and nothing of it is read: what somebody does to it is undone when its time has come. */
-  async function keepPullSecret(workload: Workload, plan: Plan, made: Made, signal: AbortSignal): Promise<void> {
-    const secret = pullSecretFor(workload, plan);
-    const config = plan.images?.config.reveal() ?? "";
-    const { at, config: before } = made.pullSecret ?? { at: 0, config: "" };
-    const isFresh = before === config && clock.monotonic() - at < pullSecretLastsMs;
-    if (!secret || isFresh) return;
-    await client.apply(secrets, secret, { force: true }, signal);
-    made.pullSecret = { config, at: clock.monotonic() };
   }
 
   /**

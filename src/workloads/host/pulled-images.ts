@@ -1,5 +1,7 @@
 /** How the pods of an app get images that its origin brings along. Pure. */
+import { create } from "@bufbuild/protobuf";
 import type { SecretText } from "../../base/secret-text.ts";
+import { type AppEvent, AppEventSchema, AppPodSchema } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.ts";
 import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { Draft } from "../../kube/object.ts";
 import type { Secret, Workload } from "../../kube/resources.ts";
@@ -7,6 +9,7 @@ import { encodeData } from "../../kube/secret-data.ts";
 import { imagesOf, isPulledThrough } from "../../policy/pinned-images.ts";
 import { nameOnNode } from "../../policy/pulled-image.ts";
 import type { Tenant } from "./namespace.ts";
+import type { Readiness } from "./readiness.ts";
 
 /** Where this cluster's nodes pull what peers bring along. */
 export interface PullDoor {
@@ -31,6 +34,11 @@ export interface PullObstacle {
   readonly message: string;
 }
 
+/** Of the Secret that a Workload's pods pull with. */
+export function pullSecretName({ metadata }: Workload): string {
+  return `${metadata.name ?? ""}-pull`;
+}
+
 /** Undefined for an app whose images this cluster pulls itself; an obstacle where they cannot come. */
 export function pulledImages(
   door: PullDoor | undefined,
@@ -40,7 +48,7 @@ export function pulledImages(
   if (!isPulledThrough(app)) return undefined;
   if (!door) {
     const message =
-      "This cluster's nodes have no way to pull through the link: its operator would have to set images.enabled in the chart (the setting images.registry).";
+      "This cluster's nodes have no way any more to pull through the link: what runs goes on, and nothing new begins, until its operator sets images.enabled in the chart (the setting images.registry).";
     return { reason: "NoImageDoor", message };
   }
   const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
@@ -53,8 +61,26 @@ export function pulledImages(
     }
     names.set(image, name);
   }
-  const secretName = `${workload.metadata.name ?? ""}-pull`;
-  return { names, secretName, config: door.configFor({ peer, fingerprint }) };
+  return { names, secretName: pullSecretName(workload), config: door.configFor({ peer, fingerprint }) };
+}
+
+/** What is seen of an app, speaking of its images as it does itself where the cluster says what nodes call them. */
+export function inAskedNames<T extends { seen: Readiness; events: readonly AppEvent[] }>(
+  look: T,
+  images: PulledImages | undefined,
+): T {
+  if (!images) return look;
+  const say = (text = ""): string =>
+    [...images.names].reduce((said, [image, onNode]) => said.replaceAll(onNode, image), text);
+  const { seen, events } = look;
+  const pods = seen.pods.map((pod) =>
+    pod.message ? create(AppPodSchema, { ...pod, message: say(pod.message) }) : pod,
+  );
+  return {
+    ...look,
+    seen: { ...seen, pods, message: say(seen.message) },
+    events: events.map((event) => create(AppEventSchema, { ...event, message: say(event.message) })),
+  };
 }
 
 /** The data of the Secret; whose it is and what it is called is as of all that is made for the Workload. */

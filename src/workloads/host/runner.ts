@@ -29,7 +29,7 @@ import { annotations, labels, lastingName } from "./names.ts";
 import type { PeerNamespaces } from "./namespace.ts";
 import type { Plan } from "./plan.ts";
 import { templateOf } from "./pod.ts";
-import { type PullDoor, pulledImages } from "./pulled-images.ts";
+import { inAskedNames, type PullDoor, pulledImages } from "./pulled-images.ts";
 import { type Readiness, readiness } from "./readiness.ts";
 import type { Room } from "./room.ts";
 import type { Standing } from "./standing.ts";
@@ -258,11 +258,8 @@ export function createRunner(deps: RunnerDeps): Runner {
     const before = memory.status ?? workload.status;
     const isSameWish = memory.hash === undefined || memory.hash === standing?.hash;
     const events = room?.eventsOf(workload.metadata.name ?? "", lastingName(workload)) ?? [];
-    const status = statusOf(
-      workload,
-      { seen, events, obstacle, standing, before, isSameWish, leaseUntil: lease?.until },
-      now,
-    );
+    const look = { seen, events, obstacle, standing, before, isSameWish, leaseUntil: lease?.until };
+    const status = statusOf(workload, inAskedNames(look, plan?.images), now);
     if (before?.phase !== status.phase || before?.reason !== status.reason) {
       const { phase, reason, message } = status;
       log.info(

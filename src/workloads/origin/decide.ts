@@ -6,8 +6,9 @@
  * room for so many, and a place is free again only when its holder has said that the app is gone, has ended it by itself
  * for want of word from here, or is no peer any more by our operator's word.
  */
+import { imagesFeature, isPulledThrough } from "../../policy/pinned-images.ts";
 import { describe } from "./describe.ts";
-import type { Decision, Facts, Happening, Target } from "./facts.ts";
+import type { Decision, Facts, Happening, NamedPeer, Target } from "./facts.ts";
 import { type Holding, hasFinalizer, holdingOf, isHeld, isLeftRunning, nobody, sameHolding } from "./holding.ts";
 import { place } from "./place.ts";
 import { leaseOf } from "./wishes.ts";
@@ -51,7 +52,8 @@ function targetOf(facts: Facts, holding: Holding): Target {
   const candidates = facts.peers().map((candidate) => {
     const { connected, since } = facts.peer(candidate.name);
     const isAway = !connected && facts.now - since >= (placement.unreachableSeconds ?? 300) * 1000;
-    return { ...candidate, connected, isAway, would: facts.would(candidate.name) };
+    const would = facts.would(candidate.name) ?? (lacksDoor(app, candidate) ? "refuse" : undefined);
+    return { ...candidate, connected, isAway, would };
   });
   const { chosen, limit, ...found } = place({
     uid,
@@ -61,6 +63,11 @@ function targetOf(facts: Facts, holding: Holding): Target {
     candidates,
   });
   return { chosen, limit, found };
+}
+
+/** It says of itself that its nodes could not pull the images that the app brings along. */
+function lacksDoor({ spec }: Facts["app"], { facts }: NamedPeer): boolean {
+  return isPulledThrough(spec) && facts !== undefined && !facts.features?.split(",").includes(imagesFeature);
 }
 
 function nextHolding(

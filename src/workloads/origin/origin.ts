@@ -31,6 +31,7 @@ import { createHistory } from "./history.ts";
 import { annotations, finalizer, type Holding, holdingAnnotations, holdingOf, isHeld } from "./holding.ts";
 import { createLeaseBook } from "./leases.ts";
 import { watchLinks } from "./link-watch.ts";
+import { createCheck, type ResolveImage } from "./pinned-check.ts";
 import { createReleases, type Released } from "./releases.ts";
 import { createSharedBook } from "./shared-book.ts";
 import { namesIn } from "./shared-content.ts";
@@ -53,6 +54,8 @@ export interface OriginDeps {
   events: Pick<EventRecorder, "record">;
   /** Why it is not known what an image of the app stands for that comes through this agent. */
   imageTrouble?(key: string): { readonly reason: string; readonly message: string } | undefined;
+  /** What an image stands for now that a peer would pull through this agent. */
+  resolveImage?: ResolveImage;
   /** Where the app's page is shown at this agent's console, for its status; undefined for an app without one. */
   pageUrl?(app: RemoteApp): string | undefined;
   /** Names the content of a Secret or ConfigMap that goes with a wish, under a key of this agent's. */
@@ -97,7 +100,7 @@ export interface WorkloadOrigin {
   /** Has the peer delete an orphan. Throws a ConnectError. */
   deleteOrphan(peer: string, uid: string, signal: AbortSignal): Promise<void>;
   /**
-   * Whether the peer would run an app with this spec (JSON text). With the UID of the RemoteApp that it would be the spec of,
+   * Whether the peer would run an app with this spec (JSON text), with the images that tags stand for now. With the UID of the RemoteApp that it would be the spec of,
    * the app is not counted beside itself. Throws a ConnectError.
    */
   check(peer: string, spec: string, uid: string | undefined, signal: AbortSignal): Promise<CheckResponse>;
@@ -376,8 +379,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     async deleteOrphan(peer, uid, signal) {
       await createClient(WorkloadService, deps.transport(peer)).deleteOrphan({ uid }, { signal });
     },
-    check: (peer, spec, uid = "", signal) =>
-      createClient(WorkloadService, deps.transport(peer)).check({ spec, uid }, { signal }),
+    check: createCheck({ ...deps, find: (uid) => [...latest.list()].find(({ metadata }) => metadata.uid === uid) }),
     oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),
     async close() {
       for (const end of unsubscribe) end();
