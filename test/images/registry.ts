@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 
 export interface TestRegistry extends AsyncDisposable {
   /** Such as `127.0.0.1:40123`. */
@@ -11,6 +12,8 @@ export interface TestRegistry extends AsyncDisposable {
   /** What was asked, in its order. */
   readonly asked: { method: string; url: string; headers: IncomingMessage["headers"] }[];
   wants: "nothing" | "basic" | "bearer" | "nobody";
+  /** Where it sends for a token; to itself unless given. */
+  realm: string | undefined;
   /** Where blobs are redirected to; nowhere unless given. */
   redirect: string | undefined;
   /** Cuts the next answers with a blob after so many bytes. */
@@ -30,17 +33,20 @@ export function digestOf(bytes: Buffer): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
-export async function startRegistry(): Promise<TestRegistry> {
+/** It speaks TLS when it is given a certificate. */
+export async function startRegistry(o: { tls?: { cert: string; key: string } } = {}): Promise<TestRegistry> {
   const held = new Map<string, Buffer>();
-  const server: Server = createServer((req, res) => {
+  const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
     registry.asked.push({ method: req.method ?? "", url: req.url ?? "", headers: req.headers });
     void answer(req, res);
-  });
+  };
+  const server: Server = o.tls ? createSecureServer(o.tls, onRequest) : createServer(onRequest);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   if (!address || typeof address === "string") throw new Error("no address");
-  const host = `127.0.0.1:${address.port}`;
+  // A certificate of ours names no addresses.
+  const host = `${o.tls ? "localhost" : "127.0.0.1"}:${address.port}`;
 
   function fail(res: ServerResponse, status: number, code: string, headers: Record<string, string> = {}): void {
     res.writeHead(status, { "content-type": "application/json", ...headers });
@@ -58,7 +64,8 @@ export async function startRegistry(): Promise<TestRegistry> {
     }
     if (registry.wants === "bearer") {
       if (authorization === `Bearer ${token}`) return true;
-      const challenge = `Bearer realm="http://${host}/token",service="test, of sorts",scope="repository:x:pull"`;
+      const realm = registry.realm ?? `http://${host}/token`;
+      const challenge = `Bearer realm="${realm}",service="test, of sorts",scope="repository:x:pull"`;
       fail(res, 401, "UNAUTHORIZED", { "www-authenticate": challenge });
       return false;
     }
@@ -131,6 +138,7 @@ export async function startRegistry(): Promise<TestRegistry> {
     host,
     asked: [],
     wants: "nothing",
+    realm: undefined,
     redirect: undefined,
     cuts: [],
     spoil: undefined,

@@ -5,6 +5,7 @@
 import type { Attack } from "./attack.ts";
 import { attacks } from "./attacks.ts";
 import { threatsOfContents } from "./threats-of-contents.ts";
+import { threatsOfImages } from "./threats-of-images.ts";
 
 export interface Threat {
   readonly who: Who;
@@ -28,7 +29,12 @@ export const parties = {
 
 export type Who = keyof typeof parties;
 
-export const threats: readonly Threat[] = [...attacks.map(threatOf), ...provenElsewhere(), ...threatsOfContents];
+export const threats: readonly Threat[] = [
+  ...attacks.map(threatOf),
+  ...provenElsewhere(),
+  ...threatsOfContents,
+  ...threatsOfImages,
+];
 
 function threatOf({ who, tries, stops, name }: Attack): Threat {
   return { who, tries, stops, test: { file: "test/faults/attacker/attacker.test.ts", name } };
