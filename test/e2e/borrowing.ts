@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { type AgentProcess, startAgent } from "./agent.ts";
 import { applyDefinitions, type Cluster, openCluster } from "./clusters.ts";
 import { freePort } from "./free-port.ts";
-import { clean, releaseNamespace } from "./installed.ts";
+import { clean, type InstalledAgent, releaseNamespace } from "./installed.ts";
 import { isInstalled, lend } from "./lending.ts";
 import { until } from "./until.ts";
 
@@ -23,6 +23,7 @@ export interface App {
     observedGeneration?: number;
     revision?: number;
     pods?: { name: string; phase?: string; reason?: string }[];
+    images?: { image: string; digest?: string }[];
     job?: { active?: number; succeeded?: number; failed?: number; completedAt?: string; lastSuccessAt?: string };
   };
 }
@@ -35,6 +36,10 @@ export interface Borrowing {
   readonly a: Cluster;
   readonly b: Cluster;
   readonly borrower: AgentProcess;
+  /** Where the borrower has what is its own at A. */
+  readonly agentNamespace: string;
+  /** The agent that the chart installed at B; undefined where one beside the cluster is the lender. */
+  readonly installed: InstalledAgent | undefined;
   /** Where the RemoteApps are. */
   readonly namespace: string;
   /** Where what runs them is. */
@@ -49,7 +54,7 @@ export interface Borrowing {
     isRight: (status: NonNullable<App["status"]>) => boolean,
     seconds?: number,
   ): Promise<App>;
-  ready(name: string, replicas?: number): Promise<App>;
+  ready(name: string, replicas?: number, seconds?: number): Promise<App>;
   /** kubectl at A in the RemoteApps' namespace, and at B in that of what runs them. */
   here(...args: string[]): Promise<string>;
   there(...args: string[]): Promise<string>;
@@ -62,7 +67,14 @@ const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
 const shell = "docker.io/library/busybox:1.36";
 export const images = { echo: image, shell };
 
-export async function openBorrowing(): Promise<Borrowing> {
+export interface BorrowingOptions {
+  /** The chart's values for the lender beyond those of all tests; then it has to be the installed one. */
+  readonly values?: Readonly<Record<string, string>>;
+  /** A way to the lender, told where it is dialled, for the borrower; gives the URL to dial instead. */
+  readonly through?: (linkUrl: string) => Promise<string>;
+}
+
+export async function openBorrowing(o: BorrowingOptions = {}): Promise<Borrowing> {
   const run = randomBytes(3).toString("hex");
   const [a, b] = [openCluster("a"), openCluster("b")];
   const names = { borrower: `borrower-${run}`, lender: `lender-${run}` };
@@ -83,10 +95,13 @@ export async function openBorrowing(): Promise<Borrowing> {
     const ports = async () => ({ console: await freePort(), link: await freePort(), telemetry: await freePort() });
     const borrower = await startAgent(a, await ports(), { name: names.borrower, namespace: agents.a });
     closing.push(() => borrower.stop());
-    const lender = await lend(b, { name: names.lender, namespace: agents.b }, await ports());
+    const lender = await lend(b, { name: names.lender, namespace: agents.b }, await ports(), o.values);
     closing.push(() => lender.end());
-    await borrower.cli(["join", "-"], await lender.invite(names.borrower));
-    return { a, b, borrower, namespace, hostNamespace, ...faces(a, b, names.lender, namespace, hostNamespace), close };
+    await borrower.cli(["join", "-"], await lender.invite(names.borrower, await o.through?.(lender.linkUrl)));
+    return {
+      ...{ a, b, borrower, agentNamespace: agents.a, installed: lender.installed, namespace, hostNamespace, close },
+      ...faces(a, b, names.lender, namespace, hostNamespace),
+    };
   } catch (error) {
     await close();
     throw error;
@@ -120,8 +135,8 @@ function faces(a: Cluster, b: Cluster, lender: string, namespace: string, hostNa
       };
       await a.kubectl(["apply", "-f", "-"], JSON.stringify(body));
     },
-    ready: (name: string, replicas = 1) =>
-      shows(name, "Ready", ({ phase, readyReplicas }) => phase === "Ready" && readyReplicas === replicas),
+    ready: (name: string, replicas = 1, seconds = 60) =>
+      shows(name, "Ready", ({ phase, readyReplicas }) => phase === "Ready" && readyReplicas === replicas, seconds),
     here: (...args: string[]) => a.kubectl(["-n", namespace, ...args]),
     there: (...args: string[]) => b.kubectl(["-n", hostNamespace, ...args]),
     async hosted<T>(kind: string, name: string): Promise<T> {

@@ -4,6 +4,10 @@ import { connect, createServer, type Socket } from "node:net";
 
 export interface CutProxy {
   readonly port: number;
+  /** Bytes that passed so far, in both directions. */
+  readonly passed: number;
+  /** Calls `act` as soon as so many bytes more have passed, before the next may. */
+  after(bytes: number, act: () => void): void;
   /** How many connections were cut. */
   cut(): number;
   /** Cuts all, and whatever comes until it is opened. */
@@ -15,6 +19,15 @@ export interface CutProxy {
 export async function openCutProxy(to: { host: string; port: number }): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let isShut = false;
+  let passed = 0;
+  let due: { at: number; act: () => void } | undefined;
+  const count = (bytes: Buffer): void => {
+    passed += bytes.length;
+    if (!due || passed < due.at) return;
+    const { act } = due;
+    due = undefined;
+    act();
+  };
   const server = createServer((near) => {
     if (isShut) {
       near.on("error", () => undefined).resetAndDestroy();
@@ -31,7 +44,7 @@ export async function openCutProxy(to: { host: string; port: number }): Promise<
         sockets.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
+      socket.on("data", count).pipe(other);
     }
   });
   server.listen(0, "127.0.0.1");
@@ -39,12 +52,18 @@ export async function openCutProxy(to: { host: string; port: number }): Promise<
   const address = server.address();
   if (!address || typeof address !== "object") throw new Error("no port");
   const cut = (): number => {
-    const count = sockets.size;
+    const ends = sockets.size;
     for (const socket of sockets) socket.resetAndDestroy();
-    return count / 2;
+    return ends / 2;
   };
   return {
     port: address.port,
+    get passed() {
+      return passed;
+    },
+    after(bytes, act) {
+      due = { at: passed + bytes, act };
+    },
     cut,
     shut() {
       isShut = true;

@@ -10,7 +10,12 @@ import { collect } from "./command.ts";
 import { until } from "./until.ts";
 
 /** Which of Debian's packages brings which program. */
-const packages = { nginx: "nginx-light", haproxy: "haproxy", squid: "squid" } as const;
+const packages = {
+  nginx: "nginx-light",
+  haproxy: "haproxy",
+  squid: "squid",
+  "docker-registry": "docker-registry",
+} as const;
 
 type ProgramName = keyof typeof packages;
 

@@ -22,6 +22,7 @@ const calm = [
   "test/e2e/jobs.e2e.ts",
   "test/e2e/lifecycle.e2e.ts",
   "test/e2e/pods.e2e.ts",
+  "test/e2e/pull-through.e2e.ts",
   "test/e2e/secrets.e2e.ts",
   "test/e2e/storage.e2e.ts",
 ];

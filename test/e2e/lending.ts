@@ -4,13 +4,15 @@
  */
 import { type AgentPorts, startAgent } from "./agent.ts";
 import type { Cluster } from "./clusters.ts";
-import { openAgent } from "./installed.ts";
+import { type InstalledAgent, openAgent } from "./installed.ts";
 
 export interface Lender {
   /** Makes an invite for a peer of this name that may have apps run here. It says this URL, or else the agent's own. */
   invite(name: string, url?: string): Promise<string>;
   /** Where others dial it. */
   readonly linkUrl: string;
+  /** Undefined for one beside the cluster. */
+  readonly installed?: InstalledAgent;
   end(): Promise<unknown>;
 }
 
@@ -19,8 +21,15 @@ export const isInstalled = process.env.E2E_AGENT_IMAGE !== undefined;
 /** What the tests ask of their host beyond accepting: storage of the class that the clusters have. */
 const rules = { accept: true, storage: { classes: ["standard"] } };
 
-export function lend(cluster: Cluster, place: { name: string; namespace: string }, ports: AgentPorts): Promise<Lender> {
-  return isInstalled ? installLender(cluster, place.name) : startLender(cluster, place, ports);
+/** `values` are the chart's beyond those of all tests, for which it has to be the installed one. */
+export function lend(
+  cluster: Cluster,
+  place: { name: string; namespace: string },
+  ports: AgentPorts,
+  values?: Readonly<Record<string, string>>,
+): Promise<Lender> {
+  const isToInstall = isInstalled || values !== undefined;
+  return isToInstall ? installLender(cluster, place.name, values) : startLender(cluster, place, ports);
 }
 
 async function startLender(
@@ -40,10 +49,15 @@ async function startLender(
   };
 }
 
-async function installLender(cluster: Cluster, name: string): Promise<Lender> {
+async function installLender(
+  cluster: Cluster,
+  name: string,
+  values?: Readonly<Record<string, string>>,
+): Promise<Lender> {
   const agent = await openAgent(cluster, name);
-  await agent.install({ "policies[0].spec.workloads.storage.classes[0]": "standard" });
+  await agent.install({ "policies[0].spec.workloads.storage.classes[0]": "standard", ...values });
   return {
+    installed: agent,
     linkUrl: agent.linkUrl,
     invite: (peer, url) => agent.cli(inviting(peer, url)),
     // What is installed goes with its namespace.
