@@ -1,7 +1,7 @@
 /** Apps that end by themselves at a peer that cannot be reached, and run elsewhere only afterwards. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { JsonObject } from "../../src/kube/object.ts";
+import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
 import { app, applyApp, deployments, findApp, held, phaseOf, statusOf } from "./story.ts";
 import { Town } from "./town.ts";
 
@@ -154,3 +154,40 @@ test("a lease that comes to an app that runs already does not stop it, and one t
   assert.deepEqual(running(town), ["osaka"]);
   assert.ok(app(town, "web") && deployments(town, "osaka").length === 1);
 });
+
+/** Whatever is done to the Workload or its namespace at osaka, what runs there ends with its lease. */
+for (const [what, undo] of [
+  [
+    "its agent does not understand the Workload any more",
+    (town: Town) => editWorkload(town, (spec) => Object.assign(spec, { fromLater: { is: "unknown" } })),
+  ],
+  [
+    "its namespace is not the peer's any more",
+    (town: Town) =>
+      town.agent("osaka").cluster.edit("namespaces", "fairlead-peer-tokyo", ({ metadata }) => {
+        metadata.labels = {};
+      }),
+  ],
+  ["the origin is no peer there any more", (town: Town) => town.agent("osaka").peering.set("tokyo", undefined)],
+] as const) {
+  test(`a lease ends what runs although ${what}`, async (t) => {
+    const town = await startAtOsaka(t);
+    await town.cut("tokyo", "osaka");
+    undo(town);
+    // It is looked at again, not only remembered.
+    await town.stop("osaka");
+    town.agent("osaka").start();
+    await pass(town, 5_000);
+    assert.deepEqual(running(town), ["osaka"], "it goes on for its lease");
+    await town.until("stopped at osaka", () => pods(town, "osaka") === 0, 60_000);
+    await town.until("Ready at kyoto", () => phaseOf(town, "web") === "Ready" && pods(town, "kyoto") > 0, 300_000);
+    const [workload] = held(town, "osaka");
+    assert.match(JSON.stringify(workload?.status), /It is stopped, as it may run at another peer by now/);
+  });
+}
+
+function editWorkload(town: Town, change: (spec: JsonObject) => void): void {
+  const [{ metadata } = { metadata: { namespace: "", name: "" } }] = held(town, "osaka");
+  const key = `${metadata.namespace}/${metadata.name}`;
+  town.agent("osaka").cluster.edit("workloads", key, ({ spec }) => change(isJsonObject(spec) ? spec : {}));
+}

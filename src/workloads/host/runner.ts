@@ -34,6 +34,7 @@ import { type Readiness, readiness } from "./readiness.ts";
 import type { Room } from "./room.ts";
 import type { Standing } from "./standing.ts";
 import { type Obstacle, statusOf } from "./status.ts";
+import { stop } from "./stop.ts";
 
 export interface Runner {
   /** The Workload, or something of it, changed. */
@@ -198,12 +199,16 @@ export function createRunner(deps: RunnerDeps): Runner {
     const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
     try {
       const claim = await deps.namespaces.claim({ peer, fingerprint }, signal);
-      if (!claim.ok) return { reason: claim.reason, message: claim.message };
-      memory.room ??= deps.room(namespace);
-      if (workload.problems?.length) {
-        const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
-        return { reason: "UnknownFields", message };
+      const blocked = claim.ok ? misunderstood(workload) : { reason: claim.reason, message: claim.message };
+      if (blocked && lease?.leftMs === 0) {
+        // It may run at another peer by now, whatever keeps it from being made as it should be.
+        memory.room ??= deps.room(namespace);
+        await stop(client, workload, memory.room, signal);
+        return { ...blocked, message: `${blocked.message} ${leaseOver(workload, lease).message}` };
       }
+      if (!claim.ok) return blocked;
+      memory.room ??= deps.room(namespace);
+      if (blocked) return blocked;
       if (obstacle) return obstacle;
       // What must stop stops, whatever is missing.
       const isStopping = standing?.isStopped || lease?.leftMs === 0;
@@ -290,6 +295,11 @@ export function createRunner(deps: RunnerDeps): Runner {
     oldestPendingMs: () => worker.oldestPendingMs(),
     close: () => worker.close(),
   };
+}
+
+function misunderstood({ problems = [] }: Workload): Obstacle | undefined {
+  if (problems.length === 0) return undefined;
+  return { reason: "UnknownFields", message: `This agent does not understand the Workload: ${problems.join("; ")}.` };
 }
 
 /** Why it does not run, without word from its origin. */
