@@ -186,6 +186,27 @@ for (const [what, undo] of [
   });
 }
 
+for (const { kind, plural, stopped } of [
+  { kind: "StatefulSet", plural: "statefulsets", stopped: { replicas: 0 } },
+  { kind: "Job", plural: "jobs", stopped: { suspend: true } },
+  { kind: "CronJob", plural: "cronjobs", stopped: { suspend: true } },
+]) {
+  test(`a lease ends a ${kind} of which nothing can be made`, async (t) => {
+    const town = await startLeased(t);
+    const cronJob = kind === "CronJob" ? { cronJob: { schedule: "0 4 * * *" } } : {};
+    const placement = { count: 1, move: "Unreachable", unreachableSeconds: 60, ...first };
+    applyApp(town, "web", { kind, ports: [], ...cronJob, placement });
+    const { cluster } = town.agent("osaka");
+    await town.until("made", () => cluster.all(plural).length === 1);
+    await town.cut("tokyo", "osaka");
+    editWorkload(town, (spec) => Object.assign(spec, { fromLater: { is: "unknown" } }));
+    await town.until("stopped", () => {
+      const [spec = {}] = cluster.all(plural).map((object) => object.spec);
+      return Object.entries(stopped).every(([field, value]) => spec[field] === value);
+    });
+  });
+}
+
 function editWorkload(town: Town, change: (spec: JsonObject) => void): void {
   const [{ metadata } = { metadata: { namespace: "", name: "" } }] = held(town, "osaka");
   const key = `${metadata.namespace}/${metadata.name}`;

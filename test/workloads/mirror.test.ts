@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conditionsFrom, type Finding } from "../../src/workloads/conditions.ts";
 import { decide } from "../../src/workloads/origin/decide.ts";
-import type { Facts, Heard, PeerView } from "../../src/workloads/origin/facts.ts";
+import type { Facts, Heard, NamedPeer, PeerView } from "../../src/workloads/origin/facts.ts";
 import { type Holding, nobody } from "../../src/workloads/origin/holding.ts";
 import { readHostStatus } from "../../src/workloads/origin/host-status.ts";
+import type { Would } from "../../src/workloads/origin/place.ts";
 import { remoteApp, wordOf } from "./objects.ts";
 
 const now = Date.UTC(2026, 0, 1);
@@ -34,6 +35,62 @@ test("an app with a field that this agent does not understand is not sent anywhe
   assert.equal(status?.reason, "UnknownFields");
   assert.match(status?.message ?? "", /spec\.sidecars/);
   assert.equal(wordOf(app).wish, undefined);
+});
+
+test("when a host does not know a field, the status names the peers that could run the app, as far as they were asked", () => {
+  const app = remoteApp({}, heldAt("osaka"));
+  const hash = wordOf(app).wish?.hash ?? "";
+  const violation = { rule: "unknown-field", field: "spec.sidecars", message: "it is not known here" };
+  const refusal = { reason: "UnknownFields", message: "it has fields that are not known", violations: [violation] };
+  const heard: Heard = { peer: "osaka", refused: { hash, refusal } };
+  const named = (name: string): NamedPeer => ({ name, labels: {}, facts: undefined });
+  const said = (would: Record<string, Would>, rule = violation.rule): string => {
+    const all = Object.keys({ osaka: "refuse", ...would }).map(named);
+    const violations = [{ ...violation, rule }];
+    return (
+      decide(
+        facts({
+          app,
+          heard: { ...heard, refused: { hash, refusal: { ...refusal, violations } } },
+          peers: () => all,
+          would: (peer) => ({ osaka: "refuse" as const, ...would })[peer],
+        }),
+      ).status?.message ?? ""
+    );
+  };
+  assert.match(
+    said({ nara: "run", kyoto: "hold", kobe: "refuse" }),
+    / Of the connected peers kyoto, nara could run it\.$/,
+  );
+  assert.match(said({ kobe: "refuse" }), / No connected peer that was asked could run it\.$/);
+  assert.match(said({}), /it has fields that are not known$/, "nobody else was asked");
+  assert.doesNotMatch(said({ nara: "run" }, "image"), /could run it/, "another rule is no question of age");
+  const many = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`p-${index}`, "run" as const]));
+  assert.equal(said(many).match(/p-/g)?.length, 16);
+});
+
+test("only peers that are connected and have not said yet are asked, and not all of very many", () => {
+  const app = remoteApp({}, heldAt("osaka"));
+  const hash = wordOf(app).wish?.hash ?? "";
+  const refusal = {
+    reason: "UnknownFields",
+    message: "no",
+    violations: [{ rule: "unknown-field", field: "spec.a", message: "no" }],
+  };
+  const names = ["osaka", "away", "knows", ...Array.from({ length: 30 }, (_, index) => `p-${index + 10}`)];
+  const { ask } = decide(
+    facts({
+      app,
+      heard: { peer: "osaka", refused: { hash, refusal } },
+      peers: () => names.map((name) => ({ name, labels: {}, facts: undefined })),
+      peer: (name) => (name === "away" ? { ...up, connected: false } : up),
+      would: (peer) => (peer === "knows" ? "run" : undefined),
+    }),
+  );
+  assert.deepEqual(
+    ask,
+    Array.from({ length: 16 }, (_, index) => `p-${index + 10}`),
+  );
 });
 
 test("a deleted app is let go only when its host says that it is gone, or is no peer any more", () => {
