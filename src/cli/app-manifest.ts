@@ -174,11 +174,22 @@ function readPort(text: string): JsonObject {
 function readPlacement({ placementSelector, placementFact, count, spread, move }: DeployOptions): JsonObject {
   return {
     ...(placementSelector && { selector: { matchLabels: readPairs("--placement-selector", placementSelector) } }),
-    ...(placementFact && { facts: readPairs("--placement-fact", placementFact) }),
+    ...(placementFact && { facts: readFacts(placementFact) }),
     ...(count !== undefined && { count }),
     ...(spread !== undefined && { spread }),
     ...(move !== undefined && { move }),
   };
+}
+
+/** The comparison goes with the value, but for equality. */
+function readFacts(words: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, name, operator = "", value = ""] = /^([^<>=]+)(>=|<=|>|<|=)(.*)$/.exec(word) ?? [];
+      if (name === undefined) throw usage(`--placement-fact ${word} is no fact`, "region=eu-west-1, memory>=64Gi");
+      return [name, operator === "=" ? value : operator + value];
+    }),
+  );
 }
 
 function readPairs(option: string, words: readonly string[]): JsonObject {

@@ -35,7 +35,7 @@ export function addSpecOptions(command: Command): Command {
     )
     .option(
       "--placement-fact <facts>",
-      "only at peers that say so of themselves, as in architecture=arm64",
+      "only at peers that say so of themselves, as in architecture=arm64 or memory>=64Gi",
       collectList,
     )
     .option("--count <count>", "at how many of these peers; 0 for all", wholeNumber(0, 200))

@@ -163,12 +163,19 @@ suite("apps from options", () => {
   }
 
   test("which peers run it can be said instead of one peer", () => {
-    const options = { placementSelector: ["tier=prod"], placementFact: ["architecture=arm64"], spread: "region" };
+    const options = {
+      placementSelector: ["tier=prod"],
+      placementFact: ["architecture=arm64", "memory>=64Gi", "cpu>7", "nodes=<9"],
+      spread: "region",
+    };
     const { spec } = appFromOptions("a", "default", { image: "nginx", count: 0, move: "Unreachable", ...options });
     assert.equal(spec.peer, undefined);
     const { selector, facts, count, spread, move } = spec.placement ?? {};
     assert.deepEqual(selector, { matchLabels: { tier: "prod" } });
-    assert.deepEqual([facts, count, spread, move], [{ architecture: "arm64" }, 0, "region", "Unreachable"]);
+    assert.deepEqual(
+      [facts, count, spread, move],
+      [{ architecture: "arm64", memory: ">=64Gi", cpu: ">7", nodes: "<9" }, 0, "region", "Unreachable"],
+    );
   });
 
   test("a port may have a name and a protocol, and an environment variable may hold equals signs", () => {

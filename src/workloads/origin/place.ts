@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import type { AppPlacement } from "../../gen/fairlead/resources/v1alpha1/placement_pb.ts";
 import { matchesSelector } from "../../kube/label-selector.ts";
 import { isJsonObject, type JsonObject } from "../../kube/object.ts";
+import { factMatches } from "./fact-match.ts";
 
 /** A peer of the roster, as far as placement cares. */
 export interface Candidate {
@@ -88,11 +89,11 @@ export function place(request: PlaceRequest): Placing {
   };
 }
 
-/** A holder that has not said yet what it is stays: what is unknown speaks against nobody. A fact may be several, with commas between. */
+/** A holder that has not said yet what it is stays: what is unknown speaks against nobody. */
 function matches({ selector, facts }: AppPlacement, candidate: Candidate, isHolder: boolean): boolean {
   if (selector !== undefined && !matchesSelector(asObject(selector), candidate.labels)) return false;
   if (candidate.facts === undefined) return isHolder || Object.keys(facts).length === 0;
-  return Object.entries(facts).every(([name, value]) => candidate.facts?.[name]?.split(",").includes(value));
+  return Object.entries(facts).every(([name, value]) => factMatches(candidate.facts?.[name] ?? "", value));
 }
 
 function asObject(value: unknown): JsonObject {
