@@ -1,6 +1,7 @@
 /** Apps that end by themselves at a peer that cannot be reached, and run elsewhere only afterwards. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { KubeError } from "../../src/kube/errors.ts";
 import { isJsonObject, type JsonObject } from "../../src/kube/object.ts";
 import { app, applyApp, deployments, findApp, held, phaseOf, statusOf } from "./story.ts";
 import { Town } from "./town.ts";
@@ -168,6 +169,7 @@ for (const [what, undo] of [
         metadata.labels = {};
       }),
   ],
+  ["the API server refuses what it is made of", refuseDeployments],
   ["the origin is no peer there any more", (town: Town) => town.agent("osaka").peering.set("tokyo", undefined)],
 ] as const) {
   test(`a lease ends what runs although ${what}`, async (t) => {
@@ -205,6 +207,19 @@ for (const { kind, plural, stopped } of [
       return Object.entries(stopped).every(([field, value]) => spec[field] === value);
     });
   });
+}
+
+/** Only whole ones: a number of replicas can be written. */
+function refuseDeployments(town: Town): void {
+  const host = town.agent("osaka");
+  const { client } = host;
+  host.client = {
+    ...client,
+    async apply(kind, object, options, signal) {
+      if (kind.plural === "deployments") throw new KubeError({ status: 422, reason: "Invalid", message: "no" });
+      return client.apply(kind, object, options, signal);
+    },
+  };
 }
 
 function editWorkload(town: Town, change: (spec: JsonObject) => void): void {

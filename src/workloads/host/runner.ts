@@ -129,7 +129,8 @@ export function createRunner(deps: RunnerDeps): Runner {
     const [plan, blocked] = planned && "reason" in planned ? [undefined, planned] : [planned, undefined];
     const present = { key, workload, memory, standing, plan, obstacle: blocked, lease };
     const outcome = await tryToMake(present, signal);
-    const obstacle = typeof outcome === "object" ? outcome : undefined;
+    const hindrance = typeof outcome === "object" ? outcome : undefined;
+    const obstacle = hindrance && isOver ? await stopAtLeast(present, hindrance, signal) : hindrance;
     const idle = plan && isOver && !standing?.isStopped ? leaseOver(workload, lease) : undefined;
     const lookAgainMs = report(present, obstacle ?? idle);
     const tidyAgainMs = await tidy(present, signal);
@@ -199,16 +200,12 @@ export function createRunner(deps: RunnerDeps): Runner {
     const { peer = "", fingerprint = "" } = workload.spec.origin ?? {};
     try {
       const claim = await deps.namespaces.claim({ peer, fingerprint }, signal);
-      const blocked = claim.ok ? misunderstood(workload) : { reason: claim.reason, message: claim.message };
-      if (blocked && lease?.leftMs === 0) {
-        // It may run at another peer by now, whatever keeps it from being made as it should be.
-        memory.room ??= deps.room(namespace);
-        await stop(client, workload, memory.room, signal);
-        return { ...blocked, message: `${blocked.message} ${leaseOver(workload, lease).message}` };
-      }
-      if (!claim.ok) return blocked;
+      if (!claim.ok) return { reason: claim.reason, message: claim.message };
       memory.room ??= deps.room(namespace);
-      if (blocked) return blocked;
+      if (workload.problems?.length) {
+        const message = `This agent does not understand the Workload: ${workload.problems.join("; ")}.`;
+        return { reason: "UnknownFields", message };
+      }
       if (obstacle) return obstacle;
       // What must stop stops, whatever is missing.
       const isStopping = standing?.isStopped || lease?.leftMs === 0;
@@ -225,6 +222,17 @@ export function createRunner(deps: RunnerDeps): Runner {
       log.warn({ workload: keyOf(workload), err: error }, "the cluster refuses what a workload needs");
       return { reason: error.reason, message: `The host's cluster refuses: ${error.message}` };
     }
+  }
+
+  /** It may run at another peer by now, so it stops whatever keeps it from being made as it should be. */
+  async function stopAtLeast(
+    { workload, memory, lease }: Present,
+    why: Obstacle,
+    signal: AbortSignal,
+  ): Promise<Obstacle> {
+    memory.room ??= deps.room(workload.metadata.namespace ?? "");
+    await stop(client, workload, memory.room, signal);
+    return { ...why, message: `${why.message} ${leaseOver(workload, lease ?? { leftMs: 0 }).message}` };
   }
 
   /** Nothing of it was ever admitted, so whatever runs in its name was made by somebody else, or by an agent without policies. */
@@ -295,11 +303,6 @@ export function createRunner(deps: RunnerDeps): Runner {
     oldestPendingMs: () => worker.oldestPendingMs(),
     close: () => worker.close(),
   };
-}
-
-function misunderstood({ problems = [] }: Workload): Obstacle | undefined {
-  if (problems.length === 0) return undefined;
-  return { reason: "UnknownFields", message: `This agent does not understand the Workload: ${problems.join("; ")}.` };
 }
 
 /** Why it does not run, without word from its origin. */
