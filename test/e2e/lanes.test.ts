@@ -21,7 +21,7 @@ test("what is not known runs beside no other test on the clusters", () => {
 /** Whether the test, or what it stands on, can stop an API server or cut the network. */
 const disturbs = (file: string): boolean => /\bapiServer\.stop\b|\bopenNetwork\(/.test(read(file));
 /** Whether it starts an agent on a cluster that it was given. */
-const startsAgents = (file: string): boolean => /\bopenCluster\(|\bopenBorrowing\(/.test(read(file));
+const startsAgents = (file: string): boolean => /\bopenCluster\(|\bopenBorrowing\(|\bopenThreeHosts\(/.test(read(file));
 
 function read(file: string): string {
   return readFileSync(`${root}${file}`, "utf8");
@@ -30,7 +30,7 @@ function read(file: string): string {
 test("nothing disturbs a cluster that tests of another lane are using, and agents are in one lane only", () => {
   for (const { lanes } of stagesOf(files)) {
     const onClusters = lanes.filter((lane) =>
-      lane.some((file) => /KUBECONFIG_|openCluster|openBorrowing/.test(read(file))),
+      lane.some((file) => /KUBECONFIG_|openCluster|openBorrowing|openThreeHosts/.test(read(file))),
     );
     if (onClusters.length > 1) assert.deepEqual(onClusters.flat().filter(disturbs), []);
     const withAgents = lanes.filter((lane) =>
