@@ -1,7 +1,9 @@
 /** `fairlead app deploy`: from options or from a file, and wait until it runs when asked. */
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Command, Option } from "commander";
 import type { FairleadClient } from "../client/index.ts";
 import { type App, DeployAppResponse_Outcome as Outcome } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import { deployDiff, sentWith } from "./app-diff.ts";
 import type { AppManifest } from "./app-manifest.ts";
 import { addSpecOptions, readWanted, type SpecOptions } from "./app-options.ts";
 import { type AskedVerdict, failOnVerdicts, verdictLines } from "./app-verdict.ts";
@@ -17,6 +19,7 @@ import { watchApps } from "./watch.ts";
 interface Options extends SpecOptions {
   readonly peer?: string;
   readonly dryRun?: string;
+  readonly diff?: boolean;
   readonly wait?: boolean;
   readonly timeout: number;
   readonly output: Format;
@@ -40,6 +43,7 @@ export function addAppDeploy(app: Command, context: CliContext): void {
         .choices(["server"])
         .preset("server"),
     )
+    .option("--diff", "as --dry-run, and show what would change")
     .option("--wait", "until it is Ready")
     .addOption(timeoutOption())
     .addOption(outputOption());
@@ -49,17 +53,28 @@ export function addAppDeploy(app: Command, context: CliContext): void {
       // All are checked before the first is written, so that a mistake in the last leaves nothing half done.
       if (wanted.length > 1)
         for (const one of wanted) await client.apps.deployApp({ ...one, dryRun: true }, { signal });
+      const isDry = options.dryRun !== undefined || options.diff === true;
       const answered: App[] = [];
       const verdicts: AskedVerdict[] = [];
       for (const manifest of wanted) {
-        const answer = await client.apps.deployApp({ ...manifest, dryRun: options.dryRun !== undefined }, { signal });
+        const before = options.diff ? await present(client, manifest, signal) : undefined;
+        const answer = await client.apps.deployApp({ ...manifest, dryRun: isDry }, { signal });
         if (options.output === "json" || options.output === "yaml") {
           if (answer.app) answered.push(answer.app);
         } else {
-          const dry = options.dryRun ? " (dry run)" : "";
+          const dry = isDry ? " (dry run)" : "";
           const at = options.output === "name" ? "" : ` ${outcomeWords[answer.outcome]}${dry}`;
           await terminal.out(`remoteapp.fairlead.dev/${manifest.ref.name}${at}\n`);
+          if (options.diff && answer.app && options.output !== "name") {
+            await terminal.out(
+              deployDiff(before, answer.app)
+                .map((line) => `${line}\n`)
+                .join(""),
+            );
+          }
         }
+        const sent = isDry && answer.app ? sentWith(answer.app) : undefined;
+        if (sent) terminal.err(`${manifest.ref.name}: ${sent}\n`);
         if (answer.verdict) verdicts.push({ app: manifest.ref, verdict: answer.verdict });
       }
       const view = appView(Date.now(), namespace);
@@ -70,11 +85,21 @@ export function addAppDeploy(app: Command, context: CliContext): void {
       for (const asked of verdicts) terminal.err(`${verdictLines(asked).join("\n")}\n`);
       // Who cannot be asked now gets the wish later, so that is no refusal.
       failOnVerdicts(verdicts.filter(({ verdict }) => verdict.verdict !== "Unknown"));
-      if (!options.wait || options.dryRun) return;
+      if (!options.wait || isDry) return;
       const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]);
       for (const manifest of wanted) await untilReady(client, manifest, limit, signal, options.timeout, terminal.err);
     }),
   );
+}
+
+/** The app as it is now, if it is there. */
+async function present(client: FairleadClient, { ref }: AppManifest, signal: AbortSignal): Promise<App | undefined> {
+  try {
+    return (await client.apps.getApp({ ref }, { signal })).app;
+  } catch (error) {
+    if (error instanceof ConnectError && error.code === Code.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** Follows one app until this generation of it is Ready, and says each new state on the way. */

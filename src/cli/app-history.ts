@@ -8,7 +8,7 @@ import { type ActOptions, actOnEach, addActOptions, addTargetOptions, chooseApps
 import { namespaceOption, outputOption, wholeNumber, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { diffLines } from "./line-diff.ts";
+import { markedLines } from "./line-diff.ts";
 import { type Format, printList, printOne, type View } from "./output.ts";
 import { sinceOf, visible } from "./table.ts";
 
@@ -113,7 +113,5 @@ function lines({ spec }: AppRevision): string[] {
 
 /** What is so now, with `-` where it goes and `+` where it comes. */
 function changes(present: AppRevision, chosen: AppRevision): string {
-  const marks = { same: " ", gone: "-", new: "+" } as const;
-  const found = diffLines(lines(present).join("\n"), lines(chosen).join("\n"));
-  return `${found.map(({ kind, text }) => `${marks[kind]} ${text}`.trimEnd()).join("\n")}\n`;
+  return `${markedLines(lines(present), lines(chosen)).join("\n")}\n`;
 }

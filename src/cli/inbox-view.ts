@@ -10,7 +10,7 @@ import { AdmissionFindingSchema } from "../gen/fairlead/resources/v1alpha1/admis
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { factLines, indented } from "./app-detail.ts";
 import { findingTable } from "./findings.ts";
-import { diffLines } from "./line-diff.ts";
+import { markedLines } from "./line-diff.ts";
 import type { View } from "./output.ts";
 import { leftOf, sinceOf, type Tone, visible } from "./table.ts";
 
@@ -70,9 +70,7 @@ function askedFor({ app, running }: InboxItem): string {
   if (!app) return "";
   const asked = specLines(app);
   if (!running) return `  What would run:\n${asked.map((line) => `      ${line}`).join("\n")}`;
-  const marks = { same: " ", gone: "-", new: "+" } as const;
-  const changes = diffLines(specLines(running).join("\n"), asked.join("\n"));
-  const lines = changes.map(({ kind, text }) => `    ${marks[kind]} ${text}`.trimEnd());
+  const lines = markedLines(specLines(running), asked).map((line) => `    ${line}`);
   return `  What would run, and what it changes (- was admitted before, + is asked for now):\n${lines.join("\n")}`;
 }
 

@@ -23,6 +23,12 @@ export function diffLines(before: string, after: string): DiffLine[] {
   ];
 }
 
+/** The same as text, with `-` where a line goes and `+` where it comes. */
+export function markedLines(before: readonly string[], after: readonly string[]): string[] {
+  const marks = { same: " ", gone: "-", new: "+" } as const;
+  return diffLines(before.join("\n"), after.join("\n")).map(({ kind, text }) => `${marks[kind]} ${text}`.trimEnd());
+}
+
 function diffMiddle(old: readonly string[], young: readonly string[]): DiffLine[] {
   if ((old.length + 1) * (young.length + 1) > mostCells) return [...old.map(gone), ...young.map(fresh)];
   // By row and column, how many lines the rests of both texts have in common.

@@ -8,6 +8,7 @@ import {
   DeployAppResponse_Outcome as Outcome,
 } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
+import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import type { WorkloadHost } from "../../workloads/host/host.ts";
@@ -53,6 +54,19 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
     throw noSuchApp(wanted);
   }
 
+  /** What an app that is there would be after this: what others wrote in it stays. */
+  async function asDeployed(
+    { metadata: { namespace = "", name = "" } }: RemoteApp,
+    spec: RemoteAppSpec,
+    peer: string | undefined,
+    signal: AbortSignal,
+  ): Promise<RemoteAppSpec> {
+    const isPlaced = spec.peer !== undefined || spec.placement !== undefined;
+    const draft = isPlaced || peer === undefined ? spec : { ...spec, peer };
+    const options = { fieldManager, force: true, dryRun: true };
+    return (await kube.apply(remoteApps, { metadata: { namespace, name }, spec: draft }, options, signal)).spec;
+  }
+
   return {
     async listApps({ namespace, labelSelector }, { signal }) {
       const apps: RemoteApp[] = [];
@@ -89,8 +103,10 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
         signal,
       );
       const outcome = outcomeOf(before, applied);
-      if (!dryRun || spec?.peer === undefined) return { app: toApp(applied), outcome };
-      const verdict = await verdictOf(deps, { peer: spec.peer, spec, uid: before?.metadata.uid }, signal);
+      // What others wrote stays in it, and goes to the peer too.
+      const { peer } = applied.spec;
+      if (!dryRun || peer === undefined) return { app: toApp(applied), outcome };
+      const verdict = await verdictOf(deps, { peer, spec: applied.spec, uid: before?.metadata.uid }, signal);
       return { app: toApp(applied), outcome, verdict };
     },
 
@@ -98,9 +114,10 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
       const found = ref && (await kube.get(remoteApps, { namespace: ref.namespace, name: ref.name }, signal));
       const asked = peers.length > 0 ? peers : spec.peer === undefined ? deps.peers() : [spec.peer];
+      const judged = found ? await asDeployed(found, spec, asked[0], signal) : spec;
       // A peer that is named twice is one peer.
       const verdicts = [...new Set(asked)].map((peer) =>
-        verdictOf(deps, { peer, spec, uid: found?.metadata.uid }, signal),
+        verdictOf(deps, { peer, spec: judged, uid: found?.metadata.uid }, signal),
       );
       return { verdicts: await Promise.all(verdicts) };
     },
