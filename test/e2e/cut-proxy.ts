@@ -16,7 +16,8 @@ export interface CutProxy {
   close(): void;
 }
 
-export async function openCutProxy(to: { host: string; port: number }): Promise<CutProxy> {
+/** `at` is the address of this machine where it listens: loopback unless given. */
+export async function openCutProxy(to: { host: string; port: number }, at = "127.0.0.1"): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let isShut = false;
   let passed = 0;
@@ -47,7 +48,7 @@ export async function openCutProxy(to: { host: string; port: number }): Promise<
       socket.on("data", count).pipe(other);
     }
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, at);
   await once(server, "listening");
   const address = server.address();
   if (!address || typeof address !== "object") throw new Error("no port");

@@ -12,7 +12,8 @@ const root = new URL("../..", import.meta.url).pathname;
 
 /** Not fairlead-system, so that nothing leans on the default. */
 export const releaseNamespace = "fairlead-chart";
-const linkPort = 31_801;
+/** The NodePort of its link. */
+export const linkPort = 31_801;
 
 export interface InstalledAgent {
   readonly name: string;

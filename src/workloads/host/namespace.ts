@@ -9,6 +9,7 @@ import { isAlreadyExists } from "../../kube/errors.ts";
 import { type Namespace, namespaces } from "../../kube/resources.ts";
 import type { GuardPolicies, Guards } from "./guards.ts";
 import { fingerprintLabel, labels, peerNamespace } from "./names.ts";
+import { noPeer } from "./status.ts";
 import type { TenantRights } from "./tenant-rights.ts";
 
 export interface Tenant {
@@ -79,7 +80,7 @@ export function createPeerNamespaces(deps: {
       const level = policies.of(tenant.fingerprint)?.podSecurity;
       // What a peer left here when it was removed stays as it is.
       if (level === undefined)
-        return { ok: false, reason: "NotGuarded", message: `${tenant.peer} is no peer of this agent now` };
+        return { ok: false, reason: noPeer, message: `${tenant.peer} is no peer of this agent now` };
       if (!isTrusted(tenant, level)) {
         trusted.delete(tenant.peer);
         const claim = await look(tenant, level, signal);

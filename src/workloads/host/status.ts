@@ -20,6 +20,9 @@ export interface Obstacle {
   readonly againMs?: number;
 }
 
+/** The reason of an obstacle: who asked for the app is no peer of this agent. */
+export const noPeer = "NoPeer";
+
 export interface Look {
   /** What runs, by its pods. */
   readonly seen: Readiness;
@@ -106,7 +109,9 @@ function admitted(standing: Standing): Finding {
  * As the origin hears it: its own RemoteApp's status, as JSON text, with what only the host can say. A status that is about
  * an earlier spec tells the pods and no more.
  */
-export function statusForOrigin(workload: Workload, status: WorkloadStatus | undefined): string {
+export function statusForOrigin(workload: Workload, said: WorkloadStatus | undefined): string {
+  // Who hears it is a peer, so that was before they paired, and the app is about to be looked at anew.
+  const status = said?.reason === noPeer ? undefined : said;
   const isCurrent = status !== undefined && (status.observedGeneration ?? 0) >= (workload.metadata.generation ?? 0);
   // One that waits for a decision or was refused goes on so until it is judged anew, which takes no time to speak of.
   const isStill = status?.phase === "Held" || status?.phase === "Denied";
