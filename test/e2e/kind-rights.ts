@@ -43,7 +43,7 @@ const claim = {
 };
 const spy = [{ name: "spy", image: "example.test/echo:1" }];
 
-/** In the order in which they are to be played; each stands on those before it. */
+/** In the order in which they are to be played; each stands on the first and on those before it about the same kind. */
 export function kindSteps(stage: KindStage): Record<string, () => Promise<void>> {
   const { origin, host, there, manifest, ready, seconds, newsSeconds } = stage;
   const [a, b] = [origin.cluster, host.cluster];
@@ -83,9 +83,11 @@ export function kindSteps(stage: KindStage): Record<string, () => Promise<void>>
   const contents = ["secrets", "configmaps"];
 
   return {
-    async "an app with a Secret and a ConfigMap"() {
+    async "storage is lent"() {
       const more = { spec: { workloads: { storage: { classes: ["standard"] } } } };
       await b.kubectl(["patch", "ppol", "all", "-n", stage.namespace, "--type=merge", "-p", JSON.stringify(more)]);
+    },
+    async "an app with content in a Secret and a ConfigMap"() {
       const role = ["fairlead-shared", "--verb=list,watch", "--resource=secrets,configmaps"];
       await a.kubectl(["create", "role", ...here, ...role]);
       const subject = ["--role=fairlead-shared", `--serviceaccount=${stage.namespace}:fairlead`];

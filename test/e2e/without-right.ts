@@ -1,6 +1,6 @@
 /**
  * Which step fails when the agent lacks one right, for each right that the chart gives: how the table in docs/rbac.md was made.
- * Run by hand, with all that `make e2e` wants; 90 minutes: `node test/e2e/without-right.ts [--last STEP] [--lane NUMBER] [PART_OF_A_RIGHT…]`.
+ * Run by hand, with all that `make e2e` wants; 90 minutes: `node test/e2e/without-right.ts [--last STEP] [--kind WORD] [--lane NUMBER] [PART_OF_A_RIGHT…]`.
  * Both clusters lack the right. First it runs with all rights, where no step may fail. Its roles have names of their own, so that a
  * release of the chart's keeps its rights; runs in different lanes, from 0 to 9, do not meet.
  */
@@ -28,7 +28,7 @@ interface Right {
 const clusters = [openCluster("a"), openCluster("b")] as const;
 const { values: options, positionals: parts } = parseArgs({
   allowPositionals: true,
-  options: { last: { type: "string" }, lane: { type: "string", default: "0" } },
+  options: { last: { type: "string" }, kind: { type: "string" }, lane: { type: "string", default: "0" } },
 });
 const lane = `l${options.lane}`;
 const ours = new RegExp(`^(without-${lane}-\\d+(-apps)?|fairlead-peer-${lane}w\\d+[ab])$`);
@@ -125,7 +125,7 @@ async function play(number: number, right: Right | undefined): Promise<string> {
   const stage = { namespace, apps: `${namespace}-apps`, origin, host };
   try {
     await Promise.all([origin, host].map((agent) => install(stage, agent, right)));
-    const failed = await playRights(stage, options.last);
+    const failed = await playRights(stage, options);
     if (!failed) return "no step fails";
     const missed = right && (await isMissed(stage, right)) ? "; the agent's log names the right" : "";
     return `${failed.step}${missed} (${failed.why})`;
