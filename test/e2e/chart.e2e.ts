@@ -331,9 +331,9 @@ test("a network that is cut for 90 s is told and mended", { timeout: 300_000 }, 
 });
 
 test("helm upgrade with changed values keeps the pairing", { timeout: 120_000 }, async () => {
-  await host.install({ "config.log.level": "debug" });
-  await connected(origin, host);
+  await host.install({ "config.log.level": "debug" }).then(() => connected(origin, host));
   assert.match(await host.cli(["config", "show", "--running"]), /log\.level\s+debug/);
+  await a.kubectl(["scale", "rapp", "echo", "-n", namespace, "--replicas=2"]);
   await ready("echo", 2);
 });
 
