@@ -109,6 +109,14 @@ spec: { workloads: { accept: true, pullThrough: ${pullThrough}, ${more} } }
   const pathTo = (kind: string, digest: string, repository = "shop/web"): string =>
     `lisbon/${registry.host.replace(":", "__")}/${repository}/${kind}/${digest}`;
 
+  test("finds a host that says of itself that its nodes can pull it", async () => {
+    const end = Date.now() + 60_000;
+    for (let said = ""; !said.includes('"features": "leases,images"'); ) {
+      said = (await run(world.lisbon, ["peer", "get", "berlin", "-o", "json"])).out;
+      assert.ok(Date.now() < end, said);
+    }
+  });
+
   test("waits until the origin's policy shares the registry, and says so", async () => {
     await lend(true);
     await deploy("web");
