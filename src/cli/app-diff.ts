@@ -7,6 +7,9 @@ import { RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_a
 import { markedLines } from "./line-diff.ts";
 import { plain, visible } from "./table.ts";
 
+/** The agent's own note of the peer that is to hold the app. */
+const heldBy = "fairlead.dev/held-by";
+
 /** Lines of YAML, with `-` where one goes and `+` where it comes; none when nothing changes. */
 export function deployDiff(before: App | undefined, after: App): string[] {
   const old = before ? linesOf(before) : [];
@@ -16,7 +19,8 @@ export function deployDiff(before: App | undefined, after: App): string[] {
 }
 
 function linesOf({ metadata, spec }: App): string[] {
-  const { labels = {}, annotations = {} } = metadata ?? {};
+  const { labels = {} } = metadata ?? {};
+  const { [heldBy]: _, ...annotations } = metadata?.annotations ?? {};
   const json: JsonObject = {
     ...(Object.keys(labels).length > 0 && { labels }),
     ...(Object.keys(annotations).length > 0 && { annotations }),

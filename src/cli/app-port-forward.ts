@@ -1,5 +1,6 @@
 /** `fairlead app port-forward`: ports of this machine that are ports of an app, wherever that runs. */
 import { type Command, Option } from "commander";
+import type { AppPort } from "../gen/fairlead/resources/v1alpha1/container_pb.ts";
 import { namespaceOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -26,6 +27,7 @@ export function addAppPortForward(app: Command, context: CliContext): void {
     return withAgent(forward, context, async (connection, signal) => {
       const namespace = options.namespace ?? connection.namespace;
       const { app } = await connection.client.apps.getApp({ ref: { namespace, name } }, { signal });
+      for (const { port } of wanted) mustHave(app?.spec?.ports ?? [], port, name);
       const forwards = wanted.map(({ local, port }): Forward => {
         const own = Number(port ?? app?.spec?.ports[0]?.containerPort);
         const here = local ?? (Number.isInteger(own) ? own : 0);
@@ -41,6 +43,17 @@ export function addAppPortForward(app: Command, context: CliContext): void {
         signal,
       );
     });
+  });
+}
+
+/** Nothing but the ports that an app declares can be reached. Throws a `CliError` that names them. */
+function mustHave(ports: readonly AppPort[], port: number | string | undefined, app: string): void {
+  if (ports.some((one) => port === undefined || one.containerPort === port || one.name === port)) return;
+  const told = ports.map(({ name, containerPort }) => [containerPort, name && `(${name})`].filter(Boolean).join(" "));
+  const has = told.length === 0 ? "it declares none" : `its ports: ${told.join(", ")}`;
+  throw new CliError(`${app} declares no port${port === undefined ? "" : ` ${port}`}; ${has}`, {
+    code: exitCode.notFound,
+    hint: told.length === 0 ? "fairlead app deploy … --port 8080" : undefined,
   });
 }
 

@@ -7,8 +7,19 @@ export function explainViolations(error: ConnectError): string | undefined {
   const lines = error
     .findDetails(ViolationsSchema)
     .flatMap(({ violations }) => violations)
-    .map((violation) => [pathOf(violation), violation.message || "is wrong"].filter(Boolean).join(": "));
+    .map((violation) => [pathOf(violation), wordsOf(violation.message)].filter(Boolean).join(": "));
   return lines.length > 0 ? lines.join("\n") : undefined;
+}
+
+/** A pattern is for programs; those that people meet daily are told in words. */
+function wordsOf(message: string): string {
+  const pattern = /^does not match regex pattern `(.*)`$/s.exec(message)?.[1];
+  if (pattern === undefined) return message || "is wrong";
+  if (pattern === "^\\S+$") return "must have no space in it";
+  if (/^\^\[a-z0-9\]/.test(pattern) && !/[A-Z_]/.test(pattern)) {
+    return `must be small letters, digits and "-", with a letter or digit at both ends${pattern.includes(".]") || pattern.includes("\\.") ? '; "." may stand between' : ""}`;
+  }
+  return message;
 }
 
 function pathOf({ field }: Violation): string {

@@ -61,7 +61,7 @@ suite("failures of a call", () => {
           },
         },
         {
-          message: "is no name",
+          message: "does not match regex pattern `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`",
           field: {
             elements: [
               create(FieldPathElementSchema, { fieldName: "ref" }),
@@ -76,7 +76,7 @@ suite("failures of a call", () => {
     ]);
     assert.equal(
       toCliError(error, false).message,
-      "spec.ports[2].containerPort: must be a port\nmetadata.name: is no name",
+      'spec.ports[2].containerPort: must be a port\nmetadata.name: must be small letters, digits and "-", with a letter or digit at both ends',
     );
   });
 

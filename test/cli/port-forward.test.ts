@@ -7,6 +7,7 @@ import { after, before, suite, test } from "node:test";
 import { connectToAgent } from "../../src/cli/connection.ts";
 import { exitCode } from "../../src/cli/errors.ts";
 import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { Reason } from "../../src/wire/reason.ts";
 import { startConsole, token } from "../console/console-world.ts";
 import { pair, run, start, startWorld, type World } from "./world.ts";
 
@@ -46,14 +47,12 @@ suite("fairlead app port-forward", () => {
     await assert.rejects(fetch(urls[0] ?? ""));
   });
 
-  test("a port that the app does not have resets each connection, and says why", async () => {
-    const { running, urls } = await forward(":9999");
-    const socket = connect(Number(new URL(urls[0] ?? "").port), "127.0.0.1");
-    const [error] = await once(socket, "error");
-    assert.equal(error.code, "ECONNRESET");
-    assert.match(running.err(), /does not declare port 9999; its ports: .*8080/);
-    running.interrupt();
-    await running.ended;
+  test("a port that the app does not have is said before anything else", async () => {
+    for (const port of [":9999", "80", "web"]) {
+      const { code, err } = await run(world.lisbon, ["app", "port-forward", "web", port]);
+      assert.equal(code, exitCode.notFound, err);
+      assert.match(err, /web declares no port .*; its ports: 8080/);
+    }
   });
 
   test("what cannot be listened on, or is no port, or no app, is said before anything else", async () => {
@@ -72,12 +71,19 @@ suite("fairlead app port-forward", () => {
   });
 });
 
-test("2,000 connections are open at a time over the one to the agent", { timeout: 120_000 }, async () => {
+test("2,000 connections are open at a time over the one to the agent, and one that is refused is reset", {
+  timeout: 120_000,
+}, async () => {
   const world = await startConsole({
     routes(router) {
-      router.service(AppService, { getApp: () => ({ app: { spec: { ports: [{ containerPort: 7 }] } } }) });
+      router.service(AppService, {
+        getApp: () => ({ app: { spec: { ports: [{ containerPort: 7 }, { containerPort: 9 }] } } }),
+      });
     },
     dial(incoming) {
+      const { kind } = incoming.target;
+      const port = kind.case === "workload" ? kind.value.port?.value.value : undefined;
+      if (port === 9) return incoming.refuse(Reason.DENIED, "No policy lets you.");
       const stream = incoming.accept();
       stream.pipe(stream);
       stream.on("error", () => undefined);
@@ -86,13 +92,13 @@ test("2,000 connections are open at a time over the one to the agent", { timeout
   const openCluster = () => Promise.reject(new Error("the test names the server"));
   const running = start(
     undefined,
-    ["--server", `http://127.0.0.1:${world.port}`, "app", "port-forward", "echo", ":7"],
+    ["--server", `http://127.0.0.1:${world.port}`, "app", "port-forward", "echo", ":7", ":9"],
     {
       connect: (options, signal) =>
         connectToAgent({ version: "0", env: { FAIRLEAD_TOKEN: token }, openCluster }, options, signal),
     },
   );
-  await running.until((out) => out.includes("is echo"));
+  await running.until((out) => out.includes("is echo:9"));
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(running.out())?.[1]);
   const sockets = await Promise.all(
     Array.from({ length: 2_000 }, async (_, number) => {
@@ -113,8 +119,10 @@ test("2,000 connections are open at a time over the one to the agent", { timeout
       assert.equal(await text(socket), `and ${number} leaves`);
     }),
   );
+  const refused = connect(Number(/127\.0\.0\.1:(\d+) is echo:9/.exec(running.out())?.[1]), "127.0.0.1");
+  assert.equal((await once(refused, "error"))[0].code, "ECONNRESET");
   running.interrupt();
   const { code, err } = await running.ended;
-  assert.deepEqual([code, err], [exitCode.interrupted, ""]);
+  assert.deepEqual([code, err], [exitCode.interrupted, "a connection to echo:9 was refused: No policy lets you.\n"]);
   await world[Symbol.asyncDispose]();
 });
