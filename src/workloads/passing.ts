@@ -16,28 +16,28 @@ export interface Passing {
 
 /** How long a word has to last, in milliseconds: longer the more apps are on their way, of which each is looked at less. */
 const leastMs = 1_000;
-const eachMs = 20;
-const mostMs = 15_000;
+const eachMs = 50;
+const mostMs = 30_000;
 
 export function createPassing({ clock }: { clock: Pick<Clock, "monotonic"> }): Passing {
-  /** By UID: since when there is a word that was not told, on the monotonic clock. */
-  const untold = new Map<string, number>();
+  /** By UID, all that are on their way: since when there is a word that was not told, on the monotonic clock. */
+  const onWay = new Map<string, { untoldSince?: number }>();
 
   return {
     waitMs(uid, isPassing) {
       if (!isPassing) {
-        untold.delete(uid);
+        onWay.delete(uid);
         return 0;
       }
       const now = clock.monotonic();
-      const since = untold.get(uid) ?? now;
-      untold.set(uid, since);
-      const leftMs = since + Math.min(mostMs, leastMs + eachMs * (untold.size - 1)) - now;
+      const since = onWay.get(uid)?.untoldSince ?? now;
+      onWay.set(uid, { untoldSince: since });
+      const leftMs = since + Math.min(mostMs, leastMs + eachMs * (onWay.size - 1)) - now;
       if (leftMs > 0) return leftMs;
-      untold.delete(uid);
+      onWay.set(uid, {});
       return 0;
     },
-    forget: (uid) => void untold.delete(uid),
+    forget: (uid) => void onWay.delete(uid),
   };
 }
 

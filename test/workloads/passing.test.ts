@@ -64,10 +64,21 @@ test("a word is told when it has lasted, and the later the more are on their way
   assert.equal(passing.waitMs("a", true), 1_000, "asking again is no new beginning");
   assert.equal(passing.waitMs("a", false), 0);
   for (let index = 0; index < 101; index += 1) passing.waitMs(`app ${index}`, true);
-  assert.equal(passing.waitMs("app 0", true), 3_000);
+  assert.equal(passing.waitMs("app 0", true), 6_000);
   for (let index = 0; index < 5_000; index += 1) passing.waitMs(`app ${index}`, true);
-  assert.equal(passing.waitMs("app 0", true), 15_000);
+  assert.equal(passing.waitMs("app 0", true), 30_000);
   for (let index = 0; index < 5_000; index += 1) passing.forget(`app ${index}`);
+  assert.equal(passing.waitMs("b", true), 1_000);
+});
+
+test("an app whose word was told is on its way still, and makes the others wait", async () => {
+  const clock = createFakeClock();
+  const passing = createPassing({ clock });
+  passing.waitMs("a", true);
+  await clock.advance(1_000);
+  assert.equal(passing.waitMs("a", true), 0);
+  assert.equal(passing.waitMs("b", true), 1_050);
+  passing.waitMs("a", false);
   assert.equal(passing.waitMs("b", true), 1_000);
 });
 
