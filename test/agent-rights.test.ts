@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { exitCode } from "../src/cli/errors.ts";
-import { acceptAll, applyPolicies, pair, run, start, startWorld, type World } from "./cli/world.ts";
+import { acceptAll, applyPolicies, run, start, startWorldWithWeb, type World } from "./cli/world.ts";
 
 /** Longer than the promised second only as far as a busy machine may need to hear of the change from its API server. */
 const soonMs = 5_000;
@@ -12,11 +12,7 @@ const policy = (more: string): string => acceptAll.replace("{ accept: true }", `
 suite("a right that goes, between whole agents", () => {
   let world: World;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
   });
   after(() => world[Symbol.asyncDispose]());
 

@@ -6,17 +6,13 @@ import { after, before, suite, test } from "node:test";
 import { exitCode } from "../../src/cli/errors.ts";
 import { type CutProxy, openCutProxy } from "../e2e/cut-proxy.ts";
 import { until } from "../wire/pair.ts";
-import { allowPods, pair, run, start, startWorld, type World } from "./world.ts";
+import { allowPods, start, startWorldWithWeb, type World } from "./world.ts";
 
 suite("a cut connection to the agent", () => {
   let world: World;
   let way: CutProxy;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
     await allowPods(world.berlin, "lisbon");
     way = await openCutProxy({ host: "127.0.0.1", port: Number(new URL(world.lisbon.consoleUrl).port) });
   });

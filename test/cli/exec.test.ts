@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import type { Keyboard } from "../../src/cli/context.ts";
 import { exitCode } from "../../src/cli/errors.ts";
-import { applyPolicies, pair, run, start, startWorld, type World } from "./world.ts";
+import { applyPolicies, run, start, startWorldWithWeb, type World } from "./world.ts";
 
 const allowExec = `
 apiVersion: fairlead.dev/v1alpha1
@@ -15,11 +15,7 @@ spec: { peers: { names: [lisbon] }, workloads: { accept: true }, pods: { exec: t
 suite("fairlead app exec", () => {
   let world: World;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
   });
   after(() => world[Symbol.asyncDispose]());
 

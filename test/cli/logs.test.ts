@@ -2,16 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { exitCode } from "../../src/cli/errors.ts";
-import { pair, run, start, startWorld, type World } from "./world.ts";
+import { run, start, startWorldWithWeb, type World } from "./world.ts";
 
 suite("fairlead app logs", () => {
   let world: World;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
   });
   after(() => world[Symbol.asyncDispose]());
 

@@ -9,16 +9,12 @@ import { exitCode } from "../../src/cli/errors.ts";
 import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { startConsole, token } from "../console/console-world.ts";
-import { pair, run, start, startWorld, type World } from "./world.ts";
+import { run, start, startWorldWithWeb, type World } from "./world.ts";
 
 suite("fairlead app port-forward", () => {
   let world: World;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
   });
   after(() => world[Symbol.asyncDispose]());
 

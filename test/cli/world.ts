@@ -271,6 +271,21 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
   };
 }
 
+/** A world whose pods are processes: lisbon and berlin are paired, and lisbon's app "web" runs at berlin and listens on 8080. */
+export async function startWorldWithWeb(): Promise<World> {
+  const world = await startWorld({ processes: true });
+  try {
+    await pair(world, "apps");
+    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
+    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
+    if (deployed.code !== 0) throw new Error(deployed.err);
+    return world;
+  } catch (error) {
+    await world[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
 /** Pairs the two, as `fairlead invite` and `fairlead join` do; `grants` are what lisbon, called so, may do at berlin. */
 export async function pair(
   { lisbon, berlin }: Pick<World, "lisbon" | "berlin">,
