@@ -6,8 +6,10 @@ import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { KubeConnection } from "./kube/connect.ts";
 import { createFindServicePort } from "./kube/service-endpoints.ts";
 import type { Peering } from "./peering/peering.ts";
+import { createStreamRecord } from "./peering/stream-record.ts";
 import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
+import { createKubernetesExit } from "./tunnel/kubernetes.ts";
 import { createTunnelRules } from "./tunnel/rules.ts";
 import { createTunnel, type Tunnel } from "./tunnel/tunnel.ts";
 import type { Workloads } from "./workloads/workloads.ts";
@@ -26,7 +28,10 @@ export function agentTunnel(deps: {
   const policyOf = (fingerprint: string) => deps.policies.of(fingerprint);
   const { client, inCluster, server } = kube;
   const apiServer = createApiServerPlaces({ client, server, clock, log });
+  const asked = createStreamRecord({ audit, clock });
+  const kubernetes = createKubernetesExit({ gateway: kube.gateway, policyOf, record: asked, log });
   const tunnel = createTunnel({
+    kubernetes,
     findApp(fingerprint, app) {
       const found = workloads.host.find(fingerprint, app);
       return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
@@ -50,8 +55,13 @@ export function agentTunnel(deps: {
   });
   return {
     ...tunnel,
+    review(stillKnown, fingerprint) {
+      tunnel.review(stillKnown, fingerprint);
+      kubernetes.review(fingerprint);
+    },
     async close() {
       await Promise.all([tunnel.close(), apiServer.close()]);
+      asked.close();
     },
   };
 }

@@ -311,6 +311,8 @@ async function compose(
       http: tunnel.http,
       dial: tunnel.dial,
       hello,
+      doorKey: identity.keyFor("fairlead tokens for doors"),
+      consoleUrl: config.console.url,
       certificate: await consoleCertificate({ config, identity, namespace, clock, log }),
       audit,
       clock,

@@ -17,6 +17,7 @@ import { withConfigErrors } from "./cli/settings.ts";
 import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
 import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
+import { rightsIn } from "./kube/rights.ts";
 import { decodeData } from "./kube/secret-data.ts";
 import { createLog } from "./telemetry/log.ts";
 import { logProcess } from "./telemetry/process-log.ts";
@@ -74,6 +75,8 @@ const context: CliContext = {
   terminal,
   signal: interrupted.signal,
   version,
+  openRights: async ({ kubeconfig, context }) =>
+    rightsIn(await connectKube({ ...(kubeconfig && { kubeconfig }), ...(context && { context }), clock: systemClock })),
   connect: (options, signal) => connectToAgent({ env: process.env, version, openCluster }, options, signal),
   describeConfig: (flags, file) => describeConfig(readConfig(flags, file)),
   async *lookAtUrl(url, signal) {

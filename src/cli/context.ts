@@ -66,12 +66,28 @@ export interface Connection {
   close(): void;
 }
 
+/** A ClusterRole, or its binding. */
+export interface RightsObject {
+  readonly kind: "ClusterRole" | "ClusterRoleBinding";
+  readonly metadata: { readonly name: string };
+  readonly [field: string]: unknown;
+}
+
+export interface ClusterRights {
+  /** Makes the object so, by server-side apply. */
+  apply(object: RightsObject, signal: AbortSignal): Promise<void>;
+  /** False when there was none. */
+  remove(kind: RightsObject["kind"], name: string, signal: AbortSignal): Promise<boolean>;
+}
+
 /** Finds the agent that the options mean. Rejects with a `CliError` that says what to try. */
 export type Connect = (options: ConnectionOptions, signal: AbortSignal) => Promise<Connection>;
 
 export interface CliContext {
   readonly terminal: Terminal;
   readonly connect: Connect;
+  /** Who may do what in the cluster of the kubeconfig, for a person who may change it. */
+  readonly openRights: (options: ConnectionOptions) => Promise<ClusterRights>;
   /** Aborts on Ctrl-C; every call of a command ends with it. */
   readonly signal: AbortSignal;
   /** Goes the way to an agent's door from this machine, without an agent, and tells what it finds as it finds it. */

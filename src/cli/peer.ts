@@ -7,6 +7,7 @@ import { linkView } from "./link-view.ts";
 import { readLinkedPeer, watchLinkedPeer } from "./linked-peer.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { addPeerGrant } from "./peer-grant.ts";
+import { addPeerKubectl } from "./peer-kubectl.ts";
 import { peerView } from "./views.ts";
 import { printWatch, watchPeers } from "./watch.ts";
 
@@ -52,6 +53,7 @@ export function addPeerCommands(program: Command, context: CliContext): void {
     );
 
   addPeerGrant(peer, context);
+  addPeerKubectl(peer, context);
 
   const label = peer
     .command("label <name>")

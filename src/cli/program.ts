@@ -13,6 +13,7 @@ import { addImagesCommands } from "./image-relay.ts";
 import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
 import { addJoinCommand } from "./join.ts";
+import { addKubeconfigCommands } from "./kubeconfig.ts";
 import { addOrphanCommands } from "./orphan.ts";
 import { addPeerCommands } from "./peer.ts";
 import { addPolicyCommands } from "./policy.ts";
@@ -66,6 +67,7 @@ export function buildProgram(context: CliContext): Command {
   addInviteCommands(program, context);
   addJoinCommand(program, context);
   addPeerCommands(program, context);
+  addKubeconfigCommands(program, context);
   addDoctorCommand(program, context);
   addAppCommands(program, context);
   addForwardCommand(program, context);

@@ -19,6 +19,7 @@ import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../gen/fairlead/console/v1/audit_service_pb.ts";
 import { DoctorService } from "../gen/fairlead/console/v1/doctor_service_pb.ts";
 import { InboxService } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
+import { KubernetesService } from "../gen/fairlead/console/v1/kubernetes_service_pb.ts";
 import { LinkService } from "../gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../gen/fairlead/console/v1/pod_service_pb.ts";
@@ -31,6 +32,7 @@ export interface FairleadClient {
   readonly agent: Client<typeof AgentService>;
   readonly peers: Client<typeof PeerService>;
   readonly links: Client<typeof LinkService>;
+  readonly kubernetes: Client<typeof KubernetesService>;
   readonly doctor: Client<typeof DoctorService>;
   readonly apps: Client<typeof AppService>;
   readonly pods: Client<typeof PodService>;
@@ -55,6 +57,7 @@ export function createFairleadClient(options: FairleadClientOptions): FairleadCl
     agent: createClient(AgentService, transport),
     peers: createClient(PeerService, transport),
     links: createClient(LinkService, transport),
+    kubernetes: createClient(KubernetesService, transport),
     doctor: createClient(DoctorService, transport),
     apps: createClient(AppService, transport),
     pods: createClient(PodService, transport),

@@ -1,4 +1,5 @@
 /** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
+import type { KeyObject } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";
@@ -39,6 +40,7 @@ import { createKubeTokenStore } from "./auth/kube-token-store.ts";
 import { principalKey } from "./auth/principal.ts";
 import type { AppCatalogue, AppView } from "./doors/app-view.ts";
 import type { PeerPresence } from "./doors/explain.ts";
+import { createKubernetesAccess } from "./kubernetes.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
 import { createSessionDial } from "./session-dial.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
@@ -64,6 +66,10 @@ export interface ConsoleDeps {
   readonly dial: AppDialer;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
+  /** What tokens for the doors are signed by; this agent's alone. */
+  readonly doorKey: KeyObject;
+  /** Where the console is reached over TLS, as the operator says. */
+  readonly consoleUrl: string | undefined;
   readonly audit: Pick<AuditLog, "record"> & AuditServiceDeps;
   readonly clock: Clock;
   readonly log: Log;
@@ -77,6 +83,12 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     { store: createKubeTokenStore({ client: kube.client, namespace }), log },
     signal,
   );
+  const kubernetes = createKubernetesAccess({
+    ...deps,
+    key: deps.doorKey,
+    isPeer: (name) => deps.peering.roster.get(name) !== undefined,
+    presence: (peer) => presenceOf(deps.peering, peer),
+  });
   const server: ConsoleServer = createConsoleServer({
     ...deps.listen,
     routes: createApi({
@@ -84,6 +96,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       apps: appDeps(deps, (...asked) => server.open(...asked)),
       peers: peerDeps(deps),
       links: linkDeps(deps),
+      kubernetes: kubernetes.service,
       doctor: { doctor: deps.doctor, version: deps.about.version, clock },
       pods: podDeps(deps),
       policies: policyDeps(deps),
@@ -101,6 +114,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     http: deps.http,
     hello: deps.hello,
     certificate: deps.certificate,
+    peerDoors: { kubernetes: kubernetes.door },
     dial: createSessionDial({
       dial: deps.dial,
       hasPeer: (name) => deps.peering.roster.get(name) !== undefined,

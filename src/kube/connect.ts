@@ -1,6 +1,7 @@
 /** Finds the API server and the credentials for it, as kubectl would, and gives everything that this room offers for it. */
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../base/clock.ts";
+import { type ApiGateway, createApiGateway } from "./api-gateway.ts";
 import { createKubeClient, type KubeClient } from "./client.ts";
 import { openExec } from "./exec.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
@@ -32,6 +33,8 @@ export interface KubeConnection {
   readonly dialService: DialService;
   /** Requests that no verb of the client covers. */
   readonly requests: Requests;
+  /** Requests of others, in whose name the caller says. */
+  readonly gateway: ApiGateway;
   /** Ends idle connections. */
   close(): void;
 }
@@ -41,6 +44,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
   const { endpoint, namespace, context, inCluster, config } = await findAccess(o);
   const server = endpoint.server.origin;
   const requests = createRequests({ endpoint, clock: o.clock });
+  const gateway = createApiGateway(endpoint);
   const client = createKubeClient({ requests, clock: o.clock, server });
   const exec: PodAccess["exec"] = async (ref, options, signal) =>
     openExec({ config: await config(), server, clock: o.clock }, ref, options, signal);
@@ -55,7 +59,11 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
     pods: createPodAccess({ requests, server, portForward, exec }),
     dialService: createDialService({ client, portForward, inCluster }),
     requests,
-    close: () => requests.close(),
+    gateway,
+    close() {
+      requests.close();
+      gateway.close();
+    },
   };
 }
 

@@ -31,6 +31,15 @@ export interface ServiceRule {
   readonly ports: readonly number[];
 }
 
+/** Requests to the Kubernetes API that may be made; as a rule of RBAC. */
+export interface KubernetesRule {
+  readonly verbs: readonly string[];
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  /** Everywhere, and what is in no namespace, when empty. */
+  readonly namespaces: readonly string[];
+}
+
 /** How far this agent carries for a peer. */
 export interface RelayBounds {
   readonly allow: boolean;
@@ -105,6 +114,8 @@ export interface EffectivePolicy {
     /** Milliseconds since 1970; from then on nothing is reached. */
     readonly until?: number;
   };
+  /** For who may use the Kubernetes API: groups beside the one of all peers, and what may be asked; all when empty. */
+  readonly kubernetes: { readonly groups: readonly string[]; readonly allow: readonly KubernetesRule[] };
   readonly pods: { readonly logs: boolean; readonly exec: boolean; readonly files: boolean };
   readonly relay: RelayBounds;
   /** Whether the peer may bring the images of its apps itself. */

@@ -165,6 +165,10 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
         (until) => ({ until }),
       ),
     },
+    kubernetes: {
+      groups: choice.one("kubernetes.groups", (said) => said.kubernetesGroups, []),
+      allow: choice.bound("kubernetes.allow", (said) => said.kubernetesAllow) ?? [],
+    },
     pods: {
       logs: choice.one("pods.logs", (said) => said.logs, true),
       exec: choice.one("pods.exec", (said) => said.exec, false),

@@ -3,6 +3,8 @@ import { toJson } from "@bufbuild/protobuf";
 import {
   type EgressRule as EgressMessage,
   EgressRuleSchema,
+  type KubernetesRule as KubernetesMessage,
+  KubernetesRuleSchema,
   type PeerPolicySpec,
   type RegistryRule as RegistryMessage,
   RegistryRuleSchema,
@@ -10,7 +12,7 @@ import {
   ServiceRuleSchema,
 } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import { type Cidr, parseCidr } from "./cidr.ts";
-import type { EgressRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
+import type { EgressRule, KubernetesRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
 import { type ImagePattern, parsePattern, placeOfImage } from "./image-pattern.ts";
 import { type KeyPattern, parseKeyPattern, parseTaintPattern } from "./key-pattern.ts";
@@ -53,6 +55,8 @@ export interface StatedFields {
   readonly tunnelApproval: Said<"Never" | "FirstUse">;
   readonly tunnelApprovalLasts: Said<number>;
   readonly tunnelsUntil: Said<number>;
+  readonly kubernetesGroups: Said<readonly string[]>;
+  readonly kubernetesAllow: Said<readonly KubernetesRule[]>;
   readonly logs: Said<boolean>;
   readonly exec: Said<boolean>;
   readonly files: Said<boolean>;
@@ -111,8 +115,23 @@ const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
   wrong: "no rule with a registry, such as registry.example.org:5000, and repositories in it, such as shop/*",
 };
 
+const group: ItemKind<string, string> = {
+  parse: (name) => (/^(?!system:)[A-Za-z0-9][-A-Za-z0-9:._@/]*$/.test(name) ? name : undefined),
+  show: (name) => name,
+  wrong: "no group that a peer can be in: those that begin with system: are Kubernetes' own",
+};
+
+const kubernetesRule: ItemKind<KubernetesMessage, KubernetesRule> = {
+  parse: ({ verbs, apiGroups, resources, namespaces }) =>
+    verbs.length === 0 || resources.length === 0
+      ? undefined
+      : { verbs, resources, namespaces, apiGroups: apiGroups.length === 0 ? [""] : apiGroups },
+  show: (rule) => toJson(KubernetesRuleSchema, rule),
+  wrong: "no rule with verbs and resources",
+};
+
 export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
-  const { workloads, tunnels, pods, relay, images } = spec;
+  const { workloads, tunnels, pods, relay, images, kubernetes } = spec;
   const { pod, storage, network, scheduling } = workloads ?? {};
   const read = new FieldReader(problems);
   return {
@@ -149,6 +168,8 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
     tunnelApproval: read.word("spec.tunnels.approval", tunnels?.approval, ["Never", "FirstUse"]),
     tunnelApprovalLasts: read.duration("spec.tunnels.approvalLasts", tunnels?.approvalLasts),
     tunnelsUntil: read.time("spec.tunnels.until", tunnels?.until),
+    kubernetesGroups: read.list("spec.kubernetes.groups", kubernetes?.groups, group),
+    kubernetesAllow: read.list("spec.kubernetes.allow", kubernetes?.allow, kubernetesRule),
     logs: asSaid(pods?.logs),
     exec: asSaid(pods?.exec),
     files: asSaid(pods?.files),

@@ -25,6 +25,7 @@ const notInTrailers = new Set(["authorization", "cookie", "expect", "set-cookie"
 
 /** What only this door may say. A client's own are dropped, in every spelling that a CGI-like app would read as the same. */
 const doorsOwn = new Set([
+  "fairlead-person",
   "forwarded",
   "x-forwarded-for",
   "x-forwarded-host",
@@ -57,6 +58,8 @@ export interface RequestRules {
   readonly stripAuthorization: boolean;
   /** The protocol to upgrade to, when it is to be. */
   readonly upgrade?: string;
+  /** What else the door says, name after value. */
+  readonly requestHeaders?: readonly string[];
 }
 
 /**
@@ -94,7 +97,7 @@ export function requestHeaders(
   else if (method === "POST" || method === "PUT" || method === "PATCH") sent.push("Content-Length", "0");
   if (trailers) sent.push("TE", "trailers");
   if (rules.upgrade !== undefined) sent.push("Connection", "Upgrade", "Upgrade", rules.upgrade);
-  sent.push(...forwardedHeaders(rules.arrival));
+  sent.push(...forwardedHeaders(rules.arrival), ...(rules.requestHeaders ?? []));
   return sent;
 }
 

@@ -12,6 +12,8 @@ export interface Passage {
   /** Names of cookies that are the console's. */
   readonly consoleCookies: readonly string[];
   readonly stripAuthorization: boolean;
+  /** Headers that the door adds to the request, name after value; a client's own of these names never pass. */
+  readonly requestHeaders?: readonly string[];
   /** Headers that the door adds to the answer, name after value. */
   readonly answerHeaders?: readonly string[];
 }

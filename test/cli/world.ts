@@ -107,6 +107,8 @@ export interface Ran {
 }
 
 export interface RunOptions {
+  /** In place of a cluster that nobody has. */
+  openRights?: CliContext["openRights"];
   readonly input?: string;
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -187,6 +189,7 @@ export function start(town: Town | undefined, args: readonly string[], options: 
     },
     signal: interrupted.signal,
     ...(options.connect && { connect: options.connect }),
+    ...(options.openRights && { openRights: options.openRights }),
     ...(town && {
       connect: (given, signal) =>
         connectToAgent(
@@ -261,6 +264,7 @@ export function testContext(given: Partial<CliContext> = {}): CliContext {
       env: {},
     },
     connect: () => Promise.reject(new Error("this test has no agent")),
+    openRights: () => Promise.reject(new Error("this test has no cluster")),
     signal: new AbortController().signal,
     async *lookAtUrl() {},
     runAgent: async () => {},

@@ -163,6 +163,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
     tunnels: { apps: false, services, kubernetes: true, approval: "FirstUse", approvalLasts: "30d", until },
     pods: { logs: false, exec: true, files: true },
     relay: { allow: true, maxCarriers: 7, bytesPerSecond: "5M" },
+    kubernetes: { groups: ["viewers"], allow: [{ verbs: ["get"], resources: ["pods"], namespaces: ["shop"] }] },
   };
   const policy = effectivePolicy([policyNamed("all", spec)], tokyo);
   assert.deepEqual(policy.problems, []);
@@ -228,6 +229,10 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       approval: "FirstUse",
       approvalLastsMs: 30 * 86_400_000,
       until: Date.parse(until),
+    },
+    kubernetes: {
+      groups: ["viewers"],
+      allow: [{ verbs: ["get"], apiGroups: [""], resources: ["pods"], namespaces: ["shop"] }],
     },
     pods: { logs: false, exec: true, files: true },
     relay: { allow: true, maxCarriers: 7, bytesPerSecond: 5_000_000 },

@@ -10,6 +10,7 @@ import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.
 import { AuditService } from "../../../src/gen/fairlead/console/v1/audit_service_pb.ts";
 import { DoctorService } from "../../../src/gen/fairlead/console/v1/doctor_service_pb.ts";
 import { InboxService } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
+import { KubernetesService } from "../../../src/gen/fairlead/console/v1/kubernetes_service_pb.ts";
 import { LinkService } from "../../../src/gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../../src/gen/fairlead/console/v1/pod_service_pb.ts";
@@ -23,6 +24,7 @@ const services = [
   AuditService,
   DoctorService,
   InboxService,
+  KubernetesService,
   LinkService,
   PeerService,
   PodService,

@@ -1,0 +1,97 @@
+/** `fairlead kubeconfig`: plain kubectl for a peer's cluster; and `kube-token`, which kubectl runs to sign in. */
+import type { Command } from "commander";
+import { withAgent } from "./command.ts";
+import type { CliContext, ConnectionOptions } from "./context.ts";
+import { CliError, exitCode } from "./errors.ts";
+import { kubeconfigPath, updateKubeconfig } from "./kubeconfig-file.ts";
+import { mergeKubeconfig } from "./kubeconfig-merge.ts";
+
+interface Options {
+  readonly name?: string;
+  readonly door?: string;
+  readonly caFile?: string;
+  readonly systemCa?: boolean;
+  readonly file?: string;
+  readonly stdout?: boolean;
+  readonly use?: boolean;
+  readonly command: string;
+}
+
+export function addKubeconfigCommands(program: Command, context: CliContext): void {
+  const { terminal } = context;
+  const write = program
+    .command("kubeconfig <peer>")
+    .description("write a context into your kubeconfig by which kubectl reaches a peer's cluster");
+  write
+    .option("--name <name>", "of the context; by default the peer's")
+    .option(
+      "--door <url>",
+      "where kubectl reaches the console, https://…; by default what the agent is told in console.url",
+    )
+    .option(
+      "--ca-file <file>",
+      "the CA behind the certificate there; by default the agent's own, if it shows its own certificate",
+    )
+    .option("--system-ca", "the certificate there is one that this machine trusts")
+    .option("--file <file>", "the kubeconfig to write to; by default as kubectl finds it")
+    .option("--stdout", "print it, and write nothing")
+    .option("--use", "make it the current context")
+    .option("--command <path>", "how kubectl runs fairlead", "fairlead")
+    .action((peer: string, options: Options) =>
+      withAgent(write, context, async ({ client }, signal) => {
+        const found = write.optsWithGlobals<ConnectionOptions>();
+        const door = await client.kubernetes.getKubernetesDoor({ peer }, { signal });
+        const own = options.systemCa !== true && options.caFile === undefined;
+        const entry = {
+          name: options.name ?? peer,
+          server: consoleUrl(options.door, door.consoleUrl, found.server ?? terminal.env.FAIRLEAD_SERVER) + door.path,
+          caPem: options.caFile === undefined ? (own ? door.caPem : "") : await terminal.readFile(options.caFile),
+          serverName: own ? door.serverName : "",
+          command: options.command,
+          args: ["kube-token", peer, ...wayToAgent(found)],
+          use: options.use === true,
+        };
+        if (options.stdout) {
+          await terminal.out(mergeKubeconfig("", entry));
+          return;
+        }
+        const path = kubeconfigPath(terminal.env, options.file ?? found.kubeconfig);
+        await updateKubeconfig(path, (text) => mergeKubeconfig(text, entry));
+        await terminal.out(`context ${entry.name} written to ${path}\n`);
+        terminal.err(`  try: kubectl --context ${entry.name} get pods\n`);
+      }),
+    );
+
+  const token = program
+    .command("kube-token <peer>")
+    .description("print a short-lived token for a peer's Kubernetes API; kubectl runs it");
+  token.action((peer: string) =>
+    withAgent(token, context, async ({ client }, signal) => {
+      const { token: text, expires } = await client.kubernetes.createKubernetesToken({ peer }, { signal });
+      const status = { token: text, expirationTimestamp: expires };
+      await terminal.out(
+        `${JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status })}\n`,
+      );
+    }),
+  );
+}
+
+function consoleUrl(given: string | undefined, told: string, server: string | undefined): string {
+  const text = given ?? (told !== "" ? told : server?.startsWith("https:") ? server : undefined);
+  const url = text === undefined ? null : URL.parse(text);
+  if (url?.protocol === "https:") return url.href.replace(/\/$/, "");
+  throw new CliError(
+    text === undefined ? "it is not known where kubectl reaches the console over TLS" : `${text} is no https URL`,
+    { code: exitCode.usage, hint: "--door https://HOST:PORT, or console.url in the agent's configuration" },
+  );
+}
+
+/** No token is written down: who runs kubectl has to have one, or a kubeconfig through which the agent is found. */
+function wayToAgent({ server, kubeconfig, context, agentNamespace }: ConnectionOptions): string[] {
+  return [
+    ...(server === undefined ? [] : ["--server", server]),
+    ...(kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig]),
+    ...(context === undefined ? [] : ["--context", context]),
+    ...(agentNamespace === undefined ? [] : ["--agent-namespace", agentNamespace]),
+  ];
+}
