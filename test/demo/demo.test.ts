@@ -56,7 +56,7 @@ function groupOf(group: number | undefined): number[] {
     });
 }
 
-suite("fairlead demo", { timeout: 180_000 }, () => {
+suite("fairlead demo", { timeout: 600_000 }, () => {
   test("--once proves every claim, ends with 0 and leaves nothing behind", async () => {
     const { code, out, files, processes } = await demo();
     assert.equal(code, 0, out);
