@@ -223,14 +223,14 @@ suite("a peer that breaks the rules", () => {
   });
 
   test("rapid opens and resets end the session", async () => {
-    const { session, peer } = await openRaw({ accept: acceptAll, limits: { resetsPerSecond: 50 } });
+    const { session, peer } = await openRaw({ accept: acceptAll, limits: { resetsPerSecond: 5 } });
     for (let id = 1; id < 200; id += 2)
       peer.send(openFrame(id), { stream: BigInt(id), kind: { case: "reset", value: {} } });
     await endsWith(session, peer, Reason.TOO_MANY_RESETS);
   });
 
   test("streams that are opened to be reset by us end the session too", async () => {
-    const { session, peer } = await openRaw({ accept: acceptAll, limits: { resetsPerSecond: 50 } });
+    const { session, peer } = await openRaw({ accept: acceptAll, limits: { resetsPerSecond: 5 } });
     for (let id = 1; id < 200; id += 2)
       peer.send(openFrame(id), { stream: BigInt(id), kind: { case: "head", value: {} } });
     await endsWith(session, peer, Reason.TOO_MANY_RESETS);
