@@ -41,6 +41,9 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   doctor: { peer: "peer" },
   orphan: { uid: "orphan at a peer", workload: "orphan" },
   join: { invite: "free" },
+  forward: { peer: "peer", target: "free", listen: "free" },
+  kubeconfig: { peer: "peer" },
+  "kube-token": { peer: "peer" },
 };
 
 /** By its long name, wherever it stands; others take what nobody can say. */
