@@ -4,6 +4,8 @@ import type { Clock } from "./clock.ts";
 export interface RateLimit {
   /** Takes one; false when there is none left for now. */
   take(): boolean;
+  /** One that was taken does not count after all. */
+  giveBack(): void;
 }
 
 /** `burst` at once, and `perSecond` after that. */
@@ -18,6 +20,9 @@ export function createRateLimit(o: { clock: Clock; burst: number; perSecond: num
       if (left < 1) return false;
       left -= 1;
       return true;
+    },
+    giveBack() {
+      left = Math.min(o.burst, left + 1);
     },
   };
 }

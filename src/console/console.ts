@@ -39,6 +39,7 @@ import { createAuthenticator } from "./auth/authenticator.ts";
 import { createKubeTokenStore } from "./auth/kube-token-store.ts";
 import { principalKey } from "./auth/principal.ts";
 import type { AppCatalogue, AppView } from "./doors/app-view.ts";
+import { readDoor, readDoorContent } from "./doors/door-rules.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { createKubernetesAccess } from "./kubernetes.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
@@ -124,6 +125,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       },
     }),
     presence: (peer) => presenceOf(deps.peering, peer),
+    content: (name) => readDoorContent(name, origin.findShared(name), namespace),
     clock,
     log,
   });
@@ -291,5 +293,6 @@ function toView(app: RemoteApp, isConnected: (peer: string) => boolean): AppView
       number: containerPort,
       appProtocol,
     })),
+    door: readDoor(spec.door),
   };
 }

@@ -6,11 +6,11 @@ import { createStreamRecord } from "../peering/stream-record.ts";
 import type { KubernetesServiceDeps } from "./api/kubernetes-service.ts";
 import { createDoorTokens } from "./auth/door-token.ts";
 import { createKubernetesPath } from "./doors/kubernetes-path.ts";
-import type { PassOnDeps } from "./doors/pass-on.ts";
+import type { ForwardDeps } from "./doors/pass-on.ts";
 import type { PeerDoor } from "./doors/peers-path.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
 
-export interface KubernetesAccessDeps extends PassOnDeps {
+export interface KubernetesAccessDeps extends ForwardDeps {
   /** Of this agent alone. */
   readonly key: KeyObject;
   readonly certificate: ServedCertificate;

@@ -17,7 +17,7 @@ import type { LocalHello } from "../wire/session.ts";
 import { type Authenticator, requirePrincipal } from "./auth/authenticator.ts";
 import { guardRouter } from "./auth/guarded-router.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
-import { createDoors, type Doors } from "./doors/doors.ts";
+import { createDoors, type Doors, type DoorsDeps } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import type { PeerDoor } from "./doors/peers-path.ts";
 import { divert } from "./first-bytes.ts";
@@ -46,6 +46,8 @@ export interface ConsoleServerDeps {
   /** Answers a dial on a session. Returns at once and must not throw. */
   dial: SessionDoorDeps["dial"];
   presence(peer: string): PeerPresence | undefined;
+  /** What a Secret or ConfigMap in an app's namespace holds that its door refers to. */
+  content: DoorsDeps["content"];
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
   peerDoors?: Readonly<Record<string, PeerDoor>>;
   /** For clients that begin with TLS, on the same port. */

@@ -3,12 +3,17 @@
  * kept for a moment, few of them, and go as soon as the app ends them.
  */
 import type { AgentOptions, ClientRequest, ClientRequestArgs } from "node:http";
-import type { Duplex } from "node:stream";
-import { connect as connectTls } from "node:tls";
+import { isIP } from "node:net";
+import { type Duplex, duplexPair } from "node:stream";
+import { checkServerIdentity, connect as connectTls } from "node:tls";
 import type { Clock, Timer } from "../base/clock.ts";
 import { DialingAgent } from "../base/dialing-agent.ts";
+import { join } from "../base/join.ts";
 import { targetText } from "../wire/target-text.ts";
+import { type ByteRate, paceOf } from "./byte-rate.ts";
 import type { AppDialer, Destination } from "./entry.ts";
+import type { Passage, TlsRules } from "./passage.ts";
+import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 export interface AppAgentDeps {
   dial: AppDialer;
@@ -20,19 +25,23 @@ export interface AppAgentDeps {
 /** Where one request goes; passed through the options of `http.request`. */
 export class AppRoute {
   readonly destination: Destination;
-  readonly tls: boolean;
+  /** Absent for a connection in clear. */
+  readonly tls: TlsRules | undefined;
+  readonly rate: ByteRate | undefined;
   /** Aborts the dial when the request is given up before it has a connection. */
   readonly signal: AbortSignal;
 
-  constructor(destination: Destination, tls: boolean, signal: AbortSignal) {
-    this.destination = destination;
-    this.tls = tls;
+  constructor(passage: Passage, signal: AbortSignal) {
+    this.destination = passage.destination;
+    // An app's certificate is usually its own, for a name that is not known here, and who runs it is proven by the link.
+    this.tls = passage.scheme === "https" ? (passage.tls ?? { insecure: true }) : undefined;
+    this.rate = passage.rate;
     this.signal = signal;
   }
 
   /** Connections are shared between requests of the same key only. */
   get key(): string {
-    return `${this.tls ? "https" : "http"}:${destinationKey(this.destination)}`;
+    return JSON.stringify([this.tls ?? "", this.rate !== undefined, destinationKey(this.destination)]);
   }
 }
 
@@ -78,7 +87,8 @@ export class AppAgent extends DialingAgent {
 
   async #connect(route: AppRoute): Promise<Duplex> {
     const dialled = await this.#deps.dial(route.destination, route.signal);
-    const stream = route.tls ? await startTls(dialled, route.signal) : dialled;
+    const held = paced(dialled, route.rate, this.#deps.clock);
+    const stream = route.tls ? await startTls(held, route.tls, route.signal) : held;
     if (stream.destroyed) throw stream.errored ?? new Error("The app broke the connection off as soon as it stood.");
     // After its end there is no answer to come; a half-open connection must not be taken for a usable one.
     stream.once("end", () => {
@@ -100,20 +110,51 @@ function routeOf(options: object | undefined): AppRoute {
   return route;
 }
 
-/**
- * TLS from here to the app, so that its host's agent sees nothing. The certificate is not judged: an app's is usually its
- * own, for a name that is not known here, and who runs it is proven by the link.
- */
-function startTls(dialled: Duplex, signal: AbortSignal): Promise<Duplex> {
+/** The stream, held to a rate that it shares with others. Whoever breaks off, at either end, takes the other along. */
+export function paced(stream: Duplex, rate: ByteRate | undefined, clock: Clock): Duplex {
+  if (!rate) return stream;
+  const [near, far] = duplexPair();
+  // The two of a pair tell one another of an end, and of nothing else.
+  const hasEnded = (one: Duplex): boolean => one.readableEnded && one.writableFinished;
+  stream.once("close", () => {
+    if (!hasEnded(stream)) near.destroy(stream.errored ?? new Error("The connection broke."));
+  });
+  near.once("close", () => {
+    if (!hasEnded(near)) far.destroy(new Error("The connection was given up."));
+  });
+  void join(far, stream, () => paceOf(clock, [rate], () => undefined));
+  return near;
+}
+
+/** TLS from here to the app, so that its host's agent sees nothing. */
+function startTls(dialled: Duplex, { serverName, ca, insecure }: TlsRules, signal: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const stream = connectTls({ socket: dialled, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] });
+    const stream = connectTls({
+      socket: dialled,
+      rejectUnauthorized: !insecure,
+      ALPNProtocols: ["http/1.1"],
+      ...(serverName !== undefined && isIP(serverName) === 0 && { servername: serverName }),
+      ...(ca !== undefined && { ca }),
+      checkServerIdentity: (_host, certificate) => {
+        if (serverName === undefined)
+          return ca === undefined ? new Error("No name is known that it must have.") : undefined;
+        return checkServerIdentity(serverName, certificate);
+      },
+    });
     const onAbort = (): void => void stream.destroy(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     // For good: the app can break the connection in the very bytes that end the handshake, when nobody else listens yet.
-    stream.on("error", reject);
+    stream.on("error", (error) => reject(signal.aborted ? error : explainTls(error)));
     stream.once("secureConnect", () => {
       signal.removeEventListener("abort", onAbort);
       resolve(stream);
     });
   });
+}
+
+function explainTls(error: Error & { code?: string }): TunnelError {
+  const certificate = /CERT|SIGNATURE|ISSUER|ALTNAME/.test(error.code ?? "") || /name is known/.test(error.message);
+  if (!certificate) return toTunnelError(error);
+  const message = `The app's certificate is not what door.tls of the app asks for: ${error.message}`;
+  return new TunnelError("broken", message, { cause: error });
 }

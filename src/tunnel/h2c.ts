@@ -6,7 +6,7 @@ import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders }
 import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { beginAnswer } from "./answer.ts";
-import { type AppAgentDeps, destinationKey } from "./app-agent.ts";
+import { type AppAgentDeps, destinationKey, paced } from "./app-agent.ts";
 import {
   addTrailers,
   type ClientRequest,
@@ -43,7 +43,7 @@ export function createH2cForwarder(deps: AppAgentDeps): H2cForwarder {
   const sessions = new Map<string, Held>();
 
   function hold(passage: Passage): Held {
-    const key = destinationKey(passage.destination);
+    const key = `${passage.rate !== undefined} ${destinationKey(passage.destination)}`;
     const known = sessions.get(key);
     if (known) return known;
     const forget = (): void => {
@@ -102,7 +102,8 @@ async function openSession(deps: AppAgentDeps, passage: Passage, forget: () => v
   const late = (): TunnelError => new TunnelError("timeout", `The app was not reached within ${connectMs / 1000} s.`);
   const deadline = startDeadline(deps.clock, connectMs, late);
   try {
-    const stream = await abortable(deps.dial(passage.destination, deadline.signal), deadline.signal);
+    const dialled = await abortable(deps.dial(passage.destination, deadline.signal), deadline.signal);
+    const stream = paced(dialled, passage.rate, deps.clock);
     return await new Promise((resolve, reject) => {
       const session = connect("http://app", {
         createConnection: () => stream,

@@ -41,7 +41,7 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
   const h2c = createH2cForwarder(deps);
 
   function start(agent: AppAgent, passage: Passage, o: { method: string; headers: string[]; signal: AbortSignal }) {
-    const route = new AppRoute(passage.destination, passage.scheme === "https", o.signal);
+    const route = new AppRoute(passage, o.signal);
     const options: RoutedRequest & RequestOptions = {
       agent,
       route,

@@ -33,6 +33,8 @@ export interface ConsoleWorld extends AsyncDisposable {
   readonly server: ConsoleServer;
   readonly port: number;
   presence: PeerPresence | undefined;
+  /** What Secrets and ConfigMaps hold, by "Kind namespace/name". */
+  readonly contents: Map<string, Readonly<Record<string, string>>>;
   /** Runs an app at the host and shows it at the origin as `shop/<name>`. */
   run(name: string, app: RequestListener | Server, more?: Partial<AppView>): Promise<AppView>;
   show(app: AppView): void;
@@ -62,7 +64,10 @@ export async function startConsole(
   const apps = new Map<string, AppView>();
   const servers: Server[] = [];
   let changed = (_namespace: string, _name: string): void => undefined;
-  const world: { presence: PeerPresence | undefined } = { presence: undefined };
+  const world = {
+    presence: undefined as PeerPresence | undefined,
+    contents: new Map<string, Readonly<Record<string, string>>>(),
+  };
   const server = createConsoleServer({
     host: "127.0.0.1",
     port: 0,
@@ -80,6 +85,10 @@ export async function startConsole(
     hello: { instance: randomBytes(16), version: "0.0.1" },
     dial: o.dial ?? ((incoming) => incoming.refuse(Reason.NOT_FOUND, "Nothing is there.")),
     presence: (peer) => world.presence ?? (peer === "there" ? { connected: true } : undefined),
+    content: ({ kind, namespace, name }) => {
+      const texts = world.contents.get(`${kind} ${namespace}/${name}`);
+      return texts ? { ok: true, texts: () => texts } : { ok: false, message: `There is no ${kind} ${name}.` };
+    },
     ...(o.peerDoors && { peerDoors: o.peerDoors }),
     certificate: ownCertificate(
       {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
+import type { DoorRules } from "../../src/console/doors/app-view.ts";
 import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
 import { issueLeaf } from "../../src/identity/leaf.ts";
 import { bearer, startConsole } from "./console-world.ts";
@@ -40,5 +41,38 @@ describe("an app that speaks HTTPS", () => {
     socket.terminate();
     app.closeAllConnections();
     app.close();
+  });
+
+  test("must have the certificate that its door asks for: the CA, and the name", async (context) => {
+    await using world = await startConsole();
+    const authority = readAuthority(makeAuthority(Date.now()));
+    const leaf = issueLeaf(authority, Date.now(), 3_600_000);
+    const app = createServer({ cert: leaf.certPem, key: leaf.keyPem.reveal() }, (_req, res) => res.end("ok"));
+    app.listen(0, "127.0.0.1");
+    await once(app, "listening");
+    context.after(() => {
+      app.closeAllConnections();
+      app.close();
+    });
+    const ports = [{ name: "web", number: (app.address() as AddressInfo).port, appProtocol: "https" }];
+    world.agents.offer("tls", ports[0]?.number ?? 0, { ports });
+    const ca = { kind: "ConfigMap", name: "ca" } as const;
+    const ask = async (tls: NonNullable<DoorRules["tls"]>) => {
+      const door = { access: "Users", tls } as const;
+      world.show({ namespace: "shop", name: "tls", uid: "uid-tls", peer: "there", ports, door });
+      const { status, text } = await world.ask("/apps/shop/tls/web/", { headers: bearer });
+      return [status, status === 200 ? text : JSON.parse(text).error.code];
+    };
+    assert.deepEqual(await ask({ ca, insecure: false }), [503, "door-not-ready"], "not there");
+    world.contents.set("ConfigMap shop/ca", { other: "x" });
+    assert.deepEqual(await ask({ ca, insecure: false }), [503, "door-not-ready"], "without the key");
+    world.contents.set("ConfigMap shop/ca", { "ca.crt": authority.certPem });
+    assert.deepEqual(await ask({ ca, insecure: false }), [200, "ok"]);
+    assert.deepEqual(await ask({ ca, serverName: "other.example", insecure: false }), [502, "broken"]);
+    assert.deepEqual(await ask({ ca, serverName: "other.example", insecure: true }), [200, "ok"]);
+    world.contents.set("ConfigMap shop/ca", { "ca.crt": readAuthority(makeAuthority(Date.now())).certPem });
+    assert.deepEqual(await ask({ ca, insecure: false }), [502, "broken"], "another CA");
+    assert.deepEqual(await ask({ serverName: "other.example", insecure: false }), [502, "broken"], "the system's CAs");
+    assert.deepEqual(await ask({ insecure: false }), [502, "broken"], "neither CA nor name lets nothing through");
   });
 });

@@ -5,13 +5,16 @@
 import { findPort, httpScheme, type PortChoice, parsePort } from "../../tunnel/app-port.ts";
 import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
 import { cookieValues } from "../../tunnel/headers.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 import { bearerToken, looksLikeToken } from "../auth/token.ts";
 import type { Problem } from "../problem.ts";
-import { type AppCatalogue, type AppDoor, doorKey } from "./app-view.ts";
+import { type AppCatalogue, type AppDoor, doorKey, plainDoor } from "./app-view.ts";
+import type { BasicAuth } from "./basic-auth.ts";
 import type { DoorBinding, DoorSessions } from "./door-sessions.ts";
 import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
-import { badRequest, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
+import { badRequest, doorBroken, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
+import { foreignPage, nothingHere, notIn, passwordNeeded, tokenNeeded, tooManyWrong, usedUp } from "./explain-entry.ts";
 import type { HostNames } from "./host-names.ts";
 import { type PassOnDeps, passOnToApp, sessionCookies } from "./pass-on.ts";
 import { type RequestTarget, readRequestTarget } from "./request-target.ts";
@@ -22,6 +25,8 @@ export interface AppHostDeps extends PassOnDeps {
   /** The host names of the apps as they are now. */
   names(): HostNames;
   sessions: DoorSessions;
+  authenticator: Authenticator;
+  basicAuth: BasicAuth;
   /** What follows the app's label, such as "localhost". */
   domain: string;
 }
@@ -52,6 +57,16 @@ export interface AppHostDoor {
   addressOf(door: AppDoor, path: string, base: { secure: boolean; port: number }): string;
 }
 
+interface Admitted {
+  readonly ok: true;
+  /** Who it is, for the audit. */
+  readonly person: string;
+  /** Whether a browser brings what lets in by itself, whoever makes it ask. */
+  readonly unasked: boolean;
+  /** Whether the Authorization header was for the door. */
+  readonly spent: boolean;
+}
+
 /** Paths below it are the door's own, on every app's host. */
 const ownPaths = "/.fairlead";
 const sessionPath = `${ownPaths}/session`;
@@ -76,17 +91,51 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     if (target.normal === ownPaths || target.normal.startsWith(`${ownPaths}/`)) {
       return serveOwn(request, target, binding, door, secure);
     }
-    const principal = principalOf(req, binding, secure);
-    if (!principal) return answerProblem(request, notIn(door));
     const authority = authorityOf(req);
-    if (!mayUseCookie({ ...browserRequest(request), host: authority })) return answerProblem(request, foreignPage());
+    const admitted = await admit(request, door, binding, secure);
+    if (!admitted.ok) return answerProblem(request, admitted.problem);
+    if (admitted.unasked && !mayUseCookie({ ...browserRequest(request), host: authority })) {
+      return answerProblem(request, foreignPage());
+    }
     await passOnToApp(deps, request, {
       door,
-      person: principal.name,
+      person: admitted.person,
       path: target.path + target.query,
       arrival: { scheme: secure ? "https" : "http", host: authority, clientAddress: req.socket.remoteAddress ?? "" },
-      stripAuthorization: looksLikeToken(bearerToken(req.headers.authorization) ?? ""),
+      stripAuthorization: admitted.spent || looksLikeToken(bearerToken(req.headers.authorization) ?? ""),
     });
+  }
+
+  /** Whether the app's door opens, and to whom. */
+  async function admit(
+    { req }: DoorRequest,
+    door: AppDoor,
+    binding: DoorBinding,
+    secure: boolean,
+  ): Promise<Admitted | { ok: false; problem: Problem }> {
+    const { access, basicAuthSecret } = door.app.door ?? plainDoor;
+    const { authorization } = req.headers;
+    if (access === "Public") return { ok: true, person: "public", unasked: false, spent: false };
+    if (access === "Basic") return admitByPassword(door, basicAuthSecret, authorization);
+    if (access === "Token") {
+      const principal = deps.authenticator.authenticate(authorization);
+      return principal ? { ok: true, person: principal.name, unasked: false, spent: true } : refuse(tokenNeeded(door));
+    }
+    const principal = principalOf(req, binding, secure);
+    return principal ? { ok: true, person: principal.name, unasked: true, spent: false } : refuse(notIn(door));
+  }
+
+  async function admitByPassword({ app }: AppDoor, secret: string | undefined, authorization: string | undefined) {
+    const { namespace, name } = app;
+    if (secret === undefined)
+      return refuse(doorBroken(app, "The door asks for passwords and names no basicAuthSecret."));
+    const content = deps.content({ kind: "Secret", namespace, name: secret });
+    if (!content.ok) return refuse(doorBroken(app, content.message));
+    const checked = await deps.basicAuth.check(`${namespace}/${name}`, content.texts(), authorization);
+    if (checked === "later") return refuse(tooManyWrong(app));
+    if (checked === "unknown") return refuse(passwordNeeded(app));
+    // A browser sends a password again by itself, whoever makes it ask.
+    return { ok: true, person: `basic:${checked.user}`, unasked: true, spent: true } as const;
   }
 
   function serveOwn(
@@ -145,10 +194,13 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     if (!port) return { ok: false, problem: noSuchPort(app, choice ?? "that speaks HTTP") };
     const door = { app, port };
     if (httpScheme(port.appProtocol) === undefined) return { ok: false, problem: notHttp(door) };
+    const { access } = app.door ?? plainDoor;
+    if (access === "Token") return { ok: false, problem: tokenNeeded(door) };
     const path = landing(asked.path || "/");
     if (path === undefined) {
       return { ok: false, problem: badRequest(`The path ${JSON.stringify(asked.path)} is not one to land on.`) };
     }
+    if (access !== "Users") return { ok: true, url: addressOf(door, path, base), host: addressOf(door, "", base) };
     const host = deps.names().labelOf(door) + suffix;
     const code = deps.sessions.mintCode({ host, key: doorKey(door) }, principal, path);
     return {
@@ -193,36 +245,6 @@ function browserRequest({ req, kind }: DoorRequest) {
   };
 }
 
-function nothingHere(): Problem {
-  const detail = "This path is the door's own, not the app's.";
-  return { status: 404, code: "not-found", title: "Nothing here", detail };
-}
-
-function notIn({ app }: AppDoor): Problem {
-  return {
-    status: 401,
-    code: "no-session",
-    title: "You are not signed in here",
-    detail: `The page of the app ${app.name} is shown to those who have opened it.`,
-    hint: `\`fairlead app open ${app.name} -n ${app.namespace}\` prints an address that lets this browser in.`,
-  };
-}
-
-function usedUp({ app }: AppDoor): Problem {
-  return {
-    status: 401,
-    code: "code-invalid",
-    title: "This address has been used or is too old",
-    detail: "It works once, within 60 seconds, and for one app.",
-    hint: `\`fairlead app open ${app.name} -n ${app.namespace}\` prints a new one.`,
-  };
-}
-
-function foreignPage(): Problem {
-  return {
-    status: 403,
-    code: "foreign-page",
-    title: "Refused",
-    detail: "Another site's page made this request. It may link here, and nothing else.",
-  };
+function refuse(problem: Problem): { ok: false; problem: Problem } {
+  return { ok: false, problem };
 }

@@ -8,7 +8,35 @@ export interface AppView {
   /** The peer that runs it; absent as long as none was chosen. */
   readonly peer?: string | undefined;
   readonly ports: readonly AppPort[];
+  /** How it is shown here; as {@link plainDoor} when it is missing. */
+  readonly door?: DoorRules | undefined;
 }
+
+/** Who gets in at an app's page, how fast, and how the app is spoken to. */
+export interface DoorRules {
+  /** Who is signed in here, who has a bearer token, everybody, or who knows a password. */
+  readonly access: "Users" | "Token" | "Public" | "Basic";
+  /** A Secret in the app's namespace. */
+  readonly basicAuthSecret?: string | undefined;
+  readonly requestsPerSecond?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
+  /** What the certificate of a port with TLS must be; it is not judged when this is missing. */
+  readonly tls?:
+    | {
+        readonly serverName?: string | undefined;
+        readonly ca?: { readonly kind: "ConfigMap" | "Secret"; readonly name: string } | undefined;
+        readonly insecure: boolean;
+      }
+    | undefined;
+}
+
+export const plainDoor: DoorRules = { access: "Users" };
+
+/** What a Secret or ConfigMap that a door refers to holds. */
+export type DoorContent =
+  | { readonly ok: true; texts(): Readonly<Record<string, string>> }
+  /** Why it cannot be used, for people. */
+  | { readonly ok: false; readonly message: string };
 
 /** The apps that exist, and news of them. */
 export interface AppCatalogue {

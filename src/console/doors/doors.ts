@@ -6,7 +6,9 @@ import type { Principal } from "../auth/principal.ts";
 import type { SessionDoor } from "../session-door.ts";
 import { createAppHostDoor, type Opened, type OpenRequest } from "./app-host.ts";
 import { createAppPathDoor } from "./app-path.ts";
+import { createAppRates } from "./app-rates.ts";
 import type { AppCatalogue } from "./app-view.ts";
+import { createBasicAuth } from "./basic-auth.ts";
 import { createDoorSessions } from "./door-sessions.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
@@ -15,7 +17,7 @@ import type { PassOnDeps } from "./pass-on.ts";
 import { createPeersPath, type PeerDoor } from "./peers-path.ts";
 import { createServicePathDoor } from "./service-path.ts";
 
-export interface DoorsDeps extends PassOnDeps {
+export interface DoorsDeps extends Omit<PassOnDeps, "rates"> {
   session: Pick<SessionDoor, "claims" | "serve">;
   apps: AppCatalogue;
   authenticator: Authenticator;
@@ -42,15 +44,24 @@ export interface Doors {
 
 export function createDoors(deps: DoorsDeps): Doors {
   let names: HostNameIndex | undefined;
-  const unsubscribe = deps.apps.subscribe((namespace, name) =>
-    names?.set(namespace, name, deps.apps.get(namespace, name)),
-  );
+  const rates = createAppRates(deps.clock);
+  const unsubscribe = deps.apps.subscribe((namespace, name) => {
+    const app = deps.apps.get(namespace, name);
+    names?.set(namespace, name, app);
+    if (!app) rates.forget(namespace, name);
+  });
   const currentNames = (): HostNames => {
     names ??= indexHostNames(deps.apps.list());
     return names;
   };
-  const appHost = createAppHostDoor({ ...deps, names: currentNames, sessions: createDoorSessions(deps.clock) });
-  const appPath = createAppPathDoor({ ...deps, appHost });
+  const appHost = createAppHostDoor({
+    ...deps,
+    rates,
+    names: currentNames,
+    sessions: createDoorSessions(deps.clock),
+    basicAuth: createBasicAuth(deps.clock),
+  });
+  const appPath = createAppPathDoor({ ...deps, rates, appHost });
   const peersPath = createPeersPath({
     doors: { services: createServicePathDoor(deps), ...deps.peerDoors },
     authenticator: deps.authenticator,

@@ -62,6 +62,28 @@ export function noPeer(app: AppView): Problem {
   };
 }
 
+export function tooMany({ name, door }: AppView): Problem {
+  return {
+    status: 429,
+    code: "too-many-requests",
+    title: "Too many requests",
+    detail: `The app ${name} takes ${door?.requestsPerSecond} requests a second from all of its clients together.`,
+    retryAfter: 1,
+  };
+}
+
+/** The app's door refers to something that it cannot use. */
+export function doorBroken({ name, namespace }: AppView, detail: string): Problem {
+  return {
+    status: 503,
+    code: "door-not-ready",
+    title: "The app's door is not ready",
+    detail,
+    hint: `\`door\` of the RemoteApp ${namespace}/${name} refers to it.`,
+    retryAfter: 5,
+  };
+}
+
 export function badRequest(detail: string): Problem {
   return { status: 400, code: "bad-request", title: "Bad request", detail, close: true };
 }

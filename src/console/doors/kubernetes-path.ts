@@ -17,10 +17,10 @@ import { type TunnelError, toTunnelError } from "../../tunnel/tunnel-error.ts";
 import { forwardUpgrade } from "../../tunnel/upgrade.ts";
 import type { DoorTokens } from "../auth/door-token.ts";
 import { answer, type DoorRequest } from "./exchange.ts";
-import { type PassOnDeps, pathAnswerHeaders } from "./pass-on.ts";
+import { type ForwardDeps, pathAnswerHeaders } from "./pass-on.ts";
 import type { PeerDoor, PeerRequest } from "./peers-path.ts";
 
-export interface KubernetesPathDeps extends PassOnDeps {
+export interface KubernetesPathDeps extends ForwardDeps {
   readonly tokens: Pick<DoorTokens, "authenticate">;
   /** Told of each request that is passed on, or could not be. `path` is without its query. */
   note(asked: {

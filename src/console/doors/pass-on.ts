@@ -2,18 +2,35 @@
 import type { Log } from "../../base/log.ts";
 import { httpScheme } from "../../tunnel/app-port.ts";
 import type { HttpForwarder } from "../../tunnel/http.ts";
-import type { Passage } from "../../tunnel/passage.ts";
+import type { Passage, TlsRules } from "../../tunnel/passage.ts";
 import { toTunnelError } from "../../tunnel/tunnel-error.ts";
 import { forwardUpgrade } from "../../tunnel/upgrade.ts";
 import { targetText } from "../../wire/target-text.ts";
-import type { AppDoor } from "./app-view.ts";
+import type { AppRates } from "./app-rates.ts";
+import type { AppDoor, AppView, DoorContent } from "./app-view.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
-import { appSubject, explainFailure, noPeer, notHttp, type PeerPresence, type Subject } from "./explain.ts";
+import {
+  appSubject,
+  doorBroken,
+  explainFailure,
+  noPeer,
+  notHttp,
+  type PeerPresence,
+  type Subject,
+  tooMany,
+} from "./explain.ts";
 
-export interface PassOnDeps {
+export interface ForwardDeps {
   http: HttpForwarder;
   presence(peer: string): PeerPresence | undefined;
   log: Log;
+}
+
+/** What the doors to apps need beside. */
+export interface PassOnDeps extends ForwardDeps {
+  /** What a Secret or ConfigMap in an app's namespace holds that its door refers to. */
+  content(ref: { kind: "ConfigMap" | "Secret"; namespace: string; name: string }): DoorContent;
+  rates: AppRates;
 }
 
 /** What a door has decided about a request that may pass. */
@@ -43,11 +60,26 @@ export async function passOnToApp(deps: PassOnDeps, request: DoorRequest, leave:
   if (app.peer === undefined) return answerProblem(request, noPeer(app));
   const target = { kind: "app", namespace: app.namespace, name: app.name, uid: app.uid, port: port.number } as const;
   const destination = { peer: app.peer, target, person };
-  return passOn(deps, request, { ...rest, destination, scheme }, appSubject(app));
+  if (!deps.rates.take(app)) return answerProblem(request, tooMany(app));
+  const tls = scheme === "https" ? tlsOf(deps, app) : undefined;
+  if (typeof tls === "string") return answerProblem(request, doorBroken(app, tls));
+  const rate = deps.rates.bytes(app);
+  return passOn(deps, request, { ...rest, destination, scheme, tls, rate }, appSubject(app));
+}
+
+/** A text says what is missing. */
+function tlsOf(deps: PassOnDeps, { namespace, door }: AppView): TlsRules | string | undefined {
+  if (!door?.tls) return undefined;
+  const { serverName, ca, insecure } = door.tls;
+  if (!ca || insecure) return { serverName, insecure };
+  const content = deps.content({ ...ca, namespace });
+  if (!content.ok) return content.message;
+  const pem = content.texts()["ca.crt"];
+  return pem === undefined ? `The ${ca.kind} ${ca.name} has no key ca.crt.` : { serverName, ca: pem, insecure };
 }
 
 /** As {@link passOnToApp}, to whatever it is; `subject` says what explanations call it. */
-export async function passOn(deps: PassOnDeps, request: DoorRequest, leave: Leave, subject: Subject): Promise<void> {
+export async function passOn(deps: ForwardDeps, request: DoorRequest, leave: Leave, subject: Subject): Promise<void> {
   const passage: Passage = { ...leave, consoleCookies };
   const { peer, target } = leave.destination;
   try {

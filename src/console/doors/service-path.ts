@@ -9,11 +9,11 @@ import { mayDial } from "../auth/may-dial.ts";
 import type { Problem } from "../problem.ts";
 import { answerProblem } from "./exchange.ts";
 import type { Subject } from "./explain.ts";
-import { type PassOnDeps, passOn, pathAnswerHeaders } from "./pass-on.ts";
+import { type ForwardDeps, passOn, pathAnswerHeaders } from "./pass-on.ts";
 import type { PeerDoor } from "./peers-path.ts";
 import { climbsOut } from "./request-target.ts";
 
-export function createServicePathDoor(deps: PassOnDeps): PeerDoor {
+export function createServicePathDoor(deps: ForwardDeps): PeerDoor {
   return {
     async serve(request, { peer, rest, query, principal, secure, prefix }) {
       const read = readServicePath(rest);

@@ -34,7 +34,7 @@ import { watchLinks } from "./link-watch.ts";
 import { createCheck, type ResolveImage } from "./pinned-check.ts";
 import { createReleases, type Released } from "./releases.ts";
 import { createSharedBook } from "./shared-book.ts";
-import { namesIn } from "./shared-content.ts";
+import { doorNamesIn, type Found, namesIn, type SharedName } from "./shared-content.ts";
 import { createWords } from "./wishes.ts";
 
 export interface OriginDeps {
@@ -104,6 +104,8 @@ export interface WorkloadOrigin {
    * the app is not counted beside itself. Throws a ConnectError.
    */
   check(peer: string, spec: string, uid: string | undefined, signal: AbortSignal): Promise<CheckResponse>;
+  /** A Secret or ConfigMap that an app's door refers to. */
+  findShared(name: SharedName): Found;
   /** Age of the oldest unfinished work, in milliseconds; for health. */
   oldestPendingMs(): number;
   close(): Promise<void>;
@@ -329,7 +331,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
 
   const unsubscribe = [
     latest.subscribe((key, app, before) => {
-      shared.want(key, app && !app.metadata.deletionTimestamp ? namesIn(app) : []);
+      shared.want(key, app && !app.metadata.deletionTimestamp ? [...namesIn(app), ...doorNamesIn(app)] : []);
       if (app) {
         worker.add(key);
         return;
@@ -362,6 +364,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
       const { peers } = holdingOf(app);
       return peers.length === 0 && app.spec.peer !== undefined ? [app.spec.peer] : peers;
     },
+    findShared: shared.find,
     release: releases.release,
     reconsider: (key) => worker.add(key),
     orphans: book.orphans,

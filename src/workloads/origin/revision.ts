@@ -1,6 +1,6 @@
 /**
  * What stands in an app's history: each spec that it has had, as a ControllerRevision in its own namespace that goes with it.
- * A revision is what runs. Where it runs, how many, whether it is paused and when it was restarted are not part of it: they make no
+ * A revision is what runs. Where it runs, how many, whether it is paused, when it was restarted and its door are not part of it: they make no
  * new revision, and a rollback leaves them as they are. Pure but for a cache.
  */
 import { createHash } from "node:crypto";
@@ -24,7 +24,7 @@ export const causeAnnotation = "kubernetes.io/change-cause";
 /** How many earlier specs are kept unless the app says. */
 const defaultLimit = 10;
 
-const beside = ["peer", "placement", "replicas", "paused", "restartedAt", "revisionHistoryLimit"] as const;
+const beside = ["peer", "placement", "replicas", "paused", "restartedAt", "revisionHistoryLimit", "door"] as const;
 
 /** A revision without what it says: that is read when somebody asks for it, and would fill the memory. */
 export interface RevisionHead {

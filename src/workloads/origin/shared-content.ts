@@ -40,6 +40,17 @@ export function namesIn({ metadata: { namespace = "" }, spec }: Pick<RemoteApp, 
   return [...configMaps, ...secrets];
 }
 
+/** What the app's door here refers to, of which nothing goes to the host. */
+export function doorNamesIn({ metadata: { namespace = "" }, spec }: Pick<RemoteApp, "metadata" | "spec">): SharedName[] {
+  const { basicAuthSecret, tls } = spec.door ?? {};
+  const secrets = [basicAuthSecret, tls?.caSecret].filter((name) => name !== undefined);
+  const configMaps = [tls?.caConfigMap].filter((name) => name !== undefined);
+  return [
+    ...secrets.map((name) => ({ kind: "Secret", namespace, name }) as const),
+    ...configMaps.map((name) => ({ kind: "ConfigMap", namespace, name }) as const),
+  ];
+}
+
 /** What goes with the wish; a trouble when something cannot; undefined while something is not known yet. */
 export function attach(
   app: Pick<RemoteApp, "metadata" | "spec">,
@@ -69,7 +80,8 @@ export function attach(
   return tooMuch(attachments) ?? attachments;
 }
 
-function troubleWith(name: SharedName, found: Found): Trouble | undefined {
+/** Why what is referred to cannot be used; undefined when it is there, or not known yet. */
+export function troubleWith(name: SharedName, found: Found): Trouble | undefined {
   if (found.is === "missing") return missing(name);
   if (found.is === "forbidden") return forbidden(name, found.message);
   if (found.is !== "there") return undefined;

@@ -78,8 +78,8 @@ const lookingUp: Trouble = { reason: "ImageLookup", message: "This agent looks u
 function makeWish(app: RemoteApp, attachments: readonly Attachment[], attached: string | undefined): Wish | undefined {
   const { uid = "", generation = 0, namespace = "", name = "" } = app.metadata;
   const json = toJson(RemoteAppSpecSchema, app.spec);
-  // Which peer it is goes without saying, and the host's name for itself is not ours. History is kept here.
-  const ours = { peer: undefined, placement: undefined, revisionHistoryLimit: undefined };
+  // Which peer it is goes without saying, and the host's name for itself is not ours. History is kept here, and doors are.
+  const ours = { peer: undefined, placement: undefined, revisionHistoryLimit: undefined, door: undefined };
   const whole = isJsonObject(json) ? { ...json, ...ours } : {};
   const pinned = isPulledThrough(app.spec) ? pinSpec(whole, pinnedOf(app)) : whole;
   if (!pinned) return undefined;
