@@ -4,7 +4,7 @@ import { RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/r
 import type { JsonObject } from "../../src/kube/object.ts";
 import { configMaps, secrets } from "../../src/kube/resources.ts";
 import { parseSpec } from "../../src/workloads/host/spec.ts";
-import { applyApp, containerOf, deployments, held, never, phaseOf, setPolicy, startTown } from "./story.ts";
+import { applyApp, containerOf, deployments, held, never, phaseOf, setPolicy, startTown, statusOf } from "./story.ts";
 
 /** A value for each field of the spec, none of them a default. */
 const spec = {
@@ -264,10 +264,28 @@ function templateOf(deployment: unknown): {
 
 /** What the origin keeps to itself, and what this host refuses to know, does not arrive. */
 function isCarriedOut(field: string): boolean {
-  if (field === "placement" || field === "revisionHistoryLimit") return false;
+  if (["placement", "revisionHistoryLimit", "door"].includes(field)) return false;
   const parsed = parseSpec(JSON.stringify({ image: "a", [field]: {} }));
   return parsed.ok || !parsed.refusal.violations.some(({ rule }) => rule === "unknown-field");
 }
+
+test("what an app says of its door stays at the origin, and a change of it changes nothing at the host", async (t) => {
+  const town = await startTown(t);
+  applyApp(town, "web", { door: { access: "Token" } });
+  await town.until("made", () => deployments(town).length === 1);
+  const workloads = () =>
+    JSON.stringify(
+      town
+        .agent("osaka")
+        .cluster.all("workloads")
+        .map(({ spec }) => spec?.app),
+    );
+  const before = workloads();
+  applyApp(town, "web", { door: { access: "Basic", basicAuthSecret: "people", tls: { caConfigMap: "ca" } } });
+  await town.until("heard of", () => statusOf(town, "web").observedGeneration === 2);
+  assert.equal(workloads(), before);
+  assert.ok(!before.includes("door") && !before.includes("Token"));
+});
 
 test("replicas: 0 stays 0 on the whole way, and is Ready", async (t) => {
   const town = await startTown(t);

@@ -41,7 +41,10 @@ export function namesIn({ metadata: { namespace = "" }, spec }: Pick<RemoteApp, 
 }
 
 /** What the app's door here refers to, of which nothing goes to the host. */
-export function doorNamesIn({ metadata: { namespace = "" }, spec }: Pick<RemoteApp, "metadata" | "spec">): SharedName[] {
+export function doorNamesIn({
+  metadata: { namespace = "" },
+  spec,
+}: Pick<RemoteApp, "metadata" | "spec">): SharedName[] {
   const { basicAuthSecret, tls } = spec.door ?? {};
   const secrets = [basicAuthSecret, tls?.caSecret].filter((name) => name !== undefined);
   const configMaps = [tls?.caConfigMap].filter((name) => name !== undefined);
