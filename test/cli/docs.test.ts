@@ -27,7 +27,9 @@ suite("docs/cli.md", () => {
   }
 
   test("names no command that does not exist", () => {
-    const named = [...page.matchAll(/^\| `([a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?)/gm)].map(([, name = ""]) => name);
+    const named = [...page.matchAll(/^\| `([a-z]+(?:-[a-z]+)*(?: [a-z]+(?:-[a-z]+)*)?)/gm)].map(
+      ([, name = ""]) => name,
+    );
     assert.ok(named.length > 20);
     const known = [...commands.keys()];
     for (const name of named)
