@@ -15,6 +15,7 @@ declareAgentMetrics(metrics, {
   look: unread,
   calls: unread,
   dials: unread,
+  tunnel: { counts: unread },
   relay: { size: 0, traffic: unread },
   images: { sentBytes: 0, look: unread },
   workloads: unread,

@@ -5,6 +5,7 @@ import { declareAcceptorMetrics } from "./link/acceptor-metrics.ts";
 import { declareLinkMetrics, type LinkMetricsDeps } from "./peering/link-metrics.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { declareRelayMetrics, type RelayCounts } from "./tunnel/relay-metrics.ts";
+import { declareTunnelMetrics, type TunnelTraffic } from "./tunnel/tunnel-metrics.ts";
 
 /** Asked each time the metrics are read. */
 export interface AgentMetricsDeps extends LinkMetricsDeps {
@@ -15,6 +16,7 @@ export interface AgentMetricsDeps extends LinkMetricsDeps {
   /** Calls and dials of peers that run now. */
   calls(): number;
   dials(): number;
+  readonly tunnel: TunnelTraffic;
   readonly relay: RelayCounts;
   readonly images: ImageCounts;
   workloads(): number;
@@ -33,6 +35,7 @@ export function declareAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): v
   metrics.watch("budget_promised_bytes", "What is promised to them now.", () => deps.budget.promised);
   metrics.watch("calls", "Calls of peers that run now.", () => deps.calls());
   metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => deps.dials());
+  declareTunnelMetrics(metrics, { tunnel: deps.tunnel, peers: deps.peers });
   declareRelayMetrics(metrics, deps.relay);
   declareImageMetrics(metrics, deps.images);
   metrics.watch("workloads", "Workloads of all peers that are stored here.", () => deps.workloads());

@@ -9,7 +9,10 @@ import type { Peering } from "./peering/peering.ts";
 import { createStreamRecord } from "./peering/stream-record.ts";
 import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import { createAddressDialer } from "./tunnel/dial-address.ts";
 import { createKubernetesExit } from "./tunnel/kubernetes.ts";
+import { createMetricsServer } from "./tunnel/metrics-server.ts";
 import { createTunnelRules } from "./tunnel/rules.ts";
 import { createTunnel, type Tunnel } from "./tunnel/tunnel.ts";
 import type { Workloads } from "./workloads/workloads.ts";
@@ -18,6 +21,7 @@ export function agentTunnel(deps: {
   readonly kube: KubeConnection;
   readonly peering: Pick<Peering, "roster" | "switchboard">;
   readonly workloads: Pick<Workloads, "host">;
+  readonly metrics: Metrics;
   readonly policies: Pick<PolicyBook, "of">;
   readonly audit: Pick<AuditLog, "record">;
   readonly clock: Clock;
@@ -30,6 +34,7 @@ export function agentTunnel(deps: {
   const apiServer = createApiServerPlaces({ client, server, clock, log });
   const asked = createStreamRecord({ audit, clock });
   const kubernetes = createKubernetesExit({ gateway: kube.gateway, policyOf, record: asked, log });
+  const isNowhere = (address: string, port: number) => isKeptOut(address) || apiServer.has(address, port);
   const tunnel = createTunnel({
     kubernetes,
     findApp(fingerprint, app) {
@@ -40,9 +45,11 @@ export function agentTunnel(deps: {
       client,
       inCluster,
       portForward: kube.pods.portForward,
-      isKeptOut: (address, port) => isKeptOut(address) || apiServer.has(address, port),
+      isKeptOut: isNowhere,
       clock,
     }),
+    dialAddress: createAddressDialer({ isKeptOut: isNowhere }),
+    metrics: createMetricsServer(deps.metrics),
     ...createTunnelRules({ policyOf, roster, clock }),
     policyOf,
     through: (peer) => switchboard.through(peer),

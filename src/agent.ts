@@ -253,7 +253,7 @@ async function compose(
     log,
   });
   started.push(() => images.close());
-  const tunnel = agentTunnel({ kube, peering, workloads, policies, audit, clock, log });
+  const tunnel = agentTunnel({ kube, metrics, peering, workloads, policies, audit, clock, log });
   started.push(() => tunnel.close());
   /** What a right allowed that was withdrawn ends at once. */
   const review = (fingerprint: string | undefined): void => {
@@ -345,6 +345,7 @@ async function compose(
     look: (peer) => switchboard.look(peer),
     calls: () => rpc.running,
     dials: () => tunnel.exit.size,
+    tunnel: tunnel.exit,
     relay: tunnel.relay,
     images,
     workloads: () => workloads.host.count(),

@@ -25,7 +25,21 @@ test("every metric has a name by the conventions and a sentence that explains it
     // Addresses, ids and messages have no bound; a peer is one of the roster's.
     for (const label of labels)
       assert.ok(
-        ["peer", "from", "to", "state", "path", "class", "by", "reason", "outcome", "version"].includes(label),
+        [
+          "peer",
+          "from",
+          "to",
+          "state",
+          "path",
+          "class",
+          "by",
+          "reason",
+          "outcome",
+          "version",
+          "kind",
+          "verdict",
+          "way",
+        ].includes(label),
         label,
       );
   }

@@ -73,7 +73,7 @@ async function run(): Promise<void> {
     roster: peering.roster,
     dialService: dialLoopback,
     dialPeer: (peer, target, options) => peering.switchboard.dial(peer, target, options),
-    maxPerPeer: 16_384,
+    limitsOf: () => ({ connections: 16_384 }),
     audit,
     clock,
     log,

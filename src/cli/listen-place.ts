@@ -12,7 +12,7 @@ export interface PlannedForward {
   readonly place: ListenPlace;
 }
 
-const startsTarget = /^(app|service|svc)\/|^kubernetes$/;
+const startsTarget = /^(app|service|svc|address)\/|^(kubernetes|metrics)$/;
 
 /** Reads `TARGET[:PORT] [LISTEN]… TARGET…`: each target with the places after it. Throws a `CliError` that says what could be written. */
 export function planForwards(words: readonly string[], parse: (text: string) => NamedTarget | undefined, host: string) {
@@ -76,7 +76,13 @@ function portOf(target: NamedTarget): PortName | undefined {
 }
 
 function withPort(target: NamedTarget, port: PortName, word: string): NamedTarget {
-  if (hasPorts(target) && (target.port === undefined || target.port === port)) return { ...target, port };
+  if (hasPorts(target) && (target.port === undefined || target.port === port)) {
+    if (target.kind !== "address") return { ...target, port };
+    if (typeof port === "number") return { ...target, port };
+    throw new CliError(`${JSON.stringify(word)} names a port, but ports of an address are numbers`, {
+      code: exitCode.usage,
+    });
+  }
   const why = hasPorts(target) ? `the target has the port ${target.port} already` : "the target has no ports";
   throw new CliError(`${JSON.stringify(word)} says a port over there, but ${why}`, {
     code: exitCode.usage,
@@ -91,7 +97,7 @@ function numberOf(port: PortName | undefined): number {
 function noTarget(word: string): CliError {
   return new CliError(`${JSON.stringify(word)} is nothing that a peer can have`, {
     code: exitCode.usage,
-    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT or kubernetes",
+    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, kubernetes or metrics",
   });
 }
 

@@ -40,6 +40,22 @@ export interface KubernetesRule {
   readonly namespaces: readonly string[];
 }
 
+/** An address that a peer reaches by a name. */
+export interface AddressRule {
+  readonly name: string;
+  /** An address, or a name in DNS. */
+  readonly host: string;
+  /** At least one. */
+  readonly ports: readonly number[];
+}
+
+/** Of all connections of a peer together; without a bound where it is missing. */
+export interface TunnelLimits {
+  readonly connections?: number;
+  readonly connectionsPerSecond?: number;
+  readonly bytesPerSecond?: number;
+}
+
 /** How far this agent carries for a peer. */
 export interface RelayBounds {
   readonly allow: boolean;
@@ -113,6 +129,9 @@ export interface EffectivePolicy {
     readonly approvalLastsMs?: number;
     /** Milliseconds since 1970; from then on nothing is reached. */
     readonly until?: number;
+    readonly addresses: readonly AddressRule[];
+    readonly metrics: boolean;
+    readonly limits: TunnelLimits;
   };
   /** For who may use the Kubernetes API: groups beside the one of all peers, and what may be asked; all when empty. */
   readonly kubernetes: { readonly groups: readonly string[]; readonly allow: readonly KubernetesRule[] };

@@ -62,6 +62,8 @@ const shutValues: ReadonlyMap<string, string> = new Map([
   ["tunnels.apps", "false"],
   ["tunnels.services", "[]"],
   ["tunnels.kubernetes", "false"],
+  ["tunnels.addresses", "[]"],
+  ["tunnels.metrics", "false"],
   ["pods.logs", "false"],
   ["pods.exec", "false"],
   ["pods.files", "false"],
@@ -76,7 +78,7 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
     ...policy,
     accept: false,
     egress: [],
-    tunnels: { ...policy.tunnels, apps: false, services: [], kubernetes: false },
+    tunnels: { ...policy.tunnels, apps: false, services: [], kubernetes: false, addresses: [], metrics: false },
     pods: { logs: false, exec: false, files: false },
     relay: { ...policy.relay, allow: false },
     pullThrough: false,
@@ -164,6 +166,22 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
         choice.bound("tunnels.until", (said) => said.tunnelsUntil),
         (until) => ({ until }),
       ),
+      addresses: choice.one("tunnels.addresses", (said) => said.addresses, []),
+      metrics: choice.one("tunnels.metrics", (said) => said.metrics, false),
+      limits: {
+        ...given(
+          choice.bound("tunnels.limits.connections", (said) => said.tunnelConnections),
+          (connections) => ({ connections }),
+        ),
+        ...given(
+          choice.bound("tunnels.limits.connectionsPerSecond", (said) => said.tunnelConnectionsPerSecond),
+          (connectionsPerSecond) => ({ connectionsPerSecond }),
+        ),
+        ...given(
+          choice.bound("tunnels.limits.bytesPerSecond", (said) => said.tunnelBytesPerSecond),
+          (quantity) => ({ bytesPerSecond: Math.max(1, Number(quantity) / 1e9) }),
+        ),
+      },
     },
     kubernetes: {
       groups: choice.one("kubernetes.groups", (said) => said.kubernetesGroups, []),

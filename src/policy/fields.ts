@@ -1,6 +1,9 @@
 /** What one PeerPolicy says of each field. Pure. */
+import { isIP } from "node:net";
 import { toJson } from "@bufbuild/protobuf";
 import {
+  type AddressRule as AddressMessage,
+  AddressRuleSchema,
   type EgressRule as EgressMessage,
   EgressRuleSchema,
   type KubernetesRule as KubernetesMessage,
@@ -12,9 +15,10 @@ import {
   ServiceRuleSchema,
 } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import { type Cidr, parseCidr } from "./cidr.ts";
-import type { EgressRule, KubernetesRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
+import type { AddressRule, EgressRule, KubernetesRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
 import { type ImagePattern, parsePattern, placeOfImage } from "./image-pattern.ts";
+import { isKeptOut } from "./kept-out.ts";
 import { type KeyPattern, parseKeyPattern, parseTaintPattern } from "./key-pattern.ts";
 import type { Problems } from "./problems.ts";
 import type { Quantity } from "./quantity.ts";
@@ -57,6 +61,11 @@ export interface StatedFields {
   readonly tunnelsUntil: Said<number>;
   readonly kubernetesGroups: Said<readonly string[]>;
   readonly kubernetesAllow: Said<readonly KubernetesRule[]>;
+  readonly addresses: Said<readonly AddressRule[]>;
+  readonly metrics: Said<boolean>;
+  readonly tunnelConnections: Said<number>;
+  readonly tunnelConnectionsPerSecond: Said<number>;
+  readonly tunnelBytesPerSecond: Said<Quantity>;
   readonly logs: Said<boolean>;
   readonly exec: Said<boolean>;
   readonly files: Said<boolean>;
@@ -107,6 +116,12 @@ const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
   parse: serviceOf,
   show: (rule) => toJson(ServiceRuleSchema, rule),
   wrong: "no rule with a namespace",
+};
+
+const addressRule: ItemKind<AddressMessage, AddressRule> = {
+  parse: addressOf,
+  show: (rule) => toJson(AddressRuleSchema, rule),
+  wrong: "no rule with a name, a host (never loopback or a link-local address), and ports",
 };
 
 const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
@@ -170,6 +185,11 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
     tunnelsUntil: read.time("spec.tunnels.until", tunnels?.until),
     kubernetesGroups: read.list("spec.kubernetes.groups", kubernetes?.groups, group),
     kubernetesAllow: read.list("spec.kubernetes.allow", kubernetes?.allow, kubernetesRule),
+    addresses: read.list("spec.tunnels.addresses", tunnels?.addresses, addressRule),
+    metrics: asSaid(tunnels?.metrics),
+    tunnelConnections: asSaid(tunnels?.limits?.connections),
+    tunnelConnectionsPerSecond: asSaid(tunnels?.limits?.connectionsPerSecond),
+    tunnelBytesPerSecond: read.quantity("spec.tunnels.limits.bytesPerSecond", tunnels?.limits?.bytesPerSecond),
     logs: asSaid(pods?.logs),
     exec: asSaid(pods?.exec),
     files: asSaid(pods?.files),
@@ -211,6 +231,17 @@ function registryOf({
   const known = patterns.filter((pattern) => pattern !== undefined);
   if (known.length < patterns.length) return undefined;
   return { registry: place.registry, repositories: known, plainHttp, ...(secret ? { secret } : {}) };
+}
+
+function addressOf({ name = "", host = "", ports }: AddressMessage): AddressRule | undefined {
+  const isHost =
+    isIP(host) === 0 ? /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(host) && !isNumeric(host) : !isKeptOut(host);
+  return isHost && name !== "" && ports.length > 0 ? { name, host, ports } : undefined;
+}
+
+/** Systems read `2130706433`, `0x7f.1` and `127.1` as addresses. */
+function isNumeric(host: string): boolean {
+  return host.split(".").every((part) => /^(0x[0-9a-f]*|[0-9]+)$/i.test(part));
 }
 
 function serviceOf({ namespace, name, ports }: ServiceMessage): ServiceRule | undefined {

@@ -1,6 +1,6 @@
 /** What a peer may reach here through the link: ports of its apps, Services, the Kubernetes API, its pods. Pure. */
-import { type NamedTarget, type ServiceTarget, targetName } from "../wire/target-text.ts";
-import type { EffectivePolicy, ServiceRule } from "./effective-policy.ts";
+import { type AddressTarget, type NamedTarget, type ServiceTarget, targetName } from "../wire/target-text.ts";
+import type { AddressRule, EffectivePolicy, ServiceRule } from "./effective-policy.ts";
 import { missingGrant, notUnderstood } from "./grants.ts";
 
 /** `rule` names the rule that spoke. `held`: a person here may allow it. `until`: when time alone ends it, ms since 1970. */
@@ -52,7 +52,13 @@ export function permitTunnel(
   return { allowed: false, rule: "tunnels/approval", message, held: true };
 }
 
-const grantFor = { app: "apps", service: "tunnels", kubernetes: "kubectl" } as const;
+const grantFor = {
+  app: "apps",
+  service: "tunnels",
+  kubernetes: "kubectl",
+  metrics: "tunnels",
+  address: "tunnels",
+} as const;
 
 function mayReach(
   caller: ReachCaller,
@@ -71,8 +77,10 @@ function mayReach(
     return refuse("tunnels/until", message);
   }
   if (target.kind === "service") return mayReachService(peer, target, policy.tunnels.services);
-  if (policy.tunnels[target.kind === "app" ? "apps" : "kubernetes"]) return undefined;
-  const field = target.kind === "app" ? "tunnels.apps" : "tunnels.kubernetes";
+  if (target.kind === "address") return mayReachAddress(peer, target, policy.tunnels.addresses);
+  const switchName = target.kind === "app" ? "apps" : target.kind;
+  if (policy.tunnels[switchName]) return undefined;
+  const field = `tunnels.${switchName}`;
   const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can allow it in a PeerPolicy: ${field}: true`;
   return refuse(field.replace(".", "/"), message);
 }
@@ -93,6 +101,17 @@ function mayReachService(
   const where = `the Service ${target.namespace}/${target.name}${port}`;
   const message = `no policy here lets peer ${peer} reach ${where}; the operator of this cluster can name it in a PeerPolicy's tunnels.services`;
   return refuse("tunnels/services", message);
+}
+
+function mayReachAddress(
+  peer: string,
+  target: AddressTarget,
+  rules: readonly AddressRule[],
+): ReachPermission | undefined {
+  const rule = rules.find(({ name }) => name === target.name);
+  if (rule && (target.port === undefined || rule.ports.includes(target.port))) return undefined;
+  const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can list it in a PeerPolicy's tunnels.addresses`;
+  return refuse("tunnels/addresses", message);
 }
 
 /** Whether a peer may do this with the pods of its own apps. */

@@ -34,7 +34,7 @@ export class ByteRate {
   /** How long nothing more may pass, in milliseconds. */
   get waitMs(): number {
     this.#settle();
-    return this.#perSecond === undefined ? 0 : Math.max(0, (this.#debt / this.#perSecond) * 1_000);
+    return this.#perSecond === undefined ? 0 : Math.max(0, Math.ceil((this.#debt / this.#perSecond) * 1_000));
   }
 
   #settle(): void {

@@ -9,14 +9,17 @@ import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { PeeringAuditEntry } from "../peering/audit-entry.ts";
 import type { StreamRecord } from "../peering/stream-record.ts";
+import type { TunnelLimits } from "../policy/effective-policy.ts";
 import { Reason, StreamError } from "../wire/reason.ts";
 import { readTarget } from "../wire/target.ts";
 import { type AppTarget, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import type { Permission } from "./hosted-app.ts";
 import { type Passage, Passages } from "./passages.ts";
+import { PeerLimits } from "./peer-limits.ts";
 import type { PendingDials } from "./pending.ts";
 import { forbidden, type Refusal, refusalOf } from "./refusal.ts";
+import { type TunnelCount, TunnelCounts } from "./tunnel-counts.ts";
 import type { Connecting, Found, Serving, Ways } from "./way.ts";
 
 export type { ExitCaller } from "./exit-caller.ts";
@@ -44,8 +47,8 @@ export interface ExitDeps {
   record: Pick<StreamRecord, "note">;
   clock: Clock;
   log: Log;
-  /** Connections of one peer at a time, being made or open; 2,048 unless given. Each is a socket of this process. */
-  maxPerPeer?: number;
+  /** How much of all this a peer may have and use at a time, by its policy. */
+  limitsOf(fingerprint: string): TunnelLimits | undefined;
 }
 
 export interface Exit {
@@ -60,13 +63,16 @@ export interface Exit {
   appsChanged(fingerprint: string): void;
   /** Connections being made and open. */
   readonly size: number;
+  /** What each peer has had and has of each kind. */
+  counts(): TunnelCount[];
   /** Resets everything that is open, and resolves when the sockets are closed. Later dials are refused. */
   close(): Promise<void>;
 }
 
 export function createExit(deps: ExitDeps): Exit {
   const { clock, log, pending } = deps;
-  const maxPerPeer = deps.maxPerPeer ?? 2_048;
+  const limits = new PeerLimits(clock, deps.limitsOf);
+  const counts = new TunnelCounts();
   const passages = new Passages({ clock, log, record: deps.record, permit, isAlive: deps.hasApp });
 
   function open(caller: ExitCaller, dial: IncomingDial): void {
@@ -91,11 +97,8 @@ export function createExit(deps: ExitDeps): Exit {
     // Who may not connect is not told what is there; who only has to wait is: a person shall not be asked about nothing.
     const permission = permit(caller, withoutPortName(target));
     if (!permission.allowed && !permission.held) return forbidden(permission, undefined);
-    const held = passages.of(fingerprint);
-    if (held >= maxPerPeer) {
-      const message = `You have ${held} connections here, as many as one peer may have.`;
-      return { ...refusalOf.limit, message };
-    }
+    const tooMany = limits.take(fingerprint, passages.of(fingerprint));
+    if (tooMany !== undefined) return { ...refusalOf.limit, message: tooMany };
     passages.add({ caller, target, correlation }, (passage) =>
       enter(passage, dial).catch((error: unknown) => fail(error, passage.caller, dial)),
     );
@@ -157,6 +160,7 @@ export function createExit(deps: ExitDeps): Exit {
     const { peer, fingerprint, correlation } = caller;
     const actor = { peer, fingerprint };
     const named = target && targetName(target);
+    counts.opened(peer, target?.kind, how.verdict);
     deps.record.note(fingerprint, { action: "tunnel.open", actor, target: named, correlation, ...how });
   }
 
@@ -175,7 +179,9 @@ export function createExit(deps: ExitDeps): Exit {
       breakOff(made.socket, ended.signal.reason);
     };
     await during(passage, onEnded, async () => {
-      const { sent, received, error } = await join(stream, made.socket);
+      const { sent, received, error } = await join(stream, made.socket, (side) =>
+        limits.paceFor(caller.fingerprint, counts.flow(caller.peer, target.kind, side === stream ? "in" : "out")),
+      );
       return { sent, received, ...(error && { err: error }) };
     });
   }
@@ -217,7 +223,12 @@ export function createExit(deps: ExitDeps): Exit {
     get size() {
       return passages.size;
     },
-    review: (stillKnown, fingerprint) => passages.review(stillKnown, fingerprint),
+    review(stillKnown, fingerprint) {
+      passages.review(stillKnown, fingerprint);
+      limits.review(fingerprint);
+      limits.forget((one) => stillKnown(one) !== undefined);
+    },
+    counts: () => counts.read(passages.list()),
     appsChanged: (fingerprint) => passages.appsChanged(fingerprint),
     close: () => passages.close(),
   };
@@ -231,6 +242,10 @@ function find(ways: Ways, caller: ExitCaller, target: NamedTarget, signal: Abort
       return ways.service?.find(caller, target, signal) ?? notOffered;
     case "kubernetes":
       return ways.kubernetes?.find(caller, target, signal) ?? notOffered;
+    case "metrics":
+      return ways.metrics?.find(caller, target, signal) ?? notOffered;
+    case "address":
+      return ways.address?.find(caller, target, signal) ?? notOffered;
   }
 }
 

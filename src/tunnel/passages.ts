@@ -64,6 +64,11 @@ export class Passages {
     return this.#closed;
   }
 
+  /** Of all that are there, who has them and what they lead to. */
+  list(): Readonly<Pick<Passage, "caller" | "target">>[] {
+    return [...this.#running.keys()];
+  }
+
   /** Those of one peer. */
   of(fingerprint: string): number {
     return this.#perPeer.get(fingerprint) ?? 0;

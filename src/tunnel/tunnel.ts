@@ -3,8 +3,10 @@ import type { Clock } from "../base/clock.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
 import type { Roster } from "../peering/roster.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
-import type { AppTarget, KubernetesTarget } from "../wire/target-text.ts";
+import type { AppTarget, KubernetesTarget, MetricsTarget } from "../wire/target-text.ts";
+import { createAddressWay } from "./address-way.ts";
 import { type AppWayDeps, createAppWay } from "./app-way.ts";
+import type { AddressDialer } from "./dial-address.ts";
 import { type AppDialer, createAppDialer, type PeerDialer } from "./entry.ts";
 import { createExit, type Exit, type ExitDeps, type IncomingDial } from "./exit.ts";
 import type { ExitCaller } from "./exit-caller.ts";
@@ -16,13 +18,19 @@ import { createServiceWay, type ServiceFinder } from "./service-way.ts";
 import { type StreamServer, serving } from "./way.ts";
 
 export interface TunnelDeps
-  extends Omit<ExitDeps, "ways" | "hasApp" | "pending" | "record">,
+  extends Omit<ExitDeps, "ways" | "hasApp" | "limitsOf" | "pending" | "record">,
     AppWayDeps,
     Pick<RelayDeps, "policyOf" | "through"> {
   /** Looks up Services of this cluster; without it none is reached. */
   findService?: ServiceFinder;
   /** Answers requests for this cluster's API; without it nobody reaches that. */
   kubernetes?: StreamServer;
+  /** Connects to addresses that policies list; without it none is reached. */
+  dialAddress?: AddressDialer;
+  /** What this agent tells of itself; without it nobody reads that. */
+  metrics?: StreamServer;
+  /** As the policy has it, unless given. */
+  limitsOf?: ExitDeps["limitsOf"];
   /** Opens a dial to a peer, as the switchboard does. */
   dialPeer: PeerDialer;
   /** Where decisions about targets are kept. */
@@ -58,14 +66,17 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   // Of each end its own, so that what peers do here takes no room from what is done there.
   const hosted = createStreamRecord({ audit, clock });
   const dialled = createStreamRecord({ audit, clock });
-  const { findService } = deps;
+  const { findService, dialAddress } = deps;
   const ways = {
     app: createAppWay(deps),
     service: findService && createServiceWay({ ...deps, findService }),
     kubernetes: deps.kubernetes && serving<KubernetesTarget>(deps.kubernetes),
+    metrics: deps.metrics && serving<MetricsTarget>(deps.metrics),
+    address: dialAddress && createAddressWay({ ...deps, dialAddress }),
   };
   const hasApp = (fingerprint: string, app: AppTarget): boolean => deps.findApp(fingerprint, app) !== undefined;
-  const exit = createExit({ ...deps, ways, hasApp, pending, record: hosted });
+  const { limitsOf = (fingerprint: string) => deps.policyOf(fingerprint)?.tunnels.limits } = deps;
+  const exit = createExit({ ...deps, ways, hasApp, limitsOf, pending, record: hosted });
   const relay = createRelay({ ...deps, record: hosted });
   const dial = createAppDialer(deps.dialPeer, dialled);
   const http = createHttpForwarder({ dial, clock });

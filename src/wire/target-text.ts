@@ -26,14 +26,27 @@ export interface KubernetesTarget {
   readonly kind: "kubernetes";
 }
 
+/** What the peer's agent tells of itself. */
+export interface MetricsTarget {
+  readonly kind: "metrics";
+}
+
+/** An address that the peer's policy lists by a name. */
+export interface AddressTarget {
+  readonly kind: "address";
+  readonly name: string;
+  /** By its number; the first that the policy lists unless given. */
+  readonly port?: number;
+}
+
 /** What a dial can reach at a peer: a thing by its name, never an address. */
-export type NamedTarget = AppTarget | ServiceTarget | KubernetesTarget;
+export type NamedTarget = AppTarget | ServiceTarget | KubernetesTarget | MetricsTarget | AddressTarget;
 
 /** What has ports. */
-export type PortedTarget = AppTarget | ServiceTarget;
+export type PortedTarget = AppTarget | ServiceTarget | AddressTarget;
 
 export function hasPorts(target: NamedTarget): target is PortedTarget {
-  return target.kind === "app" || target.kind === "service";
+  return target.kind === "app" || target.kind === "service" || target.kind === "address";
 }
 
 /** What a target is called in decisions, the inbox and the audit: `app/shop/web`, whose ports are one target; `service/shop/db:5432`; `kubernetes`. */
@@ -44,14 +57,16 @@ export function targetName(target: NamedTarget): string {
 
 /** With the port, as {@link parseTarget} reads it: `app/shop/web:http`. */
 export function targetText(target: NamedTarget): string {
-  if (target.kind === "kubernetes") return "kubernetes";
+  if (!hasPorts(target)) return target.kind;
   const port = target.port === undefined ? "" : `:${target.port}`;
+  if (target.kind === "address") return `address/${target.name}${port}`;
   return `${target.kind}/${target.namespace}/${target.name}${port}`;
 }
 
 /** Undefined for what names nothing. `svc/` is read as `service/`. */
 export function parseTarget(text: string): NamedTarget | undefined {
-  if (text === "kubernetes") return { kind: "kubernetes" };
+  if (text === "kubernetes" || text === "metrics") return { kind: text };
+  if (text.startsWith("address/")) return parseAddress(text);
   const [, word = "", namespace = "", name = "", , written] =
     /^(app|service|svc)\/([^/:]*)\/([^/:]*)(:([^/:]*))?$/.exec(text) ?? [];
   const port = written === undefined ? undefined : parsePort(written);
@@ -59,6 +74,14 @@ export function parseTarget(text: string): NamedTarget | undefined {
   if (word === "" || !isNamespace(namespace) || !isNameOf(kind, name)) return undefined;
   if (written !== undefined && port === undefined) return undefined;
   return { kind, namespace, name, ...(port !== undefined && { port }) };
+}
+
+function parseAddress(text: string): AddressTarget | undefined {
+  const [, name = "", , written] = /^address\/([^/:]*)(:([^/:]*))?$/.exec(text) ?? [];
+  const port = written === undefined ? undefined : parsePort(written);
+  if (!isNamespace(name) || typeof port === "string") return undefined;
+  if (written !== undefined && port === undefined) return undefined;
+  return { kind: "address", name, ...(port !== undefined && { port }) };
 }
 
 /** "8080" is a number and "web" a name; undefined for what can be neither, such as "0" or "Web!". */

@@ -32,6 +32,10 @@ function kindOf(target: NamedTarget): NonNullable<MessageInitShape<typeof Target
     }
     case "kubernetes":
       return { case: "kubernetes", value: {} };
+    case "metrics":
+      return { case: "metrics", value: {} };
+    case "address":
+      return { case: "address", value: { name: target.name, ...portOf(target.port) } };
   }
 }
 
@@ -61,6 +65,10 @@ export function readTarget(target: Target): ReadTarget {
     }
     case "kubernetes":
       return { ok: true, target: { kind: "kubernetes" } };
+    case "metrics":
+      return { ok: true, target: { kind: "metrics" } };
+    case "address":
+      return readAddress(target.kind.value.name, target.kind.value.port);
     default:
       return refuse("unsupported", "This agent does not know what that dial is for. It may be older than yours.");
   }
@@ -82,6 +90,15 @@ function withPort(
     return refuse("malformed", "The target's port is neither a number from 1 to 65535 nor a name.");
   }
   return { ok: true, target: { kind, namespace, name, port } };
+}
+
+function readAddress(name: string, message: Port | undefined): ReadTarget {
+  const value = message?.value;
+  const port = value?.case === undefined ? undefined : parsePort(String(value.value));
+  if (!isNamespace(name) || typeof port === "string" || (value?.case !== undefined && port === undefined)) {
+    return refuse("malformed", "The target is no name of an address with a port by its number.");
+  }
+  return { ok: true, target: { kind: "address", name, ...(port !== undefined && { port }) } };
 }
 
 function refuse(reason: "unsupported" | "malformed", message: string): ReadTarget & { ok: false } {

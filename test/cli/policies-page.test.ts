@@ -113,6 +113,14 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
     assert.ok(!permitTunnel(caller, db, west, decided, Date.parse("2030-01-04T18:00:00Z")).allowed);
     assert.equal(west.tunnels.approvalLastsMs, 8 * 3_600_000);
   },
+  "A database outside of the cluster, and this agent's metrics, within bounds"({ west }) {
+    const reach = (target: NamedTarget): boolean =>
+      permitTunnel({ peer: "west", grants: ["tunnels"] }, target, west, [], noon).allowed;
+    assert.ok(reach({ kind: "address", name: "erp-db", port: 5432 }));
+    assert.ok(!reach({ kind: "address", name: "erp-db", port: 22 }));
+    assert.ok(reach({ kind: "metrics" }));
+    assert.deepEqual(west.tunnels.limits, { connections: 200, connectionsPerSecond: 20, bytesPerSecond: 10_000_000 });
+  },
   "Restricted pods on nodes of their own"({ west }) {
     assert.equal(west.podSecurity, "restricted");
     assert.deepEqual(west.nodeSelector, { "example.org/for": "guests" });

@@ -22,7 +22,8 @@ function explained(policy: EffectivePolicy, path: string) {
 test("without a policy nothing runs, no Service and no API is reached, and logs are all that may be read", () => {
   const policy = effectivePolicy([], tokyo);
   assert.equal(policy.accept, false);
-  assert.deepEqual(policy.tunnels, { apps: true, services: [], kubernetes: false, approval: "Never" });
+  const nothing = { services: [], kubernetes: false, addresses: [], metrics: false, limits: {} };
+  assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", ...nothing });
   assert.deepEqual(policy.pods, { logs: true, exec: false, files: false });
   assert.deepEqual(policy.relay, { allow: false, maxCarriers: 4 });
   assert.deepEqual(policy.storage, { classes: [] });
@@ -123,6 +124,8 @@ test("each field counts by itself, and so does each key of a map; a list is one 
 
 test("every field of a policy can be said, counts, and is explained as it was written", () => {
   const until = "2030-01-31T12:00:00Z";
+  const addresses = [{ name: "erp", host: "erp.example.org", ports: [5432] }];
+  const limits = { connections: 9, connectionsPerSecond: 3, bytesPerSecond: "5M" };
   const egress = [{ cidr: "10.20.0.0/16", ports: [{ port: 80, endPort: 90, protocol: "UDP" }, { port: 443 }] }];
   const services = [{ namespace: "shop", name: "db", ports: [5432] }, { namespace: "open" }];
   const spec = {
@@ -160,7 +163,17 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       pullThrough: true,
     },
     images: { registries: [{ registry: "Registry.Example.org:443", repositories: ["shop/*"], secret: "shop" }] },
-    tunnels: { apps: false, services, kubernetes: true, approval: "FirstUse", approvalLasts: "30d", until },
+    tunnels: {
+      apps: false,
+      services,
+      kubernetes: true,
+      approval: "FirstUse",
+      approvalLasts: "30d",
+      until,
+      addresses,
+      metrics: true,
+      limits,
+    },
     pods: { logs: false, exec: true, files: true },
     relay: { allow: true, maxCarriers: 7, bytesPerSecond: "5M" },
     kubernetes: { groups: ["viewers"], allow: [{ verbs: ["get"], resources: ["pods"], namespaces: ["shop"] }] },
@@ -229,6 +242,9 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       approval: "FirstUse",
       approvalLastsMs: 30 * 86_400_000,
       until: Date.parse(until),
+      addresses,
+      metrics: true,
+      limits: { connections: 9, connectionsPerSecond: 3, bytesPerSecond: 5_000_000 },
     },
     kubernetes: {
       groups: ["viewers"],
@@ -257,14 +273,15 @@ function leavesOf(path: string, value: unknown): [string, unknown][] {
 function assertClosed(policy: EffectivePolicy): void {
   assert.equal(policy.accept, false);
   assert.deepEqual(policy.egress, []);
-  const { apps, services, kubernetes } = policy.tunnels;
-  assert.deepEqual({ apps, services, kubernetes }, { apps: false, services: [], kubernetes: false });
+  const { apps, services, kubernetes, addresses, metrics } = policy.tunnels;
+  assert.deepEqual([apps, services, kubernetes, addresses, metrics], [false, [], false, [], false]);
   assert.deepEqual(policy.pods, { logs: false, exec: false, files: false });
 }
 
+const erp = { name: "erp", host: "erp.example.org", ports: [5432] };
 const open = {
   workloads: { accept: true, network: { egress: [{ cidr: "0.0.0.0/0" }] } },
-  tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true },
+  tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true, metrics: true, addresses: [erp] },
   pods: { logs: true, exec: true, files: true },
 };
 

@@ -9,15 +9,23 @@ const now = Date.UTC(2026, 0, 1);
 const app: NamedTarget = { kind: "app", namespace: "shop", name: "web" };
 const db: NamedTarget = { kind: "service", namespace: "data", name: "db", port: 5432 };
 const api: NamedTarget = { kind: "kubernetes" };
+const address: NamedTarget = { kind: "address", name: "erp", port: 5432 };
+const metrics: NamedTarget = { kind: "metrics" };
 const caller = { peer: "tokyo", grants: ["apps", "tunnels", "kubectl"] };
+
+const addresses = [{ name: "erp", host: "erp.example.org", ports: [5432] }];
 
 function said(permission: ReachPermission): string {
   return permission.allowed ? "yes" : permission.rule;
 }
 
 test("each kind of target needs a grant of its own, and hears which is missing", () => {
-  const policy = policyOf({ tunnels: { kubernetes: true, services: [{ namespace: "data" }] } });
+  const policy = policyOf({
+    tunnels: { kubernetes: true, metrics: true, services: [{ namespace: "data" }], addresses },
+  });
   for (const [target, grant] of [
+    [address, "tunnels"],
+    [metrics, "tunnels"],
     [app, "apps"],
     [db, "tunnels"],
     [api, "kubectl"],
@@ -35,6 +43,8 @@ test("unless a policy says otherwise a peer reaches its own apps and nothing els
   assert.equal(said(permitTunnel(caller, app, policy, [], now)), "yes");
   assert.equal(said(permitTunnel(caller, db, policy, [], now)), "tunnels/services");
   assert.equal(said(permitTunnel(caller, api, policy, [], now)), "tunnels/kubernetes");
+  assert.equal(said(permitTunnel(caller, address, policy, [], now)), "tunnels/addresses");
+  assert.equal(said(permitTunnel(caller, metrics, policy, [], now)), "tunnels/metrics");
   assert.equal(said(permitTunnel(caller, app, policyOf({ tunnels: { apps: false } }), [], now)), "tunnels/apps");
 });
 
@@ -53,7 +63,7 @@ test("a Service is reached by its namespace, its name and its port, as the polic
 
 test("a policy that cannot be understood lets nothing be reached", () => {
   const policy = closedPolicy("PeerPolicy odd cannot be understood: spec.x: unknown field");
-  for (const target of [app, db, api])
+  for (const target of [app, db, api, address, metrics])
     assert.equal(said(permitTunnel(caller, target, policy, [], now)), "policy/accept");
   for (const action of ["logs", "exec", "files"] as const) {
     const refused = permitPods(caller, action, policy);

@@ -20,7 +20,7 @@ test("one peer gets so many connections and no more, and others get theirs", asy
     record: { note: () => undefined },
     clock: systemClock,
     log: silentLog,
-    maxPerPeer: 3,
+    limitsOf: () => ({ connections: 3 }),
   });
   const refused: Reason[] = [];
   const open = (fingerprint: string): void => {

@@ -9,11 +9,12 @@ import { createRoster, type Roster } from "../../src/peering/roster.ts";
 import { dialOver } from "../../src/peering/switchboard.ts";
 import type { EffectivePolicy } from "../../src/policy/effective-policy.ts";
 import type { ServiceDialer } from "../../src/tunnel/connect-service.ts";
+import type { AddressDialer } from "../../src/tunnel/dial-address.ts";
 import type { ExitCaller } from "../../src/tunnel/exit.ts";
 import type { HostedApp, Permission } from "../../src/tunnel/hosted-app.ts";
 import { createTunnelRules } from "../../src/tunnel/rules.ts";
 import type { ServiceFinder } from "../../src/tunnel/service-way.ts";
-import { createTunnel, type Tunnel } from "../../src/tunnel/tunnel.ts";
+import { createTunnel, type Tunnel, type TunnelDeps } from "../../src/tunnel/tunnel.ts";
 import type { StreamServer } from "../../src/tunnel/way.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { openSession, type Session } from "../../src/wire/session.ts";
@@ -66,6 +67,9 @@ export async function startTwoAgents(
     policy?: EffectivePolicy;
     findService?: ServiceFinder;
     kubernetes?: StreamServer;
+    metrics?: StreamServer;
+    dialAddress?: AddressDialer;
+    limitsOf?: TunnelDeps["limitsOf"];
   } = {},
 ): Promise<TwoAgents> {
   const [a, b] = duplexPair({ highWaterMark: 128 * 1024 });
@@ -96,6 +100,10 @@ export async function startTwoAgents(
     dialService: o.dialService ?? dialLoopback,
     ...(o.findService && { findService: o.findService }),
     ...(o.kubernetes && { kubernetes: o.kubernetes }),
+    ...(o.metrics && { metrics: o.metrics }),
+    ...(o.dialAddress && { dialAddress: o.dialAddress }),
+    ...(o.limitsOf && { limitsOf: o.limitsOf }),
+    policyOf: () => o.policy,
     dialPeer: () => Promise.reject(new Error("the host dials nobody")),
     ...(o.connectTimeoutMs !== undefined && { connectTimeoutMs: o.connectTimeoutMs }),
   });

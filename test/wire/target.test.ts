@@ -17,7 +17,10 @@ const targets: fc.Arbitrary<NamedTarget> = fc.oneof(
   fc.tuple(label, label, maybePort).map(([namespace, name, port]) => {
     return { kind: "service" as const, namespace, name, ...(port !== undefined && { port }) };
   }),
-  fc.constant({ kind: "kubernetes" as const }),
+  fc.constantFrom({ kind: "kubernetes" as const }, { kind: "metrics" as const }),
+  fc.tuple(label, fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined })).map(([name, port]) => {
+    return { kind: "address" as const, name, ...(port !== undefined && { port }) };
+  }),
 );
 
 test("a target comes out of the wire, and out of its text, as it went in", () => {
@@ -71,6 +74,9 @@ test("what cannot be the name of a Service is none, on the wire and in text", ()
     }
     assert.equal(parseTarget(`service/shop/${name}`), undefined, name);
     assert.equal(parseTarget(`service/${name}/db:80`), undefined, name);
+    const address = readTarget(create(TargetSchema, { kind: { case: "address", value: { name } } }));
+    assert.ok(!address.ok && address.reason === "malformed", name);
+    assert.equal(parseTarget(`address/${name}`), undefined, name);
   }
   for (const text of [
     "shop/web",
@@ -79,6 +85,8 @@ test("what cannot be the name of a Service is none, on the wire and in text", ()
     "app/shop/web:",
     "app/shop/web:0",
     "kubernetes/x",
+    "address/db:x",
+    "metrics/x",
     "app",
   ]) {
     assert.equal(parseTarget(text), undefined, text);

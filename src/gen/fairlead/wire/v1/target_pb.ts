@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/target.proto.
  */
 export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSL2AgoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASKgoHbmV0d29yaxgQIAEoDjIZLmZhaXJsZWFkLndpcmUudjEuTmV0d29ya0IGCgRraW5kImQKDldvcmtsb2FkVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA3VpZBgDIAEoCRIkCgRwb3J0GAQgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IlYKDVNlcnZpY2VUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSJAoEcG9ydBgDIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCISChBLdWJlcm5ldGVzVGFyZ2V0IiIKC1JlbGF5VGFyZ2V0EhMKC2ZpbmdlcnByaW50GAEgASgMIg8KDUNhcnJpZXJUYXJnZXQiDgoMSW1hZ2VzVGFyZ2V0IjEKBFBvcnQSEAoGbnVtYmVyGAEgASgNSAASDgoEbmFtZRgCIAEoCUgAQgcKBXZhbHVlKkQKB05ldHdvcmsSFwoTTkVUV09SS19VTlNQRUNJRklFRBAAEg8KC05FVFdPUktfVENQEAESDwoLTkVUV09SS19VRFAQAmIGcHJvdG8z");
+  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLeAwoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASMgoHbWV0cmljcxgIIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuTWV0cmljc1RhcmdldEgAEjIKB2FkZHJlc3MYCSABKAsyHy5mYWlybGVhZC53aXJlLnYxLkFkZHJlc3NUYXJnZXRIABIqCgduZXR3b3JrGBAgASgOMhkuZmFpcmxlYWQud2lyZS52MS5OZXR3b3JrQgYKBGtpbmQiZAoOV29ya2xvYWRUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSCwoDdWlkGAMgASgJEiQKBHBvcnQYBCABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiVgoNU2VydmljZVRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIkCgRwb3J0GAMgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IhIKEEt1YmVybmV0ZXNUYXJnZXQiIgoLUmVsYXlUYXJnZXQSEwoLZmluZ2VycHJpbnQYASABKAwiDwoNQ2FycmllclRhcmdldCIOCgxJbWFnZXNUYXJnZXQiDwoNTWV0cmljc1RhcmdldCJDCg1BZGRyZXNzVGFyZ2V0EgwKBG5hbWUYASABKAkSJAoEcG9ydBgCIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCIxCgRQb3J0EhAKBm51bWJlchgBIAEoDUgAEg4KBG5hbWUYAiABKAlIAEIHCgV2YWx1ZSpECgdOZXR3b3JrEhcKE05FVFdPUktfVU5TUEVDSUZJRUQQABIPCgtORVRXT1JLX1RDUBABEg8KC05FVFdPUktfVURQEAJiBnByb3RvMw");
 
 /**
  * Target is what a dial is to reach. It names a thing, never an address: the end that is asked resolves it, after its policy.
@@ -19,7 +19,7 @@ export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
  */
 export type Target = Message<"fairlead.wire.v1.Target"> & {
   /**
-   * Numbers 7 to 15 are for what comes later: nodes, addresses that an operator has named.
+   * Numbers 7 and 10 to 15 are for what comes later: nodes, routes.
    *
    * @generated from oneof fairlead.wire.v1.Target.kind
    */
@@ -59,6 +59,18 @@ export type Target = Message<"fairlead.wire.v1.Target"> & {
      */
     value: ImagesTarget;
     case: "images";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.MetricsTarget metrics = 8;
+     */
+    value: MetricsTarget;
+    case: "metrics";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.AddressTarget address = 9;
+     */
+    value: AddressTarget;
+    case: "address";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -217,6 +229,48 @@ export const ImagesTargetSchema: GenMessage<ImagesTarget> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_target, 6);
 
 /**
+ * MetricsTarget is what the end that is asked tells of itself, as HTTP/1.1: GET of /metrics in Prometheus' text format.
+ *
+ * @generated from message fairlead.wire.v1.MetricsTarget
+ */
+export type MetricsTarget = Message<"fairlead.wire.v1.MetricsTarget"> & {
+};
+
+/**
+ * Describes the message fairlead.wire.v1.MetricsTarget.
+ * Use `create(MetricsTargetSchema)` to create a new message.
+ */
+export const MetricsTargetSchema: GenMessage<MetricsTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 7);
+
+/**
+ * AddressTarget is an address that the other's policy lists by a name, such as that of a machine or a database outside of its cluster.
+ * Where that is, only the other knows.
+ *
+ * @generated from message fairlead.wire.v1.AddressTarget
+ */
+export type AddressTarget = Message<"fairlead.wire.v1.AddressTarget"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * By its number; the first that the policy lists, if it is not given.
+   *
+   * @generated from field: fairlead.wire.v1.Port port = 2;
+   */
+  port?: Port | undefined;
+};
+
+/**
+ * Describes the message fairlead.wire.v1.AddressTarget.
+ * Use `create(AddressTargetSchema)` to create a new message.
+ */
+export const AddressTargetSchema: GenMessage<AddressTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 8);
+
+/**
  * Port is a port by number or by name.
  *
  * @generated from message fairlead.wire.v1.Port
@@ -247,7 +301,7 @@ export type Port = Message<"fairlead.wire.v1.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 7);
+  messageDesc(file_fairlead_wire_v1_target, 9);
 
 /**
  * Network is how the target is reached from the other end on.

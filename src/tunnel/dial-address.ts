@@ -1,0 +1,57 @@
+/** Connections to addresses that the host's policy lists by a name: where they lead is looked at before, and that is what is connected to. */
+import { type LookupAddress, lookup as lookupName } from "node:dns";
+import { connect, isIP, type LookupFunction } from "node:net";
+import type { Duplex } from "node:stream";
+import { abortable } from "../base/abort.ts";
+import { KubeError } from "../kube/errors.ts";
+
+/** The stream allows half-open. Rejects with the system's error, or with a `KubeError` Forbidden for a place that no peer is led to. */
+export type AddressDialer = (host: string, port: number, signal: AbortSignal) => Promise<Duplex>;
+
+export interface AddressDialerDeps {
+  /** Whether nobody may be led to this address and port, whatever DNS says. */
+  isKeptOut(address: string, port: number): boolean;
+  /** All addresses of a name; the system's unless given. */
+  lookup?(name: string): Promise<readonly LookupAddress[]>;
+}
+
+export function createAddressDialer(deps: AddressDialerDeps): AddressDialer {
+  const { isKeptOut, lookup = lookupAll } = deps;
+  return async (host, port, signal) => {
+    const all = isIP(host) === 0 ? await abortable(lookup(host), signal) : [{ address: host, family: isIP(host) }];
+    const open = all.filter(({ address }) => !isKeptOut(address, port));
+    if (open.length === 0) {
+      const message = "it is an address that no peer is led to: loopback, link-local, or that of the API server.";
+      throw new KubeError({ status: 0, reason: "Forbidden", message });
+    }
+    // Only what was looked at is connected to: no name is resolved again.
+    const known: LookupFunction = (_host, _options, done) => done(null, [...open]);
+    const name = isIP(host) === 0 ? host : (open[0]?.address ?? host);
+    const socket = connect({
+      host: name,
+      port,
+      lookup: known,
+      autoSelectFamily: true,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+    });
+    const opened = new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    try {
+      await abortable(opened, signal);
+      return socket;
+    } catch (error) {
+      socket.on("error", () => undefined).destroy();
+      throw error;
+    }
+  };
+}
+
+function lookupAll(name: string): Promise<readonly LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    lookupName(name, { all: true, verbatim: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
+  });
+}

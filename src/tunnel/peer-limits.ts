@@ -1,0 +1,68 @@
+/** How many connections a peer may have and open here, and how fast their bytes may pass, by its policy. */
+import type { Clock } from "../base/clock.ts";
+import type { Pace } from "../base/join.ts";
+import { createRateLimit, type RateLimit } from "../base/rate-limit.ts";
+import type { TunnelLimits } from "../policy/effective-policy.ts";
+import { ByteRate, paceOf } from "./byte-rate.ts";
+
+/** Where no policy says how many. Each is a socket of this process. */
+const defaultConnections = 2_048;
+
+interface Held {
+  readonly rate: ByteRate;
+  opens: RateLimit | undefined;
+  perSecond: number | undefined;
+}
+
+export class PeerLimits {
+  readonly #clock: Clock;
+  readonly #limitsOf: (fingerprint: string) => TunnelLimits | undefined;
+  readonly #held = new Map<string, Held>();
+
+  constructor(clock: Clock, limitsOf: (fingerprint: string) => TunnelLimits | undefined) {
+    this.#clock = clock;
+    this.#limitsOf = limitsOf;
+  }
+
+  /** Takes one connection of a peer that has so many; why not, if it may not have it. */
+  take(fingerprint: string, connections: number): string | undefined {
+    const limits = this.#limitsOf(fingerprint);
+    const most = limits?.connections ?? defaultConnections;
+    if (connections >= most) return `You have ${connections} connections here, as many as you may have.`;
+    const perSecond = limits?.connectionsPerSecond;
+    const held = this.#of(fingerprint);
+    if (held.perSecond !== perSecond) {
+      held.perSecond = perSecond;
+      held.opens =
+        perSecond === undefined ? undefined : createRateLimit({ clock: this.#clock, burst: perSecond, perSecond });
+    }
+    if (!held.opens || held.opens.take()) return undefined;
+    return `You have opened ${perSecond} connections within a second, as many as you may.`;
+  }
+
+  /** What all connections of the peer share; `passed` is told of each piece of this one. */
+  paceFor(fingerprint: string, passed: (bytes: number) => void): Pace {
+    const { rate } = this.#of(fingerprint);
+    rate.perSecond = this.#limitsOf(fingerprint)?.bytesPerSecond;
+    return paceOf(this.#clock, [rate], passed);
+  }
+
+  /** The policy of one peer or of all may be another now. */
+  review(fingerprint?: string): void {
+    for (const [each, { rate }] of this.#held) {
+      if (fingerprint === undefined || each === fingerprint) rate.perSecond = this.#limitsOf(each)?.bytesPerSecond;
+    }
+  }
+
+  /** The peer has no connections any more, or is gone. What it may open within a second is remembered for so long by nobody else. */
+  forget(isKnown: (fingerprint: string) => boolean): void {
+    for (const fingerprint of this.#held.keys()) if (!isKnown(fingerprint)) this.#held.delete(fingerprint);
+  }
+
+  #of(fingerprint: string): Held {
+    const known = this.#held.get(fingerprint);
+    const held = known ?? { rate: new ByteRate(this.#clock, undefined), opens: undefined, perSecond: undefined };
+    if (!known) this.#held.set(fingerprint, held);
+    return held;
+  }
+}
