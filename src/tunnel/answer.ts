@@ -1,7 +1,7 @@
 /** The head of an app's answer, as the door gives it to the client. */
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import { type ClientResponse, sendHead } from "./client-side.ts";
-import { responseHeaders, responseRules } from "./headers.ts";
+import { pairs, responseHeaders, responseRules } from "./headers.ts";
 import type { Passage } from "./passage.ts";
 
 /**
@@ -14,7 +14,7 @@ export function beginAnswer(
   passage: Passage,
   ends = false,
 ): boolean {
-  const headers = [...responseHeaders(answer.rawHeaders, responseRules(passage)), ...(passage.answerHeaders ?? [])];
+  const headers = withAdded(responseHeaders(answer.rawHeaders, responseRules(passage)), passage.answerHeaders ?? []);
   const status = answer.statusCode ?? 0;
   try {
     sendHead(res, { status, message: answer.statusMessage || (STATUS_CODES[status] ?? ""), headers, ends });
@@ -22,4 +22,11 @@ export function beginAnswer(
     return false;
   }
   return true;
+}
+
+/** Of `nosniff` there is one, or HTTP/2 has no such answer; of policies for a page all count. */
+function withAdded(headers: readonly string[], added: readonly string[]): string[] {
+  const isOnce = added.includes("X-Content-Type-Options");
+  const kept = pairs(headers).filter(([name]) => !(isOnce && name.toLowerCase() === "x-content-type-options"));
+  return [...kept.flat(), ...added];
 }

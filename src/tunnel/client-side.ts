@@ -23,7 +23,9 @@ export function authorityOf(req: ClientRequest): string {
 
 /** Whether all of the body has come. To be asked when it has ended, for one that was broken off ends, too. */
 export function isWhole(req: ClientRequest): boolean {
-  return req instanceof Http2ServerRequest ? req.readableEnded && !req.aborted : req.complete;
+  if (!(req instanceof Http2ServerRequest)) return req.complete;
+  // Nobody reads a body that is not there, so it would never have ended.
+  return !req.aborted && (req.readableEnded || req.stream.endAfterHeaders);
 }
 
 /** Whether nothing can be answered any more. */

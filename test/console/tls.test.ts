@@ -81,7 +81,7 @@ describe("TLS on the console's port", () => {
     await using world = await startConsole();
     await world.run("web", async (req, res) => {
       const body = Buffer.concat(await req.toArray());
-      res.writeHead(201, { "set-cookie": ["a=1", "b=2"], trailer: "x-sum" });
+      res.writeHead(201, { "set-cookie": ["a=1", "b=2"], trailer: "x-sum", "x-content-type-options": "nosniff" });
       res.addTrailers({ "x-sum": "7" });
       res.end(
         `${req.method} ${req.headers["x-forwarded-proto"]} ${req.headers["x-forwarded-for"]} ${req.headers.cookie} ${body.length}`,
