@@ -22,7 +22,7 @@ export function addAppCopy(app: Command, context: CliContext): void {
   const { terminal } = context;
   const copy = app
     .command("cp <from> <to>")
-    .description("copy files and directories from a container (NAME:/path) or to one; the container needs tar")
+    .description("copy files and directories from a container (NAME:/path) or to one; the container needs tar and sh")
     .addOption(namespaceOption())
     .option("-c, --container <name>", "the container; by default the app's own")
     .option("--pod <name>", "the pod; by default one that is ready")

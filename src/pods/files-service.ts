@@ -1,4 +1,5 @@
-/** `PodService.ReadFiles` and `WriteFiles` for peers: files in the containers of what they run here, by the `tar` that is in them. */
+/** `PodService.ReadFiles` and `WriteFiles` for peers: files in the containers of what they run here, by the `tar` and `sh` that are in them. */
+import { randomBytes } from "node:crypto";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
@@ -14,6 +15,7 @@ import { firstOf } from "./first-message.ts";
 import { type StartedProgram, type StartProgramDeps, startProgram, whyNot } from "./start-program.ts";
 import { Complaints, packCommand, unpackCommand } from "./tar-command.ts";
 import type { AdmittedUse, PodUses, UseActions, UseContext } from "./uses.ts";
+import { wholeOutput } from "./whole-output.ts";
 
 export interface FilesServiceDeps extends StartProgramDeps {
   readonly uses: Pick<PodUses, "admit">;
@@ -66,13 +68,15 @@ export function createFiles(deps: FilesServiceDeps): FilesService {
     async *readFiles({ target, path }, context) {
       const { signal } = context;
       const wanted = required(target);
-      const command = packCommand(path);
+      // Nobody else's file can have it at its end.
+      const mark = randomBytes(16).toString("hex");
+      const command = packCommand(path, mark);
       const use = deps.uses.admit(reading, wanted, context);
-      const start = () => startProgram(deps, use.app, wanted, { command, input: false, tty: false }, signal);
+      const start = () => startProgram(deps, use.app, wanted, { command, input: true, tty: false }, signal);
       yield* withProgram(use, start, path, signal, async function* ({ pod, container, program }) {
         yield part({ case: "started", value: { pod, container } });
         const complaints = new Complaints();
-        for await (const event of program.events) {
+        for await (const event of wholeOutput(program, mark)) {
           if (event.kind === "output") yield part({ case: "data", value: event.data });
           else if (event.kind === "error-output") complaints.add(event.data);
           else complaints.judge(event);

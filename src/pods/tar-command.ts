@@ -1,12 +1,15 @@
 /** The `tar` that runs in a container, and what it says. Pure. */
 import { Code, ConnectError } from "@connectrpc/connect";
+import { markingScript } from "./whole-output.ts";
 
-/** Packs a file or directory as an archive in which its own name, below ".", is the first part of each name. */
-export function packCommand(path: string): string[] {
+/** Packs a file or directory as an archive in which its own name, below ".", is the first part of each name; the mark stands behind it. */
+export function packCommand(path: string, mark: string): string[] {
   const { directory, name } = split(path);
   // With "./" in front no name is an option.
-  return ["tar", "-cf", "-", "-C", directory, `./${name}`];
+  return ["sh", "-c", packScript, mark, directory, `./${name}`];
 }
+
+const packScript = markingScript('tar -cf - -C "$1" "$2"');
 
 /** Unpacks into a directory that is there. Owners are not taken over, nor times, so that a clock that differs does not matter. */
 export function unpackCommand(directory: string): string[] {
@@ -28,13 +31,16 @@ export class Complaints {
   /** Throws a ConnectError when it did not end well. */
   judge({ code, message }: { code: number; message: string }): void {
     if (code === 0) return;
-    if (/executable file not found|no such file or directory.*tar\b|exec.*"tar"/i.test(message)) {
+    const said = Buffer.concat(this.#parts).toString("utf8").trim() || message;
+    if (
+      /executable file not found|no such file or directory.*\b(sh|tar)\b|exec.*"(sh|tar)"/i.test(message) ||
+      (code === 127 && /\btar\b/.test(said))
+    ) {
       throw new ConnectError(
-        "There is no `tar` in the container, and without it no file can be copied. Use an image that has it, or name another container.",
+        "There is no `tar`, or no `sh`, in the container, and without them no file can be copied. Use an image that has them, or name another container.",
         Code.FailedPrecondition,
       );
     }
-    const said = Buffer.concat(this.#parts).toString("utf8").trim() || message;
     throw new ConnectError(
       `tar in the container ended with code ${code}: ${said || "it did not say why"}`,
       Code.Aborted,

@@ -61,23 +61,26 @@ test("no path is an option of tar, and each keeps its own name", () => {
     ["-C/x", "./-C", "./x"],
   ];
   for (const [path, directory, name] of said) {
-    assert.deepEqual(packCommand(path), ["tar", "-cf", "-", "-C", directory, name], path);
+    const [sh, c, script, mark, ...its] = packCommand(path, "m4rk");
+    assert.deepEqual([sh, c, mark, ...its], ["sh", "-c", "m4rk", directory, name], path);
+    assert.match(script ?? "", /^tar -cf - -C "\$1" "\$2"; /);
   }
   assert.deepEqual(unpackCommand("--to-command=x"), ["tar", "-xmof", "-", "-C", "./--to-command=x"]);
-  assert.throws(() => packCommand("a\0b"), /NUL/);
+  assert.throws(() => packCommand("a\0b", "m4rk"), /NUL/);
 });
 
 suite("files of a pod at a peer", () => {
-  test("come as tar gives them, which has no input and no terminal", async () => {
+  test("come as tar gives them, without a terminal, and it ends when all has come", async () => {
     await using at = await openPrograms();
     at.play = (program) => {
       program.say("arch");
       program.say("ive");
-      program.exit(0);
+      program.say(program.options.command[3] ?? "");
+      void until(() => program.written.length > 0, "it is told that all has come").then(() => program.exit(0));
     };
-    assert.deepEqual(await read(at, "/var/data"), ["started web-1", "arch", "ive"]);
+    assert.deepEqual((await read(at, "/var/data")).join(""), "started web-1archive");
     const [program] = at.programs;
-    assert.deepEqual([program?.options.input, program?.options.tty], [false, false]);
+    assert.deepEqual([program?.options.tty, program?.written.join("")], [false, "\n"]);
     assert.deepEqual(at.priorities, [Priority.NORMAL]);
     assert.equal(at.audited.host[0]?.message, "/var/data in container app of pod web-1.");
   });
@@ -92,10 +95,25 @@ suite("files of a pod at a peer", () => {
     await assert.rejects(read(at, "/x"), refused(Code.Aborted, /code 2: tar: \/x: No such file/));
   });
 
-  test("of a container without tar are not there, and that is said", async () => {
+  test("of which the host's cluster lost the end are an error, though tar ended well", async () => {
     await using at = await openPrograms();
-    at.play = (program) => program.exit(126, 'exec failed: "tar": executable file not found in $PATH');
-    await assert.rejects(read(at, "/x"), refused(Code.FailedPrecondition, /no `tar` in the container/));
+    at.play = (program) => {
+      program.say("arch");
+      program.exit(0);
+    };
+    await assert.rejects(read(at, "/var/data"), refused(Code.DataLoss, /lost the end/));
+  });
+
+  test("of a container without tar, or without sh, are not there, and that is said", async () => {
+    await using at = await openPrograms();
+    const says = refused(Code.FailedPrecondition, /no `tar`, or no `sh`, in the container/);
+    at.play = (program) => program.exit(126, 'exec failed: "sh": executable file not found in $PATH');
+    await assert.rejects(read(at, "/x"), says);
+    at.play = (program) => {
+      program.say("sh: tar: not found", "error-output");
+      program.exit(127);
+    };
+    await assert.rejects(read(at, "/x"), says);
   });
 
   test("go to tar, to their end, and are there when it says so", async () => {

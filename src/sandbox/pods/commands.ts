@@ -48,6 +48,11 @@ const plays: Readonly<Record<string, Play>> = {
   false: () => 1,
   exit: ([code = "0"]) => Number(code),
   echo: (args, { stdout }) => say(stdout, args[0] === "-n" ? args.slice(1).join(" ") : `${args.join(" ")}\n`),
+  printf: ([format, ...args], context) => {
+    if (format !== "%s") return fail(context, "printf: the sandbox plays %s and no other format", 1);
+    return say(context.stdout, args.join(""));
+  },
+  read,
   env: printEnv,
   printenv: printEnv,
   hostname: (_, { env, stdout }) => say(stdout, `${env.HOSTNAME ?? "sandbox"}\n`),
@@ -123,19 +128,30 @@ async function sleep([seconds = "0"]: readonly string[], { signal }: CommandCont
   return signal.aborted ? 130 : 0;
 }
 
+/** Waits for a line, of which nothing is kept. */
+async function read(_args: readonly string[], context: CommandContext): Promise<number> {
+  for await (const chunk of heard(context)) if (chunk.includes(10)) return 0;
+  return context.signal.aborted ? 130 : 1;
+}
+
 async function cat(args: readonly string[], context: CommandContext): Promise<number> {
   for (const path of args) context.stdout(readFileSync(context.files.resolve(path)));
   if (args.length > 0) return 0;
-  const input = context.input[Symbol.asyncIterator]();
+  for await (const chunk of heard(context)) context.stdout(chunk);
+  return context.signal.aborted ? 130 : 0;
+}
+
+/** The input, until it ends or the command is to end. */
+async function* heard({ input, signal }: CommandContext): AsyncGenerator<Buffer, void, undefined> {
+  const chunks = input[Symbol.asyncIterator]();
   const aborted = new Promise<undefined>((resolve) => {
-    if (context.signal.aborted) resolve(undefined);
-    context.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
   for (;;) {
-    const read = await Promise.race([input.next(), aborted]);
-    if (!read) return 130;
-    if (read.done) return 0;
-    context.stdout(read.value);
+    const next = await Promise.race([chunks.next(), aborted]);
+    if (!next || next.done) return;
+    yield next.value;
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * As much of a shell as the sandbox plays: commands one after the other with `;`, `&&`, `||`, pipes, quotes, `$NAME`,
- * `$?`, `>`, `>>`, `<`, `>&2`, `exit`, and a prompt where there is a terminal. Nothing of it runs on the machine.
+ * `$?`, `$1`, `>`, `>>`, `<`, `>&2`, `exit`, and a prompt where there is a terminal. Nothing of it runs on the machine.
  */
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { type CommandContext, type RunCommand, writeBreach } from "./command-context.ts";
@@ -8,7 +8,12 @@ import { type CommandContext, type RunCommand, writeBreach } from "./command-con
 const operators = ["&&", "||", ";", "\n", "|"];
 
 export async function runShell(args: readonly string[], context: CommandContext, run: RunCommand): Promise<number> {
-  if (args[0] === "-c" || args[0] === "-ec") return (await runScript(args[1] ?? "", context, run)).code;
+  if (args[0] === "-c" || args[0] === "-ec") {
+    const parameters = Object.fromEntries(args.slice(2).map((value, index) => [String(index), value]));
+    const input = sharedInput(context.input);
+    const own = { ...context, env: { ...context.env, ...parameters }, input: { [Symbol.asyncIterator]: () => input } };
+    return (await runScript(args[1] ?? "", own, run)).code;
+  }
   return runLines(context, run);
 }
 
@@ -209,5 +214,5 @@ function wordOf(parts: readonly { text: string; plain: boolean }[], isQuoted: bo
 }
 
 function expandVariables(text: string, env: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\{?([A-Za-z_][A-Za-z0-9_]*|\?)\}?/g, (_, name: string) => env[name] ?? "");
+  return text.replace(/\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9?])\}?/g, (_, name: string) => env[name] ?? "");
 }
