@@ -18,6 +18,7 @@ demo: $(packages) ## See it work: two agents, paired, an app across (needs only 
 
 .PHONY: test
 test: check ## Check, then run every test that needs no cluster (under 10 minutes)
+	@node bin/helm.ts >/dev/null # is fetched once, in no test's time
 	@node test/run.ts test
 
 .PHONY: check

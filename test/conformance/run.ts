@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { findGo } from "./go.ts";
 
 const suite = "connectrpc.com/conformance";
 const version = "v1.0.7";
@@ -35,15 +36,9 @@ const modes: Mode[] = [
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;
 
 async function main(cases: string[]): Promise<boolean> {
-  try {
-    execFileSync("go", ["version"]);
-  } catch {
-    console.error(`The conformance suite is the Go module ${suite}. Install Go 1.26 or newer, and try again.`);
-    return false;
-  }
   if (!existsSync(runner)) {
-    const env = { ...process.env, GOBIN: join(cache, "bin") };
-    execFileSync("go", ["install", `${suite}/cmd/connectconformance@${version}`], { env, stdio: ["ignore", 1, 2] });
+    const env = { ...process.env, GOBIN: join(cache, "bin"), GOTOOLCHAIN: "auto" };
+    execFileSync(findGo(), ["install", `${suite}/cmd/connectconformance@${version}`], { env, stdio: ["ignore", 1, 2] });
   }
   generate();
   execFileSync("tsc", ["--project", join(here, "program")], { cwd: root, stdio: ["ignore", 1, 2] });
