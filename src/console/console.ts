@@ -214,8 +214,9 @@ function podDeps(deps: ConsoleDeps): PodServiceDeps {
   };
 }
 
-function connectedIn({ switchboard }: Peering): (peer: string) => boolean {
-  return (peer) => switchboard.status(peer).state === "connected";
+/** A status may name who is no peer any more. */
+function connectedIn(peering: Peering): (peer: string) => boolean {
+  return (peer) => presenceOf(peering, peer)?.connected ?? false;
 }
 
 /** Throws a ConnectError when there is none. */

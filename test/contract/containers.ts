@@ -89,7 +89,7 @@ export function containerTests(t: Context): void {
       { name: "mixed", mountPath: "/etc/mixed" },
     ];
     const script =
-      "cat /etc/app/app.conf /etc/app/other /etc/one/app.conf /etc/mixed/tls/key /etc/mixed/name; echo; touch /etc/app/mine || echo refused";
+      "cat /etc/app/app.conf /etc/app/other /etc/one/app.conf /etc/mixed/tls/key /etc/mixed/name; echo; touch /etc/app/mine 2>&1 || echo refused";
     const path = await create({
       restartPolicy: "Never",
       containers: [shell("main", script, { volumeMounts: mounts })],
