@@ -4,14 +4,20 @@ import assert from "node:assert/strict";
 import type { Cluster } from "./clusters.ts";
 import { type InstalledAgent, releaseNamespace } from "./installed.ts";
 
-/** Writes into the one invite that the agent has that it ended long ago, and sees it go. */
+/** Writes into an invite of the agent that has expired that it ended long ago, and sees it go. */
 export async function forgetsOldInvite(cluster: Cluster, agent: InstalledAgent): Promise<void> {
   const inAgents = ["-n", releaseNamespace];
-  const [name = ""] = (
-    await cluster.kubectl(["get", "secrets", ...inAgents, "-l", "fairlead.dev/invite", "-o", "name"])
-  ).split("\n");
-  const { data } = await cluster.get<{ data: Record<string, string> }>([...inAgents, name]);
-  const record = JSON.parse(Buffer.from(data["invite.json"] ?? "", "base64").toString());
+  const { items } = await cluster.get<{ items: { metadata: { name: string }; data: Record<string, string> }[] }>([
+    "secrets",
+    ...inAgents,
+    "-l",
+    "fairlead.dev/invite",
+  ]);
+  const records = items.map(({ metadata, data }) => ({
+    name: `secret/${metadata.name}`,
+    record: JSON.parse(Buffer.from(data["invite.json"] ?? "", "base64").toString()),
+  }));
+  const { name, record } = records.find((one) => one.record.expiresAt < Date.now()) ?? assert.fail("none has expired");
   const stringData = { "invite.json": JSON.stringify({ ...record, createdAt: 0, expiresAt: 1 }) };
   await cluster.kubectl(["patch", ...inAgents, name, "--type=merge", "-p", JSON.stringify({ stringData })]);
   await agent.cli(["invite", "list"]);
