@@ -20,6 +20,8 @@ const besideBytes = 20;
 /** The feature of streams of datagrams. */
 export const datagramFeature = "datagram";
 
+const nothing = new Uint8Array();
+
 /** Where a stream's datagrams go. */
 export interface DatagramOutlet {
   /** Whether both ends know datagrams. */
@@ -176,8 +178,9 @@ export class DatagramLine implements DatagramOutlet {
     this.#dropped += 1;
   }
 
+  /** The oldest that waits; there is one. */
   #shift(flow: Flow): Uint8Array {
-    const { payload } = flow.waiting[flow.head] as Waiting;
+    const payload = flow.waiting[flow.head]?.payload ?? nothing;
     flow.head += 1;
     const cost = payload.length + besideBytes;
     flow.bytes -= cost;

@@ -6,18 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { type CutProxy, openCutProxy } from "../e2e/cut-proxy.ts";
-import { allowPods, pair, type Ran, run, startWorld, type World } from "./world.ts";
+import { allowPods, type Ran, run, startWorldWithWeb, type World } from "./world.ts";
 
 suite("fairlead app cp", { timeout: 120_000 }, () => {
   let world: World;
   let directory: string;
   let way: CutProxy;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
     await allowPods(world.berlin, "lisbon");
     directory = await mkdtemp(join(tmpdir(), "fairlead-copy-"));
     way = await openCutProxy({ host: "127.0.0.1", port: Number(new URL(world.lisbon.consoleUrl).port) });

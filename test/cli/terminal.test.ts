@@ -5,17 +5,13 @@ import { Queue } from "../../src/base/queue.ts";
 import type { Keyboard } from "../../src/cli/context.ts";
 import { type CutProxy, openCutProxy } from "../e2e/cut-proxy.ts";
 import { until } from "../wire/pair.ts";
-import { allowPods, pair, type Running, run, start, startWorld, type World } from "./world.ts";
+import { allowPods, type Running, start, startWorldWithWeb, type World } from "./world.ts";
 
 suite("fairlead app exec -it", { timeout: 120_000 }, () => {
   let world: World;
   let way: CutProxy;
   before(async () => {
-    world = await startWorld({ processes: true });
-    await pair(world, "apps");
-    const image = ["--image", "fairlead.dev/demo-web:1", "--port", "8080"];
-    const deployed = await run(world.lisbon, ["app", "deploy", "web", "--peer", "berlin", ...image, "--wait"]);
-    assert.equal(deployed.code, 0, deployed.err);
+    world = await startWorldWithWeb();
     await allowPods(world.berlin, "lisbon");
     way = await openCutProxy({ host: "127.0.0.1", port: Number(new URL(world.lisbon.consoleUrl).port) });
   });
