@@ -17,7 +17,7 @@ demo: $(packages) ## See it work: two agents, paired, an app across (needs only 
 	@node src/main.ts demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: check ## Check, then run every test that needs no cluster (under 10 minutes)
+test: check ## Check, then run every test that needs no cluster (about 10 minutes of two cores)
 	@node bin/helm.ts >/dev/null # is fetched once, in no test's time
 	@node test/run.ts test
 

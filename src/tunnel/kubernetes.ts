@@ -52,6 +52,8 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
   const maxPerPeer = deps.maxPerPeer ?? 512;
   const callers = new WeakMap<Duplex, ExitCaller>();
   const running = new Set<Running>();
+  /** How many of them are a peer's, by fingerprint. */
+  const held = new Map<string, number>();
   const server = createServer({
     requestTimeout: 0,
     headersTimeout: 30_000,
@@ -119,7 +121,8 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
     if (!permission.allowed) {
       return refuse(forbidden(withRule(permission.message, permission.rule)), permission.rule, what);
     }
-    if ([...running].filter((one) => one.caller.fingerprint === caller.fingerprint).length >= maxPerPeer) {
+    const ofPeer = held.get(caller.fingerprint) ?? 0;
+    if (ofPeer >= maxPerPeer) {
       const message = withRule(
         `You have ${maxPerPeer} requests under way here, as many as one peer may have.`,
         "kubernetes/limit",
@@ -136,6 +139,7 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
       },
     };
     running.add(entry);
+    held.set(caller.fingerprint, ofPeer + 1);
     req.socket.once("close", () => gone.abort());
     try {
       const as = impersonate(peer, policy.kubernetes.groups, person);
@@ -151,6 +155,9 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
       await send(peer, out);
     } finally {
       running.delete(entry);
+      const left = (held.get(caller.fingerprint) ?? 1) - 1;
+      if (left > 0) held.set(caller.fingerprint, left);
+      else held.delete(caller.fingerprint);
     }
   }
 
