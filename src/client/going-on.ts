@@ -1,7 +1,7 @@
-/** Keeps a session on a connection: when one is lost, it makes the next, until the session is over. */
+/** Gets a session its connection, and keeps it on one: when one is lost, it makes the next, until the session is over. */
 import { createBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
-import { Reason } from "../wire/reason.ts";
+import { Reason, SessionError } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 
 export interface GoingOnDeps {
@@ -16,6 +16,33 @@ export interface GoingOnDeps {
 const retry = { minMs: 100, maxMs: 3_000 };
 /** Of one attempt. */
 const attemptMs = 10_000;
+/** To open a session whose connection breaks meanwhile, as it does while an ingress reloads. */
+const mostOpenings = 6;
+
+/** Opens a session by `connect`, once more when its connection broke before it stood; whatever else fails is thrown at once. */
+export async function openFirst<T>(
+  connect: (signal: AbortSignal) => Promise<T>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<T> {
+  const backoff = createBackoff(retry);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await connect(signal);
+    } catch (error) {
+      if (attempt === mostOpenings || signal.aborted || !isBreak(error)) throw error;
+    }
+    await clock.sleep(backoff.next(), signal);
+  }
+}
+
+/** Whether something answered, and its connection was lost: it may stand the next time. */
+function isBreak(error: unknown): boolean {
+  if (error instanceof SessionError && error.reason === Reason.CARRIER_LOST) return true;
+  if (!(error instanceof Error)) return false;
+  const code = "code" in error ? error.code : undefined;
+  return code === "ECONNRESET" || code === "EPIPE" || isBreak(error.cause);
+}
 
 /**
  * Goes on until the session is over, which it is by itself when it had no connection for so long as its limits say. It is ended here when an

@@ -15,7 +15,7 @@ import { openSession, type Session } from "../wire/session.ts";
 import { writeTarget } from "../wire/target.ts";
 import type { NamedTarget } from "../wire/target-text.ts";
 import { dialUrl } from "./dial-url.ts";
-import { keepGoing } from "./going-on.ts";
+import { keepGoing, openFirst } from "./going-on.ts";
 import { withToken } from "./token.ts";
 
 export interface SessionOptions {
@@ -52,7 +52,10 @@ const sessionHeader = "fairlead-session";
 /** People wait at these: what went silent is left sooner than a link between agents would be. Milliseconds. */
 const liveliness = { quietMs: 5_000, deadMs: 15_000 };
 
-/** Rejects with an Error that says why not. When its connection breaks later, the session goes on at the next one for up to a minute. */
+/**
+ * Rejects with an Error that says why not. A connection that breaks while it is opened is made again, five times at most; when it
+ * breaks later, the session goes on at the next one for up to a minute.
+ */
 export async function openAgentSession(options: SessionOptions, signal: AbortSignal): Promise<AgentSession> {
   const { url, token, version, clock = systemClock, dial = (stop) => dialUrl(url, stop) } = options;
   const address = new URL(`${url.replace(/^http/, "ws").replace(/\/$/, "")}/session`);
@@ -78,7 +81,7 @@ export async function openAgentSession(options: SessionOptions, signal: AbortSig
       },
       stop,
     );
-  const session = await connect(signal);
+  const session = await openFirst(connect, clock, signal);
   keepGoing(session, { connect, isFinal: whyForGood, clock });
   return {
     transport: withToken(createLinkTransport(session), token),

@@ -58,7 +58,14 @@ export function openWebSocket(
   return new Promise((resolve, reject) => {
     if (signal.aborted || socket.destroyed) {
       socket.destroy();
-      reject(signal.aborted ? signal.reason : notOpened(url, socket.errored ?? new Error("the connection was closed")));
+      reject(
+        signal.aborted
+          ? signal.reason
+          : notOpened(
+              url,
+              socket.errored ?? Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }),
+            ),
+      );
       return;
     }
     const ws = new WebSocket(url, {

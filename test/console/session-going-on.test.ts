@@ -7,11 +7,14 @@ import type { Duplex } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { suite, type TestContext, test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
+import { openFirst } from "../../src/client/going-on.ts";
 import { createFairleadClient } from "../../src/client/index.ts";
 import { openAgentSession } from "../../src/client/session.ts";
 import type { Authenticator } from "../../src/console/auth/authenticator.ts";
 import { mostGuests, SessionGuests } from "../../src/console/session-guests.ts";
 import { PodService } from "../../src/gen/fairlead/console/v1/pod_service_pb.ts";
+import { LinkError } from "../../src/link/error.ts";
+import { Reason, SessionError } from "../../src/wire/reason.ts";
 import type { IncomingDial } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { cuts, startCuttingProxy } from "../faults/cutting-proxy.ts";
@@ -125,6 +128,46 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
     session.close();
     assert.match(await session.closed, /The program is done/);
     proxy.close();
+  });
+
+  test("is opened though its first connection breaks before it stands", async (t) => {
+    const world = await start(t);
+    const way = createWay(world);
+    const dial = async (): Promise<Duplex> => {
+      const socket = await way.dial();
+      if (way.dials === 1) way.cut();
+      return socket;
+    };
+    const session = await openAgentSession(
+      { url: `http://127.0.0.1:${world.port}`, token, version: "0.0.1", dial },
+      never,
+    );
+    assert.equal(way.dials, 2);
+    session.close();
+  });
+
+  test("tries to open six connections that break, and none after one that is refused", async () => {
+    const clock = createFakeClock();
+    const attempts = async (error: Error): Promise<number> => {
+      let count = 0;
+      const opening = openFirst(
+        async () => {
+          count += 1;
+          throw error;
+        },
+        clock,
+        never,
+      );
+      const failing = assert.rejects(opening, error);
+      for (let waits = 0; waits < 10; waits += 1) await clock.advance(3_000);
+      await failing;
+      return count;
+    };
+    const broken = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+    assert.equal(await attempts(new LinkError("not-an-agent", "It did not open a WebSocket.", broken)), 6);
+    assert.equal(await attempts(new SessionError(Reason.CARRIER_LOST, "It was lost.")), 6);
+    assert.equal(await attempts(Object.assign(new Error("connect"), { code: "ECONNREFUSED" })), 1);
+    assert.equal(await attempts(new LinkError("not-an-agent", "It answered.", undefined, 401)), 1);
   });
 
   test("waits for its agent no longer than its limit, and what ran on it is told", async (t) => {
