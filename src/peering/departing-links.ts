@@ -59,6 +59,15 @@ export class DepartingLinks {
     return this.#links.delete(held);
   }
 
+  /** A later process of the peer is here: one that was leaving and lost its connection was killed, and has nothing more to say. */
+  endLost({ instance }: HeldLink): void {
+    for (const held of this.all) {
+      if (held.instance === instance || held.link.session.stats().carrierlessSince === undefined) continue;
+      this.delete(held);
+      held.link.close({ reason: Reason.REPLACED, message: "It was stopping, and a new start of this agent has come." });
+    }
+  }
+
   close(reason: CloseReason): void {
     for (const held of this.all) {
       this.delete(held);

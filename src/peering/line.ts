@@ -262,6 +262,7 @@ export class PeerLine {
     this.#lastSeenAt = clock.now();
     this.#lastError = undefined;
     this.#grace.cancel();
+    this.#departing.endLost(held);
     this.#tellRedialer(held.link);
     const { dialled, remoteAddress, through } = held.link;
     const news = moved ? "the link to the peer goes on at another connection" : "peer connected";
@@ -276,7 +277,10 @@ export class PeerLine {
   }
 
   #moved(held: HeldLink, change: CarrierChange): void {
-    if (held !== this.#held) return;
+    if (held !== this.#held) {
+      if (this.#current) this.#departing.endLost(this.#current);
+      return;
+    }
     if (change.kind === "stands") {
       this.#up(held, this.#carried);
       return;

@@ -243,6 +243,29 @@ test("a new start of the peer takes over at once from a link without a carrier, 
   assert.deepEqual(made.duplicates, []);
 });
 
+test("what ran with a process that was stopping and was killed ends when a new start has come, in whichever order", async () => {
+  for (const comesFirst of [true, false]) {
+    const { line } = rig();
+    const [old, fresh] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
+    line.offer(old);
+    await old.leave();
+    if (comesFirst) line.offer(fresh);
+    await old.lose();
+    assert.equal(old.endings.length, comesFirst ? 1 : 0, "it may come back while nobody else is there");
+    if (!comesFirst) line.offer(fresh);
+    assert.deepEqual([old.endings.length, line.status().state], [1, "connected"]);
+  }
+});
+
+test("what a process still does that is stopping goes on beside its new start while it has a connection", async () => {
+  const { line } = rig();
+  const [old, fresh] = [fakeLink({ dialled: false }), fakeLink({ dialled: false, instance: 2 })];
+  line.offer(old);
+  await old.leave();
+  line.offer(fresh);
+  assert.deepEqual([old.endings, line.status().state], [[], "connected"]);
+});
+
 test("who is asked whether it lives and loses its carrier meanwhile cannot answer: the new start takes over at once", async () => {
   const made = rig();
   made.alive = undefined;
