@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import type { Cluster } from "./clusters.ts";
+import { startForward } from "./forwards.ts";
 import { meddleWithGuards } from "./guard-steps.ts";
 import type { InstalledAgent } from "./installed.ts";
 import { until } from "./until.ts";
@@ -52,6 +53,21 @@ export async function auditIsStored({ namespace, host, seconds }: PolicyStage): 
       return gunzipSync(Buffer.from(entries, "base64")).includes(`"${action}"`);
     };
     await until(`${action} is stored`, look, { seconds });
+  }
+}
+
+/** One of the host's that the policy opens, which leads to what the host's agent tells of itself. */
+export async function serviceIsReached({ namespace, host, origin, seconds }: PolicyStage): Promise<void> {
+  const spec = { selector: { "app.kubernetes.io/name": "fairlead" }, ports: [{ port: 80, targetPort: 8002 }] };
+  const service = { apiVersion: "v1", kind: "Service", metadata: { name: "reached", namespace }, spec };
+  await host.cluster.kubectl(["apply", "-f", "-"], JSON.stringify(service));
+  const forward = await startForward(origin, host.name, [`service/${namespace}/reached:80`]);
+  try {
+    const url = `http://127.0.0.1:${forward.ports[0]}/livez`;
+    const answers = async () => (await fetch(url, { headers: { connection: "close" } })).status === 200;
+    await until("it answers", answers, { seconds, seen: forward.told });
+  } finally {
+    await forward.end();
   }
 }
 

@@ -11,6 +11,7 @@ import {
   guardsArePutBack,
   type PolicyStage,
   policyIsTold,
+  serviceIsReached,
 } from "./policy-rights.ts";
 import { until } from "./until.ts";
 
@@ -174,7 +175,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage, kind: string): Record
       await connected(origin, host, seconds);
     },
     async grant() {
-      await host.cli(["peer", "grant", origin.name, "apps"]);
+      await host.cli(["peer", "grant", origin.name, "apps", "tunnels"]);
     },
     "policy status": () => policyIsTold(policy),
     "audit stored": () => auditIsStored(policy),
@@ -208,6 +209,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage, kind: string): Record
       const run = ["app", "exec", "echo", ...inApps, "--", "echo", "aye"];
       await within("it is allowed", async () => (await origin.cli(run).catch(() => "")).includes("aye"));
     },
+    "a Service is reached": () => serviceIsReached(policy),
     ...ofKind,
     async scale() {
       await scale("echo", 2);

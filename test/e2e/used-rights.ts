@@ -7,7 +7,7 @@ import { releaseNamespace } from "./installed.ts";
 interface Entry {
   verb: string;
   user: { username: string };
-  objectRef?: { apiGroup?: string; resource?: string; subresource?: string };
+  objectRef?: { apiGroup?: string; resource?: string; subresource?: string; namespace?: string };
   responseStatus?: { code?: number };
   requestReceivedTimestamp: string;
 }
@@ -15,8 +15,8 @@ interface Role {
   rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[];
 }
 
-/** As in "apps/deployments patch". Undefined where AUDIT_LOG_A and AUDIT_LOG_B do not say where the logs are. */
-export async function usedRights(since: Date): Promise<Set<string> | undefined> {
+/** As in "apps/deployments patch", of one namespace if given. Undefined where AUDIT_LOG_A and AUDIT_LOG_B do not say where the logs are. */
+export async function usedRights(since: Date, namespace?: string): Promise<Set<string> | undefined> {
   const files = [process.env.AUDIT_LOG_A, process.env.AUDIT_LOG_B];
   const agent = `system:serviceaccount:${releaseNamespace}:fairlead`;
   const used = new Set<string>();
@@ -27,6 +27,7 @@ export async function usedRights(since: Date): Promise<Set<string> | undefined> 
       const { verb, user, objectRef, responseStatus, requestReceivedTimestamp }: Entry = JSON.parse(line);
       const code = responseStatus?.code ?? 0;
       if (user.username !== agent || new Date(requestReceivedTimestamp) < since || code === 403) continue;
+      if (namespace !== undefined && objectRef?.namespace !== namespace) continue;
       const { apiGroup = "", resource = "", subresource } = objectRef ?? {};
       const what = `${apiGroup}/${resource}${subresource ? `/${subresource}` : ""}`;
       used.add(`${what} ${verb}`);
@@ -43,13 +44,17 @@ export async function usedRights(since: Date): Promise<Set<string> | undefined> 
 }
 
 /** All that the chart's roles give, in the same form. */
-export async function givenRights(cluster: Cluster): Promise<string[]> {
-  const roles = [
+export function givenRights(cluster: Cluster): Promise<string[]> {
+  return rightsOf(cluster, [
     ["clusterrole", "fairlead-agent"],
     ["clusterrole", "fairlead-tenant"],
     ["role", "fairlead-agent", "-n", releaseNamespace],
     ["role", "fairlead-api-server", "-n", "default"],
-  ];
+  ]);
+}
+
+/** All that these roles give; each is as kubectl is asked for it. */
+export async function rightsOf(cluster: Cluster, roles: readonly (readonly string[])[]): Promise<string[]> {
   const given = new Set<string>();
   for (const role of roles) {
     for (const { apiGroups, resources, verbs } of (await cluster.get<Role>(role)).rules) {

@@ -48,6 +48,7 @@ async function rendered(cluster: Cluster, name: string, namespace: string): Prom
     // Without a policy nothing of a peer runs.
     "policies[0].name=all",
     "policies[0].spec.workloads.accept=true",
+    `policies[0].spec.tunnels.services[0].namespace=${namespace}`,
   ];
   const args = ["template", "fairlead", "charts/fairlead", "--namespace", namespace];
   const text = await mustRun(findHelm(), [...args, ...values.flatMap((value) => ["--set", value])]);
