@@ -35,6 +35,8 @@ export function renderProblem(problem: Problem, accept: string | undefined): Ren
       ["Content-Length", String(Buffer.byteLength(body))],
       ["Cache-Control", "no-store"],
       ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"],
+      ["Cross-Origin-Opener-Policy", "same-origin"],
+      ["Cross-Origin-Resource-Policy", "same-origin"],
       ["X-Content-Type-Options", "nosniff"],
       ["Referrer-Policy", "no-referrer"],
       ["Vary", "Accept"],

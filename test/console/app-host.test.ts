@@ -74,7 +74,9 @@ describe("an app's host", () => {
     await world.run("web", (req, res) => res.end(String(req.headers.cookie)));
     const cookie = await world.signIn("web");
     const host = `web-shop-http.localhost:${world.port}`;
-    const answer = await world.ask("/", { headers: { host, cookie: `fairlead-app=tossed; ${cookie}; a=1` } });
+    // A browser keeps 180 cookies of a domain, and sends those of longer paths first.
+    const tossed = "fairlead-app=tossed; ".repeat(180);
+    const answer = await world.ask("/", { headers: { host, cookie: `${tossed}${cookie}; a=1` } });
     assert.equal(answer.text, "a=1");
   });
 
@@ -111,6 +113,28 @@ describe("an app's host", () => {
     assert.equal(await from({ ...navigate, "sec-fetch-dest": "document" }, "POST"), 403);
     assert.equal(await from({ origin: `http://${host}`, "sec-fetch-site": "same-origin" }, "POST"), 200);
     assert.equal(await from({ origin: `http://${host}` }, "DELETE"), 200);
+  });
+
+  test("tells a browser that does not say who asks to name the app's own page, and to show it in no other", async () => {
+    await using world = await startConsole();
+    await world.run("web", (_req, res) => {
+      res.setHeader("Content-Security-Policy", "script-src 'self'");
+      res.setHeader("Referrer-Policy", "no-referrer");
+      res.end("app");
+    });
+    const cookie = await world.signIn("web");
+    const headers = { host: `web-shop-http.localhost:${world.port}`, cookie };
+    const browser = { ...headers, "user-agent": "Mozilla/5.0", "upgrade-insecure-requests": "1" };
+    const shielded = await world.ask("/", { headers: browser });
+    assert.equal(shielded.headers["content-security-policy"], "script-src 'self', frame-ancestors 'self'");
+    assert.equal(shielded.headers["referrer-policy"], "no-referrer, same-origin", "the last one counts");
+    for (const plain of [headers, { ...browser, "sec-fetch-site": "none" }]) {
+      const answer = await world.ask("/", { headers: plain });
+      assert.equal(answer.headers["content-security-policy"], "script-src 'self'");
+      assert.equal(answer.headers["referrer-policy"], "no-referrer");
+    }
+    const { "upgrade-insecure-requests": _, ...picture } = browser;
+    assert.equal((await world.ask("/", { headers: picture })).status, 403);
   });
 
   test("never shows the console, and the console's host never shows an app", async () => {

@@ -18,7 +18,7 @@ import { foreignPage, nothingHere, notIn, passwordNeeded, tokenNeeded, tooManyWr
 import type { HostNames } from "./host-names.ts";
 import { type PassOnDeps, passOnToApp, sessionCookies } from "./pass-on.ts";
 import { type RequestTarget, readRequestTarget } from "./request-target.ts";
-import { mayUseCookie } from "./same-host.ts";
+import { mayUseCookie, saysNothing, shield } from "./same-host.ts";
 
 export interface AppHostDeps extends PassOnDeps {
   apps: AppCatalogue;
@@ -94,15 +94,15 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     const authority = authorityOf(req);
     const admitted = await admit(request, door, binding, secure);
     if (!admitted.ok) return answerProblem(request, admitted.problem);
-    if (admitted.unasked && !mayUseCookie({ ...browserRequest(request), host: authority })) {
-      return answerProblem(request, foreignPage());
-    }
+    const asker = { ...browserRequest(request), host: authority };
+    if (admitted.unasked && !mayUseCookie(asker)) return answerProblem(request, foreignPage());
     await passOnToApp(deps, request, {
       door,
       person: admitted.person,
       path: target.path + target.query,
       arrival: { scheme: secure ? "https" : "http", host: authority, clientAddress: req.socket.remoteAddress ?? "" },
       stripAuthorization: admitted.spent || looksLikeToken(bearerToken(req.headers.authorization) ?? ""),
+      ...(admitted.unasked && saysNothing(asker) && { answerHeaders: shield }),
     });
   }
 
@@ -167,7 +167,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
   function principalOf(req: ClientRequest, binding: DoorBinding, secure: boolean): Principal | undefined {
     const name = secure ? sessionCookies.secure : sessionCookies.plain;
     // Another host may have tossed cookies of the same name at this one: they hide nothing, and open nothing.
-    for (const value of cookieValues(req.headers.cookie, name).slice(0, 8)) {
+    for (const value of cookieValues(req.headers.cookie, name)) {
       const principal = deps.sessions.check(value, binding);
       if (principal) return principal;
     }
@@ -242,6 +242,9 @@ function browserRequest({ req, kind }: DoorRequest) {
     fetchSite: one("sec-fetch-site"),
     fetchMode: one("sec-fetch-mode"),
     fetchDest: one("sec-fetch-dest"),
+    referer: one("referer"),
+    userAgent: one("user-agent"),
+    upgradeInsecure: one("upgrade-insecure-requests"),
   };
 }
 
