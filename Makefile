@@ -45,6 +45,10 @@ conformance: $(packages) ## Run Connect's own conformance suite over the link (n
 e2e: $(packages) ## Test between two real clusters (KUBECONFIG_A, KUBECONFIG_B; the agent's image in E2E_AGENT_IMAGE)
 	@node test/run.ts e2e
 
+.PHONY: browser
+browser: $(packages) ## Test what pages can do in a real browser (needs chromium on PATH)
+	@node test/run.ts browser
+
 .PHONY: bench
 bench: $(packages) ## Measure the link beside its rivals on PATH, all in one run (about 5 minutes; BENCH="--rounds 1 …")
 	@node bench/link.ts $(BENCH)

@@ -1,6 +1,6 @@
 /**
- * What `make check`, `make test` and `make e2e` run. Each ends with what failed, or with nothing to say but the counts:
- * `node test/run.ts check|test|e2e`.
+ * What `make check`, `make test`, `make browser` and `make e2e` run. Each ends with what failed, or with nothing to say but the
+ * counts: `node test/run.ts check|test|browser|e2e`.
  */
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
@@ -35,6 +35,8 @@ const modes: Record<string, () => Promise<boolean>> = {
     const bounds = { concurrency: Math.max(2, availableParallelism()), timeoutMs: 300_000 };
     return runTests([{ lanes: [find("test/**/*.test.ts")] }], bounds);
   },
+  // Each file starts a Chromium, which takes more than one core by itself.
+  browser: () => runTests([{ lanes: [find("test/**/*.browser.ts")] }], { concurrency: 1, timeoutMs: 300_000 }),
   e2e: async () => {
     const files = [...find("test/contract/*.e2e.ts"), ...find("test/e2e/*.e2e.ts")];
     return hasClusters() && runTests(stagesOf(files), { concurrency: 1, timeoutMs: 600_000 });

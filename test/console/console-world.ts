@@ -57,7 +57,7 @@ export interface Answer {
 
 export async function startConsole(
   o: { clock?: Clock; agents?: Parameters<typeof startTwoAgents>[0] } & Partial<
-    Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator">
+    Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator" | "domain">
   > = {},
 ): Promise<ConsoleWorld> {
   const agents = await startTwoAgents(o.agents);
@@ -71,6 +71,7 @@ export async function startConsole(
   const server = createConsoleServer({
     host: "127.0.0.1",
     port: 0,
+    ...(o.domain !== undefined && { domain: o.domain }),
     routes: o.routes ?? (() => undefined),
     authenticator: o.authenticator ?? createAuthenticator({ adminTokenHash: hashToken(token) }),
     apps: {
@@ -96,7 +97,7 @@ export async function startConsole(
         caPem: authority.certPem,
         clock: systemClock,
       },
-      ["localhost", "*.apps.example", "127.0.0.1", "::1"],
+      ["localhost", "apps.example", "*.apps.example", "127.0.0.1", "::1"],
     ),
     clock: o.clock ?? systemClock,
     log: silentLog,
