@@ -5,16 +5,19 @@ import type { Log } from "./base/log.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { KubeConnection } from "./kube/connect.ts";
 import { createFindServicePort } from "./kube/service-endpoints.ts";
+import { createListServices } from "./kube/service-list.ts";
 import type { Peering } from "./peering/peering.ts";
 import { createStreamRecord } from "./peering/stream-record.ts";
 import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { createAddressDialer } from "./tunnel/dial-address.ts";
+import type { HostedApp } from "./tunnel/hosted-app.ts";
 import { createKubernetesExit } from "./tunnel/kubernetes.ts";
 import { createMetricsServer } from "./tunnel/metrics-server.ts";
 import { createTunnelRules } from "./tunnel/rules.ts";
 import { createTunnel, type Tunnel } from "./tunnel/tunnel.ts";
+import type { RunningApp } from "./workloads/host/host.ts";
 import type { Workloads } from "./workloads/workloads.ts";
 
 export function agentTunnel(deps: {
@@ -39,8 +42,11 @@ export function agentTunnel(deps: {
     kubernetes,
     findApp(fingerprint, app) {
       const found = workloads.host.find(fingerprint, app);
-      return found && { service: found, ports: found.ports, ready: found.phase === "Ready", message: found.message };
+      return found && hosted(found);
     },
+    listApps: (fingerprint) =>
+      workloads.host.apps(fingerprint).map(({ app, ...named }) => ({ ...named, app: hosted(app) })),
+    listServices: createListServices({ client, inCluster, isKeptOut: isNowhere, clock }),
     findService: createFindServicePort({
       client,
       inCluster,
@@ -53,6 +59,7 @@ export function agentTunnel(deps: {
     ...createTunnelRules({ policyOf, roster, clock }),
     policyOf,
     through: (peer) => switchboard.through(peer),
+    transport: (peer) => switchboard.transport(peer),
     roster,
     dialService: kube.dialService,
     dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
@@ -71,4 +78,8 @@ export function agentTunnel(deps: {
       asked.close();
     },
   };
+}
+
+function hosted(app: RunningApp): HostedApp {
+  return { service: app, ports: app.ports, ready: app.phase === "Ready", message: app.message };
 }

@@ -271,6 +271,7 @@ async function compose(
       peering.routes(router);
       workloads.routes(router);
       pods.routes(router);
+      tunnel.routes(router);
     },
     judgingThemselves: [IntentService],
     onDefect: (error, path) => log.error({ err: error, path }, "a call of a peer failed"),
@@ -310,6 +311,7 @@ async function compose(
       tunnelInbox: tunnel.inbox,
       http: tunnel.http,
       dial: tunnel.dial,
+      listTargets: tunnel.listTargets,
       hello,
       doorKey: identity.keyFor("fairlead tokens for doors"),
       consoleUrl: config.console.url,

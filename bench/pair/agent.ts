@@ -68,9 +68,12 @@ async function run(): Promise<void> {
       role === "far" && namespace === app.namespace && name === app.name
         ? { service: app, ports: [{ number: ports.target }], ready: true, message: "" }
         : undefined,
+    listApps: () => [],
     permit: () => ({ allowed: true }),
+    rulesFor: () => undefined,
     approvalLastsMs: () => undefined,
     roster: peering.roster,
+    transport: (peer) => peering.switchboard.transport(peer),
     dialService: dialLoopback,
     dialPeer: (peer, target, options) => peering.switchboard.dial(peer, target, options),
     limitsOf: () => ({ connections: 16_384 }),

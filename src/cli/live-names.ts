@@ -19,6 +19,7 @@ type Subject =
   | "orphan"
   | "orphan at a peer"
   | "revision"
+  | "target"
   | "grant"
   | "format"
   | "shell"
@@ -41,7 +42,8 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   doctor: { peer: "peer" },
   orphan: { uid: "orphan at a peer", workload: "orphan" },
   join: { invite: "free" },
-  forward: { peer: "peer", target: "free", listen: "free" },
+  forward: { peer: "peer", target: "target", listen: "target" },
+  target: { peer: "peer" },
   kubeconfig: { peer: "peer" },
   "kube-token": { peer: "peer" },
 };
@@ -145,6 +147,12 @@ export async function liveNames(
       const [name = ""] = asked.before;
       const { revisions } = await client.apps.listAppRevisions({ ref: { namespace, name } }, call);
       return revisions.map(({ number, cause }) => ({ word: String(number), about: cause }));
+    }
+    case "target": {
+      const [peer = ""] = asked.before;
+      if (peer === "") return [];
+      const { targets } = await client.tunnels.listTargets({ peer }, call);
+      return targets.map(({ target, portName, appProtocol }) => ({ word: target, about: portName || appProtocol }));
     }
     default:
       return [];

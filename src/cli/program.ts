@@ -19,6 +19,7 @@ import { addPeerCommands } from "./peer.ts";
 import { addPolicyCommands } from "./policy.ts";
 import { addStatusCommands } from "./status.ts";
 import { plain } from "./table.ts";
+import { addTargetCommands } from "./target.ts";
 
 /** Runs one command line (without the program's own name) and resolves with the exit code; it never rejects. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
@@ -70,6 +71,7 @@ export function buildProgram(context: CliContext): Command {
   addKubeconfigCommands(program, context);
   addDoctorCommand(program, context);
   addAppCommands(program, context);
+  addTargetCommands(program, context);
   addForwardCommand(program, context);
   addOrphanCommands(program, context);
   addPolicyCommands(program, context);

@@ -24,6 +24,7 @@ import { LinkService } from "../gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../gen/fairlead/console/v1/policy_service_pb.ts";
+import { TunnelService } from "../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { WatchService } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import { withToken } from "./token.ts";
 
@@ -33,6 +34,7 @@ export interface FairleadClient {
   readonly peers: Client<typeof PeerService>;
   readonly links: Client<typeof LinkService>;
   readonly kubernetes: Client<typeof KubernetesService>;
+  readonly tunnels: Client<typeof TunnelService>;
   readonly doctor: Client<typeof DoctorService>;
   readonly apps: Client<typeof AppService>;
   readonly pods: Client<typeof PodService>;
@@ -58,6 +60,7 @@ export function createFairleadClient(options: FairleadClientOptions): FairleadCl
     peers: createClient(PeerService, transport),
     links: createClient(LinkService, transport),
     kubernetes: createClient(KubernetesService, transport),
+    tunnels: createClient(TunnelService, transport),
     doctor: createClient(DoctorService, transport),
     apps: createClient(AppService, transport),
     pods: createClient(PodService, transport),

@@ -16,6 +16,7 @@ import { effectivePolicy } from "../policy/effective.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
 import type { AppDialer } from "../tunnel/entry.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
+import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
 import type { LocalHello } from "../wire/session.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
@@ -65,6 +66,8 @@ export interface ConsoleDeps {
   readonly tunnelInbox: InboxServiceDeps["tunnels"] & { subscribe(listener: () => void): () => void };
   readonly http: HttpForwarder;
   readonly dial: AppDialer;
+  /** Asks a peer what it lets this agent reach. Rejects with a ConnectError. */
+  listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
   /** What tokens for the doors are signed by; this agent's alone. */
@@ -98,6 +101,12 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       peers: peerDeps(deps),
       links: linkDeps(deps),
       kubernetes: kubernetes.service,
+      tunnels: {
+        peers: () => deps.peering.roster.list().map(({ name }) => name),
+        presence: (peer) => presenceOf(deps.peering, peer),
+        listTargets: deps.listTargets,
+        clock,
+      },
       doctor: { doctor: deps.doctor, version: deps.about.version, clock },
       pods: podDeps(deps),
       policies: policyDeps(deps),

@@ -3,19 +3,22 @@ import { IntentService, LeaseService } from "../gen/fairlead/peer/v1/intent_pb.t
 import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
 import { PodService } from "../gen/fairlead/peer/v1/pods_pb.ts";
+import { TargetService } from "../gen/fairlead/peer/v1/targets_pb.ts";
 import { WorkloadService } from "../gen/fairlead/peer/v1/workload_pb.ts";
 import type { LostGrant } from "./grants.ts";
 
 /**
  * By service: the grant that its calls need, or none. A call of intent carries wishes, each of which is judged by itself
  * with the grants of that moment, and the news of what became of them, which a peer without grants may hear, too. So it
- * is with what workloads are asked. Nobody needs a grant to pair, to leave, or to hear what it may do.
+ * is with what workloads are asked. Nobody needs a grant to pair, to leave, or to hear what it may do. A list of targets has what the grants of its moment
+ * allow, and is over at once.
  */
 const needs: ReadonlyMap<string, string | undefined> = new Map([
   [PodService.typeName, "apps"],
   [IntentService.typeName, undefined],
   [WorkloadService.typeName, undefined],
   [LeaseService.typeName, undefined],
+  [TargetService.typeName, undefined],
   [MembershipService.typeName, undefined],
   [PairingService.typeName, undefined],
 ]);

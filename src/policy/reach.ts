@@ -60,14 +60,15 @@ const grantFor = {
   address: "tunnels",
 } as const;
 
-function mayReach(
+/** What stands against all targets of a kind, whatever the policy says of each: the grant, a policy that is not understood, the time. */
+export function standsAgainst(
   caller: ReachCaller,
-  target: NamedTarget,
+  kind: NamedTarget["kind"],
   policy: EffectivePolicy,
   now: number,
 ): ReachPermission | undefined {
   const peer = caller.peer ?? "NAME";
-  const grant = grantFor[target.kind];
+  const grant = grantFor[kind];
   if (!caller.grants.includes(grant)) return refuse(`grants/${grant}`, missingGrant(peer, grant));
   const [problem] = policy.problems;
   if (problem !== undefined) return refuse("policy/accept", notUnderstood(peer, problem));
@@ -76,6 +77,18 @@ function mayReach(
     const message = `peer ${peer} might reach things here until ${new Date(until).toISOString()}, as tunnels.until of a PeerPolicy says`;
     return refuse("tunnels/until", message);
   }
+  return undefined;
+}
+
+function mayReach(
+  caller: ReachCaller,
+  target: NamedTarget,
+  policy: EffectivePolicy,
+  now: number,
+): ReachPermission | undefined {
+  const refusal = standsAgainst(caller, target.kind, policy, now);
+  if (refusal) return refusal;
+  const peer = caller.peer ?? "NAME";
   if (target.kind === "service") return mayReachService(peer, target, policy.tunnels.services);
   if (target.kind === "address") return mayReachAddress(peer, target, policy.tunnels.addresses);
   const switchName = target.kind === "app" ? "apps" : target.kind;

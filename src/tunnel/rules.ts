@@ -2,7 +2,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { Roster } from "../peering/roster.ts";
 import type { EffectivePolicy } from "../policy/effective-policy.ts";
-import { permitTunnel } from "../policy/reach.ts";
+import { permitTunnel, standsAgainst } from "../policy/reach.ts";
+import type { NamedTarget } from "../wire/target-text.ts";
+import type { ExitCaller } from "./exit-caller.ts";
 import type { TunnelDeps } from "./tunnel.ts";
 
 /** Reads what counts at each question. */
@@ -11,8 +13,16 @@ export function createTunnelRules(deps: {
   policyOf(fingerprint: string): EffectivePolicy | undefined;
   roster: Pick<Roster, "byFingerprint">;
   clock: Clock;
-}): Pick<TunnelDeps, "permit" | "approvalLastsMs"> {
+}): Pick<TunnelDeps, "permit" | "approvalLastsMs"> & {
+  /** What the policy says of tunnels, for a caller whom nothing stands against of this kind as a whole. */
+  rulesFor(caller: ExitCaller, kind: NamedTarget["kind"]): EffectivePolicy["tunnels"] | undefined;
+} {
   return {
+    rulesFor(caller, kind) {
+      const policy = deps.policyOf(caller.fingerprint);
+      if (!policy || standsAgainst(caller, kind, policy, deps.clock.now())) return undefined;
+      return policy.tunnels;
+    },
     permit(caller, target) {
       const policy = deps.policyOf(caller.fingerprint);
       const peer = deps.roster.byFingerprint(caller.fingerprint);

@@ -1,5 +1,8 @@
 /** Both ends of the tunnel in one: every agent is an origin of some apps and a host of others. */
+import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
+import { TargetService } from "../gen/fairlead/peer/v1/targets_pb.ts";
+import type { ListServices } from "../kube/service-list.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
 import type { Roster } from "../peering/roster.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
@@ -12,15 +15,24 @@ import { createExit, type Exit, type ExitDeps, type IncomingDial } from "./exit.
 import type { ExitCaller } from "./exit-caller.ts";
 import { createHttpForwarder, type HttpForwarder } from "./http.ts";
 import { createTunnelInbox, type TunnelInbox } from "./inbox.ts";
+import { addressOffers, appOffers, serviceOffers, singleOffer } from "./offer-sources.ts";
+import type { OffersDeps } from "./offers.ts";
 import { PendingDials } from "./pending.ts";
 import { createRelay, type Relay, type RelayDeps } from "./relay.ts";
 import { createServiceWay, type ServiceFinder } from "./service-way.ts";
+import { createTargetService } from "./target-service.ts";
+import { listTargetsAt, type TargetsAtPeer } from "./targets-at.ts";
 import { type StreamServer, serving } from "./way.ts";
 
 export interface TunnelDeps
   extends Omit<ExitDeps, "ways" | "hasApp" | "limitsOf" | "pending" | "record">,
     AppWayDeps,
-    Pick<RelayDeps, "policyOf" | "through"> {
+    Pick<RelayDeps, "policyOf" | "through">,
+    Pick<OffersDeps, "rulesFor"> {
+  /** What the peer with this fingerprint runs here. */
+  listApps: Parameters<typeof appOffers>[0];
+  /** Lists Services of this cluster, for who may reach them; without it no peer is told of any. */
+  listServices?: ListServices;
   /** Looks up Services of this cluster; without it none is reached. */
   findService?: ServiceFinder;
   /** Answers requests for this cluster's API; without it nobody reaches that. */
@@ -33,6 +45,8 @@ export interface TunnelDeps
   limitsOf?: ExitDeps["limitsOf"];
   /** Opens a dial to a peer, as the switchboard does. */
   dialPeer: PeerDialer;
+  /** RPC to a peer, as the switchboard gives it. */
+  transport(peer: string): Transport;
   /** Where decisions about targets are kept. */
   roster: Pick<Roster, "get" | "byFingerprint" | "list" | "update">;
   /** How long an approval for this peer lasts when nobody says, in milliseconds; for ever when undefined. */
@@ -54,6 +68,10 @@ export interface Tunnel {
   readonly inbox: TunnelInbox;
   /** The origin's end for bytes; rejects with a {@link TunnelError}. */
   readonly dial: AppDialer;
+  /** What a peer says that it lets this agent reach. Rejects with a ConnectError. */
+  listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
+  /** Adds what peers may call here. */
+  routes(router: ConnectRouter): void;
   /** The origin's end for HTTP, which the doors use. */
   readonly http: HttpForwarder;
   /** Ends what is open on both sides; resolves when the host's sockets are closed. */
@@ -74,6 +92,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     metrics: deps.metrics && serving<MetricsTarget>(deps.metrics),
     address: dialAddress && createAddressWay({ ...deps, dialAddress }),
   };
+  const targets = createTargetService({ ...deps, sources: offerSources(deps), record: hosted });
   const hasApp = (fingerprint: string, app: AppTarget): boolean => deps.findApp(fingerprint, app) !== undefined;
   const { limitsOf = (fingerprint: string) => deps.policyOf(fingerprint)?.tunnels.limits } = deps;
   const exit = createExit({ ...deps, ways, hasApp, limitsOf, pending, record: hosted });
@@ -100,6 +119,8 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
       clock,
     }),
     dial,
+    listTargets: (peer, signal) => listTargetsAt({ transport: deps.transport(peer), peer }, signal),
+    routes: (router) => void router.service(TargetService, targets),
     http,
     async close() {
       http.close();
@@ -108,4 +129,15 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
       dialled.close();
     },
   };
+}
+
+/** Of each kind that is offered here. */
+function offerSources({ listApps, listServices, findService, dialAddress, kubernetes, metrics }: TunnelDeps) {
+  return [
+    appOffers(listApps),
+    findService && listServices && serviceOffers(listServices),
+    dialAddress && addressOffers,
+    kubernetes && singleOffer("kubernetes"),
+    metrics && singleOffer("metrics"),
+  ].filter((source) => source !== undefined);
 }

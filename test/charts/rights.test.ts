@@ -87,7 +87,7 @@ test("Services are looked at where the values or a policy of theirs say so, and 
   assert.deepEqual(roles.map(({ metadata }: Manifest) => metadata.namespace).sort(), ["data", "extra", "shop"]);
   for (const { rules } of roles) {
     assert.deepEqual(rules, [
-      { apiGroups: [""], resources: ["services"], verbs: ["get"] },
+      { apiGroups: [""], resources: ["services"], verbs: ["get", "list"] },
       { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list"] },
     ]);
   }

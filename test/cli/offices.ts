@@ -14,6 +14,7 @@ import { AuditService } from "../../src/gen/fairlead/console/v1/audit_service_pb
 import { InboxService } from "../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
 import { PeerService } from "../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PolicyService } from "../../src/gen/fairlead/console/v1/policy_service_pb.ts";
+import { TunnelService } from "../../src/gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { isJsonObject } from "../../src/kube/object.ts";
 import { type PeerPolicy, peerPolicies } from "../../src/kube/resources.ts";
@@ -30,6 +31,7 @@ export interface Offices {
   apps: Partial<ServiceImpl<typeof AppService>>;
   peerService: Partial<ServiceImpl<typeof PeerService>>;
   audit: Partial<ServiceImpl<typeof AuditService>>;
+  tunnels: Partial<ServiceImpl<typeof TunnelService>>;
   connection(): Connection;
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
 }
@@ -43,6 +45,7 @@ export function openOffices(): Offices {
     apps: {},
     peerService: {},
     audit: {},
+    tunnels: {},
     connection,
     run: (args, options) => run(undefined, args, { connect: async () => connection(), ...options }),
   };
@@ -54,6 +57,7 @@ export function openOffices(): Offices {
         router.service(AppService, offices.apps);
         router.service(PeerService, offices.peerService);
         router.service(AuditService, offices.audit);
+        router.service(TunnelService, offices.tunnels);
         router.service(InboxService, createInboxService(inbox));
         router.service(
           PolicyService,

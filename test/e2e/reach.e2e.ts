@@ -317,9 +317,25 @@ test("when the peer's agent is killed what was open is reset, and the next conne
   });
 });
 
+test("what there is, is told: the targets that a policy opens and that lead somewhere, and no others", {
+  timeout: 60_000,
+}, async () => {
+  let shown = "";
+  const told = async (...more: string[]): Promise<string> => {
+    shown = await origin.cli(["target", "list", host.name, ...more]);
+    return shown;
+  };
+  const opened = [`address/outside:${outside.port}`, "metrics", service("echo", 80), service("echo", 9000)];
+  const isAll = async (): Promise<boolean> => (await told("-o", "name")) === `${opened.join("\n")}\n`;
+  await until("all of it is told", isAll, { seen: () => shown });
+  // The pod may be a new one, since it stood at the test before.
+  const isReady = async (): Promise<boolean> => /echo:9000 +talk +TCP +Ready/.test(await told());
+  await until("it is ready", isReady, { seen: () => shown });
+});
+
 test("each right of the chart's Role fairlead-reached was used", { timeout: 60_000 }, async (t) => {
   const given = await rightsOf(b, [["role", "fairlead-reached", "-n", namespace]]);
-  assert.deepEqual(given, ["/services get", "discovery.k8s.io/endpointslices list"]);
+  assert.deepEqual(given, ["/services get", "/services list", "discovery.k8s.io/endpointslices list"]);
   const used = await usedRights(startedAt, namespace);
   if (!used) return t.diagnostic("AUDIT_LOG_A and AUDIT_LOG_B are not set; this is left out");
   assert.deepEqual(
@@ -342,7 +358,7 @@ test("without the Role fairlead-reached the dial says which right is missing, an
     await b.kubectl(["delete", "role", "fairlead-reached", "-n", namespace]);
     const account = `--serviceaccount=${releaseNamespace}:fairlead`;
     for (const [role, verb, resource] of [
-      ["fairlead-reached", "get", "services"],
+      ["fairlead-reached", "get,list", "services"],
       ["fairlead-reached-endpoints", "list", "endpointslices.discovery.k8s.io"],
     ]) {
       await b.kubectl(["-n", namespace, "create", "role", `${role}`, `--verb=${verb}`, `--resource=${resource}`]);

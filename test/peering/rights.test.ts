@@ -7,6 +7,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { GrantStandingSchema, MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { PodService } from "../../src/gen/fairlead/peer/v1/pods_pb.ts";
+import { TargetService } from "../../src/gen/fairlead/peer/v1/targets_pb.ts";
 import { WorkloadService } from "../../src/gen/fairlead/peer/v1/workload_pb.ts";
 import { endedBy } from "../../src/peering/call-rights.ts";
 import { setGrants } from "../../src/peering/grants.ts";
@@ -250,7 +251,7 @@ test("each call ends with the grant that it needs; of a service that nobody thou
   const ended = (path: string, grants = lost) => endedBy(path, grants)?.grant;
   assert.equal(ended(`/${PodService.typeName}/Logs`), "apps");
   assert.equal(ended(`/${PodService.typeName}/Logs`, [{ grant: "tunnels" }]), undefined);
-  for (const { typeName } of [IntentService, WorkloadService, MembershipService]) {
+  for (const { typeName } of [IntentService, WorkloadService, MembershipService, TargetService]) {
     assert.equal(ended(`/${typeName}/Any`), undefined);
   }
   for (const path of ["/fairlead.peer.v2.PodService/Logs", "/x", "", "//", `${PodService.typeName}/Logs`]) {

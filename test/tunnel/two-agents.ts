@@ -58,6 +58,10 @@ const dialLoopback: ServiceDialer = (_ref, port) =>
     });
   });
 
+function nobody(): never {
+  throw new Error("nobody is called here");
+}
+
 export async function startTwoAgents(
   o: {
     dialService?: ServiceDialer;
@@ -93,6 +97,13 @@ export async function startTwoAgents(
       if (uid !== undefined && uid !== uidOf(name)) return undefined;
       return hosted.get(fingerprint)?.get(`${namespace}/${name}`);
     },
+    listApps: (fingerprint) =>
+      [...(hosted.get(fingerprint) ?? [])].map(([key, app]) => {
+        const [namespace = "", name = ""] = key.split("/");
+        return { namespace, name, app };
+      }),
+    rulesFor: rules.rulesFor,
+    transport: nobody,
     permit: (caller, target) => (o.policy ? rules.permit(caller, target) : agents.permission),
     approvalLastsMs: rules.approvalLastsMs,
     roster,
@@ -127,6 +138,9 @@ export async function startTwoAgents(
   const originTunnel = createTunnel({
     ...common,
     findApp: () => undefined,
+    listApps: () => [],
+    rulesFor: () => undefined,
+    transport: nobody,
     permit: () => ({ allowed: false, rule: "test", message: "The origin hosts nothing." }),
     approvalLastsMs: () => undefined,
     roster,

@@ -10,6 +10,7 @@ import { LinkService } from "../../gen/fairlead/console/v1/link_service_pb.ts";
 import { PeerService } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
+import { TunnelService } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { WatchService } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type AgentServiceDeps, createAgentService } from "./agent-service.ts";
 import { type AppServiceDeps, createAppService } from "./app-service.ts";
@@ -21,6 +22,7 @@ import { createLinkService, type LinkServiceDeps } from "./link-service.ts";
 import { createPeerService, type PeerServiceDeps } from "./peer-service.ts";
 import { createPodService, type PodServiceDeps } from "./pod-service.ts";
 import { createPolicyService, type PolicyServiceDeps } from "./policy-service.ts";
+import { createTunnelService, type TunnelServiceDeps } from "./tunnel-service.ts";
 import { createWatchService, type WatchServiceDeps } from "./watch-service.ts";
 
 export interface ApiDeps {
@@ -29,6 +31,7 @@ export interface ApiDeps {
   readonly peers: PeerServiceDeps;
   readonly links: LinkServiceDeps;
   readonly kubernetes: KubernetesServiceDeps;
+  readonly tunnels: TunnelServiceDeps;
   readonly doctor: DoctorServiceDeps;
   readonly pods: PodServiceDeps;
   readonly policies: PolicyServiceDeps;
@@ -49,6 +52,7 @@ export function createApi(deps: ApiDeps): (router: ConnectRouter) => void {
     router.service(DoctorService, createDoctorService(deps.doctor));
     router.service(KubernetesService, createKubernetesService(deps.kubernetes));
     router.service(LinkService, createLinkService(deps.links));
+    router.service(TunnelService, createTunnelService(deps.tunnels));
     router.service(PodService, createPodService(deps.pods));
     router.service(PolicyService, createPolicyService(deps.policies));
     router.service(InboxService, createInboxService(deps.inbox));

@@ -90,6 +90,8 @@ export interface WorkloadHost {
   readonly service: ServiceImpl<typeof WorkloadService>;
   /** Finds the caller's own app by its RemoteApp; undefined when there is none, or when it is another peer's. */
   find(fingerprint: string, app: { namespace: string; name: string; uid?: string }): RunningApp | undefined;
+  /** What a peer runs here, by its RemoteApps; an orphan too, unless another app bears its name by now. */
+  apps(fingerprint: string): { readonly namespace: string; readonly name: string; readonly app: RunningApp }[];
   /** Pods of apps whose origins bring their images along, and that wait for an image in vain; by `namespace/name`. */
   waitingForImages(): string[];
   /** Calls `fn` with the fingerprint of the peer after each change of one of its apps. */
@@ -235,18 +237,28 @@ export function createHost(deps: HostDeps): WorkloadHost {
     intent.reconsider(fingerprint);
   }
 
+  function find(fingerprint: string, app: { namespace: string; name: string; uid?: string }): RunningApp | undefined {
+    const named = book.named(fingerprint, app).filter(({ spec }) => (app.uid ?? spec.origin?.uid) === spec.origin?.uid);
+    // After a name was used again at the origin, an orphan may bear it too.
+    const found = named.find((workload) => !isOrphan(workload)) ?? named[0];
+    if (!found) return undefined;
+    const key = keyOf(found);
+    return runningApp(found, runner.runsOf(key) ?? runner.statusOf(key) ?? found.status);
+  }
+
   return {
     intent: intent.service,
     service: createWorkloadService({ caller: callingPeer, client, book, desk, record }),
-    find(fingerprint, app) {
-      const named = book
-        .named(fingerprint, app)
-        .filter(({ spec }) => (app.uid ?? spec.origin?.uid) === spec.origin?.uid);
-      // After a name was used again at the origin, an orphan may bear it too.
-      const found = named.find((workload) => !isOrphan(workload)) ?? named[0];
-      if (!found) return undefined;
-      const key = keyOf(found);
-      return runningApp(found, runner.runsOf(key) ?? runner.statusOf(key) ?? found.status);
+    find,
+    apps(fingerprint) {
+      const origins = [...book.of(fingerprint).values()].flatMap(({ spec }) => spec.origin ?? []);
+      const names = new Map(
+        origins.map(({ namespace = "", name = "" }) => [`${namespace}/${name}`, { namespace, name }]),
+      );
+      return [...names.values()].flatMap((ref) => {
+        const app = find(fingerprint, ref);
+        return app ? [{ ...ref, app }] : [];
+      });
     },
     waitingForImages: () =>
       [...book.latest.list()].flatMap((workload) => {

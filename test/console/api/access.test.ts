@@ -15,6 +15,7 @@ import { LinkService } from "../../../src/gen/fairlead/console/v1/link_service_p
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../../../src/gen/fairlead/console/v1/policy_service_pb.ts";
+import { TunnelService } from "../../../src/gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { WatchService } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { type ApiWorld, startApi } from "./world.ts";
 
@@ -29,6 +30,7 @@ const services = [
   PeerService,
   PodService,
   PolicyService,
+  TunnelService,
   WatchService,
 ];
 

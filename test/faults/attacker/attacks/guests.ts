@@ -4,6 +4,7 @@ import { IntentService, LeaseService } from "../../../../src/gen/fairlead/peer/v
 import { MembershipService } from "../../../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../../../../src/gen/fairlead/peer/v1/pairing_pb.ts";
 import { PodService } from "../../../../src/gen/fairlead/peer/v1/pods_pb.ts";
+import { TargetService } from "../../../../src/gen/fairlead/peer/v1/targets_pb.ts";
 import { WorkloadService } from "../../../../src/gen/fairlead/peer/v1/workload_pb.ts";
 import { peers } from "../../../../src/kube/resources.ts";
 import { reasonName } from "../../../../src/wire/reason.ts";
@@ -23,7 +24,7 @@ export const guestAttacks: readonly Attack[] = [
       "Each stream is judged by who is behind the link at that moment: who is not in the roster reaches the pairing service alone; after eight refusals the link ends.",
     attempt: (ground) =>
       withStranger(ground, async (eve) => {
-        const services = [MembershipService, WorkloadService, PodService, IntentService, LeaseService];
+        const services = [MembershipService, WorkloadService, PodService, IntentService, LeaseService, TargetService];
         const methods = services.flatMap(({ typeName, methods }) => methods.map(({ name }) => `/${typeName}/${name}`));
         const pairing = `/${PairingService.typeName}`;
         const disguised = [
@@ -56,6 +57,7 @@ export const guestAttacks: readonly Attack[] = [
       "/fairlead.peer.v1.PodService/WriteFiles": "cut PermissionDenied",
       "/fairlead.peer.v1.IntentService/Sync": "cut PermissionDenied",
       "/fairlead.peer.v1.LeaseService/Renew": "cut PermissionDenied",
+      "/fairlead.peer.v1.TargetService/ListTargets": "cut PermissionDenied",
       "/fairlead.peer.v1.PairingService/../fairlead.peer.v1.IntentService/Sync": "Unimplemented",
       "/fairlead.peer.v1.PairingService/": "Unimplemented",
       "/fairlead.peer.v1.PairingService//Join": "Unimplemented",
