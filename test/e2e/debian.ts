@@ -4,7 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
-import { access, constants } from "node:fs/promises";
+import { access, constants, glob } from "node:fs/promises";
 import { connect } from "node:net";
 import { collect } from "./command.ts";
 import { until } from "./until.ts";
@@ -15,9 +15,25 @@ const packages = {
   haproxy: "haproxy",
   squid: "squid",
   "docker-registry": "docker-registry",
+  postgres: "postgresql",
+  initdb: "postgresql",
+  psql: "postgresql-client",
+  pgbench: "postgresql",
+  "redis-server": "redis-server",
+  "redis-benchmark": "redis-tools",
+  "redis-cli": "redis-tools",
+  sshd: "openssh-server",
+  scp: "openssh-client",
+  "ssh-keygen": "openssh-client",
+  rsync: "rsync",
+  wrk: "wrk",
+  "git-daemon": "git",
 } as const;
 
-type ProgramName = keyof typeof packages;
+export type ProgramName = keyof typeof packages;
+
+/** What an administrator runs is not on everybody's PATH, nor is what is there in several versions, or what another program starts. */
+const elsewhere = ["/usr/sbin", "/usr/local/sbin", "/usr/lib/postgresql/*/bin", "/usr/lib/git-core"];
 
 export interface Program {
   /** To the process that was started, not to its children. */
@@ -33,7 +49,7 @@ export async function requirePrograms(names: readonly ProgramName[]): Promise<vo
   const found = await Promise.all(names.map(look));
   const missing = names.filter((_name, index) => found[index] === undefined);
   if (missing.length === 0) return;
-  const install = missing.map((name) => packages[name]).join(" ");
+  const install = [...new Set(missing.map((name) => packages[name]))].join(" ");
   throw new Error(`These tests need ${missing.join(", ")}, and install nothing themselves: apt-get install ${install}`);
 }
 
@@ -44,18 +60,28 @@ export async function findProgram(name: ProgramName): Promise<string> {
 }
 
 async function look(name: ProgramName): Promise<string | undefined> {
-  // What an administrator runs is not on everybody's PATH.
-  for (const directory of [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]) {
+  for (const directory of (process.env.PATH ?? "").split(":")) {
     const path = `${directory}/${name}`;
     if (await isExecutable(path)) return path;
   }
+  for (const directory of elsewhere)
+    for await (const path of glob(`${directory}/${name}`)) if (await isExecutable(path)) return path;
   return undefined;
 }
 
-/** Starts it, and resolves when it listens on `port` of loopback. Rejects with what it printed when it ends before. */
-export async function startProgram(name: ProgramName, args: readonly string[], port: number): Promise<Program> {
+/**
+ * Starts it, and resolves when it listens on `port` of loopback, or of the address `o.at`. Rejects with what it printed when it ends before. `o.as` is
+ * the user that it runs as, where this process may choose.
+ */
+export async function startProgram(
+  name: ProgramName,
+  args: readonly string[],
+  port: number,
+  o: { readonly at?: string; readonly as?: string } = {},
+): Promise<Program> {
+  const [command = name, ...words] = [...userCommand(o.as), await findProgram(name), ...args];
   // A process group of its own, so that its children go with it.
-  const child = spawn(await findProgram(name), args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, words, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const printed = collect(child);
   const output = (): string => printed().stdout + printed().stderr;
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -78,14 +104,21 @@ export async function startProgram(name: ProgramName, args: readonly string[], p
     await ended;
   };
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  await until(`${name} listens`, async () => hasEnded() || (await isOpen(port)), { seconds: 20, seen: output }).catch(
-    async (error: unknown) => {
-      await kill();
-      throw error;
-    },
-  );
+  await until(`${name} listens`, async () => hasEnded() || (await isOpen(port, o.at)), {
+    seconds: 20,
+    seen: output,
+  }).catch(async (error: unknown) => {
+    await kill();
+    throw error;
+  });
   if (hasEnded()) throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}: ${output()}`);
   return { signal: (signal) => void child.kill(signal), kill, output };
+}
+
+/** What comes before a command so that it runs as that user; nothing where this process is not root, or nobody is named. */
+export function userCommand(user: string | undefined): string[] {
+  if (user === undefined || process.getuid?.() !== 0) return [];
+  return ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
 }
 
 async function isExecutable(path: string): Promise<boolean> {
@@ -97,9 +130,9 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-function isOpen(port: number): Promise<boolean> {
+function isOpen(port: number, host = "127.0.0.1"): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port, host);
     socket.once("connect", () => {
       socket.destroy();
       resolve(true);

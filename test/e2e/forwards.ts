@@ -16,7 +16,7 @@ export interface RunningForward {
 
 /** Begins it with a free port for each target, and waits until it listens at all of them. */
 export async function startForward(
-  agent: InstalledAgent,
+  agent: Pick<InstalledAgent, "spawnCli">,
   peer: string,
   targets: readonly string[],
 ): Promise<RunningForward> {

@@ -31,7 +31,7 @@ const calm = [
 ];
 
 /** Stand on embedded clusters. */
-const embedded = ["test/e2e/ingress.e2e.ts"];
+const embedded = ["test/e2e/ingress.e2e.ts", "test/e2e/real-clients.e2e.ts"];
 
 export interface Stage {
   /** The files of each lane run one after the other, and the lanes beside one another. */

@@ -29,8 +29,8 @@ export interface Hub extends AsyncDisposable {
 
 export interface Spoke extends AsyncDisposable {
   readonly town: Town;
-  /** Redeems an invite of the host's that says this URL. Rejects with what the person who joins would read. */
-  join(url: string): Promise<void>;
+  /** Redeems an invite of the host's that says this URL, and gives these grants: "apps" unless said. Rejects with what the person who joins would read. */
+  join(url: string, grants?: string[]): Promise<void>;
   /** How often the link to the host has come to stand so far: for the first time, or at another connection. */
   links(): number;
   /** Why it lost its connections, in order. */
@@ -92,11 +92,8 @@ function createSpoke(host: Town, town: Town, ear: Hearing): Spoke {
       ear.lines
         .filter(({ msg }) => msg === "peer disconnected")
         .map(({ fields }) => String(Reflect.get(fields, "reason"))),
-    async join(url) {
-      const invite = await host.client.peers.createInvite(
-        { name: town.name, grants: ["apps"], url },
-        { signal: signal() },
-      );
+    async join(url, grants = ["apps"]) {
+      const invite = await host.client.peers.createInvite({ name: town.name, grants, url }, { signal: signal() });
       for await (const _step of town.client.peers.join({ invite: invite.line }, { signal: signal() }));
     },
     linkAfter: async (before, seconds = 20) => {
