@@ -10,9 +10,8 @@ export interface KubeconfigEntry {
   readonly caPem: string;
   /** The name in the certificate, where it is not that of the server's address. */
   readonly serverName: string;
-  /** What prints a token. */
-  readonly command: string;
-  readonly args: readonly string[];
+  /** What prints tokens, or a token that counts for a while. */
+  readonly user: { readonly command: string; readonly args: readonly string[] } | { readonly token: string };
   /** Makes it the current context. */
   readonly use: boolean;
 }
@@ -32,22 +31,27 @@ export function mergeKubeconfig(text: string, entry: KubeconfigEntry): string {
     ...(entry.caPem !== "" && { "certificate-authority-data": Buffer.from(entry.caPem).toString("base64") }),
     ...(entry.serverName !== "" && { "tls-server-name": entry.serverName }),
   });
-  put(file, "users", name, "user", isOurUser, {
-    exec: {
-      apiVersion: "client.authentication.k8s.io/v1",
-      command: entry.command,
-      args: [...entry.args],
-      installHint: "The fairlead command must be on the PATH.",
-      interactiveMode: "Never",
-      provideClusterInfo: false,
-    },
-  });
+  put(file, "users", name, "user", isOurUser, userOf(entry.user));
   put(file, "contexts", name, "context", (value) => isObject(value) && value.cluster === name && value.user === name, {
     cluster: name,
     user: name,
   });
   if (entry.use || !file.get("current-context")) file.set("current-context", name);
   return file.toString({ lineWidth: 0 });
+}
+
+function userOf(user: KubeconfigEntry["user"]): Record<string, unknown> {
+  if ("token" in user) return { token: user.token };
+  return {
+    exec: {
+      apiVersion: "client.authentication.k8s.io/v1",
+      command: user.command,
+      args: [...user.args],
+      installHint: "The fairlead command must be on the PATH.",
+      interactiveMode: "Never",
+      provideClusterInfo: false,
+    },
+  };
 }
 
 function put(
@@ -89,7 +93,9 @@ function isOurCluster(value: unknown): boolean {
 }
 
 function isOurUser(value: unknown): boolean {
-  if (!isObject(value) || !isObject(value.exec)) return false;
+  if (!isObject(value)) return false;
+  if (typeof value.token === "string") return value.token.startsWith("flk_");
+  if (!isObject(value.exec)) return false;
   const { args } = value.exec;
   return Array.isArray(args) && args[0] === "kube-token";
 }

@@ -1,8 +1,9 @@
 /** `fairlead kubeconfig`: plain kubectl for a peer's cluster; and `kube-token`, which kubectl runs to sign in. */
 import type { Command } from "commander";
-import { withAgent } from "./command.ts";
+import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext, ConnectionOptions } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { type KubeToken, openKubeTokenCache } from "./kube-token-cache.ts";
 import { kubeconfigPath, updateKubeconfig } from "./kubeconfig-file.ts";
 import { mergeKubeconfig } from "./kubeconfig-merge.ts";
 
@@ -14,6 +15,7 @@ interface Options {
   readonly file?: string;
   readonly stdout?: boolean;
   readonly use?: boolean;
+  readonly withToken?: number;
   readonly command: string;
 }
 
@@ -37,18 +39,27 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
     .option("--stdout", "print it, and write nothing")
     .option("--use", "make it the current context")
     .option("--command <path>", "how kubectl runs fairlead", "fairlead")
+    .option(
+      "--with-token <span>",
+      "put a token into it that counts so long, up to 90d, for programs that cannot run fairlead",
+      spanSeconds,
+    )
     .action((peer: string, options: Options) =>
       withAgent(write, context, async ({ client }, signal) => {
         const found = write.optsWithGlobals<ConnectionOptions>();
         const door = await client.kubernetes.getKubernetesDoor({ peer }, { signal });
+        const userFor = async ({ withToken, command }: Options) => {
+          if (withToken === undefined) return { command, args: ["kube-token", peer, ...wayToAgent(found)] };
+          const asked = { peer, lifetimeSeconds: BigInt(withToken) };
+          return { token: (await client.kubernetes.createKubernetesToken(asked, { signal })).token };
+        };
         const own = options.systemCa !== true && options.caFile === undefined;
         const entry = {
           name: options.name ?? peer,
           server: consoleUrl(options.door, door.consoleUrl, found.server ?? terminal.env.FAIRLEAD_SERVER) + door.path,
           caPem: options.caFile === undefined ? (own ? door.caPem : "") : await terminal.readFile(options.caFile),
           serverName: own ? door.serverName : "",
-          command: options.command,
-          args: ["kube-token", peer, ...wayToAgent(found)],
+          user: await userFor(options),
           use: options.use === true,
         };
         if (options.stdout) {
@@ -65,15 +76,28 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
   const token = program
     .command("kube-token <peer>")
     .description("print a short-lived token for a peer's Kubernetes API; kubectl runs it");
-  token.action((peer: string) =>
-    withAgent(token, context, async ({ client }, signal) => {
+  token.action(async (peer: string) => {
+    const { env } = terminal;
+    const found = token.optsWithGlobals<ConnectionOptions>();
+    const { server, token: given, kubeconfig, context: of, agentNamespace } = found;
+    const ambient = [env.FAIRLEAD_SERVER, env.FAIRLEAD_TOKEN, env.KUBECONFIG, env.HOME];
+    const about = [peer, server, given, kubeconfig, of, agentNamespace, ...ambient];
+    const cache = openKubeTokenCache({ env, about, now: Date.now });
+    const known = await cache.find(process.ppid);
+    if (known) return terminal.out(credentialOf(known));
+    await withAgent(token, context, async ({ client }, signal) => {
       const { token: text, expires } = await client.kubernetes.createKubernetesToken({ peer }, { signal });
-      const status = { token: text, expirationTimestamp: expires };
-      await terminal.out(
-        `${JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status })}\n`,
-      );
-    }),
-  );
+      const made = { token: text, expires };
+      await cache.keep(made, process.ppid);
+      await terminal.out(credentialOf(made));
+    });
+  });
+}
+
+/** What kubectl reads. */
+function credentialOf({ token, expires }: KubeToken): string {
+  const status = { token, expirationTimestamp: expires };
+  return `${JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status })}\n`;
 }
 
 function consoleUrl(given: string | undefined, told: string, server: string | undefined): string {

@@ -87,8 +87,10 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     { store: createKubeTokenStore({ client: kube.client, namespace }), log },
     signal,
   );
+  const authenticator = createAuthenticator({ adminTokenHash });
   const kubernetes = createKubernetesAccess({
     ...deps,
+    credentials: authenticator,
     key: deps.doorKey,
     isPeer: (name) => deps.peering.roster.get(name) !== undefined,
     presence: (peer) => presenceOf(deps.peering, peer),
@@ -119,7 +121,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       },
     }),
     interceptors: [auditChanges(deps.audit), translateErrors],
-    authenticator: createAuthenticator({ adminTokenHash }),
+    authenticator,
     apps: catalogueOf(deps),
     http: deps.http,
     hello: deps.hello,

@@ -3,32 +3,26 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { join } from "../base/join.ts";
 import { answerHeaders } from "./kubernetes-headers.ts";
-import {
-  badRequest,
-  forbidden,
-  type StatusAnswer,
-  statusBody,
-  statusHeaders,
-  unavailable,
-} from "./kubernetes-status.ts";
+import { badRequest, forbidden, renderStatus, type StatusAnswer, unavailable } from "./kubernetes-status.ts";
 
 /** A refusal is read so far before it is passed on, in bytes; what is longer is passed on as it comes. */
 const mostOfRefusal = 64 * 1024;
 
-export function sendStatus(res: ServerResponse, answer: StatusAnswer): void {
+/** `target` is what was asked for. */
+export function sendStatus(res: ServerResponse, answer: StatusAnswer, target: string): void {
   if (res.headersSent || res.destroyed) {
     res.destroy();
     return;
   }
-  const body = statusBody(answer);
-  res.writeHead(answer.code, Object.fromEntries(statusHeaders(answer, body)));
+  const { headers, body } = renderStatus(answer, target);
+  res.writeHead(answer.code, Object.fromEntries(headers));
   res.end(body);
 }
 
 /** On a connection that has left HTTP on this side, which ends with it. */
 export function writeStatus(socket: Duplex, answer: StatusAnswer): void {
-  const body = statusBody(answer);
-  const headers = [...statusHeaders(answer, body), ["Connection", "close"]].map(([name, value]) => `${name}: ${value}`);
+  const { headers: all, body } = renderStatus(answer, ""); // No list of APIs is an upgrade.
+  const headers = [...all, ["Connection", "close"]].map(([name, value]) => `${name}: ${value}`);
   socket.end(`HTTP/1.1 ${answer.code} ${answer.reason}\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
 }
 
@@ -54,21 +48,21 @@ export function exchange(peer: string, req: IncomingMessage, res: ServerResponse
     out.on("error", (error) => {
       req.unpipe(out);
       req.resume();
-      if (!res.headersSent) sendStatus(res, unreachable(error));
+      if (!res.headersSent) sendStatus(res, unreachable(error), req.url ?? "");
     });
-    out.on("response", (answer) => void relay(peer, answer, res));
+    out.on("response", (answer) => void relay(peer, answer, res, req.url ?? ""));
     if (req.headers["transfer-encoding"] !== undefined || Number(req.headers["content-length"] ?? 0) > 0) req.pipe(out);
     else out.end();
   });
 }
 
-async function relay(peer: string, answer: IncomingMessage, res: ServerResponse): Promise<void> {
+async function relay(peer: string, answer: IncomingMessage, res: ServerResponse, target: string): Promise<void> {
   answer.on("error", () => undefined);
   const refusal = await readRefusal(answer);
   const ours = refusal && ofTheAgent(peer, answer.statusCode ?? 0, refusal.text);
   if (ours) {
     answer.destroy();
-    sendStatus(res, ours);
+    sendStatus(res, ours, target);
     return;
   }
   if (res.destroyed) return;

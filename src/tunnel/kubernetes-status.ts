@@ -9,16 +9,32 @@ export interface StatusAnswer {
   readonly retryAfterSeconds?: number;
 }
 
-export function statusBody({ code, reason, message, retryAfterSeconds }: StatusAnswer): string {
+/** What goes out as an answer. */
+export interface RenderedStatus {
+  readonly headers: [name: string, value: string][];
+  readonly body: string;
+}
+
+/**
+ * An answer to a request for `target`, a path and perhaps a query. What lists all APIs is answered in plain words: of a refusal there client-go
+ * shows such and nothing else, and kubectl asks for those first.
+ */
+export function renderStatus(answer: StatusAnswer, target: string): RenderedStatus {
+  const plain = /^\/apis?\/?(\?|$)/.test(target);
+  const body = plain ? `${answer.message}\n` : statusBody(answer);
+  return { headers: statusHeaders(answer, body, plain ? "text/plain; charset=utf-8" : "application/json"), body };
+}
+
+function statusBody({ code, reason, message, retryAfterSeconds }: StatusAnswer): string {
   const details = retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } };
   return `${JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, ...details, code })}\n`;
 }
 
-export function statusHeaders(answer: StatusAnswer, body: string): [name: string, value: string][] {
+function statusHeaders(answer: StatusAnswer, body: string, type: string): [name: string, value: string][] {
   const retry: [string, string][] =
     answer.retryAfterSeconds === undefined ? [] : [["Retry-After", String(answer.retryAfterSeconds)]];
   return [
-    ["Content-Type", "application/json"],
+    ["Content-Type", type],
     ["Content-Length", String(Buffer.byteLength(body))],
     ["Cache-Control", "no-store"],
     ["X-Content-Type-Options", "nosniff"],

@@ -65,7 +65,7 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
     const client = {
       refuse: (answer: StatusAnswer): void => {
         req.resume();
-        sendStatus(res, answer);
+        sendStatus(res, answer, req.url ?? "");
       },
       breakOff: () => void res.destroy(),
     };

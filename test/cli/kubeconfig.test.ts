@@ -15,8 +15,7 @@ const entry: KubeconfigEntry = {
   server: "https://console.example:8443/peers/berlin/kubernetes",
   caPem: "PEM",
   serverName: "console.fairlead.internal",
-  command: "fairlead",
-  args: ["kube-token", "berlin"],
+  user: { command: "fairlead", args: ["kube-token", "berlin"] },
   use: false,
 };
 

@@ -9,29 +9,32 @@ import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { createDoorTokens } from "../../src/console/auth/door-token.ts";
+import { createUnderWay } from "../../src/console/auth/under-way.ts";
 import { createKubernetesPath, type KubernetesPathDeps } from "../../src/console/doors/kubernetes-path.ts";
 import { TunnelError } from "../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { authority, startConsole } from "./console-world.ts";
+import { authority, bearer, startConsole } from "./console-world.ts";
 
-const principal = { name: "zoë", role: "admin" } as const;
+const principal = { name: "zoë", role: "admin", credential: "hers" } as const;
 
 function makeTokens() {
   const clock = createFakeClock();
   const key = createSecretKey(randomBytes(32));
-  const tokens = createDoorTokens({ key, door: "kubernetes", clock });
-  return { clock, key, tokens };
+  const standing = new Set(["hers"]);
+  const credentials = { stands: (credential: string) => standing.has(credential) };
+  const tokens = createDoorTokens({ key, door: "kubernetes", credentials, clock });
+  return { clock, key, tokens, credentials, standing };
 }
 
 describe("a token for a peer's Kubernetes API", () => {
   test("is whose it was made for, for ten minutes, and for that door of that peer alone", async () => {
-    const { clock, key, tokens } = makeTokens();
+    const { clock, key, tokens, credentials } = makeTokens();
     const bearer = `Bearer ${tokens.mint(principal, "there").token.reveal()}`;
     assert.deepEqual(tokens.authenticate(bearer, "there"), principal);
     assert.equal(tokens.authenticate(bearer, "elsewhere"), undefined);
-    assert.equal(createDoorTokens({ key, door: "other", clock }).authenticate(bearer, "there"), undefined);
+    assert.equal(createDoorTokens({ key, door: "other", credentials, clock }).authenticate(bearer, "there"), undefined);
     assert.equal(
-      createDoorTokens({ key: createSecretKey(randomBytes(32)), door: "kubernetes", clock }).authenticate(
+      createDoorTokens({ key: createSecretKey(randomBytes(32)), door: "kubernetes", credentials, clock }).authenticate(
         bearer,
         "there",
       ),
@@ -52,24 +55,40 @@ describe("a token for a peer's Kubernetes API", () => {
     await clock.advance(1);
     assert.equal(tokens.authenticate(bearer, "there"), undefined);
   });
+
+  test("counts for as long as it was asked for, and no longer than what it was asked for by", async () => {
+    const { clock, tokens, standing } = makeTokens();
+    const { token, expires } = tokens.mint(principal, "there", 3_600_000);
+    const bearer = `Bearer ${token.reveal()}`;
+    assert.equal(expires, clock.now() + 3_600_000);
+    await clock.advance(3_599_999);
+    assert.deepEqual(tokens.authenticate(bearer, "there"), principal);
+    standing.delete("hers");
+    assert.equal(tokens.authenticate(bearer, "there"), undefined);
+    standing.add("hers");
+    await clock.advance(1);
+    assert.equal(tokens.authenticate(bearer, "there"), undefined);
+    assert.throws(() => tokens.mint({ name: "nobody", role: "admin" }, "there"), /signed in by/);
+  });
 });
 
 type Noted = Parameters<KubernetesPathDeps["note"]>[0];
 
 /** A console whose way to the peer ends in `forward`. */
 async function startDoor(forward: KubernetesPathDeps["http"]["forward"]) {
-  const { tokens } = makeTokens();
+  const { tokens, credentials, standing, clock } = makeTokens();
   const noted: Noted[] = [];
   const door = createKubernetesPath({
     http: { forward, start: () => assert.fail("no upgrade here"), close: () => undefined },
     tokens,
+    underWay: createUnderWay({ credentials, clock }),
     note: (asked) => void noted.push(asked),
     presence: () => ({ connected: false, since: "2026-01-01T00:00:00Z" }),
     log: silentLog,
   });
   const world = await startConsole({ peerDoors: { kubernetes: door } });
   const headers = { authorization: `Bearer ${tokens.mint(principal, "there").token.reveal()}` };
-  return { world, headers, noted, door };
+  return { world, headers, noted, door, standing, clock, tokens };
 }
 
 describe("the door to a peer's Kubernetes API", () => {
@@ -130,13 +149,78 @@ describe("the door to a peer's Kubernetes API", () => {
     ] as const) {
       const { world, headers, noted } = await startDoor(() => Promise.reject(new TunnelError(failure, "Because.")));
       await using _world = world;
-      const answer = await world.ask("/peers/there/kubernetes/api", { headers });
+      const answer = await world.ask("/peers/there/kubernetes/api/v1/pods", { headers });
       const status = JSON.parse(answer.text);
       assert.deepEqual([answer.status, status.kind, status.reason, status.code], [code, "Status", reason, code]);
       assert.match(status.message, /^peer there.*Because\./);
       assert.equal(answer.headers["retry-after"], failure === "overloaded" ? "1" : undefined);
+      for (const list of ["/api", "/apis?timeout=32s"]) {
+        const plain = await world.ask(`/peers/there/kubernetes${list}`, { headers });
+        assert.match(plain.headers["content-type"] ?? "", /^text\/plain/, "client-go shows it of these");
+        assert.equal(plain.text, `${status.message}\n`);
+      }
       assert.equal(noted.at(-1)?.verdict, failure === "denied" ? "denied" : "failed");
     }
+  });
+
+  test("tells who has no good token, and of no such peer, what kubectl can show", async () => {
+    const { world, headers } = await startDoor(() => assert.fail("nothing passes"));
+    await using _world = world;
+    for (const [asked, code, reason, says] of [
+      [
+        world.ask("/peers/there/kubernetes/api/v1/pods"),
+        401,
+        "Unauthorized",
+        /takes a bearer token.*fairlead-admin-token/,
+      ],
+      [
+        world.ask("/peers/there/kubernetes/api/v1/pods", { headers: { authorization: "Bearer x" } }),
+        401,
+        "Unauthorized",
+        /not valid/,
+      ],
+      [
+        world.ask("/peers/none/kubernetes/api/v1/pods", { headers: bearer }),
+        404,
+        "NotFound",
+        /There is no peer none\..*peer list/,
+      ],
+      [world.ask("/peers/there/kubernetes/../x", { headers }), 404, "NotFound", /dot segments/],
+    ] as const) {
+      const answer = await asked;
+      const status = JSON.parse(answer.text);
+      assert.deepEqual([answer.status, status.kind, status.code, status.reason], [code, "Status", code, reason]);
+      assert.match(status.message, says);
+      assert.equal(answer.headers["www-authenticate"], code === 401 ? 'Bearer realm="fairlead"' : undefined);
+    }
+  });
+
+  test("breaks off what runs by a credential that is withdrawn, within a second, and nothing else", async () => {
+    const { world, headers, standing, clock, tokens } = await startDoor(async (_req, res) => {
+      res.statusCode = 200;
+      if ("flushHeaders" in res) res.flushHeaders();
+      await once(res, "close");
+    });
+    await using _world = world;
+    standing.add("theirs");
+    const other = tokens.mint({ name: "kim", role: "admin", credential: "theirs" }, "there").token.reveal();
+    const watching = async (sent: Record<string, string>) => {
+      const path = "/peers/there/kubernetes/api?watch=1";
+      const req = request({ host: "127.0.0.1", port: world.port, path, headers: sent, ca: authority.certPem });
+      req.end();
+      const [res] = await once(req, "response");
+      res.on("error", () => undefined).resume();
+      return { res, ended: new Promise((resolve) => res.once("close", resolve)) };
+    };
+    const hers = await watching(headers);
+    const theirs = await watching({ authorization: `Bearer ${other}` });
+    await clock.advance(10_000);
+    standing.delete("hers");
+    await clock.advance(1_000);
+    await hers.ended;
+    assert.equal(hers.res.complete, false, "it looks broken");
+    assert.equal(theirs.res.destroyed, false);
+    assert.equal((await world.ask("/peers/there/kubernetes/api/v1/pods", { headers })).status, 401);
   });
 
   test("is closed on clear text but from this very machine, for a token is shown there", async () => {

@@ -23,12 +23,14 @@ describe("the doors to a peer", () => {
     await using world = await startConsole({ peerDoors: { things: door } });
     const answered = await world.ask("/peers/there/things/a%2Fb//c:d?x=%20&y", { headers: bearer });
     assert.equal(answered.text, "here");
+    const { credential } = door.asked[0]?.principal ?? {};
+    assert.match(credential ?? "", /^[\w-]{43}$/);
     assert.deepEqual(door.asked, [
       {
         peer: "there",
         rest: "/a%2Fb//c:d",
         query: "?x=%20&y",
-        principal: { name: "admin", role: "admin" },
+        principal: { name: "admin", role: "admin", credential },
         secure: false,
         prefix: "/peers/there/things",
       },

@@ -5,6 +5,7 @@ import type { AuditEntry } from "../../audit/entry.ts";
 import { errorText } from "../../base/error-text.ts";
 import { type App, AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
+import { KubernetesService } from "../../gen/fairlead/console/v1/kubernetes_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import { type Grants, PeerService, type Relays } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { principalKey } from "../auth/principal.ts";
@@ -97,6 +98,12 @@ export const changeRules: readonly ChangeRule[] = [
   tell(PeerService.method.revokeInvite, { asked: ({ id }) => ({ action: "invite.revoke", target: id }) }),
   tell(PeerService.method.decideJoin, {
     asked: ({ id, accept }) => ({ action: accept ? "invite.accept" : "invite.decline", target: id }),
+  }),
+  tell(KubernetesService.method.createKubernetesToken, {
+    // kubectl asks for one of ten minutes each time, and what is done with that is recorded.
+    asked: ({ peer, lifetimeSeconds: seconds }) =>
+      seconds === 0n ? undefined : { action: "kube.token", peer, target: peer, message: `For ${seconds} s.` },
+    answered: ({ expires }) => ({ message: `Until ${expires}.` }),
   }),
   tell(InboxService.method.approveInboxItem, {
     asked: ({ name }) => ({ action: "inbox.approve", peer: name.split("/", 1)[0], target: name }),

@@ -23,11 +23,12 @@ export function createKubernetesService(deps: KubernetesServiceDeps): ServiceImp
       const { caPem = "", serverName = "" } = deps.certificate;
       return { consoleUrl: deps.consoleUrl ?? "", path: `/peers/${peer}/kubernetes`, caPem, serverName };
     },
-    createKubernetesToken({ peer }, context) {
+    createKubernetesToken({ peer, lifetimeSeconds }, context) {
       check(peer);
       const principal = context.values.get(principalKey);
       if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
-      const { token, expires } = deps.tokens.mint(principal, peer);
+      const lifetimeMs = Number(lifetimeSeconds) * 1000 || undefined;
+      const { token, expires } = deps.tokens.mint(principal, peer, lifetimeMs);
       return { token: token.reveal(), expires: new Date(expires).toISOString() };
     },
   };

@@ -1,4 +1,5 @@
 /** Who presents these credentials. Sign-in by password, OIDC and Kubernetes tokens will be further ways in. */
+import { createHash } from "node:crypto";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type Principal, principalKey } from "./principal.ts";
 import { bearerToken, hashToken, isSameHash } from "./token.ts";
@@ -8,13 +9,21 @@ export interface Authenticator {
   authenticate(authorization: string | undefined): Principal | undefined;
 }
 
+/** What people sign in by, as it is now. */
+export interface Credentials {
+  /** Whether the one of a principal still counts. */
+  stands(credential: string): boolean;
+}
+
 /** Knows the administrator's token by its hash. */
-export function createAuthenticator(o: { adminTokenHash: Buffer }): Authenticator {
+export function createAuthenticator(o: { adminTokenHash: Buffer }): Authenticator & Credentials {
+  const credential = createHash("sha256").update("credential").update(o.adminTokenHash).digest("base64url");
   return {
+    stands: (asked) => asked === credential,
     authenticate(authorization) {
       const token = bearerToken(authorization);
       if (token === undefined || !isSameHash(hashToken(token), o.adminTokenHash)) return undefined;
-      return { name: "admin", role: "admin" };
+      return { name: "admin", role: "admin", credential };
     },
   };
 }

@@ -1,15 +1,21 @@
 /**
- * Short-lived tokens for one door of one peer, made for who is signed in. Nothing is kept of them: each says what it is for and
- * until when, under a key that only this agent has.
+ * Tokens for one door of one peer, made for who is signed in. Nothing is kept of them: each says what it is for, until when, and by
+ * which credential it was asked for, under a key that only this agent has. With that credential it ends.
  */
 import { createHmac, type KeyObject } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { SecretText } from "../../base/secret-text.ts";
+import type { Credentials } from "./authenticator.ts";
 import type { Principal } from "./principal.ts";
 import { bearerToken, isSameHash } from "./token.ts";
 
 export interface DoorTokens {
-  mint(principal: Principal, peer: string): { readonly token: SecretText; readonly expires: number };
+  /** `lifetimeMs` is ten minutes unless given. Throws for a principal of whom it is not known what they signed in by. */
+  mint(
+    principal: Principal,
+    peer: string,
+    lifetimeMs?: number,
+  ): { readonly token: SecretText; readonly expires: number };
   /** Whose it is, if it is for this peer and still counts. */
   authenticate(authorization: string | undefined, peer: string): Principal | undefined;
 }
@@ -17,16 +23,22 @@ export interface DoorTokens {
 const prefix = "flk_";
 
 /** Long enough for a command that is typed now; a program asks again. Milliseconds. */
-const lifetimeMs = 10 * 60_000;
+const shortMs = 10 * 60_000;
 
 /** `door` is what the tokens are for, so that those of one door open no other. */
-export function createDoorTokens(deps: { key: KeyObject; door: string; clock: Clock }): DoorTokens {
-  const { key, door, clock } = deps;
+export function createDoorTokens(deps: {
+  key: KeyObject;
+  door: string;
+  credentials: Credentials;
+  clock: Clock;
+}): DoorTokens {
+  const { key, door, credentials, clock } = deps;
   const sign = (payload: string): Buffer => createHmac("sha256", key).update(`${door}\n${payload}`).digest();
   return {
-    mint({ name }, peer) {
+    mint({ name, credential }, peer, lifetimeMs = shortMs) {
+      if (credential === undefined) throw new Error("Nobody knows what they signed in by.");
       const expires = clock.now() + lifetimeMs;
-      const payload = Buffer.from(JSON.stringify({ peer, name, expires })).toString("base64url");
+      const payload = Buffer.from(JSON.stringify({ peer, name, expires, credential })).toString("base64url");
       return { token: new SecretText(`${prefix}${payload}.${sign(payload).toString("base64url")}`), expires };
     },
     authenticate(authorization, peer) {
@@ -35,20 +47,23 @@ export function createDoorTokens(deps: { key: KeyObject; door: string; clock: Cl
       if (payload === "" || !isSameHash(sign(payload), Buffer.from(signature, "base64url"))) return undefined;
       const said: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
       if (!isPayload(said) || said.peer !== peer || said.expires <= clock.now()) return undefined;
-      return { name: said.name, role: "admin" };
+      const { name, credential } = said;
+      return credentials.stands(credential) ? { name, role: "admin", credential } : undefined;
     },
   };
 }
 
-function isPayload(value: unknown): value is { peer: string; name: string; expires: number } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "peer" in value &&
-    typeof value.peer === "string" &&
+interface Payload {
+  readonly peer: string;
+  readonly name: string;
+  readonly expires: number;
+  readonly credential: string;
+}
+
+function isPayload(value: unknown): value is Payload {
+  if (typeof value !== "object" || value === null || !("expires" in value)) return false;
+  const texts = "peer" in value &&
     "name" in value &&
-    typeof value.name === "string" &&
-    "expires" in value &&
-    typeof value.expires === "number"
-  );
+    "credential" in value && [value.peer, value.name, value.credential];
+  return typeof value.expires === "number" && texts !== false && texts.every((text) => typeof text === "string");
 }

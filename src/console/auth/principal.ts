@@ -6,6 +6,8 @@ export interface Principal {
   readonly name: string;
   /** What it may do. Roles by person come with sign-in; until then every token is an administrator's. */
   readonly role: "admin";
+  /** Names what they signed in by, and is no secret: what is made for them stands as long as it does. */
+  readonly credential?: string;
 }
 
 /** An RPC handler reads who calls from `context.values.get(principalKey)`; never undefined behind the interceptor. */

@@ -4,24 +4,20 @@
  */
 import { authorityOf } from "../../tunnel/client-side.ts";
 import { asHeader, personHeader } from "../../tunnel/kubernetes-headers.ts";
-import {
-  badRequest,
-  forbidden,
-  type StatusAnswer,
-  statusBody,
-  statusHeaders,
-  unavailable,
-} from "../../tunnel/kubernetes-status.ts";
+import { badRequest, forbidden, renderStatus, type StatusAnswer, unavailable } from "../../tunnel/kubernetes-status.ts";
 import type { Passage } from "../../tunnel/passage.ts";
 import { type TunnelError, toTunnelError } from "../../tunnel/tunnel-error.ts";
 import { forwardUpgrade } from "../../tunnel/upgrade.ts";
 import type { DoorTokens } from "../auth/door-token.ts";
+import type { UnderWay } from "../auth/under-way.ts";
+import type { Problem } from "../problem.ts";
 import { answer, type DoorRequest } from "./exchange.ts";
 import { type ForwardDeps, pathAnswerHeaders } from "./pass-on.ts";
 import type { PeerDoor, PeerRequest } from "./peers-path.ts";
 
 export interface KubernetesPathDeps extends ForwardDeps {
   readonly tokens: Pick<DoorTokens, "authenticate">;
+  readonly underWay: Pick<UnderWay, "hold">;
   /** Told of each request that is passed on, or could not be. `path` is without its query. */
   note(asked: {
     peer: string;
@@ -36,6 +32,7 @@ export interface KubernetesPathDeps extends ForwardDeps {
 export function createKubernetesPath(deps: KubernetesPathDeps): PeerDoor {
   return {
     authenticate: (authorization, peer) => deps.tokens.authenticate(authorization, peer),
+    refuse: (request, problem) => refuse(request, inKubernetesWords(problem), authenticateHeader(problem)),
     async serve(request, asked) {
       const { req } = request;
       const { peer, rest, query, principal, secure, prefix } = asked;
@@ -53,6 +50,13 @@ export function createKubernetesPath(deps: KubernetesPathDeps): PeerDoor {
         requestHeaders: [personHeader, asHeader(principal.name)],
         answerHeaders: pathAnswerHeaders,
       };
+      const { credential } = principal;
+      const outgoing = request.kind === "http" ? request.res : request.socket;
+      if (credential !== undefined)
+        outgoing.once(
+          "close",
+          deps.underWay.hold(credential, () => outgoing.destroy()),
+        );
       try {
         deps.note({ ...note, verdict: "allowed" });
         if (request.kind === "http") await deps.http.forward(request.req, request.res, passage);
@@ -72,9 +76,19 @@ const overClearText = badRequest(
   "The Kubernetes API of a peer is served over TLS only, since tokens are shown here: use https:// with the same host and port. `fairlead kubeconfig PEER` writes what kubectl needs.",
 );
 
-function refuse(request: DoorRequest, status: StatusAnswer): void {
-  const body = statusBody(status);
-  answer(request, status.code, statusHeaders(status, body), body);
+function refuse(request: DoorRequest, status: StatusAnswer, more: readonly [string, string][] = []): void {
+  const [, asked = ""] = /^\/peers\/[^/]+\/[^/]+(.*)$/s.exec(request.req.url ?? "") ?? [];
+  const { headers, body } = renderStatus(status, asked);
+  answer(request, status.code, [...headers, ...more], body);
+}
+
+function inKubernetesWords({ status, detail, hint }: Problem): StatusAnswer {
+  const reason = status === 401 ? "Unauthorized" : "NotFound";
+  return { code: status, reason, message: [detail, hint].filter(Boolean).join(" ") };
+}
+
+function authenticateHeader({ authenticate }: Problem): [string, string][] {
+  return authenticate === undefined ? [] : [["WWW-Authenticate", authenticate]];
 }
 
 /** Without Retry-After: kubectl would wait in silence for what a person has to change. */

@@ -28,6 +28,8 @@ export interface PeerRequest {
 export interface PeerDoor {
   /** Who presents these credentials, where it knows others than the console does. */
   authenticate?(authorization: string | undefined, peer: string): Principal | undefined;
+  /** Says what kept a request from being served, where its clients understand another language than the console's. */
+  refuse?(request: DoorRequest, problem: Problem): void;
   serve(request: DoorRequest, asked: PeerRequest): Promise<void>;
 }
 
@@ -60,10 +62,12 @@ export function createPeersPath(deps: PeersPathDeps): PeersPath {
     const { authorization } = request.req.headers;
     const door = doors.get(word);
     const principal = door?.authenticate?.(authorization, peer) ?? deps.authenticator.authenticate(authorization);
+    const refuse = (problem: Problem): void =>
+      door?.refuse ? door.refuse(request, problem) : answerProblem(request, problem);
     // Nobody is known yet, so nothing is told about which peers there are.
-    if (!principal) return answerProblem(request, unauthenticated(authorization));
-    if (!door || climbsOut(rest)) return answerProblem(request, noSuchDoor([...doors.keys()]));
-    if (!deps.isPeer(peer)) return answerProblem(request, noSuchPeer(peer));
+    if (!principal) return refuse(unauthenticated(authorization));
+    if (!door || climbsOut(rest)) return refuse(noSuchDoor([...doors.keys()]));
+    if (!deps.isPeer(peer)) return refuse(noSuchPeer(peer));
     const prefix = `/peers/${peer}/${word}`;
     await door.serve(request, { peer, rest, query: target.query, principal, secure, prefix });
   }

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/kubernetes_service.proto.
  */
 export const file_fairlead_console_v1_kubernetes_service: GenFile = /*@__PURE__*/
-  fileDesc("CixmYWlybGVhZC9jb25zb2xlL3YxL2t1YmVybmV0ZXNfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIzChhHZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/ImMKGUdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USEwoLY29uc29sZV91cmwYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZjYV9wZW0YAyABKAkSEwoLc2VydmVyX25hbWUYBCABKAkiNwocQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8iPwodQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVzcG9uc2USDQoFdG9rZW4YASABKAkSDwoHZXhwaXJlcxgCIAEoCTKHAgoRS3ViZXJuZXRlc1NlcnZpY2UScgoRR2V0S3ViZXJuZXRlc0Rvb3ISLS5mYWlybGVhZC5jb25zb2xlLnYxLkdldEt1YmVybmV0ZXNEb29yUmVxdWVzdBouLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0S3ViZXJuZXRlc0Rvb3JSZXNwb25zZRJ+ChVDcmVhdGVLdWJlcm5ldGVzVG9rZW4SMS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlcXVlc3QaMi5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CixmYWlybGVhZC9jb25zb2xlL3YxL2t1YmVybmV0ZXNfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIzChhHZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/ImMKGUdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USEwoLY29uc29sZV91cmwYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZjYV9wZW0YAyABKAkSEwoLc2VydmVyX25hbWUYBCABKAkiXwocQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SJgoQbGlmZXRpbWVfc2Vjb25kcxgCIAEoA0IMukgJIgcYgM7aAygAIj8KHUNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEg8KB2V4cGlyZXMYAiABKAkyhwIKEUt1YmVybmV0ZXNTZXJ2aWNlEnIKEUdldEt1YmVybmV0ZXNEb29yEi0uZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QaLi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USfgoVQ3JlYXRlS3ViZXJuZXRlc1Rva2VuEjEuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVLdWJlcm5ldGVzVG9rZW5SZXF1ZXN0GjIuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVLdWJlcm5ldGVzVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
  * @generated from message fairlead.console.v1.GetKubernetesDoorRequest
@@ -82,6 +82,13 @@ export type CreateKubernetesTokenRequest = Message<"fairlead.console.v1.CreateKu
    * @generated from field: string peer = 1;
    */
   peer: string;
+
+  /**
+   * For how long it counts, in seconds: 600 unless given, 90 days at most.
+   *
+   * @generated from field: int64 lifetime_seconds = 2;
+   */
+  lifetimeSeconds: bigint;
 };
 
 /**
@@ -132,8 +139,8 @@ export const KubernetesService: GenService<{
     output: typeof GetKubernetesDoorResponseSchema;
   },
   /**
-   * A token for that door of that peer and for nothing else, in the name of who asks; it ends by itself within minutes. NOT_FOUND when
-   * there is no peer of that name.
+   * A token for that door of that peer and for nothing else, in the name of who asks. It ends by itself, and with the credential that it
+   * was asked for by. NOT_FOUND when there is no peer of that name.
    *
    * @generated from rpc fairlead.console.v1.KubernetesService.CreateKubernetesToken
    */
