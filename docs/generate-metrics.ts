@@ -17,6 +17,7 @@ declareAgentMetrics(metrics, {
   dials: unread,
   tunnel: { counts: unread },
   relay: { size: 0, traffic: unread },
+  forwards: { counts: unread },
   images: { sentBytes: 0, look: unread },
   workloads: unread,
   inboxWaiting: unread,

@@ -6,6 +6,7 @@ export interface AgentHealthDeps {
   /** Ages of the oldest unfinished work of each, in milliseconds. */
   workloads(): number;
   remoteApps(): number;
+  forwards(): number;
   audit(): number;
   /** What is wrong with it. */
   readonly apiServer: Check;
@@ -28,6 +29,10 @@ export function agentHealth(deps: AgentHealthDeps): Health {
   health.addReadiness(
     "remote-apps",
     ageCheck(() => deps.remoteApps(), stuckAfterMs),
+  );
+  health.addReadiness(
+    "forwards",
+    ageCheck(() => deps.forwards(), stuckAfterMs),
   );
   health.addReadiness(
     "audit",

@@ -4,6 +4,8 @@ import type { AcceptorStats } from "./link/acceptor.ts";
 import { declareAcceptorMetrics } from "./link/acceptor-metrics.ts";
 import { declareLinkMetrics, type LinkMetricsDeps } from "./peering/link-metrics.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import { declareForwardMetrics } from "./tunnel/forwards/forward-metrics.ts";
+import type { Forwards } from "./tunnel/forwards/forwards.ts";
 import { declareRelayMetrics, type RelayCounts } from "./tunnel/relay-metrics.ts";
 import { declareTunnelMetrics, type TunnelTraffic } from "./tunnel/tunnel-metrics.ts";
 
@@ -18,6 +20,7 @@ export interface AgentMetricsDeps extends LinkMetricsDeps {
   dials(): number;
   readonly tunnel: TunnelTraffic;
   readonly relay: RelayCounts;
+  readonly forwards: Pick<Forwards, "counts">;
   readonly images: ImageCounts;
   workloads(): number;
   inboxWaiting(): number;
@@ -37,6 +40,7 @@ export function declareAgentMetrics(metrics: Metrics, deps: AgentMetricsDeps): v
   metrics.watch("dials", "Connections of peers to apps here, open or being made.", () => deps.dials());
   declareTunnelMetrics(metrics, { tunnel: deps.tunnel, peers: deps.peers });
   declareRelayMetrics(metrics, deps.relay);
+  declareForwardMetrics(metrics, deps.forwards);
   declareImageMetrics(metrics, deps.images);
   metrics.watch("workloads", "Workloads of all peers that are stored here.", () => deps.workloads());
   metrics.watch("inbox_waiting", "Wishes and targets that wait for a person here.", () => deps.inboxWaiting());

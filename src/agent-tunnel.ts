@@ -1,9 +1,12 @@
 /** The tunnel of an agent in or beside its cluster: what leads from a peer's dial to what is meant here. */
+import { hostname } from "node:os";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
+import type { Config } from "./config.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { KubeConnection } from "./kube/connect.ts";
+import type { EventRecorder } from "./kube/event-recorder.ts";
 import { createFindServicePort } from "./kube/service-endpoints.ts";
 import { createListServices } from "./kube/service-list.ts";
 import type { Peering } from "./peering/peering.ts";
@@ -12,6 +15,9 @@ import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { createAddressDialer } from "./tunnel/dial-address.ts";
+import { createForwards, type Forwards } from "./tunnel/forwards/forwards.ts";
+import { PortRange } from "./tunnel/forwards/port-range.ts";
+import { createServiceMaker } from "./tunnel/forwards/service-maker.ts";
 import type { HostedApp } from "./tunnel/hosted-app.ts";
 import { createKubernetesExit } from "./tunnel/kubernetes.ts";
 import { createMetricsServer } from "./tunnel/metrics-server.ts";
@@ -20,16 +26,22 @@ import { createTunnel, type Tunnel } from "./tunnel/tunnel.ts";
 import type { RunningApp } from "./workloads/host/host.ts";
 import type { Workloads } from "./workloads/workloads.ts";
 
+export interface AgentTunnel extends Tunnel {
+  readonly forwards: Forwards;
+}
+
 export function agentTunnel(deps: {
   readonly kube: KubeConnection;
   readonly peering: Pick<Peering, "roster" | "switchboard">;
   readonly workloads: Pick<Workloads, "host">;
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyBook, "of">;
+  readonly events: Pick<EventRecorder, "record">;
+  readonly config: Pick<Config, "forwards">;
   readonly audit: Pick<AuditLog, "record">;
   readonly clock: Clock;
   readonly log: Log;
-}): Tunnel {
+}): AgentTunnel {
   const { kube, workloads, audit, clock, log } = deps;
   const { roster, switchboard } = deps.peering;
   const policyOf = (fingerprint: string) => deps.policies.of(fingerprint);
@@ -67,13 +79,16 @@ export function agentTunnel(deps: {
     clock,
     log,
   });
+  const forwards = agentForwards({ ...deps, dial: tunnel.dial });
   return {
     ...tunnel,
+    forwards,
     review(stillKnown, fingerprint) {
       tunnel.review(stillKnown, fingerprint);
       kubernetes.review(fingerprint);
     },
     async close() {
+      await forwards.close();
       await Promise.all([tunnel.close(), apiServer.close()]);
       asked.close();
     },
@@ -82,4 +97,31 @@ export function agentTunnel(deps: {
 
 function hosted(app: RunningApp): HostedApp {
   return { service: app, ports: app.ports, ready: app.phase === "Ready", message: app.message };
+}
+
+function agentForwards(
+  deps: Pick<Parameters<typeof agentTunnel>[0], "kube" | "peering" | "events" | "config" | "clock" | "log"> &
+    Pick<Tunnel, "dial">,
+): Forwards {
+  const { kube, config, events, dial, clock, log } = deps;
+  const address = config.forwards.address;
+  const pod = kube.inCluster ? { namespace: kube.namespace, name: hostname() } : undefined;
+  return createForwards({
+    client: kube.client,
+    roster: deps.peering.roster,
+    links: deps.peering.switchboard,
+    dial,
+    events,
+    maker: createServiceMaker({
+      client: kube.client,
+      grantHint: (namespace) =>
+        `list the namespace in forwards.namespaces of the chart, forwards.namespaces: [${namespace}] (docs/forwards.md).`,
+    }),
+    entrance:
+      address === undefined
+        ? undefined
+        : { place: { address, pod }, range: new PortRange(address, config.forwards.ports) },
+    clock,
+    log,
+  });
 }

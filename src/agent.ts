@@ -253,7 +253,7 @@ async function compose(
     log,
   });
   started.push(() => images.close());
-  const tunnel = agentTunnel({ kube, metrics, peering, workloads, policies, audit, clock, log });
+  const tunnel = agentTunnel({ kube, metrics, peering, workloads, policies, events, config, audit, clock, log });
   started.push(() => tunnel.close());
   /** What a right allowed that was withdrawn ends at once. */
   const review = (fingerprint: string | undefined): void => {
@@ -333,6 +333,7 @@ async function compose(
   const health = agentHealth({
     workloads: () => workloads.host.oldestPendingMs(),
     remoteApps: () => workloads.origin.oldestPendingMs(),
+    forwards: () => tunnel.forwards.oldestPendingMs(),
     audit: () => audit.oldestUnwrittenMs(),
     apiServer: () => peerStore.lastError?.message,
     isListening: () => acceptor.stats().listening,
@@ -349,6 +350,7 @@ async function compose(
     dials: () => tunnel.exit.size,
     tunnel: tunnel.exit,
     relay: tunnel.relay,
+    forwards: tunnel.forwards,
     images,
     workloads: () => workloads.host.count(),
     inboxWaiting: () =>

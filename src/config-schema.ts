@@ -2,6 +2,7 @@
  * Every setting of an agent, declared once: its type, default and meaning. `config.ts` reads them, and the reference in
  * docs/configuration.md is generated from here. A setting that no code reads fails a test.
  */
+import { isIP } from "node:net";
 import { type LogLevel, logLevels } from "./telemetry/log.ts";
 
 export interface Setting<T> {
@@ -179,6 +180,17 @@ export const schema = {
       doc: "Port on which nodes pull the images that peers bring along; 0 takes a free one.",
     }),
   },
+  forwards: {
+    address: optional(
+      address({
+        doc: "Address of this agent that pods of its cluster reach, on which Forwards are listened for, and to which their Services lead; the chart sets it to the pod's. Without it no Forward has a Service.",
+      }),
+    ),
+    ports: portRange({
+      fallback: { first: 20_000, last: 20_999 },
+      doc: "Ports of that address which Forwards use, one for each of their ports. The chart's admission policy lets the agent lead Services to no others.",
+    }),
+  },
   telemetry: {
     host: text({ fallback: "0.0.0.0", doc: "Address of /livez, /readyz and /metrics." }),
     port: integer({
@@ -215,6 +227,30 @@ function registryName(o: { doc: string }): Setting<string> {
     return given.trim();
   };
   return { form: "localhost:port", fallback: "", doc: o.doc, parse, show: (value) => value };
+}
+
+function address(o: { doc: string }): Setting<string> {
+  const parse = (given: string): string => {
+    if (isIP(given.trim()) === 0) throw new Error("must be an address, such as 10.0.0.7");
+    return given.trim();
+  };
+  return { form: "address", fallback: "", doc: o.doc, parse, show: (value) => value };
+}
+
+function portRange(o: {
+  fallback: { first: number; last: number };
+  doc: string;
+}): Setting<{ first: number; last: number }> {
+  const parse = (given: string): { first: number; last: number } => {
+    const [, from, to] = /^(\d{1,5})-(\d{1,5})$/.exec(given.trim()) ?? [];
+    const [first, last] = [Number(from), Number(to)];
+    if (!(first >= 1 && first <= last && last <= 65_535)) {
+      throw new Error("must be two ports from 1 to 65535, the lower first, such as 20000-20999");
+    }
+    return { first, last };
+  };
+  const show = ({ first, last }: { first: number; last: number }): string => `${first}-${last}`;
+  return { form: "port-port", fallback: o.fallback, doc: o.doc, parse, show };
 }
 
 function choice<T extends string>(allowed: readonly T[], fallback: T, doc: string): Setting<T> {

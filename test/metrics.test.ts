@@ -27,6 +27,9 @@ test("every metric has a name by the conventions and a sentence that explains it
       assert.ok(
         [
           "peer",
+          // Of a Forward, as many as somebody has written.
+          "namespace",
+          "forward",
           "from",
           "to",
           "state",

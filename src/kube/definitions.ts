@@ -3,9 +3,9 @@ import { KubeError } from "./errors.ts";
 import { isJsonObject } from "./object.ts";
 import type { Requests } from "./requests.ts";
 import { apiVersionOf, type KindAddress } from "./resource-kind.ts";
-import { peerPolicies, peers, remoteApps, workloads } from "./resources.ts";
+import { forwards, peerPolicies, peers, remoteApps, workloads } from "./resources.ts";
 
-const needed: readonly KindAddress[] = [peers, peerPolicies, remoteApps, workloads];
+const needed: readonly KindAddress[] = [peers, peerPolicies, remoteApps, workloads, forwards];
 
 /** Throws an Error that names the resources that are not installed and says how to install them. */
 export async function checkDefinitions(requests: Pick<Requests, "json">, signal: AbortSignal): Promise<void> {

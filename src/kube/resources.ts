@@ -1,6 +1,12 @@
 /** The kinds of object that Fairlead reads and writes: its own, and those of Kubernetes that it uses. */
 import type * as k8s from "@kubernetes/client-node";
 import {
+  type ForwardSpec,
+  ForwardSpecSchema,
+  type ForwardStatus,
+  ForwardStatusSchema,
+} from "../gen/fairlead/resources/v1alpha1/forward_pb.ts";
+import {
   type PeerSpec,
   PeerSpecSchema,
   type PeerStatus,
@@ -32,6 +38,7 @@ export type Peer = Resource<PeerSpec, PeerStatus>;
 export type PeerPolicy = Resource<PeerPolicySpec, PeerPolicyStatus>;
 export type RemoteApp = Resource<RemoteAppSpec, RemoteAppStatus>;
 export type Workload = Resource<WorkloadSpec, WorkloadStatus>;
+export type Forward = Resource<ForwardSpec, ForwardStatus>;
 
 export const peers: ResourceKind<Peer> = customResource({
   plural: "peers",
@@ -56,6 +63,12 @@ export const workloads: ResourceKind<Workload> = customResource({
   kind: "Workload",
   spec: WorkloadSpecSchema,
   status: WorkloadStatusSchema,
+});
+export const forwards: ResourceKind<Forward> = customResource({
+  plural: "forwards",
+  kind: "Forward",
+  spec: ForwardSpecSchema,
+  status: ForwardStatusSchema,
 });
 
 export type Namespace = Stored<k8s.V1Namespace>;

@@ -328,9 +328,9 @@ test("reading nodes can be left out", async () => {
 test("definitions are in crds/, which Helm installs and never removes", async () => {
   const rendered = await render();
   assert.ok(!rendered.has("CustomResourceDefinition"), "a template would be removed with the release");
-  assert.equal(readdirSync(`${chart}/crds`).length, 4);
+  assert.equal(readdirSync(`${chart}/crds`).length, 5);
   const { stdout } = await helm(["template", "fairlead", chart, "--include-crds"]);
-  assert.equal(stdout.match(/^kind: CustomResourceDefinition$/gm)?.length, 4);
+  assert.equal(stdout.match(/^kind: CustomResourceDefinition$/gm)?.length, 5);
 });
 
 test("the notes say the next command", { timeout: 60_000 }, async () => {

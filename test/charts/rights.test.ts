@@ -97,3 +97,25 @@ test("Services are looked at where the values or a policy of theirs say so, and 
     assert.deepEqual([subjects[0].namespace, subjects[0].name, roleRef.name], ["ship", "fairlead", "fairlead-reached"]);
   }
 });
+
+test("Services of Forwards are made where the values say so, and an admission policy confines them to the agent's pod", async () => {
+  const plain = await render();
+  assert.deepEqual(
+    plain.objects.filter(({ metadata }) => metadata.name === "fairlead-forwards"),
+    [],
+  );
+  const rendered = await render({ forwards: { namespaces: ["shop"], ports: "30000-30009" } });
+  const role = rendered.get("Role", "fairlead-forwards");
+  assert.equal(role.metadata.namespace, "shop");
+  const verbs = ["get", "create", "update", "delete"];
+  assert.deepEqual(role.rules, [
+    { apiGroups: [""], resources: ["services"], verbs },
+    { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs },
+  ]);
+  assert.equal(rendered.get("RoleBinding", "fairlead-forwards").subjects[0].namespace, "ship");
+  const policy = JSON.stringify(rendered.get("ValidatingAdmissionPolicy", "fairlead-agent-forwards").spec);
+  assert.match(policy, /each\.port >= 30000 && each\.port <= 30009/);
+  assert.match(policy, /targetRef\.namespace == 'ship'/);
+  rendered.get("ValidatingAdmissionPolicyBinding", "fairlead-agent-forwards");
+  assert.match(rendered.get("ConfigMap", "fairlead").data["fairlead.yaml"], /ports: 30000-30009/);
+});

@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 import { type Cluster, openCluster, openNetwork, refreshDefinitions } from "./clusters.ts";
+import { forwardNamesItsRight } from "./forward-steps.ts";
 import { meddleWithGuards } from "./guard-steps.ts";
 import { historyIsKept } from "./history-steps.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
@@ -128,13 +129,11 @@ test("kubectl apply in a namespace of its own runs it there, Ready here with Eve
     [2],
   );
   await until("an Event says Ready", async () => {
-    const { items } = await a.get<Listed<{ reason: string; involvedObject: { kind: string } }>>([
-      "events",
-      "-n",
-      namespace,
-    ]);
+    const events = ["events", "-n", namespace];
+    const { items } = await a.get<Listed<{ reason: string; involvedObject: { kind: string } }>>(events);
     return items.some(({ reason, involvedObject }) => involvedObject.kind === "RemoteApp" && /Ready/.test(reason));
   });
+  await forwardNamesItsRight(a, namespace, host.name);
 });
 
 test("its page, 20 MiB down and 20 MiB up with their hashes, an event stream at once, a WebSocket", {

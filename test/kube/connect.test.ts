@@ -80,11 +80,11 @@ test("in a pod the service account is used, and its token read again when it is 
 });
 
 test("a cluster without our resources is told from one with them, and how to install them is said", async (t) => {
-  let resources = [{ name: "peers" }, { name: "peerpolicies" }, { name: "remoteapps" }];
+  let resources = [{ name: "peers" }, { name: "peerpolicies" }, { name: "remoteapps" }, { name: "forwards" }];
   const { requests } = await startFakeServer(t, (_, response) => reply(response, 200, { resources }));
   await assert.rejects(checkDefinitions(requests, never), /does not know the resources Workload\. .*kubectl apply/);
   resources = [...resources, { name: "workloads" }];
   await checkDefinitions(requests, never);
   const empty = await startFakeServer(t, (_, response) => reply(response, 404, "404 page not found"));
-  await assert.rejects(checkDefinitions(empty.requests, never), /Peer, PeerPolicy, RemoteApp, Workload/);
+  await assert.rejects(checkDefinitions(empty.requests, never), /Peer, PeerPolicy, RemoteApp, Workload, Forward/);
 });

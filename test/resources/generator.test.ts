@@ -150,7 +150,7 @@ test("the definitions that are shipped are structural, described, and only of re
     const text = readFileSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`, "utf8");
     assert.ok(JSON.stringify(parse(text)).length < 200_000, plural);
   }
-  for (const plural of ["deliveries", "forwards"]) {
+  for (const plural of ["deliveries"]) {
     assert.equal(existsSync(`${root}charts/fairlead/crds/fairlead.dev_${plural}.yaml`), false);
   }
 });

@@ -59,6 +59,7 @@ way: {{ ternary "HostPort" "NodePort" .relay.enabled }}
   "console" $console
   "link" (dict "host" "0.0.0.0" "port" 8001)
   "telemetry" (dict "host" "0.0.0.0" "port" 8002)
+  "forwards" (dict "ports" .Values.forwards.ports)
   "images" (include "fairlead.images" . | fromYaml)
   "kube" (dict "namespace" .Release.Namespace "tenantRole" (include "fairlead.tenantRole" .)) -}}
 {{- mergeOverwrite (dict) $own .Values.config $fixed | toYaml -}}

@@ -8,16 +8,18 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import type { Condition } from "./condition_pb.ts";
 import { file_fairlead_resources_v1alpha1_condition } from "./condition_pb.ts";
 import { file_fairlead_resources_v1alpha1_options } from "./options_pb.ts";
+import type { Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/resources/v1alpha1/forward.proto.
  */
 export const file_fairlead_resources_v1alpha1_forward: GenFile = /*@__PURE__*/
-  fileDesc("CilmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvZm9yd2FyZC5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIuICCgdGb3J3YXJkEkMKBHNwZWMYASABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBAUgAiAEBEj8KBnN0YXR1cxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzSAGIAQE6vAGKgBm3AQoIZm9yd2FyZHMSB2ZvcndhcmQaA2Z3ZCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIYCgNBcHASBnN0cmluZxoJLnNwZWMuYXBwQhsKBFBvcnQSB2ludGVnZXIaCi5zcGVjLnBvcnRCIgoHU2VydmljZRIGc3RyaW5nGg8uc3RhdHVzLnNlcnZpY2VCKAoDQWdlEgRkYXRlGhsubWV0YWRhdGEuY3JlYXRpb25UaW1lc3RhbXBIAEIHCgVfc3BlY0IJCgdfc3RhdHVzIpsBCgtGb3J3YXJkU3BlYxIfCgNhcHAYASABKAlCDbpICsgBAXIFEAEY/QFIAIgBARIhCgRwb3J0GAIgASgFQg66SAvIAQEaBhj//wMoAUgBiAEBEiYKDHNlcnZpY2VfcG9ydBgDIAEoBUILukgIGgYY//8DKAFIAogBAUIGCgRfYXBwQgcKBV9wb3J0Qg8KDV9zZXJ2aWNlX3BvcnQiswEKDUZvcndhcmRTdGF0dXMSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgBIAEoBUgAiAEBEhQKB3NlcnZpY2UYAiABKAlIAYgBARJGCgpjb25kaXRpb25zGAMgAygLMiYuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkNvbmRpdGlvbkIKmoAZBgoEdHlwZUIWChRfb2JzZXJ2ZWRfZ2VuZXJhdGlvbkIKCghfc2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options]);
+  fileDesc("CilmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvZm9yd2FyZC5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIqsDCgdGb3J3YXJkEkMKBHNwZWMYASABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBAUgAiAEBEj8KBnN0YXR1cxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzSAGIAQE6hQKKgBmAAgoIZm9yd2FyZHMSB2ZvcndhcmQaA2Z3ZCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIaCgRQZWVyEgZzdHJpbmcaCi5zcGVjLnBlZXJCHgoGVGFyZ2V0EgZzdHJpbmcaDC5zcGVjLnRhcmdldEIeCgVQaGFzZRIGc3RyaW5nGg0uc3RhdHVzLnBoYXNlQiIKB1NlcnZpY2USBnN0cmluZxoPLnN0YXR1cy5zZXJ2aWNlQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQiQKB01lc3NhZ2USBnN0cmluZxoPLnN0YXR1cy5tZXNzYWdlIAFCBwoFX3NwZWNCCQoHX3N0YXR1cyKEBAoLRm9yd2FyZFNwZWMSPgoEcGVlchgEIAEoCUIrukgoyAEBciMYMDIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JEgAiAEBEnIKBnRhcmdldBgFIAEoCUJdukhayAEBclUYygIyUF4obWV0cmljc3woYXBwfHNlcnZpY2V8c3ZjfGFkZHJlc3MpL1thLXowLTldWy1hLXowLTkuXSooL1thLXowLTldWy1hLXowLTkuXSopPykkSAGIAQESTQoFcG9ydHMYBiADKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFBvcnRCFLpIB5IBBAgBECCagBkGCgRuYW1lEiYKDnByb3h5X3Byb3RvY29sGAggASgJQgm6SAZyBFICVjJIAogBARI/CgZsaW1pdHMYCSABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZExpbWl0c0gDiAEBEi8KBGlkbGUYCiABKAlCHLpIGXIXMhVeKFswLTldezEsNn1bc21oZF0pKyRIBIgBAUIHCgVfcGVlckIJCgdfdGFyZ2V0QhEKD19wcm94eV9wcm90b2NvbEIJCgdfbGltaXRzQgcKBV9pZGxlSgQIARAEUgNhcHBSBHBvcnRSDHNlcnZpY2VfcG9ydCKEAgoLRm9yd2FyZFBvcnQSPgoEbmFtZRgBIAEoCUIrukgoyAEBciMYPzIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JEgAiAEBEiEKBHBvcnQYAiABKAVCDrpIC8gBARoGGP//AygBSAGIAQESOAoLdGFyZ2V0X3BvcnQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBpqAGQIYAUgCiAEBEiUKDGFwcF9wcm90b2NvbBgEIAEoCUIKukgHcgUQARj9AUgDiAEBQgcKBV9uYW1lQgcKBV9wb3J0Qg4KDF90YXJnZXRfcG9ydEIPCg1fYXBwX3Byb3RvY29sIucBCg1Gb3J3YXJkTGltaXRzEiUKC2Nvbm5lY3Rpb25zGAEgASgFQgu6SAgaBhj//wMoAUgAiAEBEjAKFmNvbm5lY3Rpb25zX3Blcl9zZWNvbmQYAiABKAVCC7pICBoGGKCNBigBSAGIAQESPQoQYnl0ZXNfcGVyX3NlY29uZBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIGmoAZAkgBSAKIAQFCDgoMX2Nvbm5lY3Rpb25zQhkKF19jb25uZWN0aW9uc19wZXJfc2Vjb25kQhMKEV9ieXRlc19wZXJfc2Vjb25kIrsCCg1Gb3J3YXJkU3RhdHVzEiAKE29ic2VydmVkX2dlbmVyYXRpb24YASABKAVIAIgBARIUCgdzZXJ2aWNlGAIgASgJSAGIAQESRgoKY29uZGl0aW9ucxgDIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUSMgoFcGhhc2UYBCABKAlCHrpIG3IZUgVSZWFkeVIHV2FpdGluZ1IHSW52YWxpZEgCiAEBEhQKB21lc3NhZ2UYBSABKAlIA4gBARIXCgpjbHVzdGVyX2lwGAYgASgJSASIAQFCFgoUX29ic2VydmVkX2dlbmVyYXRpb25CCgoIX3NlcnZpY2VCCAoGX3BoYXNlQgoKCF9tZXNzYWdlQg0KC19jbHVzdGVyX2lwYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
 
 /**
- * A Service here that is a port of an app at a peer.
+ * What a peer has, as a Service here that is named as the Forward.
  *
  * @generated from message fairlead.resources.v1alpha1.Forward
  */
@@ -45,25 +47,49 @@ export const ForwardSchema: GenMessage<Forward> = /*@__PURE__*/
  */
 export type ForwardSpec = Message<"fairlead.resources.v1alpha1.ForwardSpec"> & {
   /**
-   * The RemoteApp in this namespace that is reached.
+   * The peer, by our name for it.
    *
-   * @generated from field: optional string app = 1;
+   * @generated from field: optional string peer = 4;
    */
-  app?: string | undefined;
+  peer?: string | undefined;
 
   /**
-   * The app's port.
+   * What is reached, as `fairlead forward` names it: `app/NAME` (a RemoteApp of this namespace, which the peer runs),
+   * `service/NAMESPACE/NAME` (a Service of the peer's cluster), `address/NAME` (what the peer's policy lists by that name), `metrics` (of the
+   * peer's agent).
    *
-   * @generated from field: optional int32 port = 2;
+   * @generated from field: optional string target = 5;
    */
-  port?: number | undefined;
+  target?: string | undefined;
 
   /**
-   * The port of the Service; the app's own unless said.
+   * Ports of the Service.
    *
-   * @generated from field: optional int32 service_port = 3;
+   * @generated from field: repeated fairlead.resources.v1alpha1.ForwardPort ports = 6;
    */
-  servicePort?: number | undefined;
+  ports: ForwardPort[];
+
+  /**
+   * Begins each connection with a header of the PROXY protocol that says who connected; for servers that are told to expect it. None unless
+   * said.
+   *
+   * @generated from field: optional string proxy_protocol = 8;
+   */
+  proxyProtocol?: string | undefined;
+
+  /**
+   * How much may be open and pass at a time, of all ports together.
+   *
+   * @generated from field: optional fairlead.resources.v1alpha1.ForwardLimits limits = 9;
+   */
+  limits?: ForwardLimits | undefined;
+
+  /**
+   * A connection on which nothing passes in either direction for so long is reset, such as `30m`. Never unless said.
+   *
+   * @generated from field: optional string idle = 10;
+   */
+  idle?: string | undefined;
 };
 
 /**
@@ -72,6 +98,83 @@ export type ForwardSpec = Message<"fairlead.resources.v1alpha1.ForwardSpec"> & {
  */
 export const ForwardSpecSchema: GenMessage<ForwardSpec> = /*@__PURE__*/
   messageDesc(file_fairlead_resources_v1alpha1_forward, 1);
+
+/**
+ * One port of the Service, and what it is at the other end.
+ *
+ * @generated from message fairlead.resources.v1alpha1.ForwardPort
+ */
+export type ForwardPort = Message<"fairlead.resources.v1alpha1.ForwardPort"> & {
+  /**
+   * Unique in the Forward.
+   *
+   * @generated from field: optional string name = 1;
+   */
+  name?: string | undefined;
+
+  /**
+   * Of the Service.
+   *
+   * @generated from field: optional int32 port = 2;
+   */
+  port?: number | undefined;
+
+  /**
+   * Of the target, by its number or name; the same number unless said. A target without ports has none.
+   *
+   * @generated from field: optional google.protobuf.Value target_port = 3;
+   */
+  targetPort?: Value | undefined;
+
+  /**
+   * What is spoken, as in a Service's appProtocol; it is written on the Service and changes nothing else.
+   *
+   * @generated from field: optional string app_protocol = 4;
+   */
+  appProtocol?: string | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.ForwardPort.
+ * Use `create(ForwardPortSchema)` to create a new message.
+ */
+export const ForwardPortSchema: GenMessage<ForwardPort> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_forward, 2);
+
+/**
+ * Bounds on a Forward, of all its connections together.
+ *
+ * @generated from message fairlead.resources.v1alpha1.ForwardLimits
+ */
+export type ForwardLimits = Message<"fairlead.resources.v1alpha1.ForwardLimits"> & {
+  /**
+   * The most connections at a time. 4096 unless said.
+   *
+   * @generated from field: optional int32 connections = 1;
+   */
+  connections?: number | undefined;
+
+  /**
+   * The most connections that begin within a second, and as many at once. Without a bound unless said.
+   *
+   * @generated from field: optional int32 connections_per_second = 2;
+   */
+  connectionsPerSecond?: number | undefined;
+
+  /**
+   * The most bytes a second, of both directions together, such as 5M. Without a bound unless said.
+   *
+   * @generated from field: optional google.protobuf.Value bytes_per_second = 3;
+   */
+  bytesPerSecond?: Value | undefined;
+};
+
+/**
+ * Describes the message fairlead.resources.v1alpha1.ForwardLimits.
+ * Use `create(ForwardLimitsSchema)` to create a new message.
+ */
+export const ForwardLimitsSchema: GenMessage<ForwardLimits> = /*@__PURE__*/
+  messageDesc(file_fairlead_resources_v1alpha1_forward, 3);
 
 /**
  * @generated from message fairlead.resources.v1alpha1.ForwardStatus
@@ -85,18 +188,40 @@ export type ForwardStatus = Message<"fairlead.resources.v1alpha1.ForwardStatus">
   observedGeneration?: number | undefined;
 
   /**
-   * The name of the Service that was made.
+   * The Service's name.
    *
    * @generated from field: optional string service = 2;
    */
   service?: string | undefined;
 
   /**
-   * Conditions by Kubernetes' conventions: Ready.
+   * Conditions by Kubernetes' conventions: Accepted (the Forward can be carried out as it is written), Ready (the Service is there, and so is the
+   * peer), Reached (how the latest connection fared).
    *
    * @generated from field: repeated fairlead.resources.v1alpha1.Condition conditions = 3;
    */
   conditions: Condition[];
+
+  /**
+   * The state in one word: Ready, Waiting (for the peer, or for what has to be put right somewhere), Invalid (this Forward has to be changed).
+   *
+   * @generated from field: optional string phase = 4;
+   */
+  phase?: string | undefined;
+
+  /**
+   * Why, in a sentence for people, with what to do.
+   *
+   * @generated from field: optional string message = 5;
+   */
+  message?: string | undefined;
+
+  /**
+   * The Service's address here.
+   *
+   * @generated from field: optional string cluster_ip = 6;
+   */
+  clusterIp?: string | undefined;
 };
 
 /**
@@ -104,5 +229,5 @@ export type ForwardStatus = Message<"fairlead.resources.v1alpha1.ForwardStatus">
  * Use `create(ForwardStatusSchema)` to create a new message.
  */
 export const ForwardStatusSchema: GenMessage<ForwardStatus> = /*@__PURE__*/
-  messageDesc(file_fairlead_resources_v1alpha1_forward, 2);
+  messageDesc(file_fairlead_resources_v1alpha1_forward, 4);
 

@@ -1,0 +1,223 @@
+/**
+ * Forwards of this cluster: for each a Service that leads to ports of this agent, and from there to what a peer has. Level-triggered:
+ * each run of a Forward brings it from wherever it stands to what it asks for.
+ */
+import type { Duplex } from "node:stream";
+import type { Clock } from "../../base/clock.ts";
+import { createKeyedWorker } from "../../base/keyed-worker.ts";
+import type { Log } from "../../base/log.ts";
+import type { ForwardStatus } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import type { EventRecorder } from "../../kube/event-recorder.ts";
+import { createReflector } from "../../kube/reflector.ts";
+import { type Forward, forwards as forwardKind } from "../../kube/resources.ts";
+import { createStatusWriter } from "../../kube/status-writer.ts";
+import type { LinkStatus } from "../../peering/link-status.ts";
+import type { Roster } from "../../peering/roster.ts";
+import { targetText } from "../../wire/target-text.ts";
+import type { AppDialer } from "../entry.ts";
+import type { AgentPlace, WantedService } from "./manifests.ts";
+import { type ForwardPlan, planForward, targetAt } from "./plan.ts";
+import type { PortRange } from "./port-range.ts";
+import { Served, type ServedPort } from "./served.ts";
+import type { ServiceMaker } from "./service-maker.ts";
+import { happeningOf, type Standing, statusOf } from "./status.ts";
+import type { TrafficCounts } from "./traffic.ts";
+
+export interface ForwardsDeps {
+  readonly client: Pick<KubeClient, "list" | "watch" | "get" | "applyStatus">;
+  readonly roster: Pick<Roster, "get" | "subscribe" | "synced">;
+  readonly links: {
+    status(peer: string): LinkStatus;
+    subscribe(fn: (peer: string, status: LinkStatus) => void): () => void;
+  };
+  readonly dial: AppDialer;
+  readonly events: Pick<EventRecorder, "record">;
+  readonly maker: ServiceMaker;
+  /** Where pods reach this agent, and where it listens for them; undefined where that is not set. */
+  readonly entrance: { readonly place: AgentPlace; readonly range: Pick<PortRange, "listen"> } | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ForwardCount extends TrafficCounts {
+  readonly namespace: string;
+  readonly name: string;
+  readonly peer: string;
+}
+
+export interface Forwards {
+  counts(): ForwardCount[];
+  /** Age of the oldest unfinished work, in milliseconds; for health. */
+  oldestPendingMs(): number;
+  /** Resets what is connected, and takes the agent out of the Services, for two seconds at most. */
+  close(): Promise<void>;
+}
+
+interface Running {
+  readonly uid: string;
+  readonly peer: string;
+  readonly served: Served;
+  /** As it was made last. */
+  wanted?: WantedService;
+  clusterIp?: string | undefined;
+}
+
+/** Services that somebody changes are looked at again so often, in milliseconds. */
+const lookAgainMs = 30_000;
+const closeWithinMs = 2_000;
+
+export function createForwards(deps: ForwardsDeps): Forwards {
+  const { client, roster, links, maker, entrance, clock, log } = deps;
+  const reflector = createReflector({ client, kind: forwardKind, clock, log });
+  const statuses = createStatusWriter({ client, kind: forwardKind, clock, log });
+  const running = new Map<string, Running>();
+  /** By UID, the status that was told last; the API server may not have it yet. */
+  const told = new Map<string, ForwardStatus>();
+  const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
+  const ends = [
+    reflector.subscribe((key, now, before) => {
+      const { uid } = before?.metadata ?? {};
+      if (uid !== undefined && uid !== now?.metadata.uid) told.delete(uid);
+      worker.add(key);
+    }),
+    roster.subscribe(({ name }) => lookAtPeer(name)),
+    links.subscribe(lookAtPeer),
+  ];
+
+  function lookAtPeer(peer: string): void {
+    for (const forward of reflector.list()) if (forward.spec.peer === peer) worker.add(keyIn(forward));
+  }
+
+  async function run(key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
+    // Before the roster is known, every peer would look unknown.
+    await roster.synced(signal);
+    const forward = reflector.get(key);
+    const { uid = "" } = forward?.metadata ?? {};
+    if (running.get(key)?.uid !== uid) stop(key);
+    if (!forward || forward.metadata.deletionTimestamp) {
+      stop(key);
+      statuses.forget(key);
+      return;
+    }
+    const planned = planForward(forward);
+    if (!planned.ok) {
+      stop(key);
+      tell(forward, { invalid: planned.message });
+      return;
+    }
+    tell(forward, await bring(planned.plan, signal));
+    return { againMs: lookAgainMs };
+  }
+
+  /** To what it asks for, as far as that can be now. */
+  async function bring(plan: ForwardPlan, signal: AbortSignal): Promise<Standing> {
+    const { key, peer, uid } = plan;
+    if (!entrance) {
+      stop(key);
+      const message =
+        "This agent is not told at which address pods reach it: set forwards.address (the chart does, for agents in a cluster).";
+      return { waiting: { reason: "NoAddress", message } };
+    }
+    if (!roster.get(peer)) {
+      stop(key);
+      return { waiting: { reason: "UnknownPeer", message: `There is no peer ${peer} here: fairlead peer list` } };
+    }
+    const one = running.get(key) ?? start(plan);
+    const ports = await one.served.open(servedPorts(plan), plan.use);
+    if (!ports) {
+      stop(key);
+      const message = "All ports of this agent that are for Forwards are taken: widen forwards.ports.";
+      return { waiting: { reason: "NoPorts", message } };
+    }
+    const wanted: WantedService = {
+      namespace: plan.namespace,
+      name: plan.name,
+      uid,
+      peer,
+      isOwned: true,
+      ports,
+      place: entrance.place,
+    };
+    const made = await maker.keep(wanted, signal);
+    const { fare } = one.served.traffic;
+    if (!made.ok) return { waiting: made, fare };
+    one.wanted = wanted;
+    const service = { service: plan.name, clusterIp: made.clusterIp, fare };
+    const { state, held } = links.status(peer);
+    if (state === "connected" || held) return service;
+    const message = `There is no link to ${peer}: fairlead doctor ${peer}. Until there is, connections are reset.`;
+    return { ...service, waiting: { reason: "PeerAway", message } };
+  }
+
+  function start({ key, uid, peer, use }: ForwardPlan): Running {
+    if (!entrance) throw new Error("Nothing is listened on without an address.");
+    const served = new Served(entrance.range, use, {
+      onFare: () => worker.add(key),
+      clock,
+      log: log.child({ forward: key, peer }),
+    });
+    const one = { uid, peer, served };
+    running.set(key, one);
+    return one;
+  }
+
+  function stop(key: string): void {
+    running.get(key)?.served.close();
+    running.delete(key);
+  }
+
+  function servedPorts({ key, peer, target, ports }: ForwardPlan): ServedPort[] {
+    return ports.map((planned) => {
+      const at = targetAt(target, planned);
+      return {
+        ...planned,
+        leadsTo: `${peer} ${targetText(at)}`,
+        dial: (signal: AbortSignal): Promise<Duplex> =>
+          deps.dial({ peer, target: at, person: `forward ${key}` }, signal),
+      };
+    });
+  }
+
+  function tell(forward: Forward, standing: Standing): void {
+    const { uid = "" } = forward.metadata;
+    const before = told.get(uid) ?? forward.status;
+    const status = statusOf(forward, standing, before, clock.now());
+    told.set(uid, status);
+    const happening = happeningOf(before, status);
+    if (happening) {
+      deps.events.record(forward, { ...happening, action: "Forward" });
+      const { phase, message } = status;
+      log.info({ forward: keyIn(forward), phase, reason: happening.reason, detail: message }, "a forward changed");
+    }
+    statuses.write({ metadata: forward.metadata, status });
+  }
+
+  function onError(key: string, error: unknown, attempt: number): void {
+    log.warn({ forward: key, err: error, attempt }, "a forward could not be brought forward; it is tried again");
+  }
+
+  return {
+    counts: () =>
+      [...running].map(([key, { peer, served }]) => {
+        const slash = key.indexOf("/");
+        return { namespace: key.slice(0, slash), name: key.slice(slash + 1), peer, ...served.traffic.counts };
+      }),
+    oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),
+    async close() {
+      for (const end of ends) end();
+      await worker.close();
+      const made = [...running.values()].flatMap(({ wanted }) => wanted ?? []);
+      for (const key of [...running.keys()]) stop(key);
+      const late = new AbortController();
+      const limit = clock.after(closeWithinMs, () => late.abort(new Error("There is no more time.")));
+      await Promise.allSettled(made.map((wanted) => maker.leave(wanted, late.signal)));
+      limit.cancel();
+      await Promise.all([statuses.close(), reflector.close()]);
+    },
+  };
+}
+
+function keyIn({ metadata }: Forward): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}

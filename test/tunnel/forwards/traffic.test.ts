@@ -1,0 +1,246 @@
+/** The connections of one Forward, with what they are dialled to in the test's hands. */
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { type Duplex, duplexPair } from "node:stream";
+import { type TestContext, test } from "node:test";
+import type { Clock } from "../../../src/base/clock.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import type { UseRules } from "../../../src/tunnel/forwards/plan.ts";
+import { PortRange } from "../../../src/tunnel/forwards/port-range.ts";
+import { type Fare, Traffic } from "../../../src/tunnel/forwards/traffic.ts";
+import { TunnelError } from "../../../src/tunnel/tunnel-error.ts";
+import { createFakeClock } from "../../base/fake-clock.ts";
+import { patience } from "../../peering/agents.ts";
+import { until } from "../until.ts";
+
+const free: UseRules = {
+  connections: 10,
+  connectionsPerSecond: undefined,
+  bytesPerSecond: undefined,
+  idleMs: undefined,
+  proxyProtocol: false,
+};
+
+/** An address of loopback for this test alone, so that nobody else has its ports. */
+function ownHost(): string {
+  const [a = 0, b = 0, c = 0] = randomBytes(3);
+  return `127.${1 + (a % 250)}.${b}.${1 + (c % 250)}`;
+}
+
+async function open(t: TestContext, rules: Partial<UseRules>, clock: Clock, dial?: () => Promise<Duplex>) {
+  const fares: Fare[] = [];
+  const ended = new AbortController();
+  const targets: Duplex[] = [];
+  const traffic = new Traffic({ onFare: (fare) => fares.push(fare), clock, log: silentLog }, { ...free, ...rules });
+  const host = ownHost();
+  const listening = await new PortRange(host, { first: 20_000, last: 20_000 }).listen((socket) => {
+    const give = async (): Promise<Duplex> => {
+      const [near, far] = duplexPair();
+      targets.push(far);
+      return near;
+    };
+    void traffic.pass(socket, dial ?? give, ended.signal);
+  });
+  assert.ok(listening);
+  t.after(() => {
+    ended.abort();
+    listening.close();
+  });
+  const join = async (): Promise<Socket> => {
+    const socket = connect({ host, port: listening.port, allowHalfOpen: true });
+    socket.on("error", () => undefined);
+    t.after(() => socket.destroy());
+    // A reset may be quicker than the news of the connection.
+    await once(socket, "connect", { signal: patience() }).catch(() => undefined);
+    return socket;
+  };
+  return { traffic, fares, ended, targets, join };
+}
+
+async function broken(socket: Socket): Promise<string> {
+  socket.resume();
+  await until("it is closed", () => socket.closed);
+  return socket.errored ? String(socket.errored) : "no error";
+}
+
+async function read(stream: Duplex, bytes: number): Promise<Buffer> {
+  const seen: Buffer[] = [];
+  while (Buffer.concat(seen).length < bytes) {
+    const [chunk] = await once(stream, "data", { signal: patience() });
+    seen.push(chunk);
+  }
+  return Buffer.concat(seen);
+}
+
+test("bytes pass both ways, an end leaves the way back open, and all is counted", async (t) => {
+  const { traffic, targets, fares, join } = await open(t, {}, createFakeClock());
+  const socket = await join();
+  socket.end("to there");
+  await until("it is dialled", () => targets.length === 1);
+  const target = targets[0];
+  assert.ok(target);
+  assert.equal(String(Buffer.concat(await target.toArray())), "to there");
+  assert.equal(traffic.counts.connections, 1);
+  target.end("and back");
+  assert.equal(String(Buffer.concat(await socket.toArray())), "and back");
+  await until("it is over", () => traffic.counts.connections === 0);
+  assert.deepEqual(traffic.counts, { connections: 0, opened: { taken: 1 }, out: 8, in: 8 });
+  assert.deepEqual(fares, [{ ok: true }]);
+});
+
+test("a break of one side is a reset of the other, and the end of the Forward one of both", async (t) => {
+  const { targets, ended, join } = await open(t, {}, createFakeClock());
+  const socket = await join();
+  await until("it is dialled", () => targets.length === 1);
+  targets[0]?.on("error", () => undefined).destroy(new Error("broken over there"));
+  // A pair of streams tells only of ends; the Forward's own end stands for what breaks a stream of the link.
+  const other = await join();
+  await until("it is dialled", () => targets.length === 2);
+  ended.abort(new Error("gone"));
+  assert.match(await broken(other), /ECONNRESET/);
+  assert.match(await broken(socket), /ECONNRESET/);
+});
+
+test("what is not taken over there is reset, and told once for as long as it stays so", async (t) => {
+  const failure = new TunnelError("denied", "no policy here (rule: tunnels/services)");
+  const { traffic, fares, join } = await open(t, {}, createFakeClock(), () => Promise.reject(failure));
+  for (let n = 0; n < 3; n += 1) assert.match(await broken(await join()), /ECONNRESET/);
+  assert.deepEqual(fares, [{ ok: false, failure: "denied", message: failure.message }]);
+  assert.deepEqual(traffic.counts.opened, { denied: 3 });
+  assert.equal(traffic.counts.connections, 0);
+});
+
+test("one too many at a time is reset, and one that leaves makes room", async (t) => {
+  const { traffic, targets, fares, join } = await open(t, { connections: 2 }, createFakeClock());
+  const [first] = [await join(), await join()];
+  await until("both are there", () => targets.length === 2);
+  assert.match(await broken(await join()), /ECONNRESET/);
+  assert.deepEqual(traffic.counts.opened, { taken: 2, limited: 1 });
+  first.resetAndDestroy();
+  await until("there is room", () => traffic.counts.connections === 1);
+  await join();
+  await until("it is taken", () => targets.length === 3);
+  assert.deepEqual(fares, [{ ok: true }], "who was one too many says nothing about the target");
+});
+
+test("so many begin within a second, and more in the next", async (t) => {
+  const clock = createFakeClock();
+  const { traffic, targets, join } = await open(t, { connectionsPerSecond: 2 }, clock);
+  await join();
+  await join();
+  await until("both are there", () => targets.length === 2);
+  assert.match(await broken(await join()), /ECONNRESET/);
+  await clock.advance(500);
+  await join();
+  await until("there is one more", () => targets.length === 3);
+  traffic.rules = free;
+  for (let n = 0; n < 4; n += 1) await join();
+  await until("there is no bound any more", () => targets.length === 7);
+});
+
+test("bytes beyond the rate wait, of all connections together, until it is raised or time has passed", async (t) => {
+  const clock = createFakeClock();
+  const { targets, join } = await open(t, { bytesPerSecond: 1_000 }, clock);
+  const sockets = [await join(), await join()];
+  await until("both are there", () => targets.length === 2);
+  sockets[0]?.write(Buffer.alloc(2_000));
+  await read(targets[0] as Duplex, 2_000);
+  sockets[1]?.write("held");
+  let held = false;
+  targets[1]?.once("data", () => {
+    held = true;
+  });
+  // The first piece of each is let through and paid for; the next waits.
+  await until("the first piece is there", () => held);
+  const later = once(targets[1] as Duplex, "data", { signal: patience() });
+  sockets[1]?.write("later");
+  let isThere = false;
+  void later.then(() => {
+    isThere = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isThere, false);
+  for (let waited = 0; !isThere && waited < 10_000; waited += 500) await clock.advance(500);
+  await until("time brings it", () => isThere);
+});
+
+test("what is silent in both directions for too long is reset, and what speaks is not", async (t) => {
+  const clock = createFakeClock();
+  const { targets, join } = await open(t, { idleMs: 60_000 }, clock);
+  const [quiet, busy] = [await join(), await join()];
+  await until("both are there", () => targets.length === 2);
+  // Which of the two came first is not said.
+  busy.write("who");
+  const seen = await Promise.race(targets.map(async (target, at) => ({ at, chunk: await once(target, "data") })));
+  await clock.advance(40_000);
+  targets[seen.at]?.write("alive");
+  await once(busy, "data", { signal: patience() });
+  await clock.advance(40_000);
+  assert.match(await broken(quiet), /ECONNRESET/);
+  assert.equal(busy.destroyed, false);
+  await clock.advance(60_000);
+  assert.match(await broken(busy), /ECONNRESET/);
+});
+
+test("each begins with a header of the PROXY protocol where that is asked for", async (t) => {
+  const { targets, join } = await open(t, { proxyProtocol: true }, createFakeClock());
+  const socket = await join();
+  socket.write("hello");
+  await until("it is dialled", () => targets.length === 1);
+  const header = await read(targets[0] as Duplex, 28 + 5);
+  assert.equal(header.subarray(0, 12).toString("latin1"), "\r\n\r\n\0\r\nQUIT\n");
+  const to = socket.remoteAddress?.split(".").map(Number);
+  assert.deepEqual([...header.subarray(20, 24)], to);
+  assert.equal(header.readUInt16BE(24), socket.localPort);
+  assert.equal(header.subarray(28).toString(), "hello");
+});
+
+test("who goes while it is dialled has the dial given up", async (t) => {
+  const given = Promise.withResolvers<void>();
+  const clock = createFakeClock();
+  const traffic = new Traffic({ onFare: () => assert.fail("nothing is known"), clock, log: silentLog }, free);
+  const host = ownHost();
+  const listening = await new PortRange(host, { first: 20_000, last: 20_000 }).listen((socket) => {
+    const dial = (signal: AbortSignal): Promise<Duplex> =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => {
+          given.resolve();
+          reject(signal.reason);
+        });
+      });
+    void traffic.pass(socket, dial, new AbortController().signal);
+  });
+  t.after(() => listening?.close());
+  const socket = connect({ host, port: 20_000 });
+  await once(socket, "connect", { signal: patience() });
+  await until("it is being dialled", () => traffic.counts.connections === 1);
+  socket.resetAndDestroy();
+  await given.promise;
+  await until("it is over", () => traffic.counts.connections === 0);
+  assert.deepEqual(traffic.counts.opened, { cancelled: 1 });
+});
+
+test("a range of ports gives each to one at a time, passes over what others have, and comes to its end", async (t) => {
+  const host = ownHost();
+  const range = new PortRange(host, { first: 20_000, last: 20_002 });
+  const taken = [await range.listen(() => undefined), await range.listen(() => undefined)];
+  const third = await range.listen(() => undefined);
+  const all = [...taken, third].flatMap((one) => one ?? []);
+  t.after(() => all.map((one) => one.close()));
+  assert.equal(new Set(all.map(({ port }) => port)).size, all.length);
+  assert.equal(await range.listen(() => undefined), undefined);
+  const other = await new PortRange(host, { first: 20_000, last: 20_000 }).listen(() => undefined);
+  assert.equal(other, undefined, "somebody else listens there");
+  const back = all[0]?.port;
+  all.shift()?.close();
+  let again = await range.listen(() => undefined);
+  // It is given back when the system says so.
+  await until("it is free again", () => {
+    if (!again) void range.listen(() => undefined).then((one) => (again ??= one));
+    return again !== undefined;
+  });
+  t.after(() => again?.close());
+  assert.equal(again?.port, back);
+});
