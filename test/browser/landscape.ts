@@ -48,8 +48,8 @@ export interface Landscape extends AsyncDisposable {
 export type Place = "console" | "evil" | "web" | "basic" | "careless";
 
 /** A browser keeps it for the console's host; nothing of it may be seen anywhere else. */
-const consoleCookie = { name: "fairlead-console", value: "the-console-s-own" } as const;
-const secret = "only for who is signed in";
+export const consoleCookie = { name: "fairlead-console", value: "the-console-s-own" } as const;
+export const secret = "only for who is signed in";
 
 export async function startLandscape({ scheme, domain }: Pick<Way, "scheme" | "domain">): Promise<Landscape> {
   const seen: string[] = [];
