@@ -53,30 +53,49 @@ function toJson({ code, title, detail, hint }: Problem): string {
   return `${JSON.stringify({ error })}\n`;
 }
 
-function toPage({ status, title, detail, hint }: Problem): string {
+function toPage({ status, code, title, detail, hint }: Problem): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
-<style>
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-main { max-width: 36rem; margin: 15vh auto 0; padding: 0 1.5rem; }
-h1 { font-size: 1.4rem; margin: 0 0 .5rem; }
-p { margin: .5rem 0; overflow-wrap: anywhere; }
-small { opacity: .7; }
-</style>
+<style>${style}</style>
 </head>
 <body>
-<main>
+<main class="${status < 500 ? "asked" : "failed"}">
+<p class="code">${status} · ${escapeHtml(code)}</p>
 <h1>${escapeHtml(title)}</h1>
-<p>${escapeHtml(detail)}</p>
-${hint === undefined ? "" : `<p>${escapeHtml(hint)}</p>\n`}<p><small>Fairlead · ${status}</small></p>
-</main>
+<p>${prose(detail)}</p>
+${hint === undefined ? "" : `<p class="hint">${prose(hint)}</p>\n`}</main>
+<footer>Fairlead</footer>
 </body>
 </html>
 `;
+}
+
+/** Light and dark of equal care; every text has a contrast of 4.5 at least. The bar is blue for what was asked wrongly, amber for what failed here. */
+const style = `
+:root { color-scheme: light dark; --ground: #f4f5f7; --sheet: #fff; --ink: #1b1f26; --soft: #59606d; --line: #dfe3e8; --asked: #2f6fdb; --failed: #b3730a; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #121418; --sheet: #1a1d23; --ink: #e6e8ec; --soft: #a0a8b5; --line: #2d333d; --asked: #6ea3ff; --failed: #e0a33e; }
+}
+* { box-sizing: border-box; margin: 0; }
+body { background: var(--ground); color: var(--ink); font: 15px/1.6 system-ui, sans-serif; padding: clamp(16px, 14vh, 140px) 16px 16px; }
+main { max-width: 600px; margin: 0 auto; padding: 24px 28px 28px; background: var(--sheet); border: 1px solid var(--line); border-top: 3px solid; border-radius: 8px; overflow-wrap: anywhere; }
+main.asked { border-top-color: var(--asked); }
+main.failed { border-top-color: var(--failed); }
+h1 { font-size: 21px; line-height: 1.3; letter-spacing: -.01em; margin: 4px 0 12px; }
+.code, footer { color: var(--soft); font-size: 13px; }
+.code, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+code { font-size: .9em; padding: 2px 5px; background: var(--ground); border-radius: 4px; box-decoration-break: clone; user-select: all; }
+.hint { margin-top: 16px; padding-top: 16px; border-top: 1px solid var(--line); }
+footer { max-width: 600px; margin: 12px auto 0; padding: 0 28px; }
+`;
+
+/** A text for people, in which what stands between backquotes is to be typed. */
+function prose(text: string): string {
+  return escapeHtml(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>");
 }
 
 function escapeHtml(text: string): string {
