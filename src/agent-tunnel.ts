@@ -7,14 +7,14 @@ import type { Config } from "./config.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { KubeConnection } from "./kube/connect.ts";
 import type { EventRecorder } from "./kube/event-recorder.ts";
-import { createFindServicePort } from "./kube/service-endpoints.ts";
+import { createServicePorts } from "./kube/service-endpoints.ts";
 import { createListServices } from "./kube/service-list.ts";
 import type { Peering } from "./peering/peering.ts";
 import { createStreamRecord } from "./peering/stream-record.ts";
 import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
-import { createAddressDialer } from "./tunnel/dial-address.ts";
+import { createAddressDialer, createDatagramAddressDialer } from "./tunnel/dial-address.ts";
 import { createForwards, type Forwards } from "./tunnel/forwards/forwards.ts";
 import { PortRange } from "./tunnel/forwards/port-range.ts";
 import { createServiceMaker } from "./tunnel/forwards/service-maker.ts";
@@ -50,6 +50,8 @@ export function agentTunnel(deps: {
   const asked = createStreamRecord({ audit, clock });
   const kubernetes = createKubernetesExit({ gateway: kube.gateway, policyOf, record: asked, log });
   const isNowhere = (address: string, port: number) => isKeptOut(address) || apiServer.has(address, port);
+  const { portForward } = kube.pods;
+  const ports = createServicePorts({ client, inCluster, portForward, isKeptOut: isNowhere, clock });
   const tunnel = createTunnel({
     kubernetes,
     findApp(fingerprint, app) {
@@ -59,14 +61,10 @@ export function agentTunnel(deps: {
     listApps: (fingerprint) =>
       workloads.host.apps(fingerprint).map(({ app, ...named }) => ({ ...named, app: hosted(app) })),
     listServices: createListServices({ client, inCluster, isKeptOut: isNowhere, clock }),
-    findService: createFindServicePort({
-      client,
-      inCluster,
-      portForward: kube.pods.portForward,
-      isKeptOut: isNowhere,
-      clock,
-    }),
+    findService: ports.findTcp,
+    findDatagramService: ports.findUdp,
     dialAddress: createAddressDialer({ isKeptOut: isNowhere }),
+    dialDatagramAddress: createDatagramAddressDialer({ isKeptOut: isNowhere }),
     metrics: createMetricsServer(deps.metrics),
     ...createTunnelRules({ policyOf, roster, clock }),
     policyOf,
@@ -74,7 +72,9 @@ export function agentTunnel(deps: {
     transport: (peer) => switchboard.transport(peer),
     roster,
     dialService: kube.dialService,
+    dialServiceDatagrams: kube.dialServiceDatagrams,
     dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
+    dialPeerDatagrams: (peer, target, options) => switchboard.dialDatagrams(peer, target, options),
     audit,
     clock,
     log,

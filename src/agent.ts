@@ -312,6 +312,7 @@ async function compose(
       http: tunnel.http,
       dial: tunnel.dial,
       listTargets: tunnel.listTargets,
+      dialDatagrams: tunnel.dialDatagrams,
       hello,
       doorKey: identity.keyFor("fairlead tokens for doors"),
       consoleUrl: config.console.url,

@@ -76,6 +76,7 @@ async function run(): Promise<void> {
     transport: (peer) => peering.switchboard.transport(peer),
     dialService: dialLoopback,
     dialPeer: (peer, target, options) => peering.switchboard.dial(peer, target, options),
+    dialPeerDatagrams: (peer, target, options) => peering.switchboard.dialDatagrams(peer, target, options),
     limitsOf: () => ({ connections: 16_384 }),
     audit,
     clock,

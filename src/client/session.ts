@@ -6,14 +6,15 @@ import { randomBytes } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { Transport } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { LinkError } from "../link/error.ts";
 import { openWebSocket } from "../link/websocket.ts";
 import { createLinkTransport } from "../rpc/transport.ts";
 import { PeerSessions } from "../wire/peer-sessions.ts";
 import { Reason } from "../wire/reason.ts";
-import { openSession, type Session } from "../wire/session.ts";
+import { type DialOptions, openSession, type Session } from "../wire/session.ts";
 import { writeTarget } from "../wire/target.ts";
-import type { NamedTarget } from "../wire/target-text.ts";
+import type { DatagramTarget, NamedTarget } from "../wire/target-text.ts";
 import { dialUrl } from "./dial-url.ts";
 import { keepGoing, openFirst } from "./going-on.ts";
 import { withToken } from "./token.ts";
@@ -40,6 +41,8 @@ export interface AgentSession {
    * Error that says why not.
    */
   dial(target: NamedTarget, peer: string | undefined, signal?: AbortSignal): Promise<Duplex>;
+  /** A flow of datagrams to what a peer has; its replies are the same. What is sent may be lost on the way like any datagram. */
+  dialDatagrams(target: DatagramTarget, peer: string | undefined, signal?: AbortSignal): Promise<DatagramPipe>;
   /** Tells when the connection to the agent is lost while all that is open waits for the next, and when it goes on. The answer ends that. */
   onConnection(listener: (news: ConnectionNews) => void): () => void;
   /** Resolves with why when it is over; never rejects. */
@@ -85,10 +88,8 @@ export async function openAgentSession(options: SessionOptions, signal: AbortSig
   keepGoing(session, { connect, isFinal: whyForGood, clock });
   return {
     transport: withToken(createLinkTransport(session), token),
-    dial(target, peer, stop) {
-      const metadata = new Headers(peer === undefined ? {} : { "fairlead-peer": peer });
-      return session.dial(writeTarget(target), { metadata, ...(stop && { signal: stop }) });
-    },
+    dial: (target, peer, stop) => session.dial(writeTarget(target), dialOptions(peer, stop)),
+    dialDatagrams: (target, peer, stop) => session.dialDatagrams(writeTarget(target), dialOptions(peer, stop)),
     onConnection: (listener) =>
       session.onCarrier((change) =>
         listener(change.kind === "lost" ? { stands: false, why: change.why.message } : { stands: true }),
@@ -96,6 +97,11 @@ export async function openAgentSession(options: SessionOptions, signal: AbortSig
     closed: session.closed.then(({ message }) => message),
     close: () => session.close({ reason: Reason.SHUTDOWN, message: "The program is done." }),
   };
+}
+
+function dialOptions(peer: string | undefined, signal: AbortSignal | undefined): DialOptions {
+  const metadata = new Headers(peer === undefined ? {} : { "fairlead-peer": peer });
+  return { metadata, ...(signal && { signal }) };
 }
 
 function whyForGood(error: unknown): string | undefined {

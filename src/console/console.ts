@@ -14,7 +14,7 @@ import { checkRelays } from "../peering/relays.ts";
 import type { Pods } from "../pods/pods.ts";
 import { effectivePolicy } from "../policy/effective.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
-import type { AppDialer } from "../tunnel/entry.ts";
+import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
 import type { LocalHello } from "../wire/session.ts";
@@ -68,6 +68,7 @@ export interface ConsoleDeps {
   readonly dial: AppDialer;
   /** Asks a peer what it lets this agent reach. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
+  readonly dialDatagrams: DatagramDialer;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
   /** What tokens for the doors are signed by; this agent's alone. */
@@ -129,6 +130,8 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     peerDoors: { kubernetes: kubernetes.door },
     dial: createSessionDial({
       dial: deps.dial,
+      dialDatagrams: deps.dialDatagrams,
+      clock,
       hasPeer: (name) => deps.peering.roster.get(name) !== undefined,
       find(app, peer) {
         const found = appOf(deps, app);

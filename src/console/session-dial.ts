@@ -1,13 +1,15 @@
 /** What a dial on a session reaches: a port of an app, wherever it runs, or what else a peer has. */
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Clock } from "../base/clock.ts";
+import { joinDatagrams } from "../base/datagram-pipe.ts";
 import { errorText } from "../base/error-text.ts";
 import { join } from "../base/join.ts";
-import type { AppDialer } from "../tunnel/entry.ts";
+import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
 import { type TunnelFailure, toTunnelError } from "../tunnel/tunnel-error.ts";
 import { Reason } from "../wire/reason.ts";
 import type { IncomingDial } from "../wire/session.ts";
 import { readTarget } from "../wire/target.ts";
-import type { NamedTarget } from "../wire/target-text.ts";
+import { isDatagrams, type NamedTarget } from "../wire/target-text.ts";
 import { mayDial } from "./auth/may-dial.ts";
 import type { Principal } from "./auth/principal.ts";
 
@@ -18,8 +20,10 @@ export interface SessionDialDeps {
   /** The peer that runs it, and which RemoteApp it is. Throws a ConnectError when there is none. */
   find(app: { namespace: string; name: string }, peer: string | undefined): { peer: string; uid: string };
   readonly dial: AppDialer;
+  readonly dialDatagrams: DatagramDialer;
   /** Whether there is such a peer. */
   hasPeer(name: string): boolean;
+  readonly clock: Clock;
 }
 
 /** Answers dials of who is signed in; returns at once and never throws. */
@@ -33,12 +37,17 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
     const destination = destinationOf(read.target, incoming.metadata.get(peerHeader) ?? undefined);
     const refused = mayDial(principal, destination.peer, destination.target);
     if (refused !== undefined) return incoming.refuse(Reason.DENIED, refused);
-    const stream = await deps.dial({ ...destination, person: principal.name }, incoming.signal);
-    if (incoming.signal.aborted) {
-      stream.destroy();
+    const { name: person } = principal;
+    const { peer, target } = destination;
+    if (isDatagrams(target)) {
+      const pipe = await deps.dialDatagrams({ peer, target, person }, incoming.signal);
+      if (incoming.signal.aborted) pipe.close();
+      else await joinDatagrams(incoming.acceptDatagrams(), pipe, { clock: deps.clock });
       return;
     }
-    await join(incoming.accept(), stream);
+    const stream = await deps.dial({ peer, target, person }, incoming.signal);
+    if (incoming.signal.aborted) stream.destroy();
+    else await join(incoming.accept(), stream);
   }
 
   function destinationOf(target: NamedTarget, peer: string | undefined): { peer: string; target: NamedTarget } {

@@ -9,6 +9,7 @@ import { createPodAccess, type PodAccess } from "./pods.ts";
 import { openPortForward } from "./port-forward.ts";
 import { createRequests, type Endpoint, type Requests } from "./requests.ts";
 import { readServiceAccount } from "./service-account.ts";
+import { createDialServiceDatagrams, type DialServiceDatagrams } from "./service-datagrams.ts";
 import { createDialService, type DialService } from "./services.ts";
 
 export interface ConnectOptions {
@@ -31,6 +32,7 @@ export interface KubeConnection {
   readonly client: KubeClient;
   readonly pods: PodAccess;
   readonly dialService: DialService;
+  readonly dialServiceDatagrams: DialServiceDatagrams;
   /** Requests that no verb of the client covers. */
   readonly requests: Requests;
   /** Requests of others, in whose name the caller says. */
@@ -58,6 +60,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
     client,
     pods: createPodAccess({ requests, server, portForward, exec }),
     dialService: createDialService({ client, portForward, inCluster }),
+    dialServiceDatagrams: createDialServiceDatagrams({ inCluster }),
     requests,
     gateway,
     close() {

@@ -1,16 +1,25 @@
-/** The Services of namespaces, each with its TCP ports and whether anything is ready behind it, for who may know of them. */
+/** The Services of namespaces, each with its ports and whether anything is ready behind it, for who may know of them. */
 import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import type { KubeClient, ListOptions } from "./client.ts";
 import { KubeError } from "./errors.ts";
 import type { ResourceKind } from "./resource-kind.ts";
 import { type EndpointSlice, endpointSlices, type Service, services } from "./resources.ts";
+import type { Protocol, ServicePort } from "./services.ts";
 
 export interface ListedService {
   readonly name: string;
-  readonly ports: readonly { readonly number: number; readonly name: string; readonly appProtocol: string }[];
+  /** Those of UDP only where they can be reached, which is in the cluster. */
+  readonly ports: readonly ListedPort[];
   /** Whether anything behind it is ready; true where that is not known. */
   readonly ready: boolean;
+}
+
+export interface ListedPort {
+  readonly number: number;
+  readonly name: string;
+  readonly appProtocol: string;
+  readonly protocol: Protocol;
 }
 
 export interface ServiceList {
@@ -124,16 +133,22 @@ function toListed(
   isUnknown: boolean,
 ): ListedService | undefined {
   if (spec?.type === "ExternalName") return undefined;
-  const tcp = (spec?.ports ?? []).filter(({ protocol }) => protocol === undefined || protocol === "TCP");
   const placesOf = (name: string) =>
     behind.flatMap(({ address, ports }) => {
       const port = ports.get(name);
       return port === undefined ? [] : [{ address, port }];
     });
   const isOpen = (name: string): boolean => placesOf(name).some(({ address, port }) => !isKeptOut(address, port));
-  const ports = tcp
-    .filter(({ name = "" }) => !inCluster || placesOf(name).length === 0 || isOpen(name))
-    .map(({ port, name = "", appProtocol = "" }) => ({ number: port, name, appProtocol }));
+  const ports = (["TCP", "UDP"] as const)
+    .filter((protocol) => inCluster || protocol === "TCP")
+    .flatMap((protocol) => portsOf(spec?.ports ?? [], protocol))
+    .filter(({ name }) => !inCluster || placesOf(name).length === 0 || isOpen(name));
   const ready = isUnknown || ports.some(({ name }) => placesOf(name).length > 0);
   return { name: metadata.name ?? "", ports, ready };
+}
+
+function portsOf(ports: readonly ServicePort[], spoken: Protocol): ListedPort[] {
+  return ports
+    .filter(({ protocol = "TCP" }) => protocol === spoken)
+    .map(({ port, name = "", appProtocol = "" }) => ({ number: port, name, appProtocol, protocol: spoken }));
 }

@@ -37,10 +37,16 @@ export function createDialService(deps: DialServiceDeps): DialService {
 
 export type ServicePort = NonNullable<NonNullable<Service["spec"]>["ports"]>[number];
 
-/** The Service's TCP port of that number or name, or the first. */
-export function findPort(service: Service, port: number | string | undefined): ServicePort | undefined {
-  const tcp = service.spec?.ports?.filter(({ protocol }) => protocol === undefined || protocol === "TCP");
-  return tcp?.find((each) => port === undefined || each.port === port || each.name === port);
+export type Protocol = "TCP" | "UDP";
+
+/** The Service's port of that number or name, or the first, among those of the protocol. */
+export function findPort(
+  service: Service,
+  port: number | string | undefined,
+  protocol: Protocol = "TCP",
+): ServicePort | undefined {
+  const ports = service.spec?.ports?.filter((each) => (each.protocol ?? "TCP") === protocol);
+  return ports?.find((each) => port === undefined || each.port === port || each.name === port);
 }
 
 /** The number that a Service's targetPort means in one pod. */

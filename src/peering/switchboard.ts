@@ -9,10 +9,9 @@ import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import type { Fingerprint } from "../identity/fingerprint.ts";
 import { LinkError } from "../link/error.ts";
 import { Kept, type Link } from "../link/link.ts";
-import { awaitDial } from "../wire/dial.ts";
-import { DialError, Reason, StreamError } from "../wire/reason.ts";
+import type { Datagrams } from "../wire/datagrams.ts";
+import { DialError, Reason } from "../wire/reason.ts";
 import type { DialOptions, Session } from "../wire/session.ts";
-import type { Stream } from "../wire/stream.ts";
 import { streamName } from "../wire/stream-name.ts";
 import { type PeerDestination, type PeerWay, waysBeside, waysToPeer } from "./dial-peer.ts";
 import { createGuests } from "./guests.ts";
@@ -26,7 +25,7 @@ import { createPeerTransport } from "./peer-transport.ts";
 import { createRedialer } from "./redialer.ts";
 import { noSuchPeer, type Roster } from "./roster.ts";
 
-export interface PeerDialOptions extends DialOptions {
+export interface PeerDialOptions extends Omit<DialOptions, "numbered"> {
   /** Told what the records of both ends call the stream, once the other end has answered, well or not. */
   answered?(correlation: string): void;
 }
@@ -56,6 +55,8 @@ export interface Switchboard {
   transport(peer: string): Transport;
   /** A connection to a target at the peer. Waits as calls do; rejects with a `DialError`. */
   dial(peer: string, target: Target, options?: PeerDialOptions): Promise<Duplex>;
+  /** The same for datagrams; UNSUPPORTED when the peer's version carries none. */
+  dialDatagrams(peer: string, target: Target, options?: PeerDialOptions): Promise<Datagrams>;
   /** Throws `not-found`. */
   status(peer: string): LinkStatus;
   /** How the link is, and what it moves and meets; undefined when there is no such peer. */
@@ -210,19 +211,28 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
     return line;
   }
 
+  /** Rejects with a DialError. */
+  async function sessionFor(name: string, signal: AbortSignal | undefined): Promise<Session> {
+    try {
+      return (await lineOf(name).connected(signal)).link.session;
+    } catch (cause) {
+      if (signal?.aborted) throw new DialError(Reason.CANCELLED, "The dial was given up.", { cause });
+      const reason = cause instanceof Unreachable ? Reason.UNREACHABLE : Reason.NOT_FOUND;
+      throw new DialError(reason, errorText(cause), { cause });
+    }
+  }
+
   return {
     transport: (name) => createPeerTransport({ clock, connected: (signal) => lineOf(name).connected(signal) }),
 
     async dial(name, target, options = {}) {
-      let held: HeldLink;
-      try {
-        held = await lineOf(name).connected(options.signal);
-      } catch (cause) {
-        if (options.signal?.aborted) throw new DialError(Reason.CANCELLED, "The dial was given up.", { cause });
-        const reason = cause instanceof Unreachable ? Reason.UNREACHABLE : Reason.NOT_FOUND;
-        throw new DialError(reason, errorText(cause), { cause });
-      }
-      return dialOver(held.link.session, target, options);
+      const session = await sessionFor(name, options.signal);
+      return session.dial(target, namingStream(session, options));
+    },
+
+    async dialDatagrams(name, target, options = {}) {
+      const session = await sessionFor(name, options.signal);
+      return session.dialDatagrams(target, namingStream(session, options));
     },
 
     status: (name) => lineOf(name).status(),
@@ -289,21 +299,9 @@ export function createSwitchboard(deps: SwitchboardDeps): Switchboard {
   };
 }
 
-/** As `Session.dial`, and says by which stream. */
-export async function dialOver(session: Session, target: Target, options: PeerDialOptions): Promise<Duplex> {
-  const { priority, metadata, signal, answered } = options;
-  let stream: Stream | undefined;
-  try {
-    const dial = { target, ...(metadata && { metadata }) };
-    stream = session.open({ dial, ...(priority !== undefined && { priority }) });
-    return await awaitDial(stream, signal);
-  } catch (error) {
-    if (error instanceof DialError || !(error instanceof StreamError)) throw error;
-    throw new DialError(error.reason, error.message, { remote: error.remote, cause: error });
-  } finally {
-    // Without a number it never left.
-    if (stream && stream.id > 0) answered?.(streamName(session, stream.id));
-  }
+/** The options of a dial on this session, by which it says what the records of both ends call the stream. */
+export function namingStream(session: Session, { answered, ...options }: PeerDialOptions): DialOptions {
+  return { ...options, ...(answered && { numbered: (stream: number) => answered(streamName(session, stream)) }) };
 }
 
 function isDialledElsewhere(before: Peer, after: Peer): boolean {

@@ -47,6 +47,7 @@ export interface AddressRule {
   readonly host: string;
   /** At least one. */
   readonly ports: readonly number[];
+  readonly protocol: "TCP" | "UDP";
 }
 
 /** Of all connections of a peer together; without a bound where it is missing. */

@@ -121,7 +121,7 @@ const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
 const addressRule: ItemKind<AddressMessage, AddressRule> = {
   parse: addressOf,
   show: (rule) => toJson(AddressRuleSchema, rule),
-  wrong: "no rule with a name, a host (never loopback or a link-local address), and ports",
+  wrong: "no rule with a name, a host (never loopback or a link-local address), ports, and TCP or UDP",
 };
 
 const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
@@ -233,10 +233,11 @@ function registryOf({
   return { registry: place.registry, repositories: known, plainHttp, ...(secret ? { secret } : {}) };
 }
 
-function addressOf({ name = "", host = "", ports }: AddressMessage): AddressRule | undefined {
+function addressOf({ name = "", host = "", ports, protocol = "TCP" }: AddressMessage): AddressRule | undefined {
+  if (protocol !== "TCP" && protocol !== "UDP") return undefined;
   const isHost =
     isIP(host) === 0 ? /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(host) && !isNumeric(host) : !isKeptOut(host);
-  return isHost && name !== "" && ports.length > 0 ? { name, host, ports } : undefined;
+  return isHost && name !== "" && ports.length > 0 ? { name, host, ports, protocol } : undefined;
 }
 
 /** Systems read `2130706433`, `0x7f.1` and `127.1` as addresses. */

@@ -122,7 +122,8 @@ function mayReachAddress(
   rules: readonly AddressRule[],
 ): ReachPermission | undefined {
   const rule = rules.find(({ name }) => name === target.name);
-  if (rule && (target.port === undefined || rule.ports.includes(target.port))) return undefined;
+  const isSpoken = rule?.protocol === (target.network === "udp" ? "UDP" : "TCP");
+  if (isSpoken && (target.port === undefined || rule.ports.includes(target.port))) return undefined;
   const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can list it in a PeerPolicy's tunnels.addresses`;
   return refuse("tunnels/addresses", message);
 }

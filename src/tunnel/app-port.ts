@@ -6,8 +6,13 @@ export interface AppPort {
   readonly name?: string;
   /** 1 to 65,535. */
   readonly number: number;
-  /** What is spoken on it; `http` unless the app says otherwise. */
+  /** What is spoken on it; `http` unless the app says otherwise. `udp` is a port of UDP, everything else one of TCP. */
   readonly appProtocol?: string;
+}
+
+/** Those that are reached by datagrams, or those that are not. */
+export function portsOf<P extends AppPort>(ports: readonly P[], network: "udp" | undefined): readonly P[] {
+  return ports.filter(({ appProtocol }) => (appProtocol === "udp") === (network === "udp"));
 }
 
 /** A port as someone asked for it: a number, a name, or nothing for the first that will do. */
@@ -20,10 +25,14 @@ export function findPort<P extends AppPort>(ports: readonly P[], choice: PortCho
   return ports.find((port) => port.name === choice);
 }
 
-/** "web (8080), 9090": for messages that say what could have been chosen. */
+/** "web (8080), 53/udp": for messages that say what could have been chosen. */
 export function listPorts(ports: readonly AppPort[]): string {
   if (ports.length === 0) return "none";
-  return ports.map((port) => (port.name ? `${port.name} (${port.number})` : String(port.number))).join(", ");
+  const shown = ({ name, number, appProtocol }: AppPort): string => {
+    const port = appProtocol === "udp" ? `${number}/udp` : String(number);
+    return name ? `${name} (${port})` : port;
+  };
+  return ports.map(shown).join(", ");
 }
 
 /** How the origin speaks to a port: HTTP/1.1 in clear or inside TLS, HTTP/2 in clear, or not HTTP at all. */

@@ -3,10 +3,12 @@ import { type LookupAddress, lookup as lookupName } from "node:dns";
 import { connect, isIP, type LookupFunction } from "node:net";
 import type { Duplex } from "node:stream";
 import { abortable } from "../base/abort.ts";
+import type { DatagramPipe } from "../base/datagram-pipe.ts";
+import { connectUdp } from "../base/udp-socket.ts";
 import { KubeError } from "../kube/errors.ts";
 
-/** The stream allows half-open. Rejects with the system's error, or with a `KubeError` Forbidden for a place that no peer is led to. */
-export type AddressDialer = (host: string, port: number, signal: AbortSignal) => Promise<Duplex>;
+/** A stream allows half-open. Rejects with the system's error, or with a `KubeError` Forbidden for a place that no peer is led to. */
+export type AddressDialer<T = Duplex> = (host: string, port: number, signal: AbortSignal) => Promise<T>;
 
 export interface AddressDialerDeps {
   /** Whether nobody may be led to this address and port, whatever DNS says. */
@@ -16,17 +18,11 @@ export interface AddressDialerDeps {
 }
 
 export function createAddressDialer(deps: AddressDialerDeps): AddressDialer {
-  const { isKeptOut, lookup = lookupAll } = deps;
   return async (host, port, signal) => {
-    const all = isIP(host) === 0 ? await abortable(lookup(host), signal) : [{ address: host, family: isIP(host) }];
-    const open = all.filter(({ address }) => !isKeptOut(address, port));
-    if (open.length === 0) {
-      const message = "it is an address that no peer is led to: loopback, link-local, or that of the API server.";
-      throw new KubeError({ status: 0, reason: "Forbidden", message });
-    }
+    const open = await openAddresses(deps, host, port, signal);
     // Only what was looked at is connected to: no name is resolved again.
     const known: LookupFunction = (_host, _options, done) => done(null, [...open]);
-    const name = isIP(host) === 0 ? host : (open[0]?.address ?? host);
+    const name = isIP(host) === 0 ? host : open[0].address;
     const socket = connect({
       host: name,
       port,
@@ -48,6 +44,28 @@ export function createAddressDialer(deps: AddressDialerDeps): AddressDialer {
       throw error;
     }
   };
+}
+
+/** The same for UDP, to the first of the addresses. */
+export function createDatagramAddressDialer(deps: AddressDialerDeps): AddressDialer<DatagramPipe> {
+  return async (host, port, signal) => {
+    const [first] = await openAddresses(deps, host, port, signal);
+    return connectUdp(first.address, port, signal);
+  };
+}
+
+/** Where it leads, as far as a peer may be led there. */
+async function openAddresses(
+  { isKeptOut, lookup = lookupAll }: AddressDialerDeps,
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<readonly [LookupAddress, ...LookupAddress[]]> {
+  const all = isIP(host) === 0 ? await abortable(lookup(host), signal) : [{ address: host, family: isIP(host) }];
+  const [first, ...more] = all.filter(({ address }) => !isKeptOut(address, port));
+  if (first) return [first, ...more];
+  const message = "it is an address that no peer is led to: loopback, link-local, or that of the API server.";
+  throw new KubeError({ status: 0, reason: "Forbidden", message });
 }
 
 function lookupAll(name: string): Promise<readonly LookupAddress[]> {

@@ -1,14 +1,15 @@
-/** The origin's end: a byte stream to what is at a peer. */
+/** The origin's end: a byte stream, or a stream of datagrams, to what is at a peer. */
 import type { Duplex } from "node:stream";
+import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
 import { isRevoked, ruleIn, type StreamRecord, verdictOn } from "../peering/stream-record.ts";
 import { StreamError } from "../wire/reason.ts";
 import { writeTarget } from "../wire/target.ts";
-import { type NamedTarget, targetName } from "../wire/target-text.ts";
-import { toTunnelError } from "./tunnel-error.ts";
+import { type DatagramTarget, isDatagrams, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
+import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 /** Dials through the switchboard, which waits a while for a link that is being made. */
-export type PeerDialer = (peer: string, target: Target, o: PeerDialOptions) => Promise<Duplex>;
+export type PeerDialer<T = Duplex> = (peer: string, target: Target, o: PeerDialOptions) => Promise<T>;
 
 export interface PeerDialOptions {
   readonly signal?: AbortSignal;
@@ -19,16 +20,39 @@ export interface PeerDialOptions {
 /** Dials what is at a peer; rejects with a {@link TunnelError} that says why it was not reached. */
 export type AppDialer = (to: Destination, signal?: AbortSignal) => Promise<Duplex>;
 
+/** Dials what is reached by datagrams, in the same way. What is sent may be lost, and is never late; see {@link DatagramPipe}. */
+export type DatagramDialer = (to: Destination<DatagramTarget>, signal?: AbortSignal) => Promise<DatagramPipe>;
+
 /** Where a dial goes: a port of an app or a Service, or whatever else, and the peer that has it. */
-export interface Destination {
+export interface Destination<T extends NamedTarget = NamedTarget> {
   readonly peer: string;
-  readonly target: NamedTarget;
+  readonly target: T;
   /** Who asks, as the door knows them; undefined where nobody can know. */
   readonly person?: string | undefined;
 }
 
 /** Resolves when what is dialled has taken the connection. Each dial, and each that loses its right, is written down. */
 export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "note">): AppDialer {
+  const recorded = recordedDial(dial, record, (stream, broken) => void stream.once("error", broken));
+  return async (to, signal) => {
+    if (isDatagrams(to.target)) throw new TunnelError("denied", `${targetText(to.target)} is reached by datagrams.`);
+    return recorded(to, signal);
+  };
+}
+
+/** The same for datagrams. */
+export function createDatagramDialer(
+  dial: PeerDialer<DatagramPipe>,
+  record: Pick<StreamRecord, "note">,
+): DatagramDialer {
+  return recordedDial(dial, record, (pipe, broken) => void pipe.closed.then((error) => error && broken(error)));
+}
+
+function recordedDial<T>(
+  dial: PeerDialer<T>,
+  record: Pick<StreamRecord, "note">,
+  onBroken: (made: T, broken: (error: Error) => void) => void,
+): (to: Destination, signal?: AbortSignal) => Promise<T> {
   return async (to, signal) => {
     const { peer, person, target } = to;
     let correlation: string | undefined;
@@ -53,12 +77,12 @@ export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "no
       record.note(`${peer}/${person ?? ""}`, entry);
     };
     try {
-      const stream = await dial(peer, writeTarget(target), { answered, ...(signal && { signal }) });
+      const made = await dial(peer, writeTarget(target), { answered, ...(signal && { signal }) });
       note("tunnel.open", "allowed");
-      stream.once("error", (error) => {
+      onBroken(made, (error) => {
         if (isRevoked(error)) note("tunnel.revoke", "done", error.message);
       });
-      return stream;
+      return made;
     } catch (error) {
       const failure = toTunnelError(error);
       note("tunnel.open", verdictOn(error instanceof StreamError ? error.reason : undefined), failure.message);

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.ts";
+import { type DatagramPipe, joinDatagrams } from "../base/datagram-pipe.ts";
 import { breakOff, join } from "../base/join.ts";
 import type { Log } from "../base/log.ts";
 import type { Target } from "../gen/fairlead/wire/v1/target_pb.ts";
@@ -12,7 +13,7 @@ import type { StreamRecord } from "../peering/stream-record.ts";
 import type { TunnelLimits } from "../policy/effective-policy.ts";
 import { Reason, StreamError } from "../wire/reason.ts";
 import { readTarget } from "../wire/target.ts";
-import { type AppTarget, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
+import { type AppTarget, isDatagrams, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import type { Permission } from "./hosted-app.ts";
 import { type Passage, Passages } from "./passages.ts";
@@ -20,14 +21,23 @@ import { PeerLimits } from "./peer-limits.ts";
 import type { PendingDials } from "./pending.ts";
 import { forbidden, type Refusal, refusalOf } from "./refusal.ts";
 import { type TunnelCount, TunnelCounts } from "./tunnel-counts.ts";
-import type { Connecting, Found, Serving, Ways } from "./way.ts";
+import {
+  type Connecting,
+  type ConnectingDatagrams,
+  type Found,
+  noDatagramsHere,
+  type Serving,
+  type Ways,
+} from "./way.ts";
 
 export type { ExitCaller } from "./exit-caller.ts";
 
-/** A dial that came over a link. One of `accept` and `refuse` is called, once. */
+/** A dial that came over a link. One of its three answers is given, once. */
 export interface IncomingDial {
   readonly target: Target;
   accept(): Duplex;
+  /** What was dialled with UDP is accepted by this, and nothing else is. */
+  acceptDatagrams(): DatagramPipe;
   refuse(reason: Reason, message: string): void;
   /** Aborts when the other end gives up before it has an answer. */
   readonly signal?: AbortSignal;
@@ -116,7 +126,11 @@ export function createExit(deps: ExitDeps): Exit {
       return;
     }
     const { opening } = found;
-    if ("serve" in opening) await serve(passage, dial, opening);
+    // Who asks for the one network never gets the other, whatever a way has found.
+    if (isDatagrams(found.target) !== "connectDatagrams" in opening) {
+      refuse(dial, caller, found.target, noDatagramsHere.refusal);
+    } else if ("serve" in opening) await serve(passage, dial, opening);
+    else if ("connectDatagrams" in opening) await pass(passage, dial, opening, giveUp);
     else await connect(passage, dial, opening, giveUp);
   }
 
@@ -183,6 +197,38 @@ export function createExit(deps: ExitDeps): Exit {
         limits.paceFor(caller.fingerprint, counts.flow(caller.peer, target.kind, side === stream ? "in" : "out")),
       );
       return { sent, received, ...(error && { err: error }) };
+    });
+  }
+
+  async function pass(
+    passage: Passage,
+    dial: IncomingDial,
+    way: ConnectingDatagrams,
+    giveUp: AbortSignal,
+  ): Promise<void> {
+    const { ended } = passage;
+    const made = await way.connectDatagrams(giveUp);
+    const { caller, target } = passage;
+    if (!made.ok) {
+      refuse(dial, caller, target, refusalBySignal(ended.signal) ?? { ...made, verdict: "failed" });
+      return;
+    }
+    const { socket } = made;
+    const stream = dial.acceptDatagrams();
+    note(caller, target, { verdict: "allowed" });
+    const onEnded = (): void => {
+      const { reason } = ended.signal;
+      for (const side of [stream, socket]) side.close(reason instanceof Error ? reason : undefined);
+    };
+    await during(passage, onEnded, async () => {
+      const count = counts.datagrams(caller.peer, target.kind);
+      const mayPass = limits.datagramsFor(caller.fingerprint);
+      const { error, ...flow } = await joinDatagrams(stream, socket, {
+        clock,
+        mayPass: (_from, bytes) => mayPass(bytes),
+        counted: (from, bytes, passed) => count(from === stream ? "in" : "out", bytes, passed),
+      });
+      return { ...flow, ...(error && { err: error }) };
     });
   }
 

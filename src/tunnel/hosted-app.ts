@@ -1,6 +1,6 @@
 import type { ReachPermission } from "../policy/reach.ts";
 import type { AppTarget } from "../wire/target-text.ts";
-import { type AppPort, findPort, listPorts } from "./app-port.ts";
+import { type AppPort, findPort, listPorts, portsOf } from "./app-port.ts";
 
 /** An app that a peer runs here, as far as reaching it goes. */
 export interface HostedApp {
@@ -32,9 +32,10 @@ export function decideExit(target: AppTarget, app: HostedApp | undefined): ExitD
     const { namespace, name } = target;
     return { ok: false, message: `No app of yours called ${namespace}/${name} runs here.` };
   }
-  const port = findPort(app.ports, target.port);
+  const port = findPort(portsOf(app.ports, target.network), target.port);
   if (!port) {
-    const asked = target.port === undefined ? "any port" : `port ${target.port}`;
+    const kind = target.network === "udp" ? "UDP port" : "port";
+    const asked = target.port === undefined ? `any ${kind}` : `${kind} ${target.port}`;
     const message = `The app ${target.namespace}/${target.name} does not declare ${asked}; its ports: ${listPorts(app.ports)}.`;
     return { ok: false, message };
   }

@@ -16,7 +16,8 @@ export function appOffers(
       const offers = listApps(fingerprint).flatMap(({ namespace, name, app }) =>
         app.ports.map(({ number, name: portName, appProtocol }): Offer => {
           const notReady = app.ready ? undefined : app.message || "The app is not ready.";
-          return { target: { kind: "app", namespace, name, port: number }, portName, appProtocol, notReady };
+          const target = { kind: "app", namespace, name, port: number, ...spoken(appProtocol === "udp") } as const;
+          return { target, portName, appProtocol, notReady };
         }),
       );
       return { offers, problems: [] };
@@ -33,9 +34,10 @@ export function serviceOffers(listServices: ListServices): OfferSource {
     try {
       const { services, isCut } = await listServices(namespace, signal);
       const offers = services.flatMap(({ name, ports, ready }) =>
-        ports.map(({ number, name: portName, appProtocol }): Offer => {
+        ports.map(({ number, name: portName, appProtocol, protocol }): Offer => {
           const notReady = ready ? undefined : "Nothing behind the Service is ready.";
-          return { target: { kind: "service", namespace, name, port: number }, portName, appProtocol, notReady };
+          const target = { kind: "service", namespace, name, port: number, ...spoken(protocol === "UDP") } as const;
+          return { target, portName, appProtocol, notReady };
         }),
       );
       const cut = `The namespace ${namespace} has more Services than are looked at; the others can be reached all the same.`;
@@ -70,8 +72,8 @@ function whyNot(error: unknown, namespace: string): string {
 export const addressOffers: OfferSource = {
   kind: "address",
   list(_caller, { addresses }) {
-    const offers = addresses.flatMap(({ name, ports }) =>
-      ports.map((port): Offer => ({ target: { kind: "address", name, port } })),
+    const offers = addresses.flatMap(({ name, ports, protocol }) =>
+      ports.map((port): Offer => ({ target: { kind: "address", name, port, ...spoken(protocol === "UDP") } })),
     );
     return { offers, problems: [] };
   },
@@ -84,6 +86,10 @@ export function singleOffer(kind: "kubernetes" | "metrics"): OfferSource {
     list: (_caller, rules) =>
       rules[kind] ? { offers: [{ target: { kind }, appProtocol: "http" }], problems: [] } : nothing,
   };
+}
+
+function spoken(isUdp: boolean): { network?: "udp" } {
+  return isUdp ? { network: "udp" } : {};
 }
 
 const nothing: Offering = { offers: [], problems: [] };

@@ -3,7 +3,7 @@
  * they are when it is dialled, and what they refuse is not told of.
  */
 import type { EffectivePolicy } from "../policy/effective-policy.ts";
-import { type NamedTarget, targetText } from "../wire/target-text.ts";
+import { isDatagrams, type NamedTarget, targetText } from "../wire/target-text.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import type { Permission } from "./hosted-app.ts";
 
@@ -37,6 +37,7 @@ export interface OfferSource {
 export interface PermittedOffer extends Omit<Offer, "target"> {
   /** The target as text. */
   readonly text: string;
+  readonly protocol: "TCP" | "UDP";
   readonly needsApproval: boolean;
   /** When the right to it ends, in milliseconds since 1970; undefined: until it is withdrawn. */
   readonly until?: number | undefined;
@@ -73,7 +74,8 @@ export async function listOffers(deps: OffersDeps, caller: ExitCaller, signal: A
     if (!permission.allowed && !permission.held) continue;
     const text = targetText(target);
     const until = permission.allowed ? permission.until : undefined;
-    permitted.set(text, { ...rest, text, needsApproval: !permission.allowed, until });
+    const protocol = isDatagrams(target) ? "UDP" : "TCP";
+    permitted.set(text, { ...rest, text, protocol, needsApproval: !permission.allowed, until });
   }
   const offers = [...permitted.values()].toSorted((a, b) => compare(a.text, b.text));
   const problems = [...new Set(offered.flatMap((each) => each.problems))];

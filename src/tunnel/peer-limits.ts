@@ -10,6 +10,8 @@ const defaultConnections = 2_048;
 
 interface Held {
   readonly rate: ByteRate;
+  /** Of datagrams alone. They wait for nothing, so that without it a flood of them would leave streams nothing of the common rate. */
+  readonly datagrams: ByteRate;
   opens: RateLimit | undefined;
   perSecond: number | undefined;
 }
@@ -43,15 +45,34 @@ export class PeerLimits {
   /** What all connections of the peer share; `passed` is told of each piece of this one. */
   paceFor(fingerprint: string, passed: (bytes: number) => void): Pace {
     const { rate } = this.#of(fingerprint);
-    rate.perSecond = this.#limitsOf(fingerprint)?.bytesPerSecond;
+    this.#setRates(fingerprint);
     return paceOf(this.#clock, [rate], passed);
+  }
+
+  /** Of one flow: whether a datagram of so many bytes may pass. Half of the peer's rate is for all that it has, the rest for streams. */
+  datagramsFor(fingerprint: string): (bytes: number) => boolean {
+    const { rate, datagrams } = this.#of(fingerprint);
+    this.#setRates(fingerprint);
+    return (bytes) => {
+      if (datagrams.waitMs > 0) return false;
+      datagrams.pay(bytes);
+      rate.pay(bytes);
+      return true;
+    };
   }
 
   /** The policy of one peer or of all may be another now. */
   review(fingerprint?: string): void {
-    for (const [each, { rate }] of this.#held) {
-      if (fingerprint === undefined || each === fingerprint) rate.perSecond = this.#limitsOf(each)?.bytesPerSecond;
+    for (const each of this.#held.keys()) {
+      if (fingerprint === undefined || each === fingerprint) this.#setRates(each);
     }
+  }
+
+  #setRates(fingerprint: string): void {
+    const { rate, datagrams } = this.#of(fingerprint);
+    const bytesPerSecond = this.#limitsOf(fingerprint)?.bytesPerSecond;
+    rate.perSecond = bytesPerSecond;
+    datagrams.perSecond = bytesPerSecond === undefined ? undefined : bytesPerSecond / 2;
   }
 
   /** The peer has no connections any more, or is gone. What it may open within a second is remembered for so long by nobody else. */
@@ -61,7 +82,8 @@ export class PeerLimits {
 
   #of(fingerprint: string): Held {
     const known = this.#held.get(fingerprint);
-    const held = known ?? { rate: new ByteRate(this.#clock, undefined), opens: undefined, perSecond: undefined };
+    const rate = (): ByteRate => new ByteRate(this.#clock, undefined);
+    const held = known ?? { rate: rate(), datagrams: rate(), opens: undefined, perSecond: undefined };
     if (!known) this.#held.set(fingerprint, held);
     return held;
   }

@@ -19,6 +19,9 @@ import type { PeerDialer } from "./entry.ts";
 import type { IncomingDial } from "./exit.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 
+/** A carrier is a stream of bytes. */
+type RelayedDial = Omit<IncomingDial, "acceptDatagrams">;
+
 export interface RelayDeps {
   /** Undefined for who is no peer. */
   policyOf(fingerprint: string): EffectivePolicy | undefined;
@@ -33,7 +36,7 @@ export interface RelayDeps {
 
 export interface Relay {
   /** Answers a dial of a peer of ours. Returns at once and never throws. */
-  open(caller: ExitCaller, dial: IncomingDial): void;
+  open(caller: ExitCaller, dial: RelayedDial): void;
   /** Judges again what is open, and resets what is no longer allowed: of one peer, or all of it. */
   review(fingerprint?: string): void;
   /** Carriers, being made and open. */
@@ -82,7 +85,7 @@ export function createRelay(deps: RelayDeps): Relay {
     return permitRelay(asking, endOf(to, count(to)));
   }
 
-  function open(caller: ExitCaller, dial: IncomingDial): void {
+  function open(caller: ExitCaller, dial: RelayedDial): void {
     try {
       admit(caller, dial);
     } catch (error) {
@@ -91,7 +94,7 @@ export function createRelay(deps: RelayDeps): Relay {
     }
   }
 
-  function admit(caller: ExitCaller, dial: IncomingDial): void {
+  function admit(caller: ExitCaller, dial: RelayedDial): void {
     const { kind } = dial.target;
     const wanted = kind.case === "relay" ? Buffer.from(kind.value.fingerprint).toString("hex") : "";
     const { fingerprint, correlation } = caller;
@@ -123,7 +126,7 @@ export function createRelay(deps: RelayDeps): Relay {
     }
   }
 
-  async function carry(carriage: Carriage, caller: ExitCaller, dial: IncomingDial): Promise<void> {
+  async function carry(carriage: Carriage, caller: ExitCaller, dial: RelayedDial): Promise<void> {
     const { ended, names } = carriage;
     const [from, to] = names;
     const giveUp = dial.signal ? AbortSignal.any([dial.signal, ended.signal]) : ended.signal;

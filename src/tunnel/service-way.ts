@@ -2,30 +2,33 @@
 import type { Duplex } from "node:stream";
 import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
+import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { isNotFound, KubeError } from "../kube/errors.ts";
 import { Reason } from "../wire/reason.ts";
 import type { PortName, ServiceTarget } from "../wire/target-text.ts";
-import { connectService } from "./connect-service.ts";
+import { connectDatagrams, connectService } from "./connect-service.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
-import type { Way } from "./way.ts";
+import { noDatagramsHere, type Way } from "./way.ts";
 
 /** A port of a Service, looked up. */
-export interface FoundService {
+export interface FoundService<T> {
   /** Its number. */
   readonly port: number;
-  /** A connection to one of what is ready behind it. The stream allows half-open. */
-  dial(signal: AbortSignal): Promise<Duplex>;
+  /** A connection to one of what is ready behind it. A stream allows half-open. */
+  dial(signal: AbortSignal): Promise<T>;
 }
 
 /** Rejects with a `KubeError`: NotFound, Forbidden, and what else can be with an API server. */
-export type ServiceFinder = (
+export type ServiceFinder<T = Duplex> = (
   ref: { namespace: string; name: string },
   port: PortName | undefined,
   signal: AbortSignal,
-) => Promise<FoundService>;
+) => Promise<FoundService<T>>;
 
 export interface ServiceWayDeps {
   findService: ServiceFinder;
+  /** Looks among the ports of UDP; without it none is reached. */
+  findDatagramService?: ServiceFinder<DatagramPipe>;
   clock: Clock;
   /** To look it up, and as long again to connect, in milliseconds; 10,000 unless given. */
   connectTimeoutMs?: number;
@@ -36,15 +39,22 @@ export function createServiceWay(deps: ServiceWayDeps): Way<ServiceTarget> {
   return {
     async find(_caller, target, signal) {
       const tooLate = () => new KubeError({ status: 0, reason: "TimedOut", message: "The API server did not answer." });
+      const { findService, findDatagramService } = deps;
       const deadline = startDeadline(clock, timeoutMs, tooLate, signal);
+      const look = async <T>(find: ServiceFinder<T>) => {
+        const found = await abortable(find(target, target.port, deadline.signal), deadline.signal);
+        const { port } = found;
+        const dial = (stop: AbortSignal) => found.dial(stop);
+        return { target: { ...target, port }, to: { dial, what: "Service", port, clock, timeoutMs } };
+      };
       try {
-        const found = await abortable(deps.findService(target, target.port, deadline.signal), deadline.signal);
-        const to = { dial: (stop: AbortSignal) => found.dial(stop), what: "Service", port: found.port };
-        return {
-          ok: true,
-          target: { ...target, port: found.port },
-          opening: { connect: (stop) => connectService({ ...to, clock, timeoutMs }, stop) },
-        };
+        if (target.network !== "udp") {
+          const { to, ...found } = await look(findService);
+          return { ok: true, ...found, opening: { connect: (stop) => connectService(to, stop) } };
+        }
+        if (!findDatagramService) return noDatagramsHere;
+        const { to, ...found } = await look(findDatagramService);
+        return { ok: true, ...found, opening: { connectDatagrams: (stop) => connectDatagrams(to, stop) } };
       } catch (error) {
         return { ok: false, refusal: explain(error, target) };
       } finally {
@@ -55,10 +65,12 @@ export function createServiceWay(deps: ServiceWayDeps): Way<ServiceTarget> {
 }
 
 /** What the caller may know, who may reach the Service; not what the API server or the system say in their own words. */
-function explain(error: unknown, { namespace, name, port }: ServiceTarget): Refusal {
+function explain(error: unknown, { namespace, name, port, network }: ServiceTarget): Refusal {
+  const protocol = network === "udp" ? "UDP" : "TCP";
   const service = `the Service ${namespace}/${name}`;
   if (isNotFound(error)) {
-    const at = port === undefined ? "a TCP port of its own that leads into the cluster" : `TCP port ${port}`;
+    const at =
+      port === undefined ? `a ${protocol} port of its own that leads into the cluster` : `${protocol} port ${port}`;
     const message = `There is no such thing here as ${service} with ${at}.`;
     return { ...refusalOf["not-found"], message };
   }

@@ -70,7 +70,7 @@ function toMessage({ text, portName = "", appProtocol = "", notReady = "", ...of
   return create(OfferedTargetSchema, {
     target: text,
     portName,
-    protocol: "TCP",
+    protocol: offer.protocol,
     appProtocol,
     approvalNeeded: offer.needsApproval,
     notReady: notReady.slice(0, longest),

@@ -11,9 +11,26 @@ export interface TunnelCount {
   /** Bytes from the peer and to it; not of what speaks for itself here. */
   readonly in: number;
   readonly out: number;
+  /** Datagrams among them, and those that were dropped here, which are not. */
+  readonly datagrams: DatagramCount;
+  readonly dropped: DatagramCount;
 }
 
-type Mutable = { -readonly [K in keyof TunnelCount]: TunnelCount[K] } & { opened: Record<string, number> };
+export interface DatagramCount {
+  readonly in: number;
+  readonly out: number;
+}
+
+interface Mutable {
+  readonly peer: string;
+  readonly kind: NamedTarget["kind"];
+  readonly opened: Record<string, number>;
+  readonly datagrams: { in: number; out: number };
+  readonly dropped: { in: number; out: number };
+  connections: number;
+  in: number;
+  out: number;
+}
 
 /** As many as there are peers and kinds: guests, and dials that cannot be read, are not counted. */
 export class TunnelCounts {
@@ -34,6 +51,19 @@ export class TunnelCounts {
     };
   }
 
+  /** To be told of each datagram, and whether it has passed. */
+  datagrams(
+    peer: string | undefined,
+    kind: NamedTarget["kind"],
+  ): (way: "in" | "out", bytes: number, passed: boolean) => void {
+    if (peer === undefined) return () => undefined;
+    const count = this.#of(peer, kind);
+    return (way, bytes, passed) => {
+      count[passed ? "datagrams" : "dropped"][way] += 1;
+      if (passed) count[way] += bytes;
+    };
+  }
+
   /** With what there is now. */
   read(
     now: readonly { readonly caller: { readonly peer?: string | undefined }; readonly target: NamedTarget }[],
@@ -48,7 +78,8 @@ export class TunnelCounts {
   #of(peer: string, kind: NamedTarget["kind"]): Mutable {
     const key = JSON.stringify([peer, kind]);
     const known = this.#counts.get(key);
-    const count = known ?? { peer, kind, connections: 0, opened: {}, in: 0, out: 0 };
+    const none = () => ({ in: 0, out: 0 });
+    const count = known ?? { peer, kind, connections: 0, opened: {}, ...none(), datagrams: none(), dropped: none() };
     if (!known) this.#counts.set(key, count);
     return count;
   }

@@ -1,16 +1,23 @@
 /** Both ends of the tunnel in one: every agent is an origin of some apps and a host of others. */
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
+import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { TargetService } from "../gen/fairlead/peer/v1/targets_pb.ts";
 import type { ListServices } from "../kube/service-list.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
 import type { Roster } from "../peering/roster.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
 import type { AppTarget, KubernetesTarget, MetricsTarget } from "../wire/target-text.ts";
-import { createAddressWay } from "./address-way.ts";
+import { type AddressWayDeps, createAddressWay } from "./address-way.ts";
 import { type AppWayDeps, createAppWay } from "./app-way.ts";
 import type { AddressDialer } from "./dial-address.ts";
-import { type AppDialer, createAppDialer, type PeerDialer } from "./entry.ts";
+import {
+  type AppDialer,
+  createAppDialer,
+  createDatagramDialer,
+  type DatagramDialer,
+  type PeerDialer,
+} from "./entry.ts";
 import { createExit, type Exit, type ExitDeps, type IncomingDial } from "./exit.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import { createHttpForwarder, type HttpForwarder } from "./http.ts";
@@ -19,7 +26,7 @@ import { addressOffers, appOffers, serviceOffers, singleOffer } from "./offer-so
 import type { OffersDeps } from "./offers.ts";
 import { PendingDials } from "./pending.ts";
 import { createRelay, type Relay, type RelayDeps } from "./relay.ts";
-import { createServiceWay, type ServiceFinder } from "./service-way.ts";
+import { createServiceWay, type ServiceFinder, type ServiceWayDeps } from "./service-way.ts";
 import { createTargetService } from "./target-service.ts";
 import { listTargetsAt, type TargetsAtPeer } from "./targets-at.ts";
 import { type StreamServer, serving } from "./way.ts";
@@ -27,8 +34,10 @@ import { type StreamServer, serving } from "./way.ts";
 export interface TunnelDeps
   extends Omit<ExitDeps, "ways" | "hasApp" | "limitsOf" | "pending" | "record">,
     AppWayDeps,
-    Pick<RelayDeps, "policyOf" | "through">,
-    Pick<OffersDeps, "rulesFor"> {
+    Pick<OffersDeps, "rulesFor">,
+    Pick<ServiceWayDeps, "findDatagramService">,
+    Pick<AddressWayDeps, "dialDatagramAddress">,
+    Pick<RelayDeps, "policyOf" | "through"> {
   /** What the peer with this fingerprint runs here. */
   listApps: Parameters<typeof appOffers>[0];
   /** Lists Services of this cluster, for who may reach them; without it no peer is told of any. */
@@ -47,6 +56,8 @@ export interface TunnelDeps
   dialPeer: PeerDialer;
   /** RPC to a peer, as the switchboard gives it. */
   transport(peer: string): Transport;
+  /** The same for datagrams. */
+  dialPeerDatagrams: PeerDialer<DatagramPipe>;
   /** Where decisions about targets are kept. */
   roster: Pick<Roster, "get" | "byFingerprint" | "list" | "update">;
   /** How long an approval for this peer lasts when nobody says, in milliseconds; for ever when undefined. */
@@ -72,6 +83,8 @@ export interface Tunnel {
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
   /** Adds what peers may call here. */
   routes(router: ConnectRouter): void;
+  /** The same for datagrams. */
+  readonly dialDatagrams: DatagramDialer;
   /** The origin's end for HTTP, which the doors use. */
   readonly http: HttpForwarder;
   /** Ends what is open on both sides; resolves when the host's sockets are closed. */
@@ -121,6 +134,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     dial,
     listTargets: (peer, signal) => listTargetsAt({ transport: deps.transport(peer), peer }, signal),
     routes: (router) => void router.service(TargetService, targets),
+    dialDatagrams: createDatagramDialer(deps.dialPeerDatagrams, dialled),
     http,
     async close() {
       http.close();

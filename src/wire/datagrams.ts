@@ -1,24 +1,21 @@
+import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import type { DatagramOutlet } from "./datagram-line.ts";
-import { Reason, type StreamError } from "./reason.ts";
+import { Reason, StreamError } from "./reason.ts";
 import type { Stream } from "./stream.ts";
 
 /** What comes before anybody listens: so many datagrams and bytes of them are kept at most. */
 const mostEarly = 16;
 const mostEarlyBytes = 64 * 1024;
 
-/** A stream of datagrams: each whole or not at all, in any order, with no promise. */
-export interface Datagrams {
-  /**
-   * Sends one, which belongs to the stream from now on. It may be lost on the way like any datagram; false when it is lost
-   * already: it is too long, the line is full, or the stream is over.
-   */
-  send(payload: Uint8Array): boolean;
-  /** Sets the one listener, which is told at once of what came before it. It must not throw. */
-  listen(listener: (payload: Uint8Array) => void): void;
-  /** Resolves when it is over: with the reason when it was cut, by either end, and with nothing when it was ended. Never rejects. */
+/**
+ * A stream of datagrams. `send` is false for one that is too long, when the line is full, and when the stream is over; a listener is told
+ * at once of what came before it.
+ */
+export interface Datagrams extends DatagramPipe {
+  /** With the reason when it was cut, by either end. */
   readonly closed: Promise<StreamError | undefined>;
-  /** Ends it, or with an error cuts it and tells the other end why. Harmless when it is over. */
-  close(error?: StreamError): void;
+  /** With an error cuts it and tells the other end why: the reason and the words of a {@link StreamError}, else only that it broke. */
+  close(error?: Error): void;
 }
 
 /** {@link Datagrams} on a stream that was dialled for them. */
@@ -79,14 +76,14 @@ export class DatagramFlow implements Datagrams {
     for (const payload of early) listener(payload);
   }
 
-  close(error?: StreamError): void {
+  close(error?: Error): void {
     if (this.#over) return;
-    if (error !== undefined) {
-      this.#stream.reset(error.reason, error.message, error);
-      return;
+    if (error instanceof StreamError) this.#stream.reset(error.reason, error.message, error);
+    else if (error !== undefined) this.#stream.reset(Reason.BROKEN, "What is behind the stream broke.", error);
+    else {
+      this.#stream.end();
+      this.#finish();
     }
-    this.#stream.end();
-    this.#finish();
   }
 
   #arrived(payload: Uint8Array): void {

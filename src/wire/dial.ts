@@ -2,8 +2,11 @@ import type { Duplex } from "node:stream";
 import type { DatagramOutlet } from "./datagram-line.ts";
 import { DatagramFlow, type Datagrams } from "./datagrams.ts";
 import { StreamDuplex } from "./duplex.ts";
+import type { DialOptions } from "./outgoing.ts";
 import { DialError, Reason, StreamError } from "./reason.ts";
 import type { Stream } from "./stream.ts";
+
+type AwaitOptions = Pick<DialOptions, "signal" | "numbered">;
 
 /** Opens and waits for the answer, so that an open which is refused here already rejects with a {@link DialError} as well. */
 export function dialWith<T>(open: () => Stream, wait: (stream: Stream) => Promise<T>): Promise<T> {
@@ -17,11 +20,11 @@ export function dialWith<T>(open: () => Stream, wait: (stream: Stream) => Promis
 
 /**
  * Waits until the other end has accepted a dialled stream. Rejects with a {@link DialError} when it refuses, when the link is
- * lost, or when `signal` aborts (CANCELLED, with the signal's reason as cause). Once it has resolved the signal means
+ * lost, or when the signal aborts (CANCELLED, with the signal's reason as cause). Once it has resolved the signal means
  * nothing any more: destroy the Duplex.
  */
-export function awaitDial(stream: Stream, signal?: AbortSignal): Promise<Duplex> {
-  return awaitHead(stream, signal, (onHead, onClosed) => {
+export function awaitDial(stream: Stream, options: AwaitOptions): Promise<Duplex> {
+  return awaitHead(stream, options, (onHead, onClosed) => {
     const duplex = new StreamDuplex(stream, onHead);
     duplex.once("close", onClosed);
     return duplex;
@@ -29,8 +32,8 @@ export function awaitDial(stream: Stream, signal?: AbortSignal): Promise<Duplex>
 }
 
 /** The same for a stream of datagrams: close them when they are not wanted any more. */
-export function awaitDatagrams(stream: Stream, outlet: DatagramOutlet, signal?: AbortSignal): Promise<Datagrams> {
-  return awaitHead(stream, signal, (onHead, onClosed) => {
+export function awaitDatagrams(stream: Stream, outlet: DatagramOutlet, options: AwaitOptions): Promise<Datagrams> {
+  return awaitHead(stream, options, (onHead, onClosed) => {
     const flow = new DatagramFlow(stream, outlet, onHead);
     void flow.closed.then(onClosed);
     return flow;
@@ -40,12 +43,16 @@ export function awaitDatagrams(stream: Stream, outlet: DatagramOutlet, signal?: 
 /** `begin` makes what the dial gives, and tells when the other end has accepted and when all is over. */
 function awaitHead<T>(
   stream: Stream,
-  signal: AbortSignal | undefined,
+  { signal, numbered }: AwaitOptions,
   begin: (onHead: () => void, onClosed: () => void) => T,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => stream.reset(Reason.CANCELLED, "The dial was given up.", signal?.reason);
-    const done = (): void => signal?.removeEventListener("abort", onAbort);
+    const done = (): void => {
+      signal?.removeEventListener("abort", onAbort);
+      // Without a number it never left.
+      if (stream.id > 0) numbered?.(stream.id);
+    };
     let accepted = false;
     const made = begin(
       () => {

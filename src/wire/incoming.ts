@@ -43,7 +43,10 @@ export interface IncomingDial {
 
 export type IncomingStream = IncomingRpc | IncomingDial;
 
-/** Undefined when it asks for what this version does not know, or for datagrams that one of both ends does not know. Throws a HeaderError for headers that are none. */
+/** What can be spoken to by datagrams; all other targets are streams of bytes. */
+const withPorts: ReadonlySet<Target["kind"]["case"]> = new Set(["workload", "service", "address"] as const);
+
+/** Undefined when it asks for what this version does not know, or for datagrams of what has none, or that one of both ends does not know. Throws a HeaderError for headers that are none. */
 export function readIncoming(open: Open, stream: Stream, outlet: DatagramOutlet): IncomingStream | undefined {
   const { what } = open;
   const { priority } = stream;
@@ -53,7 +56,7 @@ export function readIncoming(open: Open, stream: Stream, outlet: DatagramOutlet)
   const target = what.case === "dial" ? what.value.target : undefined;
   if (what.case !== "dial" || target?.kind.case === undefined) return undefined;
   const isUdp = target.network === Network.UDP;
-  if (isUdp && !outlet.available) return undefined;
+  if (isUdp && !(outlet.available && withPorts.has(target.kind.case))) return undefined;
   // At once, so that what follows the Open is not lost.
   const flow = isUdp ? new DatagramFlow(stream, outlet) : undefined;
   return {

@@ -129,14 +129,14 @@ export class LivingSession implements Session, FrameReader {
   dial(target: Target, options: DialOptions = {}): Promise<Duplex> {
     return dialWith(
       () => this.open(dialRequest(target, options)),
-      (stream) => awaitDial(stream, options.signal),
+      (stream) => awaitDial(stream, options),
     );
   }
 
   dialDatagrams(target: Target, options: DialOptions = {}): Promise<Datagrams> {
     return dialWith(
       () => this.open(datagramRequest(target, options, this.#datagrams)),
-      (stream) => awaitDatagrams(stream, this.#datagrams, options.signal),
+      (stream) => awaitDatagrams(stream, this.#datagrams, options),
     );
   }
 

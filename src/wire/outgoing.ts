@@ -20,6 +20,8 @@ export interface DialOptions {
   readonly priority?: Priority;
   /** Gives the dial up; without meaning once it has succeeded. */
   readonly signal?: AbortSignal;
+  /** Told the number of the stream once the other end has answered, well or not; never if the stream has not left. */
+  numbered?(stream: number): void;
   /** Remarks for the other end's audit log. */
   readonly metadata?: Headers;
 }

@@ -3,22 +3,27 @@
 /** A port by its number, 1 to 65,535, or by its name. */
 export type PortName = number | string;
 
-export interface AppTarget {
+/** What is spoken with a port: datagrams when it says so, else TCP. A port of the one is none of the other, also by the same number. */
+interface Spoken {
+  readonly network?: "udp";
+}
+
+export interface AppTarget extends Spoken {
   readonly kind: "app";
   /** Where its RemoteApp lives at the origin. */
   readonly namespace: string;
   readonly name: string;
   /** If given, only that very RemoteApp will do, and not a later one by the same name. */
   readonly uid?: string;
-  /** The first port unless given. */
+  /** The first port of its network unless given. */
   readonly port?: PortName;
 }
 
-export interface ServiceTarget {
+export interface ServiceTarget extends Spoken {
   readonly kind: "service";
   readonly namespace: string;
   readonly name: string;
-  /** The first port unless given. */
+  /** The first port of its network unless given. */
   readonly port?: PortName;
 }
 
@@ -32,7 +37,7 @@ export interface MetricsTarget {
 }
 
 /** An address that the peer's policy lists by a name. */
-export interface AddressTarget {
+export interface AddressTarget extends Spoken {
   readonly kind: "address";
   readonly name: string;
   /** By its number; the first that the policy lists unless given. */
@@ -49,24 +54,37 @@ export function hasPorts(target: NamedTarget): target is PortedTarget {
   return target.kind === "app" || target.kind === "service" || target.kind === "address";
 }
 
-/** What a target is called in decisions, the inbox and the audit: `app/shop/web`, whose ports are one target; `service/shop/db:5432`; `kubernetes`. */
+/** What is reached by datagrams. */
+export type DatagramTarget = PortedTarget & { readonly network: "udp" };
+
+export function isDatagrams(target: NamedTarget): target is DatagramTarget {
+  return hasPorts(target) && target.network === "udp";
+}
+
+/** What a target is called in decisions, the inbox and the audit: `app/shop/web`, whose ports are one target; `service/shop/dns:53/udp`; `kubernetes`. */
 export function targetName(target: NamedTarget): string {
   if (target.kind !== "app") return targetText(target);
   return `app/${target.namespace}/${target.name}`;
 }
 
-/** With the port, as {@link parseTarget} reads it: `app/shop/web:http`. */
+/** With the port, as {@link parseTarget} reads it: `app/shop/web:http`, `service/shop/dns:53/udp`. */
 export function targetText(target: NamedTarget): string {
   if (!hasPorts(target)) return target.kind;
-  const port = target.port === undefined ? "" : `:${target.port}`;
+  const port = `${target.port === undefined ? "" : `:${target.port}`}${target.network === "udp" ? "/udp" : ""}`;
   if (target.kind === "address") return `address/${target.name}${port}`;
   return `${target.kind}/${target.namespace}/${target.name}${port}`;
 }
 
-/** Undefined for what names nothing. `svc/` is read as `service/`. */
+/** Undefined for what names nothing. `svc/` is read as `service/`, and what ends with `/tcp` is as without it. */
 export function parseTarget(text: string): NamedTarget | undefined {
   if (text === "kubernetes" || text === "metrics") return { kind: text };
-  if (text.startsWith("address/")) return parseAddress(text);
+  // Behind a port, or behind all parts of a name, so that a Service may be called "udp".
+  const [, plain = "", spoken] = /^(address\/[^/]*|[^/]*\/[^/]*\/[^/]*)(?:\/(udp|tcp))?$/.exec(text) ?? [];
+  const target = plain.startsWith("address/") ? parseAddress(plain) : parseNamespaced(plain);
+  return target && spoken === "udp" ? { ...target, network: spoken } : target;
+}
+
+function parseNamespaced(text: string): AppTarget | ServiceTarget | undefined {
   const [, word = "", namespace = "", name = "", , written] =
     /^(app|service|svc)\/([^/:]*)\/([^/:]*)(:([^/:]*))?$/.exec(text) ?? [];
   const port = written === undefined ? undefined : parsePort(written);

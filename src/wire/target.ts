@@ -3,6 +3,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Network, type Port, type Target, TargetSchema } from "../gen/fairlead/wire/v1/target_pb.ts";
 import {
   type AppTarget,
+  hasPorts,
+  isDatagrams,
   isNameOf,
   isNamespace,
   type NamedTarget,
@@ -17,7 +19,7 @@ export type ReadTarget =
 
 /** For the wire. */
 export function writeTarget(target: NamedTarget): Target {
-  return create(TargetSchema, { kind: kindOf(target), network: Network.TCP });
+  return create(TargetSchema, { kind: kindOf(target), network: isDatagrams(target) ? Network.UDP : Network.TCP });
 }
 
 function kindOf(target: NamedTarget): NonNullable<MessageInitShape<typeof TargetSchema>["kind"]> {
@@ -50,9 +52,21 @@ function numberCase(value: number) {
 
 /** From the wire, which somebody else wrote: nothing in it is believed but as a name to look up. */
 export function readTarget(target: Target): ReadTarget {
-  if (target.network !== Network.UNSPECIFIED && target.network !== Network.TCP) {
-    return refuse("unsupported", "This agent carries TCP only; datagrams are not offered.");
+  const read = readKind(target);
+  switch (target.network) {
+    case Network.UNSPECIFIED:
+    case Network.TCP:
+      return read;
+    case Network.UDP:
+      if (!read.ok) return read;
+      if (hasPorts(read.target)) return { ok: true, target: { ...read.target, network: "udp" } };
+      return refuse("unsupported", `Nobody speaks UDP with "${read.target.kind}".`);
+    default:
+      return refuse("unsupported", "This agent carries TCP and UDP, and does not know what else the dial asks for.");
   }
+}
+
+function readKind(target: Target): ReadTarget {
   switch (target.kind.case) {
     case "workload": {
       const { namespace, name, uid, port } = target.kind.value;

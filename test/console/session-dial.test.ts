@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { systemClock } from "../../src/base/clock.ts";
 import { createSessionDial } from "../../src/console/session-dial.ts";
 import type { Destination } from "../../src/tunnel/entry.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -26,6 +27,11 @@ async function outcome(target: NamedTarget, peer?: string): Promise<unknown> {
       done.resolve(to);
       return new PassThrough();
     },
+    dialDatagrams: (to) => {
+      done.resolve({ ...to, datagrams: true });
+      return new Promise(() => undefined);
+    },
+    clock: systemClock,
   });
   const incoming: IncomingDial = {
     kind: "dial",
@@ -45,6 +51,11 @@ async function outcome(target: NamedTarget, peer?: string): Promise<unknown> {
 test("an app is dialled where it runs, by its uid; everything else at the peer that is said", async () => {
   assert.deepEqual(await outcome(web), { peer: "there", target: { ...web, uid: "u-1" }, person: "ana" });
   assert.deepEqual(await outcome(database, "there"), { peer: "there", target: database, person: "ana" });
+});
+
+test("what is reached by datagrams is dialled for them", async () => {
+  const dns = { kind: "service", namespace: "data", name: "dns", port: 53, network: "udp" } as const;
+  assert.deepEqual(await outcome(dns, "there"), { peer: "there", target: dns, person: "ana", datagrams: true });
 });
 
 test("a Service at no peer, or at one that is not known, is refused here", async () => {

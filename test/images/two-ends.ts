@@ -10,7 +10,7 @@ import { createPullPasswords } from "../../src/images/host/pull-secret.ts";
 import { createImageServer, type ImageServer } from "../../src/images/origin/image-server.ts";
 import { createUpstream } from "../../src/images/origin/upstream.ts";
 import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
-import { dialOver } from "../../src/peering/switchboard.ts";
+import { namingStream } from "../../src/peering/switchboard.ts";
 import type { EffectivePolicy } from "../../src/policy/effective-policy.ts";
 import { permitPull } from "../../src/policy/pulls.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -78,7 +78,7 @@ export async function startTwoEnds(registry: string, o: { maxPerPeer?: number } 
   ]);
   const passwords = createPullPasswords(createSecretKey(Buffer.alloc(32, 7)));
   const door = createImageDoor({
-    ask: createPeerImages((_peer, target, options) => dialOver(session, target, options)),
+    ask: createPeerImages((_peer, target, options) => session.dial(target, namingStream(session, options ?? {}))),
     passwords,
     fingerprintOf: (peer) => fingerprints.get(peer),
     mayPull: () => ends.mayPull,

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import type { EndpointSlice, Pod, Service } from "../../src/kube/resources.ts";
-import { createFindServicePort } from "../../src/kube/service-endpoints.ts";
+import { createServicePorts } from "../../src/kube/service-endpoints.ts";
 import { isKeptOut } from "../../src/policy/kept-out.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 
@@ -41,7 +41,7 @@ function set(o: { found?: Service | undefined; slices?: EndpointSlice[]; pods?: 
   const dialled: unknown[] = [];
   const asked: unknown[] = [];
   const clock = createFakeClock();
-  const find = createFindServicePort({
+  const { findTcp: find, findUdp } = createServicePorts({
     clock,
     inCluster: pods === undefined,
     random: () => 0.99,
@@ -61,13 +61,22 @@ function set(o: { found?: Service | undefined; slices?: EndpointSlice[]; pods?: 
       dialled.push([target.name, port]);
       return new PassThrough();
     },
+    connectUdp: async (address, port) => {
+      dialled.push(["udp", address, port]);
+      return {
+        send: () => true,
+        listen: () => undefined,
+        closed: new Promise(() => undefined),
+        close: () => undefined,
+      };
+    },
     dialTcp: async (host, port) => {
       dialled.push([host, port]);
       if (o.fails) throw new KubeError({ status: 0, reason: "Unreachable", message: "gone" });
       return new PassThrough();
     },
   });
-  return { find, dialled, asked, clock };
+  return { find, findUdp, dialled, asked, clock };
 }
 
 const fails = (reason: string) => (error: unknown) => error instanceof KubeError && error.reason === reason;
@@ -165,4 +174,22 @@ test("beside the cluster it is a ready pod that the Service selects, in its own 
   await (await find(ref, "postgres", never)).dial(never);
   assert.deepEqual(dialled, [["db-0", 15432]]);
   assert.deepEqual(asked, ["get data/db", "list pods data app=db"]);
+});
+
+test("a port of UDP is found among those of UDP alone, and reached at an endpoint; beside the cluster it is said why not", async () => {
+  const dns = (protocol: string) => ({ name: "dns", port: 5353, protocol });
+  const { findUdp, dialled } = set({ slices: [slice(["10.1.0.4"], { ports: [dns("UDP")] })] });
+  for (const port of [53, "dns", undefined]) {
+    const found = await findUdp(ref, port, never);
+    assert.equal(found.port, 53);
+    await found.dial(never);
+  }
+  assert.deepEqual(dialled, Array(3).fill(["udp", "10.1.0.4", 5353]));
+  for (const port of [5432, "postgres", 9187]) await assert.rejects(findUdp(ref, port, never), fails("NotFound"));
+  const other = set({ slices: [slice(["10.1.0.4"], { ports: [dns("TCP")] })] });
+  await assert.rejects((await other.findUdp(ref, 53, never)).dial(never), fails("NoReadyPods"));
+  const hostile = set({ slices: [slice(["169.254.169.254"], { ports: [dns("UDP")] })] });
+  await assert.rejects((await hostile.findUdp(ref, 53, never)).dial(never), fails("Forbidden"));
+  const beside = set({ pods: [] });
+  await assert.rejects((await beside.findUdp(ref, 53, never)).dial(never), fails("NoDatagrams"));
 });

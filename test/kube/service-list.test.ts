@@ -49,7 +49,7 @@ function set(services: Service[], slices: EndpointSlice[], inCluster = true) {
   return { list: () => list("data", never), asked, clock, state };
 }
 
-test("all pages of a namespace are looked at: TCP ports, what is spoken there, and whether anything is ready", async () => {
+test("all pages of a namespace are looked at: ports, what is spoken there, and whether anything is ready", async () => {
   const { list, asked } = set(
     [
       service("db", {
@@ -59,14 +59,31 @@ test("all pages of a namespace are looked at: TCP ports, what is spoken there, a
       service("away", { ports: [port(80)] }),
       service("outside", { type: "ExternalName", externalName: "example.org", ports: [port(80)] }),
     ],
-    [slice("db", ["10.0.0.9"]), slice("idle", []), slice("away", ["10.0.0.8"], false)],
+    [
+      {
+        ...slice("db", ["10.0.0.9"]),
+        ports: [
+          { name: "main", port: 15432 },
+          { name: "dns", port: 53, protocol: "UDP" },
+        ],
+      },
+      slice("idle", []),
+      slice("away", ["10.0.0.8"], false),
+    ],
   );
   const { services, isCut } = await list();
   assert.equal(isCut, false);
   assert.deepEqual(services, [
-    { name: "db", ports: [{ number: 5432, name: "main", appProtocol: "postgresql" }], ready: true },
-    { name: "idle", ports: [{ number: 80, name: "main", appProtocol: "" }], ready: false },
-    { name: "away", ports: [{ number: 80, name: "main", appProtocol: "" }], ready: false },
+    {
+      name: "db",
+      ports: [
+        { number: 5432, name: "main", appProtocol: "postgresql", protocol: "TCP" },
+        { number: 53, name: "dns", appProtocol: "", protocol: "UDP" },
+      ],
+      ready: true,
+    },
+    { name: "idle", ports: [{ number: 80, name: "main", appProtocol: "", protocol: "TCP" }], ready: false },
+    { name: "away", ports: [{ number: 80, name: "main", appProtocol: "", protocol: "TCP" }], ready: false },
   ]);
   assert.deepEqual(asked.toSorted(), [
     "endpointslices data 0",

@@ -124,7 +124,10 @@ test("each field counts by itself, and so does each key of a map; a list is one 
 
 test("every field of a policy can be said, counts, and is explained as it was written", () => {
   const until = "2030-01-31T12:00:00Z";
-  const addresses = [{ name: "erp", host: "erp.example.org", ports: [5432] }];
+  const addresses = [
+    { name: "erp", host: "erp.example.org", ports: [5432] },
+    { name: "dns", host: "10.0.0.53", ports: [53], protocol: "UDP" },
+  ];
   const limits = { connections: 9, connectionsPerSecond: 3, bytesPerSecond: "5M" };
   const egress = [{ cidr: "10.20.0.0/16", ports: [{ port: 80, endPort: 90, protocol: "UDP" }, { port: 443 }] }];
   const services = [{ namespace: "shop", name: "db", ports: [5432] }, { namespace: "open" }];
@@ -242,7 +245,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       approval: "FirstUse",
       approvalLastsMs: 30 * 86_400_000,
       until: Date.parse(until),
-      addresses,
+      addresses: addresses.map((address) => ({ protocol: "TCP", ...address })),
       metrics: true,
       limits: { connections: 9, connectionsPerSecond: 3, bytesPerSecond: 5_000_000 },
     },

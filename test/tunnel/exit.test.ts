@@ -139,12 +139,13 @@ describe("a dial of an app's port", () => {
     server.close();
   });
 
-  test("of what is no app is refused: Services, the Kubernetes API, datagrams, paths for names", async () => {
+  test("of what is no app is refused: Services, the Kubernetes API, datagrams to what has no ports, paths for names", async () => {
     await using agents = await startTwoAgents();
     const kinds: MessageInitShape<typeof TargetSchema>[] = [
       { kind: { case: "service", value: { namespace: "default", name: "kubernetes" } } },
       { kind: { case: "kubernetes", value: {} } },
-      { kind: { case: "workload", value: { namespace: "shop", name: "web" } }, network: Network.UDP },
+      { kind: { case: "kubernetes", value: {} }, network: Network.UDP },
+      { kind: { case: "images", value: {} }, network: Network.UDP },
     ];
     for (const kind of kinds) {
       await assert.rejects(agents.originSession.dial(create(TargetSchema, kind)), { reason: Reason.UNSUPPORTED });

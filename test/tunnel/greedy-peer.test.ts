@@ -27,6 +27,7 @@ test("one peer gets so many connections and no more, and others get theirs", asy
     const dial: IncomingDial = {
       target: create(TargetSchema, { kind: { case: "workload", value: { namespace: "shop", name: "web" } } }),
       accept: () => duplexPair()[0],
+      acceptDatagrams: () => assert.fail("nothing was dialled with UDP"),
       refuse: (reason) => void refused.push(reason),
     };
     exit.open({ fingerprint, guest: false, peer: "p", grants: ["apps"] }, dial);

@@ -10,6 +10,7 @@ import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import { createRoster } from "../../src/peering/roster.ts";
 import { callerKey } from "../../src/rpc/caller.ts";
 import { addressOffers, appOffers, serviceOffers, singleOffer } from "../../src/tunnel/offer-sources.ts";
+import { listOffers } from "../../src/tunnel/offers.ts";
 import { createTunnelRules } from "../../src/tunnel/rules.ts";
 import { createTargetService } from "../../src/tunnel/target-service.ts";
 import { listTargetsAt } from "../../src/tunnel/targets-at.ts";
@@ -39,19 +40,19 @@ const cluster: Record<string, Awaited<ReturnType<ListServices>>> = {
       {
         name: "db",
         ports: [
-          { number: 5432, name: "postgres", appProtocol: "postgresql" },
-          { number: 9187, name: "metrics", appProtocol: "" },
+          { number: 5432, name: "postgres", appProtocol: "postgresql", protocol: "TCP" },
+          { number: 9187, name: "metrics", appProtocol: "", protocol: "TCP" },
         ],
         ready: false,
       },
-      { name: "secret", ports: [{ number: 5432, name: "", appProtocol: "" }], ready: true },
+      { name: "secret", ports: [{ number: 5432, name: "", appProtocol: "", protocol: "TCP" }], ready: true },
     ],
     isCut: false,
   },
   shop: {
     services: [
-      { name: "web", ports: [{ number: 80, name: "http", appProtocol: "http" }], ready: true },
-      { name: "cart", ports: [{ number: 8080, name: "", appProtocol: "" }], ready: true },
+      { name: "web", ports: [{ number: 80, name: "http", appProtocol: "http", protocol: "TCP" }], ready: true },
+      { name: "cart", ports: [{ number: 8080, name: "", appProtocol: "", protocol: "TCP" }], ready: true },
     ],
     isCut: false,
   },
@@ -73,7 +74,7 @@ async function host(o: { tunnels?: object; grants?: string[]; guest?: boolean; d
       appOffers((who) => {
         assert.equal(who, fingerprint);
         const app = { service: { namespace: "n", name: "web" }, ready: false, message: "It crashes." };
-        const ports = [{ number: 8080, name: "http", appProtocol: "http" }, { number: 9090 }];
+        const ports = [{ number: 8080, name: "http", appProtocol: "http", protocol: "TCP" }, { number: 9090 }];
         return [{ namespace: "default", name: "web", app: { ...app, ports } }];
       }),
       serviceOffers(async (namespace) => {
@@ -251,4 +252,33 @@ test("of an agent that is too old to say it is said so, with what can be done", 
     assert.match(error.rawMessage, /agent of there is of an earlier version.*fairlead forward there service\//);
     return true;
   });
+});
+
+test("what is spoken to by datagrams is told of as such, and by a text of its own", async () => {
+  const rules = policyOf({
+    tunnels: { addresses: [{ name: "dns", host: "10.9.9.53", ports: [53], protocol: "UDP" }] },
+  });
+  const dns = { number: 53, name: "dns", appProtocol: "", protocol: "UDP" } as const;
+  const game = { number: 7777, appProtocol: "udp" };
+  const app = { service: { namespace: "n", name: "game" }, ports: [game], ready: true, message: "" };
+  const services = { ...rules.tunnels, services: [{ namespace: "data", ports: [] }] };
+  const sources = [
+    appOffers(() => [{ namespace: "shop", name: "game", app }]),
+    serviceOffers(async () => ({ services: [{ name: "dns", ports: [dns], ready: true }], isCut: false })),
+    addressOffers,
+  ];
+  const caller = { fingerprint, guest: false, peer: "tokyo", grants: all };
+  const offers = listOffers(
+    { sources, rulesFor: () => services, permit: () => ({ allowed: true }) },
+    caller,
+    patience(),
+  );
+  assert.deepEqual(
+    (await offers).offers.map(({ text, protocol }) => [text, protocol]),
+    [
+      ["address/dns:53/udp", "UDP"],
+      ["app/shop/game:7777/udp", "UDP"],
+      ["service/data/dns:53/udp", "UDP"],
+    ],
+  );
 });

@@ -3,12 +3,13 @@ import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { duplexPair } from "node:stream";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { DatagramPipe } from "../../src/base/datagram-pipe.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import { createRoster, type Roster } from "../../src/peering/roster.ts";
-import { dialOver } from "../../src/peering/switchboard.ts";
+import { namingStream } from "../../src/peering/switchboard.ts";
 import type { EffectivePolicy } from "../../src/policy/effective-policy.ts";
-import type { ServiceDialer } from "../../src/tunnel/connect-service.ts";
+import type { DatagramServiceDialer, ServiceDialer } from "../../src/tunnel/connect-service.ts";
 import type { AddressDialer } from "../../src/tunnel/dial-address.ts";
 import type { ExitCaller } from "../../src/tunnel/exit.ts";
 import type { HostedApp, Permission } from "../../src/tunnel/hosted-app.ts";
@@ -67,19 +68,24 @@ export async function startTwoAgents(
     dialService?: ServiceDialer;
     connectTimeoutMs?: number;
     clock?: Clock;
+    /** Of the sessions, the machine's unless given: by one that stands still no datagram is dropped for having waited on a busy machine. */
+    wireClock?: Clock;
     /** Judges in place of `permission`, with the decisions that the roster has. */
     policy?: EffectivePolicy;
     findService?: ServiceFinder;
     kubernetes?: StreamServer;
     metrics?: StreamServer;
     dialAddress?: AddressDialer;
+    dialServiceDatagrams?: DatagramServiceDialer;
+    findDatagramService?: ServiceFinder<DatagramPipe>;
+    dialDatagramAddress?: AddressDialer<DatagramPipe>;
     limitsOf?: TunnelDeps["limitsOf"];
   } = {},
 ): Promise<TwoAgents> {
   const [a, b] = duplexPair({ highWaterMark: 128 * 1024 });
   const signal = AbortSignal.timeout(30_000);
   const hosted = new Map<string, Map<string, HostedApp>>();
-  const { clock = systemClock } = o;
+  const { clock = systemClock, wireClock = systemClock } = o;
   const common = { clock, log: silentLog, policyOf: () => undefined, through: () => undefined };
   const agents = { caller: origin, permission: { allowed: true } as Permission };
   const audited: { host: PeeringAuditEntry[]; origin: PeeringAuditEntry[] } = { host: [], origin: [] };
@@ -113,20 +119,24 @@ export async function startTwoAgents(
     ...(o.kubernetes && { kubernetes: o.kubernetes }),
     ...(o.metrics && { metrics: o.metrics }),
     ...(o.dialAddress && { dialAddress: o.dialAddress }),
+    ...(o.dialServiceDatagrams && { dialServiceDatagrams: o.dialServiceDatagrams }),
+    ...(o.findDatagramService && { findDatagramService: o.findDatagramService }),
+    ...(o.dialDatagramAddress && { dialDatagramAddress: o.dialDatagramAddress }),
     ...(o.limitsOf && { limitsOf: o.limitsOf }),
     policyOf: () => o.policy,
     dialPeer: () => Promise.reject(new Error("the host dials nobody")),
+    dialPeerDatagrams: () => Promise.reject(new Error("the host dials nobody")),
     ...(o.connectTimeoutMs !== undefined && { connectTimeoutMs: o.connectTimeoutMs }),
   });
   const hello = (): { instance: Uint8Array; version: string } => ({ instance: randomBytes(16), version: "test" });
   const [originSession, hostSession] = await Promise.all([
-    openSession({ carrier: a, side: "low", hello: hello(), clock: systemClock, accept: () => undefined }, signal),
+    openSession({ carrier: a, side: "low", hello: hello(), clock: wireClock, accept: () => undefined }, signal),
     openSession(
       {
         carrier: b,
         side: "high",
         hello: hello(),
-        clock: systemClock,
+        clock: wireClock,
         accept(incoming) {
           if (incoming.kind !== "dial") return;
           host.exit.open({ ...agents.caller, correlation: streamName(hostSession, incoming.id) }, incoming);
@@ -146,9 +156,11 @@ export async function startTwoAgents(
     roster,
     audit: { record: (entry) => audited.origin.push(entry) },
     dialService: dialLoopback,
+    dialPeerDatagrams: (_peer, target, options) =>
+      originSession.dialDatagrams(target, namingStream(originSession, options)),
     dialPeer: (peer, target, options) => {
       if (peer !== "there") throw new Error(`no peer ${peer}`);
-      return dialOver(originSession, target, options);
+      return originSession.dial(target, namingStream(originSession, options));
     },
   });
 

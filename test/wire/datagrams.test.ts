@@ -232,6 +232,6 @@ function takeDial(take: (dial: IncomingDial) => void): (incoming: IncomingStream
 }
 
 function udpOpen(stream: bigint, network: Network = Network.UDP): FrameInit {
-  const target = { kind: { case: "kubernetes", value: {} }, network } as const;
+  const target = { kind: { case: "service", value: { namespace: "test", name: "dns" } }, network } as const;
   return { stream, kind: { case: "open", value: { what: { case: "dial", value: { target } } } } };
 }

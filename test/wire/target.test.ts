@@ -10,17 +10,21 @@ const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/);
 const port = fc.oneof(fc.integer({ min: 1, max: 65535 }), fc.constantFrom("http", "p2p", "a-b"));
 const maybePort = fc.option(port, { nil: undefined });
 
+const network = fc.constantFrom({}, { network: "udp" as const });
+
 const targets: fc.Arbitrary<NamedTarget> = fc.oneof(
-  fc.tuple(label, label, maybePort).map(([namespace, name, port]) => {
-    return { kind: "app" as const, namespace, name, ...(port !== undefined && { port }) };
+  fc.tuple(label, label, maybePort, network).map(([namespace, name, port, spoken]) => {
+    return { kind: "app" as const, namespace, name, ...(port !== undefined && { port }), ...spoken };
   }),
-  fc.tuple(label, label, maybePort).map(([namespace, name, port]) => {
-    return { kind: "service" as const, namespace, name, ...(port !== undefined && { port }) };
+  fc.tuple(label, label, maybePort, network).map(([namespace, name, port, spoken]) => {
+    return { kind: "service" as const, namespace, name, ...(port !== undefined && { port }), ...spoken };
   }),
   fc.constantFrom({ kind: "kubernetes" as const }, { kind: "metrics" as const }),
-  fc.tuple(label, fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined })).map(([name, port]) => {
-    return { kind: "address" as const, name, ...(port !== undefined && { port }) };
-  }),
+  fc
+    .tuple(label, fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }), network)
+    .map(([name, port, spoken]) => {
+      return { kind: "address" as const, name, ...(port !== undefined && { port }), ...spoken };
+    }),
 );
 
 test("a target comes out of the wire, and out of its text, as it went in", () => {
@@ -39,6 +43,7 @@ test("a uid goes over the wire and not into a name; the ports of an app are one 
   const service = { kind: "service", namespace: "shop", name: "db", port: 5432 } as const;
   assert.deepEqual([targetText(service), targetName(service)], ["service/shop/db:5432", "service/shop/db:5432"]);
   assert.deepEqual(parseTarget("svc/shop/db:5432"), service);
+  assert.deepEqual(parseTarget("svc/shop/db:5432/tcp"), service);
 });
 
 const hostile = [
@@ -93,13 +98,12 @@ test("what cannot be the name of a Service is none, on the wire and in text", ()
   }
 });
 
-test("a dial of something that is not known, or by something else than TCP, is not taken for another", () => {
+test("a dial of something that is not known is not taken for another", () => {
   const given = (init: MessageInitShape<typeof TargetSchema>) => readTarget(create(TargetSchema, init));
   const refused = [
     given({}),
     given({ kind: { case: "relay", value: {} } }),
     given({ kind: { case: "kubernetes", value: {} }, network: Network.UDP }),
-    given({ kind: { case: "service", value: { namespace: "shop", name: "db" } }, network: Network.UDP }),
   ];
   for (const read of refused) assert.ok(!read.ok && read.reason === "unsupported");
   const port = { value: { case: "number" as const, value: 70_000 } };
@@ -112,4 +116,19 @@ test("text that names no port is none", () => {
     assert.equal(parsePort(text), undefined, text);
   }
   assert.equal(parsePort("9090"), 9090);
+});
+
+test("a port of UDP is another target than one of TCP, also where a Service is called like a network", () => {
+  const dns = { kind: "service", namespace: "kube-system", name: "kube-dns", port: 53, network: "udp" } as const;
+  assert.equal(targetName(dns), "service/kube-system/kube-dns:53/udp");
+  assert.deepEqual(parseTarget("service/shop/udp"), { kind: "service", namespace: "shop", name: "udp" });
+  assert.deepEqual(parseTarget("address/udp/udp"), { kind: "address", name: "udp", network: "udp" });
+  for (const text of [
+    "service/shop/dns:53/sctp",
+    "service/shop/dns:53/",
+    "service/shop/dns:53/udp/udp",
+    "metrics/udp",
+  ]) {
+    assert.equal(parseTarget(text), undefined, text);
+  }
 });
