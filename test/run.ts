@@ -36,7 +36,7 @@ const modes: Record<string, () => Promise<boolean>> = {
     return runTests([{ lanes: [find("test/**/*.test.ts")] }], bounds);
   },
   // Each file starts a Chromium, which takes more than one core by itself.
-  browser: () => runTests([{ lanes: [find("test/**/*.browser.ts")] }], { concurrency: 1, timeoutMs: 300_000 }),
+  browser: () => runTests([{ lanes: [find("test/**/*.browser.ts")] }], { concurrency: 1, timeoutMs: 600_000 }),
   e2e: async () => {
     const files = [...find("test/contract/*.e2e.ts"), ...find("test/e2e/*.e2e.ts")];
     return hasClusters() && runTests(stagesOf(files), { concurrency: 1, timeoutMs: 600_000 });

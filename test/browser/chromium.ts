@@ -10,7 +10,7 @@ export interface TestBrowser extends AsyncDisposable {
 }
 
 /** What each wait for a page may take, in milliseconds: a busy machine is slow, and nothing here measures. */
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 
 /**
  * `names` are domains beside `*.localhost` that lead to this machine, such as "apps.example" and "*.apps.example". Certificates are

@@ -68,19 +68,22 @@ function tryAll(way: Way): void {
     assert.deepEqual(failed, foreign);
   });
 
-  for (const target of targets) {
-    test(`gets nothing of ${target.name}, and nothing gets there`, async () => {
-      const succeeded: unknown[] = [];
-      for (const attempt of attempts) {
-        const { got, reached, accepted } = await tryAt(land, page, attempt, target.place, target.path);
-        const followed = attempt.asLink === true && !isSecure;
-        if (got !== null || (!followed && reached.length + accepted.length > 0)) {
-          succeeded.push({ name: attempt.name, got, reached, accepted });
+  test("gets nothing of the console or of another app, and nothing gets there", async (t) => {
+    for (const target of targets) {
+      await t.test(target.name, async () => {
+        await page.goto(land.origins.evil);
+        const succeeded: unknown[] = [];
+        for (const attempt of attempts) {
+          const { got, reached, accepted } = await tryAt(land, page, attempt, target.place, target.path);
+          const followed = attempt.asLink === true && !isSecure;
+          if (got !== null || (!followed && reached.length + accepted.length > 0)) {
+            succeeded.push({ name: attempt.name, got, reached, accepted });
+          }
         }
-      }
-      assert.deepEqual(succeeded, []);
-    });
-  }
+        assert.deepEqual(succeeded, []);
+      });
+    }
+  });
 }
 
 interface Tried {

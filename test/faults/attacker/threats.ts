@@ -5,6 +5,7 @@
 import type { Attack } from "./attack.ts";
 import { attacks } from "./attacks.ts";
 import { threatsOfContents } from "./threats-of-contents.ts";
+import { threatsOfDoors } from "./threats-of-doors.ts";
 import { threatsOfImages } from "./threats-of-images.ts";
 
 export interface Threat {
@@ -22,6 +23,7 @@ export const parties = {
   "removed peer": "A peer whose rights have ended",
   host: "A peer where your apps run",
   tenant: "A workload of a peer, from within its pod",
+  stranger: "A stranger who reaches the console's port",
   page: "A page of an app, in the browser of somebody who is signed in",
   neighbour: "Somebody with some rights in the same cluster",
   reader: "Whoever reads logs, process lists and the audit",
@@ -34,6 +36,7 @@ export const threats: readonly Threat[] = [
   ...provenElsewhere(),
   ...threatsOfContents,
   ...threatsOfImages,
+  ...threatsOfDoors,
 ];
 
 function threatOf({ who, tries, stops, name }: Attack): Threat {
@@ -270,31 +273,6 @@ function provenElsewhere(): readonly Threat[] {
       test: {
         file: "test/policy/escape.test.ts",
         name: "Jobs count by the pods that run at a time, and those that may overlap without end pass no bound",
-      },
-    },
-    {
-      who: "page",
-      tries: "Calls the console's API, reads its cookies, or those of another app.",
-      stops:
-        "Each app has a host and a session of its own; the console's host shows no app and takes no cookie at its doors.",
-      test: {
-        file: "test/console/app-host.test.ts",
-        name: "takes no cookie of another host, and none of an app that was deleted and made again",
-      },
-    },
-    {
-      who: "page",
-      tries: "Tosses cookies onto other hosts of the same domain.",
-      stops: "A cookie that an app sets with a Domain, or under a name that begins with `__Host-`, is dropped.",
-      test: { file: "test/tunnel/headers.test.ts", name: "set no cookie that reaches beyond the app" },
-    },
-    {
-      who: "page",
-      tries: "Takes the console's token from the requests that reach it.",
-      stops: "Tokens and cookies of the console are stripped before a request leaves.",
-      test: {
-        file: "test/console/app-host.test.ts",
-        name: "keeps the app's own Authorization and strips a token of the console's, which opens nothing here",
       },
     },
     {
