@@ -139,6 +139,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       },
     }),
     presence: (peer) => presenceOf(deps.peering, peer),
+    consoleUrl: deps.consoleUrl,
     content: (name) => readDoorContent(name, origin.findShared(name), namespace),
     clock,
     log,
@@ -152,7 +153,8 @@ function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: Console
     openApp(app, context) {
       const principal = context.values.get(principalKey);
       if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
-      const opened = open(app, principal, context.requestHeader.get("host") ?? undefined);
+      const { protocol, host } = new URL(context.url);
+      const opened = open(app, principal, { authority: host, secure: protocol === "https:" });
       if (opened.ok) return { url: opened.url, host: opened.host };
       const { problem } = opened;
       const message = [problem.detail, problem.hint].filter(Boolean).join(" ");

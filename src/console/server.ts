@@ -46,6 +46,8 @@ export interface ConsoleServerDeps {
   /** Answers a dial on a session. Returns at once and must not throw. */
   dial: SessionDoorDeps["dial"];
   presence(peer: string): PeerPresence | undefined;
+  /** Where people reach the console over TLS, as the operator says. */
+  consoleUrl?: string | undefined;
   /** What a Secret or ConfigMap in an app's namespace holds that its door refers to. */
   content: DoorsDeps["content"];
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */

@@ -189,8 +189,38 @@ describe("an app's host", () => {
     assert.equal(code({ name: "db" }), "no-such-port");
     assert.equal(code({ name: "db", port: "pg" }), "not-http");
     assert.equal(code({ name: "web", port: "nope" }), "no-such-port");
-    const opened = world.server.open({ namespace: "shop", name: "web" }, admin, "127.0.0.1:45678");
-    assert.ok(opened.ok);
-    assert.equal(opened.host, "http://web-shop-http.localhost:45678", "the port of the caller's own way in");
+  });
+
+  test("lead the way by which the caller came, else the one that the operator names, over TLS if that was", async () => {
+    for (const { consoleUrl, ways, page } of [
+      {
+        consoleUrl: undefined,
+        ways: [
+          ["127.0.0.1:45678", false, "http://web-shop-http.localhost:45678"],
+          ["console.example:8443", true, "https://web-shop-http.localhost:8443"],
+          ["console.example", true, "https://web-shop-http.localhost"],
+          ["fairlead", false, undefined],
+        ],
+        page: undefined,
+      },
+      {
+        consoleUrl: "https://console.example:9443",
+        ways: [
+          ["127.0.0.1:45678", false, "http://web-shop-http.localhost:45678"],
+          ["fairlead", false, "https://web-shop-http.localhost:9443"],
+        ],
+        page: "https://web-shop-http.localhost:9443/",
+      },
+      { consoleUrl: "https://console.example", ways: [], page: "https://web-shop-http.localhost/" },
+    ] as const) {
+      await using world = await startConsole({ consoleUrl });
+      await world.run("web", (_req, res) => res.end());
+      for (const [authority, secure, host] of ways) {
+        const opened = world.server.open({ namespace: "shop", name: "web" }, admin, { authority, secure });
+        assert.ok(opened.ok);
+        assert.equal(opened.host, host ?? `http://web-shop-http.localhost:${world.port}`);
+      }
+      assert.equal(world.server.pageOf("shop", "web"), page ?? `http://web-shop-http.localhost:${world.port}/`);
+    }
   });
 });

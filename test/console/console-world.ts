@@ -57,7 +57,7 @@ export interface Answer {
 
 export async function startConsole(
   o: { clock?: Clock; agents?: Parameters<typeof startTwoAgents>[0] } & Partial<
-    Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator" | "domain">
+    Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator" | "domain" | "consoleUrl">
   > = {},
 ): Promise<ConsoleWorld> {
   const agents = await startTwoAgents(o.agents);
@@ -91,6 +91,7 @@ export async function startConsole(
       return texts ? { ok: true, texts: () => texts } : { ok: false, message: `There is no ${kind} ${name}.` };
     },
     ...(o.peerDoors && { peerDoors: o.peerDoors }),
+    consoleUrl: o.consoleUrl,
     certificate: ownCertificate(
       {
         issue: (names, lifetimeMs) => issueServerLeaf(authority, names, Date.now(), lifetimeMs),

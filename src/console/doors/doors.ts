@@ -26,6 +26,8 @@ export interface DoorsDeps extends Omit<PassOnDeps, "rates"> {
   domain: string;
   /** The port at which this server can be reached, as far as it knows. */
   port(): number;
+  /** Where people reach this server over TLS, as the operator says. */
+  consoleUrl?: string | undefined;
   clock: Clock;
 }
 
@@ -33,13 +35,19 @@ export interface Doors {
   /** Takes the request when it is for a door, and answers it in its own time. False: it was left alone. */
   serve(request: DoorRequest): boolean;
   /**
-   * An address that lets one browser in at an app's host, once, within 60 s. `authority` is the Host by which the caller
-   * reached this server, so that the address works through the same port-forward.
+   * An address that lets one browser in at an app's host, once, within 60 s. `caller` is how who asks has reached this server: the
+   * address leads the same way, as through their port-forward. Where that names no port, it is as `pageOf` says.
    */
-  open(asked: OpenRequest, principal: Principal, authority?: string): Opened;
-  /** Where the page of an app is, for who is let in already; undefined for an app without one. */
+  open(asked: OpenRequest, principal: Principal, caller?: CallersWay): Opened;
+  /** Where the page of an app is, for who is let in already: over TLS where the operator says so; undefined for an app without one. */
   pageOf(namespace: string, name: string): string | undefined;
   close(): void;
+}
+
+export interface CallersWay {
+  /** As in Host. */
+  readonly authority: string;
+  readonly secure: boolean;
 }
 
 export function createDoors(deps: DoorsDeps): Doors {
@@ -67,6 +75,12 @@ export function createDoors(deps: DoorsDeps): Doors {
     authenticator: deps.authenticator,
     isPeer: (name) => deps.presence(name) !== undefined,
   });
+
+  function ownBase(): DoorBase {
+    const url = deps.consoleUrl === undefined ? null : URL.parse(deps.consoleUrl);
+    if (url?.protocol !== "https:") return { secure: false, port: deps.port() };
+    return { secure: true, port: Number(url.port || 443) };
+  }
 
   function serve(request: DoorRequest): boolean {
     const { req } = request;
@@ -99,9 +113,8 @@ export function createDoors(deps: DoorsDeps): Doors {
 
   return {
     serve,
-    open: (asked, principal, authority) =>
-      appHost.open(asked, principal, { secure: false, port: portOf(authority ?? "") ?? deps.port() }),
-    pageOf: (namespace, name) => appHost.pageOf(namespace, name, { secure: false, port: deps.port() }),
+    open: (asked, principal, caller) => appHost.open(asked, principal, (caller && baseOf(caller)) ?? ownBase()),
+    pageOf: (namespace, name) => appHost.pageOf(namespace, name, ownBase()),
     close: unsubscribe,
   };
 }
@@ -122,6 +135,17 @@ function judgeUpgrade({ kind, req }: DoorRequest): string | undefined {
   if (kind !== "upgrade") return undefined;
   const body = req.headers["transfer-encoding"] !== undefined || (req.headers["content-length"] ?? "0") !== "0";
   return body ? "A request to upgrade must have no body." : undefined;
+}
+
+interface DoorBase {
+  readonly secure: boolean;
+  readonly port: number;
+}
+
+/** Undefined when it tells of no port: whoever comes through the API server names no place that a browser can go to. */
+function baseOf({ authority, secure }: CallersWay): DoorBase | undefined {
+  const port = portOf(authority) ?? (secure ? 443 : undefined);
+  return port === undefined ? undefined : { secure, port };
 }
 
 function portOf(host: string): number | undefined {
