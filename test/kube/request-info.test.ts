@@ -58,6 +58,7 @@ describe("what a request asks of the Kubernetes API", () => {
     ["GET /api/v1/namespaces/proxy//pods", "-"],
     ["GET /api/v1/proxy/x//pods", "-"],
     ["GET /api/v1/namespaces/shop/pods/web%252fexec", "-"],
+    ["GET /api/v1/watch/pods/proxy//x", "-"],
     ["GET /api/v1/pods%00", "-"],
     ["GET /api/v1/pods%", "-"],
     ["GET /api/v1\\pods", "-"],

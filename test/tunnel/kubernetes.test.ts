@@ -17,7 +17,10 @@ interface World extends AsyncDisposable {
   readonly api: Server;
   readonly exit: KubernetesExit;
   readonly noted: PeeringAuditEntry[];
-  policy: EffectivePolicy["kubernetes"];
+  /** Undefined when it is none. */
+  policy: EffectivePolicy["kubernetes"] | undefined;
+  /** The fingerprints that were asked about. */
+  asked: string[];
   ask(method: string, path: string, headers?: Record<string, string | string[]>, body?: string): Promise<Answer>;
   start(method: string, path: string, headers?: Record<string, string | string[]>): ReturnType<typeof request>;
 }
@@ -39,10 +42,13 @@ async function startWorld(answer: RequestListener, maxPerPeer = 4): Promise<Worl
     options: async () => ({ headers: { authorization: "Bearer agents-own" } }),
   });
   const noted: PeeringAuditEntry[] = [];
-  const state: { policy: EffectivePolicy["kubernetes"] } = { policy: { groups: [], allow: [] } };
+  const state: Pick<World, "policy" | "asked"> = { policy: { groups: [], allow: [] }, asked: [] };
   const exit = createKubernetesExit({
     gateway,
-    policyOf: () => ({ ...effectivePolicy([], { name: "here", labels: {} }), kubernetes: state.policy }),
+    policyOf(fingerprint) {
+      state.asked.push(fingerprint);
+      return state.policy && { ...effectivePolicy([], { name: "here", labels: {} }), kubernetes: state.policy };
+    },
     record: { note: (_by, entry) => void noted.push(entry) },
     log: silentLog,
     maxPerPeer,
@@ -199,7 +205,9 @@ describe("the Kubernetes API for a peer", () => {
         ["POST", "/api/v1/namespaces/shop/pods/web/portforward", undefined, true],
         ["GET", "/api/v1/nodes/n1/proxy/exec/shop/web/c", "SPDY/3.1", true],
         ["GET", "/api/v1/namespaces/shop/services/web/proxy/ws", "websocket", true],
+        ["GET", "/api/v1/proxy/namespaces/shop/services/web/ws", "websocket", true],
         ["GET", "/api/v1/namespaces/shop/services/web/proxy/", undefined, false],
+        ["POST", "/apis/other.example/v1/namespaces/shop/pods/web/exec", undefined, false],
         ["GET", "/api/v1/namespaces/shop/pods?watch=1", "websocket", false],
       ] as const) {
         asked.length = 0;
@@ -291,6 +299,22 @@ describe("the Kubernetes API for a peer", () => {
     await ended;
     assert.ok(watches.every((res) => !res.complete));
     assert.equal(world.exit.size, 0);
+  });
+
+  test("reviews what one peer has under way, and breaks it off when it is a peer no more", async () => {
+    await using world = await startWorld((_req, res) => void res.write("first"));
+    const out = world.start("GET", "/api/v1/pods?watch=1");
+    out.end();
+    const [res] = await once(out, "response");
+    const ended = new Promise((resolve) => res.once("close", resolve));
+    res.on("error", () => undefined).resume();
+    const [fingerprint = ""] = world.asked;
+    world.policy = undefined;
+    world.exit.review("somebody else");
+    assert.equal(world.exit.size, 1);
+    world.exit.review(fingerprint);
+    await ended;
+    assert.equal(res.complete, false);
   });
 
   test("says what to do where the agent may not speak for the peer, or is not signed in itself", async () => {
