@@ -1,14 +1,15 @@
 /** `fairlead forward`: places of this machine that are ports of what a peer has. */
 import { type Command, Option } from "commander";
-import { parseTarget, targetText } from "../client/target.ts";
-import { withAgent } from "./command.ts";
+import { isDatagrams, parseTarget, targetText } from "../client/target.ts";
+import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { type Forward, forwardUntil } from "./forwarding.ts";
-import { planForwards } from "./listen-place.ts";
+import { datagramPlace, planForwards } from "./listen-place.ts";
 
 interface ForwardOptions {
   readonly address: string;
   readonly proxyProtocol?: boolean;
+  readonly udpIdle: number;
   readonly verbose?: boolean;
 }
 
@@ -18,28 +19,33 @@ export function addForwardCommand(program: Command, context: CliContext): void {
     .command("forward <peer> <target> [listen...]")
     .description(
       "make ports of what a peer has ports of this machine: service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, kubernetes or metrics; " +
-        "each target with the places to listen at after it, [ADDRESS:]LOCAL[:PORT], :0 or unix:PATH",
+        "/udp behind it for datagrams; each target with the places to listen at after it, [ADDRESS:]LOCAL[:PORT], :0 or unix:PATH",
     )
     .addOption(new Option("--address <address>", "the address to listen on where none is said").default("127.0.0.1"))
     .option("--proxy-protocol", "begin each connection with a PROXY header (version 2) that says who connected here")
+    .addOption(
+      new Option("--udp-idle <time>", "when a flow of datagrams ends that nobody uses, such as 30s; 5m at most")
+        .argParser(spanSeconds)
+        .default(60, "60s"),
+    )
     .option("--verbose", "a line for each connection that begins and ends");
   forward.action((peer: string, first: string, rest: string[], options: ForwardOptions) => {
     const plans = planForwards([first, ...rest], parseTarget, options.address);
     return withAgent(forward, context, async (connection, signal) => {
       // A peer that is not known is told before anything listens.
       await connection.client.peers.getPeer({ name: peer }, { signal });
-      const forwards = plans.map(
-        ({ target, place }): Forward => ({
-          place,
-          what: `${targetText(target)} at ${peer}`,
-          dial: (session, stop) => session.dial(target, peer, stop),
-        }),
-      );
+      const forwards = plans.map(({ target, place }): Forward => {
+        const what = `${targetText(target)} at ${peer}`;
+        if (!isDatagrams(target)) return { what, place, dial: (session, stop) => session.dial(target, peer, stop) };
+        const datagramsAt = datagramPlace(place, options.proxyProtocol ?? false);
+        return { what, datagramsAt, dial: (session, stop) => session.dialDatagrams(target, peer, stop) };
+      });
       await forwardUntil(
         {
           connection,
           forwards,
           ...options,
+          idleMs: options.udpIdle * 1_000,
           out: (line) => terminal.out(line),
           err: (line) => terminal.err(line),
         },

@@ -65,6 +65,14 @@ function named(target: NamedTarget, word: string, host: string): PlannedForward 
   return { target: withPort(target, port, word), place: { host, port: 0 } };
 }
 
+/** Where datagrams are taken. Throws a `CliError` for what only streams have. */
+export function datagramPlace(place: ListenPlace, proxyProtocol: boolean): { address: string; port: number } {
+  const { usage: code } = exitCode;
+  if ("path" in place) throw new CliError(`${place.path} is a socket for streams, and the target one of UDP`, { code });
+  if (proxyProtocol) throw new CliError("--proxy-protocol is for connections, and the target one of UDP", { code });
+  return { address: place.host, port: place.port };
+}
+
 function hostOf(text: string): string | undefined {
   if (text === "*") return "::";
   if (text === "localhost") return "127.0.0.1";

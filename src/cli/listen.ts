@@ -23,13 +23,18 @@ export async function listenAt(server: Server, place: ListenPlace): Promise<stri
     // Who may come to it is who may write to it.
     if ("path" in place) chmodSync(place.path, 0o600);
   } catch (cause) {
-    throw new CliError(`${shown} cannot be listened on: ${explain(cause)}`, { code: exitCode.usage, cause });
+    throw cannotListen(shown, cause);
   }
   const at = server.address();
   return at && typeof at === "object" ? addressText(at.address, at.port) : shown;
 }
 
-function addressText(host: string, port: number): string {
+/** Says why nothing can listen there. */
+export function cannotListen(place: string, cause: unknown): CliError {
+  return new CliError(`${place} cannot be listened on: ${explain(cause)}`, { code: exitCode.usage, cause });
+}
+
+export function addressText(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { join } from "../../src/base/join.ts";
-import { type Forward, forwardUntil } from "../../src/cli/forwarding.ts";
+import { type Forward, type ForwardedStreams, forwardUntil } from "../../src/cli/forwarding.ts";
 import type { ListenPlace } from "../../src/cli/listen-place.ts";
 import { openAgentSession } from "../../src/client/session.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -290,7 +290,7 @@ suite("a forward", () => {
     await serve(t, () => undefined);
     const never = new AbortController();
     let gaveUp = false;
-    const dialling: Forward = {
+    const dialling: ForwardedStreams = {
       place: anywhere,
       what: "db",
       dial: (_session, signal) =>

@@ -1,0 +1,170 @@
+/** A socket of UDP that takes datagrams of anybody: each address that sends is a flow of its own to somewhere else. */
+import { createSocket, type RemoteInfo } from "node:dgram";
+import { isIPv6 } from "node:net";
+import type { Clock } from "./clock.ts";
+import { type DatagramPipe, type FlowEnd, joinDatagrams } from "./datagram-pipe.ts";
+import type { ConnectionEnd } from "./proxy-protocol.ts";
+
+export interface DatagramListenerOptions {
+  readonly host: string;
+  /** Any free one when it is 0. */
+  readonly port: number;
+  /** Opens the flow of an address that has sent a first datagram. What it sends meanwhile waits, within bounds. */
+  open(from: ConnectionEnd, signal: AbortSignal): Promise<DatagramPipe>;
+  readonly clock: Clock;
+  /** With no datagram either way for so long, in milliseconds, a flow ends; 60,000 unless given. */
+  readonly idleMs?: number;
+  /** Flows at a time; 1,024 unless given. One more, and that ends which was used least recently: with UDP most likely done. */
+  readonly mostFlows?: number;
+  /** Told of each flow that is opened; the answer how it ended. */
+  opened?(from: ConnectionEnd): (end: FlowEnd) => void;
+  /** Told why one was not. The same address is heard again a second later. */
+  refused?(error: unknown): void;
+}
+
+export interface DatagramListener {
+  /** Where it listens, the port by number. */
+  readonly at: ConnectionEnd;
+  /** Flows now, those that are being opened among them. */
+  readonly flows: number;
+  /** Ends all flows; resolves when the socket is closed. */
+  close(): Promise<void>;
+}
+
+/** Of a flow that is being opened: so many datagrams and bytes of them wait. */
+const mostEarly = 16;
+const mostEarlyBytes = 64 * 1024;
+/** Bytes that may wait for the system to take them, of all flows. */
+const mostWaiting = 1024 * 1024;
+/** After a refusal an address is not heard for so long, so that its datagrams are no flood of dials. Milliseconds. */
+const deafMs = 1_000;
+
+/** Rejects with the system's error when it cannot listen there. */
+export async function listenForDatagrams(o: DatagramListenerOptions): Promise<DatagramListener> {
+  const { clock, idleMs = 60_000, mostFlows = 1_024 } = o;
+  const socket = createSocket(isIPv6(o.host) ? "udp6" : "udp4");
+  /** By address and port, in the order of their last use. */
+  const flows = new Map<string, ClientFlow>();
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind({ address: o.host, port: o.port }, () => {
+      socket.off("error", reject);
+      resolve();
+    });
+  });
+  // What the system has against one datagram is no end of the others.
+  socket.on("error", () => undefined);
+  socket.on("message", (payload, from) => arrived(payload, from));
+  let closed = false;
+
+  function arrived(payload: Buffer, { address, port }: RemoteInfo): void {
+    const key = `${address} ${port}`;
+    const flow = flows.get(key) ?? begin(key, { address, port });
+    used(key, flow);
+    flow.arrived(payload);
+  }
+
+  function used(key: string, flow: ClientFlow): void {
+    if (flows.get(key) !== flow) return;
+    flows.delete(key);
+    flows.set(key, flow);
+  }
+
+  function begin(key: string, from: ConnectionEnd): ClientFlow {
+    const [oldest] = flows;
+    if (oldest && flows.size >= mostFlows) {
+      flows.delete(oldest[0]);
+      oldest[1].close();
+    }
+    const flow: ClientFlow = new ClientFlow((payload) => {
+      if (closed || socket.getSendQueueSize() + payload.length > mostWaiting) return false;
+      used(key, flow);
+      // A client that is gone, or a datagram that is too long, is nobody else's trouble.
+      socket.send(payload, from.port, from.address, () => undefined);
+      return true;
+    });
+    flows.set(key, flow);
+    const forget = (): void => void (flows.get(key) === flow && flows.delete(key));
+    lead(flow, from).then(forget, (error: unknown) => {
+      if (flow.gone.aborted) return forget();
+      o.refused?.(error);
+      flow.close();
+      clock.after(deafMs, forget).unref?.();
+      return undefined;
+    });
+    return flow;
+  }
+
+  async function lead(flow: ClientFlow, from: ConnectionEnd): Promise<void> {
+    const far = await o.open(from, flow.gone);
+    const ended = o.opened?.(from);
+    const end = await joinDatagrams(flow, far, { clock, idleMs });
+    ended?.(end);
+  }
+
+  return {
+    at: socket.address(),
+    get flows() {
+      return flows.size;
+    },
+    close() {
+      if (closed) return Promise.resolve();
+      closed = true;
+      for (const flow of flows.values()) flow.close();
+      flows.clear();
+      return new Promise((resolve) => {
+        socket.close(resolve);
+      });
+    },
+  };
+}
+
+/** One address that sends, as a pipe. */
+class ClientFlow implements DatagramPipe {
+  readonly closed: Promise<Error | undefined>;
+  readonly #reply: (payload: Uint8Array) => boolean;
+  readonly #gone = new AbortController();
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  #listener: ((payload: Uint8Array) => void) | undefined;
+  #resolve: (error?: Error) => void = () => undefined;
+
+  constructor(reply: (payload: Uint8Array) => boolean) {
+    this.#reply = reply;
+    this.closed = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** Aborts when it is over. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  arrived(payload: Uint8Array): void {
+    if (this.gone.aborted) return;
+    if (this.#listener) this.#listener(payload);
+    else if (this.#early.length < mostEarly && this.#earlyBytes + payload.length <= mostEarlyBytes) {
+      this.#early.push(payload);
+      this.#earlyBytes += payload.length;
+    }
+  }
+
+  send(payload: Uint8Array): boolean {
+    return !this.gone.aborted && this.#reply(payload);
+  }
+
+  listen(listener: (payload: Uint8Array) => void): void {
+    this.#listener = listener;
+    const early = this.#early;
+    this.#early = [];
+    for (const payload of early) listener(payload);
+  }
+
+  close(error?: Error): void {
+    if (this.gone.aborted) return;
+    this.#early = [];
+    this.#gone.abort(new Error("The flow is over."));
+    this.#resolve(error);
+  }
+}

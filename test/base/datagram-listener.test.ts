@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { type TestContext, test } from "node:test";
+import { type DatagramListenerOptions, listenForDatagrams } from "../../src/base/datagram-listener.ts";
+import type { DatagramPipe } from "../../src/base/datagram-pipe.ts";
+import { createFakeClock } from "./fake-clock.ts";
+
+/** The far end of a flow: answers with what it is told, and its own number before it. */
+function far(number: number): DatagramPipe & { readonly over: boolean; end(error?: Error): void } {
+  let tell: (payload: Uint8Array) => void = () => undefined;
+  const { promise: closed, resolve } = Promise.withResolvers<Error | undefined>();
+  let over = false;
+  const end = (error?: Error): void => {
+    over = true;
+    resolve(error);
+  };
+  return {
+    send(payload) {
+      const answer = Buffer.concat([Buffer.from(`${number}:`), payload]);
+      setImmediate(() => tell(answer));
+      return true;
+    },
+    listen: (listener) => {
+      tell = listener;
+    },
+    closed,
+    close: end,
+    end,
+    get over() {
+      return over;
+    },
+  };
+}
+
+async function listen(t: TestContext, o: Partial<DatagramListenerOptions> = {}) {
+  const clock = createFakeClock();
+  const flows: ReturnType<typeof far>[] = [];
+  const listener = await listenForDatagrams({
+    host: "127.0.0.1",
+    port: 0,
+    clock,
+    open: async () => {
+      const flow = far(flows.length + 1);
+      flows.push(flow);
+      return flow;
+    },
+    ...o,
+  });
+  t.after(() => listener.close());
+  return { listener, clock, flows };
+}
+
+/** A client with an address of its own; `ask` resolves with the answer. */
+async function client(t: TestContext, port: number) {
+  const socket = createSocket("udp4");
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  t.after(() => socket.close());
+  const say = (text: string): void => void socket.send(text, port, "127.0.0.1");
+  return {
+    say,
+    async ask(text: string): Promise<string> {
+      const answered = once(socket, "message");
+      say(text);
+      const [answer] = await answered;
+      return String(answer);
+    },
+  };
+}
+
+async function until(what: string, check: () => boolean): Promise<void> {
+  const end = performance.now() + 60_000;
+  while (!check()) {
+    assert.ok(performance.now() < end, what);
+    await new Promise(setImmediate);
+  }
+}
+
+test("each address that sends has a flow of its own, and its answers; what comes while it is opened waits", async (t) => {
+  const { listener, flows } = await listen(t);
+  const [one, other] = [await client(t, listener.at.port), await client(t, listener.at.port)];
+  assert.equal(await one.ask("a"), "1:a");
+  assert.equal(await other.ask("b"), "2:b");
+  assert.equal(await one.ask(""), "1:", "also an empty one");
+  assert.deepEqual([listener.flows, flows.length], [2, 2]);
+});
+
+test("a flow that nobody uses ends, by the clock, and the next datagram begins another", async (t) => {
+  const { listener, clock, flows } = await listen(t, { idleMs: 60_000 });
+  const one = await client(t, listener.at.port);
+  await one.ask("a");
+  await clock.advance(59_000);
+  assert.equal(await one.ask("b"), "1:b");
+  await clock.advance(59_000);
+  assert.equal(flows[0]?.over, false);
+  await clock.advance(1_001);
+  assert.equal(flows[0]?.over, true);
+  await until("it is forgotten", () => listener.flows === 0);
+  assert.equal(await one.ask("c"), "2:c");
+});
+
+test("where there are too many, that ends which was used least recently", async (t) => {
+  const { listener, flows } = await listen(t, { mostFlows: 2 });
+  const { port } = listener.at;
+  const [one, two, three] = [await client(t, port), await client(t, port), await client(t, port)];
+  await one.ask("a");
+  await two.ask("b");
+  await one.ask("c");
+  assert.equal(await three.ask("d"), "3:d");
+  assert.deepEqual([flows.map(({ over }) => over), listener.flows], [[false, true, false], 2]);
+  assert.equal(await one.ask("e"), "1:e");
+});
+
+test("who is refused is asked about once in a second, however much is sent", async (t) => {
+  const refused: unknown[] = [];
+  let opened = 0;
+  const { listener, clock } = await listen(t, {
+    open: async () => {
+      opened += 1;
+      if (opened === 1) throw new Error("the peer is away");
+      return far(opened);
+    },
+    refused: (error) => refused.push(error),
+  });
+  const one = await client(t, listener.at.port);
+  one.say("a");
+  await until("it is refused", () => refused.length === 1);
+  for (let count = 0; count < 10; count += 1) one.say("b");
+  const other = await client(t, listener.at.port);
+  assert.equal(await other.ask("x"), "2:x", "others are heard");
+  assert.deepEqual([opened, refused.length], [2, 1]);
+  await clock.advance(1_000);
+  assert.equal(await one.ask("c"), "3:c");
+});
+
+test("what breaks over there ends the flow, and closing ends all of them and what is being opened", async (t) => {
+  const signals: AbortSignal[] = [];
+  let held = false;
+  const flows: ReturnType<typeof far>[] = [];
+  const { listener } = await listen(t, {
+    open: (_from, signal) => {
+      signals.push(signal);
+      if (held) return new Promise(() => undefined);
+      const flow = far(flows.length + 1);
+      flows.push(flow);
+      return Promise.resolve(flow);
+    },
+  });
+  const one = await client(t, listener.at.port);
+  await one.ask("a");
+  flows[0]?.end(new Error("nothing listens there"));
+  await until("it is forgotten", () => listener.flows === 0);
+  assert.equal(await one.ask("b"), "2:b");
+  held = true;
+  const other = await client(t, listener.at.port);
+  other.say("c");
+  await until("it is being opened", () => signals.length === 3);
+  await listener.close();
+  assert.deepEqual([flows[1]?.over, signals[2]?.aborted, listener.flows], [true, true, 0]);
+});
