@@ -21,6 +21,7 @@ const calm = [
   "test/contract/kube.e2e.ts",
   "test/contract/peering.e2e.ts",
   "test/e2e/jobs.e2e.ts",
+  "test/e2e/kubectl.e2e.ts",
   "test/e2e/lifecycle.e2e.ts",
   "test/e2e/placement.e2e.ts",
   "test/e2e/pods.e2e.ts",
