@@ -87,7 +87,7 @@ export class AppAgent extends DialingAgent {
 
   async #connect(route: AppRoute): Promise<Duplex> {
     const dialled = await this.#deps.dial(route.destination, route.signal);
-    const held = paced(dialled, route.rate, this.#deps.clock);
+    const held = paced(dialled, route.rate);
     const stream = route.tls ? await startTls(held, route.tls, route.signal) : held;
     if (stream.destroyed) throw stream.errored ?? new Error("The app broke the connection off as soon as it stood.");
     // After its end there is no answer to come; a half-open connection must not be taken for a usable one.
@@ -111,7 +111,7 @@ function routeOf(options: object | undefined): AppRoute {
 }
 
 /** The stream, held to a rate that it shares with others. Whoever breaks off, at either end, takes the other along. */
-export function paced(stream: Duplex, rate: ByteRate | undefined, clock: Clock): Duplex {
+export function paced(stream: Duplex, rate: ByteRate | undefined): Duplex {
   if (!rate) return stream;
   const [near, far] = duplexPair();
   // The two of a pair tell one another of an end, and of nothing else.
@@ -122,7 +122,7 @@ export function paced(stream: Duplex, rate: ByteRate | undefined, clock: Clock):
   near.once("close", () => {
     if (!hasEnded(near)) far.destroy(new Error("The connection was given up."));
   });
-  void join(far, stream, () => paceOf(clock, [rate], () => undefined));
+  void join(far, stream, () => paceOf([rate], () => undefined));
   return near;
 }
 

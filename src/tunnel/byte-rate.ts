@@ -13,6 +13,9 @@ export class ByteRate {
   /** Bytes that were too many so far; below 0 for what was not used. */
   #debt = 0;
   #at: number;
+  /** Who may go on when nothing is owed any more: one after the other, in the order in which they came. */
+  readonly #waiting = new Set<() => void>();
+  #timer: Timer | undefined;
 
   /** Without a number there is no bound. */
   constructor(clock: Clock, perSecond: number | undefined) {
@@ -37,6 +40,42 @@ export class ByteRate {
     return this.#perSecond === undefined ? 0 : Math.max(0, Math.ceil((this.#debt / this.#perSecond) * 1_000));
   }
 
+  /**
+   * Calls `goOn` when it is its turn, and gives what ends the wait. Each has to pay for what it passes before the next has its turn, so
+   * that among many who always have something none has more turns than another.
+   */
+  wait(goOn: () => void): () => void {
+    const turn = (): void => goOn();
+    this.#waiting.add(turn);
+    this.#timer ??= this.#soon();
+    return () => {
+      this.#waiting.delete(turn);
+      if (this.#waiting.size > 0) return;
+      this.#timer?.cancel();
+      this.#timer = undefined;
+    };
+  }
+
+  #soon(): Timer {
+    return this.#clock.after(Math.min(this.waitMs, lookMs), () => {
+      this.#timer = undefined;
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    const [first] = this.#waiting;
+    if (first === undefined || this.#timer) return;
+    if (this.waitMs > 0) {
+      this.#timer = this.#soon();
+      return;
+    }
+    this.#waiting.delete(first);
+    first();
+    // A stream that goes on gives what it holds before that.
+    setImmediate(() => this.#next());
+  }
+
   #settle(): void {
     const now = this.#clock.monotonic();
     const passedMs = now - this.#at;
@@ -47,24 +86,24 @@ export class ByteRate {
 }
 
 /** The pace of the slowest of these rates, which one side's bytes share with others'; `passed` is told of each piece. */
-export function paceOf(clock: Clock, rates: readonly ByteRate[], passed: (bytes: number) => void): Pace {
-  let timer: Timer | undefined;
-  const waitMs = (): number => Math.max(...rates.map((rate) => rate.waitMs));
+export function paceOf(rates: readonly ByteRate[], passed: (bytes: number) => void): Pace {
+  let giveUp: (() => void) | undefined;
 
   function wait(goOn: () => void): void {
-    const look = (): void => (waitMs() > 0 ? wait(goOn) : goOn());
-    timer = clock.after(Math.min(waitMs(), lookMs), look);
+    const slow = rates.find(({ waitMs }) => waitMs > 0);
+    giveUp = slow?.wait(() => wait(goOn));
+    if (!slow) goOn();
   }
 
   return {
     passed(bytes, goOn) {
       passed(bytes);
       for (const rate of rates) rate.pay(bytes);
-      if (waitMs() === 0) return false;
-      timer?.cancel();
+      if (rates.every(({ waitMs }) => waitMs === 0)) return false;
+      giveUp?.();
       wait(goOn);
       return true;
     },
-    end: () => timer?.cancel(),
+    end: () => giveUp?.(),
   };
 }

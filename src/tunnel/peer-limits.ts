@@ -46,7 +46,7 @@ export class PeerLimits {
   paceFor(fingerprint: string, passed: (bytes: number) => void): Pace {
     const { rate } = this.#of(fingerprint);
     this.#setRates(fingerprint);
-    return paceOf(this.#clock, [rate], passed);
+    return paceOf([rate], passed);
   }
 
   /** Of one flow: whether a datagram of so many bytes may pass. Half of the peer's rate is for all that it has, the rest for streams. */

@@ -156,7 +156,7 @@ export function createRelay(deps: RelayDeps): Relay {
     const shared = carriage.ends.map(rateOf);
     const end = await join(near, far, (side) => {
       const flow = side === near ? flowOf(from, to) : flowOf(to, from);
-      return paceOf(clock, shared, (bytes) => {
+      return paceOf(shared, (bytes) => {
         flow.bytes += bytes;
       });
     });

@@ -39,7 +39,7 @@ test("two that share a rate have it once, all bytes arrive in order, and an end 
     const [source, near] = duplexPair({ highWaterMark: 200 });
     const [far, sink] = duplexPair({ highWaterMark: 200 });
     void join(near, far, () =>
-      paceOf(clock, [rate, new ByteRate(clock, undefined)], (bytes) => {
+      paceOf([rate, new ByteRate(clock, undefined)], (bytes) => {
         passed += bytes;
       }),
     );
@@ -70,7 +70,7 @@ test("a reader that takes up again does not make a rate that is used up go on", 
   const [far, sink] = duplexPair({ highWaterMark: 100 });
   let passed = 0;
   void join(near, far, () =>
-    paceOf(clock, [rate], (bytes) => {
+    paceOf([rate], (bytes) => {
       passed += bytes;
     }),
   );
@@ -82,4 +82,26 @@ test("a reader that takes up again does not make a rate that is used up go on", 
   await clock.advance(1_000);
   assert.ok(passed > 800 && passed <= 1_500, `${passed} bytes within a second`);
   for (const end of [source, near, far, sink]) end.destroy();
+});
+
+test("who always has something to pass has no more turns than the others, nor has who has much at a time", async () => {
+  const clock = createFakeClock();
+  const rate = new ByteRate(clock, 1_000);
+  const turns: string[] = [];
+  const paces = Object.entries({ small: 10, large: 1_300, larger: 700, largest: 2_000 }).map(([name, bytes]) => {
+    const pace = paceOf([rate], () => undefined);
+    const pass = (): void => {
+      turns.push(name);
+      // A rate that is not used up stops nobody.
+      if (!pace.passed(bytes, pass)) setImmediate(pass);
+    };
+    pass();
+    return pace;
+  });
+  for (let second = 0; second < 60; second += 1) await clock.advance(1_000);
+  const counts = ["small", "large", "larger", "largest"].map((name) => turns.filter((each) => each === name).length);
+  assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, counts.join(" "));
+  assert.ok(Math.min(...counts) > 10, counts.join(" "));
+  for (const pace of paces) pace.end();
+  assert.equal(clock.timers, 0, "no timer is left");
 });

@@ -131,7 +131,7 @@ export class Traffic {
     };
     ended.addEventListener("abort", onEnded, { once: true });
     const joined = join(socket, stream, (side) =>
-      paceOf(clock, [this.#rate], (bytes) => {
+      paceOf([this.#rate], (bytes) => {
         movedAt = clock.monotonic();
         if (side === socket) this.#out += bytes;
         else this.#in += bytes;
