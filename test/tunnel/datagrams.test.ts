@@ -277,7 +277,7 @@ suite("datagrams to what a peer has", () => {
     }
     const [count] = agents.host.exit.counts();
     const passed = count?.datagrams.in ?? 0;
-    assert.ok(passed >= 10 && passed <= 4 * 50 + 20, `${passed} of 800 passed`);
+    assert.ok(passed >= 30 && passed <= 60, `${passed} of 800 passed`);
     assert.equal(count?.dropped.in, 800 - passed);
     pipe.close();
   });
