@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { isMap, isScalar, type Pair, parse, parseDocument, type YAMLMap } from "yaml";
 import { listSettings } from "../src/config.ts";
-import type { Setting } from "../src/config-schema.ts";
+import type { Setting } from "../src/config-setting.ts";
 
 const chart = new URL("../charts/fairlead/", import.meta.url);
 const page = new URL("reference/values.md", import.meta.url);

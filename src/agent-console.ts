@@ -1,4 +1,5 @@
-/** The certificate of the console's port, as it is configured. */
+/** The console's port, as it is configured: its certificate, and its address. */
+import { isIPv6 } from "node:net";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
@@ -29,4 +30,11 @@ export async function consoleCertificate(deps: {
   names.push("fairlead", `fairlead.${namespace}`, service, `${service}.cluster.local`);
   if (config.console.url !== undefined) names.push(new URL(config.console.url).hostname);
   return ownCertificate({ issue: (...asked) => identity.serverLeaf(...asked), caPem: identity.caPem, clock }, names);
+}
+
+/** Where it is reached from this machine. */
+export function localUrl(host: string, port: number): string {
+  if (host === "0.0.0.0") return `http://127.0.0.1:${port}`;
+  if (host === "::") return `http://[::1]:${port}`;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }

@@ -8,8 +8,9 @@ export interface AgentHealthDeps {
   remoteApps(): number;
   forwards(): number;
   audit(): number;
-  /** What is wrong with it. */
-  readonly apiServer: Check;
+  /** What keeps the agent's objects, and what is wrong with it. */
+  readonly keeper: string;
+  readonly keeping: Check;
   /** Whether the peer port takes connections. */
   isListening(): boolean;
   /** Milliseconds since 1970. */
@@ -38,7 +39,7 @@ export function agentHealth(deps: AgentHealthDeps): Health {
     "audit",
     ageCheck(() => deps.audit(), stuckAfterMs),
   );
-  health.addReadiness("api-server", deps.apiServer);
+  health.addReadiness(deps.keeper, deps.keeping);
   // Whether peers are connected is none of these: an agent whose peers are all away is as ready as can be.
   health.addReadiness("peer-port", () => (deps.isListening() ? undefined : "It takes no connections."));
   health.addReadiness("identity", () =>

@@ -1,11 +1,11 @@
-/** The tunnel of an agent in or beside its cluster: what leads from a peer's dial to what is meant here. */
+/** The tunnel of an agent: what leads from a peer's dial to what is meant here. */
 import { hostname } from "node:os";
+import type { AgentPlace } from "./agent-place.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
-import type { KubeConnection } from "./kube/connect.ts";
 import type { EventRecorder } from "./kube/event-recorder.ts";
 import { createServicePorts } from "./kube/service-endpoints.ts";
 import { createListServices } from "./kube/service-list.ts";
@@ -31,7 +31,7 @@ export interface AgentTunnel extends Tunnel {
 }
 
 export function agentTunnel(deps: {
-  readonly kube: KubeConnection;
+  readonly place: AgentPlace;
   readonly peering: Pick<Peering, "roster" | "switchboard">;
   readonly workloads: Pick<Workloads, "host">;
   readonly metrics: Metrics;
@@ -42,37 +42,41 @@ export function agentTunnel(deps: {
   readonly clock: Clock;
   readonly log: Log;
 }): AgentTunnel {
-  const { kube, workloads, audit, clock, log } = deps;
+  const { place, workloads, audit, clock, log } = deps;
   const { roster, switchboard } = deps.peering;
   const policyOf = (fingerprint: string) => deps.policies.of(fingerprint);
-  const { client, inCluster, server } = kube;
-  const apiServer = createApiServerPlaces({ client, server, clock, log });
+  const { client, inCluster, server, gateway } = place;
+  const apiServer = gateway && createApiServerPlaces({ client, server, clock, log });
   const asked = createStreamRecord({ audit, clock });
-  const kubernetes = createKubernetesExit({ gateway: kube.gateway, policyOf, record: asked, log });
-  const isNowhere = (address: string, port: number) => isKeptOut(address) || apiServer.has(address, port);
-  const { portForward } = kube.pods;
+  const kubernetes = gateway && createKubernetesExit({ gateway, policyOf, record: asked, log });
+  const isNowhere = (address: string, port: number) => isKeptOut(address) || (apiServer?.has(address, port) ?? false);
+  const { portForward } = place.pods;
   const ports = createServicePorts({ client, inCluster, portForward, isKeptOut: isNowhere, clock });
+  // Where no cluster is, this machine itself is what its operator offers.
+  const addresses = { isKeptOut: isNowhere, toItself: gateway === undefined };
   const tunnel = createTunnel({
-    kubernetes,
+    ...(kubernetes && { kubernetes }),
     findApp(fingerprint, app) {
       const found = workloads.host.find(fingerprint, app);
       return found && hosted(found);
     },
     listApps: (fingerprint) =>
       workloads.host.apps(fingerprint).map(({ app, ...named }) => ({ ...named, app: hosted(app) })),
-    listServices: createListServices({ client, inCluster, isKeptOut: isNowhere, clock }),
-    findService: ports.findTcp,
-    findDatagramService: ports.findUdp,
-    dialAddress: createAddressDialer({ isKeptOut: isNowhere }),
-    dialDatagramAddress: createDatagramAddressDialer({ isKeptOut: isNowhere }),
+    ...(gateway && {
+      listServices: createListServices({ client, inCluster, isKeptOut: isNowhere, clock }),
+      findService: ports.findTcp,
+      findDatagramService: ports.findUdp,
+    }),
+    dialAddress: createAddressDialer(addresses),
+    dialDatagramAddress: createDatagramAddressDialer(addresses),
     metrics: createMetricsServer(deps.metrics),
     ...createTunnelRules({ policyOf, roster, clock }),
     policyOf,
     through: (peer) => switchboard.through(peer),
     transport: (peer) => switchboard.transport(peer),
     roster,
-    dialService: kube.dialService,
-    dialServiceDatagrams: kube.dialServiceDatagrams,
+    dialService: place.dialService,
+    dialServiceDatagrams: place.dialServiceDatagrams,
     dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
     dialPeerDatagrams: (peer, target, options) => switchboard.dialDatagrams(peer, target, options),
     audit,
@@ -85,11 +89,11 @@ export function agentTunnel(deps: {
     forwards,
     review(stillKnown, fingerprint) {
       tunnel.review(stillKnown, fingerprint);
-      kubernetes.review(fingerprint);
+      kubernetes?.review(fingerprint);
     },
     async close() {
       await forwards.close();
-      await Promise.all([tunnel.close(), apiServer.close()]);
+      await Promise.all([tunnel.close(), apiServer?.close()]);
       asked.close();
     },
   };
@@ -100,20 +104,20 @@ function hosted(app: RunningApp): HostedApp {
 }
 
 function agentForwards(
-  deps: Pick<Parameters<typeof agentTunnel>[0], "kube" | "peering" | "events" | "config" | "clock" | "log"> &
+  deps: Pick<Parameters<typeof agentTunnel>[0], "place" | "peering" | "events" | "config" | "clock" | "log"> &
     Pick<Tunnel, "dial">,
 ): Forwards {
-  const { kube, config, events, dial, clock, log } = deps;
+  const { place, config, events, dial, clock, log } = deps;
   const address = config.forwards.address;
-  const pod = kube.inCluster ? { namespace: kube.namespace, name: hostname() } : undefined;
+  const pod = place.inCluster ? { namespace: place.podNamespace, name: hostname() } : undefined;
   return createForwards({
-    client: kube.client,
+    client: place.client,
     roster: deps.peering.roster,
     links: deps.peering.switchboard,
     dial,
     events,
     maker: createServiceMaker({
-      client: kube.client,
+      client: place.client,
       grantHint: (namespace) =>
         `list the namespace in forwards.namespaces of the chart, forwards.namespaces: [${namespace}] (docs/forwards.md).`,
     }),

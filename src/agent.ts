@@ -3,14 +3,15 @@
  * nothing.
  */
 import { randomBytes } from "node:crypto";
-import { getServers } from "node:dns";
-import { ensureNamespace, readKubernetesVersion } from "./agent-cluster.ts";
-import { consoleCertificate } from "./agent-console.ts";
+import { openClusterPlace } from "./agent-cluster.ts";
+import { consoleCertificate, localUrl } from "./agent-console.ts";
 import { agentHealth } from "./agent-health.ts";
-import { featuresOf, nodesWay } from "./agent-images.ts";
+import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
 import { readOutward } from "./agent-outward.ts";
+import { openStandalonePlace } from "./agent-standalone.ts";
 import { agentTunnel } from "./agent-tunnel.ts";
+import { agentWorkloads } from "./agent-workloads.ts";
 import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
@@ -24,17 +25,13 @@ import { readKernelBuffers } from "./doctor/kernel-buffers.ts";
 import { IntentService } from "./gen/fairlead/peer/v1/intent_pb.ts";
 import { loadIdentity } from "./identity/identity.ts";
 import { createImages, type Images } from "./images/images.ts";
-import { connectKube } from "./kube/connect.ts";
-import { checkDefinitions } from "./kube/definitions.ts";
 import { createEventRecorder } from "./kube/event-recorder.ts";
-import { createOwnFacts } from "./kube/own-facts.ts";
 import { createReflector } from "./kube/reflector.ts";
 import { peers } from "./kube/resources.ts";
 import { createAcceptor } from "./link/acceptor.ts";
 import { createKubeIdentityStore } from "./peering/kube-identity-store.ts";
 import { createKubeInviteStore } from "./peering/kube-invite-store.ts";
 import { createKubePeerStore } from "./peering/kube-peer-store.ts";
-import { toPeerName } from "./peering/peer-name.ts";
 import { createPeering, type Peering } from "./peering/peering.ts";
 import { createPods } from "./pods/pods.ts";
 import { createPodRules } from "./pods/rules.ts";
@@ -43,8 +40,6 @@ import { createRpcServer } from "./rpc/server.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetryServer } from "./telemetry/server.ts";
 import { AgentBudget } from "./wire/session.ts";
-import { createContentHash } from "./workloads/content-hash.ts";
-import { createWorkloads } from "./workloads/workloads.ts";
 
 export interface Agent {
   readonly name: string;
@@ -58,6 +53,8 @@ export interface Agent {
     /** Undefined where nodes cannot pull what peers bring along. */
     readonly images?: number | undefined;
   };
+  /** Takes over what of other settings may change while it runs. Rejects with what is wrong of them; then the old hold. */
+  reload(next: LoadedConfig, signal: AbortSignal): Promise<void>;
   /** Drains and ends everything; resolves when nothing of it is left. */
   close(): Promise<void>;
 }
@@ -90,30 +87,22 @@ async function compose(
   signal: AbortSignal,
 ): Promise<Agent> {
   const { config } = loaded;
+  let settings = loaded;
   const startedAt = new Date(clock.now()).toISOString();
-  const kube = await connectKube({ kubeconfig: config.kube.kubeconfig, context: config.kube.context, clock });
-  started.push(() => kube.close());
-  const namespace = config.kube.namespace ?? (kube.inCluster ? kube.namespace : "fairlead-system");
-  await checkDefinitions(kube.requests, signal);
-  const kubernetesVersion = await readKubernetesVersion(kube, signal);
-  if (!kube.inCluster) await ensureNamespace(kube, namespace, signal);
+  const openPlace = config.standalone.enabled ? openStandalonePlace : openClusterPlace;
+  const place = await openPlace({ config, clock, log }, signal);
+  started.push(() => place.close());
+  const { client, namespace, kubernetesVersion } = place;
 
-  const about = { kubernetes: kubernetesVersion, features: featuresOf(config) };
-  const ownFacts = createOwnFacts({ requests: kube.requests, ...about, clock, log });
-  started.push(() => ownFacts.close());
-  const identity = await loadIdentity(
-    { store: createKubeIdentityStore({ client: kube.client, namespace }), clock, log },
-    signal,
-  );
+  const identity = await loadIdentity({ store: createKubeIdentityStore({ client, namespace }), clock, log }, signal);
   started.push(() => identity.close());
-  const ownName = kube.inCluster ? `cluster-${identity.fingerprint.slice(0, 6)}` : toPeerName(kube.context);
-  const name = config.name ?? ownName;
+  const name = config.name ?? place.nameOf(identity.fingerprint);
   const hello = { instance: randomBytes(16), version };
   const instance = Buffer.from(hello.instance).toString("hex");
-  const auditStore = createKubeAuditStore({ client: kube.client, namespace });
+  const auditStore = createKubeAuditStore({ client, namespace });
   const audit = await openAuditLog({ clock, log, instance, version, store: auditStore }, signal);
   started.push(() => audit.close());
-  const events = createEventRecorder({ client: kube.client, clock, log, instance: `${name}-${instance.slice(0, 8)}` });
+  const events = createEventRecorder({ client, clock, log, instance: `${name}-${instance.slice(0, 8)}` });
   started.push(() => events.close());
 
   const budget = new AgentBudget(config.link.memory ?? memoryLimit() / 4);
@@ -142,7 +131,7 @@ async function compose(
     onLink: (link) => peering.onLink(link),
     accept: (link, stream) => peering.accept(link, stream),
   });
-  const peerStore = createKubePeerStore({ client: kube.client, namespace, clock, log });
+  const peerStore = createKubePeerStore({ client, namespace, clock, log });
   started.push(() => peerStore.close());
   const outward = await readOutward(config);
   const peering: Peering = createPeering({
@@ -152,13 +141,13 @@ async function compose(
     log,
     audit,
     peers: peerStore,
-    invites: createKubeInviteStore({ client: kube.client, namespace }),
+    invites: createKubeInviteStore({ client, namespace }),
     name,
     url: config.link.url,
     ...outward,
     budget,
     linkLimits,
-    facts: () => ({ version, facts: ownFacts.get() }),
+    facts: () => ({ version, facts: place.facts() }),
     serveRpc: (incoming, caller) => rpc.serve(incoming, caller),
     serveDial: (incoming, caller) =>
       incoming.target.kind.case === "images" ? images.open(caller, incoming) : tunnel.open(caller, incoming),
@@ -168,8 +157,9 @@ async function compose(
   const { roster, switchboard } = peering;
 
   const policies = createPolicyBook({
-    client: kube.client,
+    client,
     namespace,
+    reading: { toItself: place.gateway === undefined },
     peers: {
       list: () => roster.list(),
       subscribe: (fn) =>
@@ -184,51 +174,19 @@ async function compose(
 
   let consoleServer: ConsoleServer | undefined;
   const pulls = nodesWay(config, identity.keyFor("fairlead pull secrets"));
-  const workloads = createWorkloads({
-    origin: {
-      client: kube.client,
-      roster,
-      facts: peering.facts,
-      links: switchboard,
-      transport: (peer) => switchboard.transport(peer),
-      events,
-      audit,
-      // The console stands on this room, so it comes later; until then nobody could open a page anyway.
-      hashContent: createContentHash(identity.keyFor("fairlead attachments sent")),
-      namespace,
-      pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
-      imageTrouble: (key) => images.trouble(key),
-      resolveImage: (image, peer, asking) => images.resolve(image, peer, asking),
-      clock,
-      log,
-    },
-    host: {
-      client: kube.client,
-      pullDoor: pulls.door,
-      logs: kube.pods.logs,
-      roster,
-      links: switchboard,
-      transport: (peer) => switchboard.transport(peer),
-      policies,
-      tenantRole: config.kube.tenantRole,
-      hashContent: createContentHash(identity.keyFor("fairlead attachments held")),
-      place: {
-        inCluster: kube.inCluster,
-        namespace: kube.namespace,
-        server: kube.server,
-        nameservers: kube.inCluster ? getServers() : [],
-      },
-      audit,
-      clock,
-      log,
-    },
+  const workloads = agentWorkloads({
+    ...{ place, config, identity, peering, policies, events, audit, clock, log },
+    // The console stands on this room, so it comes later; until then nobody could open a page anyway.
+    pageUrl: ({ metadata }) => consoleServer?.pageOf(metadata.namespace ?? "", metadata.name ?? ""),
+    images: () => images,
+    pullDoor: pulls.door,
   });
   const closeWorkloads = once(() => workloads.close());
   started.push(closeWorkloads);
   const pods = createPods({
-    client: kube.client,
-    logs: kube.pods.logs,
-    exec: kube.pods.exec,
+    client,
+    logs: place.pods.logs,
+    exec: place.pods.exec,
     transport: (peer) => switchboard.transport(peer),
     findApp: (fingerprint, app) => workloads.host.find(fingerprint, app),
     subscribeApps: (fn) => workloads.host.subscribe(fn),
@@ -239,7 +197,7 @@ async function compose(
   });
   started.push(() => pods.close());
   const images: Images = createImages({
-    client: kube.client,
+    client,
     namespace,
     roster,
     policyOf: (fingerprint) => policies.of(fingerprint),
@@ -253,7 +211,7 @@ async function compose(
     log,
   });
   started.push(() => images.close());
-  const tunnel = agentTunnel({ kube, metrics, peering, workloads, policies, events, config, audit, clock, log });
+  const tunnel = agentTunnel({ place, metrics, peering, workloads, policies, events, config, audit, clock, log });
   started.push(() => tunnel.close());
   /** What a right allowed that was withdrawn ends at once. */
   const review = (fingerprint: string | undefined): void => {
@@ -292,15 +250,15 @@ async function compose(
     buffers: readKernelBuffers,
     images: () => pulls.look(images.look(), workloads.host.waitingForImages()),
   });
-  const peerObjects = createReflector({ client: kube.client, kind: peers, namespace, clock, log });
+  const peerObjects = createReflector({ client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
   const server = await createConsole(
     {
       listen: { host: config.console.host, port: config.console.port, domain: config.console.domain },
       about: { name, fingerprint: identity.fingerprint, version, instance, startedAt, namespace, kubernetesVersion },
       url: config.link.url ?? "",
-      settings: () => describeConfig(loaded),
-      kube,
+      settings: () => describeConfig(settings),
+      kube: place,
       namespace,
       peering,
       doctor,
@@ -336,7 +294,8 @@ async function compose(
     remoteApps: () => workloads.origin.oldestPendingMs(),
     forwards: () => tunnel.forwards.oldestPendingMs(),
     audit: () => audit.oldestUnwrittenMs(),
-    apiServer: () => peerStore.lastError?.message,
+    keeper: place.keeper,
+    keeping: () => place.trouble() ?? peerStore.lastError?.message,
     isListening: () => acceptor.stats().listening,
     certificateEndsAt: () => identity.leaf().notAfter.getTime(),
     clock,
@@ -364,6 +323,7 @@ async function compose(
   started.push(() => telemetry.close());
   const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
   const consolePort = (await server.listen()).port;
+  await place.onConsole(localUrl(config.console.host, consolePort), signal);
   started.push(async () => {
     const leave = async (): Promise<void> => {
       // What goes on for ever by its nature would hold the drain to its limit.
@@ -380,7 +340,16 @@ async function compose(
 
   const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort, images: imagesPort };
   log.info({ name, fingerprint: identity.fingerprint, version, namespace, ...ports }, "agent is ready");
-  return { name, fingerprint: identity.fingerprint, ports, close };
+  return {
+    name,
+    fingerprint: identity.fingerprint,
+    ports,
+    async reload(next, during) {
+      await place.reload(next.config, during);
+      settings = next;
+    },
+    close,
+  };
 }
 
 /** The same promise for whoever asks again. */

@@ -2,10 +2,12 @@
  * One frozen Config for the process: defaults, then the file, then `FAIRLEAD_*` variables, then flags; the later the
  * stronger. Every value remembers where it came from, and a name that nobody knows is refused, never ignored.
  */
+import { isDeepStrictEqual } from "node:util";
 import { type Document, parseDocuments } from "./base/document.ts";
 import { errorText } from "./base/error-text.ts";
 import { findNearest } from "./base/nearest.ts";
-import { type Setting, schema } from "./config-schema.ts";
+import { schema } from "./config-schema.ts";
+import type { Setting } from "./config-setting.ts";
 
 type ValuesOf<S> = {
   readonly [K in keyof S]: S[K] extends { parse(text: string): infer T } ? T : ValuesOf<S[K]>;
@@ -49,7 +51,7 @@ export class ConfigError extends Error {
 }
 
 /** The variables that the command line reads, which are no settings of an agent. */
-const otherVariables = new Set(["FAIRLEAD_CONFIG", "FAIRLEAD_SERVER", "FAIRLEAD_TOKEN"]);
+const otherVariables = new Set(["FAIRLEAD_CONFIG", "FAIRLEAD_SERVER", "FAIRLEAD_STATE", "FAIRLEAD_TOKEN"]);
 
 const settings: ReadonlyMap<string, Setting<unknown>> = new Map(flatten(schema, ""));
 
@@ -95,7 +97,7 @@ export function describeConfig(loaded: LoadedConfig): DescribedSetting[] {
 /** Which settings differ, and whether each may change while the agent runs. */
 export function compareConfigs(before: LoadedConfig, after: LoadedConfig): { name: string; live: boolean }[] {
   return [...settings]
-    .filter(([name]) => String(before.values.get(name)) !== String(after.values.get(name)))
+    .filter(([name]) => !isDeepStrictEqual(before.values.get(name), after.values.get(name)))
     .map(([name, setting]) => ({ name, live: setting.live === true }));
 }
 
@@ -170,8 +172,9 @@ function takeSection(
   const name = path.join(".");
   const origin = `${file}, ${document.locate(path)}`;
   const isSection = name === "" || [...settings.keys()].some((known) => known.startsWith(`${name}.`));
-  if (settings.has(name)) take(name, toText(value), origin);
-  if (!settings.has(name) && !isSection) refuse(name, origin, settings.keys());
+  const setting = settings.get(name);
+  if (setting) take(name, setting.structured ? JSON.stringify(value ?? []) : toText(value), origin);
+  if (!setting && !isSection) refuse(name, origin, settings.keys());
   if (!isSection || value === null) return; // Null is a section whose lines are all commented out.
   if (typeof value !== "object" || Array.isArray(value)) {
     throw new ConfigError([`${name || "the configuration"}: must be a section of settings (${origin})`]);

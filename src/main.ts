@@ -19,6 +19,7 @@ import { connectKube } from "./kube/connect.ts";
 import { secrets, services } from "./kube/resources.ts";
 import { rightsIn } from "./kube/rights.ts";
 import { decodeData } from "./kube/secret-data.ts";
+import { findConsole } from "./standalone/console-file.ts";
 import { createLog } from "./telemetry/log.ts";
 import { logProcess } from "./telemetry/process-log.ts";
 
@@ -77,7 +78,8 @@ const context: CliContext = {
   version,
   openRights: async ({ kubeconfig, context }) =>
     rightsIn(await connectKube({ ...(kubeconfig && { kubeconfig }), ...(context && { context }), clock: systemClock })),
-  connect: (options, signal) => connectToAgent({ env: process.env, version, openCluster }, options, signal),
+  connect: (options, signal) =>
+    connectToAgent({ env: process.env, version, openCluster, findConsole }, options, signal),
   describeConfig: (flags, file) => describeConfig(readConfig(flags, file)),
   async *lookAtUrl(url, signal) {
     const { link } = readConfig({}, undefined).config;
@@ -140,9 +142,10 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
   logProcess(process, log, () => process.exit(exitCode.failed));
   const { startAgent } = await import("./agent.ts");
   const agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
-  const onReload = (): void => {
+  const onReload = async (): Promise<void> => {
     try {
       const next = readConfig(flags, file);
+      await agent.reload(next, interrupted.signal);
       for (const { name, live } of compareConfigs(loaded, next)) {
         if (!live) log.warn({ setting: name }, "setting changed; it takes effect at the next start");
       }
@@ -153,11 +156,16 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
       log.error({ err: error }, "configuration not read; the old one stays in force");
     }
   };
-  process.on("SIGHUP", onReload);
+  let reloading: Promise<void> = Promise.resolve();
+  const onHangUp = (): void => {
+    reloading = reloading.then(onReload);
+  };
+  process.on("SIGHUP", onHangUp);
   await aborted(interrupted.signal);
   log.info({}, "agent is stopping");
+  process.removeListener("SIGHUP", onHangUp);
+  await reloading;
   await agent.close();
-  process.removeListener("SIGHUP", onReload);
   log.info({}, "agent has stopped");
 }
 

@@ -70,9 +70,9 @@ export function addCompletionCommands(program: Command, context: CliContext): vo
       context.signal,
       AbortSignal.timeout(parseDuration(terminal.env.FAIRLEAD_COMPLETION_TIMEOUT ?? "") ?? patienceMs),
     ]);
-    const { server, token, kubeconfig, context: named, agentNamespace } = asked.options;
+    const { server, token, state, kubeconfig, context: named, agentNamespace } = asked.options;
     try {
-      const connecting = context.connect({ server, token, kubeconfig, context: named, agentNamespace }, signal);
+      const connecting = context.connect({ server, token, state, kubeconfig, context: named, agentNamespace }, signal);
       const connection = await abortable(connecting, signal);
       try {
         return await abortable(liveNames(asked, connection, signal), signal);

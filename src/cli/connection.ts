@@ -28,7 +28,17 @@ export interface ConnectionDeps {
   readonly version: string;
   /** Throws when there is no usable kubeconfig. */
   openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster>;
+  /** The console of the agent without a cluster that has this directory; undefined when none has. Rejects when it cannot be read. */
+  findConsole(directory: string): Promise<FoundConsole | undefined>;
 }
+
+export interface FoundConsole {
+  readonly url: string;
+  readonly token: string;
+}
+
+/** Where such an agent keeps its state unless it was told otherwise. */
+const usualDirectory = "/var/lib/fairlead";
 
 /** Finds the agent. The token never stands in an error. */
 export async function connectToAgent(
@@ -37,8 +47,8 @@ export async function connectToAgent(
   signal: AbortSignal,
 ): Promise<Connection> {
   const agentNamespace = options.agentNamespace ?? "fairlead-system";
-  const { server, token: given } = chooseAddress(deps.env, options);
-  const cluster = await openCluster(deps, options, server !== undefined && given !== undefined);
+  const chosen = chooseAddress(deps.env, options);
+  const { cluster, server, token: given } = await find(deps, options, chosen);
   const token = given ?? (await readToken(cluster, agentNamespace, signal));
   const agent = server === undefined ? throughCluster(requireCluster(cluster)) : new Agent({ keepAlive: true });
   const baseUrl = server === undefined ? "http://fairlead" : readServer(server);
@@ -72,18 +82,63 @@ export async function connectToAgent(
   }
 }
 
+interface Address {
+  readonly server: string | undefined;
+  readonly token: string | undefined;
+  /** The directory of an agent without a cluster. */
+  readonly state?: string | undefined;
+}
+
 /**
- * Flags before environment. Who names a kubeconfig or a context by flag means the agent there: FAIRLEAD_SERVER, and the
+ * Flags before environment. Who names a kubeconfig, a context or a directory by flag means the agent there: FAIRLEAD_SERVER, and the
  * token that goes with it, are about another one then.
  */
 function chooseAddress(
   env: ConnectionDeps["env"],
-  { server, token, kubeconfig, context }: ConnectionOptions,
-): { server: string | undefined; token: string | undefined } {
+  { server, token, state, kubeconfig, context }: ConnectionOptions,
+): Address {
+  if (server !== undefined) return { server, token: token ?? (env.FAIRLEAD_TOKEN || undefined) };
+  if (state !== undefined) return { server, token, state };
   const ambient = env.FAIRLEAD_SERVER || undefined;
-  const isElsewhere = server === undefined && ambient !== undefined && (kubeconfig ?? context) !== undefined;
-  if (isElsewhere) return { server: undefined, token };
-  return { server: server ?? ambient, token: token ?? (env.FAIRLEAD_TOKEN || undefined) };
+  const isElsewhere = (kubeconfig ?? context) !== undefined;
+  if (isElsewhere && ambient !== undefined) return { server: undefined, token };
+  const ambientState = isElsewhere || ambient !== undefined ? undefined : env.FAIRLEAD_STATE || undefined;
+  return { server: ambient, token: token ?? (env.FAIRLEAD_TOKEN || undefined), state: ambientState };
+}
+
+async function find(
+  deps: ConnectionDeps,
+  options: ConnectionOptions,
+  { server, token, state }: Address,
+): Promise<Address & { readonly cluster: Cluster | undefined }> {
+  if (state !== undefined) {
+    const found = await readConsole(deps, state);
+    if (found) return { cluster: undefined, server: found.url, token: token ?? found.token };
+    throw new CliError(`no agent has the directory ${state}, or it has not started yet`, {
+      code: exitCode.unavailable,
+      hint: "fairlead agent --standalone --state DIRECTORY starts one",
+    });
+  }
+  try {
+    return { cluster: await openCluster(deps, options, server !== undefined && token !== undefined), server, token };
+  } catch (error) {
+    const isNamed = (server ?? options.kubeconfig ?? options.context) !== undefined;
+    const found = isNamed ? undefined : await readConsole(deps, usualDirectory).catch(() => undefined);
+    if (!found) throw error;
+    return { cluster: undefined, server: found.url, token: token ?? found.token };
+  }
+}
+
+async function readConsole(deps: ConnectionDeps, directory: string): Promise<FoundConsole | undefined> {
+  try {
+    return await deps.findConsole(directory);
+  } catch (cause) {
+    throw new CliError(`the agent in ${directory} cannot be found: ${errorText(cause)}`, {
+      code: exitCode.denied,
+      hint: "only the user that the agent runs as, and root, may read its directory",
+      cause,
+    });
+  }
 }
 
 async function openCluster(

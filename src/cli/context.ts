@@ -49,6 +49,8 @@ export interface Keyboard {
 export interface ConnectionOptions {
   readonly server?: string | undefined;
   readonly token?: string | undefined;
+  /** The directory of an agent without a cluster, on this machine. */
+  readonly state?: string | undefined;
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly agentNamespace?: string | undefined;

@@ -111,9 +111,10 @@ function consoleUrl(given: string | undefined, told: string, server: string | un
 }
 
 /** No token is written down: who runs kubectl has to have one, or a kubeconfig through which the agent is found. */
-function wayToAgent({ server, kubeconfig, context, agentNamespace }: ConnectionOptions): string[] {
+function wayToAgent({ server, state, kubeconfig, context, agentNamespace }: ConnectionOptions): string[] {
   return [
     ...(server === undefined ? [] : ["--server", server]),
+    ...(state === undefined ? [] : ["--state", state]),
     ...(kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig]),
     ...(context === undefined ? [] : ["--context", context]),
     ...(agentNamespace === undefined ? [] : ["--agent-namespace", agentNamespace]),

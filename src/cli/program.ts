@@ -54,6 +54,7 @@ export function buildProgram(context: CliContext): Command {
     .addOption(
       new Option("--token <token>", "an API token; better given as FAIRLEAD_TOKEN, which no process list shows"),
     )
+    .addOption(new Option("--state <directory>", "that of an agent without a cluster; also FAIRLEAD_STATE"))
     .addOption(new Option("--kubeconfig <file>", "the kubeconfig through which the agent is found"))
     .addOption(new Option("--context <name>", "the context in it"))
     .addOption(new Option("--agent-namespace <name>", "where the agent lives; by default fairlead-system"))

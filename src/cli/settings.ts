@@ -12,10 +12,13 @@ const globalFlags: Readonly<Record<string, string>> = {
   context: "kube.context",
   agentNamespace: "kube.namespace",
 };
+/** The directory of an agent without a cluster, for all commands: weaker than the setting's own flag. */
+const state = "standalone.directory";
 
 /** Adds `--config` and a flag for each setting. */
 export function addSettingOptions(command: Command): Command {
   command.option("--config <file>", "the configuration file; also FAIRLEAD_CONFIG");
+  command.option("--standalone", "an agent that stands in no cluster: standalone.enabled");
   for (const { name, description } of allSettings()) {
     if (!Object.values(globalFlags).includes(name)) command.option(`--${flagOf(name)} <value>`, description);
   }
@@ -29,6 +32,8 @@ export function readSettingOptions(options: SettingOptions): Record<string, stri
     const value = options[camelCase(flagOf(name))];
     if (typeof value === "string") given[name] = value;
   }
+  if (options.standalone === true) given["standalone.enabled"] = "true";
+  if (typeof options.state === "string") given[state] ??= options.state;
   for (const [option, name] of Object.entries(globalFlags)) {
     const value = options[option];
     if (typeof value === "string") given[name] = value;

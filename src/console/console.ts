@@ -12,7 +12,6 @@ import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.
 import type { Peering } from "../peering/peering.ts";
 import { checkRelays } from "../peering/relays.ts";
 import type { Pods } from "../pods/pods.ts";
-import { effectivePolicy } from "../policy/effective.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
@@ -61,7 +60,7 @@ export interface ConsoleDeps {
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Workloads;
   readonly pods: Pods;
-  readonly policies: Pick<PolicyBook, "list" | "subscribe">;
+  readonly policies: Pick<PolicyBook, "list" | "explain" | "subscribe">;
   /** Targets that peers want to reach and that wait for a person. */
   readonly tunnelInbox: InboxServiceDeps["tunnels"] & { subscribe(listener: () => void): () => void };
   readonly http: HttpForwarder;
@@ -215,7 +214,7 @@ function policyDeps({ policies, peering }: ConsoleDeps): PolicyServiceDeps {
   return {
     policies: () => policies.list(),
     peer: (name) => peering.roster.get(name),
-    effective: (peer) => effectivePolicy(policies.list(), peer),
+    effective: (peer) => policies.explain(peer),
   };
 }
 

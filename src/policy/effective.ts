@@ -13,7 +13,7 @@ export type { EffectivePolicy, PolicyPeer } from "./effective-policy.ts";
  * half a rule would be worse than none.
  */
 export function effectivePolicy(policies: readonly PeerPolicy[], peer: PolicyPeer): EffectivePolicy {
-  return combine(rank(policies.map(statePolicy)).filter((policy) => policy.selects(peer)));
+  return combine(rank(policies.map((policy) => statePolicy(policy))).filter((policy) => policy.selects(peer)));
 }
 
 /** The most specific first, which does not depend on the peer. */

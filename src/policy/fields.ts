@@ -18,7 +18,7 @@ import { type Cidr, parseCidr } from "./cidr.ts";
 import type { AddressRule, EgressRule, KubernetesRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
 import { type ImagePattern, parsePattern, placeOfImage } from "./image-pattern.ts";
-import { isKeptOut } from "./kept-out.ts";
+import { isKeptOut, isLoopback } from "./kept-out.ts";
 import { type KeyPattern, parseKeyPattern, parseTaintPattern } from "./key-pattern.ts";
 import type { Problems } from "./problems.ts";
 import type { Quantity } from "./quantity.ts";
@@ -119,9 +119,16 @@ const serviceRule: ItemKind<ServiceMessage, ServiceRule> = {
 };
 
 const addressRule: ItemKind<AddressMessage, AddressRule> = {
-  parse: addressOf,
+  parse: (rule) => addressOf(rule, false),
   show: (rule) => toJson(AddressRuleSchema, rule),
   wrong: "no rule with a name, a host (never loopback or a link-local address), ports, and TCP or UDP",
+};
+
+/** Of an agent whose own machine is what it offers. */
+const ownAddressRule: ItemKind<AddressMessage, AddressRule> = {
+  ...addressRule,
+  parse: (rule) => addressOf(rule, true),
+  wrong: "no rule with a name, a host (never a link-local address), ports, and TCP or UDP",
 };
 
 const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
@@ -145,7 +152,13 @@ const kubernetesRule: ItemKind<KubernetesMessage, KubernetesRule> = {
   wrong: "no rule with verbs and resources",
 };
 
-export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFields {
+/** How policies are read where the agent stands in no cluster. */
+export interface Reading {
+  /** Addresses of loopback may be listed: the machine itself is what its operator offers. Not unless given. */
+  readonly toItself?: boolean;
+}
+
+export function readFields(spec: PeerPolicySpec, problems: Problems, { toItself }: Reading = {}): StatedFields {
   const { workloads, tunnels, pods, relay, images, kubernetes } = spec;
   const { pod, storage, network, scheduling } = workloads ?? {};
   const read = new FieldReader(problems);
@@ -185,7 +198,7 @@ export function readFields(spec: PeerPolicySpec, problems: Problems): StatedFiel
     tunnelsUntil: read.time("spec.tunnels.until", tunnels?.until),
     kubernetesGroups: read.list("spec.kubernetes.groups", kubernetes?.groups, group),
     kubernetesAllow: read.list("spec.kubernetes.allow", kubernetes?.allow, kubernetesRule),
-    addresses: read.list("spec.tunnels.addresses", tunnels?.addresses, addressRule),
+    addresses: read.list("spec.tunnels.addresses", tunnels?.addresses, toItself ? ownAddressRule : addressRule),
     metrics: asSaid(tunnels?.metrics),
     tunnelConnections: asSaid(tunnels?.limits?.connections),
     tunnelConnectionsPerSecond: asSaid(tunnels?.limits?.connectionsPerSecond),
@@ -233,10 +246,15 @@ function registryOf({
   return { registry: place.registry, repositories: known, plainHttp, ...(secret ? { secret } : {}) };
 }
 
-function addressOf({ name = "", host = "", ports, protocol = "TCP" }: AddressMessage): AddressRule | undefined {
+function addressOf(
+  { name = "", host = "", ports, protocol = "TCP" }: AddressMessage,
+  toItself: boolean,
+): AddressRule | undefined {
   if (protocol !== "TCP" && protocol !== "UDP") return undefined;
   const isHost =
-    isIP(host) === 0 ? /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(host) && !isNumeric(host) : !isKeptOut(host);
+    isIP(host) === 0
+      ? /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(host) && !isNumeric(host)
+      : !isKeptOut(host) || (toItself && isLoopback(host));
   return isHost && name !== "" && ports.length > 0 ? { name, host, ports, protocol } : undefined;
 }
 

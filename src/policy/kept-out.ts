@@ -23,6 +23,14 @@ const never = blocks(
 /** What a NAT64 gateway sends on to the IPv4 address in the last bits (RFC 6052). */
 const nat64 = blocks("64:ff9b::/96");
 
+const loopback = blocks("127.0.0.0/8", "::1/128");
+
+/** Whether it is an address of the very machine. */
+export function isLoopback(address: string): boolean {
+  const one = parseAddress(address);
+  return one !== undefined && loopback.some((block) => contains(block, one));
+}
+
 /** Also true for what is no address. */
 export function isKeptOut(address: string): boolean {
   const one = parseAddress(address);

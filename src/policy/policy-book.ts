@@ -10,7 +10,8 @@ import { keyOf } from "../kube/object.ts";
 import { createReflector } from "../kube/reflector.ts";
 import { type PeerPolicy, peerPolicies } from "../kube/resources.ts";
 import { createStatusWriter } from "../kube/status-writer.ts";
-import { closedPolicy, combine, type EffectivePolicy, rank } from "./effective.ts";
+import { closedPolicy, combine, type EffectivePolicy, type PolicyPeer, rank } from "./effective.ts";
+import type { Reading } from "./fields.ts";
 import { policyStatus } from "./policy-status.ts";
 import { type StatedPolicy, statePolicy } from "./stated.ts";
 
@@ -24,6 +25,8 @@ export interface BookPeer {
 export interface PolicyBook {
   /** What counts for a peer now; undefined when there is no such peer. Before the policies are known, nothing is allowed by it. */
   of(fingerprint: string): EffectivePolicy | undefined;
+  /** What counts by the policies as they are now for a peer of this name with these labels, with all that it comes from. */
+  explain(peer: PolicyPeer): EffectivePolicy;
   /** By name. */
   list(): PeerPolicy[];
   /** Tells whose policy really changed, each time it did. Returns what ends it. */
@@ -37,6 +40,8 @@ export interface PolicyBookDeps {
   client: Pick<KubeClient, "list" | "watch" | "applyStatus" | "get">;
   /** Where the PeerPolicies are: the agent's own namespace. */
   namespace: string;
+  /** How policies are read; as in a cluster unless given. */
+  reading?: Reading | undefined;
   peers: { list(): readonly BookPeer[]; subscribe(fn: (fingerprint: string) => void): () => void };
   clock: Clock;
   log: Log;
@@ -125,7 +130,7 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
   /** A policy that is left out would be a rule less; so one that breaks this very code closes everything too. */
   function understand(policy: PeerPolicy): StatedPolicy {
     try {
-      return statePolicy(policy);
+      return statePolicy(policy, deps.reading);
     } catch (error) {
       log.error({ err: error, policy: policy.metadata.name }, "a policy could not be read");
       const problems = [`spec: ${errorText(error)}`];
@@ -151,6 +156,7 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
       refresh();
       return effective.get(fingerprint);
     },
+    explain: (peer) => combine(rank([...stated.values()]).filter((policy) => policy.selects(peer))),
     list: () => reflector.list().sort((a, b) => ((a.metadata.name ?? "") < (b.metadata.name ?? "") ? -1 : 1)),
     subscribe(fn) {
       listeners.add(fn);

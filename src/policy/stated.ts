@@ -3,7 +3,7 @@ import { brokenRules } from "../base/proto-rules.ts";
 import { PeerPolicySpecSchema } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import type { PeerPolicy } from "../kube/resources.ts";
 import type { PolicyPeer } from "./effective-policy.ts";
-import { readFields, type StatedFields } from "./fields.ts";
+import { type Reading, readFields, type StatedFields } from "./fields.ts";
 import { Problems } from "./problems.ts";
 
 export interface StatedPolicy {
@@ -19,13 +19,13 @@ export interface StatedPolicy {
 }
 
 /** Understood once, when it comes; selecting and choosing then cost little. */
-export function statePolicy(policy: PeerPolicy): StatedPolicy {
+export function statePolicy(policy: PeerPolicy, reading: Reading = {}): StatedPolicy {
   const problems = new Problems();
   for (const problem of policy.problems ?? []) problems.addText(problem);
   for (const { field, message } of brokenRules(PeerPolicySpecSchema, policy.spec)) {
     problems.add(field === "" ? "spec" : `spec.${field}`, message);
   }
-  const fields = readFields(policy.spec, problems);
+  const fields = readFields(policy.spec, problems, reading);
   const { names = [], matchLabels = {} } = policy.spec.peers ?? {};
   const wanted = Object.entries(matchLabels);
   // Of a selector that is not understood nobody knows whom it means, so it means everybody; as does a spec that cannot be read

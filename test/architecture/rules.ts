@@ -16,7 +16,7 @@ const floors: readonly (readonly string[])[] = [
   ["wire", "identity", "telemetry"],
   ["rpc", "link", "kube"],
   ["peering", "policy", "audit", "intent", "client"],
-  ["workloads", "deliveries", "tunnel", "pods", "images", "doctor"],
+  ["workloads", "deliveries", "tunnel", "pods", "images", "doctor", "standalone"],
   ["console", "sandbox"],
   ["main", "demo", "agent", "config", "cli"],
 ];

@@ -43,7 +43,11 @@ async function reach({ env = {}, cluster, options = {} }: Given): Promise<{ show
     if (cluster) return cluster;
     throw new Error("There is no kubeconfig.");
   };
-  const connection = await connectToAgent({ env, version: "0.0.1", openCluster }, options, signal);
+  const connection = await connectToAgent(
+    { env, version: "0.0.1", openCluster, findConsole: async () => undefined },
+    options,
+    signal,
+  );
   try {
     const { name } = await connection.client.agent.getInfo({});
     return { shown: name, namespace: connection.namespace };

@@ -91,7 +91,11 @@ test("2,000 connections are open at a time over the one to the agent, and one th
     ["--server", `http://127.0.0.1:${world.port}`, "app", "port-forward", "echo", ":7", ":9"],
     {
       connect: (options, signal) =>
-        connectToAgent({ version: "0", env: { FAIRLEAD_TOKEN: token }, openCluster }, options, signal),
+        connectToAgent(
+          { version: "0", env: { FAIRLEAD_TOKEN: token }, openCluster, findConsole: async () => undefined },
+          options,
+          signal,
+        ),
     },
   );
   await running.until((out) => out.includes("is echo:9"));

@@ -29,7 +29,12 @@ suite("the token", () => {
       const connect: Parameters<typeof run>[2] = {
         connect: (options, signal) =>
           connectToAgent(
-            { env: { FAIRLEAD_TOKEN: token }, version: "0.0.1", openCluster: () => Promise.reject(new Error("none")) },
+            {
+              env: { FAIRLEAD_TOKEN: token },
+              version: "0.0.1",
+              openCluster: () => Promise.reject(new Error("none")),
+              findConsole: async () => undefined,
+            },
             { ...options, server: "http://127.0.0.1:1" },
             signal,
           ),
@@ -74,7 +79,12 @@ suite("the token", () => {
 
   test("is not in an error, nor in what causes it, however it is printed", async () => {
     const connection = await connectToAgent(
-      { env: {}, version: "0.0.1", openCluster: () => Promise.reject(new Error("none")) },
+      {
+        env: {},
+        version: "0.0.1",
+        openCluster: () => Promise.reject(new Error("none")),
+        findConsole: async () => undefined,
+      },
       { server: "http://127.0.0.1:1", token },
       new AbortController().signal,
     );

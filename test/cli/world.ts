@@ -196,6 +196,7 @@ export function start(town: Town | undefined, args: readonly string[], options: 
           {
             version: "0.0.1",
             env: { FAIRLEAD_TOKEN: options.token ?? town.token },
+            findConsole: async () => undefined,
             openCluster: async () => ({
               namespace: undefined,
               readToken: async () => undefined,

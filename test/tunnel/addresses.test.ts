@@ -52,6 +52,24 @@ test("a name in DNS is connected to where it was looked at, and never at an addr
   await assert.rejects(dial("nowhere.example.org", port, never), { code: "ENOTFOUND" });
 });
 
+test("where the machine itself is offered, loopback that is listed as such is reached, and by a name in DNS it is not", async (t) => {
+  const port = await listen(t);
+  const asked: string[] = [];
+  const lookup = async (name: string) => {
+    asked.push(name);
+    return [{ address: "127.0.0.1", family: 4 }];
+  };
+  const dial = createAddressDialer({ isKeptOut, toItself: true, lookup });
+  for (const host of ["127.0.0.1", "localhost", "LOCALHOST"]) (await dial(host, port, never)).destroy();
+  assert.deepEqual(asked, []);
+  for (const host of ["rebound.example.org", "169.254.169.254", "0.0.0.0", "::ffff:127.0.0.1"]) {
+    await assert.rejects(dial(host, port, never), /no peer is led to/, host);
+  }
+  const inCluster = createAddressDialer({ isKeptOut, lookup });
+  for (const host of ["127.0.0.1", "localhost"])
+    await assert.rejects(inCluster(host, port, never), /no peer is led to/);
+});
+
 test("a dial that is given up leaves nothing behind", async () => {
   const giveUp = new AbortController();
   const looking = createAddressDialer({ isKeptOut: () => false, lookup: () => new Promise(() => undefined) });

@@ -56,6 +56,7 @@ function codeOf(error: KubeError): Code {
   if (error.status === 404) return Code.NotFound;
   if (error.status === 409) return error.reason === "AlreadyExists" ? Code.AlreadyExists : Code.Aborted;
   if (error.status === 400 || error.status === 422) return Code.InvalidArgument;
+  if (error.status === 405) return Code.FailedPrecondition;
   // The agent's own rights are meant, not the caller's.
   if (error.status === 401 || error.status === 403) return Code.FailedPrecondition;
   if (error.status === 429) return Code.ResourceExhausted;

@@ -37,6 +37,8 @@ export interface DeskDeps {
   onRoom(fingerprint: string): void;
   /** That this cluster's nodes can pull what peers bring along. */
   hasImageDoor: boolean;
+  /** There is no cluster here, so that nothing can run. */
+  standsAlone: boolean;
   clock: Clock;
 }
 
@@ -163,6 +165,7 @@ export function createAdmissionDesk(deps: DeskDeps): AdmissionDesk {
 
   function rulesFor(tenant: Tenant, { key, known }: At, wasStopped: boolean): Rules {
     const { peer, fingerprint } = tenant;
+    if (deps.standsAlone) return { judge: nowhere, hashOf, whenViolated: "Keep" };
     const policy = deps.policies.of(fingerprint);
     const grants = deps.grants(fingerprint);
     if (!policy || !grants) {
@@ -314,6 +317,11 @@ export function isAboutRoom({ rule }: Pick<Finding, "rule">): boolean {
 function wantsRoom({ verdict, isStopped, violations }: Standing): boolean {
   const isDenied = verdict.decision === "deny" && verdict.findings.some(isAboutRoom);
   return isDenied || (isStopped && violations.some(isAboutRoom));
+}
+
+function nowhere(): Verdict {
+  const message = "this agent stands alone, in no cluster, and runs no apps; what it offers is tunnels to its targets";
+  return { decision: "deny", findings: [{ rule: "host/standalone", field: "", message }] };
 }
 
 function strangers(peer: string): Verdict {

@@ -57,6 +57,8 @@ export interface HostDeps {
   hashContent: ContentHash;
   /** Where this cluster's nodes pull what peers bring along; undefined when they have no such way. */
   pullDoor?: PullDoor | undefined;
+  /** There is no cluster here: whatever is asked for is denied. Not unless given. */
+  standsAlone?: boolean;
   clock: Clock;
   log: Log;
   /** Bounds of what one peer may hold here; those of intent unless given. */
@@ -142,6 +144,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     onChange: (key) => runner.add(key),
     onRoom: (fingerprint) => intent.reconsider(fingerprint, ({ violations }) => violations.some(isAboutRoom)),
     hasImageDoor: deps.pullDoor !== undefined,
+    standsAlone: deps.standsAlone ?? false,
     clock,
   });
   const leases = createLeases({

@@ -52,7 +52,8 @@ function targetOf(facts: Facts, holding: Holding): Target {
   const candidates = facts.peers().map((candidate) => {
     const { connected, since } = facts.peer(candidate.name);
     const isAway = !connected && facts.now - since >= (placement.unreachableSeconds ?? 300) * 1000;
-    const would = facts.would(candidate.name) ?? (lacksDoor(app, candidate) ? "refuse" : undefined);
+    const would =
+      facts.would(candidate.name) ?? (standsAlone(candidate) || lacksDoor(app, candidate) ? "refuse" : undefined);
     return { ...candidate, connected, isAway, would };
   });
   const { chosen, limit, ...found } = place({
@@ -63,6 +64,11 @@ function targetOf(facts: Facts, holding: Holding): Target {
     candidates,
   });
   return { chosen, limit, found };
+}
+
+/** It says of itself that there is no cluster where it is. */
+function standsAlone({ facts }: NamedPeer): boolean {
+  return facts?.place === "standalone";
 }
 
 /** It says of itself that its nodes could not pull the images that the app brings along. */

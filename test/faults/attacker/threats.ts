@@ -46,6 +46,26 @@ function threatOf({ who, tries, stops, name }: Attack): Threat {
 function provenElsewhere(): readonly Threat[] {
   return [
     {
+      who: "peer",
+      tries:
+        "Reaches the machine of an agent without a cluster, or a cloud's metadata, by a name in DNS that leads there.",
+      stops:
+        "Only what is listed as loopback in so many words leads to loopback; link-local addresses never are reached.",
+      test: {
+        file: "test/tunnel/addresses.test.ts",
+        name: "where the machine itself is offered, loopback that is listed as such is reached, and by a name in DNS it is not",
+      },
+    },
+    {
+      who: "neighbour",
+      tries: "Reads the state of an agent without a cluster on the same machine.",
+      stops: "The directory and each file in it are for their owner alone, whatever they were before.",
+      test: {
+        file: "test/standalone/directory.test.ts",
+        name: "a directory is made, and made its owner's alone whatever it was, with all that is in it",
+      },
+    },
+    {
       who: "network",
       tries: "Changes bytes on their way.",
       stops: "TLS ends the link at both ends, and nothing of the changed record is read.",

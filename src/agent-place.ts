@@ -1,0 +1,37 @@
+/** Where an agent stands: what keeps its objects, and what it can reach there. In a cluster, beside one, or in none. */
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import type { Config } from "./config.ts";
+import type { KubeConnection } from "./kube/connect.ts";
+
+/** What of a cluster is missing where there is none answers that it is not there. */
+export interface AgentPlace
+  extends Pick<KubeConnection, "client" | "pods" | "dialService" | "dialServiceDatagrams" | "inCluster" | "server"> {
+  /** Of the agent's own objects. */
+  readonly namespace: string;
+  /** Of the agent's pod, or of the kubeconfig's context. */
+  readonly podNamespace: string;
+  /** The cluster's API for others; undefined where there is no cluster. */
+  readonly gateway: KubeConnection["gateway"] | undefined;
+  /** Of the cluster; empty where there is none. */
+  readonly kubernetesVersion: string;
+  /** What this agent is called unless its settings say it. */
+  nameOf(fingerprint: string): string;
+  /** What it says of itself to its peers. */
+  facts(): Readonly<Record<string, string>>;
+  /** The name of what keeps its objects, for health. */
+  readonly keeper: "api-server" | "state";
+  /** What is wrong with what keeps its objects; undefined when nothing is known to be. */
+  trouble(): string | undefined;
+  /** Called when the console listens, with the URL by which it is reached from this machine. */
+  onConsole(url: string, signal: AbortSignal): Promise<void>;
+  /** Takes over what may change while the agent runs. Rejects with what is wrong; then the old holds. */
+  reload(config: Config, signal: AbortSignal): Promise<void>;
+  close(): Promise<void> | void;
+}
+
+export interface PlaceDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+}

@@ -1,0 +1,106 @@
+/** Two agents without a cluster, as processes: what they are for, and what is left of them when they are killed. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { after, before, suite, test } from "node:test";
+import { createMachine, type Machine, startEcho } from "./machine.ts";
+
+suite("agents without a cluster", () => {
+  let vm: Machine;
+  let edge: Machine;
+  let database: Awaited<ReturnType<typeof startEcho>>;
+  let offered: { name: string; port: number; peers: string[] };
+
+  before(async () => {
+    database = await startEcho("database");
+    offered = { name: "db", port: database.port, peers: ["edge"] };
+    vm = await createMachine("vm", [offered]);
+    edge = await createMachine("edge", []);
+    await Promise.all([vm.start(), edge.start()]);
+    const invite = await vm.cli("invite", "--name", "edge", "--grant", "tunnels");
+    assert.match(await edge.cli("join", invite.trim()), /Paired with vm/);
+  });
+  after(async () => {
+    await Promise.all([vm?.[Symbol.asyncDispose](), edge?.[Symbol.asyncDispose]()]);
+    database?.close();
+  });
+
+  /** What comes back for a line through `fairlead forward` to the target. */
+  async function ask(target: string, line: string): Promise<string> {
+    const forward = edge.startCli("forward", "vm", target, ":0");
+    await forward.until((out) => out.includes(" is "));
+    const port = Number(/^127\.0\.0\.1:(\d+) /.exec(forward.out())?.[1]);
+    try {
+      const socket = connect(port, "127.0.0.1");
+      socket.end(line);
+      return await text(socket);
+    } finally {
+      forward.interrupt();
+      await forward.ended;
+    }
+  }
+
+  test("a target of one is a port at the other, and only for whom it names", async () => {
+    assert.equal(await ask(`address/db:${database.port}`, "rows"), "database\nrows");
+    const other = edge.startCli("forward", "vm", "address/other:1", ":0");
+    await other.until((out) => out.includes(" is "));
+    const port = Number(/^127\.0\.0\.1:(\d+) /.exec(other.out())?.[1]);
+    const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+    assert.equal(await text(socket).catch(() => ""), "");
+    other.interrupt();
+    assert.match((await other.ended).err, /no policy here lets peer edge reach address\/other:1/);
+    assert.match(await vm.cli("audit", "list"), /tunnel\.open +allowed +edge .*address\/db/);
+  });
+
+  test("what is offered changes with the configuration, on SIGHUP, and a mistake in it changes nothing", async () => {
+    const policies = async (): Promise<string> => vm.cli("policy", "list", "-o", "name");
+    await vm.offer([{ ...offered, peers: ["somebody-else"] }]);
+    vm.hangUp();
+    await comesToBe(async () => (await policies()).includes("somebody-else"));
+    assert.doesNotMatch(await policies(), /edge/);
+    await vm.offer([{ ...offered, port: 0 }]);
+    vm.hangUp();
+    await vm.offer([offered]);
+    vm.hangUp();
+    await comesToBe(async () => (await policies()).includes("targets-of-peer-edge"));
+    await comesToBe(async () => (await ask(`address/db:${database.port}`, "again")) === "database\nagain");
+  });
+
+  test("it runs no apps and makes none, and says so", async () => {
+    const check = await edge.tryCli("app", "check", "web", "--peer", "vm", "--image", "nginx");
+    assert.notEqual(check.code, 0);
+    assert.match(check.out + check.err, /stands alone, in no cluster, and runs no apps/);
+    const deploy = await edge.tryCli("app", "deploy", "web", "--peer", "vm", "--image", "nginx");
+    assert.match(deploy.err, /stands alone, in no cluster, and has no remoteapps/);
+    assert.match(await edge.cli("peer", "get", "vm", "-o", "yaml"), /place: standalone/);
+    assert.equal((await edge.tryCli("doctor")).code, 0);
+    assert.match(await edge.cli("config", "show", "--running"), /standalone\.enabled +true/);
+  });
+
+  test("killed at any moment it is who it was, with the peers it had and all that it had said yes to", async () => {
+    let last = 0;
+    for (const acknowledged of [2, 7]) {
+      // The next change is on its way when it is killed: it is there or not, and the one before it is.
+      for (let count = 0; count < acknowledged; count += 1) {
+        await vm.cli("peer", "label", "edge", `count=${last + 1}`);
+        last += 1;
+      }
+      const underWay = vm.tryCli("peer", "label", "edge", `count=${last + 1}`);
+      await vm.kill();
+      await underWay;
+      await vm.start();
+      const labels = await vm.cli("peer", "get", "edge", "-o", "yaml");
+      const count = Number(/count: "?(\d+)/.exec(labels)?.[1]);
+      assert.ok(count === last || count === last + 1, `${count} after ${last}`);
+      last = count;
+    }
+    await comesToBe(async () => /edge +Connected/.test(await vm.cli("peer", "list")));
+    assert.equal(await ask(`address/db:${database.port}`, "still here"), "database\nstill here");
+    assert.match(await vm.cli("audit", "verify"), /./);
+  });
+});
+
+async function comesToBe(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = AbortSignal.timeout(60_000);
+  while (!(await condition())) deadline.throwIfAborted();
+}
