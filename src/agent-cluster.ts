@@ -19,7 +19,7 @@ export async function openClusterPlace({ config, clock, log }: PlaceDeps, signal
     const about = { kubernetes: kubernetesVersion, features: featuresOf(config) };
     const ownFacts = createOwnFacts({ requests, ...about, clock, log });
     return {
-      ...{ client, pods, dialService, dialServiceDatagrams, inCluster, server, gateway, kubernetesVersion },
+      ...{ client, pods, dialService, dialServiceDatagrams, inCluster, server, gateway, requests, kubernetesVersion },
       namespace,
       podNamespace: kube.namespace,
       nameOf: (fingerprint) => (inCluster ? `cluster-${fingerprint.slice(0, 6)}` : toPeerName(kube.context)),

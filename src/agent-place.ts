@@ -13,6 +13,8 @@ export interface AgentPlace
   readonly podNamespace: string;
   /** The cluster's API for others; undefined where there is no cluster. */
   readonly gateway: KubeConnection["gateway"] | undefined;
+  /** To the cluster's API, for what has no kind of ours; undefined where there is no cluster. */
+  readonly requests: Pick<KubeConnection["requests"], "json"> | undefined;
   /** Of the cluster; empty where there is none. */
   readonly kubernetesVersion: string;
   /** What this agent is called unless its settings say it. */

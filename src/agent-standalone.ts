@@ -42,6 +42,7 @@ export async function openStandalonePlace({ config, clock, log }: PlaceDeps, sig
     inCluster: false,
     server: "",
     gateway: undefined,
+    requests: undefined,
     kubernetesVersion: "",
     pods: {
       logs: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(noCluster()) }) }),

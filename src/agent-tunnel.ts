@@ -7,6 +7,7 @@ import type { Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { EventRecorder } from "./kube/event-recorder.ts";
+import { createListRoutes } from "./kube/route-list.ts";
 import { createServicePorts } from "./kube/service-endpoints.ts";
 import { createListServices } from "./kube/service-list.ts";
 import type { Peering } from "./peering/peering.ts";
@@ -45,7 +46,7 @@ export function agentTunnel(deps: {
   const { place, workloads, audit, clock, log } = deps;
   const { roster, switchboard } = deps.peering;
   const policyOf = (fingerprint: string) => deps.policies.of(fingerprint);
-  const { client, inCluster, server, gateway } = place;
+  const { client, inCluster, server, gateway, requests } = place;
   const apiServer = gateway && createApiServerPlaces({ client, server, clock, log });
   const asked = createStreamRecord({ audit, clock });
   const kubernetes = gateway && createKubernetesExit({ gateway, policyOf, record: asked, log });
@@ -62,7 +63,8 @@ export function agentTunnel(deps: {
     },
     listApps: (fingerprint) =>
       workloads.host.apps(fingerprint).map(({ app, ...named }) => ({ ...named, app: hosted(app) })),
-    ...(gateway && {
+    ...(requests && {
+      listRoutes: createListRoutes({ client, requests, clock }),
       listServices: createListServices({ client, inCluster, isKeptOut: isNowhere, clock }),
       findService: ports.findTcp,
       findDatagramService: ports.findUdp,

@@ -85,11 +85,14 @@ function portOf(target: NamedTarget): PortName | undefined {
 
 function withPort(target: NamedTarget, port: PortName, word: string): NamedTarget {
   if (hasPorts(target) && (target.port === undefined || target.port === port)) {
-    if (target.kind !== "address") return { ...target, port };
+    if (target.kind === "app" || target.kind === "service") return { ...target, port };
     if (typeof port === "number") return { ...target, port };
-    throw new CliError(`${JSON.stringify(word)} names a port, but ports of an address are numbers`, {
-      code: exitCode.usage,
-    });
+    throw new CliError(
+      `${JSON.stringify(word)} names a port, but ports of ${target.kind === "route" ? "a route" : "an address"} are numbers`,
+      {
+        code: exitCode.usage,
+      },
+    );
   }
   const why = hasPorts(target) ? `the target has the port ${target.port} already` : "the target has no ports";
   throw new CliError(`${JSON.stringify(word)} says a port over there, but ${why}`, {
@@ -105,7 +108,7 @@ function numberOf(port: PortName | undefined): number {
 function noTarget(word: string): CliError {
   return new CliError(`${JSON.stringify(word)} is nothing that a peer can have`, {
     code: exitCode.usage,
-    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, kubernetes or metrics",
+    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, kubernetes or metrics",
   });
 }
 

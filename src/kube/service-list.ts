@@ -1,9 +1,8 @@
 /** The Services of namespaces, each with its ports and whether anything is ready behind it, for who may know of them. */
-import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
-import type { KubeClient, ListOptions } from "./client.ts";
-import { KubeError } from "./errors.ts";
-import type { ResourceKind } from "./resource-kind.ts";
+import type { KubeClient } from "./client.ts";
+import { createFresh } from "./fresh.ts";
+import { readPages } from "./pages.ts";
 import { type EndpointSlice, endpointSlices, type Service, services } from "./resources.ts";
 import type { Protocol, ServicePort } from "./services.ts";
 
@@ -40,43 +39,21 @@ export interface ListServicesDeps {
   readonly clock: Clock;
 }
 
-const freshMs = 5_000;
-/** Of one look, in milliseconds. */
-const timeoutMs = 10_000;
-const pageSize = 500;
 /** Of one namespace. */
 const mostServices = 2_000;
 const mostSlices = 10_000;
-/** Namespaces that are remembered. */
-const mostKnown = 256;
-
-interface Look {
-  readonly at: number;
-  readonly list: Promise<ServiceList>;
-}
 
 export function createListServices(deps: ListServicesDeps): ListServices {
   const { client, clock } = deps;
-  const known = new Map<string, Look>();
-
-  async function read<T>(kind: ResourceKind<T>, most: number, scope: ListOptions, signal: AbortSignal) {
-    const items: T[] = [];
-    let page = await client.list(kind, { ...scope, limit: pageSize }, signal);
-    items.push(...page.items);
-    while (page.continue !== undefined && items.length < most) {
-      page = await client.list(kind, { ...scope, limit: pageSize, continue: page.continue }, signal);
-      items.push(...page.items);
-    }
-    return { items: items.slice(0, most), isCut: items.length > most || page.continue !== undefined };
-  }
-
-  async function look(namespace: string): Promise<ServiceList> {
-    const tooLate = () => new KubeError({ status: 0, reason: "TimedOut", message: "The API server did not answer." });
-    const deadline = startDeadline(clock, timeoutMs, tooLate);
-    try {
+  return createFresh({
+    clock,
+    freshMs: 5_000,
+    timeoutMs: 10_000,
+    most: 256,
+    async look(namespace, signal) {
       const [found, slices] = await Promise.all([
-        read(services, mostServices, { namespace }, deadline.signal),
-        read(endpointSlices, mostSlices, { namespace }, deadline.signal),
+        readPages(client, services, { namespace, most: mostServices }, signal),
+        readPages(client, endpointSlices, { namespace, most: mostSlices }, signal),
       ]);
       const behind = endpointsBy(slices.items);
       const listed = found.items.flatMap((service) => {
@@ -84,23 +61,8 @@ export function createListServices(deps: ListServicesDeps): ListServices {
         return toListed(deps, service, behind.get(name) ?? [], slices.isCut) ?? [];
       });
       return { services: listed, isCut: found.isCut };
-    } finally {
-      deadline.cancel();
-    }
-  }
-
-  return (namespace, signal) => {
-    const before = known.get(namespace);
-    if (before && clock.monotonic() - before.at < freshMs) return abortable(before.list, signal);
-    known.delete(namespace);
-    const [oldest] = known.keys();
-    if (known.size >= mostKnown && oldest !== undefined) known.delete(oldest);
-    const now = { at: clock.monotonic(), list: look(namespace) };
-    // What failed is asked for again by the next who comes, and fails for those who wait for it now.
-    now.list.catch(() => known.get(namespace) === now && known.delete(namespace));
-    known.set(namespace, now);
-    return abortable(now.list, signal);
-  };
+    },
+  });
 }
 
 interface Endpoint {

@@ -1,5 +1,6 @@
 /** What counts for one peer, every field resolved. */
 import type { Cidr } from "./cidr.ts";
+import type { Glob } from "./glob.ts";
 import type { ImagePattern } from "./image-pattern.ts";
 import type { KeyPattern } from "./key-pattern.ts";
 import type { Amounts, Quantity } from "./quantity.ts";
@@ -48,6 +49,14 @@ export interface AddressRule {
   /** At least one. */
   readonly ports: readonly number[];
   readonly protocol: "TCP" | "UDP";
+}
+
+/** Hosts of routes into this cluster. */
+export interface RouteRule {
+  /** Where the routes are; at least one. */
+  readonly namespaces: readonly string[];
+  /** All when empty. */
+  readonly hosts: readonly Glob[];
 }
 
 /** Of all connections of a peer together; without a bound where it is missing. */
@@ -133,6 +142,7 @@ export interface EffectivePolicy {
     readonly addresses: readonly AddressRule[];
     readonly metrics: boolean;
     readonly limits: TunnelLimits;
+    readonly routes: readonly RouteRule[];
   };
   /** For who may use the Kubernetes API: groups beside the one of all peers, and what may be asked; all when empty. */
   readonly kubernetes: { readonly groups: readonly string[]; readonly allow: readonly KubernetesRule[] };

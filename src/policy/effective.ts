@@ -64,6 +64,7 @@ const shutValues: ReadonlyMap<string, string> = new Map([
   ["tunnels.kubernetes", "false"],
   ["tunnels.addresses", "[]"],
   ["tunnels.metrics", "false"],
+  ["tunnels.routes", "[]"],
   ["pods.logs", "false"],
   ["pods.exec", "false"],
   ["pods.files", "false"],
@@ -78,7 +79,15 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
     ...policy,
     accept: false,
     egress: [],
-    tunnels: { ...policy.tunnels, apps: false, services: [], kubernetes: false, addresses: [], metrics: false },
+    tunnels: {
+      ...policy.tunnels,
+      apps: false,
+      services: [],
+      kubernetes: false,
+      addresses: [],
+      metrics: false,
+      routes: [],
+    },
     pods: { logs: false, exec: false, files: false },
     relay: { ...policy.relay, allow: false },
     pullThrough: false,
@@ -168,6 +177,7 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       ),
       addresses: choice.one("tunnels.addresses", (said) => said.addresses, []),
       metrics: choice.one("tunnels.metrics", (said) => said.metrics, false),
+      routes: choice.one("tunnels.routes", (said) => said.routes, []),
       limits: {
         ...given(
           choice.bound("tunnels.limits.connections", (said) => said.tunnelConnections),

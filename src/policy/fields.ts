@@ -11,12 +11,22 @@ import {
   type PeerPolicySpec,
   type RegistryRule as RegistryMessage,
   RegistryRuleSchema,
+  type RouteRule as RouteMessage,
+  RouteRuleSchema,
   type ServiceRule as ServiceMessage,
   ServiceRuleSchema,
 } from "../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import { type Cidr, parseCidr } from "./cidr.ts";
-import type { AddressRule, EgressRule, KubernetesRule, RegistryRule, ServiceRule } from "./effective-policy.ts";
+import type {
+  AddressRule,
+  EgressRule,
+  KubernetesRule,
+  RegistryRule,
+  RouteRule,
+  ServiceRule,
+} from "./effective-policy.ts";
 import { asSaid, FieldReader, type ItemKind, type Said, type SaidMap } from "./field-reader.ts";
+import { parseGlob } from "./glob.ts";
 import { type ImagePattern, parsePattern, placeOfImage } from "./image-pattern.ts";
 import { isKeptOut, isLoopback } from "./kept-out.ts";
 import { type KeyPattern, parseKeyPattern, parseTaintPattern } from "./key-pattern.ts";
@@ -63,6 +73,7 @@ export interface StatedFields {
   readonly kubernetesAllow: Said<readonly KubernetesRule[]>;
   readonly addresses: Said<readonly AddressRule[]>;
   readonly metrics: Said<boolean>;
+  readonly routes: Said<readonly RouteRule[]>;
   readonly tunnelConnections: Said<number>;
   readonly tunnelConnectionsPerSecond: Said<number>;
   readonly tunnelBytesPerSecond: Said<Quantity>;
@@ -129,6 +140,12 @@ const ownAddressRule: ItemKind<AddressMessage, AddressRule> = {
   ...addressRule,
   parse: (rule) => addressOf(rule, true),
   wrong: "no rule with a name, a host (never a link-local address), ports, and TCP or UDP",
+};
+
+const routeRule: ItemKind<RouteMessage, RouteRule> = {
+  parse: ({ namespaces, hosts }) => (namespaces.length === 0 ? undefined : { namespaces, hosts: hosts.map(parseGlob) }),
+  show: (rule) => toJson(RouteRuleSchema, rule),
+  wrong: "no rule with namespaces, and hosts such as shop.example.org or *.example.org",
 };
 
 const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
@@ -200,6 +217,7 @@ export function readFields(spec: PeerPolicySpec, problems: Problems, { toItself 
     kubernetesAllow: read.list("spec.kubernetes.allow", kubernetes?.allow, kubernetesRule),
     addresses: read.list("spec.tunnels.addresses", tunnels?.addresses, toItself ? ownAddressRule : addressRule),
     metrics: asSaid(tunnels?.metrics),
+    routes: read.list("spec.tunnels.routes", tunnels?.routes, routeRule),
     tunnelConnections: asSaid(tunnels?.limits?.connections),
     tunnelConnectionsPerSecond: asSaid(tunnels?.limits?.connectionsPerSecond),
     tunnelBytesPerSecond: read.quantity("spec.tunnels.limits.bytesPerSecond", tunnels?.limits?.bytesPerSecond),

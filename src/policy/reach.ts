@@ -1,6 +1,13 @@
 /** What a peer may reach here through the link: ports of its apps, Services, the Kubernetes API, its pods. Pure. */
-import { type AddressTarget, type NamedTarget, type ServiceTarget, targetName } from "../wire/target-text.ts";
-import type { AddressRule, EffectivePolicy, ServiceRule } from "./effective-policy.ts";
+import {
+  type AddressTarget,
+  type NamedTarget,
+  type RouteTarget,
+  type ServiceTarget,
+  targetName,
+} from "../wire/target-text.ts";
+import type { AddressRule, EffectivePolicy, RouteRule, ServiceRule } from "./effective-policy.ts";
+import { matchesGlob } from "./glob.ts";
 import { missingGrant, notUnderstood } from "./grants.ts";
 
 /** `rule` names the rule that spoke. `held`: a person here may allow it. `until`: when time alone ends it, ms since 1970. */
@@ -58,6 +65,7 @@ const grantFor = {
   kubernetes: "kubectl",
   metrics: "tunnels",
   address: "tunnels",
+  route: "tunnels",
 } as const;
 
 /** What stands against all targets of a kind, whatever the policy says of each: the grant, a policy that is not understood, the time. */
@@ -91,6 +99,7 @@ function mayReach(
   const peer = caller.peer ?? "NAME";
   if (target.kind === "service") return mayReachService(peer, target, policy.tunnels.services);
   if (target.kind === "address") return mayReachAddress(peer, target, policy.tunnels.addresses);
+  if (target.kind === "route") return mayReachRoute(peer, target, policy.tunnels.routes);
   const switchName = target.kind === "app" ? "apps" : target.kind;
   if (policy.tunnels[switchName]) return undefined;
   const field = `tunnels.${switchName}`;
@@ -126,6 +135,21 @@ function mayReachAddress(
   if (isSpoken && (target.port === undefined || rule.ports.includes(target.port))) return undefined;
   const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can list it in a PeerPolicy's tunnels.addresses`;
   return refuse("tunnels/addresses", message);
+}
+
+function mayReachRoute(peer: string, target: RouteTarget, rules: readonly RouteRule[]): ReachPermission | undefined {
+  const { host, namespace } = target;
+  const isNamed = routeRulesFor(rules, host).some(
+    ({ namespaces }) => namespace === undefined || namespaces.includes(namespace),
+  );
+  if (isNamed) return undefined;
+  const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can name the host in a PeerPolicy's tunnels.routes`;
+  return refuse("tunnels/routes", message);
+}
+
+/** Those that speak of a host. */
+export function routeRulesFor(rules: readonly RouteRule[], host: string): RouteRule[] {
+  return rules.filter(({ hosts }) => hosts.length === 0 || hosts.some((pattern) => matchesGlob(pattern, host)));
 }
 
 /** Whether a peer may do this with the pods of its own apps. */

@@ -292,6 +292,8 @@ function find(ways: Ways, caller: ExitCaller, target: NamedTarget, signal: Abort
       return ways.metrics?.find(caller, target, signal) ?? notOffered;
     case "address":
       return ways.address?.find(caller, target, signal) ?? notOffered;
+    case "route":
+      return ways.route?.find(caller, target, signal) ?? notOffered;
   }
 }
 

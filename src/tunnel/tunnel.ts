@@ -3,6 +3,7 @@ import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { TargetService } from "../gen/fairlead/peer/v1/targets_pb.ts";
+import type { ListRoutes } from "../kube/route-list.ts";
 import type { ListServices } from "../kube/service-list.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
 import type { Roster } from "../peering/roster.ts";
@@ -26,6 +27,8 @@ import { addressOffers, appOffers, serviceOffers, singleOffer } from "./offer-so
 import type { OffersDeps } from "./offers.ts";
 import { PendingDials } from "./pending.ts";
 import { createRelay, type Relay, type RelayDeps } from "./relay.ts";
+import { routeOffers } from "./route-offers.ts";
+import { createRouteWay } from "./route-way.ts";
 import { createServiceWay, type ServiceFinder, type ServiceWayDeps } from "./service-way.ts";
 import { createTargetService } from "./target-service.ts";
 import { listTargetsAt, type TargetsAtPeer } from "./targets-at.ts";
@@ -42,6 +45,8 @@ export interface TunnelDeps
   listApps: Parameters<typeof appOffers>[0];
   /** Lists Services of this cluster, for who may reach them; without it no peer is told of any. */
   listServices?: ListServices;
+  /** Lists routes into this cluster; without it, and what looks up Services, no host of theirs is reached. */
+  listRoutes?: ListRoutes;
   /** Looks up Services of this cluster; without it none is reached. */
   findService?: ServiceFinder;
   /** Answers requests for this cluster's API; without it nobody reaches that. */
@@ -97,13 +102,14 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   // Of each end its own, so that what peers do here takes no room from what is done there.
   const hosted = createStreamRecord({ audit, clock });
   const dialled = createStreamRecord({ audit, clock });
-  const { findService, dialAddress } = deps;
+  const { findService, dialAddress, listRoutes } = deps;
   const ways = {
     app: createAppWay(deps),
     service: findService && createServiceWay({ ...deps, findService }),
     kubernetes: deps.kubernetes && serving<KubernetesTarget>(deps.kubernetes),
     metrics: deps.metrics && serving<MetricsTarget>(deps.metrics),
     address: dialAddress && createAddressWay({ ...deps, dialAddress }),
+    route: findService && listRoutes && createRouteWay({ ...deps, findService, listRoutes }),
   };
   const targets = createTargetService({ ...deps, sources: offerSources(deps), record: hosted });
   const hasApp = (fingerprint: string, app: AppTarget): boolean => deps.findApp(fingerprint, app) !== undefined;
@@ -146,10 +152,12 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
 }
 
 /** Of each kind that is offered here. */
-function offerSources({ listApps, listServices, findService, dialAddress, kubernetes, metrics }: TunnelDeps) {
+function offerSources(deps: TunnelDeps) {
+  const { listApps, listServices, listRoutes, findService, dialAddress, kubernetes, metrics } = deps;
   return [
     appOffers(listApps),
     findService && listServices && serviceOffers(listServices),
+    findService && listServices && listRoutes && routeOffers({ listRoutes, listServices }),
     dialAddress && addressOffers,
     kubernetes && singleOffer("kubernetes"),
     metrics && singleOffer("metrics"),

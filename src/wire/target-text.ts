@@ -44,14 +44,27 @@ export interface AddressTarget extends Spoken {
   readonly port?: number;
 }
 
+/** A host of routes into the peer's cluster, for the Service that they lead to. */
+export interface RouteTarget {
+  readonly kind: "route";
+  /** No datagrams. */
+  readonly network?: undefined;
+  /** In lower case; may begin with `*.`, as a route's does. */
+  readonly host: string;
+  /** Of the Service, by its number; the one that the route leads to unless given. */
+  readonly port?: number;
+  /** Where the host has found the route, and so the Service; never said by who dials. */
+  readonly namespace?: string;
+}
+
 /** What a dial can reach at a peer: a thing by its name, never an address. */
-export type NamedTarget = AppTarget | ServiceTarget | KubernetesTarget | MetricsTarget | AddressTarget;
+export type NamedTarget = AppTarget | ServiceTarget | KubernetesTarget | MetricsTarget | AddressTarget | RouteTarget;
 
 /** What has ports. */
-export type PortedTarget = AppTarget | ServiceTarget | AddressTarget;
+export type PortedTarget = AppTarget | ServiceTarget | AddressTarget | RouteTarget;
 
 export function hasPorts(target: NamedTarget): target is PortedTarget {
-  return target.kind === "app" || target.kind === "service" || target.kind === "address";
+  return target.kind === "app" || target.kind === "service" || target.kind === "address" || target.kind === "route";
 }
 
 /** What is reached by datagrams. */
@@ -72,12 +85,14 @@ export function targetText(target: NamedTarget): string {
   if (!hasPorts(target)) return target.kind;
   const port = `${target.port === undefined ? "" : `:${target.port}`}${target.network === "udp" ? "/udp" : ""}`;
   if (target.kind === "address") return `address/${target.name}${port}`;
+  if (target.kind === "route") return `route/${target.host}${port}`;
   return `${target.kind}/${target.namespace}/${target.name}${port}`;
 }
 
 /** Undefined for what names nothing. `svc/` is read as `service/`, and what ends with `/tcp` is as without it. */
 export function parseTarget(text: string): NamedTarget | undefined {
   if (text === "kubernetes" || text === "metrics") return { kind: text };
+  if (text.startsWith("route/")) return parseRoute(text);
   // Behind a port, or behind all parts of a name, so that a Service may be called "udp".
   const [, plain = "", spoken] = /^(address\/[^/]*|[^/]*\/[^/]*\/[^/]*)(?:\/(udp|tcp))?$/.exec(text) ?? [];
   const target = plain.startsWith("address/") ? parseAddress(plain) : parseNamespaced(plain);
@@ -102,6 +117,15 @@ function parseAddress(text: string): AddressTarget | undefined {
   return { kind: "address", name, ...(port !== undefined && { port }) };
 }
 
+function parseRoute(text: string): RouteTarget | undefined {
+  const [, written = "", , number] = /^route\/([^/:]*)(:([^/:]*))?$/.exec(text) ?? [];
+  const host = written.toLowerCase();
+  const port = number === undefined ? undefined : parsePort(number);
+  if (!isHost(host) || typeof port === "string") return undefined;
+  if (number !== undefined && port === undefined) return undefined;
+  return { kind: "route", host, ...(port !== undefined && { port }) };
+}
+
 /** "8080" is a number and "web" a name; undefined for what can be neither, such as "0" or "Web!". */
 export function parsePort(text: string): PortName | undefined {
   if (/^[0-9]+$/.test(text)) {
@@ -114,6 +138,15 @@ export function parsePort(text: string): PortName | undefined {
 /** A namespace's name, and a Service's, as Kubernetes has them. */
 export function isNamespace(text: string): boolean {
   return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);
+}
+
+/** A host as routes have them: a name in DNS in lower case, whose first part may be a star; no address. */
+export function isHost(text: string): boolean {
+  if (/(^|\.)[0-9]+$/.test(text)) return false;
+  return (
+    text.length <= 253 &&
+    /^(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$/.test(text)
+  );
 }
 
 /** What can be the name of an app or a Service. */

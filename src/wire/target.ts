@@ -5,6 +5,7 @@ import {
   type AppTarget,
   hasPorts,
   isDatagrams,
+  isHost,
   isNameOf,
   isNamespace,
   type NamedTarget,
@@ -38,6 +39,8 @@ function kindOf(target: NamedTarget): NonNullable<MessageInitShape<typeof Target
       return { case: "metrics", value: {} };
     case "address":
       return { case: "address", value: { name: target.name, ...portOf(target.port) } };
+    case "route":
+      return { case: "route", value: { host: target.host, ...portOf(target.port) } };
   }
 }
 
@@ -59,7 +62,8 @@ export function readTarget(target: Target): ReadTarget {
       return read;
     case Network.UDP:
       if (!read.ok) return read;
-      if (hasPorts(read.target)) return { ok: true, target: { ...read.target, network: "udp" } };
+      if (hasPorts(read.target) && read.target.kind !== "route")
+        return { ok: true, target: { ...read.target, network: "udp" } };
       return refuse("unsupported", `Nobody speaks UDP with "${read.target.kind}".`);
     default:
       return refuse("unsupported", "This agent carries TCP and UDP, and does not know what else the dial asks for.");
@@ -83,6 +87,8 @@ function readKind(target: Target): ReadTarget {
       return { ok: true, target: { kind: "metrics" } };
     case "address":
       return readAddress(target.kind.value.name, target.kind.value.port);
+    case "route":
+      return readRoute(target.kind.value.host, target.kind.value.port);
     default:
       return refuse("unsupported", "This agent does not know what that dial is for. It may be older than yours.");
   }
@@ -113,6 +119,15 @@ function readAddress(name: string, message: Port | undefined): ReadTarget {
     return refuse("malformed", "The target is no name of an address with a port by its number.");
   }
   return { ok: true, target: { kind: "address", name, ...(port !== undefined && { port }) } };
+}
+
+function readRoute(host: string, message: Port | undefined): ReadTarget {
+  const value = message?.value;
+  const port = value?.case === undefined ? undefined : parsePort(String(value.value));
+  if (!isHost(host) || typeof port === "string" || (value?.case !== undefined && port === undefined)) {
+    return refuse("malformed", "The target is no host in lower case with a port by its number.");
+  }
+  return { ok: true, target: { kind: "route", host, ...(port !== undefined && { port }) } };
 }
 
 function refuse(reason: "unsupported" | "malformed", message: string): ReadTarget & { ok: false } {

@@ -119,3 +119,22 @@ test("Services of Forwards are made where the values say so, and an admission po
   rendered.get("ValidatingAdmissionPolicyBinding", "fairlead-agent-forwards");
   assert.match(rendered.get("ConfigMap", "fairlead").data["fairlead.yaml"], /ports: 30000-30009/);
 });
+
+test("routes are looked at in the namespaces that the values or a policy of theirs name for that, with the Services behind", async () => {
+  const routes = [{ namespaces: ["shop", "web"], hosts: ["*.example.org"] }];
+  const policies = [{ name: "west", spec: { tunnels: { services: [{ namespace: "data" }], routes } } }];
+  const { objects } = await render({ tunnels: { routes: ["extra"] }, policies });
+  const roles = objects.filter(({ kind, metadata }) => kind === "Role" && metadata.name === "fairlead-reached");
+  const granted = roles.map(({ metadata, rules }: Manifest) => {
+    return [metadata.namespace, rules.flatMap(({ resources }: Manifest) => resources).join(" ")];
+  });
+  const all = "services endpointslices ingresses httproutes tlsroutes tcproutes";
+  assert.deepEqual(Object.fromEntries(granted), {
+    data: "services endpointslices",
+    extra: all,
+    shop: all,
+    web: all,
+  });
+  const rules = roles.flatMap((role: Manifest) => role.rules);
+  assert.ok(rules.every(({ verbs }: Manifest) => verbs.every((verb: string) => ["get", "list"].includes(verb))));
+});

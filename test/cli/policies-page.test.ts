@@ -113,6 +113,15 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
     assert.ok(!permitTunnel(caller, db, west, decided, Date.parse("2030-01-04T18:00:00Z")).allowed);
     assert.equal(west.tunnels.approvalLastsMs, 8 * 3_600_000);
   },
+  "The hosts of your routes"({ west }) {
+    const reach = (host: string, namespace: string): boolean =>
+      permitTunnel({ peer: "west", grants: ["tunnels"] }, { kind: "route", host, port: 80, namespace }, west, [], noon)
+        .allowed;
+    assert.ok(reach("shop.example.org", "web"));
+    assert.ok(!reach("shop.example.org", "data"));
+    assert.ok(reach("db.data", "data"));
+    assert.ok(!reach("example.net", "shop"));
+  },
   "A database outside of the cluster, and this agent's metrics, within bounds"({ west }) {
     const reach = (target: NamedTarget): boolean =>
       permitTunnel({ peer: "west", grants: ["tunnels"] }, target, west, [], noon).allowed;

@@ -11,6 +11,7 @@ const bare = [
   "test/contract/enforcement.e2e.ts",
   "test/contract/quantities.e2e.ts",
   "test/contract/readiness.e2e.ts",
+  "test/contract/routes.e2e.ts",
   "test/contract/whole-output.e2e.ts",
   "test/e2e/guards.e2e.ts",
 ];

@@ -22,7 +22,7 @@ function explained(policy: EffectivePolicy, path: string) {
 test("without a policy nothing runs, no Service and no API is reached, and logs are all that may be read", () => {
   const policy = effectivePolicy([], tokyo);
   assert.equal(policy.accept, false);
-  const nothing = { services: [], kubernetes: false, addresses: [], metrics: false, limits: {} };
+  const nothing = { services: [], kubernetes: false, addresses: [], metrics: false, limits: {}, routes: [] };
   assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", ...nothing });
   assert.deepEqual(policy.pods, { logs: true, exec: false, files: false });
   assert.deepEqual(policy.relay, { allow: false, maxCarriers: 4 });
@@ -176,6 +176,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       addresses,
       metrics: true,
       limits,
+      routes: [{ namespaces: ["shop"], hosts: ["*.example.org"] }],
     },
     pods: { logs: false, exec: true, files: true },
     relay: { allow: true, maxCarriers: 7, bytesPerSecond: "5M" },
@@ -247,6 +248,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       until: Date.parse(until),
       addresses: addresses.map((address) => ({ protocol: "TCP", ...address })),
       metrics: true,
+      routes: [{ namespaces: ["shop"], hosts: [["*", ".example.org"]] }],
       limits: { connections: 9, connectionsPerSecond: 3, bytesPerSecond: 5_000_000 },
     },
     kubernetes: {
@@ -274,17 +276,17 @@ function leavesOf(path: string, value: unknown): [string, unknown][] {
 
 /** Everything that lets something run or be reached. */
 function assertClosed(policy: EffectivePolicy): void {
-  assert.equal(policy.accept, false);
-  assert.deepEqual(policy.egress, []);
-  const { apps, services, kubernetes, addresses, metrics } = policy.tunnels;
-  assert.deepEqual([apps, services, kubernetes, addresses, metrics], [false, [], false, [], false]);
+  assert.deepEqual([policy.accept, policy.egress], [false, []]);
+  const { apps, services, kubernetes, addresses, metrics, routes } = policy.tunnels;
+  assert.deepEqual([apps, services, kubernetes, addresses, metrics, routes], [false, [], false, [], false, []]);
   assert.deepEqual(policy.pods, { logs: false, exec: false, files: false });
 }
 
+const routes = [{ namespaces: ["shop"] }];
 const erp = { name: "erp", host: "erp.example.org", ports: [5432] };
 const open = {
   workloads: { accept: true, network: { egress: [{ cidr: "0.0.0.0/0" }] } },
-  tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true, metrics: true, addresses: [erp] },
+  tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true, metrics: true, addresses: [erp], routes },
   pods: { logs: true, exec: true, files: true },
 };
 

@@ -10,9 +10,11 @@ const app: NamedTarget = { kind: "app", namespace: "shop", name: "web" };
 const db: NamedTarget = { kind: "service", namespace: "data", name: "db", port: 5432 };
 const api: NamedTarget = { kind: "kubernetes" };
 const address: NamedTarget = { kind: "address", name: "erp", port: 5432 };
+const route: NamedTarget = { kind: "route", host: "a.example.org" };
 const metrics: NamedTarget = { kind: "metrics" };
 const caller = { peer: "tokyo", grants: ["apps", "tunnels", "kubectl"] };
 
+const routes = [{ namespaces: ["shop"], hosts: ["*.example.org"] }];
 const addresses = [{ name: "erp", host: "erp.example.org", ports: [5432] }];
 
 function said(permission: ReachPermission): string {
@@ -21,10 +23,11 @@ function said(permission: ReachPermission): string {
 
 test("each kind of target needs a grant of its own, and hears which is missing", () => {
   const policy = policyOf({
-    tunnels: { kubernetes: true, metrics: true, services: [{ namespace: "data" }], addresses },
+    tunnels: { kubernetes: true, metrics: true, services: [{ namespace: "data" }], addresses, routes },
   });
   for (const [target, grant] of [
     [address, "tunnels"],
+    [route, "tunnels"],
     [metrics, "tunnels"],
     [app, "apps"],
     [db, "tunnels"],
@@ -45,7 +48,33 @@ test("unless a policy says otherwise a peer reaches its own apps and nothing els
   assert.equal(said(permitTunnel(caller, api, policy, [], now)), "tunnels/kubernetes");
   assert.equal(said(permitTunnel(caller, address, policy, [], now)), "tunnels/addresses");
   assert.equal(said(permitTunnel(caller, metrics, policy, [], now)), "tunnels/metrics");
+  assert.equal(said(permitTunnel(caller, route, policy, [], now)), "tunnels/routes");
   assert.equal(said(permitTunnel(caller, app, policyOf({ tunnels: { apps: false } }), [], now)), "tunnels/apps");
+});
+
+test("a rule of routes without namespaces, or with what is no host, closes all", () => {
+  for (const rule of [{ hosts: ["a.org"] }, { namespaces: ["shop"], hosts: ["a/b"] }, { namespaces: ["Shop"] }]) {
+    const policy = policyOf({ tunnels: { routes: [rule] } });
+    assert.match(policy.problems.join(), /spec\.tunnels\.routes\[0\]/);
+    assert.equal(said(permitTunnel(caller, route, policy, [], now)), "policy/accept");
+  }
+});
+
+test("a host of routes is reached as rules name it, and where one of these found it", () => {
+  const policy = policyOf({ tunnels: { routes: [...routes, { namespaces: ["bank"] }] } });
+  const only = policyOf({ tunnels: { routes } });
+  const reach = (host: string, namespace?: string, by = only) =>
+    said(permitTunnel(caller, { kind: "route", host, port: 80, ...(namespace && { namespace }) }, by, [], now));
+  assert.equal(reach("a.example.org"), "yes");
+  assert.equal(reach("a.b.example.org"), "yes");
+  for (const host of ["example.org", "xexample.org", "a.example.org.evil.net", "a.example.com"]) {
+    assert.equal(reach(host), "tunnels/routes", host);
+    assert.equal(reach(host, undefined, policy), "yes", "a rule without hosts means all");
+  }
+  assert.equal(reach("a.example.org", "shop"), "yes");
+  assert.equal(reach("a.example.org", "kube-system"), "tunnels/routes");
+  assert.equal(reach("other.net", "shop", policy), "tunnels/routes");
+  assert.equal(reach("other.net", "bank", policy), "yes");
 });
 
 test("a Service is reached by its namespace, its name and its port, as the policy names them", () => {

@@ -5,6 +5,7 @@ import { duplexPair } from "node:stream";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import type { DatagramPipe } from "../../src/base/datagram-pipe.ts";
 import { silentLog } from "../../src/base/log.ts";
+import type { ListRoutes } from "../../src/kube/route-list.ts";
 import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import { createRoster, type Roster } from "../../src/peering/roster.ts";
 import { namingStream } from "../../src/peering/switchboard.ts";
@@ -73,6 +74,7 @@ export async function startTwoAgents(
     /** Judges in place of `permission`, with the decisions that the roster has. */
     policy?: EffectivePolicy;
     findService?: ServiceFinder;
+    listRoutes?: ListRoutes;
     kubernetes?: StreamServer;
     metrics?: StreamServer;
     dialAddress?: AddressDialer;
@@ -116,6 +118,7 @@ export async function startTwoAgents(
     audit: { record: (entry) => audited.host.push(entry) },
     dialService: o.dialService ?? dialLoopback,
     ...(o.findService && { findService: o.findService }),
+    ...(o.listRoutes && { listRoutes: o.listRoutes }),
     ...(o.kubernetes && { kubernetes: o.kubernetes }),
     ...(o.metrics && { metrics: o.metrics }),
     ...(o.dialAddress && { dialAddress: o.dialAddress }),

@@ -25,6 +25,11 @@ const targets: fc.Arbitrary<NamedTarget> = fc.oneof(
     .map(([name, port, spoken]) => {
       return { kind: "address" as const, name, ...(port !== undefined && { port }), ...spoken };
     }),
+  fc
+    .tuple(fc.boolean(), label, fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }))
+    .map(([isWild, name, port]) => {
+      return { kind: "route" as const, host: `${isWild ? "*." : ""}${name}.org`, ...(port !== undefined && { port }) };
+    }),
 );
 
 test("a target comes out of the wire, and out of its text, as it went in", () => {
@@ -91,6 +96,10 @@ test("what cannot be the name of a Service is none, on the wire and in text", ()
     "app/shop/web:0",
     "kubernetes/x",
     "address/db:x",
+    "route/a.org:http",
+    "route/127.0.0.1:80",
+    "route/a/b",
+    "route/",
     "metrics/x",
     "app",
   ]) {

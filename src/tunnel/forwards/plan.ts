@@ -107,7 +107,8 @@ function readPorts({ spec }: Forward, target: ForwardTarget): PlannedPort[] | st
       ports.push({ name, port, targetPort: undefined, appProtocol });
       continue;
     }
-    if (target.kind === "address" && typeof read === "string") return `targetPort of ${name} has to be a number.`;
+    if ((target.kind === "address" || target.kind === "route") && typeof read === "string")
+      return `targetPort of ${name} has to be a number.`;
     ports.push({ name, port, targetPort: read ?? port, appProtocol });
   }
   return ports.length > 0 ? ports : "there are none.";
@@ -124,7 +125,7 @@ function readPort(value: Value | undefined): PortName | undefined | false {
 /** What is dialled for one of its ports. */
 export function targetAt(target: ForwardTarget, { targetPort }: Pick<PlannedPort, "targetPort">): ForwardTarget {
   if (!hasPorts(target) || targetPort === undefined) return target;
-  if (target.kind !== "address") return { ...target, port: targetPort };
+  if (target.kind === "app" || target.kind === "service") return { ...target, port: targetPort };
   return typeof targetPort === "number" ? { ...target, port: targetPort } : target;
 }
 

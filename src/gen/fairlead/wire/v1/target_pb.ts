@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/target.proto.
  */
 export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLeAwoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASMgoHbWV0cmljcxgIIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuTWV0cmljc1RhcmdldEgAEjIKB2FkZHJlc3MYCSABKAsyHy5mYWlybGVhZC53aXJlLnYxLkFkZHJlc3NUYXJnZXRIABIqCgduZXR3b3JrGBAgASgOMhkuZmFpcmxlYWQud2lyZS52MS5OZXR3b3JrQgYKBGtpbmQiZAoOV29ya2xvYWRUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSCwoDdWlkGAMgASgJEiQKBHBvcnQYBCABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiVgoNU2VydmljZVRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIkCgRwb3J0GAMgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IhIKEEt1YmVybmV0ZXNUYXJnZXQiIgoLUmVsYXlUYXJnZXQSEwoLZmluZ2VycHJpbnQYASABKAwiDwoNQ2FycmllclRhcmdldCIOCgxJbWFnZXNUYXJnZXQiDwoNTWV0cmljc1RhcmdldCJDCg1BZGRyZXNzVGFyZ2V0EgwKBG5hbWUYASABKAkSJAoEcG9ydBgCIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCIxCgRQb3J0EhAKBm51bWJlchgBIAEoDUgAEg4KBG5hbWUYAiABKAlIAEIHCgV2YWx1ZSpECgdOZXR3b3JrEhcKE05FVFdPUktfVU5TUEVDSUZJRUQQABIPCgtORVRXT1JLX1RDUBABEg8KC05FVFdPUktfVURQEAJiBnByb3RvMw");
+  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSKOBAoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASMgoHbWV0cmljcxgIIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuTWV0cmljc1RhcmdldEgAEjIKB2FkZHJlc3MYCSABKAsyHy5mYWlybGVhZC53aXJlLnYxLkFkZHJlc3NUYXJnZXRIABIuCgVyb3V0ZRgKIAEoCzIdLmZhaXJsZWFkLndpcmUudjEuUm91dGVUYXJnZXRIABIqCgduZXR3b3JrGBAgASgOMhkuZmFpcmxlYWQud2lyZS52MS5OZXR3b3JrQgYKBGtpbmQiZAoOV29ya2xvYWRUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSCwoDdWlkGAMgASgJEiQKBHBvcnQYBCABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiVgoNU2VydmljZVRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIkCgRwb3J0GAMgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IhIKEEt1YmVybmV0ZXNUYXJnZXQiIgoLUmVsYXlUYXJnZXQSEwoLZmluZ2VycHJpbnQYASABKAwiDwoNQ2FycmllclRhcmdldCIOCgxJbWFnZXNUYXJnZXQiDwoNTWV0cmljc1RhcmdldCJDCg1BZGRyZXNzVGFyZ2V0EgwKBG5hbWUYASABKAkSJAoEcG9ydBgCIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCJBCgtSb3V0ZVRhcmdldBIMCgRob3N0GAEgASgJEiQKBHBvcnQYAiABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiMQoEUG9ydBIQCgZudW1iZXIYASABKA1IABIOCgRuYW1lGAIgASgJSABCBwoFdmFsdWUqRAoHTmV0d29yaxIXChNORVRXT1JLX1VOU1BFQ0lGSUVEEAASDwoLTkVUV09SS19UQ1AQARIPCgtORVRXT1JLX1VEUBACYgZwcm90bzM");
 
 /**
  * Target is what a dial is to reach. It names a thing, never an address: the end that is asked resolves it, after its policy.
@@ -19,7 +19,7 @@ export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
  */
 export type Target = Message<"fairlead.wire.v1.Target"> & {
   /**
-   * Numbers 7 and 10 to 15 are for what comes later: nodes, routes.
+   * Numbers 7 and 11 to 15 are for what comes later: nodes.
    *
    * @generated from oneof fairlead.wire.v1.Target.kind
    */
@@ -71,6 +71,12 @@ export type Target = Message<"fairlead.wire.v1.Target"> & {
      */
     value: AddressTarget;
     case: "address";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.RouteTarget route = 10;
+     */
+    value: RouteTarget;
+    case: "route";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -271,6 +277,35 @@ export const AddressTargetSchema: GenMessage<AddressTarget> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_target, 8);
 
 /**
+ * RouteTarget is a host of the other's routes into its cluster (Ingress, HTTPRoute, TLSRoute, TCPRoute) that its policy offers. What is reached
+ * is the one Service that they lead to, in clear or as it speaks itself: TLS that ends in front of it is not spoken.
+ *
+ * @generated from message fairlead.wire.v1.RouteTarget
+ */
+export type RouteTarget = Message<"fairlead.wire.v1.RouteTarget"> & {
+  /**
+   * As the route says it, in lower case, or one that its wildcard means; of a TCPRoute, which has no host, `<name>.<namespace>`.
+   *
+   * @generated from field: string host = 1;
+   */
+  host: string;
+
+  /**
+   * Of that Service, by its number; the one that the route leads to, if it is not given.
+   *
+   * @generated from field: fairlead.wire.v1.Port port = 2;
+   */
+  port?: Port | undefined;
+};
+
+/**
+ * Describes the message fairlead.wire.v1.RouteTarget.
+ * Use `create(RouteTargetSchema)` to create a new message.
+ */
+export const RouteTargetSchema: GenMessage<RouteTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 9);
+
+/**
  * Port is a port by number or by name.
  *
  * @generated from message fairlead.wire.v1.Port
@@ -301,7 +336,7 @@ export type Port = Message<"fairlead.wire.v1.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 9);
+  messageDesc(file_fairlead_wire_v1_target, 10);
 
 /**
  * Network is how the target is reached from the other end on.
