@@ -6,9 +6,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { agentNamespace, startAgent } from "../test/e2e/agent.ts";
-import type { Cluster } from "../test/e2e/clusters.ts";
 import { freePort } from "../test/e2e/free-port.ts";
 import { type Api, openApi } from "./apps/api.ts";
+import { clusterOf, type Told } from "./apps/sandbox.ts";
 import { percentile } from "./load/contender.ts";
 import { type Forked, forkTold } from "./load/forked.ts";
 import { processorSecondsOf } from "./load/processes.ts";
@@ -20,12 +20,6 @@ const more = 20;
 const namespace = "default";
 const apps = `/apis/fairlead.dev/v1alpha1/namespaces/${namespace}/remoteapps`;
 const hostNamespace = "fairlead-peer-cluster-a";
-
-interface Told {
-  kubeconfig: string;
-  url: string;
-  token: string;
-}
 
 const forks: Forked<Told>[] = [];
 const agents: Awaited<ReturnType<typeof startAgent>>[] = [];
@@ -134,12 +128,4 @@ async function quiet(...clusters: readonly Forked<Told>[]): Promise<void> {
 
 function sum(counts: unknown): number {
   return Object.values(counts as Record<string, number>).reduce((total, count) => total + count, 0);
-}
-
-/** As much of a cluster as starting an agent beside it takes. */
-function clusterOf(name: "a" | "b", { kubeconfig }: Told): Cluster {
-  const none = (): never => {
-    throw new Error("there is no kubectl in this benchmark");
-  };
-  return { name, kubeconfig, kubectl: none, get: none, apiServer: undefined };
 }

@@ -3,8 +3,8 @@
  *
  *   node bench/link.ts [--seconds 1] [--rounds 3] [--ways NAME,…] [--only PART,…] [--json FILE]
  *
- * A load and a target, here, and between them: nothing (direct), Node's TLS in a WebSocket (bare), dialled streams of a link, calls over a
- * link, and each rival that is on PATH. Rounds are interleaved and the median counts, so that a busy machine harms all alike; what needs a
+ * A load and a target, here, and between them: nothing (direct), Node's TLS in a WebSocket (bare), dialled streams of a link, the door of an app,
+ * `fairlead forward` as a person runs it, calls over a link, and each rival that is on PATH. Rounds are interleaved and the median counts, so that a busy machine harms all alike; what needs a
  * fresh start, or a network of another kind, is measured once, each way after the other. It prints a table with the ratios to bare in brackets, and writes JSON to
  * bench/results/. Each part of each way has a limit of time; what fails is told, and the rest goes on.
  */
@@ -19,6 +19,8 @@ import { type Forked, forkTold } from "./load/forked.ts";
 import { type Rounds, summarize, table } from "./load/report.ts";
 import { bare } from "./ways/bare.ts";
 import { direct } from "./ways/direct.ts";
+import { door } from "./ways/door.ts";
+import { forward } from "./ways/forward.ts";
 import { link } from "./ways/link.ts";
 import { rivals } from "./ways/rivals.ts";
 
@@ -33,12 +35,14 @@ const slowWire = [50e6 / 8, 4 * 1024 * 1024] as const;
 const partLimitMs = 20_000;
 /** A transfer that is cut has a limit of its own, of 60 s. */
 const cutLimitMs = 75_000;
+/** To start a way: some are whole agents. */
+const startLimitMs = 90_000;
 
 const startedAt = performance.now();
 const options = readOptions();
 const target = await forkTold<number>("load/target.ts", []);
 const contenders: readonly Contender[] = [
-  ...[direct, bare, link].map((way) => forwarding(way, target.told)),
+  ...[direct, bare, link, door, forward].map((way) => forwarding(way, target.told)),
   calling,
   ...rivals.map((way) => forwarding(way, target.told)),
 ].filter(({ name }) => options.ways.length === 0 || options.ways.includes(name));
@@ -86,7 +90,7 @@ writeFileSync(
 console.log(`\n${about.cpu}, Node ${about.node}; in brackets: of ${bare.name}. All numbers: ${options.json}`);
 
 async function start(entry: (typeof rows)[number]): Promise<void> {
-  await attempt(entry.row, "start", partLimitMs, async () => {
+  await attempt(entry.row, "start", startLimitMs, async () => {
     entry.near = await entry.contender.start(async (port) => port);
   });
 }
@@ -140,14 +144,16 @@ async function another(
 ): Promise<void> {
   const boxes: Forked<number>[] = [];
   let fresh: Running | undefined;
-  await attempt(row, part, part === "cut" ? cutLimitMs : partLimitMs, async () => {
+  const isStarted = await attempt(row, part, startLimitMs, async () => {
     fresh = await contender.start(async (port) => {
       if (middle === undefined) return port;
       const box = await forkTold<number>("load/middlebox.ts", [port, ...middle].map(String));
       boxes.push(box);
       return box.told;
     });
-    await use(fresh, { send: (message) => boxes.forEach((box) => void box.send(message)) });
+  });
+  await attempt(row, part, part === "cut" ? cutLimitMs : partLimitMs, async () => {
+    if (isStarted && fresh) await use(fresh, { send: (message) => boxes.forEach((box) => void box.send(message)) });
   });
   await attempt(row, "end", partLimitMs, async () => {
     await fresh?.close();

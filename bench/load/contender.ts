@@ -94,12 +94,16 @@ export function forwarding(kind: WayKind, target: number): Contender {
         const used = (await processorSecondsOf(pids)) - before;
         return { [figure]: perSecond, ...(pids.length > 0 && { [cpu]: used / count }) };
       };
+      const http = {
+        one: async (seconds: number) => ({ oneP50: percentile(await requestTimes(port, seconds), 0.5) }),
+        rate64: (seconds: number) => rate("rate64", "requestCpu", () => requestRate(port, seconds, 64)),
+      };
+      if (kind.httpOnly) return { parts: http, close };
       return {
         parts: {
+          ...http,
           down: (seconds) => rate("down", "downCpu", () => down(port, seconds)),
           up: (seconds) => rate("up", "upCpu", () => up(port, seconds)),
-          one: async (seconds) => ({ oneP50: percentile(await requestTimes(port, seconds), 0.5) }),
-          rate64: (seconds) => rate("rate64", "requestCpu", () => requestRate(port, seconds, 64)),
           beside: async (seconds) => beside(await besideBulk(port, seconds)),
           opens: (seconds) => rate("opens", "openCpu", () => openRate(port, seconds)),
           ...(pids.length > 0 && { idle: async () => ({ idle: await idleBytes(port, pids) }) }),

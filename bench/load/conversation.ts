@@ -1,11 +1,21 @@
 /** What load and target say to one another. */
 
-/** A request and its answer are HTTP/1.1 by look and of fixed length, so that neither end spends its time on parsing. */
-export const request = Buffer.from("GET /hello HTTP/1.1\r\nHost: bench.example\r\nAccept: */*\r\n\r\n");
+/**
+ * A request and its answer are HTTP/1.1 by look and always as long, so that neither end spends its time on parsing. The host is that of the app
+ * `bench/target` at a console; what reads HTTP on the way may add headers.
+ */
+export const request = Buffer.from("GET /hello HTTP/1.1\r\nHost: target-bench-http.localhost\r\nAccept: */*\r\n\r\n");
+/** Where one ends and the next may begin. */
+export const requestEnd = "\r\n\r\n";
+const body = "hello, world!\n";
 export const response = Buffer.from(
-  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\nhello, world!\n",
+  `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
 );
-export const requestBytes = request.length;
+
+/** Whether all that came is one answer. */
+export function isAnswer(text: Buffer): boolean {
+  return text.subarray(-body.length).toString("latin1") === body;
+}
 
 export function isHttp(first: Buffer): boolean {
   return first[0] === request[0];

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isPoured, request, response } from "./conversation.ts";
+import { isAnswer, isPoured, request } from "./conversation.ts";
 import { memoryOf } from "./processes.ts";
 
 const host = "127.0.0.1";
@@ -63,11 +63,11 @@ export async function up(port: number, seconds: number): Promise<Counted> {
 export async function requestTimes(port: number, seconds: number, pauseMs = 0): Promise<number[]> {
   const socket = await open(port);
   const times: number[] = [];
+  const bytes = await askFirst(socket);
   const until = performance.now() + seconds * 1000;
-  await ask(socket);
   while (times.length === 0 || performance.now() < until) {
     const startedAt = performance.now();
-    await ask(socket);
+    await ask(socket, bytes);
     times.push(performance.now() - startedAt);
     if (pauseMs > 0) await sleep(pauseMs);
   }
@@ -77,26 +77,39 @@ export async function requestTimes(port: number, seconds: number, pauseMs = 0): 
 
 /** Requests on so many connections at a time. */
 export async function requestRate(port: number, seconds: number, connections: number): Promise<Counted> {
+  const load = await startRequests(port, connections);
+  await sleep(warmUpMs(seconds));
+  const before = load.answers;
+  const startedAt = performance.now();
+  await sleep(seconds * 1000);
+  const perSecond = (load.answers - before) / ((performance.now() - startedAt) / 1000);
+  load.close();
+  return { perSecond, count: load.answers };
+}
+
+/** One request after another on each of so many connections. */
+async function startRequests(port: number, connections: number) {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
-  let answers = 0;
-  for (const socket of sockets) {
+  const lengths = await Promise.all(sockets.map(askFirst));
+  const load = {
+    answers: connections,
+    close(): void {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  for (const [index, socket] of sockets.entries()) {
+    const length = lengths[index] ?? 0;
     let have = 0;
     socket.on("data", (chunk: Buffer) => {
       have += chunk.length;
-      for (; have >= response.length; have -= response.length) {
-        answers += 1;
+      for (; have >= length; have -= length) {
+        load.answers += 1;
         socket.write(request);
       }
     });
     socket.write(request);
   }
-  await sleep(warmUpMs(seconds));
-  const before = answers;
-  const startedAt = performance.now();
-  await sleep(seconds * 1000);
-  const perSecond = (answers - before) / ((performance.now() - startedAt) / 1000);
-  for (const socket of sockets) socket.destroy();
-  return { perSecond, count: answers };
+  return load;
 }
 
 /** As `requestTimes`, with a pause of 2 ms between, while another stream comes down as fast as it can. */
@@ -222,15 +235,31 @@ async function echo(socket: Socket): Promise<void> {
   await answered;
 }
 
-function ask(socket: Socket): Promise<void> {
+function ask(socket: Socket, bytes: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let have = 0;
     const onClose = (): void => reject(new Error("The connection broke under a request."));
     const onData = (chunk: Buffer): void => {
       have += chunk.length;
-      if (have < response.length) return;
+      if (have < bytes) return;
       socket.off("data", onData).off("close", onClose);
       resolve();
+    };
+    socket.on("data", onData).once("close", onClose);
+    socket.write(request);
+  });
+}
+
+/** How many bytes an answer has: as many as every other one on this way. */
+function askFirst(socket: Socket): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let have = Buffer.alloc(0);
+    const onClose = (): void => reject(new Error("The connection broke under the first request."));
+    const onData = (chunk: Buffer): void => {
+      have = Buffer.concat([have, chunk]);
+      if (!isAnswer(have)) return;
+      socket.off("data", onData).off("close", onClose);
+      resolve(have.length);
     };
     socket.on("data", onData).once("close", onClose);
     socket.write(request);

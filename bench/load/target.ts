@@ -1,8 +1,9 @@
 /**
- * What all ways lead to: a server of TCP on loopback, whose port it tells the process that forked it. The first byte of a connection says what happens.
+ * What all ways lead to: a server of TCP, whose port it tells the process that forked it. It listens on all addresses, for agents lead nobody to loopback.
+ * The first byte of a connection says what happens.
  */
 import { createServer, type Socket } from "node:net";
-import { isHttp, poured, requestBytes, response } from "./conversation.ts";
+import { isHttp, poured, requestEnd, response } from "./conversation.ts";
 
 process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(0));
@@ -39,7 +40,7 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
     }
   });
 });
-server.listen({ port: 0, host: "127.0.0.1", backlog: 4_096 }, () => {
+server.listen({ port: 0, host: "0.0.0.0", backlog: 4_096 }, () => {
   const address = server.address();
   if (typeof address === "object" && address !== null) process.send?.(address.port);
 });
@@ -82,12 +83,13 @@ function sink(socket: Socket, already: number): void {
   socket.once("close", () => clearInterval(timer)).once("end", () => socket.end());
 }
 
-/** One answer for each request, all of which have the same length. */
+/** One answer for each request, none of which has a body. */
 function answer(socket: Socket, first: Buffer): void {
-  let have = 0;
+  let rest = "";
   const take = (chunk: Buffer): void => {
-    have += chunk.length;
-    for (; have >= requestBytes; have -= requestBytes) socket.write(response);
+    const texts = (rest + chunk.toString("latin1")).split(requestEnd);
+    rest = texts.pop() ?? "";
+    for (const _ of texts) socket.write(response);
   };
   socket.on("data", take).once("end", () => socket.end());
   take(first);

@@ -15,6 +15,7 @@ import type { ServiceDialer } from "../../src/tunnel/connect-service.ts";
 import { createTunnel, type Tunnel } from "../../src/tunnel/tunnel.ts";
 import { createMemoryStore } from "../../test/identity/memory-store.ts";
 import { createMemoryInviteStore, createMemoryPeerStore } from "../../test/peering/memory-stores.ts";
+import { listenAsDoor } from "./door.ts";
 import type { FromAgent, Introduction, PairPorts, ToAgent } from "./messages.ts";
 
 const loopback = "127.0.0.1";
@@ -66,7 +67,12 @@ async function run(): Promise<void> {
     through: () => undefined,
     findApp: (_fingerprint, { namespace, name }) =>
       role === "far" && namespace === app.namespace && name === app.name
-        ? { service: app, ports: [{ number: ports.target }], ready: true, message: "" }
+        ? {
+            service: app,
+            ports: [{ name: "http", number: ports.target, appProtocol: "http" }],
+            ready: true,
+            message: "",
+          }
         : undefined,
     listApps: () => [],
     permit: () => ({ allowed: true }),
@@ -100,7 +106,7 @@ async function run(): Promise<void> {
     await acceptor.listen(ports.accept, loopback);
   } else {
     await linked(peering);
-    await listen(tunnel);
+    await (ports.door ? listenAsDoor({ tunnel, ports, app, hello }) : listen(tunnel));
   }
   tell({ kind: "ready" });
 }

@@ -9,6 +9,8 @@ export interface PairPorts {
   readonly accept: number;
   /** Where the near one dials them. */
   readonly dial: number;
+  /** Whether the near one takes HTTP alone, as a door. */
+  readonly door: boolean;
 }
 
 /** What an agent must know of another to be its peer: what an invite and a join would have told it. */

@@ -8,7 +8,7 @@ export interface RunningPair {
 }
 
 /** From the start to a link that stands, in milliseconds. */
-const readyWithinMs = 19_000;
+const readyWithinMs = 80_000;
 /** An agent that does not end within so long of being asked is killed. */
 const endWithinMs = 3_000;
 

@@ -3,6 +3,8 @@ export interface WayKind {
   readonly name: string;
   /** Why it cannot be measured here; undefined when it can. */
   absent?(): string | undefined;
+  /** True for one that understands HTTP and passes nothing else. */
+  readonly httpOnly?: boolean;
   /**
    * Starts it so that connections to the answer's port reach `target`. What crosses the "network" goes through `between`, which leads to
    * the port that it is given and answers with the one to dial instead.
