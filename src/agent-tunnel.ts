@@ -1,10 +1,11 @@
 /** The tunnel of an agent: what leads from a peer's dial to what is meant here. */
-import { hostname } from "node:os";
+import { type AgentForwards, agentForwards } from "./agent-forwards.ts";
 import type { AgentPlace } from "./agent-place.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
+import { ForwardService } from "./gen/fairlead/peer/v1/forward_pb.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { EventRecorder } from "./kube/event-recorder.ts";
 import { createListRoutes } from "./kube/route-list.ts";
@@ -16,9 +17,6 @@ import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { createAddressDialer, createDatagramAddressDialer } from "./tunnel/dial-address.ts";
-import { createForwards, type Forwards } from "./tunnel/forwards/forwards.ts";
-import { PortRange } from "./tunnel/forwards/port-range.ts";
-import { createServiceMaker } from "./tunnel/forwards/service-maker.ts";
 import type { HostedApp } from "./tunnel/hosted-app.ts";
 import { createKubernetesExit } from "./tunnel/kubernetes.ts";
 import { createMetricsServer } from "./tunnel/metrics-server.ts";
@@ -28,12 +26,15 @@ import type { RunningApp } from "./workloads/host/host.ts";
 import type { Workloads } from "./workloads/workloads.ts";
 
 export interface AgentTunnel extends Tunnel {
-  readonly forwards: Forwards;
+  readonly forwards: AgentForwards;
 }
+
+/** What a peer offers, and how each stands, in one message. Bytes. */
+const largestOffers = 512 * 1024;
 
 export function agentTunnel(deps: {
   readonly place: AgentPlace;
-  readonly peering: Pick<Peering, "roster" | "switchboard">;
+  readonly peering: Pick<Peering, "roster" | "switchboard" | "callerOf">;
   readonly workloads: Pick<Workloads, "host">;
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyBook, "of">;
@@ -72,6 +73,7 @@ export function agentTunnel(deps: {
     dialAddress: createAddressDialer(addresses),
     dialDatagramAddress: createDatagramAddressDialer(addresses),
     metrics: createMetricsServer(deps.metrics),
+    findOffered: (peer, target) => forwards.find(peer, target),
     ...createTunnelRules({ policyOf, roster, clock }),
     policyOf,
     through: (peer) => switchboard.through(peer),
@@ -85,13 +87,23 @@ export function agentTunnel(deps: {
     clock,
     log,
   });
-  const forwards = agentForwards({ ...deps, dial: tunnel.dial });
+  const review: Tunnel["review"] = (stillKnown, fingerprint) => {
+    tunnel.review(stillKnown, fingerprint);
+    kubernetes?.review(fingerprint);
+    forwards.offered.review(fingerprint);
+  };
+  const forwards: AgentForwards = agentForwards({
+    ...deps,
+    dial: tunnel.dial,
+    review: (fingerprint) => tunnel.review((one) => deps.peering.callerOf(one), fingerprint),
+  });
   return {
     ...tunnel,
     forwards,
-    review(stillKnown, fingerprint) {
-      tunnel.review(stillKnown, fingerprint);
-      kubernetes?.review(fingerprint);
+    review,
+    routes(router) {
+      tunnel.routes(router);
+      router.service(ForwardService, forwards.offered.service, { readMaxBytes: largestOffers });
     },
     async close() {
       await forwards.close();
@@ -103,31 +115,4 @@ export function agentTunnel(deps: {
 
 function hosted(app: RunningApp): HostedApp {
   return { service: app, ports: app.ports, ready: app.phase === "Ready", message: app.message };
-}
-
-function agentForwards(
-  deps: Pick<Parameters<typeof agentTunnel>[0], "place" | "peering" | "events" | "config" | "clock" | "log"> &
-    Pick<Tunnel, "dial">,
-): Forwards {
-  const { place, config, events, dial, clock, log } = deps;
-  const address = config.forwards.address;
-  const pod = place.inCluster ? { namespace: place.podNamespace, name: hostname() } : undefined;
-  return createForwards({
-    client: place.client,
-    roster: deps.peering.roster,
-    links: deps.peering.switchboard,
-    dial,
-    events,
-    maker: createServiceMaker({
-      client: place.client,
-      grantHint: (namespace) =>
-        `list the namespace in forwards.namespaces of the chart, forwards.namespaces: [${namespace}] (docs/forwards.md).`,
-    }),
-    entrance:
-      address === undefined
-        ? undefined
-        : { place: { address, pod }, range: new PortRange(address, config.forwards.ports) },
-    clock,
-    log,
-  });
 }

@@ -1,4 +1,6 @@
 /** Which grant a call needs for as long as it lasts. Pure. */
+
+import { ForwardService } from "../gen/fairlead/peer/v1/forward_pb.ts";
 import { IntentService, LeaseService } from "../gen/fairlead/peer/v1/intent_pb.ts";
 import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../gen/fairlead/peer/v1/pairing_pb.ts";
@@ -19,6 +21,8 @@ const needs: ReadonlyMap<string, string | undefined> = new Map([
   [WorkloadService.typeName, undefined],
   [LeaseService.typeName, undefined],
   [TargetService.typeName, undefined],
+  // Each offer is judged by itself, and a peer that lost its grants may hear what became of its own.
+  [ForwardService.typeName, undefined],
   [MembershipService.typeName, undefined],
   [PairingService.typeName, undefined],
 ]);

@@ -59,6 +59,14 @@ export interface RouteRule {
   readonly hosts: readonly Glob[];
 }
 
+/** Services that a peer may offer here. */
+export interface ReverseRule {
+  /** Any when it is missing. */
+  readonly name?: string;
+  /** Any when empty. */
+  readonly ports: readonly number[];
+}
+
 /** Of all connections of a peer together; without a bound where it is missing. */
 export interface TunnelLimits {
   readonly connections?: number;
@@ -143,6 +151,7 @@ export interface EffectivePolicy {
     readonly metrics: boolean;
     readonly limits: TunnelLimits;
     readonly routes: readonly RouteRule[];
+    readonly reverse: readonly ReverseRule[];
   };
   /** For who may use the Kubernetes API: groups beside the one of all peers, and what may be asked; all when empty. */
   readonly kubernetes: { readonly groups: readonly string[]; readonly allow: readonly KubernetesRule[] };

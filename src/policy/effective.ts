@@ -65,6 +65,7 @@ const shutValues: ReadonlyMap<string, string> = new Map([
   ["tunnels.addresses", "[]"],
   ["tunnels.metrics", "false"],
   ["tunnels.routes", "[]"],
+  ["tunnels.reverse", "[]"],
   ["pods.logs", "false"],
   ["pods.exec", "false"],
   ["pods.files", "false"],
@@ -87,6 +88,7 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
       addresses: [],
       metrics: false,
       routes: [],
+      reverse: [],
     },
     pods: { logs: false, exec: false, files: false },
     relay: { ...policy.relay, allow: false },
@@ -178,6 +180,7 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       addresses: choice.one("tunnels.addresses", (said) => said.addresses, []),
       metrics: choice.one("tunnels.metrics", (said) => said.metrics, false),
       routes: choice.one("tunnels.routes", (said) => said.routes, []),
+      reverse: choice.one("tunnels.reverse", (said) => said.reverse, []),
       limits: {
         ...given(
           choice.bound("tunnels.limits.connections", (said) => said.tunnelConnections),

@@ -11,6 +11,8 @@ import {
   type PeerPolicySpec,
   type RegistryRule as RegistryMessage,
   RegistryRuleSchema,
+  type ReverseRule as ReverseMessage,
+  ReverseRuleSchema,
   type RouteRule as RouteMessage,
   RouteRuleSchema,
   type ServiceRule as ServiceMessage,
@@ -22,6 +24,7 @@ import type {
   EgressRule,
   KubernetesRule,
   RegistryRule,
+  ReverseRule,
   RouteRule,
   ServiceRule,
 } from "./effective-policy.ts";
@@ -74,6 +77,7 @@ export interface StatedFields {
   readonly addresses: Said<readonly AddressRule[]>;
   readonly metrics: Said<boolean>;
   readonly routes: Said<readonly RouteRule[]>;
+  readonly reverse: Said<readonly ReverseRule[]>;
   readonly tunnelConnections: Said<number>;
   readonly tunnelConnectionsPerSecond: Said<number>;
   readonly tunnelBytesPerSecond: Said<Quantity>;
@@ -148,6 +152,12 @@ const routeRule: ItemKind<RouteMessage, RouteRule> = {
   wrong: "no rule with namespaces, and hosts such as shop.example.org or *.example.org",
 };
 
+const reverseRule: ItemKind<ReverseMessage, ReverseRule> = {
+  parse: ({ name, ports }) => ({ ...(name ? { name } : {}), ports }),
+  show: (rule) => toJson(ReverseRuleSchema, rule),
+  wrong: "no rule with the name of a Service, or ports of it",
+};
+
 const registryRule: ItemKind<RegistryMessage, RegistryRule> = {
   parse: registryOf,
   show: (rule) => toJson(RegistryRuleSchema, rule),
@@ -218,6 +228,7 @@ export function readFields(spec: PeerPolicySpec, problems: Problems, { toItself 
     addresses: read.list("spec.tunnels.addresses", tunnels?.addresses, toItself ? ownAddressRule : addressRule),
     metrics: asSaid(tunnels?.metrics),
     routes: read.list("spec.tunnels.routes", tunnels?.routes, routeRule),
+    reverse: read.list("spec.tunnels.reverse", tunnels?.reverse, reverseRule),
     tunnelConnections: asSaid(tunnels?.limits?.connections),
     tunnelConnectionsPerSecond: asSaid(tunnels?.limits?.connectionsPerSecond),
     tunnelBytesPerSecond: read.quantity("spec.tunnels.limits.bytesPerSecond", tunnels?.limits?.bytesPerSecond),

@@ -66,6 +66,8 @@ const grantFor = {
   metrics: "tunnels",
   address: "tunnels",
   route: "tunnels",
+  // What is offered is reached by who it is offered to; `permitTunnel` is not asked about it.
+  reverse: "tunnels",
 } as const;
 
 /** What stands against all targets of a kind, whatever the policy says of each: the grant, a policy that is not understood, the time. */
@@ -100,6 +102,7 @@ function mayReach(
   if (target.kind === "service") return mayReachService(peer, target, policy.tunnels.services);
   if (target.kind === "address") return mayReachAddress(peer, target, policy.tunnels.addresses);
   if (target.kind === "route") return mayReachRoute(peer, target, policy.tunnels.routes);
+  if (target.kind === "reverse") return refuse("forwards/reverse", "it is not offered");
   const switchName = target.kind === "app" ? "apps" : target.kind;
   if (policy.tunnels[switchName]) return undefined;
   const field = `tunnels.${switchName}`;
@@ -150,6 +153,26 @@ function mayReachRoute(peer: string, target: RouteTarget, rules: readonly RouteR
 /** Those that speak of a host. */
 export function routeRulesFor(rules: readonly RouteRule[], host: string): RouteRule[] {
   return rules.filter(({ hosts }) => hosts.length === 0 || hosts.some((pattern) => matchesGlob(pattern, host)));
+}
+
+/** Whether a peer may offer ports of its own as a Service of this name in its namespace here. */
+export function permitReverse(
+  caller: ReachCaller,
+  service: { readonly name: string; readonly ports: readonly number[] },
+  policy: EffectivePolicy,
+  now: number,
+): ReachPermission {
+  const refusal = standsAgainst(caller, "reverse", policy, now);
+  if (refusal) return refusal;
+  const isOpen = (port: number): boolean =>
+    policy.tunnels.reverse.some(
+      ({ name, ports }) =>
+        (name === undefined || name === service.name) && (ports.length === 0 || ports.includes(port)),
+    );
+  const shut = service.ports.find((port) => !isOpen(port));
+  if (shut === undefined) return allow(policy.tunnels.until);
+  const message = `no policy there lets this cluster offer the Service ${service.name} at port ${shut}; the operator of that cluster can name it in a PeerPolicy's tunnels.reverse`;
+  return refuse("tunnels/reverse", message);
 }
 
 /** Whether a peer may do this with the pods of its own apps. */

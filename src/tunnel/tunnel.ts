@@ -21,6 +21,7 @@ import {
 } from "./entry.ts";
 import { createExit, type Exit, type ExitDeps, type IncomingDial } from "./exit.ts";
 import type { ExitCaller } from "./exit-caller.ts";
+import { createReverseWay, type FindOffered, permitOffered } from "./forwards/reverse-way.ts";
 import { createHttpForwarder, type HttpForwarder } from "./http.ts";
 import { createTunnelInbox, type TunnelInbox } from "./inbox.ts";
 import { addressOffers, appOffers, serviceOffers, singleOffer } from "./offer-sources.ts";
@@ -53,6 +54,8 @@ export interface TunnelDeps
   kubernetes?: StreamServer;
   /** Connects to addresses that policies list; without it none is reached. */
   dialAddress?: AddressDialer;
+  /** What Forwards of this cluster offer to a peer; without it nobody reaches any of it. */
+  findOffered?: FindOffered;
   /** What this agent tells of itself; without it nobody reads that. */
   metrics?: StreamServer;
   /** As the policy has it, unless given. */
@@ -102,7 +105,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   // Of each end its own, so that what peers do here takes no room from what is done there.
   const hosted = createStreamRecord({ audit, clock });
   const dialled = createStreamRecord({ audit, clock });
-  const { findService, dialAddress, listRoutes } = deps;
+  const { findService, dialAddress, listRoutes, findOffered } = deps;
   const ways = {
     app: createAppWay(deps),
     service: findService && createServiceWay({ ...deps, findService }),
@@ -110,11 +113,14 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     metrics: deps.metrics && serving<MetricsTarget>(deps.metrics),
     address: dialAddress && createAddressWay({ ...deps, dialAddress }),
     route: findService && listRoutes && createRouteWay({ ...deps, findService, listRoutes }),
+    reverse: findService && findOffered && createReverseWay({ ...deps, findService, findOffered }),
   };
   const targets = createTargetService({ ...deps, sources: offerSources(deps), record: hosted });
   const hasApp = (fingerprint: string, app: AppTarget): boolean => deps.findApp(fingerprint, app) !== undefined;
   const { limitsOf = (fingerprint: string) => deps.policyOf(fingerprint)?.tunnels.limits } = deps;
-  const exit = createExit({ ...deps, ways, hasApp, limitsOf, pending, record: hosted });
+  const permit: ExitDeps["permit"] = (caller, target) =>
+    target.kind === "reverse" ? permitOffered(findOffered?.(caller.peer, target)) : deps.permit(caller, target);
+  const exit = createExit({ ...deps, permit, ways, hasApp, limitsOf, pending, record: hosted });
   const relay = createRelay({ ...deps, record: hosted });
   const dial = createAppDialer(deps.dialPeer, dialled);
   const http = createHttpForwarder({ dial, clock });

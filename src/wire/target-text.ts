@@ -57,8 +57,26 @@ export interface RouteTarget {
   readonly namespace?: string;
 }
 
+/** A port that the end that is asked has offered, and offers still. No person names it. */
+export interface ReverseTarget {
+  readonly kind: "reverse";
+  /** No datagrams. */
+  readonly network?: undefined;
+  /** The offer's. */
+  readonly uid: string;
+  /** The offer's name for the port. */
+  readonly port: string;
+}
+
 /** What a dial can reach at a peer: a thing by its name, never an address. */
-export type NamedTarget = AppTarget | ServiceTarget | KubernetesTarget | MetricsTarget | AddressTarget | RouteTarget;
+export type NamedTarget =
+  | AppTarget
+  | ServiceTarget
+  | KubernetesTarget
+  | MetricsTarget
+  | AddressTarget
+  | RouteTarget
+  | ReverseTarget;
 
 /** What has ports. */
 export type PortedTarget = AppTarget | ServiceTarget | AddressTarget | RouteTarget;
@@ -82,6 +100,7 @@ export function targetName(target: NamedTarget): string {
 
 /** With the port, as {@link parseTarget} reads it: `app/shop/web:http`, `service/shop/dns:53/udp`. */
 export function targetText(target: NamedTarget): string {
+  if (target.kind === "reverse") return `reverse/${target.uid}:${target.port}`;
   if (!hasPorts(target)) return target.kind;
   const port = `${target.port === undefined ? "" : `:${target.port}`}${target.network === "udp" ? "/udp" : ""}`;
   if (target.kind === "address") return `address/${target.name}${port}`;

@@ -41,6 +41,8 @@ function kindOf(target: NamedTarget): NonNullable<MessageInitShape<typeof Target
       return { case: "address", value: { name: target.name, ...portOf(target.port) } };
     case "route":
       return { case: "route", value: { host: target.host, ...portOf(target.port) } };
+    case "reverse":
+      return { case: "reverse", value: { uid: target.uid, port: target.port } };
   }
 }
 
@@ -89,6 +91,13 @@ function readKind(target: Target): ReadTarget {
       return readAddress(target.kind.value.name, target.kind.value.port);
     case "route":
       return readRoute(target.kind.value.host, target.kind.value.port);
+    case "reverse": {
+      const { uid, port } = target.kind.value;
+      if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/.test(uid) || !/^[a-z0-9][-a-z0-9]{0,62}$/.test(port)) {
+        return refuse("malformed", "The target is no offer's UID with the name of a port.");
+      }
+      return { ok: true, target: { kind: "reverse", uid, port } };
+    }
     default:
       return refuse("unsupported", "This agent does not know what that dial is for. It may be older than yours.");
   }

@@ -16,7 +16,7 @@ import { type EffectivePolicy, effectivePolicy } from "../../src/policy/effectiv
 import { enforcementOf } from "../../src/policy/enforcement.ts";
 import { permitPull } from "../../src/policy/pulls.ts";
 import { formatQuantity } from "../../src/policy/quantity.ts";
-import { permitTunnel } from "../../src/policy/reach.ts";
+import { permitReverse, permitTunnel } from "../../src/policy/reach.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
 import type { NamedTarget } from "../../src/wire/target-text.ts";
 import { type ApiWorld, startApi } from "../console/api/world.ts";
@@ -121,6 +121,14 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
     assert.ok(!reach("shop.example.org", "data"));
     assert.ok(reach("db.data", "data"));
     assert.ok(!reach("example.net", "shop"));
+  },
+  "A database of the peer's, as a Service here"({ west }) {
+    const offers = (name: string, port: number, grants = ["tunnels"]): boolean =>
+      permitReverse({ peer: "west", grants }, { name, ports: [port] }, west, noon).allowed;
+    assert.ok(offers("db", 5432));
+    assert.ok(!offers("db", 22));
+    assert.ok(!offers("other", 5432));
+    assert.ok(!offers("db", 5432, ["apps"]));
   },
   "A database outside of the cluster, and this agent's metrics, within bounds"({ west }) {
     const reach = (target: NamedTarget): boolean =>

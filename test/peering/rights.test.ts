@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { silentLog } from "../../src/base/log.ts";
+import { ForwardService } from "../../src/gen/fairlead/peer/v1/forward_pb.ts";
 import { IntentService } from "../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { GrantStandingSchema, MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { PodService } from "../../src/gen/fairlead/peer/v1/pods_pb.ts";
@@ -251,7 +252,7 @@ test("each call ends with the grant that it needs; of a service that nobody thou
   const ended = (path: string, grants = lost) => endedBy(path, grants)?.grant;
   assert.equal(ended(`/${PodService.typeName}/Logs`), "apps");
   assert.equal(ended(`/${PodService.typeName}/Logs`, [{ grant: "tunnels" }]), undefined);
-  for (const { typeName } of [IntentService, WorkloadService, MembershipService, TargetService]) {
+  for (const { typeName } of [IntentService, WorkloadService, MembershipService, TargetService, ForwardService]) {
     assert.equal(ended(`/${typeName}/Any`), undefined);
   }
   for (const path of ["/fairlead.peer.v2.PodService/Logs", "/x", "", "//", `${PodService.typeName}/Logs`]) {

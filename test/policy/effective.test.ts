@@ -22,16 +22,14 @@ function explained(policy: EffectivePolicy, path: string) {
 test("without a policy nothing runs, no Service and no API is reached, and logs are all that may be read", () => {
   const policy = effectivePolicy([], tokyo);
   assert.equal(policy.accept, false);
-  const nothing = { services: [], kubernetes: false, addresses: [], metrics: false, limits: {}, routes: [] };
-  assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", ...nothing });
+  const none = { services: [], addresses: [], routes: [], reverse: [], kubernetes: false, metrics: false };
+  assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", limits: {}, ...none });
   assert.deepEqual(policy.pods, { logs: true, exec: false, files: false });
   assert.deepEqual(policy.relay, { allow: false, maxCarriers: 4 });
-  assert.deepEqual(policy.storage, { classes: [] });
-  assert.deepEqual(policy.egress, []);
+  assert.deepEqual([policy.storage, policy.egress], [{ classes: [] }, []]);
   assert.equal(policy.podSecurity, "baseline");
   assert.equal(policy.whenViolated, "Keep");
-  assert.deepEqual(policy.problems, []);
-  assert.deepEqual(policy.policies, []);
+  assert.deepEqual([policy.problems, policy.policies], [[], []]);
   assert.ok(policy.values.every(({ policy, overruled }) => policy === "" && overruled.length === 0));
 });
 
@@ -177,6 +175,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       metrics: true,
       limits,
       routes: [{ namespaces: ["shop"], hosts: ["*.example.org"] }],
+      reverse: [{ name: "ledger" }],
     },
     pods: { logs: false, exec: true, files: true },
     relay: { allow: true, maxCarriers: 7, bytesPerSecond: "5M" },
@@ -250,6 +249,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       metrics: true,
       routes: [{ namespaces: ["shop"], hosts: [["*", ".example.org"]] }],
       limits: { connections: 9, connectionsPerSecond: 3, bytesPerSecond: 5_000_000 },
+      reverse: [{ name: "ledger", ports: [] }],
     },
     kubernetes: {
       groups: ["viewers"],
@@ -277,16 +277,16 @@ function leavesOf(path: string, value: unknown): [string, unknown][] {
 /** Everything that lets something run or be reached. */
 function assertClosed(policy: EffectivePolicy): void {
   assert.deepEqual([policy.accept, policy.egress], [false, []]);
-  const { apps, services, kubernetes, addresses, metrics, routes } = policy.tunnels;
-  assert.deepEqual([apps, services, kubernetes, addresses, metrics, routes], [false, [], false, [], false, []]);
+  const { apps, kubernetes, metrics, services, addresses, routes, reverse } = policy.tunnels;
+  assert.deepEqual([apps, kubernetes, metrics, services, addresses, routes, reverse].flat(), [false, false, false]);
   assert.deepEqual(policy.pods, { logs: false, exec: false, files: false });
 }
 
-const routes = [{ namespaces: ["shop"] }];
 const erp = { name: "erp", host: "erp.example.org", ports: [5432] };
+const more = { addresses: [erp], routes: [{ namespaces: ["shop"] }], reverse: [{}] };
 const open = {
   workloads: { accept: true, network: { egress: [{ cidr: "0.0.0.0/0" }] } },
-  tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true, metrics: true, addresses: [erp], routes },
+  tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true, metrics: true, ...more },
   pods: { logs: true, exec: true, files: true },
 };
 

@@ -17,6 +17,7 @@ import type { Roster } from "../../peering/roster.ts";
 import { targetText } from "../../wire/target-text.ts";
 import type { AppDialer } from "../entry.ts";
 import type { AgentPlace, WantedService } from "./manifests.ts";
+import type { Offering } from "./offering.ts";
 import { type ForwardPlan, planForward, targetAt } from "./plan.ts";
 import type { PortRange } from "./port-range.ts";
 import { Served, type ServedPort } from "./served.ts";
@@ -32,6 +33,7 @@ export interface ForwardsDeps {
     subscribe(fn: (peer: string, status: LinkStatus) => void): () => void;
   };
   readonly dial: AppDialer;
+  readonly offering: Offering;
   readonly events: Pick<EventRecorder, "record">;
   readonly maker: ServiceMaker;
   /** Where pods reach this agent, and where it listens for them; undefined where that is not set. */
@@ -48,6 +50,8 @@ export interface ForwardCount extends TrafficCounts {
 
 export interface Forwards {
   counts(): ForwardCount[];
+  /** It stands otherwise with this Forward beside what is written in it. */
+  reconsider(key: string): void;
   /** Age of the oldest unfinished work, in milliseconds; for health. */
   oldestPendingMs(): number;
   /** Resets what is connected, and takes the agent out of the Services, for two seconds at most. */
@@ -97,16 +101,25 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     if (running.get(key)?.uid !== uid) stop(key);
     if (!forward || forward.metadata.deletionTimestamp) {
       stop(key);
+      deps.offering.delete(key);
       statuses.forget(key);
       return;
     }
     const planned = planForward(forward);
     if (!planned.ok) {
       stop(key);
+      deps.offering.delete(key);
       tell(forward, { invalid: planned.message });
       return;
     }
-    tell(forward, await bring(planned.plan, signal));
+    const { plan } = planned;
+    if (plan.direction === "Reverse") {
+      await turn(key, signal);
+      tell(forward, offer(plan));
+      return;
+    }
+    deps.offering.delete(key);
+    tell(forward, await bring(plan, signal));
     return { againMs: lookAgainMs };
   }
 
@@ -121,7 +134,7 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     }
     if (!roster.get(peer)) {
       stop(key);
-      return { waiting: { reason: "UnknownPeer", message: `There is no peer ${peer} here: fairlead peer list` } };
+      return unknownPeer(peer);
     }
     const one = running.get(key) ?? start(plan);
     const ports = await one.served.open(servedPorts(plan), plan.use);
@@ -146,8 +159,24 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     const service = { service: plan.name, clusterIp: made.clusterIp, fare };
     const { state, held } = links.status(peer);
     if (state === "connected" || held) return service;
-    const message = `There is no link to ${peer}: fairlead doctor ${peer}. Until there is, connections are reset.`;
-    return { ...service, waiting: { reason: "PeerAway", message } };
+    return { ...service, waiting: away(peer) };
+  }
+
+  /** What is here becomes a Service at the peer. */
+  function offer(plan: ForwardPlan): Standing {
+    const { peer } = plan;
+    if (!roster.get(peer)) {
+      deps.offering.delete(plan.key);
+      return unknownPeer(peer);
+    }
+    deps.offering.set(plan);
+    if (!links.status(peer).held) return { waiting: away(peer) };
+    const standing = deps.offering.standing(plan);
+    if (!standing)
+      return { waiting: { reason: "NotAnswered", message: `${peer} has not said yet how it stands there.` } };
+    const { service, reason, message } = standing;
+    if (service === "") return { waiting: { reason: reason || "Refused", message } };
+    return { service };
   }
 
   function start({ key, uid, peer, use }: ForwardPlan): Running {
@@ -160,6 +189,13 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     const one = { uid, peer, served };
     running.set(key, one);
     return one;
+  }
+
+  /** From a Service here to an offer there: what was made here goes. */
+  async function turn(key: string, signal: AbortSignal): Promise<void> {
+    const made = running.get(key)?.wanted;
+    stop(key);
+    if (made) await maker.remove(made, signal);
   }
 
   function stop(key: string): void {
@@ -203,6 +239,7 @@ export function createForwards(deps: ForwardsDeps): Forwards {
         const slash = key.indexOf("/");
         return { namespace: key.slice(0, slash), name: key.slice(slash + 1), peer, ...served.traffic.counts };
       }),
+    reconsider: (key) => worker.add(key),
     oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),
     async close() {
       for (const end of ends) end();
@@ -220,4 +257,13 @@ export function createForwards(deps: ForwardsDeps): Forwards {
 
 function keyIn({ metadata }: Forward): string {
   return `${metadata.namespace}/${metadata.name}`;
+}
+
+function unknownPeer(peer: string): Standing {
+  return { waiting: { reason: "UnknownPeer", message: `There is no peer ${peer} here: fairlead peer list` } };
+}
+
+function away(peer: string): NonNullable<Standing["waiting"]> {
+  const message = `There is no link to ${peer}: fairlead doctor ${peer}. Until there is, connections are reset.`;
+  return { reason: "PeerAway", message };
 }

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { Draft, ObjectMeta } from "../../kube/object.ts";
 import type { EndpointSlice, Service } from "../../kube/resources.ts";
 
-const labels = {
+export const labels = {
   managedBy: "app.kubernetes.io/managed-by",
   /** On a Service and an EndpointSlice: the UID of the Forward that they are of. */
   forward: "fairlead.dev/forward",

@@ -14,6 +14,8 @@ export interface ForwardPlan {
   readonly name: string;
   readonly uid: string;
   readonly peer: string;
+  /** Reverse: what is here becomes a Service at the peer. */
+  readonly direction: "Forward" | "Reverse";
   /** Without a port: each of the ports below has its own. */
   readonly target: ForwardTarget;
   readonly ports: readonly PlannedPort[];
@@ -21,7 +23,7 @@ export interface ForwardPlan {
 }
 
 /** What a Forward can lead to. */
-export type ForwardTarget = Exclude<NamedTarget, { kind: "kubernetes" }>;
+export type ForwardTarget = Exclude<NamedTarget, { kind: "kubernetes" | "reverse" }>;
 
 export interface PlannedPort {
   readonly name: string;
@@ -60,8 +62,9 @@ export function planForward(forward: Forward): Planned {
   if (!/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
     return wrong(`"${name}" can be no Service's name: a letter first, then letters, digits and dashes, 63 in all.`);
   }
-  const { peer = "", limits } = spec;
-  const target = readTarget(spec.target ?? "", namespace);
+  const { peer = "", direction = "Forward", limits } = spec;
+  if (direction !== "Forward" && direction !== "Reverse") return wrong("direction: it is Forward or Reverse.");
+  const target = (direction === "Forward" ? readTarget : readOwnTarget)(spec.target ?? "", namespace);
   if (typeof target === "string") return wrong(`target: ${target}`);
   const ports = readPorts(forward, target);
   if (typeof ports === "string") return wrong(`ports: ${ports}`);
@@ -78,20 +81,36 @@ export function planForward(forward: Forward): Planned {
     idleMs,
     proxyProtocol: spec.proxyProtocol === "V2",
   };
-  return { ok: true, plan: { key: keyOf(forward), namespace, name, uid, peer, target, ports, use } };
+  return { ok: true, plan: { key: keyOf(forward), namespace, name, uid, peer, direction, target, ports, use } };
 }
 
 /** Or what is wrong with it. Of this cluster a Forward refers to what is in its own namespace alone. */
 function readTarget(text: string, namespace: string): ForwardTarget | string {
   const [kind = "", ...names] = text.split("/");
   const target = parseTarget(kind === "app" && names.length === 1 ? `app/${namespace}/${names[0]}` : text);
-  if (!target || target.kind === "kubernetes" || (hasPorts(target) && target.port !== undefined)) {
+  if (
+    !target ||
+    target.kind === "kubernetes" ||
+    target.kind === "reverse" ||
+    (hasPorts(target) && target.port !== undefined)
+  ) {
     return `"${text}" names nothing that a Forward leads to.`;
   }
   if (target.kind === "app" && target.namespace !== namespace) {
     return `"${text}" is in another namespace; a Forward refers to what is in its own.`;
   }
   return target;
+}
+
+/** What is offered to a peer: a Service of the Forward's own namespace. */
+function readOwnTarget(text: string, namespace: string): ForwardTarget | string {
+  const [kind = "", ...names] = text.split("/");
+  const target = parseTarget(names.length === 1 ? `${kind}/${namespace}/${names[0]}` : text);
+  if (target?.kind !== "service" || target.port !== undefined) {
+    return `"${text}" cannot be offered to a peer; a Service of this namespace can: service/NAME.`;
+  }
+  if (target.namespace === namespace) return target;
+  return `"${text}" is in another namespace; a Forward refers to what is in its own.`;
 }
 
 function readPorts({ spec }: Forward, target: ForwardTarget): PlannedPort[] | string {

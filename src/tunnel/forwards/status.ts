@@ -34,7 +34,7 @@ export function statusOf(
 ): ForwardStatus {
   const { generation = 0 } = forward.metadata;
   const { invalid, waiting, service, clusterIp, fare } = standing;
-  const conditions = findingsOf(standing).map((finding) => {
+  const conditions = findingsOf(standing, forward.spec.direction === "Reverse").map((finding) => {
     const known = before?.conditions.find(({ type }) => type === finding.type);
     const since = known?.status === finding.status ? known.lastTransitionTime : undefined;
     return create(ConditionSchema, {
@@ -55,7 +55,7 @@ export function statusOf(
   });
 }
 
-function findingsOf({ invalid, waiting, fare }: Standing): Finding[] {
+function findingsOf({ invalid, waiting, fare }: Standing, isOffer: boolean): Finding[] {
   if (invalid !== undefined) {
     return [
       { type: "Accepted", status: "False", reason: "Invalid", message: invalid },
@@ -66,7 +66,8 @@ function findingsOf({ invalid, waiting, fare }: Standing): Finding[] {
   const ready: Finding = waiting
     ? { type: "Ready", status: "False", ...waiting }
     : { type: "Ready", status: "True", reason: "Ready", message: "" };
-  return [accepted, ready, reachedOf(fare)];
+  // Of an offer only the other end knows who connects.
+  return isOffer ? [accepted, ready] : [accepted, ready, reachedOf(fare)];
 }
 
 function reachedOf(fare: Fare | undefined): Finding {

@@ -24,7 +24,7 @@ import { createWorkloadBook } from "./book.ts";
 import { portName } from "./containers.ts";
 import { createContents } from "./contents.ts";
 import { createCrashLines } from "./crash-lines.ts";
-import { createGuardedNamespaces } from "./guarded-namespaces.ts";
+import { createGuardedNamespaces, type GuardedNamespaces } from "./guarded-namespaces.ts";
 import type { AgentPlace } from "./guards-facts.ts";
 import { createInbox, type DecisionRequest, type HeldItem } from "./inbox.ts";
 import { createLeases, type LeaseDeps } from "./leases.ts";
@@ -113,6 +113,8 @@ export interface WorkloadHost {
    * name waits or was decided, "changed" when it is no longer what the person saw.
    */
   decide(name: string, request: DecisionRequest, signal: AbortSignal): Promise<HeldItem>;
+  /** The namespace that is the peer's own, made and guarded if it has to be. Rejects on trouble that may pass. */
+  claimNamespace: GuardedNamespaces["claim"];
   /** Age of the oldest unfinished work, in milliseconds; for health. */
   oldestPendingMs(): number;
   close(): Promise<void>;
@@ -285,6 +287,7 @@ export function createHost(deps: HostDeps): WorkloadHost {
     held: inbox.list,
     heldItem: inbox.get,
     decide: inbox.decide,
+    claimNamespace: (tenant, signal) => namespaces.claim(tenant, signal),
     oldestPendingMs: () => Math.max(runner.oldestPendingMs(), statuses.oldestPendingMs(), namespaces.oldestPendingMs()),
     async close() {
       for (const end of unsubscribe) end();

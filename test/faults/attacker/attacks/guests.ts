@@ -1,5 +1,6 @@
 /** Strangers with a key of their own, and those who were peers: what they call, guess and claim. */
 import { randomBytes } from "node:crypto";
+import { ForwardService } from "../../../../src/gen/fairlead/peer/v1/forward_pb.ts";
 import { IntentService, LeaseService } from "../../../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { MembershipService } from "../../../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { PairingService } from "../../../../src/gen/fairlead/peer/v1/pairing_pb.ts";
@@ -24,7 +25,15 @@ export const guestAttacks: readonly Attack[] = [
       "Each stream is judged by who is behind the link at that moment: who is not in the roster reaches the pairing service alone; after eight refusals the link ends.",
     attempt: (ground) =>
       withStranger(ground, async (eve) => {
-        const services = [MembershipService, WorkloadService, PodService, IntentService, LeaseService, TargetService];
+        const services = [
+          MembershipService,
+          WorkloadService,
+          PodService,
+          IntentService,
+          LeaseService,
+          TargetService,
+          ForwardService,
+        ];
         const methods = services.flatMap(({ typeName, methods }) => methods.map(({ name }) => `/${typeName}/${name}`));
         const pairing = `/${PairingService.typeName}`;
         const disguised = [
@@ -58,6 +67,7 @@ export const guestAttacks: readonly Attack[] = [
       "/fairlead.peer.v1.IntentService/Sync": "cut PermissionDenied",
       "/fairlead.peer.v1.LeaseService/Renew": "cut PermissionDenied",
       "/fairlead.peer.v1.TargetService/ListTargets": "cut PermissionDenied",
+      "/fairlead.peer.v1.ForwardService/Offer": "cut PermissionDenied",
       "/fairlead.peer.v1.PairingService/../fairlead.peer.v1.IntentService/Sync": "Unimplemented",
       "/fairlead.peer.v1.PairingService/": "Unimplemented",
       "/fairlead.peer.v1.PairingService//Join": "Unimplemented",

@@ -16,10 +16,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/resources/v1alpha1/forward.proto.
  */
 export const file_fairlead_resources_v1alpha1_forward: GenFile = /*@__PURE__*/
-  fileDesc("CilmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvZm9yd2FyZC5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExIqsDCgdGb3J3YXJkEkMKBHNwZWMYASABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBAUgAiAEBEj8KBnN0YXR1cxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzSAGIAQE6hQKKgBmAAgoIZm9yd2FyZHMSB2ZvcndhcmQaA2Z3ZCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIaCgRQZWVyEgZzdHJpbmcaCi5zcGVjLnBlZXJCHgoGVGFyZ2V0EgZzdHJpbmcaDC5zcGVjLnRhcmdldEIeCgVQaGFzZRIGc3RyaW5nGg0uc3RhdHVzLnBoYXNlQiIKB1NlcnZpY2USBnN0cmluZxoPLnN0YXR1cy5zZXJ2aWNlQigKA0FnZRIEZGF0ZRobLm1ldGFkYXRhLmNyZWF0aW9uVGltZXN0YW1wQiQKB01lc3NhZ2USBnN0cmluZxoPLnN0YXR1cy5tZXNzYWdlIAFCBwoFX3NwZWNCCQoHX3N0YXR1cyKEBAoLRm9yd2FyZFNwZWMSPgoEcGVlchgEIAEoCUIrukgoyAEBciMYMDIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JEgAiAEBEnIKBnRhcmdldBgFIAEoCUJdukhayAEBclUYygIyUF4obWV0cmljc3woYXBwfHNlcnZpY2V8c3ZjfGFkZHJlc3MpL1thLXowLTldWy1hLXowLTkuXSooL1thLXowLTldWy1hLXowLTkuXSopPykkSAGIAQESTQoFcG9ydHMYBiADKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFBvcnRCFLpIB5IBBAgBECCagBkGCgRuYW1lEiYKDnByb3h5X3Byb3RvY29sGAggASgJQgm6SAZyBFICVjJIAogBARI/CgZsaW1pdHMYCSABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZExpbWl0c0gDiAEBEi8KBGlkbGUYCiABKAlCHLpIGXIXMhVeKFswLTldezEsNn1bc21oZF0pKyRIBIgBAUIHCgVfcGVlckIJCgdfdGFyZ2V0QhEKD19wcm94eV9wcm90b2NvbEIJCgdfbGltaXRzQgcKBV9pZGxlSgQIARAEUgNhcHBSBHBvcnRSDHNlcnZpY2VfcG9ydCKEAgoLRm9yd2FyZFBvcnQSPgoEbmFtZRgBIAEoCUIrukgoyAEBciMYPzIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JEgAiAEBEiEKBHBvcnQYAiABKAVCDrpIC8gBARoGGP//AygBSAGIAQESOAoLdGFyZ2V0X3BvcnQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBpqAGQIYAUgCiAEBEiUKDGFwcF9wcm90b2NvbBgEIAEoCUIKukgHcgUQARj9AUgDiAEBQgcKBV9uYW1lQgcKBV9wb3J0Qg4KDF90YXJnZXRfcG9ydEIPCg1fYXBwX3Byb3RvY29sIucBCg1Gb3J3YXJkTGltaXRzEiUKC2Nvbm5lY3Rpb25zGAEgASgFQgu6SAgaBhj//wMoAUgAiAEBEjAKFmNvbm5lY3Rpb25zX3Blcl9zZWNvbmQYAiABKAVCC7pICBoGGKCNBigBSAGIAQESPQoQYnl0ZXNfcGVyX3NlY29uZBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIGmoAZAkgBSAKIAQFCDgoMX2Nvbm5lY3Rpb25zQhkKF19jb25uZWN0aW9uc19wZXJfc2Vjb25kQhMKEV9ieXRlc19wZXJfc2Vjb25kIrsCCg1Gb3J3YXJkU3RhdHVzEiAKE29ic2VydmVkX2dlbmVyYXRpb24YASABKAVIAIgBARIUCgdzZXJ2aWNlGAIgASgJSAGIAQESRgoKY29uZGl0aW9ucxgDIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUSMgoFcGhhc2UYBCABKAlCHrpIG3IZUgVSZWFkeVIHV2FpdGluZ1IHSW52YWxpZEgCiAEBEhQKB21lc3NhZ2UYBSABKAlIA4gBARIXCgpjbHVzdGVyX2lwGAYgASgJSASIAQFCFgoUX29ic2VydmVkX2dlbmVyYXRpb25CCgoIX3NlcnZpY2VCCAoGX3BoYXNlQgoKCF9tZXNzYWdlQg0KC19jbHVzdGVyX2lwYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
+  fileDesc("CilmYWlybGVhZC9yZXNvdXJjZXMvdjFhbHBoYTEvZm9yd2FyZC5wcm90bxIbZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExItEDCgdGb3J3YXJkEkMKBHNwZWMYASABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBAUgAiAEBEj8KBnN0YXR1cxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzSAGIAQE6qwKKgBmmAgoIZm9yd2FyZHMSB2ZvcndhcmQaA2Z3ZCIIZmFpcmxlYWQqCk5hbWVzcGFjZWQwAUIkCglEaXJlY3Rpb24SBnN0cmluZxoPLnNwZWMuZGlyZWN0aW9uQhoKBFBlZXISBnN0cmluZxoKLnNwZWMucGVlckIeCgZUYXJnZXQSBnN0cmluZxoMLnNwZWMudGFyZ2V0Qh4KBVBoYXNlEgZzdHJpbmcaDS5zdGF0dXMucGhhc2VCIgoHU2VydmljZRIGc3RyaW5nGg8uc3RhdHVzLnNlcnZpY2VCKAoDQWdlEgRkYXRlGhsubWV0YWRhdGEuY3JlYXRpb25UaW1lc3RhbXBCJAoHTWVzc2FnZRIGc3RyaW5nGg8uc3RhdHVzLm1lc3NhZ2UgAUIHCgVfc3BlY0IJCgdfc3RhdHVzItAECgtGb3J3YXJkU3BlYxI+CgRwZWVyGAQgASgJQiu6SCjIAQFyIxgwMh9eW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8kSACIAQEScgoGdGFyZ2V0GAUgASgJQl26SFrIAQFyVRjKAjJQXihtZXRyaWNzfChhcHB8c2VydmljZXxzdmN8YWRkcmVzcykvW2EtejAtOV1bLWEtejAtOS5dKigvW2EtejAtOV1bLWEtejAtOS5dKik/KSRIAYgBARJNCgVwb3J0cxgGIAMoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkUG9ydEIUukgHkgEECAEQIJqAGQYKBG5hbWUSPAoJZGlyZWN0aW9uGAcgASgJQiS6SBRyElIHRm9yd2FyZFIHUmV2ZXJzZZqAGQk6B0ZvcndhcmRIAogBARImCg5wcm94eV9wcm90b2NvbBgIIAEoCUIJukgGcgRSAlYySAOIAQESPwoGbGltaXRzGAkgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRMaW1pdHNIBIgBARIvCgRpZGxlGAogASgJQhy6SBlyFzIVXihbMC05XXsxLDZ9W3NtaGRdKSskSAWIAQFCBwoFX3BlZXJCCQoHX3RhcmdldEIMCgpfZGlyZWN0aW9uQhEKD19wcm94eV9wcm90b2NvbEIJCgdfbGltaXRzQgcKBV9pZGxlSgQIARAEUgNhcHBSBHBvcnRSDHNlcnZpY2VfcG9ydCKEAgoLRm9yd2FyZFBvcnQSPgoEbmFtZRgBIAEoCUIrukgoyAEBciMYPzIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JEgAiAEBEiEKBHBvcnQYAiABKAVCDrpIC8gBARoGGP//AygBSAGIAQESOAoLdGFyZ2V0X3BvcnQYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCBpqAGQIYAUgCiAEBEiUKDGFwcF9wcm90b2NvbBgEIAEoCUIKukgHcgUQARj9AUgDiAEBQgcKBV9uYW1lQgcKBV9wb3J0Qg4KDF90YXJnZXRfcG9ydEIPCg1fYXBwX3Byb3RvY29sIucBCg1Gb3J3YXJkTGltaXRzEiUKC2Nvbm5lY3Rpb25zGAEgASgFQgu6SAgaBhj//wMoAUgAiAEBEjAKFmNvbm5lY3Rpb25zX3Blcl9zZWNvbmQYAiABKAVCC7pICBoGGKCNBigBSAGIAQESPQoQYnl0ZXNfcGVyX3NlY29uZBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIGmoAZAkgBSAKIAQFCDgoMX2Nvbm5lY3Rpb25zQhkKF19jb25uZWN0aW9uc19wZXJfc2Vjb25kQhMKEV9ieXRlc19wZXJfc2Vjb25kIrsCCg1Gb3J3YXJkU3RhdHVzEiAKE29ic2VydmVkX2dlbmVyYXRpb24YASABKAVIAIgBARIUCgdzZXJ2aWNlGAIgASgJSAGIAQESRgoKY29uZGl0aW9ucxgDIAMoCzImLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Db25kaXRpb25CCpqAGQYKBHR5cGUSMgoFcGhhc2UYBCABKAlCHrpIG3IZUgVSZWFkeVIHV2FpdGluZ1IHSW52YWxpZEgCiAEBEhQKB21lc3NhZ2UYBSABKAlIA4gBARIXCgpjbHVzdGVyX2lwGAYgASgJSASIAQFCFgoUX29ic2VydmVkX2dlbmVyYXRpb25CCgoIX3NlcnZpY2VCCAoGX3BoYXNlQgoKCF9tZXNzYWdlQg0KC19jbHVzdGVyX2lwYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_condition, file_fairlead_resources_v1alpha1_options, file_google_protobuf_struct]);
 
 /**
- * What a peer has, as a Service here that is named as the Forward.
+ * A port of one cluster that is a Service of the other. Forward: a Service here, named as the Forward, that is what a peer has. Reverse: what
+ * is in this namespace becomes a Service at the peer, if its policy lets it.
  *
  * @generated from message fairlead.resources.v1alpha1.Forward
  */
@@ -56,7 +57,7 @@ export type ForwardSpec = Message<"fairlead.resources.v1alpha1.ForwardSpec"> & {
   /**
    * What is reached, as `fairlead forward` names it: `app/NAME` (a RemoteApp of this namespace, which the peer runs),
    * `service/NAMESPACE/NAME` (a Service of the peer's cluster), `address/NAME` (what the peer's policy lists by that name), `metrics` (of the
-   * peer's agent).
+   * peer's agent). With `direction: Reverse` it is in this namespace: `service/NAME`.
    *
    * @generated from field: optional string target = 5;
    */
@@ -70,8 +71,16 @@ export type ForwardSpec = Message<"fairlead.resources.v1alpha1.ForwardSpec"> & {
   ports: ForwardPort[];
 
   /**
-   * Begins each connection with a header of the PROXY protocol that says who connected; for servers that are told to expect it. None unless
-   * said.
+   * Forward: a Service here is what the peer has. Reverse: a Service at the peer is what this namespace has; it has the Forward's name, and
+   * is in the namespace that the peer keeps for us.
+   *
+   * @generated from field: optional string direction = 7;
+   */
+  direction?: string | undefined;
+
+  /**
+   * Begins each connection with a header of the PROXY protocol that says who connected; for servers that are told to expect it. With
+   * `direction: Reverse` the address is that which the peer's agent saw, as it says. None unless said.
    *
    * @generated from field: optional string proxy_protocol = 8;
    */
@@ -188,7 +197,7 @@ export type ForwardStatus = Message<"fairlead.resources.v1alpha1.ForwardStatus">
   observedGeneration?: number | undefined;
 
   /**
-   * The Service's name.
+   * The Service: its name here, or `NAMESPACE/NAME` at the peer.
    *
    * @generated from field: optional string service = 2;
    */

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/target.proto.
  */
 export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSKOBAoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASMgoHbWV0cmljcxgIIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuTWV0cmljc1RhcmdldEgAEjIKB2FkZHJlc3MYCSABKAsyHy5mYWlybGVhZC53aXJlLnYxLkFkZHJlc3NUYXJnZXRIABIuCgVyb3V0ZRgKIAEoCzIdLmZhaXJsZWFkLndpcmUudjEuUm91dGVUYXJnZXRIABIqCgduZXR3b3JrGBAgASgOMhkuZmFpcmxlYWQud2lyZS52MS5OZXR3b3JrQgYKBGtpbmQiZAoOV29ya2xvYWRUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSCwoDdWlkGAMgASgJEiQKBHBvcnQYBCABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiVgoNU2VydmljZVRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIkCgRwb3J0GAMgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IhIKEEt1YmVybmV0ZXNUYXJnZXQiIgoLUmVsYXlUYXJnZXQSEwoLZmluZ2VycHJpbnQYASABKAwiDwoNQ2FycmllclRhcmdldCIOCgxJbWFnZXNUYXJnZXQiDwoNTWV0cmljc1RhcmdldCJDCg1BZGRyZXNzVGFyZ2V0EgwKBG5hbWUYASABKAkSJAoEcG9ydBgCIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCJBCgtSb3V0ZVRhcmdldBIMCgRob3N0GAEgASgJEiQKBHBvcnQYAiABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiMQoEUG9ydBIQCgZudW1iZXIYASABKA1IABIOCgRuYW1lGAIgASgJSABCBwoFdmFsdWUqRAoHTmV0d29yaxIXChNORVRXT1JLX1VOU1BFQ0lGSUVEEAASDwoLTkVUV09SS19UQ1AQARIPCgtORVRXT1JLX1VEUBACYgZwcm90bzM");
+  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLCBAoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASMgoHbWV0cmljcxgIIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuTWV0cmljc1RhcmdldEgAEjIKB2FkZHJlc3MYCSABKAsyHy5mYWlybGVhZC53aXJlLnYxLkFkZHJlc3NUYXJnZXRIABIuCgVyb3V0ZRgKIAEoCzIdLmZhaXJsZWFkLndpcmUudjEuUm91dGVUYXJnZXRIABIyCgdyZXZlcnNlGAsgASgLMh8uZmFpcmxlYWQud2lyZS52MS5SZXZlcnNlVGFyZ2V0SAASKgoHbmV0d29yaxgQIAEoDjIZLmZhaXJsZWFkLndpcmUudjEuTmV0d29ya0IGCgRraW5kImQKDldvcmtsb2FkVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA3VpZBgDIAEoCRIkCgRwb3J0GAQgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IlYKDVNlcnZpY2VUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSJAoEcG9ydBgDIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCISChBLdWJlcm5ldGVzVGFyZ2V0IiIKC1JlbGF5VGFyZ2V0EhMKC2ZpbmdlcnByaW50GAEgASgMIg8KDUNhcnJpZXJUYXJnZXQiDgoMSW1hZ2VzVGFyZ2V0Ig8KDU1ldHJpY3NUYXJnZXQiQwoNQWRkcmVzc1RhcmdldBIMCgRuYW1lGAEgASgJEiQKBHBvcnQYAiABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiQQoLUm91dGVUYXJnZXQSDAoEaG9zdBgBIAEoCRIkCgRwb3J0GAIgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IioKDVJldmVyc2VUYXJnZXQSCwoDdWlkGAEgASgJEgwKBHBvcnQYAiABKAkiMQoEUG9ydBIQCgZudW1iZXIYASABKA1IABIOCgRuYW1lGAIgASgJSABCBwoFdmFsdWUqRAoHTmV0d29yaxIXChNORVRXT1JLX1VOU1BFQ0lGSUVEEAASDwoLTkVUV09SS19UQ1AQARIPCgtORVRXT1JLX1VEUBACYgZwcm90bzM");
 
 /**
  * Target is what a dial is to reach. It names a thing, never an address: the end that is asked resolves it, after its policy.
@@ -19,7 +19,7 @@ export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
  */
 export type Target = Message<"fairlead.wire.v1.Target"> & {
   /**
-   * Numbers 7 and 11 to 15 are for what comes later: nodes.
+   * Numbers 7 and 12 to 15 are for what comes later: nodes.
    *
    * @generated from oneof fairlead.wire.v1.Target.kind
    */
@@ -77,6 +77,12 @@ export type Target = Message<"fairlead.wire.v1.Target"> & {
      */
     value: RouteTarget;
     case: "route";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.ReverseTarget reverse = 11;
+     */
+    value: ReverseTarget;
+    case: "reverse";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -306,6 +312,34 @@ export const RouteTargetSchema: GenMessage<RouteTarget> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_target, 9);
 
 /**
+ * ReverseTarget is a port that the end that is asked has offered the dialling one, and offers still (ForwardService.Offer).
+ *
+ * @generated from message fairlead.wire.v1.ReverseTarget
+ */
+export type ReverseTarget = Message<"fairlead.wire.v1.ReverseTarget"> & {
+  /**
+   * The offer's.
+   *
+   * @generated from field: string uid = 1;
+   */
+  uid: string;
+
+  /**
+   * The offer's name for the port.
+   *
+   * @generated from field: string port = 2;
+   */
+  port: string;
+};
+
+/**
+ * Describes the message fairlead.wire.v1.ReverseTarget.
+ * Use `create(ReverseTargetSchema)` to create a new message.
+ */
+export const ReverseTargetSchema: GenMessage<ReverseTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 10);
+
+/**
  * Port is a port by number or by name.
  *
  * @generated from message fairlead.wire.v1.Port
@@ -336,7 +370,7 @@ export type Port = Message<"fairlead.wire.v1.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 10);
+  messageDesc(file_fairlead_wire_v1_target, 11);
 
 /**
  * Network is how the target is reached from the other end on.

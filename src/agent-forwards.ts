@@ -1,0 +1,105 @@
+/** Forwards of an agent in or beside its cluster, in both directions. */
+import { hostname } from "node:os";
+import type { AgentPlace } from "./agent-place.ts";
+import type { AuditLog } from "./audit/audit-log.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import type { Config } from "./config.ts";
+import type { EventRecorder } from "./kube/event-recorder.ts";
+import type { Peering } from "./peering/peering.ts";
+import { createStreamRecord } from "./peering/stream-record.ts";
+import type { PolicyBook } from "./policy/policy-book.ts";
+import { createForwards, type Forwards } from "./tunnel/forwards/forwards.ts";
+import { createOffered, type Offered } from "./tunnel/forwards/offered.ts";
+import { createOffering, type Offering } from "./tunnel/forwards/offering.ts";
+import { PortRange } from "./tunnel/forwards/port-range.ts";
+import { createServiceMaker } from "./tunnel/forwards/service-maker.ts";
+import type { Tunnel } from "./tunnel/tunnel.ts";
+import { peerNamespace } from "./workloads/host/names.ts";
+import type { Workloads } from "./workloads/workloads.ts";
+
+export interface AgentForwards extends Pick<Forwards, "counts" | "oldestPendingMs"> {
+  /** What peers offer here. */
+  readonly offered: Offered;
+  readonly find: Offering["find"];
+  close(): Promise<void>;
+}
+
+export interface AgentForwardsDeps {
+  readonly place: AgentPlace;
+  readonly peering: Pick<Peering, "roster" | "switchboard" | "callerOf">;
+  readonly policies: Pick<PolicyBook, "of">;
+  readonly workloads: Pick<Workloads, "host">;
+  readonly events: Pick<EventRecorder, "record">;
+  readonly config: Pick<Config, "forwards">;
+  readonly dial: Tunnel["dial"];
+  readonly audit: Pick<AuditLog, "record">;
+  /** What this peer reaches here has to be judged again. */
+  review(fingerprint: string): void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function agentForwards(deps: AgentForwardsDeps): AgentForwards {
+  const { place, config, dial, clock, log } = deps;
+  const { roster, switchboard: links } = deps.peering;
+  const address = config.forwards.address;
+  const pod = place.inCluster ? { namespace: place.podNamespace, name: hostname() } : undefined;
+  const range = address === undefined ? undefined : new PortRange(address, config.forwards.ports);
+  const entrance = address !== undefined && range ? { place: { address, pod }, range } : undefined;
+  const offering = createOffering({
+    transport: (peer) => links.transport(peer),
+    links,
+    onWithdrawn(peer) {
+      const fingerprint = roster.get(peer)?.fingerprint;
+      if (fingerprint !== undefined) deps.review(fingerprint);
+    },
+    onState: (key) => forwards.reconsider(key),
+    clock,
+    log,
+  });
+  const forwards: Forwards = createForwards({
+    client: place.client,
+    roster,
+    links,
+    dial,
+    offering,
+    events: deps.events,
+    maker: createServiceMaker({
+      client: place.client,
+      grantHint: (namespace) =>
+        `list the namespace in forwards.namespaces of the chart, forwards.namespaces: [${namespace}] (docs/forwards.md).`,
+    }),
+    entrance,
+    clock,
+    log,
+  });
+  const record = createStreamRecord({ audit: deps.audit, clock });
+  const offered = createOffered({
+    client: place.client,
+    callerOf: (fingerprint) => deps.peering.callerOf(fingerprint),
+    policyOf: (fingerprint) => deps.policies.of(fingerprint),
+    claimNamespace: (tenant, signal) => deps.workloads.host.claimNamespace(tenant, signal),
+    namespaceOf: peerNamespace,
+    record,
+    dial,
+    maker: createServiceMaker({
+      client: place.client,
+      grantHint: () => "whoever installs it there can set forwards.reverse: true in the values of its chart.",
+    }),
+    entrance,
+    clock,
+    log,
+  });
+  return {
+    offered,
+    find: offering.find,
+    counts: () => [...forwards.counts(), ...offered.counts()],
+    oldestPendingMs: () => forwards.oldestPendingMs(),
+    async close() {
+      await Promise.all([forwards.close(), offered.close()]);
+      await offering.close();
+      record.close();
+    },
+  };
+}
