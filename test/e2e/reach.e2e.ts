@@ -228,7 +228,12 @@ test("an app has a host of its own, for those with a token, and as many requests
   };
   const app = { apiVersion: "fairlead.dev/v1alpha1", kind: "RemoteApp", metadata: { name: "shown", namespace }, spec };
   await a.kubectl(["apply", "-f", "-"], JSON.stringify(app));
-  await a.kubectl(["wait", "rapp/shown", "-n", namespace, "--for=jsonpath={.status.phase}=Ready", "--timeout=100s"]);
+  let status = "";
+  const isUp = async (): Promise<boolean> => {
+    status = await a.kubectl(["get", "rapp/shown", "-n", namespace, "-o", "jsonpath={.status}"]);
+    return (JSON.parse(status || "{}") as { phase?: string }).phase === "Ready";
+  };
+  await until("the app is ready", isUp, { seconds: 100, seen: () => status });
   await origin.withConsole(async (url, headers) => {
     const ask = (
       path: string,
@@ -318,14 +323,15 @@ test("when the peer's agent is killed what was open is reset, and the next conne
 });
 
 test("what there is, is told: the targets that a policy opens and that lead somewhere, and no others", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   let shown = "";
   const told = async (...more: string[]): Promise<string> => {
     shown = await origin.cli(["target", "list", host.name, ...more]);
     return shown;
   };
-  const opened = [`address/outside:${outside.port}`, "metrics", service("echo", 80), service("echo", 9000)];
+  const shown8080 = `app/${namespace}/shown:8080`;
+  const opened = [`address/outside:${outside.port}`, shown8080, "metrics", service("echo", 80), service("echo", 9000)];
   const isAll = async (): Promise<boolean> => (await told("-o", "name")) === `${opened.join("\n")}\n`;
   await until("all of it is told", isAll, { seen: () => shown });
   // The pod may be a new one, since it stood at the test before.

@@ -173,7 +173,15 @@ const udp: (FrameInit | Uint8Array)[] = [
     kind: {
       case: "open",
       value: {
-        what: { case: "dial", value: { target: { kind: { case: "kubernetes", value: {} }, network: Network.UDP } } },
+        what: {
+          case: "dial",
+          value: {
+            target: {
+              kind: { case: "address", value: { name: "dns", port: { value: { case: "number", value: 53 } } } },
+              network: Network.UDP,
+            },
+          },
+        },
         priority: Priority.INTERACTIVE,
         credit: 262_144n,
       },

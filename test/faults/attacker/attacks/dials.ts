@@ -69,7 +69,7 @@ export const dialAttacks: readonly Attack[] = [
       "alice's Service": /^(UNSUPPORTED|DENIED)$/,
       "the agent's console": /^(UNSUPPORTED|DENIED)$/,
       "no target at all": "UNSUPPORTED",
-      UDP: "UNSUPPORTED",
+      UDP: "NOT_FOUND",
       "node metadata": "NOT_FOUND",
       "node metadata as a name": "NOT_FOUND",
       "the API server by its name": "NOT_FOUND",
