@@ -18,10 +18,12 @@ export async function connectUdp(address: string, port: number, signal: AbortSig
       const onAbort = (): void => reject(signal.reason);
       signal.addEventListener("abort", onAbort, { once: true });
       socket.once("error", reject);
-      socket.connect(port, address, () => {
+      // With a callback, Node tells it what it would emit as an error else.
+      socket.connect(port, address, (error?: Error) => {
         signal.removeEventListener("abort", onAbort);
         socket.off("error", reject);
-        resolve();
+        if (error) reject(error);
+        else resolve();
       });
     });
   } catch (error) {

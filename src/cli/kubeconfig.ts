@@ -79,9 +79,10 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
   token.action(async (peer: string) => {
     const { env } = terminal;
     const found = token.optsWithGlobals<ConnectionOptions>();
-    const { server, token: given, kubeconfig, context: of, agentNamespace } = found;
-    const ambient = [env.FAIRLEAD_SERVER, env.FAIRLEAD_TOKEN, env.KUBECONFIG, env.HOME];
-    const about = [peer, server, given, kubeconfig, of, agentNamespace, ...ambient];
+    const { server, token: given, state, kubeconfig, context: of, agentNamespace } = found;
+    const { FAIRLEAD_SERVER, FAIRLEAD_TOKEN, FAIRLEAD_STATE, STATE_DIRECTORY, KUBECONFIG, HOME } = env;
+    const ambient = [FAIRLEAD_SERVER, FAIRLEAD_TOKEN, FAIRLEAD_STATE, STATE_DIRECTORY, KUBECONFIG, HOME];
+    const about = [peer, server, given, state, kubeconfig, of, agentNamespace, ...ambient];
     const cache = openKubeTokenCache({ env, about, now: Date.now });
     const known = await cache.find(process.ppid);
     if (known) return terminal.out(credentialOf(known));

@@ -72,9 +72,9 @@ export function createObjectStore({ journal, onWrite, clock }: ObjectStoreDeps):
       onWrite(failure);
       throw failure;
     }
-    onWrite(undefined);
     const happened = after ?? before;
     if (after !== before && happened) {
+      onWrite(undefined);
       const type = after ? (before ? "MODIFIED" : "ADDED") : "DELETED";
       history.add({ type, sequence: number, kind: kind.plural, object: happened });
     }

@@ -32,6 +32,7 @@ const script = `
   const film = await fetch("/film").then((answer) => answer.arrayBuffer());
   const part = await fetch("/film", { headers: { range: "bytes=1000-1999" } });
   const posted = await fetch("/post", { method: "POST", body: film }).then((answer) => answer.text());
+  await Promise.all([...document.images].map((image) => image.decode().catch(() => undefined)));
   globalThis.report = {
     word, film: globalThis.crypto.subtle ? await hash(film) : film.byteLength,
     part: [part.status, part.headers.get("content-range"), (await part.arrayBuffer()).byteLength],

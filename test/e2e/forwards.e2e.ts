@@ -109,8 +109,12 @@ test("a pod reaches by DNS what the peer has, at each port, and kubectl shows ho
   await a.kubectl(["apply", "-f", "-"], forward("there"));
   await settles("there", "Ready");
   await answers();
-  const said = await fromPod("sh", "-c", "echo ahoy | timeout 5 echo-server dial tcp there:9000");
-  assert.match(said, /ahoy/);
+  let said = "";
+  const isEchoed = async (): Promise<boolean> => {
+    said = await fromPod("sh", "-c", "echo ahoy | timeout 5 echo-server dial tcp there:9000").catch(String);
+    return said.includes("ahoy");
+  };
+  await until("the other port answers as well", isEchoed, { seen: () => said });
   const shown = await a.kubectl(["get", "forwards", "-n", namespace]);
   assert.match(
     shown,

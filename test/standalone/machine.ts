@@ -87,21 +87,14 @@ export async function createMachine(name: string, targets: readonly object[]): P
     offer,
     hangUp: () => void child?.kill("SIGHUP"),
     async start() {
-      const { FAIRLEAD_STATE: _, STATE_DIRECTORY: __, ...env } = process.env;
-      const started = spawn(process.execPath, [program, "agent", "--config", config], {
-        stdio: ["ignore", "ignore", "pipe"],
-        env,
-      });
-      child = started;
-      const said: string[] = [];
-      await new Promise<void>((resolve, reject) => {
-        started.once("error", reject);
-        started.once("exit", (code) => reject(new Error(`agent ${name} ended with ${code}:\n${said.join("\n")}`)));
-        createInterface({ input: started.stderr }).on("line", (line) => {
-          if (said.length < 1_000) said.push(line);
-          if (line.includes("agent is ready")) resolve(); // What comes after it is read all the same, for the pipe must flow.
-        });
-      });
+      // Its ports were free, and somebody's connection may have one meanwhile, for a moment.
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await startOnce();
+        } catch (error) {
+          if (attempt === 20 || !(error instanceof Error && error.message.includes("EADDRINUSE"))) throw error;
+        }
+      }
     },
     kill,
     async [Symbol.asyncDispose]() {
@@ -109,6 +102,24 @@ export async function createMachine(name: string, targets: readonly object[]): P
       await rm(folder, { recursive: true, force: true });
     },
   };
+
+  async function startOnce(): Promise<void> {
+    const { FAIRLEAD_STATE: _, STATE_DIRECTORY: __, ...env } = process.env;
+    const started = spawn(process.execPath, [program, "agent", "--config", config], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env,
+    });
+    child = started;
+    const said: string[] = [];
+    await new Promise<void>((resolve, reject) => {
+      started.once("error", reject);
+      started.once("exit", (code) => reject(new Error(`agent ${name} ended with ${code}:\n${said.join("\n")}`)));
+      createInterface({ input: started.stderr }).on("line", (line) => {
+        if (said.length < 1_000) said.push(line);
+        if (line.includes("agent is ready")) resolve(); // What comes after it is read all the same, for the pipe must flow.
+      });
+    });
+  }
 }
 
 /** Says each line back, with a word before it. */

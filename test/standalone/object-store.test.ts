@@ -15,7 +15,7 @@ import { openStateDirectory, type StateDirectory } from "../../src/standalone/di
 import { until } from "../peering/agents.ts";
 
 const namespace = "fairlead";
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "fairlead-test-"));

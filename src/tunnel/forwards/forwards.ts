@@ -8,6 +8,7 @@ import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import type { Log } from "../../base/log.ts";
 import type { ForwardStatus } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
+import { KubeError } from "../../kube/errors.ts";
 import type { EventRecorder } from "../../kube/event-recorder.ts";
 import { createReflector } from "../../kube/reflector.ts";
 import { type Forward, forwards as forwardKind } from "../../kube/resources.ts";
@@ -107,14 +108,14 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     }
     const planned = planForward(forward);
     if (!planned.ok) {
-      stop(key);
+      await standDown(key, signal);
       deps.offering.delete(key);
       tell(forward, { invalid: planned.message });
       return;
     }
     const { plan } = planned;
     if (plan.direction === "Reverse") {
-      await turn(key, signal);
+      await turn(plan, signal);
       tell(forward, offer(plan));
       return;
     }
@@ -127,19 +128,19 @@ export function createForwards(deps: ForwardsDeps): Forwards {
   async function bring(plan: ForwardPlan, signal: AbortSignal): Promise<Standing> {
     const { key, peer, uid } = plan;
     if (!entrance) {
-      stop(key);
+      await standDown(key, signal);
       const message =
         "This agent is not told at which address pods reach it: set forwards.address (the chart does, for agents in a cluster).";
       return { waiting: { reason: "NoAddress", message } };
     }
     if (!roster.get(peer)) {
-      stop(key);
+      await standDown(key, signal);
       return unknownPeer(peer);
     }
     const one = running.get(key) ?? start(plan);
     const ports = await one.served.open(servedPorts(plan), plan.use);
     if (!ports) {
-      stop(key);
+      await standDown(key, signal);
       const message = "All ports of this agent that are for Forwards are taken: widen forwards.ports.";
       return { waiting: { reason: "NoPorts", message } };
     }
@@ -154,7 +155,10 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     };
     const made = await maker.keep(wanted, signal);
     const { fare } = one.served.traffic;
-    if (!made.ok) return { waiting: made, fare };
+    if (!made.ok) {
+      await standDown(key, signal);
+      return { waiting: made, fare };
+    }
     one.wanted = wanted;
     const service = { service: plan.name, clusterIp: made.clusterIp, fare };
     const { state, held } = links.status(peer);
@@ -191,11 +195,27 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     return one;
   }
 
-  /** From a Service here to an offer there: what was made here goes. */
-  async function turn(key: string, signal: AbortSignal): Promise<void> {
-    const made = running.get(key)?.wanted;
+  /** To an offer there: what was made here before goes, also by a process of this agent before. */
+  async function turn({ key, namespace, name, uid, peer }: ForwardPlan, signal: AbortSignal): Promise<void> {
     stop(key);
-    if (made) await maker.remove(made, signal);
+    if (!entrance) return;
+    try {
+      await maker.remove({ namespace, name, uid, peer, isOwned: true, place: entrance.place }, signal);
+    } catch (error) {
+      // Without the right to look it has made nothing there.
+      if (!isForbidden(error)) throw error;
+    }
+  }
+
+  /** Leads nobody to its ports before these are given back, since another Forward may get them. */
+  async function standDown(key: string, signal: AbortSignal): Promise<void> {
+    const made = running.get(key)?.wanted;
+    if (made) {
+      await maker.leave(made, signal).catch((error: unknown) => {
+        if (!isForbidden(error)) throw error;
+      });
+    }
+    stop(key);
   }
 
   function stop(key: string): void {
@@ -209,8 +229,11 @@ export function createForwards(deps: ForwardsDeps): Forwards {
       return {
         ...planned,
         leadsTo: `${peer} ${targetText(at)}`,
-        dial: (signal: AbortSignal): Promise<Duplex> =>
-          deps.dial({ peer, target: at, person: `forward ${key}` }, signal),
+        // Who may write a Forward but in no namespace where Services are made for one gets no way by it either.
+        async dial(signal: AbortSignal): Promise<Duplex> {
+          if (!running.get(key)?.wanted) throw new Error("No Service leads here.");
+          return deps.dial({ peer, target: at, person: `forward ${key}` }, signal);
+        },
       };
     });
   }
@@ -253,6 +276,10 @@ export function createForwards(deps: ForwardsDeps): Forwards {
       await Promise.all([statuses.close(), reflector.close()]);
     },
   };
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof KubeError && error.status === 403;
 }
 
 function keyIn({ metadata }: Forward): string {

@@ -139,6 +139,7 @@ export function createOffered(deps: OfferedDeps): Offered {
     const { peer } = book;
     const states: State[] = [];
     const kept = new Set<string>();
+    const names = new Set<string>();
     let ports = 0;
     for (const offer of book.offers) {
       const refuse = (reason: string, message: string) =>
@@ -147,8 +148,10 @@ export function createOffered(deps: OfferedDeps): Offered {
       note(fingerprint, book, offer, refusal);
       ports += offer.ports.length;
       if (refusal !== undefined) refuse("Denied", refusal);
+      else if (names.has(offer.name)) refuse("NameTaken", `Another of your Forwards offers ${offer.name} already.`);
       else if (ports > mostPorts) refuse("TooMany", `A peer may offer ${mostPorts} ports here.`);
       else {
+        names.add(offer.name);
         const made = await take(fingerprint, book, offer, signal);
         if (made.ok) states.push({ uid: offer.uid, service: made.service, reason: "", message: "" });
         else refuse(made.reason, made.message);
@@ -201,6 +204,7 @@ export function createOffered(deps: OfferedDeps): Offered {
     const listening = await served.open(dialled, rules);
     if (!listening) {
       served.close();
+      book.taken.delete(uid);
       return { ok: false, reason: "NoPorts", message: "All ports of the peer's agent for this are taken." };
     }
     const wanted = { namespace, name, uid, peer, isOwned: false, ports: listening, place: entrance.place };
@@ -241,10 +245,8 @@ export function createOffered(deps: OfferedDeps): Offered {
         if (peer === undefined) throw new ConnectError("Only a paired peer may offer anything.", Code.PermissionDenied);
         const book = bookOf(fingerprint, peer);
         if (!book.asking.take()) throw new ConnectError("You offer too often.", Code.ResourceExhausted);
-        const names = offers.map(({ name }) => name);
-        const uids = offers.map(({ uid }) => uid);
-        if (new Set(names).size < names.length || new Set(uids).size < uids.length) {
-          throw new ConnectError("Two offers have the same name.", Code.InvalidArgument);
+        if (new Set(offers.map(({ uid }) => uid)).size < offers.length) {
+          throw new ConnectError("Two offers have the same UID.", Code.InvalidArgument);
         }
         book.offers = offers;
         return { states: await bring(fingerprint, book) };

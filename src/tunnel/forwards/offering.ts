@@ -2,7 +2,7 @@
  * What Forwards of this cluster offer to peers. Each peer is told all of it whenever that changes, on each new link, and now and then to
  * hear how it stands there; so nothing depends on what was said before.
  */
-import { createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
@@ -43,6 +43,8 @@ export interface Offering {
 const askAgainMs = 15_000;
 const callTimeoutMs = 60_000;
 const longest = 512;
+/** In one call: as many as OfferRequest takes. */
+const mostOffers = 256;
 
 export function createOffering(deps: OfferingDeps): Offering {
   const { clock, links, log } = deps;
@@ -61,7 +63,12 @@ export function createOffering(deps: OfferingDeps): Offering {
   async function run(peer: string, closing: AbortSignal): Promise<void | { againMs: number }> {
     const { held, epoch } = links.status(peer);
     if (!held) return;
-    const offered = offersTo(peer);
+    const all = offersTo(peer);
+    const offered = all.slice(0, mostOffers);
+    for (const { uid } of all.slice(mostOffers)) {
+      const message = `${mostOffers} Forwards at most offer something to one peer.`;
+      take(all, { uid, service: "", reason: "TooMany", message });
+    }
     const signal = AbortSignal.any([closing, AbortSignal.timeout(callTimeoutMs)]);
     const client = createClient(ForwardService, deps.transport(peer));
     try {
@@ -70,7 +77,8 @@ export function createOffering(deps: OfferingDeps): Offering {
     } catch (error) {
       if (closing.aborted) return;
       // One that is older knows of no offers, and there is nothing to clear away.
-      if (offered.length > 0) {
+      const isOlder = error instanceof ConnectError && error.code === Code.Unimplemented;
+      if (offered.length > 0 || !isOlder) {
         const message = `${peer} does not answer: ${errorText(error)}`;
         for (const { uid } of offered) take(offered, { uid, service: "", reason: "NotAnswered", message });
         throw error;

@@ -108,15 +108,21 @@ suite("Forwards in reverse", () => {
     await reaches();
   });
 
-  test("nothing but what is offered is reached: not another Service, not by another's UID, and not from another namespace", async () => {
+  test("a Forward offers nothing of another namespace, and none of a name that another has offered before", async () => {
     await applyForward(world.lisbon, "other/steals", { ...offer, target: "service/shop/page" });
     const invalid = await settled(world.lisbon, "other/steals", "Invalid");
     assert.match(invalid.status?.message ?? "", /another namespace/);
-    const { uid = "" } = invalid.metadata;
-    const { kube } = world.lisbon;
+    await applyForward(world.lisbon, "other/page", offer);
+    const second = await settled(world.lisbon, "other/page", "Waiting", "NameTaken");
+    assert.match(second.status?.message ?? "", /Another of your Forwards offers page already/);
+    await settled(world.lisbon, "shop/page", "Ready");
     const found = await readForward(world.lisbon, "shop/page");
-    assert.notEqual(found?.metadata.uid, uid);
-    await kube.client.delete(forwards, { namespace: "other", name: "steals" }, {}, patience());
+    const made = await readService(world.berlin, there);
+    assert.equal(made?.metadata.labels?.["fairlead.dev/forward"], found?.metadata.uid);
+    await reaches();
+    for (const name of ["steals", "page"]) {
+      await world.lisbon.kube.client.delete(forwards, { namespace: "other", name }, {}, patience());
+    }
   });
 
   test("a Service there that was not made for it stays, and is told of", async () => {

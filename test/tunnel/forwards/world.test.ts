@@ -1,5 +1,7 @@
 /** Forwards of whole agents, on embedded clusters: a client connects as a pod does that goes by the Service. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, before, suite, test } from "node:test";
 import { events, forwards, services } from "../../../src/kube/resources.ts";
 import { acceptAll, applyPolicies, pair, run, startWorld, type World } from "../../cli/world.ts";
@@ -21,6 +23,21 @@ import {
 
 const page = { peer: "berlin", target: "service/data/page", ports: [{ name: "web", port: 8080, targetPort: 80 }] };
 const opened = acceptAll.replace("{ accept: true }", "{ accept: true }, tunnels: { services: [{ namespace: data }] }");
+
+/** Of loopback, those that somebody listens on, also to reset who comes. */
+async function openPorts(first: number, last: number): Promise<number[]> {
+  const open: number[] = [];
+  for (let port = first; port <= last; port += 1) {
+    const socket = connect(port, "127.0.0.1");
+    const refused = await once(socket, "connect").then(
+      () => false,
+      (error: NodeJS.ErrnoException) => error.code === "ECONNREFUSED",
+    );
+    if (!refused) open.push(port);
+    socket.destroy();
+  }
+  return open;
+}
 
 suite("Forwards", () => {
   let world: World;
@@ -113,6 +130,11 @@ suite("Forwards", () => {
     await applyForward(lisbon, "shop/theirs", page);
     const waiting = await settled(lisbon, "shop/theirs", "Waiting", "NameTaken");
     assert.match(waiting.status?.message ?? "", /a Service theirs in shop already .* call the Forward otherwise/);
+    await eventually(
+      "nothing is listened on for it, which others could reach as well",
+      () => openPorts(21_000, 21_999),
+      (ports) => ports.length === 0,
+    );
     assert.deepEqual((await readService(lisbon, "shop/theirs"))?.spec, spec);
     assert.deepEqual(
       (await slicesOf(lisbon, "shop/theirs")).filter(({ metadata }) => metadata.labels?.["fairlead.dev/forward"]),
