@@ -118,7 +118,7 @@ test("a pod reaches by DNS what the peer has, at each port, and kubectl shows ho
   const shown = await a.kubectl(["get", "forwards", "-n", namespace]);
   assert.match(
     shown,
-    /^NAME +PEER +TARGET +PHASE +SERVICE +AGE\nthere +forwards-b +service\/\S+\/echo +Ready +there +\S+\n$/,
+    /^NAME +DIRECTION +PEER +TARGET +PHASE +SERVICE +AGE\nthere +Forward +forwards-b +service\/\S+\/echo +Ready +there +\S+\n$/,
   );
   await until("it says that it was reached", async () => {
     const { status } = await a.get<Status>(["forward", "there", "-n", namespace]);
