@@ -342,7 +342,7 @@ test("uninstall keeps definitions and apps, and an agent installed again goes on
   const [before] = await deployments();
   await Promise.all([origin.uninstall(), host.uninstall()]);
   for (const cluster of [a, b])
-    assert.equal((await cluster.kubectl(["get", "crd", "-o", "name"])).match(/fairlead\.dev/g)?.length, 4);
+    assert.equal((await cluster.kubectl(["get", "crd", "-o", "name"])).match(/fairlead\.dev/g)?.length, 5);
   assert.deepEqual(
     (await deployments()).map(({ metadata }) => metadata.uid),
     [before?.metadata.uid],
