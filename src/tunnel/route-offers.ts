@@ -25,7 +25,10 @@ export function routeOffers(deps: { listRoutes: ListRoutes; listServices: ListSe
         deps.listRoutes(namespace, signal),
         deps.listServices(namespace, signal),
       ]);
-      return { entries: routes.entries, services: found.services };
+      const { entries } = routes;
+      if (!routes.isCut) return { entries, services: found.services };
+      const problem = `The namespace ${namespace} has more routes than are looked at, so some of their hosts are not known.`;
+      return { entries, services: found.services, problem };
     } catch (error) {
       signal.throwIfAborted();
       return { entries: [], services: [], problem: whyNot(error, namespace) };

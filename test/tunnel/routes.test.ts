@@ -268,3 +268,18 @@ test("a peer is told of the hosts that its rules name, with the reason where one
   );
   assert.match(problems.join(), /^The peer's agent lacks a right to list routes or Services in the namespace locked/);
 });
+
+test("that a namespace has more routes than are looked at is told, with the hosts that are known", async () => {
+  const { listRoutes } = cluster();
+  const source = routeOffers({
+    listRoutes: async (namespace) => ({ ...(await listRoutes(namespace)), isCut: true }),
+    listServices: async () => ({ services: [], isCut: false }),
+  });
+  const { tunnels } = policyOf({ tunnels: { routes: [{ namespaces: ["shop"], hosts: ["*.example.org"] }] } });
+  const caller = { fingerprint: "f", guest: false, peer: "tokyo", grants };
+  const { offers, problems } = await source.list(caller, tunnels, patience());
+  assert.ok(offers.length > 0);
+  assert.deepEqual(problems, [
+    "The namespace shop has more routes than are looked at, so some of their hosts are not known.",
+  ]);
+});
