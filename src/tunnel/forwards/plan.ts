@@ -29,7 +29,7 @@ export interface PlannedPort {
   readonly name: string;
   /** Of the Service. */
   readonly port: number;
-  /** Of the target; undefined for one without ports. */
+  /** Of the target; undefined for one without ports, and for what a route leads to by itself. */
   readonly targetPort: PortName | undefined;
   readonly appProtocol: string | undefined;
 }
@@ -128,7 +128,9 @@ function readPorts({ spec }: Forward, target: ForwardTarget): PlannedPort[] | st
     }
     if ((target.kind === "address" || target.kind === "route") && typeof read === "string")
       return `targetPort of ${name} has to be a number.`;
-    ports.push({ name, port, targetPort: read ?? port, appProtocol });
+    // The number of a route's Service is not what people know of a route: unless they say it, it is the one that it leads to.
+    const unsaid = target.kind === "route" ? undefined : port;
+    ports.push({ name, port, targetPort: read ?? unsaid, appProtocol });
   }
   return ports.length > 0 ? ports : "there are none.";
 }

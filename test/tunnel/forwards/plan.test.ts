@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { parse } from "yaml";
 import type { JsonObject } from "../../../src/kube/object.ts";
 import { forwards } from "../../../src/kube/resources.ts";
 import { type ForwardPlan, planForward, targetAt } from "../../../src/tunnel/forwards/plan.ts";
@@ -43,6 +45,42 @@ test("each port leads to the target's port of that number, or to the one that is
   );
   assert.deepEqual(textsOf({ target: "address/erp" }), ["address/erp:5432"]);
   assert.deepEqual(textsOf({ target: "metrics" }), ["metrics"]);
+});
+
+test("a route leads to the port that it says, unless another one of its Service is meant", () => {
+  const ports = [
+    { name: "web", port: 80 },
+    { name: "admin", port: 81, targetPort: 9000 },
+  ];
+  assert.deepEqual(textsOf({ target: "route/shop.example.org", ports }), [
+    "route/shop.example.org",
+    "route/shop.example.org:9000",
+  ]);
+  const named = { target: "route/shop.example.org", ports: [{ name: "a", port: 1, targetPort: "http" }] };
+  assert.match(String(planOf(named)), /targetPort of a has to be a number/);
+  assert.match(String(planOf({ target: "route/shop.example.org:80" })), /names nothing that a Forward leads to/);
+  assert.match(String(planOf({ target: "route/10.0.0.1" })), /names nothing that a Forward leads to/);
+});
+
+test("every kind of target that a Forward can have is let into the cluster by its definition, and what is none is not", async () => {
+  const crd = parse(await readFile("charts/fairlead/crds/fairlead.dev_forwards.yaml", "utf8"));
+  const { spec } = crd.spec.versions[0].schema.openAPIV3Schema.properties;
+  const pattern = new RegExp(spec.properties.target.pattern);
+  const targets = ["app/web", "app/shop/web", "service/data/db", "svc/data/db", "address/erp", "route/a.example.org"];
+  for (const target of [...targets, "metrics"]) {
+    assert.ok(typeof planOf({ target }) !== "string", target);
+    assert.match(target, pattern);
+  }
+  for (const target of [
+    "kubernetes",
+    "reverse/u:p",
+    "service/data/db:5432",
+    "route/*.example.org",
+    "10.0.0.1",
+    "x/y",
+  ]) {
+    assert.doesNotMatch(target, pattern);
+  }
 });
 
 test("what cannot be is said in words that tell what to change", () => {
