@@ -18,7 +18,7 @@ import type { Tunnel } from "./tunnel/tunnel.ts";
 import { peerNamespace } from "./workloads/host/names.ts";
 import type { Workloads } from "./workloads/workloads.ts";
 
-export interface AgentForwards extends Pick<Forwards, "counts" | "oldestPendingMs"> {
+export interface AgentForwards extends Pick<Forwards, "counts" | "list" | "oldestPendingMs"> {
   /** What peers offer here. */
   readonly offered: Offered;
   readonly find: Offering["find"];
@@ -94,6 +94,7 @@ export function agentForwards(deps: AgentForwardsDeps): AgentForwards {
   return {
     offered,
     find: offering.find,
+    list: forwards.list,
     counts: () => [...forwards.counts(), ...offered.counts()],
     oldestPendingMs: () => forwards.oldestPendingMs(),
     async close() {

@@ -270,6 +270,7 @@ async function compose(
       http: tunnel.http,
       dial: tunnel.dial,
       listTargets: tunnel.listTargets,
+      listForwards: tunnel.forwards.list,
       dialDatagrams: tunnel.dialDatagrams,
       hello,
       doorKey: identity.keyFor("fairlead tokens for doors"),

@@ -1,10 +1,12 @@
-/** `fairlead forward`: places of this machine that are ports of what a peer has. */
+/** `fairlead forward`: places of this machine that are ports of what a peer has; and what Forwards there are. */
 import { type Command, Option } from "commander";
 import { isDatagrams, parseTarget, targetText } from "../client/target.ts";
 import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
+import { addForwardList } from "./forward-list.ts";
 import { type Forward, forwardUntil } from "./forwarding.ts";
 import { datagramPlace, planForwards } from "./listen-place.ts";
+import { namedPeer } from "./peer-name.ts";
 
 interface ForwardOptions {
   readonly address: string;
@@ -28,8 +30,12 @@ export function addForwardCommand(program: Command, context: CliContext): void {
         .argParser(spanSeconds)
         .default(60, "60s"),
     )
-    .option("--verbose", "a line for each connection that begins and ends");
-  forward.action((peer: string, first: string, rest: string[], options: ForwardOptions) => {
+    .option("--verbose", "a line for each connection that begins and ends")
+    .helpCommand(false)
+    .addHelpText("after", "\nA peer that is called as a command is, such as list, is named peer/list.");
+  addForwardList(forward, context);
+  forward.action((named: string, first: string, rest: string[], options: ForwardOptions) => {
+    const peer = namedPeer(named);
     const plans = planForwards([first, ...rest], parseTarget, options.address);
     return withAgent(forward, context, async (connection, signal) => {
       // A peer that is not known is told before anything listens.

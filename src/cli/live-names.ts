@@ -3,6 +3,7 @@ import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { Asked, Candidate } from "./complete.ts";
 import type { Connection } from "./context.ts";
 import { formats } from "./output.ts";
+import { namedPeer } from "./peer-name.ts";
 
 /** What a word names. */
 type Subject =
@@ -149,7 +150,8 @@ export async function liveNames(
       return revisions.map(({ number, cause }) => ({ word: String(number), about: cause }));
     }
     case "target": {
-      const [peer = ""] = asked.before;
+      const [named = ""] = asked.before;
+      const peer = namedPeer(named);
       if (peer === "") return [];
       const { targets } = await client.tunnels.listTargets({ peer }, call);
       return targets.map(({ target, portName, appProtocol }) => ({ word: target, about: portName || appProtocol }));

@@ -14,6 +14,7 @@ import { checkRelays } from "../peering/relays.ts";
 import type { Pods } from "../pods/pods.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
+import type { KnownForward } from "../tunnel/forwards/forwards.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
 import type { LocalHello } from "../wire/session.ts";
@@ -67,6 +68,7 @@ export interface ConsoleDeps {
   readonly dial: AppDialer;
   /** Asks a peer what it lets this agent reach. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
+  listForwards(signal: AbortSignal): Promise<KnownForward[]>;
   readonly dialDatagrams: DatagramDialer;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
@@ -107,6 +109,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
         peers: () => deps.peering.roster.list().map(({ name }) => name),
         presence: (peer) => presenceOf(deps.peering, peer),
         listTargets: deps.listTargets,
+        listForwards: deps.listForwards,
         clock,
       },
       doctor: { doctor: deps.doctor, version: deps.about.version, clock },

@@ -116,6 +116,9 @@ suite("names that the agent knows", { timeout: 120_000 }, () => {
     assert.deepEqual(await live("app", "port-forward", "shop", ""), ["8080"]);
     assert.deepEqual(await live("app", "cp", "sho"), [":files", "shop:"]);
     assert.deepEqual(await live("target", "list", ""), ["berlin"]);
+    assert.deepEqual(await live("forward", ""), ["list", "berlin"]);
+    assert.deepEqual(await live("forward", "list", ""), ["berlin"]);
+    assert.deepEqual(await live("forward", "peer/berlin", "app/default/sho"), ["app/default/shop:8080"]);
     assert.deepEqual(await live("forward", "berlin", "app/default/sh"), [
       "app/default/shelf:8080",
       "app/default/shop:8080",

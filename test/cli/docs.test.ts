@@ -15,7 +15,8 @@ function commandsOf(command: Command, words: readonly string[]): [string, Comman
   // What shells ask of the program is for no person.
   const forPeople = command.commands.filter((child) => !child.name().startsWith("__"));
   const below = forPeople.flatMap((child) => commandsOf(child, [...words, child.name()]));
-  const isGroup = below.length > 0 && !page.includes(`| \`${words.join(" ")}\` |`);
+  const isGroup =
+    below.length > 0 && command.registeredArguments.length === 0 && !page.includes(`| \`${words.join(" ")}\` |`);
   return words.length === 0 || isGroup ? below : [[words.join(" "), command], ...below];
 }
 

@@ -3,8 +3,10 @@ import { create } from "@bufbuild/protobuf";
 import { type App, AppSchema } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { type ObjectMeta, ObjectMetaSchema } from "../../gen/fairlead/console/v1/object_pb.ts";
 import { type Peer, PeerSchema } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
+import { type Forward, ForwardSchema } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type * as kube from "../../kube/object.ts";
-import type { Peer as PeerResource, RemoteApp } from "../../kube/resources.ts";
+import type { Forward as ForwardResource, Peer as PeerResource, RemoteApp } from "../../kube/resources.ts";
+import type { TrafficCounts } from "../../tunnel/forwards/traffic.ts";
 
 export function toApp(resource: RemoteApp): App {
   const { metadata, spec, status } = resource;
@@ -14,6 +16,27 @@ export function toApp(resource: RemoteApp): App {
 export function toPeer(resource: PeerResource): Peer {
   const { metadata, spec, status } = resource;
   return create(PeerSchema, { metadata: toMeta(metadata), spec, ...(status && { status }) });
+}
+
+/** `counts` is undefined for one that nothing is listened on for. */
+export function toForward(resource: ForwardResource, counts: TrafficCounts | undefined): Forward {
+  const { metadata, spec, status } = resource;
+  const { taken = 0, ...others } = counts?.opened ?? {};
+  const notTaken = Object.fromEntries(Object.entries(others).map(([why, count]) => [why, BigInt(count)]));
+  return create(ForwardSchema, {
+    metadata: toMeta(metadata),
+    spec,
+    ...(status && { status }),
+    ...(counts && {
+      use: {
+        connections: counts.connections,
+        taken: BigInt(taken),
+        notTaken,
+        bytesOut: BigInt(counts.out),
+        bytesIn: BigInt(counts.in),
+      },
+    }),
+  });
 }
 
 /** Of any object. */

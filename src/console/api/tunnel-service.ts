@@ -1,4 +1,4 @@
-/** `TunnelService`: what is at peers and can be reached from here. */
+/** `TunnelService`: what is at peers and can be reached from here, and by which Forwards it is. */
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { abortable, startDeadline } from "../../base/abort.ts";
@@ -9,11 +9,14 @@ import {
   PeerTargetSchema,
   type TunnelService,
 } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
+import { keyOf } from "../../kube/object.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
+import type { KnownForward } from "../../tunnel/forwards/forwards.ts";
 import type { TargetsAtPeer } from "../../tunnel/targets-at.ts";
 import { parseTarget } from "../../wire/target-text.ts";
 import { mayDial } from "../auth/may-dial.ts";
 import { type Principal, principalKey } from "../auth/principal.ts";
+import { toForward } from "./object.ts";
 
 export interface TunnelServiceDeps {
   /** Of all peers. */
@@ -22,6 +25,8 @@ export interface TunnelServiceDeps {
   presence(peer: string): { readonly connected: boolean; readonly since?: string | undefined } | undefined;
   /** Asks the peer. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
+  /** Of this cluster. */
+  listForwards(signal: AbortSignal): Promise<KnownForward[]>;
   readonly clock: Clock;
 }
 
@@ -74,6 +79,18 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
         targets: all.flatMap(({ targets }) => targets),
         problems: all.flatMap(({ problems }) => problems),
       };
+    },
+
+    async listForwards({ peer, namespace }, { signal }) {
+      const all = await deps.listForwards(signal);
+      const ofPeer = peer === "" ? all : all.filter(({ forward }) => forward.spec.peer === peer);
+      // One that waits for such a peer is just what is looked for.
+      if (peer !== "" && ofPeer.length === 0 && !deps.presence(peer)) throw noSuchPeer(peer);
+      const forwards = ofPeer
+        .filter(({ forward }) => namespace === "" || forward.metadata.namespace === namespace)
+        .toSorted((a, b) => (keyOf(a.forward) < keyOf(b.forward) ? -1 : 1))
+        .map(({ forward, counts }) => toForward(forward, counts));
+      return { forwards };
     },
   };
 }

@@ -49,8 +49,16 @@ export interface ForwardCount extends TrafficCounts {
   readonly peer: string;
 }
 
+/** A Forward as it was told last, and what goes by it, where it is listened for. */
+export interface KnownForward {
+  readonly forward: Forward;
+  readonly counts: TrafficCounts | undefined;
+}
+
 export interface Forwards {
   counts(): ForwardCount[];
+  /** All that there are, once those that there were at the start are known. */
+  list(signal: AbortSignal): Promise<KnownForward[]>;
   /** It stands otherwise with this Forward beside what is written in it. */
   reconsider(key: string): void;
   /** Age of the oldest unfinished work, in milliseconds; for health. */
@@ -262,6 +270,16 @@ export function createForwards(deps: ForwardsDeps): Forwards {
         const slash = key.indexOf("/");
         return { namespace: key.slice(0, slash), name: key.slice(slash + 1), peer, ...served.traffic.counts };
       }),
+    async list(signal) {
+      await reflector.synced(signal);
+      return reflector.list().map((forward) => {
+        const { uid = "" } = forward.metadata;
+        const status = told.get(uid) ?? forward.status;
+        const one = running.get(keyIn(forward));
+        const counts = one?.uid === uid ? one.served.traffic.counts : undefined;
+        return { forward: { ...forward, ...(status && { status }) }, counts };
+      });
+    },
     reconsider: (key) => worker.add(key),
     oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),
     async close() {

@@ -116,6 +116,12 @@ suite("Forwards", () => {
 
     const open = await connectTo(lisbon, "shop/page", 8080);
     assert.equal(open.destroyed, false);
+    await eventually(
+      "the list says that it is open",
+      () => run(lisbon, ["forward", "list", "berlin"]),
+      ({ out }) =>
+        /^shop +page +Forward +berlin +service\/data\/page +page +8080:80\/TCP +Ready +<none> +1 /m.test(out),
+    );
     await remove("shop/page");
     assert.match(await broken(open), /ECONNRESET/, "who is connected when it goes is reset");
   });

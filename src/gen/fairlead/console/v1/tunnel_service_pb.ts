@@ -5,13 +5,17 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import type { ObjectMeta } from "./object_pb.ts";
+import { file_fairlead_console_v1_object } from "./object_pb.ts";
+import type { ForwardSpec, ForwardStatus } from "../../resources/v1alpha1/forward_pb.ts";
+import { file_fairlead_resources_v1alpha1_forward } from "../../resources/v1alpha1/forward_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/console/v1/tunnel_service.proto.
  */
 export const file_fairlead_console_v1_tunnel_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIisKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/In0KE0xpc3RUYXJnZXRzUmVzcG9uc2USMAoHdGFyZ2V0cxgBIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclRhcmdldBI0Cghwcm9ibGVtcxgCIAMoCzIiLmZhaXJsZWFkLmNvbnNvbGUudjEuVGFyZ2V0UHJvYmxlbSKgAQoKUGVlclRhcmdldBIMCgRwZWVyGAEgASgJEg4KBnRhcmdldBgCIAEoCRIRCglwb3J0X25hbWUYAyABKAkSEAoIcHJvdG9jb2wYBCABKAkSFAoMYXBwX3Byb3RvY29sGAUgASgJEhcKD2FwcHJvdmFsX25lZWRlZBgGIAEoCBIRCglub3RfcmVhZHkYByABKAkSDQoFdW50aWwYCCABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAkycQoNVHVubmVsU2VydmljZRJgCgtMaXN0VGFyZ2V0cxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFRhcmdldHNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1Jlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIisKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/In0KE0xpc3RUYXJnZXRzUmVzcG9uc2USMAoHdGFyZ2V0cxgBIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclRhcmdldBI0Cghwcm9ibGVtcxgCIAMoCzIiLmZhaXJsZWFkLmNvbnNvbGUudjEuVGFyZ2V0UHJvYmxlbSKgAQoKUGVlclRhcmdldBIMCgRwZWVyGAEgASgJEg4KBnRhcmdldBgCIAEoCRIRCglwb3J0X25hbWUYAyABKAkSEAoIcHJvdG9jb2wYBCABKAkSFAoMYXBwX3Byb3RvY29sGAUgASgJEhcKD2FwcHJvdmFsX25lZWRlZBgGIAEoCBIRCglub3RfcmVhZHkYByABKAkSDQoFdW50aWwYCCABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSAoTTGlzdEZvcndhcmRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/EhoKCW5hbWVzcGFjZRgCIAEoCUIHukgEcgIYPyJGChRMaXN0Rm9yd2FyZHNSZXNwb25zZRIuCghmb3J3YXJkcxgBIAMoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZCLeAQoHRm9yd2FyZBIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRI2CgRzcGVjGAIgASgLMiguZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTcGVjEjoKBnN0YXR1cxgDIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzEiwKA3VzZRgEIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZFVzZSLIAQoKRm9yd2FyZFVzZRITCgtjb25uZWN0aW9ucxgBIAEoBRINCgV0YWtlbhgCIAEoAxJACglub3RfdGFrZW4YAyADKAsyLS5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmRVc2UuTm90VGFrZW5FbnRyeRIRCglieXRlc19vdXQYBCABKAMSEAoIYnl0ZXNfaW4YBSABKAMaLwoNTm90VGFrZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBMtYBCg1UdW5uZWxTZXJ2aWNlEmAKC0xpc3RUYXJnZXRzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2USYwoMTGlzdEZvcndhcmRzEiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
 
 /**
  * @generated from message fairlead.console.v1.ListTargetsRequest
@@ -150,7 +154,135 @@ export const TargetProblemSchema: GenMessage<TargetProblem> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_tunnel_service, 3);
 
 /**
- * What is at peers and can be reached from here.
+ * @generated from message fairlead.console.v1.ListForwardsRequest
+ */
+export type ListForwardsRequest = Message<"fairlead.console.v1.ListForwardsRequest"> & {
+  /**
+   * Only to and from this peer, by our name for it; empty: all.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * Only this namespace; empty: all.
+   *
+   * @generated from field: string namespace = 2;
+   */
+  namespace: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListForwardsRequest.
+ * Use `create(ListForwardsRequestSchema)` to create a new message.
+ */
+export const ListForwardsRequestSchema: GenMessage<ListForwardsRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 4);
+
+/**
+ * @generated from message fairlead.console.v1.ListForwardsResponse
+ */
+export type ListForwardsResponse = Message<"fairlead.console.v1.ListForwardsResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.Forward forwards = 1;
+   */
+  forwards: Forward[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListForwardsResponse.
+ * Use `create(ListForwardsResponseSchema)` to create a new message.
+ */
+export const ListForwardsResponseSchema: GenMessage<ListForwardsResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 5);
+
+/**
+ * A Forward, its status as this agent knows it at this moment.
+ *
+ * @generated from message fairlead.console.v1.Forward
+ */
+export type Forward = Message<"fairlead.console.v1.Forward"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectMeta metadata = 1;
+   */
+  metadata?: ObjectMeta | undefined;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.ForwardSpec spec = 2;
+   */
+  spec?: ForwardSpec | undefined;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.ForwardStatus status = 3;
+   */
+  status?: ForwardStatus | undefined;
+
+  /**
+   * Absent while nothing is listened on for it: when it waits for that, is invalid, or offers something to a peer, whose agent alone sees
+   * who connects.
+   *
+   * @generated from field: fairlead.console.v1.ForwardUse use = 4;
+   */
+  use?: ForwardUse | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.Forward.
+ * Use `create(ForwardSchema)` to create a new message.
+ */
+export const ForwardSchema: GenMessage<Forward> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 6);
+
+/**
+ * What goes by a Forward's Service, counted since this agent listens for it.
+ *
+ * @generated from message fairlead.console.v1.ForwardUse
+ */
+export type ForwardUse = Message<"fairlead.console.v1.ForwardUse"> & {
+  /**
+   * Now, being made and open.
+   *
+   * @generated from field: int32 connections = 1;
+   */
+  connections: number;
+
+  /**
+   * Connections that were taken over there.
+   *
+   * @generated from field: int64 taken = 2;
+   */
+  taken: bigint;
+
+  /**
+   * Those that were not, by why: "limited" (too many, by the Forward's own limits), "cancelled" (who connected has gone), "denied", "not-found",
+   * "not-ready", "away", "overloaded", "timeout", "broken".
+   *
+   * @generated from field: map<string, int64> not_taken = 3;
+   */
+  notTaken: { [key: string]: bigint };
+
+  /**
+   * Bytes to what is forwarded to, and from it.
+   *
+   * @generated from field: int64 bytes_out = 4;
+   */
+  bytesOut: bigint;
+
+  /**
+   * @generated from field: int64 bytes_in = 5;
+   */
+  bytesIn: bigint;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ForwardUse.
+ * Use `create(ForwardUseSchema)` to create a new message.
+ */
+export const ForwardUseSchema: GenMessage<ForwardUse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 7);
+
+/**
+ * What is at peers and can be reached from here, and by which Forwards it is.
  *
  * @generated from service fairlead.console.v1.TunnelService
  */
@@ -166,6 +298,17 @@ export const TunnelService: GenService<{
     methodKind: "unary";
     input: typeof ListTargetsRequestSchema;
     output: typeof ListTargetsResponseSchema;
+  },
+  /**
+   * The Forwards of this cluster, by namespace and name, and what goes by each. NOT_FOUND when one peer is asked for, and neither is there
+   * such a peer nor does any Forward name it.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.ListForwards
+   */
+  listForwards: {
+    methodKind: "unary";
+    input: typeof ListForwardsRequestSchema;
+    output: typeof ListForwardsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_tunnel_service, 0);
