@@ -28,20 +28,23 @@ export class AppRoute {
   /** Absent for a connection in clear. */
   readonly tls: TlsRules | undefined;
   readonly rate: ByteRate | undefined;
-  /** Aborts the dial when the request is given up before it has a connection. */
-  readonly signal: AbortSignal;
+  /** Connections are shared between requests of the same key only. */
+  readonly key: string;
+  readonly #client: { readonly signal: AbortSignal };
 
-  constructor(passage: Passage, signal: AbortSignal) {
+  /** `client` has gone when its signal aborts. */
+  constructor(passage: Passage, client: { readonly signal: AbortSignal }) {
     this.destination = passage.destination;
     // An app's certificate is usually its own, for a name that is not known here, and who runs it is proven by the link.
     this.tls = passage.scheme === "https" ? (passage.tls ?? { insecure: true }) : undefined;
     this.rate = passage.rate;
-    this.signal = signal;
+    this.#client = client;
+    this.key = JSON.stringify([this.tls ?? "", this.rate !== undefined, destinationKey(this.destination)]);
   }
 
-  /** Connections are shared between requests of the same key only. */
-  get key(): string {
-    return JSON.stringify([this.tls ?? "", this.rate !== undefined, destinationKey(this.destination)]);
+  /** Aborts the dial when the request is given up before it has a connection. */
+  get signal(): AbortSignal {
+    return this.#client.signal;
   }
 }
 
@@ -56,7 +59,7 @@ export interface RoutedRequest extends ClientRequestArgs {
   route: AppRoute;
 }
 
-const poolLimits: AgentOptions = { keepAlive: true, maxFreeSockets: 32, scheduling: "lifo" };
+const poolLimits: AgentOptions = { keepAlive: true, maxFreeSockets: 256, scheduling: "lifo" };
 
 export class AppAgent extends DialingAgent {
   readonly #deps: AppAgentDeps;

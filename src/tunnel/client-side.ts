@@ -46,7 +46,11 @@ export interface AnswerHead {
 export function sendHead(res: ClientResponse, head: AnswerHead): void {
   if (!(res instanceof Http2ServerResponse)) {
     res.writeHead(head.status, head.message, [...head.headers]);
+    const { socket } = res;
+    socket?.cork();
     res.flushHeaders();
+    // The start of a body is often in the same piece as the head, and then leaves in the same write. An end uncorks by itself.
+    if (socket) setImmediate(() => socket.uncork());
     return;
   }
   const headers = groupHeaders(head.headers);

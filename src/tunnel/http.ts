@@ -6,6 +6,7 @@ import { type IncomingMessage, type ClientRequest as OutgoingRequest, type Reque
 import type { Clock } from "../base/clock.ts";
 import { beginAnswer } from "./answer.ts";
 import { AppAgent, type AppAgentDeps, AppRoute, type RoutedRequest } from "./app-agent.ts";
+import { ClientGone } from "./client-gone.ts";
 import {
   addTrailers,
   type ClientRequest,
@@ -28,8 +29,15 @@ export interface HttpForwarder {
    */
   forward(req: ClientRequest, res: ClientResponse, passage: Passage): Promise<void>;
   /** Starts a request without a pooled connection, for an upgrade. */
-  start(passage: Passage, options: { method: string; headers: string[]; signal: AbortSignal }): OutgoingRequest;
+  start(passage: Passage, options: Started): OutgoingRequest;
   close(): void;
+}
+
+export interface Started {
+  readonly method: string;
+  readonly headers: string[];
+  /** Aborts the dial when the client has gone. */
+  readonly client: { readonly signal: AbortSignal };
 }
 
 /** Requests that may be sent twice (RFC 9110, 9.2.2) and have no body to lose. */
@@ -40,8 +48,8 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
   const single = new AppAgent(deps, false);
   const h2c = createH2cForwarder(deps);
 
-  function start(agent: AppAgent, passage: Passage, o: { method: string; headers: string[]; signal: AbortSignal }) {
-    const route = new AppRoute(passage, o.signal);
+  function start(agent: AppAgent, passage: Passage, o: Started) {
+    const route = new AppRoute(passage, o.client);
     const options: RoutedRequest & RequestOptions = {
       agent,
       route,
@@ -57,20 +65,18 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
     if (passage.scheme === "h2c") return h2c.forward(req, res, passage);
     const method = req.method ?? "GET";
     const headers = requestHeaders(req.rawHeaders, { method, hasBody: hasBody(req) }, passage);
-    const gone = new AbortController();
-    const onClose = (): void => gone.abort();
-    res.once("close", onClose);
+    const client = new ClientGone(res);
+    const first = start(pooled, passage, { method, headers, client });
     try {
-      const first = start(pooled, passage, { method, headers, signal: gone.signal });
+      await exchange(req, res, first, passage, deps.clock, client);
+    } catch (error) {
       const again = repeatable.has(method) && !hasBody(req);
-      await exchange(req, res, first, passage, deps.clock, gone.signal).catch((error: unknown) => {
-        if (!again || !first.reusedSocket || res.headersSent || gone.signal.aborted) throw error;
-        // The app ended the idle connection while the request was on its way: it never saw it.
-        const second = start(single, passage, { method, headers, signal: gone.signal });
-        return exchange(req, res, second, passage, deps.clock, gone.signal);
-      });
+      if (!again || !first.reusedSocket || res.headersSent || client.gone) throw error;
+      // The app ended the idle connection while the request was on its way: it never saw it.
+      const second = start(single, passage, { method, headers, client });
+      await exchange(req, res, second, passage, deps.clock, client);
     } finally {
-      res.removeListener("close", onClose);
+      client.release();
     }
   }
 
@@ -92,22 +98,21 @@ function exchange(
   out: OutgoingRequest,
   passage: Passage,
   clock: Clock,
-  gone: AbortSignal,
+  client: ClientGone,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
+    client.then(() => {
       out.destroy();
       resolve();
-    };
-    gone.addEventListener("abort", giveUp, { once: true });
+    });
     const settle = (error?: TunnelError): void => {
-      gone.removeEventListener("abort", giveUp);
-      if (error) reject(error);
-      else resolve();
+      if (error) return reject(error);
+      client.release();
+      resolve();
     };
 
     out.on("error", (cause) => {
-      if (gone.aborted) return;
+      if (client.gone) return;
       stopBody(req, out);
       if (!res.headersSent) settle(toTunnelError(cause));
       // Once there is an answer, its own end or break says the rest.

@@ -35,7 +35,7 @@ export function forwardUpgrade(
   const headers = requestHeaders(req.rawHeaders, { method, hasBody: false }, { ...passage, upgrade });
   const gone = new AbortController();
   return new Promise((resolve, reject) => {
-    const out = http.start(passage, { method, headers, signal: gone.signal });
+    const out = http.start(passage, { method, headers, client: gone });
     const onGone = (): void => {
       gone.abort();
       out.destroy();
