@@ -66,6 +66,7 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
     const method = req.method ?? "GET";
     const headers = requestHeaders(req.rawHeaders, { method, hasBody: hasBody(req) }, passage);
     const client = new ClientGone(res);
+    if (client.gone) return; // While the door looked who it is.
     const first = start(pooled, passage, { method, headers, client });
     try {
       await exchange(req, res, first, passage, deps.clock, client);
@@ -101,12 +102,15 @@ function exchange(
   client: ClientGone,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    client.then(() => {
+    client.whenGone(() => {
       out.destroy();
       resolve();
     });
     const settle = (error?: TunnelError): void => {
-      if (error) return reject(error);
+      if (error) {
+        reject(error);
+        return;
+      }
       client.release();
       resolve();
     };
