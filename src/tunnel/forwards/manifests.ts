@@ -11,8 +11,8 @@ export const labels = {
   peer: "fairlead.dev/peer",
 } as const;
 
-/** What is to be there. */
-export interface WantedService {
+/** Whose a Service is, and what it is called. */
+export interface ServiceIdentity {
   readonly namespace: string;
   readonly name: string;
   /** The UID of the Forward, here or at a peer. */
@@ -20,6 +20,10 @@ export interface WantedService {
   readonly peer: string;
   /** Whether that Forward is in this cluster, and what is made for it goes with it. */
   readonly isOwned: boolean;
+}
+
+/** What is to be there. */
+export interface WantedService extends ServiceIdentity {
   readonly ports: readonly WantedPort[];
   /** Where pods reach this agent. */
   readonly place: AgentPlace;
@@ -43,7 +47,7 @@ export interface AgentPlace {
 /** What an object of that name is to this Forward. `left`: an earlier Forward of the same name made it. */
 export function whose(
   metadata: ObjectMeta,
-  { uid, peer, isOwned }: Pick<WantedService, "uid" | "peer" | "isOwned">,
+  { uid, peer, isOwned }: Pick<ServiceIdentity, "uid" | "peer" | "isOwned">,
 ): "ours" | "left" | "others" {
   const found = metadata.labels ?? {};
   if (found[labels.managedBy] !== "fairlead" || !found[labels.forward]) return "others";
@@ -73,13 +77,18 @@ export function changedService(wanted: WantedService): (found: Service) => Servi
   };
 }
 
+/** Of the EndpointSlice of this Service. */
+export function sliceName(service: string): string {
+  return `${service}-fairlead`;
+}
+
 export function endpointSliceOf(wanted: WantedService): EndpointSlice {
   const metadata = metadataOf(wanted);
   const { address, pod } = wanted.place;
   return {
     metadata: {
       ...metadata,
-      name: `${wanted.name}-fairlead`,
+      name: sliceName(wanted.name),
       labels: {
         ...metadata.labels,
         "kubernetes.io/service-name": wanted.name,
@@ -122,7 +131,7 @@ function portsOf({ ports }: WantedService) {
   }));
 }
 
-function metadataOf({ namespace, name, uid, peer, isOwned }: WantedService): ObjectMeta {
+function metadataOf({ namespace, name, uid, peer, isOwned }: ServiceIdentity): ObjectMeta {
   return {
     namespace,
     labels: { [labels.managedBy]: "fairlead", [labels.forward]: uid, [labels.peer]: peer },

@@ -1,68 +1,101 @@
-/** Ports of this agent's own address that are listened on for Forwards: a bounded range, each taken by one at a time. */
-import { createServer, type Server, type Socket } from "node:net";
+/**
+ * Ports of this agent's own address that are listened on for Forwards: a bounded range, each held for one owner at a time. Nothing on a
+ * connection says which Forward was meant, the port is all; so a port is another's only when its owner has said that nothing leads there.
+ */
 
-export interface ListeningPort {
-  readonly port: number;
-  /** Takes nobody more, and gives the port back. Who is connected stays so. */
+export interface Listener {
+  /** Takes nobody more. Who has come stays so. */
   close(): void;
 }
 
-/** Connections that wait to be taken; programs open hundreds in one go. */
-const backlog = 4_096;
+/** Listens at this port. Rejects with EADDRINUSE when some other program does. */
+export type Listen = (host: string, port: number) => Promise<Listener>;
+
+export interface ListeningPort extends Listener {
+  readonly port: number;
+}
+
+interface Holding {
+  readonly owner: string;
+  readonly name: string;
+  isOpen: boolean;
+}
 
 export class PortRange {
   readonly #host: string;
-  readonly #first: number;
-  readonly #last: number;
-  readonly #taken = new Set<number>();
-  /** Where the next is looked for, so that a port that was given back is not at once somebody else's. */
-  #next: number;
+  readonly #held = new Map<number, Holding>();
+  /** In the order in which they are dealt: what was given back last comes last. */
+  readonly #free = new Set<number>();
 
   /** Of this machine's address `host`. */
   constructor(host: string, range: { readonly first: number; readonly last: number }) {
     this.#host = host;
-    this.#first = range.first;
-    this.#last = range.last;
-    this.#next = range.first;
+    for (let port = range.first; port <= range.last; port += 1) this.#free.add(port);
   }
 
-  /** Undefined when none is left. Rejects when the address cannot be listened on at all. */
-  async listen(onConnection: (socket: Socket) => void): Promise<ListeningPort | undefined> {
-    const size = this.#last - this.#first + 1;
-    for (let tried = 0; tried < size; tried += 1) {
-      const port = this.#next;
-      this.#next = port === this.#last ? this.#first : port + 1;
-      if (this.#taken.has(port)) continue;
-      this.#taken.add(port);
-      const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, onConnection);
+  /**
+   * Listens at the port that is held for this name of the owner, or at one that is then. Undefined when none is left. Rejects when the
+   * address cannot be listened on at all.
+   */
+  async open(owner: string, name: string, listen: Listen): Promise<ListeningPort | undefined> {
+    for (const [port, held] of this.#held) {
+      if (held.owner !== owner || held.name !== name || held.isOpen) continue;
+      held.isOpen = true;
+      const listening = await this.#listen(port, held, listen);
+      if (listening) return listening;
+    }
+    for (const port of [...this.#free]) {
+      // Another may have been dealt it meanwhile.
+      if (!this.#free.delete(port)) continue;
+      const held = { owner, name, isOpen: true };
+      this.#held.set(port, held);
+      let listening: ListeningPort | undefined;
       try {
-        await listenOn(server, this.#host, port);
-      } catch (error) {
-        this.#taken.delete(port);
-        if (isInUse(error)) continue;
-        throw error;
+        listening = await this.#listen(port, held, listen);
+      } finally {
+        if (!listening) this.#release(port);
       }
-      return {
-        port,
-        close: () => {
-          server.close(() => this.#taken.delete(port));
-        },
-      };
+      if (listening) return listening;
     }
     return undefined;
   }
-}
 
-function listenOn(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port, backlog }, () => {
-      server.off("error", reject);
-      // One that cannot be taken, as without file descriptors, is no reason to end.
-      server.on("error", () => undefined);
-      resolve();
-    });
-  });
+  /** Something leads there for this owner already. False when it is another's; what is outside of the range is nobody's concern. */
+  hold(owner: string, name: string, port: number): boolean {
+    const held = this.#held.get(port);
+    if (held) return held.owner === owner;
+    if (this.#free.delete(port)) this.#held.set(port, { owner, name, isOpen: false });
+    return true;
+  }
+
+  /** Nothing leads any more to those ports of the owner that nobody listens on. */
+  giveBack(owner: string): void {
+    for (const [port, held] of [...this.#held]) if (held.owner === owner && !held.isOpen) this.#release(port);
+  }
+
+  /** Undefined when some other program has it. */
+  async #listen(port: number, held: Holding, listen: Listen): Promise<ListeningPort | undefined> {
+    try {
+      const listener = await listen(this.#host, port);
+      return {
+        port,
+        close: () => {
+          if (!held.isOpen) return;
+          held.isOpen = false;
+          listener.close();
+        },
+      };
+    } catch (error) {
+      held.isOpen = false;
+      if (isInUse(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #release(port: number): void {
+    this.#held.delete(port);
+    this.#free.add(port);
+  }
 }
 
 function isInUse(error: unknown): boolean {

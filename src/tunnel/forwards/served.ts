@@ -2,7 +2,8 @@
 
 import type { WantedPort } from "./manifests.ts";
 import type { UseRules } from "./plan.ts";
-import type { ListeningPort, PortRange } from "./port-range.ts";
+import type { Listen, ListeningPort, PortRange } from "./port-range.ts";
+import { listenTcp } from "./tcp-listener.ts";
 import type { TargetDialer, TrafficDeps } from "./traffic.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -24,19 +25,22 @@ interface Entrance {
 
 export class Served {
   readonly traffic: Traffic;
-  readonly #range: Pick<PortRange, "listen">;
+  readonly #range: Pick<PortRange, "open">;
+  readonly #owner: string;
   /** By the port's name. */
   readonly #entrances = new Map<string, Entrance>();
   #closed = false;
 
-  constructor(range: Pick<PortRange, "listen">, rules: UseRules, deps: TrafficDeps) {
+  /** Its ports are held for `owner` in the range, also when it is closed. */
+  constructor(range: Pick<PortRange, "open">, owner: string, deps: TrafficDeps) {
     this.#range = range;
-    this.traffic = new Traffic(deps, rules);
+    this.#owner = owner;
+    this.traffic = new Traffic(deps);
   }
 
   /**
    * Listens for these ports and for no others; undefined when the range has not room enough. One at a time. Rejects when the agent's
-   * address cannot be listened on.
+   * address cannot be listened on, and when it is closed meanwhile or was before.
    */
   async open(ports: readonly ServedPort[], rules: UseRules): Promise<WantedPort[] | undefined> {
     this.traffic.rules = rules;
@@ -45,19 +49,25 @@ export class Served {
     }
     const wanted: WantedPort[] = [];
     for (const { name, port, appProtocol, leadsTo, dial } of ports) {
-      const entrance = this.#entrances.get(name) ?? (await this.#listen(leadsTo, dial));
+      const entrance = this.#entrances.get(name) ?? (await this.#enter(name, leadsTo, dial));
       if (!entrance) return undefined;
-      if (this.#closed) entrance.listening.close();
-      else this.#entrances.set(name, entrance);
       wanted.push({ name, port, appProtocol, listening: entrance.listening.port });
     }
     return wanted;
   }
 
-  async #listen(leadsTo: string, dial: TargetDialer): Promise<Entrance | undefined> {
+  async #enter(name: string, leadsTo: string, dial: TargetDialer): Promise<Entrance | undefined> {
     const ended = new AbortController();
-    const listening = await this.#range.listen((socket) => void this.traffic.pass(socket, dial, ended.signal));
-    return listening && { leadsTo, listening, ended };
+    const listen: Listen = listenTcp((socket) => void this.traffic.pass(socket, dial, ended.signal));
+    const listening = this.#closed ? undefined : await this.#range.open(this.#owner, name, listen);
+    if (this.#closed) {
+      listening?.close();
+      throw new Error("This forward is not served any more.");
+    }
+    if (!listening) return undefined;
+    const entrance = { leadsTo, listening, ended };
+    this.#entrances.set(name, entrance);
+    return entrance;
   }
 
   #end(name: string): void {

@@ -5,7 +5,16 @@ import { isAlreadyExists, isConflict, isNotFound, KubeError } from "../../kube/e
 import type { Draft, ObjectMeta } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import { endpointSlices, services } from "../../kube/resources.ts";
-import { changedService, changedSlice, endpointSliceOf, serviceOf, type WantedService, whose } from "./manifests.ts";
+import {
+  changedService,
+  changedSlice,
+  endpointSliceOf,
+  type ServiceIdentity,
+  serviceOf,
+  sliceName,
+  type WantedService,
+  whose,
+} from "./manifests.ts";
 
 export type MadeService =
   | { readonly ok: true; readonly clusterIp: string | undefined }
@@ -16,15 +25,17 @@ export interface ServiceMaker {
   /** Makes both as they are wanted, or brings them back to that. Rejects on trouble that may pass. */
   keep(wanted: WantedService, signal: AbortSignal): Promise<MadeService>;
   /** Takes the agent out of what stands, so that nobody is led to where it was. */
-  leave(wanted: WantedService, signal: AbortSignal): Promise<void>;
-  /** Deletes both, if they are this Forward's. */
-  remove(wanted: Omit<WantedService, "ports">, signal: AbortSignal): Promise<void>;
+  leave(made: ServiceIdentity, signal: AbortSignal): Promise<void>;
+  /** Deletes both, if they are this Forward's; the Service last, since by that what is left is found again. */
+  remove(made: ServiceIdentity, signal: AbortSignal): Promise<void>;
 }
 
 export interface ServiceMakerDeps {
   readonly client: Pick<KubeClient, "get" | "create" | "update" | "delete">;
   /** What to do where a right is missing in this namespace. */
   grantHint(namespace: string): string;
+  /** What is told where the cluster refuses it, in `words` of its own. */
+  refusal(words: string): string;
 }
 
 /** How one kind is kept: what is to be there, and what becomes of one that is there; itself where nothing is to be changed. */
@@ -84,24 +95,24 @@ export function createServiceMaker(deps: ServiceMakerDeps): ServiceMaker {
         return await keepBoth(wanted, signal);
       } catch (error) {
         if (!(error instanceof KubeError)) throw error;
-        if (error.status === 403) {
+        if (isMissingRight(error)) {
           const message = `The agent may not make Services and EndpointSlices in ${namespace}: ${deps.grantHint(namespace)}`;
           return { ok: false, reason: "NotPermitted", message };
         }
-        if (error.status !== 422) throw error;
-        return { ok: false, reason: "Refused", message: `The cluster refuses the Service: ${error.message}` };
+        if (error.status !== 403 && error.status !== 422) throw error;
+        return { ok: false, reason: "Refused", message: deps.refusal(error.message) };
       }
     },
-    async leave(wanted, signal) {
-      const draft = endpointSliceOf(wanted);
-      const found = await client.get(endpointSlices, refTo(wanted, draft), signal);
-      if (!found || whose(found.metadata, wanted) !== "ours") return;
-      await client.update(endpointSlices, { ...found, endpoints: [] }, signal);
+    async leave(made, signal) {
+      const found = await client.get(endpointSlices, sliceRef(made), signal);
+      if (!found || whose(found.metadata, made) !== "ours" || !found.endpoints?.length) return;
+      // Nor may ports stay that are not the agent's any more: the admission policy would refuse the whole.
+      await client.update(endpointSlices, { ...found, endpoints: [], ports: [] }, signal);
     },
-    async remove(wanted, signal) {
-      const slice = refTo(wanted, endpointSliceOf({ ...wanted, ports: [] }));
-      await removeOne(client, services, { namespace: wanted.namespace, name: wanted.name }, wanted, signal);
-      await removeOne(client, endpointSlices, slice, wanted, signal);
+    async remove(made, signal) {
+      const { namespace, name } = made;
+      await removeOne(client, endpointSlices, sliceRef(made), made, signal);
+      await removeOne(client, services, { namespace, name }, made, signal);
     },
   };
 }
@@ -110,16 +121,21 @@ async function removeOne<T extends { metadata: ObjectMeta }>(
   client: Pick<KubeClient, "get" | "delete">,
   kind: ResourceKind<T>,
   ref: { namespace: string; name: string },
-  wanted: Omit<WantedService, "ports">,
+  made: ServiceIdentity,
   signal: AbortSignal,
 ): Promise<void> {
   const found = await client.get(kind, ref, signal);
-  if (!found || whose(found.metadata, wanted) !== "ours") return;
+  if (!found || whose(found.metadata, made) !== "ours") return;
   await client.delete(kind, ref, { uid: found.metadata.uid }, signal);
 }
 
-function refTo({ namespace }: { namespace: string }, { metadata }: { metadata: ObjectMeta }) {
-  return { namespace, name: metadata.name ?? "" };
+function sliceRef({ namespace, name }: ServiceIdentity): { namespace: string; name: string } {
+  return { namespace, name: sliceName(name) };
+}
+
+/** RBAC names what the agent cannot do; a quota and a policy of admission say 403 too, and a right would not help there. */
+function isMissingRight({ status, message }: KubeError): boolean {
+  return status === 403 && /\bcannot \w+ resource\b/.test(message);
 }
 
 function taken(kind: string, namespace: string, name: string): MadeService {

@@ -1,6 +1,7 @@
 /** The connections of one Forward: each is dialled, held to what all of them may have, and counted. */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { abortable, startDeadline } from "../../base/abort.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { breakOff, join } from "../../base/join.ts";
@@ -8,7 +9,8 @@ import type { Log } from "../../base/log.ts";
 import { type ConnectionEnd, proxyHeader } from "../../base/proxy-protocol.ts";
 import { createRateLimit, type RateLimit } from "../../base/rate-limit.ts";
 import { ByteRate, paceOf } from "../byte-rate.ts";
-import { type TunnelFailure, toTunnelError } from "../tunnel-error.ts";
+import { TunnelError, type TunnelFailure, toTunnelError } from "../tunnel-error.ts";
+import type { ConnectionBound } from "./connection-bound.ts";
 import type { UseRules } from "./plan.ts";
 
 /** How the latest connection fared. */
@@ -29,6 +31,8 @@ export interface TrafficCounts {
 export interface TrafficDeps {
   /** Told when the latest connection fared otherwise than the one before. */
   onFare(fare: Fare): void;
+  /** What this Forward's connections have room in, beside its own rules. */
+  readonly bound: ConnectionBound;
   readonly clock: Clock;
   /** Names the Forward. */
   readonly log: Log;
@@ -37,22 +41,34 @@ export interface TrafficDeps {
 /** Opens a connection to the target. */
 export type TargetDialer = (signal: AbortSignal) => Promise<Duplex>;
 
+/** To be connected over there; that end looks up and connects for 20 s at most, and a link that is being made is waited for. */
+const dialWithinMs = 30_000;
+
+const nobody: UseRules = {
+  connections: 0,
+  connectionsPerSecond: undefined,
+  bytesPerSecond: undefined,
+  idleMs: undefined,
+  proxyProtocol: false,
+};
+
 export class Traffic {
   readonly #deps: TrafficDeps;
   readonly #rate: ByteRate;
-  readonly #open = new Set<AbortController>();
+  #inside = 0;
+  /** For each that is carried: looks whether it has been idle for too long. */
+  readonly #looks = new Set<() => void>();
   readonly #opened: Record<string, number> = {};
-  #rules: UseRules;
+  #rules: UseRules = nobody;
   #opens: RateLimit | undefined;
   #in = 0;
   #out = 0;
   #fare: Fare | undefined;
 
-  constructor(deps: TrafficDeps, rules: UseRules) {
+  /** Nobody is let in before there are rules. */
+  constructor(deps: TrafficDeps) {
     this.#deps = deps;
-    this.#rules = rules;
-    this.#rate = new ByteRate(deps.clock, rules.bytesPerSecond);
-    this.#opens = this.#opensFor(rules);
+    this.#rate = new ByteRate(deps.clock, undefined);
   }
 
   /** For what is open too, but for the header, which has been sent. */
@@ -60,10 +76,11 @@ export class Traffic {
     if (rules.connectionsPerSecond !== this.#rules.connectionsPerSecond) this.#opens = this.#opensFor(rules);
     this.#rules = rules;
     this.#rate.perSecond = rules.bytesPerSecond;
+    for (const look of [...this.#looks]) look();
   }
 
   get counts(): TrafficCounts {
-    return { connections: this.#open.size, opened: { ...this.#opened }, in: this.#in, out: this.#out };
+    return { connections: this.#inside, opened: { ...this.#opened }, in: this.#in, out: this.#out };
   }
 
   /** How the latest connection fared; undefined before the first. */
@@ -74,40 +91,46 @@ export class Traffic {
   /** Never rejects; resolves when it is over. One that is not taken over there, or is too many, is reset. `ended` breaks it off. */
   async pass(socket: Socket, dial: TargetDialer, ended: AbortSignal): Promise<void> {
     socket.on("error", () => undefined);
-    const tooMany = this.#tooMany();
-    if (tooMany !== undefined) {
+    const room = this.#enter();
+    if (typeof room === "string") {
       this.#count("limited");
-      this.#deps.log.debug({ reason: tooMany }, "a connection to a forward was too many");
-      breakOff(socket, new Error(tooMany));
+      this.#deps.log.debug({ reason: room }, "a connection to a forward was too many");
+      breakOff(socket, new Error(room));
       return;
     }
-    const gone = new AbortController();
-    this.#open.add(gone);
-    const onClose = (): void => gone.abort(new Error("Who connected has gone."));
-    socket.once("close", onClose);
-    const either = AbortSignal.any([gone.signal, ended]);
     try {
       const header = this.#rules.proxyProtocol ? headerFor(socket) : undefined;
-      const stream = await dial(either);
-      socket.off("close", onClose);
-      if (socket.destroyed || either.aborted) {
-        stream.on("error", () => undefined).destroy();
-        throw either.reason ?? new Error("Who connected has gone.");
-      }
-      this.#count("taken");
-      this.#fared({ ok: true });
+      const stream = await this.#dial(socket, dial, ended);
+      if (!stream) return;
       if (header) stream.write(header);
       await this.#carry(socket, stream, ended);
+    } finally {
+      room();
+    }
+  }
+
+  /** Undefined when it is over: the socket is broken off then, and why is counted. */
+  async #dial(socket: Socket, dial: TargetDialer, ended: AbortSignal): Promise<Duplex | undefined> {
+    const gone = whileThere(socket, ended);
+    const late = () => new TunnelError("timeout", `Nobody answered within ${dialWithinMs / 1_000} s.`);
+    const deadline = startDeadline(this.#deps.clock, dialWithinMs, late, gone.signal);
+    try {
+      const stream = await abortable(dialled(dial, deadline.signal), deadline.signal);
+      this.#count("taken");
+      this.#fared({ ok: true });
+      return stream;
     } catch (error) {
       const { failure, message } = toTunnelError(error);
-      if (either.aborted) this.#count("cancelled");
+      if (gone.signal.aborted) this.#count("cancelled");
       else {
         this.#count(failure);
         this.#fared({ ok: false, failure, message });
       }
       breakOff(socket, error instanceof Error ? error : new Error(errorText(error)));
+      return undefined;
     } finally {
-      this.#open.delete(gone);
+      deadline.cancel();
+      gone.cancel();
     }
   }
 
@@ -121,13 +144,12 @@ export class Traffic {
     };
     const onEnded = (): void => end(ended.reason instanceof Error ? ended.reason : new Error("The forward has ended."));
     const look = (): void => {
+      timer?.cancel();
       const { idleMs } = this.#rules;
       const idle = clock.monotonic() - movedAt;
       if (idleMs !== undefined && idle >= idleMs)
         end(new Error("Nothing has passed for as long as the forward allows."));
       else if (idleMs !== undefined) timer = clock.after(Math.max(1, idleMs - idle), look);
-      // It may be set later.
-      else timer = undefined;
     };
     ended.addEventListener("abort", onEnded, { once: true });
     const joined = join(socket, stream, (side) =>
@@ -138,18 +160,27 @@ export class Traffic {
       }),
     );
     if (ended.aborted) onEnded();
+    this.#looks.add(look);
     look();
     const { sent, received, error } = await joined;
+    this.#looks.delete(look);
     timer?.cancel();
     ended.removeEventListener("abort", onEnded);
     log.debug({ sent, received, ...(error && { err: error }) }, "a connection to a forward has ended");
   }
 
-  #tooMany(): string | undefined {
+  /** What makes room again, or why there is none. */
+  #enter(): (() => void) | string {
     const { connections, connectionsPerSecond } = this.#rules;
-    if (this.#open.size >= connections) return `There are ${connections} connections already.`;
+    if (this.#inside >= connections) return `There are ${connections} connections already.`;
     if (this.#opens && !this.#opens.take()) return `${connectionsPerSecond} connections have begun within a second.`;
-    return undefined;
+    const leave = this.#deps.bound.enter();
+    if (!leave) return "There are as many connections as all of them together may be.";
+    this.#inside += 1;
+    return () => {
+      this.#inside -= 1;
+      leave();
+    };
   }
 
   #opensFor({ connectionsPerSecond: perSecond }: UseRules): RateLimit | undefined {
@@ -167,6 +198,34 @@ export class Traffic {
     if (before && textOf(before) === textOf(fare)) return;
     this.#deps.onFare(fare);
   }
+}
+
+/** One that is there too late is let go. */
+async function dialled(dial: TargetDialer, signal: AbortSignal): Promise<Duplex> {
+  const stream = await dial(signal);
+  if (!signal.aborted) return stream;
+  stream.on("error", () => undefined).destroy();
+  throw signal.reason;
+}
+
+/**
+ * Aborts with `ended`, and when who has connected goes: by a break, or by an end before a single byte. Who has sent something and ended
+ * may wait for the answer.
+ */
+function whileThere(socket: Socket, ended: AbortSignal): { readonly signal: AbortSignal; cancel(): void } {
+  const gone = new AbortController();
+  const onGone = (): void => gone.abort(new Error("Who connected has gone."));
+  const onReadable = (): void => {
+    // An end is readable too, as nothing.
+    if (socket.readableLength === 0) onGone();
+  };
+  socket.once("close", onGone).once("readable", onReadable);
+  return {
+    signal: AbortSignal.any([gone.signal, ended]),
+    cancel() {
+      socket.off("close", onGone).off("readable", onReadable);
+    },
+  };
 }
 
 function textOf(fare: Fare): string {

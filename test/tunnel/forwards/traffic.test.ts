@@ -7,9 +7,11 @@ import { type Duplex, duplexPair } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { Clock } from "../../../src/base/clock.ts";
 import { silentLog } from "../../../src/base/log.ts";
+import { ConnectionBound } from "../../../src/tunnel/forwards/connection-bound.ts";
 import type { UseRules } from "../../../src/tunnel/forwards/plan.ts";
 import { PortRange } from "../../../src/tunnel/forwards/port-range.ts";
-import { type Fare, Traffic } from "../../../src/tunnel/forwards/traffic.ts";
+import { listenTcp } from "../../../src/tunnel/forwards/tcp-listener.ts";
+import { type Fare, type TargetDialer, Traffic } from "../../../src/tunnel/forwards/traffic.ts";
 import { TunnelError } from "../../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
 import { patience } from "../../peering/agents.ts";
@@ -29,20 +31,27 @@ function ownHost(): string {
   return `127.${1 + (a % 250)}.${b}.${1 + (c % 250)}`;
 }
 
-async function open(t: TestContext, rules: Partial<UseRules>, clock: Clock, dial?: () => Promise<Duplex>) {
+interface Stage {
+  readonly clock?: Clock;
+  readonly dial?: TargetDialer;
+  readonly bound?: ConnectionBound;
+}
+
+async function open(t: TestContext, rules: Partial<UseRules>, stage: Stage = {}) {
+  const { clock = createFakeClock(), bound = new ConnectionBound(1_000) } = stage;
   const fares: Fare[] = [];
   const ended = new AbortController();
   const targets: Duplex[] = [];
-  const traffic = new Traffic({ onFare: (fare) => fares.push(fare), clock, log: silentLog }, { ...free, ...rules });
+  const traffic = new Traffic({ onFare: (fare) => fares.push(fare), bound, clock, log: silentLog });
+  traffic.rules = { ...free, ...rules };
+  const give = async (): Promise<Duplex> => {
+    const [near, far] = duplexPair();
+    targets.push(far);
+    return near;
+  };
   const host = ownHost();
-  const listening = await new PortRange(host, { first: 20_000, last: 20_000 }).listen((socket) => {
-    const give = async (): Promise<Duplex> => {
-      const [near, far] = duplexPair();
-      targets.push(far);
-      return near;
-    };
-    void traffic.pass(socket, dial ?? give, ended.signal);
-  });
+  const pass = listenTcp((socket) => void traffic.pass(socket, stage.dial ?? give, ended.signal));
+  const listening = await new PortRange(host, { first: 20_000, last: 20_100 }).open("u-1", "web", pass);
   assert.ok(listening);
   t.after(() => {
     ended.abort();
@@ -75,7 +84,7 @@ async function read(stream: Duplex, bytes: number): Promise<Buffer> {
 }
 
 test("bytes pass both ways, an end leaves the way back open, and all is counted", async (t) => {
-  const { traffic, targets, fares, join } = await open(t, {}, createFakeClock());
+  const { traffic, targets, fares, join } = await open(t, {});
   const socket = await join();
   socket.end("to there");
   await until("it is dialled", () => targets.length === 1);
@@ -91,7 +100,7 @@ test("bytes pass both ways, an end leaves the way back open, and all is counted"
 });
 
 test("a break of one side is a reset of the other, and the end of the Forward one of both", async (t) => {
-  const { targets, ended, join } = await open(t, {}, createFakeClock());
+  const { targets, ended, join } = await open(t, {});
   const socket = await join();
   await until("it is dialled", () => targets.length === 1);
   targets[0]?.on("error", () => undefined).destroy(new Error("broken over there"));
@@ -105,7 +114,7 @@ test("a break of one side is a reset of the other, and the end of the Forward on
 
 test("what is not taken over there is reset, and told once for as long as it stays so", async (t) => {
   const failure = new TunnelError("denied", "no policy here (rule: tunnels/services)");
-  const { traffic, fares, join } = await open(t, {}, createFakeClock(), () => Promise.reject(failure));
+  const { traffic, fares, join } = await open(t, {}, { dial: () => Promise.reject(failure) });
   for (let n = 0; n < 3; n += 1) assert.match(await broken(await join()), /ECONNRESET/);
   assert.deepEqual(fares, [{ ok: false, failure: "denied", message: failure.message }]);
   assert.deepEqual(traffic.counts.opened, { denied: 3 });
@@ -113,7 +122,7 @@ test("what is not taken over there is reset, and told once for as long as it sta
 });
 
 test("one too many at a time is reset, and one that leaves makes room", async (t) => {
-  const { traffic, targets, fares, join } = await open(t, { connections: 2 }, createFakeClock());
+  const { traffic, targets, fares, join } = await open(t, { connections: 2 });
   const [first] = [await join(), await join()];
   await until("both are there", () => targets.length === 2);
   assert.match(await broken(await join()), /ECONNRESET/);
@@ -127,7 +136,7 @@ test("one too many at a time is reset, and one that leaves makes room", async (t
 
 test("so many begin within a second, and more in the next", async (t) => {
   const clock = createFakeClock();
-  const { traffic, targets, join } = await open(t, { connectionsPerSecond: 2 }, clock);
+  const { traffic, targets, join } = await open(t, { connectionsPerSecond: 2 }, { clock });
   await join();
   await join();
   await until("both are there", () => targets.length === 2);
@@ -142,7 +151,7 @@ test("so many begin within a second, and more in the next", async (t) => {
 
 test("bytes beyond the rate wait, of all connections together, until it is raised or time has passed", async (t) => {
   const clock = createFakeClock();
-  const { targets, join } = await open(t, { bytesPerSecond: 1_000 }, clock);
+  const { targets, join } = await open(t, { bytesPerSecond: 1_000 }, { clock });
   const sockets = [await join(), await join()];
   await until("both are there", () => targets.length === 2);
   sockets[0]?.write(Buffer.alloc(2_000));
@@ -154,13 +163,13 @@ test("bytes beyond the rate wait, of all connections together, until it is raise
   });
   // The first piece of each is let through and paid for; the next waits.
   await until("the first piece is there", () => held);
-  const later = once(targets[1] as Duplex, "data", { signal: patience() });
-  sockets[1]?.write("later");
   let isThere = false;
-  void later.then(() => {
+  targets[1]?.once("data", () => {
     isThere = true;
   });
-  await new Promise((resolve) => setImmediate(resolve));
+  sockets[1]?.write("later");
+  await until("it is sent", () => sockets[1]?.writableLength === 0);
+  await clock.advance(500);
   assert.equal(isThere, false);
   for (let waited = 0; !isThere && waited < 10_000; waited += 500) await clock.advance(500);
   await until("time brings it", () => isThere);
@@ -168,7 +177,7 @@ test("bytes beyond the rate wait, of all connections together, until it is raise
 
 test("what is silent in both directions for too long is reset, and what speaks is not", async (t) => {
   const clock = createFakeClock();
-  const { targets, join } = await open(t, { idleMs: 60_000 }, clock);
+  const { targets, join } = await open(t, { idleMs: 60_000 }, { clock });
   const [quiet, busy] = [await join(), await join()];
   await until("both are there", () => targets.length === 2);
   // Which of the two came first is not said.
@@ -185,7 +194,7 @@ test("what is silent in both directions for too long is reset, and what speaks i
 });
 
 test("each begins with a header of the PROXY protocol where that is asked for", async (t) => {
-  const { targets, join } = await open(t, { proxyProtocol: true }, createFakeClock());
+  const { targets, join } = await open(t, { proxyProtocol: true });
   const socket = await join();
   socket.write("hello");
   await until("it is dialled", () => targets.length === 1);
@@ -197,50 +206,92 @@ test("each begins with a header of the PROXY protocol where that is asked for", 
   assert.equal(header.subarray(28).toString(), "hello");
 });
 
-test("who goes while it is dialled has the dial given up", async (t) => {
-  const given = Promise.withResolvers<void>();
-  const clock = createFakeClock();
-  const traffic = new Traffic({ onFare: () => assert.fail("nothing is known"), clock, log: silentLog }, free);
-  const host = ownHost();
-  const listening = await new PortRange(host, { first: 20_000, last: 20_000 }).listen((socket) => {
-    const dial = (signal: AbortSignal): Promise<Duplex> =>
-      new Promise((_, reject) => {
-        signal.addEventListener("abort", () => {
-          given.resolve();
-          reject(signal.reason);
-        });
-      });
-    void traffic.pass(socket, dial, new AbortController().signal);
-  });
-  t.after(() => listening?.close());
-  const socket = connect({ host, port: 20_000 });
-  await once(socket, "connect", { signal: patience() });
-  await until("it is being dialled", () => traffic.counts.connections === 1);
-  socket.resetAndDestroy();
-  await given.promise;
-  await until("it is over", () => traffic.counts.connections === 0);
-  assert.deepEqual(traffic.counts.opened, { cancelled: 1 });
+/** Is asked, and never answers. */
+function silence() {
+  const asked: AbortSignal[] = [];
+  const dial = (signal: AbortSignal): Promise<Duplex> => {
+    asked.push(signal);
+    return Promise.withResolvers<Duplex>().promise;
+  };
+  return { asked, dial };
+}
+
+test("who goes while it is dialled has the dial given up, by a break and by an end before a single byte", async (t) => {
+  for (const goes of [(socket: Socket) => socket.resetAndDestroy(), (socket: Socket) => socket.end()]) {
+    const { asked, dial } = silence();
+    const { traffic, fares, join } = await open(t, {}, { dial });
+    const socket = await join();
+    await until("it is being dialled", () => asked.length === 1);
+    goes(socket);
+    await until("it is over", () => traffic.counts.connections === 0);
+    assert.equal(asked[0]?.aborted, true);
+    assert.deepEqual(traffic.counts.opened, { cancelled: 1 });
+    assert.deepEqual(fares, [], "nothing is known of the target");
+  }
 });
 
-test("a range of ports gives each to one at a time, passes over what others have, and comes to its end", async (t) => {
-  const host = ownHost();
-  const range = new PortRange(host, { first: 20_000, last: 20_002 });
-  const taken = [await range.listen(() => undefined), await range.listen(() => undefined)];
-  const third = await range.listen(() => undefined);
-  const all = [...taken, third].flatMap((one) => one ?? []);
-  t.after(() => all.map((one) => one.close()));
-  assert.equal(new Set(all.map(({ port }) => port)).size, all.length);
-  assert.equal(await range.listen(() => undefined), undefined);
-  const other = await new PortRange(host, { first: 20_000, last: 20_000 }).listen(() => undefined);
-  assert.equal(other, undefined, "somebody else listens there");
-  const back = all[0]?.port;
-  all.shift()?.close();
-  let again = await range.listen(() => undefined);
-  // It is given back when the system says so.
-  await until("it is free again", () => {
-    if (!again) void range.listen(() => undefined).then((one) => (again ??= one));
-    return again !== undefined;
-  });
-  t.after(() => again?.close());
-  assert.equal(again?.port, back);
+test("who has said all it has to say is not gone, and is answered when the dial is there", async (t) => {
+  const dialled = Promise.withResolvers<Duplex>();
+  const { traffic, join } = await open(t, {}, { dial: () => dialled.promise });
+  const socket = await join();
+  socket.end("a question");
+  await until("the end of it has come", () => socket.writableFinished && traffic.counts.connections === 1);
+  const [near, far] = duplexPair();
+  dialled.resolve(near);
+  assert.equal(String(Buffer.concat(await far.toArray())), "a question");
+  far.end("an answer");
+  assert.equal(String(Buffer.concat(await socket.toArray())), "an answer");
+});
+
+test("a dial that nobody answers is given up after half a minute, and what comes of it then is let go", async (t) => {
+  const clock = createFakeClock();
+  const dialled = Promise.withResolvers<Duplex>();
+  const { traffic, fares, join } = await open(t, {}, { clock, dial: () => dialled.promise });
+  const socket = await join();
+  await until("it is being dialled", () => traffic.counts.connections === 1);
+  await clock.advance(29_000);
+  assert.equal(socket.destroyed, false);
+  await clock.advance(1_000);
+  assert.match(await broken(socket), /ECONNRESET/);
+  await until("it is over", () => traffic.counts.connections === 0);
+  assert.deepEqual(traffic.counts.opened, { timeout: 1 });
+  assert.deepEqual(fares, [{ ok: false, failure: "timeout", message: "Nobody answered within 30 s." }]);
+  const [near] = duplexPair();
+  dialled.resolve(near);
+  await until("it is destroyed", () => near.destroyed);
+});
+
+test("all together have a bound too, and none is counted for longer than it lasts", async (t) => {
+  const all = new ConnectionBound(3);
+  const some = new ConnectionBound(2, all);
+  const [one, other] = [await open(t, {}, { bound: some }), await open(t, {}, { bound: all })];
+  const sockets = [await one.join(), await one.join()];
+  await until("both are there", () => one.targets.length === 2);
+  assert.match(await broken(await one.join()), /ECONNRESET/);
+  await other.join();
+  await until("there is room in the whole", () => other.targets.length === 1);
+  assert.match(await broken(await other.join()), /ECONNRESET/);
+  assert.deepEqual(other.traffic.counts.opened, { taken: 1, limited: 1 });
+  for (const socket of sockets) socket.resetAndDestroy();
+  await until("there is room again", () => one.traffic.counts.connections === 0);
+  for (let n = 0; n < 2; n += 1) await other.join();
+  await until("it is used", () => other.targets.length === 3);
+  assert.match(await broken(await one.join()), /ECONNRESET/);
+  some.most = 0;
+  other.ended.abort();
+  await until("all are gone", () => other.traffic.counts.connections === 0);
+  assert.match(await broken(await one.join()), /ECONNRESET/, "none, since the bound of some was lowered");
+});
+
+test("an idle time that is set later holds for what is open", async (t) => {
+  const clock = createFakeClock();
+  const { traffic, targets, join } = await open(t, {}, { clock });
+  const socket = await join();
+  await until("it is dialled", () => targets.length === 1);
+  await clock.advance(86_400_000);
+  traffic.rules = { ...free, idleMs: 86_500_000 };
+  await clock.advance(90_000);
+  assert.equal(socket.destroyed, false);
+  await clock.advance(10_000);
+  assert.match(await broken(socket), /ECONNRESET/);
 });
