@@ -22,19 +22,21 @@ export async function consoleCertificate(deps: {
   if ((certFile === undefined) !== (keyFile === undefined)) {
     throw new Error("console.certFile and console.keyFile go together: a certificate is of no use without its key.");
   }
-  if (certFile !== undefined && keyFile !== undefined) return givenCertificate({ certFile, keyFile, clock, log });
   const service = `fairlead.${namespace}.svc`;
   const domain = config.console.domain;
   // Nobody takes a wildcard just below a top-level domain, as *.localhost would be.
   const names = ["localhost", "127.0.0.1", "::1", domain, ...(domain.includes(".") ? [`*.${domain}`] : [])];
   names.push("fairlead", `fairlead.${namespace}`, service, `${service}.cluster.local`);
   if (config.console.url !== undefined) names.push(new URL(config.console.url).hostname);
-  return ownCertificate({ issue: (...asked) => identity.serverLeaf(...asked), caPem: identity.caPem, clock }, names);
+  const { caPem } = identity;
+  const own = ownCertificate({ issue: (...asked) => identity.serverLeaf(...asked), caPem, clock }, names);
+  if (certFile === undefined || keyFile === undefined) return own;
+  return givenCertificate({ certFile, keyFile, own, clock, log });
 }
 
-/** Where it is reached from this machine. */
+/** Where it is reached from this machine, over TLS. */
 export function localUrl(host: string, port: number): string {
-  if (host === "0.0.0.0") return `http://127.0.0.1:${port}`;
-  if (host === "::") return `http://[::1]:${port}`;
-  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  if (host === "0.0.0.0") return `https://127.0.0.1:${port}`;
+  if (host === "::") return `https://[::1]:${port}`;
+  return `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }

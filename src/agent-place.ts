@@ -25,9 +25,12 @@ export interface AgentPlace
   readonly keeper: "api-server" | "state";
   /** What is wrong with what keeps its objects; undefined when nothing is known to be. */
   trouble(): string | undefined;
-  /** Called when the console listens, with the URL by which it is reached from this machine. */
-  onConsole(url: string, signal: AbortSignal): Promise<void>;
-  /** Takes over what may change while the agent runs. Rejects with what is wrong; then the old holds. */
+  /** Called when the console listens: how it is reached from this machine, and by which CA, PEM, it is known. */
+  onConsole(console: { readonly url: string; readonly ca: string }, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes over what may change while the agent runs. Rejects with what is wrong with it, and then the old holds. When what keeps the
+   * agent's objects fails meanwhile, what it has taken by then holds beside the old: what is new comes before what goes.
+   */
   reload(config: Config, signal: AbortSignal): Promise<void>;
   close(): Promise<void> | void;
 }

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { AgentPlace, PlaceDeps } from "./agent-place.ts";
 import type { Config } from "./config.ts";
 import { adminTokenSecret } from "./console/auth/admin-token.ts";
+import { consoleName } from "./console/tls/served-certificate.ts";
 import { KubeError } from "./kube/errors.ts";
 import { secrets } from "./kube/resources.ts";
 import { decodeData } from "./kube/secret-data.ts";
@@ -55,10 +56,10 @@ export async function openStandalonePlace({ config, clock, log }: PlaceDeps, sig
     facts: standaloneFacts,
     keeper: "state",
     trouble: () => directory.trouble,
-    async onConsole(url, during) {
+    async onConsole(console, during) {
       const secret = await client.get(secrets, { namespace, name: adminTokenSecret.name }, during);
       const token = (secret && decodeData(secret, adminTokenSecret.key)) ?? "";
-      await directory.putFile(consoleFile.name, consoleFile.format({ url, token }));
+      await directory.putFile(consoleFile.name, consoleFile.format({ ...console, serverName: consoleName, token }));
     },
     reload: declare,
     close: () => directory.close(),

@@ -17,7 +17,7 @@ import { openAuditLog } from "./audit/open-audit-log.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import { memoryLimit } from "./base/memory-limit.ts";
-import { describeConfig, type LoadedConfig } from "./config.ts";
+import { describeConfig, type LoadedConfig, takeLive } from "./config.ts";
 import { createConsole } from "./console/console.ts";
 import type { ConsoleServer } from "./console/server.ts";
 import { createDoctor } from "./doctor/doctor.ts";
@@ -324,7 +324,8 @@ async function compose(
   started.push(() => telemetry.close());
   const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
   const consolePort = (await server.listen()).port;
-  await place.onConsole(localUrl(config.console.host, consolePort), signal);
+  const address = { url: localUrl(config.console.host, consolePort), ca: identity.caPem };
+  await place.onConsole(address, signal);
   started.push(async () => {
     const leave = async (): Promise<void> => {
       // What goes on for ever by its nature would hold the drain to its limit.
@@ -347,7 +348,7 @@ async function compose(
     ports,
     async reload(next, during) {
       await place.reload(next.config, during);
-      settings = next;
+      settings = takeLive(settings, next);
     },
     close,
   };

@@ -101,6 +101,19 @@ export function compareConfigs(before: LoadedConfig, after: LoadedConfig): { nam
     .map(([name, setting]) => ({ name, live: setting.live === true }));
 }
 
+/** What holds in a process that began with `running` and has read `next`: of that, what may change while it runs. */
+export function takeLive(running: LoadedConfig, next: LoadedConfig): LoadedConfig {
+  const values = new Map<string, unknown>();
+  const origins = new Map<string, string>();
+  for (const [name, { live }] of settings) {
+    const { values: from, origins: of } = live ? next : running;
+    values.set(name, from.get(name));
+    const origin = of.get(name);
+    if (origin !== undefined) origins.set(name, origin);
+  }
+  return { config: build(values), values, origins };
+}
+
 /** The variable that sets `name`: "link.caFile" is FAIRLEAD_LINK_CA_FILE. */
 export function variableOf(name: string): string {
   return `FAIRLEAD_${name

@@ -16,6 +16,7 @@ import { runCli } from "./cli/program.ts";
 import { withConfigErrors } from "./cli/settings.ts";
 import { compareConfigs, describeConfig, type LoadedConfig, loadConfig } from "./config.ts";
 import { connectKube } from "./kube/connect.ts";
+import { NoKubeconfig } from "./kube/kubeconfig.ts";
 import { secrets, services } from "./kube/resources.ts";
 import { rightsIn } from "./kube/rights.ts";
 import { decodeData } from "./kube/secret-data.ts";
@@ -174,9 +175,13 @@ function readConfig(flags: Readonly<Record<string, string>>, file: string | unde
   return loadConfig({ flags, env: process.env, ...(path && { file: { path, text: readFileSync(path, "utf8") } }) });
 }
 
-/** The cluster of a kubeconfig, with what a command needs of it. */
-async function openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster> {
-  const kube = await connectKube({ ...options, clock: systemClock });
+/** The cluster of a kubeconfig, with what a command needs of it; undefined when there is no kubeconfig. */
+async function openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster | undefined> {
+  const kube = await connectKube({ ...options, clock: systemClock }).catch((error: unknown) => {
+    if (error instanceof NoKubeconfig) return undefined;
+    throw error;
+  });
+  if (!kube) return undefined;
   return {
     namespace: kube.namespace,
     async readToken(namespace, signal) {

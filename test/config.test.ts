@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { configurationPage } from "../docs/generate-configuration.ts";
-import { compareConfigs, describeConfig, listSettings, loadConfig, variableOf } from "../src/config.ts";
+import { compareConfigs, describeConfig, listSettings, loadConfig, takeLive, variableOf } from "../src/config.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const nothing = { flags: {}, env: {} };
@@ -127,6 +127,12 @@ test("the configuration cannot be changed, only replaced, and the difference say
     { name: "log.level", live: true },
     { name: "link.port", live: false },
   ]);
+  const running = takeLive(before, after);
+  assert.equal(running.config.log.level, "debug");
+  assert.equal(running.origins.get("log.level"), "flag");
+  assert.equal(running.config.link.port, before.config.link.port);
+  assert.equal(running.origins.get("link.port"), undefined);
+  assert.deepEqual(compareConfigs(before, running), [{ name: "log.level", live: true }]);
 });
 
 test("each setting is read by some code", () => {

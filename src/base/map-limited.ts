@@ -1,4 +1,7 @@
-/** As `Promise.all` over `items.map(make)`, with at most `atOnce` of them under way; the first that rejects is the last to begin. */
+/**
+ * As `Promise.all` over `items.map(make)`, with at most `atOnce` of them under way; after one
+ * has rejected none begins, and those that are under way are not waited for.
+ */
 export async function mapLimited<T, R>(
   items: readonly T[],
   atOnce: number,

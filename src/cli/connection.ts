@@ -1,5 +1,6 @@
 /** How a command finds its agent: by address, or through the kubeconfig as kubectl would. */
 import { Agent } from "node:http";
+import { Agent as TlsAgent } from "node:https";
 import type { Duplex } from "node:stream";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { DialingAgent } from "../base/dialing-agent.ts";
@@ -26,15 +27,24 @@ export interface ConnectionDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Of this program. */
   readonly version: string;
-  /** Throws when there is no usable kubeconfig. */
-  openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster>;
+  /** Undefined when there is no kubeconfig; rejects when one cannot be used. */
+  openCluster(options: { kubeconfig?: string; context?: string }): Promise<Cluster | undefined>;
   /** The console of the agent without a cluster that has this directory; undefined when none has. Rejects when it cannot be read. */
   findConsole(directory: string): Promise<FoundConsole | undefined>;
 }
 
-export interface FoundConsole {
+/** Who shows another certificate at the address is not that agent, and gets no token. */
+export interface FoundConsole extends Pinned {
+  /** With https. */
   readonly url: string;
   readonly token: string;
+}
+
+interface Pinned {
+  /** PEM; the only one that counts. */
+  readonly ca: string;
+  /** What the certificate must be for, whatever the address. */
+  readonly serverName: string;
 }
 
 /** Where such an agent keeps its state unless it was told otherwise. */
@@ -48,12 +58,17 @@ export async function connectToAgent(
 ): Promise<Connection> {
   const agentNamespace = options.agentNamespace ?? "fairlead-system";
   const chosen = chooseAddress(deps.env, options);
-  const { cluster, server, token: given } = await find(deps, options, chosen);
+  const { cluster, server, token: given, pinned } = await find(deps, options, chosen);
   const token = given ?? (await readToken(cluster, agentNamespace, signal));
-  const agent = server === undefined ? throughCluster(requireCluster(cluster)) : new Agent({ keepAlive: true });
+  const tls = pinned && { ca: pinned.ca, servername: pinned.serverName };
+  const agent = tls
+    ? new TlsAgent({ keepAlive: true, ...tls })
+    : server === undefined
+      ? throughCluster(requireCluster(cluster))
+      : new Agent({ keepAlive: true });
   const baseUrl = server === undefined ? "http://fairlead" : readServer(server);
   const address = server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl;
-  const nodeOptions = baseUrl.startsWith("https:") ? {} : { agent };
+  const nodeOptions = baseUrl.startsWith("https:") && !tls ? {} : { agent };
   return {
     client: createFairleadClient({
       transport: createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
@@ -62,12 +77,15 @@ export async function connectToAgent(
     namespace: cluster?.namespace ?? "default",
     address,
     async openSession(stop) {
-      const { openAgentSession } = await import("../client/session.ts");
+      const [{ openAgentSession }, { dialUrl }] = await Promise.all([
+        import("../client/session.ts"),
+        import("../client/dial-url.ts"),
+      ]);
       // Also the later ones, with which it goes on.
       const dial =
         server === undefined
           ? (during: AbortSignal) => requireCluster(cluster).dialAgent(agentNamespace, during)
-          : undefined;
+          : (during: AbortSignal) => dialUrl(baseUrl, during, tls);
       try {
         return await openAgentSession({ url: baseUrl, token, dial, version: deps.version }, stop);
       } catch (error) {
@@ -110,28 +128,33 @@ async function find(
   deps: ConnectionDeps,
   options: ConnectionOptions,
   { server, token, state }: Address,
-): Promise<Address & { readonly cluster: Cluster | undefined }> {
+): Promise<Address & { readonly cluster: Cluster | undefined; readonly pinned?: Pinned }> {
   if (state !== undefined) {
     const found = await readConsole(deps, state);
-    if (found) return { cluster: undefined, server: found.url, token: token ?? found.token };
+    if (found) return found(token);
     throw new CliError(`no agent has the directory ${state}, or it has not started yet`, {
       code: exitCode.unavailable,
       hint: "fairlead agent --standalone --state DIRECTORY starts one",
     });
   }
-  try {
-    return { cluster: await openCluster(deps, options, server !== undefined && token !== undefined), server, token };
-  } catch (error) {
-    const isNamed = (server ?? options.kubeconfig ?? options.context) !== undefined;
-    const found = isNamed ? undefined : await readConsole(deps, usualDirectory).catch(() => undefined);
-    if (!found) throw error;
-    return { cluster: undefined, server: found.url, token: token ?? found.token };
-  }
+  const cluster = await openCluster(deps, options, server !== undefined && token !== undefined);
+  if (cluster || (server !== undefined && token !== undefined)) return { cluster, server, token };
+  // Who says where the agent is means that one; only who says nothing at all may mean the one of this machine.
+  const isSaid = (server ?? options.kubeconfig ?? options.context) !== undefined || Boolean(deps.env.KUBECONFIG);
+  const found = isSaid ? undefined : await readConsole(deps, usualDirectory);
+  if (found) return found(token);
+  throw notFound("There is no kubeconfig. Name one with --kubeconfig or in $KUBECONFIG.");
 }
 
-async function readConsole(deps: ConnectionDeps, directory: string): Promise<FoundConsole | undefined> {
+/** What the agent of that directory is reached by, with the token that is given or else its own. */
+async function readConsole(deps: ConnectionDeps, directory: string) {
   try {
-    return await deps.findConsole(directory);
+    const found = await deps.findConsole(directory);
+    if (!found) return undefined;
+    const { url, token: own, ca, serverName } = found;
+    return (token: string | undefined) => {
+      return { cluster: undefined, server: url, token: token ?? own, pinned: { ca, serverName } };
+    };
   } catch (cause) {
     throw new CliError(`the agent in ${directory} cannot be found: ${errorText(cause)}`, {
       code: exitCode.denied,
@@ -153,12 +176,16 @@ async function openCluster(
     });
   } catch (error) {
     if (optional && options.kubeconfig === undefined && options.context === undefined) return undefined;
-    throw new CliError(`the agent cannot be found: ${errorText(error)}`, {
-      code: exitCode.unavailable,
-      hint: "--kubeconfig FILE, or --server URL with FAIRLEAD_TOKEN",
-      cause: error,
-    });
+    throw notFound(errorText(error), error);
   }
+}
+
+function notFound(why: string, cause?: unknown): CliError {
+  return new CliError(`the agent cannot be found: ${why}`, {
+    code: exitCode.unavailable,
+    hint: "--kubeconfig FILE, or --server URL with FAIRLEAD_TOKEN",
+    cause,
+  });
 }
 
 function requireCluster(cluster: Cluster | undefined): Cluster {

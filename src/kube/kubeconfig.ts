@@ -15,7 +15,12 @@ export interface KubeconfigAccess {
   config: KubeConfig;
 }
 
-/** Reads a kubeconfig, $KUBECONFIG or ~/.kube/config. Throws an Error that says what is missing. */
+/** Nothing names a cluster: no file, no $KUBECONFIG, no ~/.kube/config. */
+export class NoKubeconfig extends Error {
+  override readonly name = "NoKubeconfig";
+}
+
+/** Reads a kubeconfig, $KUBECONFIG or ~/.kube/config. Rejects with an Error that says what is missing; with NoKubeconfig when all is. */
 export async function readKubeconfig(o: {
   path?: string | undefined;
   context?: string | undefined;
@@ -30,7 +35,8 @@ export async function readKubeconfig(o: {
     isLoopback(cluster.server) ? { ...cluster, skipTLSVerify: true } : cluster,
   );
   const cluster = config.getCurrentCluster();
-  if (!cluster || isMadeUp(config)) throw new Error(explainNoCluster(o.context, config));
+  if (isMadeUp(config)) throw new NoKubeconfig("There is no kubeconfig. Name one with --kubeconfig or in $KUBECONFIG.");
+  if (!cluster) throw new Error(explainNoCluster(o.context, config));
   return {
     config,
     endpoint: { server: new URL(cluster.server), options: () => readOptions(config) },
@@ -61,7 +67,6 @@ function isMadeUp(config: KubeConfig): boolean {
 }
 
 function explainNoCluster(wanted: string | undefined, config: KubeConfig): string {
-  if (isMadeUp(config)) return "There is no kubeconfig. Name one with --kubeconfig or in $KUBECONFIG.";
   const known = config.getContexts().map(({ name }) => name);
   const context = wanted ?? config.getCurrentContext();
   if (!context) return "The kubeconfig has no current context. Name one with --context.";

@@ -4,8 +4,12 @@ import { join } from "node:path";
 import { isJsonObject } from "../kube/object.ts";
 
 export interface FoundConsole {
+  /** With https. */
   readonly url: string;
   readonly token: string;
+  /** The agent's own CA, PEM, and what its certificate is for: whoever else has taken the port while the agent was away is known by it. */
+  readonly ca: string;
+  readonly serverName: string;
 }
 
 export const consoleFile = {
@@ -24,7 +28,10 @@ export async function findConsole(directory: string): Promise<FoundConsole | und
     throw error;
   }
   const said: unknown = JSON.parse(text);
-  const { url, token } = isJsonObject(said) ? said : {};
-  if (typeof url === "string" && typeof token === "string") return { url, token };
+  const { url, token, ca, serverName } = isJsonObject(said) ? said : {};
+  const isSecure = typeof url === "string" && url.startsWith("https://");
+  if (isSecure && typeof token === "string" && typeof ca === "string" && typeof serverName === "string") {
+    return { url, token, ca, serverName };
+  }
   throw new Error(`${path} does not say where the agent's console is`);
 }

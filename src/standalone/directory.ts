@@ -1,13 +1,15 @@
 /** The directory in which an agent without a cluster keeps what is its own: one agent's, and nobody else's. */
-import { chmod, mkdir, open, rename, stat } from "node:fs/promises";
+import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error-text.ts";
 import type { Log } from "../base/log.ts";
 import type { KubeClient } from "../kube/client.ts";
+import { consoleFile } from "./console-file.ts";
 import { openJournal } from "./journal.ts";
 import { claim } from "./lock.ts";
 import { createObjectStore } from "./object-store.ts";
+import { checkOwned, ownedDirectory } from "./owned.ts";
 
 export interface StateDirectory {
   readonly client: KubeClient;
@@ -19,17 +21,32 @@ export interface StateDirectory {
   close(): Promise<void>;
 }
 
-const journalName = "journal";
+export interface StateDirectoryDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whose it has to be; the user's that this runs as, unless given. */
+  readonly user?: number | undefined;
+}
 
-/** Makes the directory if there is none. Rejects when another agent has it, or when what is in it cannot be read and written. */
-export async function openStateDirectory(path: string, deps: { clock: Clock; log: Log }): Promise<StateDirectory> {
-  const { clock, log } = deps;
-  const release = await taking(path, async () => {
-    await makePrivate(path);
-    return claim(join(path, "lock"));
+const journalName = "journal";
+const lockName = "lock";
+const names = [journalName, `${journalName}.new`, lockName, consoleFile.name, `${consoleFile.name}.new`];
+
+/**
+ * Makes the directory if there is none. Rejects when it, or a file in it, is somebody else's, when another agent has it, or when what
+ * is in it cannot be read and written.
+ */
+export async function openStateDirectory(asked: string, deps: StateDirectoryDeps): Promise<StateDirectory> {
+  const { clock, log, user = process.getuid?.() } = deps;
+  const [path, release] = await taking(asked, async () => {
+    await mkdir(asked, { recursive: true, mode: 0o700 });
+    const real = await ownedDirectory(asked, user);
+    await makePrivate(real);
+    await checkOwned(real, names, user);
+    return [real, await claim(join(real, lockName))] as const;
   });
   try {
-    const journal = await taking(path, () =>
+    const journal = await taking(asked, () =>
       openJournal({
         path: join(path, journalName),
         onTrouble: (error) => log.warn({ err: error, path }, "the journal could not be written anew"),
@@ -51,8 +68,11 @@ export async function openStateDirectory(path: string, deps: { clock: Clock; log
       },
       putFile: (name, text) => putWhole(join(path, name), text),
       async close() {
-        await journal.close();
-        release();
+        try {
+          await journal.close();
+        } finally {
+          release();
+        }
       },
     };
   } catch (error) {
@@ -70,13 +90,14 @@ async function taking<T>(path: string, take: () => Promise<T>): Promise<T> {
 }
 
 async function makePrivate(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) await chmod(path, 0o700);
 }
 
 async function putWhole(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.new`, "w", 0o600);
+  // Never one that was there: somebody may have it open, or it is what a crash left.
+  await rm(`${path}.new`, { force: true });
+  const file = await open(`${path}.new`, "wx", 0o600);
   try {
     await file.writeFile(text);
     await file.datasync();

@@ -18,8 +18,8 @@ export interface JournalFile {
 
 export interface JournalDeps {
   readonly path: string;
-  /** Opens a file to write to, which is emptied by "w". */
-  openFile?(path: string, flags: "r+" | "w"): Promise<JournalFile>;
+  /** Opens a file to write to; "wx" makes it, and fails when there is one. */
+  openFile?(path: string, flags: "r+" | "wx"): Promise<JournalFile>;
   /** What all values together may have, in bytes, since they are in memory, too; 64 MiB unless given. */
   readonly mostBytes?: number;
   /** Told when the file cannot be made smaller for now; what is written is kept all the same. */
@@ -35,7 +35,8 @@ export interface Journal {
   readonly bytes: number;
   /**
    * Makes the change that `decide` gives for what is there at that time and the number that the change will have; nothing when it
-   * gives nothing. Changes are made one after another. Rejects with what `decide` throws, and with the system's error.
+   * gives nothing. Changes are made one after another. Rejects with what `decide` throws, with the system's error, with a RangeError
+   * when all values together would have too many bytes, and when it is closed.
    */
   write(decide: (values: ReadonlyMap<string, string>, sequence: number) => Change | undefined): Promise<void>;
   /** Waits for what is being written. Nothing is written after that. */
@@ -69,7 +70,9 @@ export async function openJournal({ path, onTrouble, ...deps }: JournalDeps): Pr
   async function replace(): Promise<void> {
     const content = encodeJournal(values, sequence);
     const beside = `${path}.new`;
-    const next = await openFile(beside, "w");
+    // What a crash has left there; and never anything through a link.
+    await rm(beside, { force: true });
+    const next = await openFile(beside, "wx");
     try {
       await writeAll(next, content, 0);
       await next.datasync();

@@ -4,7 +4,6 @@
  */
 import { open } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
-import { errorText } from "../base/error-text.ts";
 
 /** Rejects when another process has it. Returns what gives it up. */
 export async function claim(path: string): Promise<() => void> {
@@ -15,10 +14,15 @@ export async function claim(path: string): Promise<() => void> {
     file.exec("PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (cause) {
     file.close();
-    if (!/locked/.test(errorText(cause))) throw cause;
+    if (!isBusy(cause)) throw cause;
     throw new Error(`Another agent has ${path}: two must not share a directory.`, { cause });
   }
   return () => {
     if (file.isOpen) file.close();
   };
+}
+
+/** SQLITE_BUSY: somebody else has it locked. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 5;
 }

@@ -14,6 +14,7 @@ import { apiVersionOf, formatDraft, type KindAddress, type ResourceKind } from "
 import { configMaps, peerPolicies, peers, secrets } from "../kube/resources.ts";
 import { History } from "./history.ts";
 import type { Journal } from "./journal.ts";
+import { readSelection } from "./selected.ts";
 
 /** The kinds that are kept. Those with a status of its own say so, as their CRDs do. */
 const kept: ReadonlyMap<string, { readonly hasStatus: boolean }> = new Map([
@@ -25,7 +26,7 @@ const kept: ReadonlyMap<string, { readonly hasStatus: boolean }> = new Map([
 
 export interface ObjectStoreDeps {
   readonly journal: Pick<Journal, "values" | "sequence" | "write">;
-  /** Told of each write that failed, and with undefined of each that did not. */
+  /** Told of each write that failed, and with undefined of each after which something new is kept. */
   onWrite(error: Error | undefined): void;
   readonly clock: Clock;
 }
@@ -39,9 +40,10 @@ export function createObjectStore({ journal, onWrite, clock }: ObjectStoreDeps):
   }
 
   function readAll(kind: KindAddress, options: ListOptions): JsonObject[] {
+    const isSelected = readSelection(options);
     const prefix = `${kind.plural}/${options.namespace === undefined ? "" : `${options.namespace}/`}`;
     const found = [...journal.values].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
-    return found.map(([, text]) => asObject(text)).filter((object) => isSelected(object, options));
+    return found.map(([, text]) => asObject(text)).filter(isSelected);
   }
 
   /** `decide` gets what is there and gives what is to be there, the same if nothing is to change, or throws. */
@@ -86,6 +88,7 @@ export function createObjectStore({ journal, onWrite, clock }: ObjectStoreDeps):
     options: WatchOptions,
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>> {
+    const isSelected = readSelection(options);
     let from = Number(options.resourceVersion ?? journal.sequence);
     const over = Promise.withResolvers<"over">();
     const timer = clock.after((options.timeoutSeconds ?? 300) * 1_000, () => over.resolve("over"));
@@ -99,7 +102,7 @@ export function createObjectStore({ journal, onWrite, clock }: ObjectStoreDeps):
         if (!events) throw expired(kind);
         for (const { type, sequence, kind: plural, object } of events) {
           from = sequence;
-          if (plural !== kind.plural || !isSelected(object, options)) continue;
+          if (plural !== kind.plural || !isSelected(object)) continue;
           yield { type, object: kind.parse(structuredClone(object)), resourceVersion: String(sequence) };
         }
         if (events.length > 0) continue;
@@ -127,10 +130,11 @@ export function createObjectStore({ journal, onWrite, clock }: ObjectStoreDeps):
       const ref = refIn(kind, draft.metadata);
       const made = await change(kind, ref, (present) => {
         if (present) throw refusal(409, "AlreadyExists", `${kind.kind} ${keyOf(ref)} exists already.`);
-        const { status: _, ...asked } = formatDraft(kind, draft);
+        const { status, ...asked } = formatDraft(kind, draft);
         const creationTimestamp = new Date(clock.now()).toISOString();
         const metadata = { ...ref, uid: randomUUID(), creationTimestamp, generation: 1 };
-        return withMetadata(kept.get(kind.plural)?.hasStatus ? asked : formatDraft(kind, draft), metadata);
+        const isPart = status !== undefined && !kept.get(kind.plural)?.hasStatus;
+        return withMetadata({ ...asked, ...(isPart && { status }) }, metadata);
       });
       return kind.parse(made ?? {});
     },
@@ -203,18 +207,6 @@ function checkPresent(
     (wanted.uid !== undefined && wanted.uid !== uid) ||
     (wanted.resourceVersion !== undefined && wanted.resourceVersion !== resourceVersion);
   if (isOther) throw refusal(409, "Conflict", `${kind.kind} ${String(name)} is another than was meant. Read it again.`);
-}
-
-/** Labels as `a=b,c`, all of which must hold; and a name or namespace by its field. */
-function isSelected(object: JsonObject, { namespace, labelSelector = "", fieldSelector = "" }: ListOptions): boolean {
-  const metadata = metadataOf(object);
-  const labels = isJsonObject(metadata.labels) ? metadata.labels : {};
-  const parts = (text: string): string[][] => text.split(",").flatMap((part) => (part ? [part.split("=")] : []));
-  return (
-    (namespace === undefined || metadata.namespace === namespace) &&
-    parts(labelSelector).every(([key = "", value]) => (value === undefined ? key in labels : labels[key] === value)) &&
-    parts(fieldSelector).every(([path = "", value]) => metadata[path.replace("metadata.", "")] === value)
-  );
 }
 
 function keyIn(kind: KindAddress, ref: ObjectRef): string {

@@ -98,7 +98,7 @@ export function targetName(target: NamedTarget): string {
   return `app/${target.namespace}/${target.name}`;
 }
 
-/** With the port, as {@link parseTarget} reads it: `app/shop/web:http`, `service/shop/dns:53/udp`. */
+/** With the port, as {@link parseTarget} reads it: `app/shop/web:http`, `service/shop/dns:53/udp`. What is offered in reverse it reads not. */
 export function targetText(target: NamedTarget): string {
   if (target.kind === "reverse") return `reverse/${target.uid}:${target.port}`;
   if (!hasPorts(target)) return target.kind;

@@ -1,23 +1,30 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { suite, test } from "node:test";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { type Cluster, connectToAgent } from "../../src/cli/connection.ts";
+import { type Cluster, connectToAgent, type FoundConsole } from "../../src/cli/connection.ts";
 import type { ConnectionOptions } from "../../src/cli/context.ts";
 import { CliError, exitCode } from "../../src/cli/errors.ts";
 import { AgentService } from "../../src/gen/fairlead/console/v1/agent_service_pb.ts";
+import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
+import { issueServerLeaf } from "../../src/identity/leaf.ts";
 
 const { signal } = new AbortController();
 
 /** A console that answers with the credentials that it was shown. */
-async function startEcho() {
+function echo() {
   const routes: Parameters<typeof connectNodeAdapter>[0]["routes"] = (router) =>
     router.service(AgentService, {
       getInfo: (_request, { requestHeader }) => ({ name: requestHeader.get("authorization") ?? "none" }),
     });
-  const server = createServer(connectNodeAdapter({ routes })).listen(0, "127.0.0.1");
+  return connectNodeAdapter({ routes });
+}
+
+async function startEcho() {
+  const server = createServer(echo()).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, port, [Symbol.dispose]: () => void server.close() };
@@ -31,23 +38,49 @@ function clusterOf(port: number, token: string | undefined): Cluster {
   };
 }
 
+/** An agent's console, as its directory names it: over TLS, by its own CA. */
+async function startOwn() {
+  const authority = readAuthority(makeAuthority(Date.now()));
+  const leaf = issueServerLeaf(authority, [{ dns: "console.test" }], Date.now(), 3_600_000);
+  const server = createTlsServer({ cert: leaf.certPem, key: leaf.keyPem.reveal() }, echo()).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const found = { url: `https://127.0.0.1:${port}`, token: "own", ca: authority.certPem, serverName: "console.test" };
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { found, port, [Symbol.dispose]: close };
+}
+
 interface Given {
   readonly env?: Record<string, string>;
   readonly cluster?: Cluster;
   readonly options?: ConnectionOptions;
+  /** What directories of agents without a cluster say, by their paths. */
+  readonly directories?: Readonly<Record<string, FoundConsole | Error>>;
+  /** What is wrong with the kubeconfig. */
+  readonly broken?: string;
 }
 
 /** What the agent saw, and which namespace is meant. */
-async function reach({ env = {}, cluster, options = {} }: Given): Promise<{ shown: string; namespace: string }> {
-  const openCluster = async (): Promise<Cluster> => {
-    if (cluster) return cluster;
-    throw new Error("There is no kubeconfig.");
+async function reach({
+  env = {},
+  cluster,
+  options = {},
+  directories = {},
+  broken,
+}: Given): Promise<{ shown: string; namespace: string }> {
+  const openCluster = async (): Promise<Cluster | undefined> => {
+    if (broken !== undefined) throw new Error(broken);
+    return cluster;
   };
-  const connection = await connectToAgent(
-    { env, version: "0.0.1", openCluster, findConsole: async () => undefined },
-    options,
-    signal,
-  );
+  const findConsole = async (path: string): Promise<FoundConsole | undefined> => {
+    const found = directories[path];
+    if (found instanceof Error) throw found;
+    return found;
+  };
+  const connection = await connectToAgent({ env, version: "0.0.1", openCluster, findConsole }, options, signal);
   try {
     const { name } = await connection.client.agent.getInfo({});
     return { shown: name, namespace: connection.namespace };
@@ -119,5 +152,52 @@ suite("how the agent is found", () => {
     const forbidden = await refusal({ cluster: { ...clusterOf(1, "t"), readToken } });
     assert.equal(forbidden.code, exitCode.unavailable);
     assert.match(forbidden.message, /forbidden/);
+  });
+
+  test("by its directory, which has its token; a token that is given is stronger", async () => {
+    using own = await startOwn();
+    const directories = { "/srv/agent": own.found };
+    assert.equal((await reach({ directories, options: { state: "/srv/agent" } })).shown, "Bearer own");
+    assert.equal((await reach({ directories, env: { FAIRLEAD_STATE: "/srv/agent" } })).shown, "Bearer own");
+    const given = await reach({ directories, options: { state: "/srv/agent", token: "t1" } });
+    assert.equal(given.shown, "Bearer t1");
+    const none = await refusal({ options: { state: "/srv/other" } });
+    assert.match(none.message, /no agent has the directory \/srv\/other/);
+  });
+
+  test("who has taken an agent's port in its absence is shown no token, by TLS or in clear", async () => {
+    using own = await startOwn();
+    using other = await startOwn();
+    using clear = await startEcho();
+    for (const port of [other.port, clear.port]) {
+      const found = { ...own.found, url: `https://127.0.0.1:${port}` };
+      await assert.rejects(reach({ directories: { "/srv/agent": found }, options: { state: "/srv/agent" } }));
+    }
+    // The same CA has signed it, for another server.
+    const misnamed = { ...own.found, serverName: "link.test" };
+    await assert.rejects(reach({ directories: { "/srv/agent": misnamed }, options: { state: "/srv/agent" } }));
+    assert.equal(
+      (await reach({ directories: { "/srv/agent": own.found }, options: { state: "/srv/agent" } })).shown,
+      "Bearer own",
+    );
+  });
+
+  test("in the usual directory only when nothing says where else, and a kubeconfig that is broken says so", async () => {
+    using own = await startOwn();
+    const directories = { "/var/lib/fairlead": own.found };
+    assert.equal((await reach({ directories })).shown, "Bearer own");
+    const mistaken = await refusal({ directories, broken: "kubeconfig: bad indentation" });
+    assert.match(mistaken.message, /bad indentation/);
+    for (const elsewhere of [
+      { env: { KUBECONFIG: "/none" } },
+      { options: { kubeconfig: "/none" } },
+      { options: { context: "east" } },
+      { options: { server: "http://127.0.0.1:1" } },
+    ]) {
+      assert.match((await refusal({ directories, ...elsewhere })).message, /cannot be found/);
+    }
+    const closed = await refusal({ directories: { "/var/lib/fairlead": new Error("EACCES: permission denied") } });
+    assert.equal(closed.code, exitCode.denied);
+    assert.match(closed.hint ?? "", /only the user that the agent runs as, and root/);
   });
 });

@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect as connectHttp2, constants } from "node:http2";
 import { Agent, request } from "node:https";
-import { connect as connectTcp, type Socket } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
 import { createClient } from "@connectrpc/connect";
@@ -12,6 +12,7 @@ import { WebSocket } from "ws";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { givenCertificate, ownCertificate } from "../../src/console/tls/served-certificate.ts";
+import { createTlsPort } from "../../src/console/tls/tls-port.ts";
 import { AgentService } from "../../src/gen/fairlead/console/v1/agent_service_pb.ts";
 import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
 import { issueServerLeaf } from "../../src/identity/leaf.ts";
@@ -207,12 +208,17 @@ describe("a certificate that was given", () => {
     return { cert: leaf.certPem, key: leaf.keyPem.reveal() };
   };
 
+  const own = {
+    own: () => assert.fail("nobody asks for it here"),
+  };
+
   test("is taken up anew when its files change to another pair, and kept while they are none", async () => {
     const clock = createFakeClock();
     let files = pair();
     const certificate = await givenCertificate({
       certFile: "cert",
       keyFile: "key",
+      own,
       clock,
       log: silentLog,
       read: async (path) => (path === "cert" ? files.cert : files.key),
@@ -231,11 +237,54 @@ describe("a certificate that was given", () => {
     certificate.close();
   });
 
+  test("is shown to all but those who ask for the name that the agent's own has, who know its CA", async (t) => {
+    const given = pair();
+    const beside = ownCertificate(
+      {
+        issue: (names, lifetimeMs) => issueServerLeaf(authority, names, Date.now(), lifetimeMs),
+        caPem: ca,
+        clock: systemClock,
+      },
+      [],
+    );
+    const files = {
+      certFile: "cert",
+      keyFile: "key",
+      read: async (path: string) => given[path === "cert" ? "cert" : "key"],
+    };
+    const certificate = await givenCertificate({ ...files, own: beside, clock: systemClock, log: silentLog });
+    const port = createTlsPort({
+      certificate,
+      http1: (socket) => socket.end(),
+      http2: (socket) => socket.end(),
+      clock: systemClock,
+      log: silentLog,
+    });
+    const server = createServer((socket) => port.accept(socket)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => {
+      server.close();
+      port.close();
+      certificate.close();
+    });
+    const shownTo = async (servername: string): Promise<string> => {
+      const { port } = server.address() as AddressInfo;
+      const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false });
+      await once(socket, "secureConnect");
+      const isOwn = socket.getPeerX509Certificate()?.verify(authority.publicKey);
+      socket.destroy();
+      return isOwn ? "the agent's own" : "the one that was given";
+    };
+    assert.equal(await shownTo("a.example"), "the one that was given");
+    assert.equal(await shownTo("console.fairlead.internal"), "the agent's own");
+    assert.equal(await shownTo("localhost"), "the one that was given");
+  });
+
   test("stops the start when it cannot be used", async () => {
     const { cert } = pair();
     const read = async (path: string): Promise<string> => (path === "cert" ? cert : pair().key);
     await assert.rejects(
-      givenCertificate({ certFile: "cert", keyFile: "key", clock: systemClock, log: silentLog, read }),
+      givenCertificate({ certFile: "cert", keyFile: "key", own, clock: systemClock, log: silentLog, read }),
       /certificate \(cert\) and key \(key\) cannot be used/,
     );
   });

@@ -7,10 +7,10 @@ export interface FaultyDisk {
   room: number;
   /** Whether what is written can be kept. */
   keeps: boolean;
-  openFile(path: string, flags: "r+" | "w"): Promise<JournalFile>;
+  openFile(path: string, flags: "r+" | "wx"): Promise<JournalFile>;
 }
 
-export function createFaultyDisk(): FaultyDisk {
+export function createFaultyDisk({ syncs = true }: { syncs?: boolean } = {}): FaultyDisk {
   const disk: FaultyDisk = {
     room: Number.POSITIVE_INFINITY,
     keeps: true,
@@ -25,7 +25,7 @@ export function createFaultyDisk(): FaultyDisk {
         },
         async datasync() {
           if (!disk.keeps) throw Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" });
-          await file.datasync();
+          if (syncs) await file.datasync();
         },
         truncate: (length) => file.truncate(length),
         close: () => file.close(),

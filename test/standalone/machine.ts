@@ -1,7 +1,7 @@
 /** An agent without a cluster as a process of its own, and commands to it, which find it by its directory as people's do. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { EventEmitter, on, once } from "node:events";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,9 +23,8 @@ export interface Machine {
   tryCli(...args: string[]): Promise<Ran>;
   /** Starts a command that runs on. */
   startCli(...args: string[]): Running;
-  /** Writes another list of targets, which SIGHUP makes the agent read. */
-  offer(targets: readonly object[]): Promise<void>;
-  hangUp(): void;
+  /** Puts another list of targets in place of the last, and has the agent read it; resolves with what its log says to it. */
+  offer(targets: readonly object[]): Promise<string>;
   start(): Promise<void>;
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
@@ -39,10 +38,11 @@ export async function createMachine(name: string, targets: readonly object[]): P
   const config = join(folder, "fairlead.yaml");
   const [console, link, telemetry] = await freePorts(0);
   let child: ChildProcess | undefined;
+  const said = new EventEmitter<{ line: [string] }>();
 
-  const offer = (offered: readonly object[]): Promise<void> =>
-    writeFile(
-      config,
+  async function write(offered: readonly object[]): Promise<void> {
+    await writeFile(
+      `${config}.new`,
       JSON.stringify({
         name,
         standalone: { enabled: true, directory, targets: offered },
@@ -51,7 +51,9 @@ export async function createMachine(name: string, targets: readonly object[]): P
         telemetry: { host: "127.0.0.1", port: telemetry },
       }),
     );
-  await offer(targets);
+    await rename(`${config}.new`, config);
+  }
+  await write(targets);
 
   const connect: CliContext["connect"] = (options, signal) =>
     connectToAgent(
@@ -84,8 +86,17 @@ export async function createMachine(name: string, targets: readonly object[]): P
       return ran.out;
     },
     startCli: (...args) => start(undefined, args, { connect }),
-    offer,
-    hangUp: () => void child?.kill("SIGHUP"),
+    async offer(offered) {
+      await write(offered);
+      const answer = (async () => {
+        for await (const [line] of on(said, "line", { signal: AbortSignal.timeout(60_000) })) {
+          if (/"configuration (not )?read/.test(line)) return String(line);
+        }
+        return "";
+      })();
+      child?.kill("SIGHUP");
+      return answer;
+    },
     async start() {
       // Its ports were free, and somebody's connection may have one meanwhile, for a moment.
       for (let attempt = 1; ; attempt += 1) {
@@ -110,12 +121,13 @@ export async function createMachine(name: string, targets: readonly object[]): P
       env,
     });
     child = started;
-    const said: string[] = [];
+    const lines: string[] = [];
     await new Promise<void>((resolve, reject) => {
       started.once("error", reject);
-      started.once("exit", (code) => reject(new Error(`agent ${name} ended with ${code}:\n${said.join("\n")}`)));
+      started.once("exit", (code) => reject(new Error(`agent ${name} ended with ${code}:\n${lines.join("\n")}`)));
       createInterface({ input: started.stderr }).on("line", (line) => {
-        if (said.length < 1_000) said.push(line);
+        if (lines.length < 1_000) lines.push(line);
+        said.emit("line", line);
         if (line.includes("agent is ready")) resolve(); // What comes after it is read all the same, for the pipe must flow.
       });
     });

@@ -7,12 +7,16 @@ import { create } from "@bufbuild/protobuf";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { PeerStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/peer_pb.ts";
+import type { ListOptions } from "../../src/kube/client.ts";
 import { isAlreadyExists, isConflict, isExpired, isNotFound, KubeError } from "../../src/kube/errors.ts";
 import { createReflector } from "../../src/kube/reflector.ts";
 import { configMaps, deployments, peers, secrets } from "../../src/kube/resources.ts";
 import { encodeData } from "../../src/kube/secret-data.ts";
 import { openStateDirectory, type StateDirectory } from "../../src/standalone/directory.ts";
+import { openJournal } from "../../src/standalone/journal.ts";
+import { createObjectStore } from "../../src/standalone/object-store.ts";
 import { until } from "../peering/agents.ts";
+import { createFaultyDisk } from "./faulty-file.ts";
 
 const namespace = "fairlead";
 const { signal } = new AbortController();
@@ -27,6 +31,15 @@ async function open(t: TestContext, path: string): Promise<StateDirectory> {
   const directory = await openStateDirectory(path, { clock: systemClock, log: silentLog });
   t.after(() => directory.close());
   return directory;
+}
+
+/** On a disk that keeps nothing through a crash, which is a thousand times faster, and can be made full. */
+async function openFast(t: TestContext, onWrite: (error: Error | undefined) => void) {
+  const disk = createFaultyDisk({ syncs: false });
+  const { openFile } = disk;
+  const journal = await openJournal({ path: join(await folder(t), "journal"), openFile, onTrouble: () => undefined });
+  t.after(() => journal.close());
+  return { client: createObjectStore({ journal, onWrite, clock: systemClock }), disk };
 }
 
 const west = peers.parse({
@@ -116,7 +129,7 @@ test("a watch tells each change once, in order, also over what a reader had not 
 });
 
 test("who watches from too long ago is told to list again, and a reflector does", async (t) => {
-  const { client } = await open(t, await folder(t));
+  const { client } = await openFast(t, () => undefined);
   const reflector = createReflector({ client, kind: peers, namespace, clock: systemClock, log: silentLog });
   t.after(() => reflector.close());
   await reflector.synced(signal);
@@ -130,15 +143,47 @@ test("who watches from too long ago is told to list again, and a reflector does"
   await until("the reflector knows it", () => reflector.get(`${namespace}/west`) !== undefined);
 });
 
-test("lists are by namespace and labels", async (t) => {
+test("a disk that took nothing is in trouble until something new is kept, whatever was the same meanwhile", async (t) => {
+  const told: (string | undefined)[] = [];
+  const { client, disk } = await openFast(t, (error) => told.push(error?.message));
+  const made = await client.create(peers, west, signal);
+  const { uid } = made.metadata;
+  const same = { metadata: { namespace, name: "west", ...(uid && { uid }) }, status: create(PeerStatusSchema, {}) };
+  await client.applyStatus(peers, same, {}, signal);
+  disk.room = 0;
+  await assert.rejects(client.create(configMaps, { metadata: { namespace, name: "new" }, data: {} }, signal), /ENOSPC/);
+  await client.applyStatus(peers, same, {}, signal);
+  assert.equal(await client.delete(peers, { namespace, name: "nobody" }, {}, signal), false);
+  assert.deepEqual(told.slice(0, 2), [undefined, undefined]);
+  assert.match(told[2] ?? "", /ENOSPC/);
+  assert.equal(told.length, 3);
+  disk.room = Number.POSITIVE_INFINITY;
+  await client.create(configMaps, { metadata: { namespace, name: "new" }, data: {} }, signal);
+  assert.deepEqual(told.slice(3), [undefined]);
+});
+
+test("lists are by namespace, labels and names, and what says it in another way is refused", async (t) => {
   const { client } = await open(t, await folder(t));
   await client.create(peers, west, signal);
-  const named = async (options: { namespace?: string; labelSelector?: string }): Promise<(string | undefined)[]> =>
+  const named = async (options: ListOptions): Promise<(string | undefined)[]> =>
     (await client.list(peers, options, signal)).items.map(({ metadata }) => metadata.name);
   assert.deepEqual(await named({}), ["west"]);
   assert.deepEqual(await named({ namespace: "fair" }), []);
   assert.deepEqual(await named({ labelSelector: "region=eu" }), ["west"]);
   assert.deepEqual(await named({ labelSelector: "region=us" }), []);
+  assert.deepEqual(await named({ labelSelector: "region" }), ["west"]);
+  assert.deepEqual(await named({ labelSelector: "toString" }), []);
+  assert.deepEqual(await named({ labelSelector: "region==eu, other" }), []);
+  assert.deepEqual(await named({ fieldSelector: "metadata.name=west,metadata.namespace=fairlead" }), ["west"]);
+  assert.deepEqual(await named({ fieldSelector: "metadata.name=east" }), []);
+  for (const labelSelector of ["region!=us", "region in (eu)", "region notin (eu)", "!region", "region=eu,", "a=b=c"]) {
+    await assert.rejects(named({ labelSelector }), /does not understand the selector/, labelSelector);
+    const watching = client.watch(peers, { labelSelector }, signal)[Symbol.asyncIterator]();
+    await assert.rejects(watching.next(), /does not understand the selector/, labelSelector);
+  }
+  for (const fieldSelector of ["metadata.uid=1", "spec.url=x", "metadata.name!=west", "metadata.name"]) {
+    await assert.rejects(named({ fieldSelector }), /does not understand the selector/, fieldSelector);
+  }
 });
 
 test("of what only a cluster has there is nothing, and nothing can be made", async (t) => {

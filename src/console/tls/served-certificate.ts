@@ -11,6 +11,8 @@ import { SecretText } from "../../base/secret-text.ts";
 export interface ServedCertificate {
   /** For the next handshake: the same object as long as it is not replaced, which happens while the agent runs. */
   current(): KeyPair;
+  /** For who asks for {@link consoleName}: one by the agent's CA, whatever is shown to others. */
+  own(): KeyPair;
   /** The CA behind it, PEM, where it is the agent's own: a client that trusts it alone needs no other root. */
   readonly caPem: string | undefined;
   /** A name that it always has, where it is the agent's own. */
@@ -31,7 +33,7 @@ const lifetimeMs = 30 * 24 * 3_600_000;
 const lookMs = 30_000;
 
 /** Under this name the console is verified, whatever the way to it, by clients that know the agent's CA. */
-const consoleName = "console.fairlead.internal";
+export const consoleName = "console.fairlead.internal";
 
 export interface OwnCertificateDeps {
   /** Signs a certificate for these DNS names and addresses. */
@@ -48,15 +50,17 @@ export function ownCertificate(deps: OwnCertificateDeps, names: readonly string[
   const subjects = [...new Set([consoleName, ...names])].flatMap((name) => subjectOf(name) ?? []);
   let pair: KeyPair | undefined;
   let issuedAt = 0;
+  const current = (): KeyPair => {
+    // By the clock on the wall: a machine that slept is asked before any timer is due.
+    const ageMs = clock.now() - issuedAt;
+    if (pair && ageMs >= 0 && ageMs < (lifetimeMs * 2) / 3) return pair;
+    issuedAt = clock.now();
+    pair = deps.issue(subjects, lifetimeMs);
+    return pair;
+  };
   return {
-    current() {
-      // By the clock on the wall: a machine that slept is asked before any timer is due.
-      const ageMs = clock.now() - issuedAt;
-      if (pair && ageMs >= 0 && ageMs < (lifetimeMs * 2) / 3) return pair;
-      issuedAt = clock.now();
-      pair = deps.issue(subjects, lifetimeMs);
-      return pair;
-    },
+    current,
+    own: current,
     caPem,
     serverName: consoleName,
     close: () => undefined,
@@ -66,6 +70,8 @@ export function ownCertificate(deps: OwnCertificateDeps, names: readonly string[
 export interface GivenCertificateDeps {
   readonly certFile: string;
   readonly keyFile: string;
+  /** Beside it, for who knows the agent's CA. */
+  readonly own: Pick<ServedCertificate, "own">;
   readonly clock: Clock;
   readonly log: Log;
   read?(path: string): Promise<string>;
@@ -106,6 +112,7 @@ export async function givenCertificate(deps: GivenCertificateDeps): Promise<Serv
   arm();
   return {
     current: () => pair,
+    own: () => deps.own.own(),
     caPem: undefined,
     serverName: undefined,
     close() {

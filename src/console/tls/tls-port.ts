@@ -1,9 +1,9 @@
 /** TLS on the console's port, beside clear text: the handshake, and what is spoken inside, which ALPN says. */
 import type { Socket } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
+import { createSecureContext, createServer, type SecureContext, type TLSSocket } from "node:tls";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { KeyPair, ServedCertificate } from "./served-certificate.ts";
+import { consoleName, type KeyPair, type ServedCertificate } from "./served-certificate.ts";
 
 export interface TlsPort {
   /** Takes a connection of which the first bytes are still to be read. */
@@ -13,7 +13,7 @@ export interface TlsPort {
 }
 
 export interface TlsPortDeps {
-  readonly certificate: Pick<ServedCertificate, "current">;
+  readonly certificate: Pick<ServedCertificate, "current" | "own">;
   /** What a client gets that speaks HTTP/1.1, or does not say what it speaks. */
   http1(socket: TLSSocket): void;
   http2(socket: TLSSocket): void;
@@ -29,7 +29,16 @@ export function createTlsPort(deps: TlsPortDeps): TlsPort {
   const shaking = new Map<string, () => void>();
   const handshakes = new Set<Socket>();
   let shown: KeyPair | undefined;
-  const server = createServer({ ALPNProtocols: ["h2", "http/1.1"] }, (socket) => {
+  let own: { readonly pair: KeyPair; readonly context: SecureContext } | undefined;
+  const SNICallback = (name: string, show: (error: Error | null, context?: SecureContext) => void): void => {
+    show(null, name === consoleName ? ownContext() : undefined);
+  };
+  const ownContext = (): SecureContext => {
+    const pair = certificate.own();
+    if (own?.pair !== pair) own = { pair, context: createSecureContext(contextOf(pair)) };
+    return own.context;
+  };
+  const server = createServer({ ALPNProtocols: ["h2", "http/1.1"], SNICallback }, (socket) => {
     // For good: a client can break the connection off at any time, and each protocol listens for itself.
     socket.on("error", (error: Error) => log.debug({ err: error }, "a TLS connection failed"));
     shaking.get(clientOf(socket))?.();
@@ -45,7 +54,7 @@ export function createTlsPort(deps: TlsPortDeps): TlsPort {
   function show(pair: KeyPair): void {
     if (pair === shown) return;
     shown = pair;
-    server.setSecureContext({ cert: pair.certPem, key: pair.keyPem.reveal(), minVersion: "TLSv1.2" });
+    server.setSecureContext(contextOf(pair));
   }
 
   return {
@@ -68,6 +77,10 @@ export function createTlsPort(deps: TlsPortDeps): TlsPort {
       for (const socket of handshakes) socket.destroy();
     },
   };
+}
+
+function contextOf({ certPem, keyPem }: KeyPair) {
+  return { cert: certPem, key: keyPem.reveal(), minVersion: "TLSv1.2" } as const;
 }
 
 /** Of what is connected, no two have the same; a connection has it before its handshake and after. */
