@@ -30,6 +30,8 @@ function prepare(): () => void {
   setFlagsFromString("--external-memory-accounted-in-global-limit");
   // Little lives to be moved, and on a busy machine a helping thread is waited for longer than it helps.
   setFlagsFromString("--no-parallel-scavenge");
+  // Buffers shall be gone when the collection is over: a thread that gets no turn on a busy machine frees them too late, and V8 collects all for it.
+  setFlagsFromString("--no-concurrent-array-buffer-sweeping");
   // V8 reads it when it makes a context; the one that the process runs in gets no such function.
   setFlagsFromString("--expose-gc");
   const gc: unknown = runInNewContext("globalThis.gc");
