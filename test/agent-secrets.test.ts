@@ -5,6 +5,7 @@ import { inspect } from "node:util";
 import type { Log } from "../src/base/log.ts";
 import { deployments, events, secrets, workloads } from "../src/kube/resources.ts";
 import { applyPolicies, pair, run, startWorld } from "./cli/world.ts";
+import { until } from "./patience.ts";
 
 const mark = "Marimba-51c9";
 const hidden = [mark, Buffer.from(mark).toString("base64").slice(0, 16), Buffer.from(mark).toString("hex")];
@@ -54,10 +55,6 @@ test("a Secret reaches the pods of an app at a peer, follows its changes, and is
     assert.equal(code, 0, `${args.join(" ")}: ${err}`);
     said.push(out, err);
     return out;
-  };
-  const until = async (what: string, check: () => Promise<boolean>): Promise<void> => {
-    const end = Date.now() + 60_000;
-    while (!(await check())) assert.ok(Date.now() < end, what);
   };
   const brought = async () => {
     const { items } = await berlin.kube.client.list(

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { type DatagramListenerOptions, listenForDatagrams } from "../../src/base/datagram-listener.ts";
 import type { DatagramPipe } from "../../src/base/datagram-pipe.ts";
+import { until } from "../patience.ts";
 import { createFakeClock } from "./fake-clock.ts";
 
 /** The far end of a flow: answers with what it is told, and its own number before it. */
@@ -67,14 +68,6 @@ async function client(t: TestContext, port: number) {
       return String(answer);
     },
   };
-}
-
-async function until(what: string, check: () => boolean): Promise<void> {
-  const end = performance.now() + 60_000;
-  while (!check()) {
-    assert.ok(performance.now() < end, what);
-    await new Promise(setImmediate);
-  }
 }
 
 test("each address that sends has a flow of its own, and its answers; what comes while it is opened waits", async (t) => {

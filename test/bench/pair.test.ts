@@ -6,7 +6,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { freePorts } from "../../src/demo/free-port.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 
 const script = new URL("../../bench/pair.ts", import.meta.url).pathname;
 const loopback = "127.0.0.1";
@@ -47,7 +47,7 @@ test("a proxy that cuts may stand in front of the link: what was open goes on wh
   });
   socket.on("data", (chunk: Buffer) => back.push(chunk));
   socket.write(sent.subarray(0, 1_000_000));
-  await until(() => back.length > 0, "the first bytes are back");
+  await until("the first bytes are back", () => back.length > 0);
   middle.cut();
   socket.end(sent.subarray(1_000_000));
   await closed;
@@ -76,7 +76,7 @@ test("SIGTERM ends everything: no process, no port, exit code 0", async (t) => {
 test("agents do not outlive whoever started them, however it ended", async (t) => {
   const { child, about } = await start(t, await echoServer(t));
   child.kill("SIGKILL");
-  await until(() => !isAlive(about.near.pid) && !isAlive(about.far.pid), "both agents have ended");
+  await until("both agents have ended", () => !isAlive(about.near.pid) && !isAlive(about.far.pid));
 });
 
 test("an agent that ends by itself ends the pair, with exit code 1", async (t) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { startBrowser, type TestBrowser } from "./chromium.ts";
 import { consoleCookie, type Landscape, secret, startLandscape, type Way, ways } from "./landscape.ts";
 

@@ -11,7 +11,7 @@ import { WebSocketServer } from "ws";
 import { PeerService } from "../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { issueServerLeaf } from "../../src/identity/leaf.ts";
 import { authority, type ConsoleWorld, startConsole } from "../console/console-world.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 
 /** How the console is reached. */
 export interface Way {

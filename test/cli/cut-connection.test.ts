@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { after, before, suite, test } from "node:test";
 import { exitCode } from "../../src/cli/errors.ts";
 import { type CutProxy, openCutProxy } from "../e2e/cut-proxy.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { allowPods, start, startWorldWithWeb, type World } from "./world.ts";
 
 suite("a cut connection to the agent", () => {
@@ -35,7 +35,7 @@ suite("a cut connection to the agent", () => {
           for (let at = 0; at < bytes.length; at += step) {
             yield bytes.subarray(at, at + step);
             await running.until((out) => out.length > at);
-            await until(() => way.cut() > 0, "there is a connection to cut");
+            await until("there is a connection to cut", () => way.cut() > 0);
           }
         },
         raw: () => () => {},
@@ -60,8 +60,8 @@ suite("a cut connection to the agent", () => {
     });
     for (let round = 1; round <= 5; round += 1) {
       socket.write("GET /healthz HTTP/1.1\r\nhost: web\r\n\r\n");
-      await until(() => answered.split("HTTP/1.1 200").length === round + 1, `answer ${round} on the one connection`);
-      await until(() => way.cut() > 0, "there is a connection to cut");
+      await until(`answer ${round} on the one connection`, () => answered.split("HTTP/1.1 200").length === round + 1);
+      await until("there is a connection to cut", () => way.cut() > 0);
     }
     socket.destroy();
     running.interrupt();

@@ -11,7 +11,7 @@ import { forwardUntil } from "../../src/cli/forwarding.ts";
 import { openAgentSession } from "../../src/client/session.ts";
 import { createSessionDial } from "../../src/console/session-dial.ts";
 import { type ConsoleWorld, startConsole, token } from "../console/console-world.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;

@@ -13,7 +13,7 @@ import { datagramPlace } from "../../src/cli/listen-place.ts";
 import { openAgentSession } from "../../src/client/session.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { type ConsoleWorld, startConsole, token } from "../console/console-world.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 
 const target = { kind: "service", namespace: "data", name: "dns", port: 53, network: "udp" } as const;
 

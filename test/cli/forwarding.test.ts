@@ -12,7 +12,7 @@ import type { ListenPlace } from "../../src/cli/listen-place.ts";
 import { openAgentSession } from "../../src/client/session.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { type ConsoleWorld, startConsole, token } from "../console/console-world.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 
 suite("a forward", () => {
   let world: ConsoleWorld;

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { exitCode } from "../../src/cli/errors.ts";
 import { namespaces, workloads } from "../../src/kube/resources.ts";
 import { fingerprintLabel, labels, peerNamespace } from "../../src/workloads/host/names.ts";
+import { until } from "../patience.ts";
 import { pair, run, startWorld, type World } from "./world.ts";
 
 const namespace = peerNamespace("lisbon");
@@ -15,12 +16,12 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
   await pair(world, "apps");
 
   const path = `${namespace}/shop-0123456789`;
-  const listed = await until(async () => {
+  const listed = await until("berlin lists it", async () => {
     const { out } = await run(world.berlin, ["orphan", "list"]);
     return out.includes("shop-0123456789") ? out : undefined;
   });
   assert.match(listed, /lisbon +default\/shop/);
-  const lostThere = await until(async () => {
+  const lostThere = await until("lisbon is told of it", async () => {
     const { out } = await run(world.lisbon, ["orphan", "list", "--at-peers"]);
     return out.includes("uid-shop") ? out : undefined;
   });
@@ -35,7 +36,7 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
   );
 
   assert.equal((await run(world.berlin, ["orphan", "delete", path])).out, `${path} deleted\n`);
-  await until(async () =>
+  await until("it is gone", async () =>
     (await client.get(workloads, { namespace, name: "shop-0123456789" }, never)) ? undefined : true,
   );
   assert.equal((await run(world.berlin, ["orphan", "delete", path])).code, exitCode.notFound);
@@ -46,7 +47,7 @@ test("an origin that lost apps takes one over again, and has the peer delete the
   const { client } = world.berlin.kube;
   await loseApps(world, ["kept", "dropped"]);
   await pair(world, "apps");
-  await until(async () => {
+  await until("lisbon is told of both", async () => {
     const { out } = await run(world.lisbon, ["orphan", "list", "--at-peers"]);
     return (out.includes("uid-kept") && out.includes("uid-dropped")) || undefined;
   });
@@ -55,7 +56,7 @@ test("an origin that lost apps takes one over again, and has the peer delete the
   assert.equal(adopted.code, 0, adopted.err);
   const removed = await run(world.lisbon, ["orphan", "delete", "uid-dropped", "--at", "berlin"]);
   assert.equal(removed.code, 0, removed.err);
-  await until(async () => {
+  await until("only the one that is kept is there", async () => {
     const { items } = await client.list(workloads, { namespace }, never);
     const names = items.map(({ metadata }) => metadata.name);
     return (names.length === 1 && names[0] === "kept-0123456789") || undefined;
@@ -82,14 +83,5 @@ async function loseApps({ lisbon, berlin }: World, names: readonly string[]): Pr
       spec: { origin, app: { image: "a", replicas: 1 } },
     });
     await client.create(workloads, lost, never);
-  }
-}
-
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const limit = AbortSignal.timeout(60_000);
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    limit.throwIfAborted();
   }
 }

@@ -4,6 +4,7 @@ import { after, before, suite, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { exitCode } from "../../src/cli/errors.ts";
 import { deployments, namespaces, services } from "../../src/kube/resources.ts";
+import { eventually } from "../patience.ts";
 import { openOffices } from "./offices.ts";
 import { acceptAll, applyPolicies, pair, type Ran, run, start, startWorld, type World } from "./world.ts";
 
@@ -43,20 +44,12 @@ suite("fairlead target list", () => {
   });
   after(() => world[Symbol.asyncDispose]());
 
-  /** Asks until the answer is so: pods become ready, and policies count, when they do. */
-  async function until(words: string[], isSo: (ran: Ran) => boolean): Promise<Ran> {
-    const deadline = Date.now() + 60_000;
-    for (;;) {
-      const ran = await run(world.lisbon, ["target", "list", ...words]);
-      if (isSo(ran)) return ran;
-      // A list is good for five seconds at the peer, and it may be asked four times a second.
-      if (Date.now() > deadline) assert.fail(`never so: ${ran.out}${ran.err}`);
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-  }
+  /** Asks until the answer is so: pods become ready, and policies count, when they do. A peer may be asked four times a second. */
+  const listed = (words: string[], isSo: (ran: Ran) => boolean): Promise<Ran> =>
+    eventually("the list", () => run(world.lisbon, ["target", "list", ...words]), isSo, { everyMs: 300 });
 
   test("shows what is there, and names by which `fairlead forward` reaches it", async () => {
-    const table = await until(["berlin"], ({ out }) => /page:80 .* Ready/.test(out));
+    const table = await listed(["berlin"], ({ out }) => /page:80 .* Ready/.test(out));
     assert.equal(
       table.out.replaceAll(/ {2,}/g, " | "),
       [
@@ -90,13 +83,13 @@ suite("fairlead target list", () => {
 
   test("follows policy and grants at once, and says nothing of what was taken back", async () => {
     await applyPolicies(world.berlin, policy("{ approval: FirstUse, metrics: true }"));
-    const held = await until(["berlin"], ({ out }) => out.includes("NeedsApproval"));
+    const held = await listed(["berlin"], ({ out }) => out.includes("NeedsApproval"));
     assert.match(held.out, /^metrics +<none> +TCP\/http +NeedsApproval$/m);
     assert.ok(!held.out.includes("service/"));
     await applyPolicies(world.berlin, opened);
-    await until(["berlin"], ({ out }) => out.includes("service/"));
+    await listed(["berlin"], ({ out }) => out.includes("service/"));
     await run(world.berlin, ["peer", "grant", "lisbon", "apps"]);
-    const none = await until([], ({ out }) => out === "");
+    const none = await listed([], ({ out }) => out === "");
     assert.match(none.err, /No peer lets this agent reach anything/);
     await run(world.berlin, ["peer", "grant", "lisbon", "apps", "tunnels"]);
   });

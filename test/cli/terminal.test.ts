@@ -4,7 +4,7 @@ import { after, before, suite, test } from "node:test";
 import { Queue } from "../../src/base/queue.ts";
 import type { Keyboard } from "../../src/cli/context.ts";
 import { type CutProxy, openCutProxy } from "../e2e/cut-proxy.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { allowPods, type Running, start, startWorldWithWeb, type World } from "./world.ts";
 
 suite("fairlead app exec -it", { timeout: 120_000 }, () => {
@@ -55,7 +55,7 @@ suite("fairlead app exec -it", { timeout: 120_000 }, () => {
     const seat = await sit();
     seat.type("sleep 600\r");
     await seat.shows("sleep 600\r\n");
-    await until(() => way.cut() > 0, "there is a connection to cut");
+    await until("there is a connection to cut", () => way.cut() > 0);
     seat.type("\u0003");
     await seat.shows("^C\r\n/ # ");
     seat.type("echo still here\r");

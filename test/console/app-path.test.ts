@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, request, type
 import { connect } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { describe, test } from "node:test";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole, token } from "./console-world.ts";
 
 /** Tells the caller what arrived. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { describe, test } from "node:test";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole } from "./console-world.ts";
 
 describe("HTTP through the path door", () => {

@@ -3,7 +3,7 @@ import { argon2Sync, randomBytes } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { describe, test } from "node:test";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole } from "./console-world.ts";
 
 const host = { host: "web-shop-http.localhost" };

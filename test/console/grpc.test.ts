@@ -7,8 +7,8 @@ import { describe, test } from "node:test";
 import { Code, ConnectError, createClient, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
+import { until } from "../patience.ts";
 import { echo } from "../rpc/echo.ts";
-import { until } from "../tunnel/until.ts";
 import { bearer, type ConsoleWorld, startConsole } from "./console-world.ts";
 import { connectHttp2 } from "./http2-client.ts";
 

@@ -6,7 +6,7 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { describe, test } from "node:test";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, type ConsoleWorld, startConsole } from "./console-world.ts";
 
 async function runH2c(

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { constants } from "node:http2";
 import { describe, test } from "node:test";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole } from "./console-world.ts";
 import { answerOf, connectHttp2 } from "./http2-client.ts";
 

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole } from "./console-world.ts";
 
 const atOnce = 64;

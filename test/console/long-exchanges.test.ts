@@ -5,7 +5,7 @@ import { createServer, type ServerResponse } from "node:http";
 import { describe, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole } from "./console-world.ts";
 
 const hoursMs = 6 * 3_600_000;

@@ -10,7 +10,7 @@ import { principalKey } from "../../src/console/auth/principal.ts";
 import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { PodService } from "../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, type ConsoleWorld, startConsole } from "./console-world.ts";
 
 const ref = { namespace: "shop", name: "web" };

@@ -19,7 +19,7 @@ import type { IncomingDial } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { cuts, startCuttingProxy } from "../faults/cutting-proxy.ts";
 import { Random } from "../faults/simulation/random.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { type ConsoleWorld, startConsole, token } from "./console-world.ts";
 
 const never = new AbortController().signal;
@@ -116,9 +116,9 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
     const half = sent.length / 2;
     stream.write(sent.subarray(0, half));
     for (const how of cuts) {
-      await until(() => stands, "there is a connection to break");
+      await until("there is a connection to break", () => stands);
       await proxy.cut(how);
-      await until(() => !stands, "it is noticed");
+      await until("it is noticed", () => !stands);
     }
     stream.end(sent.subarray(half));
     assert.ok(sent.equals(await echoed), "what comes back is what was sent");
@@ -184,7 +184,7 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
     void session.closed.then((why) => {
       over = why;
     });
-    const lost = until(() => way.dials > 1, "the next connection was tried");
+    const lost = until("the next connection was tried", () => way.dials > 1);
     await lost;
     await clock.advance(59_000);
     assert.equal(over, "");

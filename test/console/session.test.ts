@@ -7,7 +7,7 @@ import { type AgentSession, openAgentSession } from "../../src/client/session.ts
 import { AgentService } from "../../src/gen/fairlead/console/v1/agent_service_pb.ts";
 import { PodService } from "../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { Reason } from "../../src/wire/reason.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { type ConsoleWorld, startConsole, token } from "./console-world.ts";
 
 const never = new AbortController().signal;
@@ -120,7 +120,7 @@ suite("a session with a console", () => {
     stream.on("error", () => undefined);
     session.close();
     if (!stream.closed) await once(stream, "close");
-    await until(() => stream.destroyed, "the stream has ended");
+    await until("the stream has ended", () => stream.destroyed);
   });
 });
 

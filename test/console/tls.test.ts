@@ -17,7 +17,7 @@ import { AgentService } from "../../src/gen/fairlead/console/v1/agent_service_pb
 import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
 import { issueServerLeaf } from "../../src/identity/leaf.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { authority, bearer, type ConsoleWorld, startConsole, token } from "./console-world.ts";
 
 const ca = authority.certPem;

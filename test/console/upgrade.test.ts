@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { WebSocket, WebSocketServer } from "ws";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 import { bearer, startConsole, token } from "./console-world.ts";
 
 async function readUntil(socket: Socket, end: string): Promise<string> {

@@ -4,7 +4,8 @@ import { type TestContext, test } from "node:test";
 import { createDoctor } from "../../src/doctor/doctor.ts";
 import { type Finding, Finding_Level } from "../../src/gen/fairlead/console/v1/doctor_service_pb.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { acquaint, createCuttable, patience, startAgent, startPair, type TestAgent, until } from "../peering/agents.ts";
+import { patience, until } from "../patience.ts";
+import { acquaint, createCuttable, startAgent, startPair, type TestAgent } from "../peering/agents.ts";
 
 async function examine({ peering, fingerprint }: TestAgent, peer: string, now = Date.now): Promise<Finding[]> {
   const { switchboard, roster } = peering;

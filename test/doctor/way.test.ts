@@ -10,9 +10,10 @@ import { lookAtUrl } from "../../src/doctor/look-at-url.ts";
 import { type Finding, Finding_Level } from "../../src/gen/fairlead/console/v1/doctor_service_pb.ts";
 import type { ProbeDeps, ProbeTarget } from "../../src/link/probe/probe.ts";
 import { newAuthority, newLeaf } from "../identity/forge-chain.ts";
-import { listen, newAgent, patience, until } from "../link/agents.ts";
+import { listen, newAgent } from "../link/agents.ts";
 import { openHarbour } from "../link/linked.ts";
 import { startConnectProxy, startTlsFront } from "../link/proxies.ts";
+import { patience, until } from "../patience.ts";
 
 const levels = ["?", "ok", "warning", "problem"] as const;
 
@@ -231,5 +232,5 @@ test("a look that is given up ends at once and leaves no connection behind", asy
     }
   })();
   await assert.rejects(looking, /enough/);
-  await until(() => open.size === 0, "all are closed");
+  await until("all are closed", () => open.size === 0);
 });

@@ -11,7 +11,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { variableOf } from "../../src/config.ts";
 import { buildTown, type Town } from "../../src/demo/town.ts";
 import { pair, run } from "../cli/world.ts";
-import { until } from "../peering/agents.ts";
+import { until } from "../patience.ts";
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname;
 const version = "0.0.1";

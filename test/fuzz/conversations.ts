@@ -6,8 +6,9 @@ import type { Duplex } from "node:stream";
 import { Reason } from "../../src/wire/reason.ts";
 import type { IncomingStream } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { until } from "../patience.ts";
 import { breakable, twoEnds } from "../wire/carriers.ts";
-import { service, until } from "../wire/pair.ts";
+import { service } from "../wire/pair.ts";
 
 /** All that each end has said, on each carrier that they had. */
 export interface Conversation {
@@ -91,12 +92,12 @@ async function record(resumed: boolean): Promise<Conversation> {
     near.write(Buffer.alloc(3_000, "fairlead"));
     far.end(Buffer.alloc(500, "high"));
     far.resume();
-    await until(() => near.readableLength > 0, "the echo is there");
+    await until("the echo is there", () => near.readableLength > 0);
     const call = sessions.low.open({ rpc: { path: "/a.B/C", headers: new Headers({ x: "y", "z-bin": "AAEC" }) } });
     call.write([Buffer.from("question")], () => undefined);
     if (resumed) {
       carrier.destroy();
-      await until(() => carrier.closed, "the carrier is gone");
+      await until("the carrier is gone", () => carrier.closed);
       await join();
     }
     near.end(Buffer.alloc(300, "on"));

@@ -8,8 +8,9 @@ import { connect as connectTls } from "node:tls";
 import { createSecurer, linkProtocol } from "../../src/link/secure.ts";
 import { openWebSocket } from "../../src/link/websocket.ts";
 import type { Random } from "../faults/simulation/random.ts";
-import { newAgent, patience, until } from "../link/agents.ts";
+import { newAgent } from "../link/agents.ts";
 import { dialFrom, openHarbour, provesItself } from "../link/linked.ts";
+import { patience, until } from "../patience.ts";
 import { loadConversations } from "./conversations.ts";
 import { cut, mutate } from "./mutator.ts";
 import type { Input, Target } from "./target.ts";
@@ -69,7 +70,7 @@ export async function createDoorTarget(cleanUp: Pick<TestContext, "after">, as: 
     stream.on("error", () => undefined);
     for (const piece of pieces) stream.write(Buffer.from(piece));
     stream.resume().end();
-    await until(() => stream.destroyed, "the guest is cut", signal);
+    await until("the guest is cut", () => stream.destroyed);
   }
 
   return {
@@ -79,8 +80,8 @@ export async function createDoorTarget(cleanUp: Pick<TestContext, "after">, as: 
       await Promise.all(input.map(visit));
     },
     async unharmed() {
-      await until(() => harbour.acceptor.stats().strangers === 0, "all strangers are gone");
-      await until(() => harbour.acceptor.stats().links === 1, "all guests are gone");
+      await until("all strangers are gone", () => harbour.acceptor.stats().strangers === 0);
+      await until("all guests are gone", () => harbour.acceptor.stats().links === 1);
       await provesItself(witness, 1_000);
       // The harbour keeps what it was handed, for other tests.
       harbour.links.splice(1);

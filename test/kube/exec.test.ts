@@ -8,7 +8,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { systemClock } from "../../src/base/clock.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import { type ExecOptions, openExec, type ProgramEvent, type RunningProgram } from "../../src/kube/exec.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 
 const never = new AbortController().signal;
 const ref = { namespace: "default", name: "web-1" };
@@ -192,11 +192,11 @@ test("a program whose output nobody reads is held up, and goes on when somebody 
   const program = await open();
   // The kernel's own buffers take some megabytes; all of it is 32 MiB.
   let before = -1;
-  await until(() => {
+  await until("the program is held up", () => {
     const stands = sent === before && sent > 8;
     before = sent;
     return stands;
-  }, "the program is held up");
+  });
   await new Promise((resolve) => setTimeout(resolve, 100));
   const held = sent;
   assert.ok(held < total, `${held} of ${total} pieces were taken`);
@@ -213,7 +213,7 @@ test("close ends the connection", async (t) => {
     });
   });
   (await open()).close();
-  await until(() => closed, "the API server has heard of it");
+  await until("the API server has heard of it", () => closed);
 });
 
 test("a refusal says which right is missing, and a name that is none makes no request", async (t) => {

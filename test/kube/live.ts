@@ -35,21 +35,11 @@ import {
   services,
 } from "../../src/kube/resources.ts";
 import { createStatusWriter } from "../../src/kube/status-writer.ts";
+import { until } from "../patience.ts";
 import { collect } from "./fake-server.ts";
 
 const definitions = new URL("../../charts/fairlead/crds/", import.meta.url);
 const limit = (): AbortSignal => AbortSignal.timeout(30_000);
-
-/** Resolves as soon as `check` gives something; fails after 20 s with `what`. */
-async function eventually<T>(what: string, check: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + 20_000;
-  while (Date.now() < end) {
-    const found = await check();
-    if (found !== undefined) return found;
-    await systemClock.sleep(20);
-  }
-  return assert.fail(`${what}: not within 20 s`);
-}
 
 /** An API server to test against. */
 export interface Place {
@@ -74,7 +64,7 @@ export function testLive(open: () => Promise<Place>): void {
       const definition = customResourceDefinitions.parse(json);
       await kube.client.apply(customResourceDefinitions, definition, { force: true }, limit());
     }
-    await eventually("our resources", () =>
+    await until("our resources", () =>
       checkDefinitions(kube.requests, limit()).then(
         () => true,
         () => undefined,
@@ -180,23 +170,23 @@ export function testLive(open: () => Promise<Place>): void {
       metadata,
       status: create(PeerStatusSchema, { version: "1", words: "amber", facts: { arch: "arm64" } }),
     });
-    await eventually("the status", has("1"));
+    await until("the status", has("1"));
     writer.write({ metadata, status: create(PeerStatusSchema, { version: "2" }) });
-    const changed = await eventually("the next", has("2"));
+    const changed = await until("the next", has("2"));
     assert.deepEqual(peers.format(changed).status, { version: "2" });
     assert.deepEqual(peers.format(changed).spec, peers.format(peer).spec);
     assert.equal(changed.metadata.generation, metadata.generation);
 
     // Written for an object that is gone, it is soon followed by what is so of the new one.
     await kube.client.delete(peers, { namespace, name: "status" }, {}, limit());
-    await eventually("it to be gone", async () => ((await read()) ? undefined : true));
+    await until("it to be gone", async () => ((await read()) ? undefined : true));
     const late = { metadata: { name: "status", namespace }, status: create(PeerStatusSchema, { version: "3" }) };
     await assert.rejects(kube.client.applyStatus(peers, late, { force: true }, limit()), isNotFound);
     const next = await createPeer();
     writer.write({ metadata, status: create(PeerStatusSchema, { version: "4" }) });
-    await eventually("the old one's to be let go", () => (writer.oldestPendingMs() === 0 ? true : undefined));
+    await until("the old one's to be let go", () => (writer.oldestPendingMs() === 0 ? true : undefined));
     writer.write({ metadata: next.metadata, status: create(PeerStatusSchema, { version: "5" }) });
-    await eventually("the new one's", has("5"));
+    await until("the new one's", has("5"));
   });
 
   test("`kubectl scale` works by the scale subresource", async () => {
@@ -219,9 +209,7 @@ export function testLive(open: () => Promise<Place>): void {
     const leaving = await kube.client.get(configMaps, ref, limit());
     assert.ok(leaving?.metadata.deletionTimestamp);
     await kube.client.mergePatch(configMaps, ref, { metadata: { finalizers: null } }, limit());
-    await eventually("it to be gone", async () =>
-      (await kube.client.get(configMaps, ref, limit())) ? undefined : true,
-    );
+    await until("it to be gone", async () => ((await kube.client.get(configMaps, ref, limit())) ? undefined : true));
     assert.equal(await kube.client.delete(configMaps, ref, {}, limit()), false);
   });
 
@@ -247,7 +235,7 @@ export function testLive(open: () => Promise<Place>): void {
     await createApp("not-followed");
     await kube.client.mergePatch(remoteApps, { namespace, name: "followed" }, { spec: { replicas: 2 } }, limit());
     await kube.client.delete(remoteApps, { namespace, name: "followed" }, {}, limit());
-    await eventually("its end", () => (seen.includes("gone") ? true : undefined));
+    await until("its end", () => (seen.includes("gone") ? true : undefined));
     assert.deepEqual(seen, [1, 2, "gone"]);
     assert.ok(reflector.silentMs() < 20_000);
   });
@@ -302,7 +290,7 @@ export function testLive(open: () => Promise<Place>): void {
     );
     const spec = { selector: labels, ports: [{ name: "web", port: 80, targetPort: "http" }] };
     await kube.client.apply(services, { metadata, spec }, {}, limit());
-    const pod = await eventually("a ready pod", async () => {
+    const pod = await until("a ready pod", async () => {
       const { items } = await kube.client.list(pods, { namespace, labelSelector: "app=web" }, limit());
       return items.find(isReady);
     });
@@ -344,7 +332,7 @@ export function testLive(open: () => Promise<Place>): void {
     const log = silentLog;
     const recorder = createEventRecorder({ client: kube.client, clock: systemClock, log, instance: "test" });
     recorder.record(app, { type: "Warning", reason: "Tested", note: "no such image", action: "Deploy" });
-    const event = await eventually("the event", async () => {
+    const event = await until("the event", async () => {
       const { items } = await kube.client.list(events, { namespace }, limit());
       return items.find(({ reason, regarding }) => reason === "Tested" && regarding?.uid === app.metadata.uid);
     });

@@ -6,7 +6,8 @@ import { suite, type TestContext, test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { groupOf, Strangers } from "../../src/link/strangers.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { newAgent, patience, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { newAgent } from "./agents.ts";
 import { dialFrom, openHarbour, provesItself } from "./linked.ts";
 
 const upgrade = (path: string, more = ""): string =>
@@ -78,9 +79,9 @@ test("strangers that are turned away are counted once each, by why; who leaves b
   await say(`${upgrade("/link", key)}\x82\x85\0\0\0\0hello`);
   const passing = connect(port, "127.0.0.1");
   await once(passing, "connect");
-  await until(() => acceptor.stats().strangers === 2, "both are there");
+  await until("both are there", () => acceptor.stats().strangers === 2);
   passing.destroy();
-  await until(() => acceptor.stats().strangers === 1, "it has left");
+  await until("it has left", () => acceptor.stats().strangers === 1);
   const cut = once(silent.resume(), "close", { signal: patience() });
   await clock.advance(10_000);
   await cut;
@@ -99,7 +100,7 @@ test("a stranger that is crowded out in the middle of its handshake is counted o
   second.on("error", () => {});
   await cut;
   second.end("SSH-2.0-x\r\n");
-  await until(() => acceptor.stats().strangers === 0, "both are gone");
+  await until("both are gone", () => acceptor.stats().strangers === 0);
   assert.deepEqual(Object.fromEntries(acceptor.stats().refused), { "crowded-out": 1, malformed: 1 });
 });
 
@@ -123,7 +124,7 @@ suite("a stranger who only holds on is cut after 10 s, wherever it stands:", () 
       assert.equal(acceptor.stats().strangers, 1);
       await clock.advance(1);
       await closed;
-      await until(() => acceptor.stats().strangers === 0, "it is forgotten");
+      await until("it is forgotten", () => acceptor.stats().strangers === 0);
       await acceptor.close();
       assert.equal(clock.timers, 0);
     });
@@ -139,7 +140,7 @@ suite("a stranger who only holds on is cut after 10 s, wherever it stands:", () 
       await clock.advance(1_000);
     }
     await closed;
-    await until(() => acceptor.stats().strangers === 0, "it is forgotten");
+    await until("it is forgotten", () => acceptor.stats().strangers === 0);
   });
 });
 
@@ -159,7 +160,7 @@ test("a flood of strangers holds no more than its bound, the oldest give way, an
     await once(socket, "connect");
     assert.ok(harbour.acceptor.stats().strangers <= 16);
   }
-  await until(() => flood.filter((socket) => socket.destroyed).length >= 184, "all but 16 are cut");
+  await until("all but 16 are cut", () => flood.filter((socket) => socket.destroyed).length >= 184);
   assert.deepEqual(Object.fromEntries(harbour.acceptor.stats().refused), { "crowded-out": 184 });
   assert.ok(
     flood.slice(-10).every((socket) => !socket.destroyed),
@@ -190,7 +191,7 @@ test("a thousand strangers with a WebSocket each and half a message in it stay w
     assert.ok(acceptor.stats().strangers <= 128);
     for (const socket of sockets) socket.destroy();
   }
-  await until(() => acceptor.stats().strangers <= 1, "all are forgotten");
+  await until("all are forgotten", () => acceptor.stats().strangers <= 1);
 });
 
 test("a stranger that resets its connection at any moment ends nothing but that", async (t) => {
@@ -206,7 +207,7 @@ test("a stranger that resets its connection at any moment ends nothing but that"
       socket.resetAndDestroy();
     }
   }
-  await until(() => harbour.acceptor.stats().strangers === 0, "all are gone");
+  await until("all are gone", () => harbour.acceptor.stats().strangers === 0);
   await provesItself(
     await dialFrom(t, near, { url: `ws://127.0.0.1:${harbour.port}/link`, pin: far.identity.fingerprint }),
   );
@@ -237,7 +238,7 @@ test("closing cuts strangers, frees the port and leaves links alone", async (t) 
   const link = await dialFrom(t, near, { url: `ws://127.0.0.1:${harbour.port}/link`, pin: far.identity.fingerprint });
   const stranger = connect(harbour.port, "127.0.0.1");
   stranger.on("error", () => {});
-  await until(() => harbour.acceptor.stats().strangers === 1, "the stranger is there");
+  await until("the stranger is there", () => harbour.acceptor.stats().strangers === 1);
   await harbour.acceptor.close();
   await once(stranger.resume(), "close", { signal: patience() });
   await provesItself(link);
@@ -306,6 +307,6 @@ async function visitor(t: TestContext, more: Parameters<typeof openHarbour>[2] =
   const socket = connect(harbour.port, "127.0.0.1");
   socket.on("error", () => {});
   t.after(() => socket.destroy());
-  await until(() => harbour.acceptor.stats().strangers === 1, "the stranger is there");
+  await until("the stranger is there", () => harbour.acceptor.stats().strangers === 1);
   return { socket, acceptor: harbour.acceptor, port: harbour.port };
 }

@@ -26,11 +26,6 @@ export async function newAgent(t: TestContext, clock: Clock = systemClock): Prom
   return { identity, authority: readAuthority(store.stored), hello: { instance: randomBytes(16), version: "test" } };
 }
 
-/** A signal that ends what hangs, so that a broken promise fails its test instead of the whole run. */
-export function patience(ms = 20_000): AbortSignal {
-  return AbortSignal.timeout(ms);
-}
-
 /** Listens on a free port of loopback; what is still connected when the test ends is cut. */
 export async function listen(t: TestContext, server: Server): Promise<number> {
   const sockets = new Set<Socket>();
@@ -48,12 +43,4 @@ export async function listen(t: TestContext, server: Server): Promise<number> {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("not a TCP server");
   return address.port;
-}
-
-/** Resolves as soon as `condition` holds, which is looked at between turns of the event loop. */
-export async function until(condition: () => boolean, what: string, signal = patience()): Promise<void> {
-  while (!condition()) {
-    if (signal.aborted) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }

@@ -7,7 +7,8 @@ import { dialAlong } from "../../src/link/dialer.ts";
 import type { Link } from "../../src/link/link.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { newAgent, patience, type TestAgent, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { newAgent, type TestAgent } from "./agents.ts";
 import { type Harbour, openHarbour, provesItself, refusedWith } from "./linked.ts";
 
 const hub = "ee".repeat(32);
@@ -71,14 +72,14 @@ test("who is carried has the same time to prove who they are, and few are waited
   const harbour = await openHarbour(t, agent, { clock, log: silentLog, limits: { strangersPerRelay: 2 } });
   const [first, second, third, other] = [pipe(t), pipe(t), pipe(t), pipe(t)];
   for (const { far } of [first, second, third]) harbour.acceptor.take(far, hub);
-  await until(() => first.near.destroyed || first.far.destroyed, "the oldest gives way");
+  await until("the oldest gives way", () => first.near.destroyed || first.far.destroyed);
   assert.equal(second.far.destroyed, false);
   harbour.acceptor.take(other.far, "dd".repeat(32));
   assert.equal(harbour.acceptor.stats().strangers, 3, "and another relay has a number of its own");
   await clock.advance(9_999);
   assert.equal(other.far.destroyed, false);
   await clock.advance(1);
-  await until(() => [second, third, other].every(({ far }) => far.destroyed), "the time of all is up");
+  await until("the time of all is up", () => [second, third, other].every(({ far }) => far.destroyed));
   assert.equal(harbour.acceptor.stats().strangers, 0);
 });
 
@@ -90,11 +91,11 @@ test("who is carried and sends piece after piece of what never becomes a link is
   // The head of a TLS record, of a handshake that says it is 16,000 bytes long; then its bytes, one at a time.
   near.write(Buffer.from([22, 3, 1, 62, 128, 1, 0, 62, 124, 3, 3]));
   let sent = 0;
-  await until(() => {
+  await until("it is cut", () => {
     if (!near.destroyed) near.write(Buffer.of(7));
     sent += 1;
     return far.destroyed;
-  }, "it is cut");
+  });
   assert.ok(sent > 250 && sent < 1_000, `${sent} pieces`);
   assert.equal(harbour.acceptor.stats().refused.get("too-much"), 1);
 });

@@ -8,7 +8,8 @@ import { connect as connectTls } from "node:tls";
 import fc from "fast-check";
 import { createSecurer, linkProtocol } from "../../src/link/secure.ts";
 import { openWebSocket } from "../../src/link/websocket.ts";
-import { newAgent, patience, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { newAgent } from "./agents.ts";
 import { dialFrom, type Harbour, openHarbour, provesItself } from "./linked.ts";
 
 const upgrade = Buffer.from(
@@ -72,7 +73,7 @@ test("bytes of any kind to the session, from a guest who proved a key", async (t
       const carrier = await securer.dial(webSocket, { fingerprint: far.identity.fingerprint }, patience());
       carrier.stream.on("error", () => {});
       carrier.stream.resume().end(bytes);
-      await until(() => carrier.stream.destroyed, "the guest is cut");
+      await until("the guest is cut", () => carrier.stream.destroyed);
     }),
     { numRuns: 60 },
   );
@@ -103,7 +104,7 @@ async function survives(t: TestContext, sent: fc.Arbitrary<Uint8Array>): Promise
 }
 
 async function stillWorks(t: TestContext, harbour: Harbour, pin: string): Promise<void> {
-  await until(() => harbour.acceptor.stats().strangers === 0, "all strangers are gone");
+  await until("all strangers are gone", () => harbour.acceptor.stats().strangers === 0);
   const url = `ws://127.0.0.1:${harbour.port}/link`;
   await provesItself(await dialFrom(t, await newAgent(t), { url, pin }));
 }

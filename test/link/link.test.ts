@@ -10,7 +10,8 @@ import { TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { Kept, type Link } from "../../src/link/link.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { listen, newAgent, patience, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { listen, newAgent } from "./agents.ts";
 import { dialFrom, openHarbour, provesItself, refusedWith } from "./linked.ts";
 
 test("a link knows who is at its other end, at both ends, and carries streams both ways", async (t) => {
@@ -48,7 +49,7 @@ test("who closes a link tells the other end why", async (t) => {
   const [ours, theirs] = await Promise.all([accepted.closed, dialled.closed]);
   assert.deepEqual([ours.reason, ours.by], [Reason.REMOVED, "us"]);
   assert.deepEqual([theirs.reason, theirs.by, theirs.message], [Reason.REMOVED, "them", "this peer was removed"]);
-  await until(() => harbour.acceptor.stats().links === 0, "the acceptor has forgotten the link");
+  await until("the acceptor has forgotten the link", () => harbour.acceptor.stats().links === 0);
 });
 
 test("a link that nobody keeps ends when its socket is cut, at both ends, and says that nobody closed it", async (t) => {
@@ -91,13 +92,13 @@ test("a link that both ends keep goes on at the next carrier, and says where tha
   const stream = await link.session.dial(target, { signal: patience() });
   assert.equal(await dial(), link, "as many links as may be, and it is none more");
   assert.deepEqual(offered, [link, link]);
-  await until(() => harbour.links.length === 2, "the other end was told twice");
+  await until("the other end was told twice", () => harbour.links.length === 2);
   assert.equal(harbour.links[0], harbour.links[1]);
   assert.equal(harbour.acceptor.stats().links, 1);
   assert.deepEqual([link.dialled, harbour.links[0]?.dialled, link.session.stats().carriers], [true, false, 2]);
   stream.end("still here");
   assert.equal(String(await buffer(stream)), "still here");
-  await until(() => harbour.acceptor.stats().strangers === 0, "none of the two is a stranger");
+  await until("none of the two is a stranger", () => harbour.acceptor.stats().strangers === 0);
 
   const other = await newAgent(t);
   await refusedWith(dialFrom(t, other, to), "refused", /did not open a session/);
@@ -108,7 +109,7 @@ test("a dial that pins somebody else is refused, and hands nothing over", async 
   const harbour = await openHarbour(t, far);
   const url = `ws://127.0.0.1:${harbour.port}/link`;
   await refusedWith(dialFrom(t, near, { url, pin: other.identity.fingerprint }), "untrusted", /not the agent/);
-  await until(() => harbour.acceptor.stats().strangers === 0, "the stranger is gone");
+  await until("the stranger is gone", () => harbour.acceptor.stats().strangers === 0);
   assert.equal(harbour.links.length, 0);
 });
 
@@ -120,7 +121,7 @@ test("an agent that dials itself is told so, and a clone of it is told what it i
   const clone = { ...agent, hello: { ...agent.hello, instance: randomBytes(16) } };
   await refusedWith(dialFrom(t, clone, to), "same-identity", /cloned/);
   assert.equal(harbour.links.length, 0);
-  await until(() => harbour.acceptor.stats().strangers === 0, "both are gone");
+  await until("both are gone", () => harbour.acceptor.stats().strangers === 0);
 });
 
 test("the accepting end warns once of a clone, and names it so", async (t) => {
@@ -131,7 +132,7 @@ test("the accepting end warns once of a clone, and names it so", async (t) => {
   const clone = { ...agent, hello: { ...agent.hello, instance: randomBytes(16) } };
   const to = { url: `ws://127.0.0.1:${harbour.port}/link`, pin: agent.identity.fingerprint };
   await refusedWith(dialFrom(t, clone, to), "same-identity");
-  await until(() => lines.length > 0, "it is logged");
+  await until("it is logged", () => lines.length > 0);
   assert.match(JSON.stringify(lines), /cloned/);
 });
 
@@ -146,17 +147,17 @@ test("a dial that is aborted, or takes too long, leaves nothing open", async (t)
 
   const stop = new AbortController();
   const aborted = assert.rejects(dialFrom(t, near, to, {}, stop.signal), /enough/);
-  await until(() => sockets.length === 1, "it has connected");
+  await until("it has connected", () => sockets.length === 1);
   stop.abort(new Error("enough"));
   await aborted;
 
   const clock = createFakeClock();
   const late = refusedWith(dialFrom(t, near, to, { clock }), "timeout", /within 20 s/);
-  await until(() => sockets.length === 2, "it has connected");
+  await until("it has connected", () => sockets.length === 2);
   await clock.advance(20_000);
   await late;
   assert.equal(clock.timers, 0);
-  await until(() => sockets.every((socket) => socket.destroyed), "both sockets are closed");
+  await until("both sockets are closed", () => sockets.every((socket) => socket.destroyed));
 });
 
 test("a peer that nobody listens for, and a URL that is none, are told apart", async (t) => {
@@ -188,9 +189,9 @@ test("many links stand side by side, and each ends alone", async (t) => {
   const url = `ws://127.0.0.1:${harbour.port}/link`;
   const agents = await Promise.all(Array.from({ length: 20 }, () => newAgent(t)));
   const links = await Promise.all(agents.map((agent) => dialFrom(t, agent, { url, pin: far.identity.fingerprint })));
-  await until(() => harbour.acceptor.stats().links === 20, "all are handed over", patience());
+  await until("all are handed over", () => harbour.acceptor.stats().links === 20);
   await Promise.all(links.slice(10).map((link) => provesItself(link)));
   for (const link of links.slice(0, 10)) link.close({ reason: Reason.SHUTDOWN, message: "" });
-  await until(() => harbour.acceptor.stats().links === 10, "ten are over");
+  await until("ten are over", () => harbour.acceptor.stats().links === 10);
   await Promise.all(links.slice(10).map((link) => provesItself(link)));
 });

@@ -13,7 +13,8 @@ import { LinkError, type LinkErrorCode } from "../../src/link/error.ts";
 import type { Link } from "../../src/link/link.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import type { IncomingStream } from "../../src/wire/session.ts";
-import { patience, type TestAgent } from "./agents.ts";
+import { patience } from "../patience.ts";
+import type { TestAgent } from "./agents.ts";
 
 export interface Harbour {
   readonly acceptor: Acceptor;

@@ -6,7 +6,8 @@ import { suite, test } from "node:test";
 import { openOuter } from "../../src/link/outer.ts";
 import { describeOuterTlsFailure } from "../../src/link/outer-failure.ts";
 import { acceptWebSocket } from "../../src/link/websocket.ts";
-import { listen, newAgent, patience, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { listen, newAgent } from "./agents.ts";
 import { dialFrom, openHarbour, provesItself, refusedWith } from "./linked.ts";
 import { startConnectProxy, startTlsFront } from "./proxies.ts";
 import { createTlsBreaker } from "./tls-breaker.ts";
@@ -201,7 +202,7 @@ suite("whoever answers a dial cannot end the process, whatever it answers and wh
     for (cutAfter = 1; cutAfter < 1_500; cutAfter += 83) {
       await assert.rejects(dialFrom(t, near, to), { name: "LinkError" });
     }
-    await until(() => harbour.acceptor.stats().strangers === 0, "nobody is left");
+    await until("nobody is left", () => harbour.acceptor.stats().strangers === 0);
   });
 });
 

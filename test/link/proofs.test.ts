@@ -11,9 +11,10 @@ import type { Link } from "../../src/link/link.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import type { IncomingStream } from "../../src/wire/session.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
+import { patience } from "../patience.ts";
 import { createEchoServer } from "../rpc/echo.ts";
 import { serveWith } from "../rpc/pair.ts";
-import { newAgent, patience } from "./agents.ts";
+import { newAgent } from "./agents.ts";
 import { dialFrom, openHarbour } from "./linked.ts";
 
 const gibibyte = 1024 ** 3;

@@ -10,7 +10,8 @@ import { LinkError } from "../../src/link/error.ts";
 import { judgeHandshake, judgePeer } from "../../src/link/peer-proof.ts";
 import { createSecurer, linkProtocol, type SecureCarrier } from "../../src/link/secure.ts";
 import { chainOf, type ForgedLeaf, hourMs, newAuthority, newLeaf, twinOf } from "../identity/forge-chain.ts";
-import { listen, newAgent, patience, type TestAgent, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { listen, newAgent, type TestAgent } from "./agents.ts";
 import { webSocketPair } from "./websocket-pair.ts";
 
 interface Shown {
@@ -41,7 +42,7 @@ test("both ends learn who the other is, and bytes pass both ways", async (t) => 
       read += chunk.length;
     });
     from.write(Buffer.alloc(1_000_000));
-    await until(() => read === 1_000_000, "all has come");
+    await until("all has come", () => read === 1_000_000);
   }
   const ended = once(accepting.stream, "end", { signal: patience() });
   dialling.stream.end();
@@ -287,10 +288,10 @@ test("a record that was tampered with after the handshake ends the carrier at bo
       read += chunk.length;
     });
     from.stream.write("good");
-    await until(() => read === 4, "what came before has come");
+    await until("what came before has come", () => read === 4);
     tamper();
     from.stream.write("evil");
-    await until(() => to.stream.destroyed && from.stream.destroyed, "both ends are closed");
+    await until("both ends are closed", () => to.stream.destroyed && from.stream.destroyed);
     assert.equal(read, 4);
     assert.ok(to.stream.errored);
   }

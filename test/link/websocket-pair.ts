@@ -3,7 +3,8 @@ import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TestContext } from "node:test";
 import { acceptWebSocket, openWebSocket } from "../../src/link/websocket.ts";
-import { listen, patience } from "./agents.ts";
+import { patience } from "../patience.ts";
+import { listen } from "./agents.ts";
 
 /** The two ends of a WebSocket on loopback as streams: who dialled, and who accepted. */
 export async function webSocketPair(t: TestContext): Promise<{ dialled: Duplex; accepted: Duplex }> {

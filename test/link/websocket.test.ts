@@ -7,7 +7,8 @@ import type { Duplex } from "node:stream";
 import { suite, type TestContext, test } from "node:test";
 import { LinkError } from "../../src/link/error.ts";
 import { acceptWebSocket, openWebSocket } from "../../src/link/websocket.ts";
-import { listen, patience, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { listen } from "./agents.ts";
 import { webSocketPair } from "./websocket-pair.ts";
 
 const KiB = 1024;
@@ -34,7 +35,7 @@ test("bytes pass both ways at once, whatever pieces they are written in", async 
         sent.update(chunk);
         from.write(chunk);
       }
-      await until(() => read === total, "all has come");
+      await until("all has come", () => read === total);
       return [sent.digest("hex"), received.digest("hex")];
     }),
   );
@@ -48,7 +49,7 @@ test("an end is an end at the other side, with everything that was written befor
   let bytes = 0;
   for await (const chunk of accepted) bytes += (chunk as Buffer).length;
   assert.equal(bytes, 200_000);
-  await until(() => dialled.destroyed && accepted.destroyed, "both ends are closed");
+  await until("both ends are closed", () => dialled.destroyed && accepted.destroyed);
   assert.equal(dialled.errored, null);
 });
 
@@ -138,7 +139,7 @@ suite("what a stranger says in a WebSocket:", () => {
 
   test("bytes that break the protocol in the very packet of the upgrade end nothing but that stream", async (t) => {
     const { stream } = await strangerPair(t, Buffer.from([0xff, 0xff, 0xff, 0xff]));
-    await until(() => stream.destroyed, "the stream is destroyed");
+    await until("the stream is destroyed", () => stream.destroyed);
     assert.ok(stream.errored);
   });
 });

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
@@ -21,30 +20,13 @@ import { type Caller, callerKey } from "../../src/rpc/caller.ts";
 import { createRpcServer, type RpcServer } from "../../src/rpc/server.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
 import { createMemoryStore } from "../identity/memory-store.ts";
+import { patience, until } from "../patience.ts";
 import {
   createMemoryInviteStore,
   createMemoryPeerStore,
   type MemoryInviteStore,
   type MemoryPeerStore,
 } from "./memory-stores.ts";
-
-/** Long enough for a slow machine; a test that needs it fails. */
-const patienceMs = 20_000;
-
-export function patience(): AbortSignal {
-  return AbortSignal.timeout(patienceMs);
-}
-
-/** Waits until something is so; fails, saying what, when it is not so in time. */
-export async function until<T>(what: string, read: () => T | undefined | false | null): Promise<T> {
-  const end = Date.now() + patienceMs;
-  for (;;) {
-    const value = read();
-    if (value !== undefined && value !== false && value !== null) return value;
-    if (Date.now() > end) throw new Error(`It did not come to be: ${what}.`);
-    await pause(2);
-  }
-}
 
 /** What survives a restart. */
 export interface Disk {

@@ -9,7 +9,7 @@ import { createPeerDialer, waysBeside, waysToPeer, wayText } from "../../src/pee
 import { DialError, Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { createMemoryStore } from "../identity/memory-store.ts";
-import { patience } from "./agents.ts";
+import { patience } from "../patience.ts";
 
 const pin = "ab".repeat(32);
 

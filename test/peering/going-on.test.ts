@@ -6,17 +6,8 @@ import { type TestContext, test } from "node:test";
 import { Code, createClient } from "@connectrpc/connect";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import {
-  acquaint,
-  createCuttable,
-  createDisk,
-  isConnected,
-  patience,
-  startAgent,
-  startCall,
-  type TestAgent,
-  until,
-} from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { acquaint, createCuttable, createDisk, isConnected, startAgent, startCall, type TestAgent } from "./agents.ts";
 
 /** What agents of these tests send back what comes of. */
 const kubernetes = { case: "kubernetes", value: { $typeName: "fairlead.wire.v1.KubernetesTarget" } } as const;

@@ -13,7 +13,7 @@ import {
 import { mostTunnelDecisions, type Peer, type TunnelDecision } from "../../src/peering/peer.ts";
 import { createRoster, type Roster, type RosterChange } from "../../src/peering/roster.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
-import { patience } from "./agents.ts";
+import { patience } from "../patience.ts";
 import { createMemoryPeerStore } from "./memory-stores.ts";
 
 const dayMs = 86_400_000;

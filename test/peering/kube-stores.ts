@@ -26,7 +26,8 @@ import { createKubePeerStore } from "../../src/peering/kube-peer-store.ts";
 import type { Peer, StoredPeer } from "../../src/peering/peer.ts";
 import { createRoster } from "../../src/peering/roster.ts";
 import { createMemoryStore } from "../identity/memory-store.ts";
-import { patience, startAgentOn, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { startAgentOn } from "./agents.ts";
 
 const definitions = new URL("../../charts/fairlead/crds/", import.meta.url);
 

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { declareLinkMetrics } from "../../src/peering/link-metrics.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { Reason } from "../../src/wire/reason.ts";
-import { acquaint, createCuttable, startAgent, startCall, startPair, type TestAgent, until } from "./agents.ts";
+import { until } from "../patience.ts";
+import { acquaint, createCuttable, startAgent, startCall, startPair, type TestAgent } from "./agents.ts";
 
 /** The series of an agent as they are read, by name and labels without the prefix. */
 function seriesOf({ peering }: TestAgent): () => Promise<Map<string, number>> {

@@ -5,18 +5,17 @@ import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.
 import type { Link } from "../../src/link/link.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { patience, until } from "../patience.ts";
 import {
   acquaint,
   createCuttable,
   createDisk,
   isConnected,
-  patience,
   startAgent,
   startCall,
   startPair,
   startTimelessPair,
   type TestAgent,
-  until,
 } from "./agents.ts";
 
 function ask(from: TestAgent, peer: string): Promise<unknown> {

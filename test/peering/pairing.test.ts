@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { patience, startAgent, startPair, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { startAgent, startPair } from "./agents.ts";
 
 test("joining by an invite makes each the other's peer, under names of their own, with equal words", async (t) => {
   const a = await startAgent(t, { name: "Aachen Prod!" });

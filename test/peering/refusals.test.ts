@@ -15,7 +15,8 @@ import { decodeInvite, encodeInvite, makeToken } from "../../src/peering/invite.
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { createDisk, patience, startAgent, startPair, type TestAgent, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { createDisk, startAgent, startPair, type TestAgent } from "./agents.ts";
 
 /** A link of an agent that knows nobody, to somebody. */
 async function dialAsGuest(from: TestAgent, to: TestAgent): Promise<Link> {

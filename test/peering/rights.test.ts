@@ -15,7 +15,8 @@ import { setGrants } from "../../src/peering/grants.ts";
 import { boundStanding, createStandingWatch } from "../../src/peering/standing-watch.ts";
 import { streamHeader } from "../../src/rpc/transport.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { patience, startAgent, startCall, startTimelessPair, type TestAgent, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { startAgent, startCall, startTimelessPair, type TestAgent } from "./agents.ts";
 
 const hourMs = 3_600_000;
 

@@ -4,7 +4,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { Peer } from "../../src/peering/peer.ts";
 import { createRoster, type Roster, type RosterChange } from "../../src/peering/roster.ts";
-import { patience, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
 import { createMemoryPeerStore, type MemoryPeerStore } from "./memory-stores.ts";
 
 function peer(name: string, fingerprint = name): Peer {

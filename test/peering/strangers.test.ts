@@ -11,7 +11,8 @@ import { decodeInvite } from "../../src/peering/invite.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { createCuttable, patience, startAgent, type TestAgent, until } from "./agents.ts";
+import { patience, until } from "../patience.ts";
+import { createCuttable, startAgent, type TestAgent } from "./agents.ts";
 
 async function dialAsGuest(from: TestAgent, to: TestAgent): Promise<Link> {
   const hello = { instance: new Uint8Array(16).fill(7), version: "guest" };

@@ -8,7 +8,7 @@ import { KubeError } from "../../src/kube/errors.ts";
 import { runProgram } from "../../src/pods/use-pod.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { Priority } from "../../src/wire/scheduler.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { fingerprint, openPrograms, type PlayedProgram, podNamed } from "./program-world.ts";
 
 type World = Awaited<ReturnType<typeof openPrograms>>;
@@ -44,7 +44,7 @@ function show({ event }: ExecResponse): string {
 }
 
 async function played(at: World, count = 1): Promise<PlayedProgram> {
-  await until(() => at.programs.length >= count, "the program was started");
+  await until("the program was started", () => at.programs.length >= count);
   const program = at.programs.at(-1);
   assert.ok(program);
   return program;
@@ -67,7 +67,7 @@ suite("a program in a pod at a peer", () => {
     assert.deepEqual(program.options, { command: ["sh", "-c", "s3cret"], input: true, tty: true, container: "app" });
     talk.send({ case: "input", value: Buffer.from("ls\n") });
     talk.send({ case: "size", value: { columns: 120, rows: 40 } });
-    await until(() => program.sizes.length === 2, "the size has come");
+    await until("the size has come", () => program.sizes.length === 2);
     assert.deepEqual(program.sizes, ["80x24", "120x40"]);
     program.say("a b\n");
     program.say("oops", "error-output");
@@ -87,7 +87,7 @@ suite("a program in a pod at a peer", () => {
       const talk = converse(at);
       const program = await played(at);
       end(talk);
-      await until(() => program.inputEnded, "its input has ended");
+      await until("its input has ended", () => program.inputEnded);
       program.say("still here");
       program.exit(0);
       await talk.ended;
@@ -101,7 +101,7 @@ suite("a program in a pod at a peer", () => {
     const program = await played(at);
     talk.send({ case: "input", value: Buffer.from("x") });
     talk.send({ case: "size", value: { columns: 1, rows: 1 } });
-    await until(() => program.sizes.length > 0, "what was sent before has come");
+    await until("what was sent before has come", () => program.sizes.length > 0);
     talk.end();
     program.exit(0);
     await talk.ended;
@@ -124,9 +124,9 @@ suite("a program in a pod at a peer", () => {
     await using at = await openPrograms();
     const talk = converse(at);
     const program = await played(at);
-    await until(() => talk.seen.length === 1, "it runs");
+    await until("it runs", () => talk.seen.length === 1);
     talk.stop.abort();
-    await until(() => program.closed, "it is closed");
+    await until("it is closed", () => program.closed);
   });
 
   test("whose connection breaks inside the cluster ends with an error and no exit code", async () => {
@@ -146,7 +146,7 @@ suite("a program in a pod at a peer", () => {
     await using at = await openPrograms();
     const talk = converse(at);
     await played(at);
-    await until(() => talk.seen.length === 1, "it runs");
+    await until("it runs", () => talk.seen.length === 1);
     at.pair.high.close({ reason: Reason.SHUTDOWN, message: "The host is gone." });
     const error = await refusal(talk.ended);
     assert.equal(error.code, Code.Unavailable);
@@ -176,14 +176,14 @@ suite("a program in a pod at a peer", () => {
     await using at = await openPrograms();
     const talk = converse(at);
     const program = await played(at);
-    await until(() => talk.seen.length === 1, "it runs");
+    await until("it runs", () => talk.seen.length === 1);
     at.uses.review(() => at.caller);
     assert.equal(program.closed, false, "a review that changes nothing ends nothing");
     at.permission = () => ({ allowed: false, rule: "pods/exec", message: "Not any more." });
     at.uses.review(() => at.caller, fingerprint);
     const error = await refusal(talk.ended);
     assert.match(error.rawMessage, /Not any more. \(rule: pods\/exec\)/);
-    await until(() => program.closed, "it is closed");
+    await until("it is closed", () => program.closed);
     for (const entries of [at.audited.host, at.audited.origin]) {
       assert.deepEqual(
         entries.map(({ action, verdict }) => `${action} ${verdict}`),
@@ -223,7 +223,7 @@ suite("the container that is meant", () => {
   const startedAt = async (at: World, o: Parameters<typeof converse>[1] = {}): Promise<string> => {
     const talk = converse(at, o);
     const before = at.programs.length;
-    await Promise.race([until(() => at.programs.length > before, "it runs"), talk.ended]);
+    await Promise.race([until("it runs", () => at.programs.length > before), talk.ended]);
     at.programs.at(-1)?.exit(0);
     await talk.ended;
     return talk.seen[0] ?? "";

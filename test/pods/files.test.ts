@@ -11,7 +11,7 @@ import {
 import { packCommand, unpackCommand } from "../../src/pods/tar-command.ts";
 import { readFiles, writeFiles } from "../../src/pods/use-pod.ts";
 import { Priority } from "../../src/wire/scheduler.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { openPrograms, type PlayedProgram } from "./program-world.ts";
 
 type World = Awaited<ReturnType<typeof openPrograms>>;
@@ -39,7 +39,7 @@ function write(at: World, directory: string) {
 }
 
 async function played(at: World): Promise<PlayedProgram> {
-  await until(() => at.programs.length > 0, "tar was started");
+  await until("tar was started", () => at.programs.length > 0);
   const [program] = at.programs;
   assert.ok(program);
   return program;
@@ -76,7 +76,7 @@ suite("files of a pod at a peer", () => {
       program.say("arch");
       program.say("ive");
       program.say(program.options.command[3] ?? "");
-      void until(() => program.written.length > 0, "it is told that all has come").then(() => program.exit(0));
+      void until("it is told that all has come", () => program.written.length > 0).then(() => program.exit(0));
     };
     assert.deepEqual((await read(at, "/var/data")).join(""), "started web-1archive");
     const [program] = at.programs;
@@ -123,7 +123,7 @@ suite("files of a pod at a peer", () => {
     writing.send("arch");
     writing.send("ive");
     writing.end();
-    await until(() => program.inputEnded, "tar has heard the end");
+    await until("tar has heard the end", () => program.inputEnded);
     assert.equal(Buffer.concat(program.written).toString(), "archive");
     program.exit(0);
     assert.equal((await writing.done).pod, "web-1");
@@ -144,9 +144,9 @@ suite("files of a pod at a peer", () => {
     const writing = write(at, "/tmp");
     const program = await played(at);
     writing.send("half");
-    await until(() => program.written.length > 0, "half has come");
+    await until("half has come", () => program.written.length > 0);
     writing.stop.abort();
-    await until(() => program.closed, "it is closed");
+    await until("it is closed", () => program.closed);
     assert.equal(program.inputEnded, false);
   });
 
@@ -165,7 +165,7 @@ suite("files of a pod at a peer", () => {
     allowed = false;
     at.uses.review(() => at.caller);
     await assert.rejects(writing.done, refused(Code.PermissionDenied, /rule: pods\/files/));
-    await until(() => program.closed, "it is closed");
+    await until("it is closed", () => program.closed);
     assert.deepEqual(
       at.audited.host.map(({ action, verdict }) => `${action} ${verdict}`),
       ["file.read denied", "file.write denied", "file.write allowed", "file.revoke done"],

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { KubeError } from "../../src/kube/errors.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { collect, ended, follow, once, openLogs, refusedWith, running, show, untilAborted } from "./log-world.ts";
 
 describe("the logs of an app at a peer", () => {
@@ -58,12 +58,12 @@ describe("the logs of an app at a peer", () => {
     const done = (async () => {
       for await (const event of at.read({ ...follow, tailLines: 1 })) seen.push(show(event));
     })();
-    await until(() => seen.includes("a ended"), "the first run has ended");
+    await until("the first run has ended", () => seen.includes("a ended"));
     at.kube.set("a", running, 1);
     at.kube.set("b", { waiting: { reason: "ImagePullBackOff", message: "no such image" } });
-    await until(() => seen.includes("b waiting ImagePullBackOff: no such image"), "the wait is explained");
+    await until("the wait is explained", () => seen.includes("b waiting ImagePullBackOff: no such image"));
     at.kube.set("b", running);
-    await until(() => seen.includes("b: line of run 1") && seen.includes("a: line of run 2"), "both are joined");
+    await until("both are joined", () => seen.includes("b: line of run 1") && seen.includes("a: line of run 2"));
     const joined = at.kube.requests.find((request) => request.pod === "b");
     assert.equal(joined?.query.tailLines, undefined, "of a new pod every line is new");
     at.deleteApp();
@@ -95,7 +95,7 @@ describe("the logs of an app at a peer", () => {
     const done = (async () => {
       for await (const event of at.read(follow, stop.signal)) seen.push(show(event));
     })().catch(() => undefined);
-    await until(() => seen.includes("a ended"), "the run has ended");
+    await until("the run has ended", () => seen.includes("a ended"));
     stop.abort();
     await done;
     assert.deepEqual(seen, ["a joined", "a: 0", "a: 1", "a: 2", "a: 3", "a ended"]);
@@ -114,7 +114,7 @@ describe("the logs of an app at a peer", () => {
       });
     };
     for await (const event of at.read(follow)) if (event.kind === "line") break;
-    await until(() => aborted && at.kube.watches === 0, "the request to the API server is given up");
+    await until("the request to the API server is given up", () => aborted && at.kube.watches === 0);
     assert.equal(at.listeners.size, 0);
   });
 
@@ -134,11 +134,11 @@ describe("the logs of an app at a peer", () => {
     await events.next();
     let last = -1;
     let since = performance.now();
-    await until(() => {
+    await until("the host stands still", () => {
       if (produced !== last) since = performance.now();
       last = produced;
       return performance.now() - since > 100;
-    }, "the host stands still");
+    });
     assert.ok(produced < 8 * 1024 * 1024, `${produced} bytes were read`);
     await events.return?.(undefined);
   });
@@ -235,7 +235,7 @@ describe("the logs of an app at a peer", () => {
     );
     stop.abort();
     await Promise.allSettled(reading.map((one) => one.next()));
-    await until(() => at.kube.watches === 0, "no log is read");
+    await until("no log is read", () => at.kube.watches === 0);
     at.kube.answer = async function* () {};
     await collect(at.read(once));
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { LogEvent } from "../../src/pods/follow-logs.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { collect, fingerprint, follow, once, openLogs, refusedWith, running, untilAborted } from "./log-world.ts";
 
 test("Every operation is scoped by the caller's fingerprint first, then by id: another's app is none", async () => {
@@ -35,7 +35,7 @@ test("logs end at once when the policy takes them back, also for a reader that d
   at.uses.review(() => at.caller, "0b".repeat(32));
   assert.equal(at.audited.host.length, 1, "a review of another peer ends nothing");
   at.uses.review(() => at.caller, fingerprint);
-  await until(() => at.kube.watches === 0, "it is read no more");
+  await until("it is read no more", () => at.kube.watches === 0);
   const error = await drain(slow);
   assert.equal(error.code, Code.PermissionDenied);
   assert.equal(error.metadata.get("fairlead-reason"), "REVOKED");

@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { callKey } from "../../src/rpc/caller.ts";
 import { streamHeader } from "../../src/rpc/transport.ts";
 import { Reason } from "../../src/wire/reason.ts";
-import { until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
 import { openRpcPair } from "./pair.ts";
 
 async function failure(call: Promise<unknown>): Promise<ConnectError> {
@@ -55,13 +55,13 @@ test("a handler can cut its call at once, whatever of its answer is still unread
     },
   });
   const reading = pair.client.pour({})[Symbol.asyncIterator]();
-  await until(() => pair.server.running === 1, "it runs");
+  await until("it runs", () => pair.server.running === 1);
   const end = async (): Promise<void> => {
     while (!(await reading.next()).done);
   };
   const error = await failure(end());
   assert.deepEqual([error.code, error.rawMessage], [Code.PermissionDenied, "The right is gone."]);
   assert.equal(error.metadata.get("fairlead-reason"), "REVOKED");
-  await until(() => pair.server.running === 0, "the handler has ended");
+  await until("the handler has ended", () => pair.server.running === 0);
   await pair.close();
 });

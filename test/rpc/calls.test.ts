@@ -9,7 +9,8 @@ import { maxMessageBytes } from "../../src/rpc/message.ts";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { EchoService, SayRequestSchema } from "../gen/fairlead/test/v1/echo_pb.ts";
-import { openPair, until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
+import { openPair } from "../wire/pair.ts";
 import { createEchoServer } from "./echo.ts";
 import { openRpcPair, serveWith, tester } from "./pair.ts";
 
@@ -58,7 +59,7 @@ suite("calls over a link", () => {
       (await list(client.talk(texts("a", "b", "c")))).map((m) => m.text),
       ["a", "b", "c"],
     );
-    await until(() => pair.server.running === 0, "no call runs");
+    await until("no call runs", () => pair.server.running === 0);
     assert.deepEqual(pair.low.stats().open, { control: 0, interactive: 0, normal: 0, bulk: 0 });
     await pair.close();
   });
@@ -69,7 +70,7 @@ suite("calls over a link", () => {
     const questions = (async function* () {
       for (let i = 0; i < 5; i++) {
         yield { text: `q${i}` };
-        await until(() => heard.length === i + 1, "the answer is here");
+        await until("the answer is here", () => heard.length === i + 1);
       }
     })();
     for await (const { text } of pair.client.talk(questions)) heard.push(text);
@@ -140,7 +141,7 @@ suite("calls over a link", () => {
     });
     const stopped = pair.client.pour({ count: 10_000, size: 16_384 })[Symbol.asyncIterator]();
     await stopped.next();
-    await until(() => pair.high.stats().creditStalls > 0, "the credit is used up");
+    await until("the credit is used up", () => pair.high.stats().creditStalls > 0);
     assert.equal((await pair.client.say({ text: "still here" })).text, "still here");
     assert.ok(poured < 64, `${poured} messages of 16 KiB`);
     await stopped.return?.();
@@ -172,11 +173,11 @@ suite("calls over a link", () => {
     const cancel = new AbortController();
     const pouring = list(pair.client.pour({}, { signal: cancel.signal }));
     const saying = pair.client.say({}, { signal: cancel.signal });
-    await until(() => pair.server.running === 2, "both run");
+    await until("both run", () => pair.server.running === 2);
     cancel.abort();
     await assert.rejects(pouring, fails(Code.Canceled));
     await assert.rejects(saying, fails(Code.Canceled));
-    await until(() => left && pair.server.running === 0, "both handlers have stopped");
+    await until("both handlers have stopped", () => left && pair.server.running === 0);
     assert.ok(aborted instanceof ConnectError && aborted.code === Code.Canceled);
     await pair.close();
   });
@@ -203,7 +204,7 @@ suite("calls over a link", () => {
       allowedMs *= 2;
       await assert.rejects(pair.client.say({}, { timeoutMs: allowedMs }), fails(Code.DeadlineExceeded));
     }
-    await until(() => stopped instanceof ConnectError, "the handler has stopped");
+    await until("the handler has stopped", () => stopped instanceof ConnectError);
     await pair.close();
   });
 
@@ -280,7 +281,7 @@ suite("calls over a link", () => {
       for (;;) yield { data: new Uint8Array(50_000) };
     })();
     assert.equal((await pair.client.collect(endless)).count, 1);
-    await until(() => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0, "the stream is over");
+    await until("the stream is over", () => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0);
     await pair.close();
   });
 
@@ -299,8 +300,8 @@ suite("calls over a link", () => {
       stream.end();
     }
     await until(
-      () => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0,
       "the streams are over",
+      () => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0,
     );
     await pair.close();
   });
@@ -312,7 +313,7 @@ suite("calls over a link", () => {
       throw new Error("out of words");
     })();
     await assert.rejects(list(pair.client.talk(broken)), /out of words/);
-    await until(() => pair.server.running === 0, "the handler has stopped");
+    await until("the handler has stopped", () => pair.server.running === 0);
     await pair.close();
   });
 
@@ -331,7 +332,7 @@ suite("calls over a link", () => {
     const second = await openPair({ acceptHigh: serveWith(small) });
     const busy = createClient(EchoService, createLinkTransport(second.low));
     busy.say({}).catch(() => undefined);
-    await until(() => small.running === 1, "one call runs");
+    await until("one call runs", () => small.running === 1);
     await assert.rejects(busy.say({}), fails(Code.ResourceExhausted));
     await second.close();
   });
@@ -361,7 +362,7 @@ suite("calls over a link", () => {
   test("a lost link makes calls Unavailable, those under way and those after", async () => {
     const pair = await openRpcPair({ say: () => new Promise(() => undefined) });
     const call = pair.client.say({});
-    await until(() => pair.server.running === 1, "the call runs");
+    await until("the call runs", () => pair.server.running === 1);
     pair.lowCarrier.destroy();
     await assert.rejects(call, fails(Code.Unavailable));
     const after = await pair.client.say({}).then(unexpected, (e: unknown) => ConnectError.from(e));
@@ -377,7 +378,7 @@ suite("calls over a link", () => {
         }),
     });
     const call = pair.client.say({});
-    await until(() => pair.server.running === 1, "the call runs");
+    await until("the call runs", () => pair.server.running === 1);
     const rejected = assert.rejects(call, fails(Code.Unavailable));
     await pair.server.close();
     await rejected;

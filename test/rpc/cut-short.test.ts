@@ -6,7 +6,8 @@ import { StreamBody } from "../../src/rpc/body.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import type { Session } from "../../src/wire/session.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
-import { openPair, until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
+import { openPair } from "../wire/pair.ts";
 import { createEchoServer } from "./echo.ts";
 import { openRpcPair, serveWith } from "./pair.ts";
 
@@ -61,7 +62,7 @@ for (const [method, messages] of [
     const body = callWithoutEnd(pair.low, method, messages);
     for await (const _ of body);
     assert.equal(body.trailers.get("grpc-status"), String(Code.DeadlineExceeded));
-    await until(() => pair.server.running === 0, "nothing runs");
+    await until("nothing runs", () => pair.server.running === 0);
     await pair.close();
   });
 }

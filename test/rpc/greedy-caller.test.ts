@@ -5,7 +5,8 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createRpcServer } from "../../src/rpc/server.ts";
 import { createLinkTransport } from "../../src/rpc/transport.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
-import { openPair, until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
+import { openPair } from "../wire/pair.ts";
 import { tester } from "./pair.ts";
 
 test("one caller does not take all the room for calls from the others", async () => {
@@ -22,14 +23,14 @@ test("one caller does not take all the room for calls from the others", async ()
   });
   const client = createClient(EchoService, createLinkTransport(pair.low));
   const greedy = [client.say({}), client.say({}), client.say({})];
-  await until(() => server.running === 3, "three calls run");
+  await until("three calls run", () => server.running === 3);
   await assert.rejects(client.say({}), (error) => ConnectError.from(error).code === Code.ResourceExhausted);
   fingerprint = "b";
   const other = client.say({});
-  await until(() => server.running === 4, "another's call runs");
+  await until("another's call runs", () => server.running === 4);
   held.resolve({ text: "done" });
   await Promise.all([...greedy, other]);
-  await until(() => server.running === 0, "no call runs");
+  await until("no call runs", () => server.running === 0);
   fingerprint = "a";
   assert.equal((await client.say({})).text, "done");
   await pair.close();
@@ -59,7 +60,7 @@ test("several greedy callers together leave room for the next one", async () => 
   assert.deepEqual(running, [60, 84, 94]);
   fingerprint = "honest";
   const honest = client.say({});
-  await until(() => server.running === 95, "the honest one's call runs");
+  await until("the honest one's call runs", () => server.running === 95);
   held.resolve({ text: "done" });
   assert.equal((await honest).text, "done");
   await pair.close();

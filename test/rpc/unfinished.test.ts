@@ -7,7 +7,8 @@ import { createRpcServer } from "../../src/rpc/server.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import type { Stream } from "../../src/wire/stream.ts";
 import { EchoService } from "../gen/fairlead/test/v1/echo_pb.ts";
-import { openPair, until } from "../wire/pair.ts";
+import { until } from "../patience.ts";
+import { openPair } from "../wire/pair.ts";
 import { tester } from "./pair.ts";
 
 const path = `/${EchoService.typeName}/Say`;
@@ -48,19 +49,19 @@ async function statusOf(body: StreamBody): Promise<string> {
 test("one caller's unfinished messages are bounded, leave room for others', and are forgotten with their calls", async () => {
   const { server, pair, who } = await startServer(100);
   const [first, second] = [begin(pair, 40, 10), begin(pair, 10)];
-  await until(() => server.running === 2, "two calls run");
+  await until("two calls run", () => server.running === 2);
   assert.equal(await statusOf(begin(pair, 20).body), "ResourceExhausted");
   who.fingerprint = "b";
   const other = begin(pair, 25);
-  await until(() => server.running === 3, "another's call runs");
+  await until("another's call runs", () => server.running === 3);
   who.fingerprint = "a";
   for (const { stream, body } of [first, second, other]) {
     stream.reset(Reason.CANCELLED);
     await assert.rejects(statusOf(body), ConnectError);
   }
-  await until(() => server.running === 0, "no call runs");
+  await until("no call runs", () => server.running === 0);
   const again = begin(pair, 50);
-  await until(() => server.running === 1, "there is room again");
+  await until("there is room again", () => server.running === 1);
   again.stream.reset(Reason.CANCELLED);
   await pair.close();
 });
@@ -87,9 +88,9 @@ test("a call that is cut while its handler waits for something else leaves nothi
   // A whole message, and the beginning of one of 4,000 bytes.
   stream.write([Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 15, 160, 1])], () => undefined);
   await handling.promise;
-  await until(() => server.unfinishedBytes === 4_000, "it counts");
+  await until("it counts", () => server.unfinishedBytes === 4_000);
   stream.reset(Reason.CANCELLED);
-  await until(() => server.running === 0, "the call is over");
+  await until("the call is over", () => server.running === 0);
   assert.equal(server.unfinishedBytes, 0);
   await pair.close();
 });

@@ -15,7 +15,7 @@ import { encodeData } from "../../src/kube/secret-data.ts";
 import { openStateDirectory, type StateDirectory } from "../../src/standalone/directory.ts";
 import { openJournal } from "../../src/standalone/journal.ts";
 import { createObjectStore } from "../../src/standalone/object-store.ts";
-import { until } from "../peering/agents.ts";
+import { until } from "../patience.ts";
 import { createFaultyDisk } from "./faulty-file.ts";
 
 const namespace = "fairlead";

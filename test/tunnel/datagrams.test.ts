@@ -11,10 +11,9 @@ import { TunnelError, type TunnelFailure } from "../../src/tunnel/tunnel-error.t
 import { Reason, StreamError } from "../../src/wire/reason.ts";
 import type { DatagramTarget, NamedTarget } from "../../src/wire/target-text.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { patience } from "../peering/agents.ts";
+import { patience, until } from "../patience.ts";
 import { policyOf } from "../policy/given.ts";
 import { startTwoAgents, type TwoAgents } from "./two-agents.ts";
-import { until } from "./until.ts";
 
 /** A server of UDP that answers each datagram with itself, and remembers who came. */
 async function echo(t: TestContext, answers = true) {

@@ -9,8 +9,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { Network, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { TunnelError, type TunnelFailure } from "../../src/tunnel/tunnel-error.ts";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
+import { until } from "../patience.ts";
 import { startTwoAgents, uidOf } from "./two-agents.ts";
-import { until } from "./until.ts";
 
 const peer = "there";
 

@@ -10,8 +10,8 @@ import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import { effectivePolicy } from "../../src/policy/effective.ts";
 import type { EffectivePolicy } from "../../src/policy/effective-policy.ts";
 import { createKubernetesExit, type KubernetesExit } from "../../src/tunnel/kubernetes.ts";
+import { until } from "../patience.ts";
 import { startTwoAgents } from "./two-agents.ts";
-import { until } from "./until.ts";
 
 interface World extends AsyncDisposable {
   readonly api: Server;

@@ -11,9 +11,9 @@ import { PeerLimits } from "../../src/tunnel/peer-limits.ts";
 import { TunnelError } from "../../src/tunnel/tunnel-error.ts";
 import { declareTunnelMetrics } from "../../src/tunnel/tunnel-metrics.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { until } from "../patience.ts";
 import { policyOf } from "../policy/given.ts";
 import { startTwoAgents, type TwoAgents } from "./two-agents.ts";
-import { until } from "./until.ts";
 
 async function listen(t: TestContext, hello: Buffer): Promise<number> {
   const server = createServer((socket) => void socket.on("error", () => undefined).write(hello));

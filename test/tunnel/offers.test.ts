@@ -15,7 +15,7 @@ import { createTunnelRules } from "../../src/tunnel/rules.ts";
 import { createTargetService } from "../../src/tunnel/target-service.ts";
 import { listTargetsAt } from "../../src/tunnel/targets-at.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { patience } from "../peering/agents.ts";
+import { patience } from "../patience.ts";
 import { createMemoryPeerStore } from "../peering/memory-stores.ts";
 import { policyOf } from "../policy/given.ts";
 

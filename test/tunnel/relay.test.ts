@@ -14,10 +14,9 @@ import type { EffectivePolicy } from "../../src/policy/effective-policy.ts";
 import { createRelay } from "../../src/tunnel/relay.ts";
 import { DialError, Reason } from "../../src/wire/reason.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
-import { patience } from "../peering/agents.ts";
+import { patience, until } from "../patience.ts";
 import { createMemoryPeerStore } from "../peering/memory-stores.ts";
 import { policyOf } from "../policy/given.ts";
-import { until } from "./until.ts";
 
 const fingerprints = { aachen: "aa".repeat(32), berlin: "bb".repeat(32), celle: "cc".repeat(32) };
 type Name = keyof typeof fingerprints;

@@ -9,7 +9,8 @@ import { createClient } from "@connectrpc/connect";
 import { MembershipService } from "../../src/gen/fairlead/peer/v1/membership_pb.ts";
 import { KubernetesTargetSchema, TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { createCuttable, patience, type TestAgent, until } from "../peering/agents.ts";
+import { patience, until } from "../patience.ts";
+import { createCuttable, type TestAgent } from "../peering/agents.ts";
 import { policyOf } from "../policy/given.ts";
 import { pairThrough, startHub, startThreeAgents } from "./three-agents.ts";
 

@@ -8,10 +8,9 @@ import type { PeeringAuditEntry } from "../../src/peering/audit-entry.ts";
 import { TunnelError } from "../../src/tunnel/tunnel-error.ts";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { patience } from "../peering/agents.ts";
+import { patience, until } from "../patience.ts";
 import { policyOf } from "../policy/given.ts";
 import { startTwoAgents, type TwoAgents, uidOf } from "./two-agents.ts";
-import { until } from "./until.ts";
 
 const start = Date.UTC(2026, 0, 1);
 const hourMs = 3_600_000;

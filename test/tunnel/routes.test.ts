@@ -12,7 +12,7 @@ import { chooseRoute } from "../../src/tunnel/route-choice.ts";
 import { routeOffers } from "../../src/tunnel/route-offers.ts";
 import { TunnelError, type TunnelFailure } from "../../src/tunnel/tunnel-error.ts";
 import type { PortName } from "../../src/wire/target-text.ts";
-import { patience } from "../peering/agents.ts";
+import { patience } from "../patience.ts";
 import { policyOf } from "../policy/given.ts";
 import { startTwoAgents, type TwoAgents } from "./two-agents.ts";
 

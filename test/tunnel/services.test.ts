@@ -6,10 +6,9 @@ import { type TestContext, test } from "node:test";
 import { KubeError } from "../../src/kube/errors.ts";
 import { TunnelError, type TunnelFailure } from "../../src/tunnel/tunnel-error.ts";
 import type { PortName } from "../../src/wire/target-text.ts";
-import { patience } from "../peering/agents.ts";
+import { patience, until } from "../patience.ts";
 import { policyOf } from "../policy/given.ts";
 import { startTwoAgents, type TwoAgents } from "./two-agents.ts";
-import { until } from "./until.ts";
 
 async function listen(t: TestContext): Promise<number> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { createHttpForwarder } from "../../src/tunnel/http.ts";
 import { toTunnelError } from "../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "./until.ts";
+import { until } from "../patience.ts";
 
 test("a peer that does not answer a dial holds up no later request to an app in HTTP/2", async () => {
   const clock = createFakeClock();

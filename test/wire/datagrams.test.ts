@@ -5,7 +5,8 @@ import type { Datagrams } from "../../src/wire/datagrams.ts";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
 import type { IncomingDial, IncomingStream, Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { openPair, type Pair, service, until } from "./pair.ts";
+import { until } from "../patience.ts";
+import { openPair, type Pair, service } from "./pair.ts";
 import { type FrameInit, openRaw, type RawPeer, rawHello } from "./raw-peer.ts";
 
 const KiB = 1024;
@@ -68,7 +69,7 @@ suite("datagrams", () => {
     far.listen((payload) => heard.push(payload));
     for (const length of lengths) assert.ok(near.send(Buffer.alloc(length, length % 251)));
     assert.equal(near.send(new Uint8Array(65_508)), false, "one that no network could bring is not taken");
-    await until(() => heard.length === lengths.length, "all come");
+    await until("all come", () => heard.length === lengths.length);
     for (const payload of heard) assert.ok(payload.every((byte) => byte === payload.length % 251));
     assert.deepEqual(
       heard.map(({ length }) => length).sort((a, b) => a - b),
@@ -87,7 +88,7 @@ suite("datagrams", () => {
     const back: string[] = [];
     near.listen((payload) => back.push(Buffer.from(payload).toString()));
     far.send(Buffer.from("answer"));
-    await until(() => back.length === 1, "the answer comes");
+    await until("the answer comes", () => back.length === 1);
     await close();
   });
 
@@ -116,7 +117,7 @@ suite("datagrams", () => {
     assert.ok(underWay >= 128 * KiB && underWay <= 384 * KiB, `${underWay} bytes are under way`);
     const heard = heardOf(peer).length;
     peer.send({ kind: { case: "ack", value: { received: 1n, datagramBytes: BigInt(heard * (KiB + 20)) } } });
-    await until(() => heardOf(peer).length > heard, "more goes when it is acknowledged");
+    await until("more goes when it is acknowledged", () => heardOf(peer).length > heard);
     await settled();
     const next = Buffer.from(heardOf(peer)[heard] ?? []).readUInt32BE();
     assert.ok(next > heard + 100, `after ${heard} comes ${next}: what was oldest of ${at} was dropped`);
@@ -133,7 +134,7 @@ suite("datagrams", () => {
     await clock.advance(251);
     flow.send(Buffer.from("new"));
     peer.send({ kind: { case: "ack", value: { received: 1n, datagramBytes: BigInt(heard * (KiB + 20)) } } });
-    await until(() => heardOf(peer).length > heard, "the new one goes");
+    await until("the new one goes", () => heardOf(peer).length > heard);
     await settled();
     assert.deepEqual(
       heardOf(peer)
@@ -149,7 +150,7 @@ suite("datagrams", () => {
     const quiet = await dial();
     for (let i = 0; i < 200; i++) loud.send(Buffer.alloc(KiB));
     quiet.send(Buffer.from("query"));
-    await until(() => heardOf(peer).length >= 50, "some come");
+    await until("some come", () => heardOf(peer).length >= 50);
     const at = heardOf(peer).findIndex(({ length }) => length === 5);
     assert.ok(at >= 0 && at <= 2, `the other stream's comes as number ${at}`);
   });
@@ -167,10 +168,10 @@ suite("datagrams", () => {
     stream.write([new Uint8Array(64 * KiB)], writeOn);
     const dataOf = (): number =>
       peer.heard.reduce((sum, { kind }) => (kind.case === "data" ? sum + kind.value.length : sum), 0);
-    await until(() => dataOf() > 0 && heardOf(peer).length > 0, "both come");
+    await until("both come", () => dataOf() > 0 && heardOf(peer).length > 0);
     const datagrams = bytesOf(heardOf(peer));
     assert.ok(datagrams <= 64 * KiB, `${datagrams} bytes of datagrams went before the first of the stream`);
-    await until(() => heardOf(peer).length === 250, "all come beside it");
+    await until("all come beside it", () => heardOf(peer).length === 250);
     stream.reset(Reason.CANCELLED);
   });
 
@@ -180,7 +181,7 @@ suite("datagrams", () => {
     assert.equal(await near.closed, undefined);
     assert.equal(await far.closed, undefined);
     assert.equal(far.send(Buffer.from("late")), false);
-    await until(() => pair.low.stats().open.interactive + pair.high.stats().open.interactive === 0, "nothing is left");
+    await until("nothing is left", () => pair.low.stats().open.interactive + pair.high.stats().open.interactive === 0);
     await close();
 
     const cut = await openFlow();
@@ -208,7 +209,7 @@ suite("datagrams", () => {
     const asked: IncomingDial[] = [];
     const { peer } = await openRaw({ hello: helloWith(["datagram"]), accept: takeDial((dial) => asked.push(dial)) });
     peer.send(udpOpen(1n), udpOpen(3n, Network.TCP));
-    await until(() => asked.length === 2, "both are asked for");
+    await until("both are asked for", () => asked.length === 2);
     const [udp, tcp] = asked;
     assert.throws(() => udp?.accept(), /as datagrams/);
     assert.throws(() => tcp?.acceptDatagrams(), /UDP/);

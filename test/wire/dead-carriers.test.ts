@@ -6,8 +6,9 @@ import { suite, test } from "node:test";
 import { Reason, reasonName } from "../../src/wire/reason.ts";
 import type { Session } from "../../src/wire/session.ts";
 import { createFakeClock, type FakeClock } from "../base/fake-clock.ts";
+import { until } from "../patience.ts";
 import { echo, twoEnds } from "./carriers.ts";
-import { service, until } from "./pair.ts";
+import { service } from "./pair.ts";
 
 /** One end of a connection with a wire that can be cut, without that anybody is told, and that may be slow. */
 class WireEnd extends Duplex {
@@ -153,7 +154,7 @@ suite("a connection that dies without a word", () => {
     const stream = await low.dial(service("echo"));
     const got = buffer(stream);
     stream.end(Buffer.alloc(2_000_000, "x"));
-    await until(() => low.stats().bytesOut > 100_000, "it is under way");
+    await until("it is under way", () => low.stats().bytesOut > 100_000);
     const deaths = watchDeaths(clock, low);
     near.full = true;
     far.full = true;

@@ -6,8 +6,9 @@ import fc from "fast-check";
 import { Reason } from "../../src/wire/reason.ts";
 import type { IncomingStream } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { until } from "../patience.ts";
 import { breakable, twoEnds } from "./carriers.ts";
-import { service, until } from "./pair.ts";
+import { service } from "./pair.ts";
 
 const content = Buffer.alloc(5_000, "x");
 
@@ -41,7 +42,7 @@ suite("leaving", () => {
         const drained = high.drain("An upgrade.").then(() => {
           isOver = true;
         });
-        await until(() => near.destroyed || isOver, "it breaks, or all is said");
+        await until("it breaks, or all is said", () => near.destroyed || isOver);
         near.destroy();
         await joining;
         if (!isOver) await ends.join().catch(() => undefined);
@@ -54,7 +55,7 @@ suite("leaving", () => {
             length = -1;
           },
         );
-        await until(() => length !== undefined, "the stream ends");
+        await until("the stream ends", () => length !== undefined);
         assert.equal(length, content.length);
         await drained;
         low.close({ reason: Reason.SHUTDOWN, message: "Done." });
@@ -88,7 +89,7 @@ suite("leaving", () => {
       const stream = await low.dial(service("x"));
       const got = buffer(stream.end()).catch(() => undefined);
       near.destroy();
-      await until(() => high.stats().carrierlessSince !== undefined, "it is lost");
+      await until("it is lost", () => high.stats().carrierlessSince !== undefined);
       far[0]?.end(content);
       let isOver = false;
       const drained = high.drain("An upgrade.", 5_000).then(() => {

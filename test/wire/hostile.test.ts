@@ -6,7 +6,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { Reason, reasonName, SessionError } from "../../src/wire/reason.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { hello, never, service, until } from "./pair.ts";
+import { until } from "../patience.ts";
+import { hello, never, service } from "./pair.ts";
 import { dataFrame, dialKubernetes, type FrameInit, openFrame, openRaw, RawPeer, rawHello } from "./raw-peer.ts";
 
 /** The session ends by this end's decision, for that reason, and the peer is told. */
@@ -15,7 +16,7 @@ async function endsWith(session: Session, peer: RawPeer, reason: Reason): Promis
   assert.equal(reasonName(end.reason), reasonName(reason), end.message);
   assert.equal(end.by, "us");
   assert.equal(reasonName((await peer.hear("close")).kind.value.reason), reasonName(reason));
-  await until(() => peer.closed, "the carrier is closed");
+  await until("the carrier is closed", () => peer.closed);
 }
 
 /** The stream was reset for that reason, and the session works on. */
@@ -93,7 +94,7 @@ suite("a peer that breaks the rules", () => {
         never,
       );
       await assert.rejects(opening, (error: unknown) => error instanceof SessionError);
-      await until(() => peer.closed, "the carrier is closed");
+      await until("the carrier is closed", () => peer.closed);
     }
   });
 
@@ -256,9 +257,8 @@ suite("a peer that breaks the rules", () => {
     peer.carrier.cork();
     for (let id = 1n; id <= 10_000n; id++) peer.send({ kind: { case: "ping", value: { id } } });
     peer.carrier.uncork();
-    await until(
-      () => peer.heard.some((frame) => frame.kind.case === "pong" && frame.kind.value.id === 10_000n),
-      "the last ping is answered",
+    await until("the last ping is answered", () =>
+      peer.heard.some((frame) => frame.kind.case === "pong" && frame.kind.value.id === 10_000n),
     );
     assert.ok(peer.heard.length < 1_000, `${peer.heard.length} answers`);
   });

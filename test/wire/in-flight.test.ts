@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { Priority } from "../../src/wire/scheduler.ts";
 import type { Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { until } from "./pair.ts";
+import { until } from "../patience.ts";
 import { openRaw, type RawPeer } from "./raw-peer.ts";
 
 const KiB = 1024;
@@ -39,27 +39,27 @@ suite("bulk is bounded in flight", () => {
     // No timer comes to help.
     const { session, peer } = await openRaw({ clock: createFakeClock() });
     await pour(session, peer, Priority.NORMAL);
-    await until(() => came(peer) >= 256 * KiB, "as much as may be under way");
+    await until("as much as may be under way", () => came(peer) >= 256 * KiB);
     await settled();
     const before = came(peer);
     assert.ok(before <= 256 * KiB + 2 * 64 * KiB, `${before} bytes are under way`);
     const frames = BigInt(1 + peer.heard.filter(({ kind }) => kind.case === "data").length);
     peer.send({ kind: { case: "ack", value: { received: frames } } });
-    await until(() => came(peer) >= before + 128 * KiB, "more goes");
+    await until("more goes", () => came(peer) >= before + 128 * KiB);
   });
 
   test("what is urgent does not wait, nor does a stream that sends little", async () => {
     // No timer comes to help.
     const { session, peer } = await openRaw({ clock: createFakeClock() });
     await pour(session, peer, Priority.NORMAL);
-    await until(() => came(peer) >= 256 * KiB, "as much as may be under way");
+    await until("as much as may be under way", () => came(peer) >= 256 * KiB);
     await settled();
     const key = session.open({ rpc: { path: "/a.B/Key" }, priority: Priority.NORMAL });
     key.write([Buffer.from("key")], () => undefined);
     await peer.hear("open");
-    await until(() => peer.heard.some(({ stream }) => stream === BigInt(key.id)), "the key comes");
+    await until("the key comes", () => peer.heard.some(({ stream }) => stream === BigInt(key.id)));
     const before = came(peer);
     await pour(session, peer, Priority.INTERACTIVE);
-    await until(() => came(peer) >= before + 512 * KiB, "urgent bytes go on");
+    await until("urgent bytes go on", () => came(peer) >= before + 512 * KiB);
   });
 });

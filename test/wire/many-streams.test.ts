@@ -6,7 +6,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { AgentBudget } from "../../src/wire/budget.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
-import { openPair, service, until } from "./pair.ts";
+import { until } from "../patience.ts";
+import { openPair, service } from "./pair.ts";
 
 const KiB = 1024;
 const { linkBudgetBytes } = defaultLimits;
@@ -51,15 +52,15 @@ suite("ten thousand streams", () => {
         stream.end();
       });
     }
-    await until(() => {
+    await until("each stream that is read comes to its end", () => {
       check();
       return whole === streams / 2;
-    }, "each stream that is read comes to its end");
+    });
     const stalled = pair.low.stats();
     assert.ok(stalled.heldBytes >= (streams / 2) * 4 * KiB, `${stalled.heldBytes} bytes are held for those that stall`);
 
     for (const stream of near) stream.destroy();
-    await until(() => pair.low.stats().open.normal + pair.high.stats().open.normal === 0, "all streams are over");
+    await until("all streams are over", () => pair.low.stats().open.normal + pair.high.stats().open.normal === 0);
     for (const { promisedBytes, heldBytes } of [pair.low.stats(), pair.high.stats()]) {
       assert.deepEqual([promisedBytes, heldBytes], [0, 0]);
     }
@@ -80,16 +81,16 @@ suite("ten thousand streams", () => {
       const before = pair.high.stats().heldBytes;
       stream.write([new Uint8Array(300 * KiB)], () => undefined);
       const stalls = pair.low.stats().creditStalls;
-      await until(() => pair.low.stats().creditStalls > stalls, "its credit is used up");
-      await until(() => pair.high.stats().bytesIn === pair.low.stats().bytesOut, "all has come");
+      await until("its credit is used up", () => pair.low.stats().creditStalls > stalls);
+      await until("all has come", () => pair.high.stats().bytesIn === pair.low.stats().bytesOut);
       const bytes = pair.high.stats().heldBytes - before;
       stream.reset(Reason.CANCELLED);
-      await until(() => pair.high.stats().heldBytes === before, "what came is thrown away");
+      await until("what came is thrown away", () => pair.high.stats().heldBytes === before);
       return bytes;
     };
     assert.equal(await sent(), 4 * KiB);
     for (const stream of near) stream.destroy();
-    await until(() => pair.high.stats().open.normal === 0, "all streams are over");
+    await until("all streams are over", () => pair.high.stats().open.normal === 0);
     assert.equal(await sent(), 256 * KiB);
     await pair.close();
   });
@@ -110,7 +111,7 @@ suite("ten thousand streams", () => {
     assert.ok(pair.high.stats().promisedBytes <= 40 * KiB);
     assert.throws(() => pair.high.open({ dial: { target: service("x") } }), refused);
     for (const dial of dials) if (dial.status === "fulfilled") dial.value.destroy();
-    await until(() => pair.high.stats().open.normal === 0, "all streams are over");
+    await until("all streams are over", () => pair.high.stats().open.normal === 0);
     (await pair.low.dial(service("x"))).destroy();
     await pair.close();
   });
@@ -145,8 +146,8 @@ suite("a slow reader", () => {
     });
     const near = await pair.low.dial(service("slow"));
     near.write(Buffer.alloc(400 * KiB));
-    await until(() => pair.low.stats().creditStalls > 0, "the credit is used up");
-    await until(() => pair.high.stats().heldBytes === 256 * KiB, "all has come");
+    await until("the credit is used up", () => pair.low.stats().creditStalls > 0);
+    await until("all has come", () => pair.high.stats().heldBytes === 256 * KiB);
     now += 1_001;
     assert.equal(pair.high.stats().slowReaders, 1);
     assert.ok(far !== undefined);

@@ -6,8 +6,9 @@ import fc from "fast-check";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
 import type { Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { until } from "../patience.ts";
 import { breakable, echo, twoEnds } from "./carriers.ts";
-import { hello, service, until } from "./pair.ts";
+import { hello, service } from "./pair.ts";
 
 function bytes(length: number, seed: number): Buffer {
   const made = Buffer.allocUnsafe(length);
@@ -18,9 +19,6 @@ function bytes(length: number, seed: number): Buffer {
   }
   return made;
 }
-
-/** For what takes milliseconds on a machine that has nothing else to do. */
-const patienceMs = 120_000;
 
 const hash = (data: Buffer): string => createHash("sha256").update(data).digest("hex");
 
@@ -56,11 +54,7 @@ suite("a session outlives its carriers", () => {
           const joined = await ends.join([near, far]).catch(() => undefined);
           if (joined !== undefined) assert.ok(joined.low === low && joined.high === high);
           if (joined !== undefined) {
-            await until(
-              () => near.destroyed || low.stats().open.normal + high.stats().open.normal === 0,
-              "it breaks",
-              patienceMs,
-            );
+            await until("it breaks", () => near.destroyed || low.stats().open.normal + high.stats().open.normal === 0);
           }
           near.destroy();
         }
@@ -90,14 +84,10 @@ suite("a session outlives its carriers", () => {
         for (const { up, down } of broken) {
           const [near, far] = breakable(up, down);
           const joining = ends.join([near, far]).catch(() => undefined);
-          await until(
-            () => {
-              if (first === undefined) begin();
-              return near.destroyed || first?.stats().open.normal === 0;
-            },
-            "it breaks, or all has come",
-            patienceMs,
-          );
+          await until("it breaks, or all has come", () => {
+            if (first === undefined) begin();
+            return near.destroyed || first?.stats().open.normal === 0;
+          });
           near.destroy();
           await joining;
         }
@@ -117,7 +107,7 @@ suite("a session outlives its carriers", () => {
     const { low } = await ends.join([near, far]);
     near.destroy();
     far.destroy();
-    await until(() => near.destroyed && far.destroyed, "it is gone");
+    await until("it is gone", () => near.destroyed && far.destroyed);
     const dialling = low.dial(service("echo"));
     await ends.join();
     assert.equal(String(await exchange(await dialling, Buffer.from("later"))), "later");
@@ -137,7 +127,7 @@ suite("a session outlives its carriers", () => {
     const errors: unknown[] = [];
     for (const one of [stream, ...accepted]) one.on("error", (error) => errors.push(error));
     near.destroy();
-    await until(() => far.destroyed, "both have seen it");
+    await until("both have seen it", () => far.destroyed);
     await clock.advance(59_000);
     assert.equal(errors.length, 0);
     await clock.advance(1_100);
@@ -146,7 +136,7 @@ suite("a session outlives its carriers", () => {
       assert.equal(end.reason, Reason.SESSION_LOST);
       assert.match(end.message, /lost.* within 60 s/);
     }
-    await until(() => errors.length === 2, "both ends are told");
+    await until("both ends are told", () => errors.length === 2);
     for (const error of errors) assert.ok(error instanceof StreamError && error.reason === Reason.SESSION_LOST);
     const { low: next } = await ends.join();
     assert.notEqual(next, low);
@@ -162,7 +152,7 @@ suite("a session outlives its carriers", () => {
     const stream = await low.dial(service("echo"));
     const broken = new Promise<unknown>((resolve) => void stream.once("error", resolve));
     near.destroy();
-    await until(() => far.destroyed, "both have seen it");
+    await until("both have seen it", () => far.destroyed);
     high.close({ reason: Reason.SHUTDOWN, message: "It is gone, and nobody hears it." });
     const next = await ends.join();
     const error = await broken;
@@ -185,13 +175,13 @@ suite("a session outlives its carriers", () => {
       });
       const [near, far] = breakable(Number.POSITIVE_INFINITY, heard);
       const joining = ends.join([near, far]).catch(() => undefined);
-      await until(() => near.destroyed || ends.lowSessions.find(hello(2).instance) !== undefined, "low begins");
+      await until("low begins", () => near.destroyed || ends.lowSessions.find(hello(2).instance) !== undefined);
       const low = ends.lowSessions.find(hello(2).instance);
       const dialling = low?.dial(service("echo")).then(
         (stream) => stream.on("error", () => undefined),
         (error: unknown) => error,
       );
-      await until(() => accepted === 1 || near.destroyed, "it is asked, or never can be");
+      await until("it is asked, or never can be", () => accepted === 1 || near.destroyed);
       near.destroy();
       await joining;
       ends.highSessions.find(hello(1).instance)?.close({ reason: Reason.SHUTDOWN, message: "Nobody hears it." });

@@ -87,14 +87,3 @@ export function service(name: string): Target {
 export function serviceName(target: Target): string {
   return target.kind.case === "service" ? target.kind.value.name : "";
 }
-
-/** Waits until `check` is true, looking each turn of the event loop; fails after `ms`. */
-export async function until(check: () => boolean, what: string, ms = 30_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!check()) {
-    if (performance.now() > end) throw new Error(`This did not come to pass within ${ms} ms: ${what}`);
-    await new Promise<void>((resolve) => {
-      setImmediate(resolve);
-    });
-  }
-}

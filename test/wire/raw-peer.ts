@@ -5,7 +5,8 @@ import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Frame, FrameSchema } from "../../src/gen/fairlead/wire/v1/frame_pb.ts";
 import { type Limits, unsaidLimits } from "../../src/wire/limits.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
-import { hello, never, until } from "./pair.ts";
+import { until } from "../patience.ts";
+import { hello, never } from "./pair.ts";
 
 export type FrameInit = MessageInitShape<typeof FrameSchema>;
 
@@ -44,15 +45,11 @@ export class RawPeer {
   /** Waits for a frame of that kind and returns the first one that was not asked for yet. */
   async hear<K extends Frame["kind"]["case"]>(kind: K): Promise<Frame & { kind: { case: K } }> {
     let found: Frame | undefined;
-    await until(
-      () => {
-        const at = this.heard.findIndex((frame) => frame.kind.case === kind);
-        if (at >= 0) found = this.heard.splice(at, 1)[0];
-        return found !== undefined;
-      },
-      `a ${kind} frame comes`,
-      30_000,
-    );
+    await until(`a ${kind} frame comes`, () => {
+      const at = this.heard.findIndex((frame) => frame.kind.case === kind);
+      if (at >= 0) found = this.heard.splice(at, 1)[0];
+      return found !== undefined;
+    });
     return found as Frame & { kind: { case: K } };
   }
 

@@ -9,8 +9,9 @@ import { Reason } from "../../src/wire/reason.ts";
 import { Priority } from "../../src/wire/scheduler.ts";
 import { type IncomingStream, openSession, type Session } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { until } from "../patience.ts";
 import { echo } from "./carriers.ts";
-import { hello, never, service, until } from "./pair.ts";
+import { hello, never, service } from "./pair.ts";
 import { dataFrame, type FrameInit, openFrame, RawPeer, rawHello } from "./raw-peer.ts";
 
 const features = ["resume"];
@@ -64,7 +65,7 @@ suite("resume, to the frame", () => {
     await first.peer.hear("open");
     await first.peer.hear("data");
     first.peer.carrier.destroy();
-    await until(() => first.peer.closed, "it is gone");
+    await until("it is gone", () => first.peer.closed);
     stream.write([Buffer.from("def")], () => undefined);
     const second = raw(sessions);
     second.peer.send(lowHello(2n), resume(2n, { received: 1n, begins: false }));
@@ -99,7 +100,7 @@ suite("resume, to the frame", () => {
     await first.peer.hear("open");
     // The high end never said Resume, so it has nothing, for all that the low end knows.
     first.peer.carrier.destroy();
-    await until(() => first.peer.closed, "it is gone");
+    await until("it is gone", () => first.peer.closed);
     const second = join();
     const { value } = (await second.peer.hear("resume")).kind;
     assert.equal(value.begins, true);
@@ -137,7 +138,7 @@ suite("resume, to the frame", () => {
     const session = await first.opening;
     const stream = session.open({ dial: { target: service("x") } });
     first.peer.send({ kind: { case: "close", value: { reason: Reason.HELLO_TIMEOUT } } });
-    await until(() => first.peer.closed, "the carrier is given up");
+    await until("the carrier is given up", () => first.peer.closed);
     const second = join();
     second.peer.send(highHello);
     const asked = await second.peer.hear("resume");
@@ -160,7 +161,7 @@ suite("resume, to the frame", () => {
       const changes: string[] = [];
       session.onCarrier(({ kind }) => changes.push(kind));
       first.peer.send({ kind: { case: "detach", value: { next: 2n } } });
-      await until(() => first.peer.closed, "it is left");
+      await until("it is left", () => first.peer.closed);
       await clock.advance(1_900);
       assert.deepEqual(changes, []);
       if (comes) {
@@ -181,7 +182,7 @@ suite("resume, to the frame", () => {
     const first = raw(sessions, { accept });
     first.peer.send(lowHello(1n), resume(1n, { begins: true }), openFrame(1));
     await first.opening;
-    await until(() => opened.length === 1, "the first one is there");
+    await until("the first one is there", () => opened.length === 1);
     const second = raw(sessions, { accept });
     second.peer.send(lowHello(2n), resume(2n));
     await second.opening;
@@ -189,7 +190,7 @@ suite("resume, to the frame", () => {
     assert.equal((await first.peer.hear("detach")).kind.value.next, 2n);
     first.peer.send(openFrame(3));
     second.peer.send(openFrame(3));
-    await until(() => opened.length === 2, "the second one is there");
+    await until("the second one is there", () => opened.length === 2);
     assert.equal(second.peer.closed, false);
     (await second.opening).close({ reason: Reason.SHUTDOWN, message: "Done." });
   });
@@ -203,7 +204,7 @@ suite("resume, to the frame", () => {
     late.peer.send(lowHello(4n), resume(4n));
     assert.equal(await late.opening, session);
     assert.equal((await late.peer.hear("detach")).kind.value.next, 5n);
-    await until(() => late.peer.closed, "the lower one is left");
+    await until("the lower one is left", () => late.peer.closed);
     assert.equal(first.peer.closed, false);
     session.close({ reason: Reason.SHUTDOWN, message: "Done." });
   });
@@ -253,11 +254,11 @@ suite("resume, to the frame", () => {
     const priority = Priority.INTERACTIVE;
     for (let i = 0; i < 100; i++) session.open({ rpc: { path: "/a.B/C", headers }, priority });
     const opens = (): number => peer.heard.filter(({ kind }) => kind.case === "open").length;
-    await until(() => opens() >= 70, "as many as fit");
+    await until("as many as fit", () => opens() >= 70);
     for (let i = 0; i < 50; i++) await new Promise(setImmediate);
     assert.ok(opens() <= 72, `${opens()} opens were sent`);
     peer.send({ kind: { case: "ack", value: { received: BigInt(opens()) } } });
-    await until(() => opens() === 100, "the rest");
+    await until("the rest", () => opens() === 100);
     session.close({ reason: Reason.SHUTDOWN, message: "Done." });
   });
 
@@ -279,12 +280,12 @@ suite("resume, to the frame", () => {
       while (stream.cut === undefined && stream.write([piece], writeOn));
     };
     writeOn();
-    await until(() => session.stats().replayBytes >= 5 * mebibyte, "as much as fits is sent");
+    await until("as much as fits is sent", () => session.stats().replayBytes >= 5 * mebibyte);
     for (let i = 0; i < 50; i++) await new Promise(setImmediate);
     assert.ok(session.stats().replayBytes < 5 * mebibyte + 200_000, `${session.stats().replayBytes} bytes are kept`);
     const { bytesOut } = session.stats();
     peer.send({ kind: { case: "ack", value: { received: 40n } } });
-    await until(() => session.stats().bytesOut > bytesOut + 600_000, "it goes on until as much is kept again");
+    await until("it goes on until as much is kept again", () => session.stats().bytesOut > bytesOut + 600_000);
     for (let s = 0; s < 29; s++) {
       peer.send({ kind: { case: "pong", value: { id: 0n } } });
       await clock.advance(1_000);

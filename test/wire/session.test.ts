@@ -5,7 +5,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { DialError, Reason, SessionError, StreamError } from "../../src/wire/reason.ts";
 import { type IncomingStream, openSession } from "../../src/wire/session.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { hello, never, openPair, service, until } from "./pair.ts";
+import { until } from "../patience.ts";
+import { hello, never, openPair, service } from "./pair.ts";
 import { openFrame, openRaw, RawPeer, rawHello } from "./raw-peer.ts";
 
 suite("a session", () => {
@@ -29,7 +30,7 @@ suite("a session", () => {
     const accept = (incoming: IncomingStream): void => void order.push(incoming.kind);
     await openSession({ carrier, side: "high", hello: hello(1), clock: systemClock, accept }, never);
     order.push("opened");
-    await until(() => order.length === 2, "the dial is handed over");
+    await until("the dial is handed over", () => order.length === 2);
     assert.deepEqual(order, ["opened", "dial"]);
   });
 
@@ -149,7 +150,7 @@ suite("a session", () => {
       ["odd-bin", "not base64 at all!"],
     ]);
     pair.low.open({ rpc: { path: "/a/b", headers } });
-    await until(() => seen !== undefined, "the call arrives");
+    await until("the call arrives", () => seen !== undefined);
     assert.ok(seen?.kind === "rpc");
     assert.deepEqual(
       [...seen.headers].map(([name, value]) => [name, value.replace(/=+$/, "")]),
@@ -219,7 +220,7 @@ suite("a session", () => {
       }),
     );
     assert.equal(answers.filter(Boolean).length, 10_000);
-    await until(() => pair.high.stats().open.normal === 0 && pair.low.stats().open.normal === 0, "all are over");
+    await until("all are over", () => pair.high.stats().open.normal === 0 && pair.low.stats().open.normal === 0);
     assert.equal(pair.high.stats().accepted, 10_000);
     await pair.close();
   });

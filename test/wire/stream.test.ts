@@ -8,7 +8,8 @@ import { suite, test } from "node:test";
 import { DialError, Reason, StreamError } from "../../src/wire/reason.ts";
 import { Priority } from "../../src/wire/scheduler.ts";
 import type { IncomingDial, IncomingStream } from "../../src/wire/session.ts";
-import { openPair, service, serviceName, until } from "./pair.ts";
+import { until } from "../patience.ts";
+import { openPair, service, serviceName } from "./pair.ts";
 import { dataFrame, openFrame, openRaw } from "./raw-peer.ts";
 
 /** Accepts every dial and hands it over. */
@@ -19,7 +20,7 @@ function acceptor(): { accept(incoming: IncomingStream): void; next(): Promise<D
       if (incoming.kind === "dial") accepted.push(incoming.accept());
     },
     async next() {
-      await until(() => accepted.length > 0, "a dial is accepted");
+      await until("a dial is accepted", () => accepted.length > 0);
       return accepted.shift() as Duplex; // There is one, by the line above.
     },
   };
@@ -62,7 +63,7 @@ suite("dialled streams", () => {
     assert.equal(near.destroyed, false);
     far.end("wer");
     assert.equal(await text(near), "answer");
-    await until(() => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0, "the stream is over");
+    await until("the stream is over", () => pair.low.stats().open.normal === 0 && pair.high.stats().open.normal === 0);
     await pair.close();
   });
 
@@ -131,10 +132,10 @@ suite("dialled streams", () => {
 
     const giveUp = new AbortController();
     const slow = pair.low.dial(service("slow"), { signal: giveUp.signal });
-    await until(() => asked !== undefined, "the dial is heard of");
+    await until("the dial is heard of", () => asked !== undefined);
     giveUp.abort(new Error("enough"));
     await assert.rejects(slow, (error: unknown) => error instanceof DialError && error.reason === Reason.CANCELLED);
-    await until(() => asked?.signal.aborted === true, "the other end hears that it was given up");
+    await until("the other end hears that it was given up", () => asked?.signal.aborted === true);
     // To answer it now does no harm.
     asked?.accept().end("too late");
     await pair.close();
@@ -151,7 +152,7 @@ suite("dialled streams", () => {
     const stream = pair.low.open({ dial: { target: service("late") } });
     stream.write([Buffer.from("early "), Buffer.from("bird")], () => undefined);
     stream.end();
-    await until(() => pair.high.stats().bytesIn >= pair.low.stats().bytesOut && asked !== undefined, "all has come");
+    await until("all has come", () => pair.high.stats().bytesIn >= pair.low.stats().bytesOut && asked !== undefined);
     const far = asked?.accept();
     assert.ok(far);
     assert.equal(await text(far), "early bird");
@@ -167,7 +168,7 @@ suite("dialled streams", () => {
     pouring.on("drain", pour);
     pour();
     await once(stopped, "readable");
-    await until(() => pair.high.stats().creditStalls > 0, "the stopped stream has used up its credit");
+    await until("the stopped stream has used up its credit", () => pair.high.stats().creditStalls > 0);
 
     const near = await pair.low.dial(service("echo"));
     const far = await next();
@@ -184,7 +185,7 @@ suite("dialled streams", () => {
     stopped.on("data", (chunk: Buffer) => {
       read += chunk.length;
     });
-    await until(() => read > 4 * 1024 * 1024, "the stream flows again");
+    await until("the stream flows again", () => read > 4 * 1024 * 1024);
     stopped.destroy();
     await pair.close();
   });
@@ -244,7 +245,7 @@ suite("dialled streams", () => {
     });
     peer.send(openFrame(1), dataFrame(1, new Uint8Array(65_536)), dataFrame(1, new Uint8Array(65_536)));
     await peer.hear("head");
-    await until(() => far?.readableLength === 65_536, "the first frame is there to be read");
+    await until("the first frame is there to be read", () => far?.readableLength === 65_536);
     // Whatever is sent before the answer to a ping that follows has come before it.
     peer.send({ kind: { case: "ping", value: { id: 9n } } });
     await peer.hear("pong");
@@ -260,7 +261,7 @@ suite("dialled streams", () => {
 
   test("bytes that came while earlier ones waited are there as soon as those are read", async () => {
     const { pair, near, far } = await dialled();
-    const arrived = (bytes: number) => until(() => pair.low.stats().bytesIn >= bytes, "it has arrived");
+    const arrived = (bytes: number) => until("it has arrived", () => pair.low.stats().bytesIn >= bytes);
     // In the mode where Node reads nothing by itself.
     near.on("readable", () => undefined);
     for (const letter of ["a", "b", "c"]) {

@@ -105,11 +105,3 @@ export async function startHost(t: TestContext, workloads: JsonObject): Promise<
     },
   };
 }
-
-export async function until(what: string, check: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!(await check())) {
-    if (performance.now() > end) throw new Error(`This did not come to pass: ${what}`);
-    await clock.sleep(20);
-  }
-}

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { KubeError } from "../../src/kube/errors.ts";
 import { limitRanges, namespaces, networkPolicies, resourceQuotas } from "../../src/kube/resources.ts";
-import { type Host, startHost, until } from "./guarded.ts";
+import { until } from "../patience.ts";
+import { type Host, startHost } from "./guarded.ts";
 import { never } from "./story.ts";
 import { fingerprintOf } from "./town.ts";
 

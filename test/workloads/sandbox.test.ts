@@ -26,6 +26,7 @@ import { createRpcServer } from "../../src/rpc/server.ts";
 import { createSandbox } from "../../src/sandbox/sandbox.ts";
 import { createContentHash } from "../../src/workloads/content-hash.ts";
 import { createWorkloads, type Workloads } from "../../src/workloads/workloads.ts";
+import { until } from "../patience.ts";
 import { agentNamespace, openPolicy, writePolicy } from "../policy/open-policy.ts";
 import { never, openPair } from "../wire/pair.ts";
 import { besideCluster, FakePeering, fingerprintOf } from "./town.ts";
@@ -239,12 +240,4 @@ async function apply(agent: Agent, spec: JsonObject): Promise<void> {
     spec: { peer: "osaka", ...spec },
   });
   await agent.kube.client.apply(remoteApps, object, { fieldManager: "kubectl", force: true }, never);
-}
-
-async function until(what: string, check: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
-  const end = performance.now() + ms;
-  while (!(await check())) {
-    if (performance.now() > end) throw new Error(`This did not come to pass: ${what}`);
-    await clock.sleep(20);
-  }
 }

@@ -10,7 +10,7 @@ import { type WatchResponse, WatchService } from "../../../src/gen/fairlead/cons
 import { PeerSpecSchema } from "../../../src/gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { RemoteAppSpecSchema } from "../../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { Peer, RemoteApp } from "../../../src/kube/resources.ts";
-import { until } from "../../tunnel/until.ts";
+import { until } from "../../patience.ts";
 
 /** Objects of a kind that a test sets and deletes, with who listens. */
 class Source<T> implements Changing<T> {

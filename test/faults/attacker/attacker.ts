@@ -34,8 +34,8 @@ import { createLinkTransport } from "../../../src/rpc/transport.ts";
 import { DialError, Reason, reasonName } from "../../../src/wire/reason.ts";
 import type { IncomingStream, Session } from "../../../src/wire/session.ts";
 import { createMemoryStore } from "../../identity/memory-store.ts";
+import { until } from "../../patience.ts";
 import { RawPeer } from "../../wire/raw-peer.ts";
-import { until } from "./until.ts";
 
 export type Word = MessageInitShape<typeof SyncRequestSchema>["message"];
 

@@ -11,11 +11,11 @@ import type { JsonObject } from "../../../src/kube/object.ts";
 import { deployments, peerPolicies, type Workload, workloads } from "../../../src/kube/resources.ts";
 import { annotations } from "../../../src/workloads/host/names.ts";
 import { run } from "../../cli/world.ts";
+import { patience, until } from "../../patience.ts";
 import { agentNamespace, openPolicy, writePolicy } from "../../policy/open-policy.ts";
 import { Attacker } from "./attacker.ts";
 import { AuditTrail } from "./audit-trail.ts";
 import { type ClusterState, readCluster } from "./cluster-state.ts";
-import { until } from "./until.ts";
 
 /** Kinds of which the host keeps objects in a peer's namespace for its own sake. */
 const guards = new Set([
@@ -240,10 +240,6 @@ async function workloadOf(host: Town, town: Town, name: string): Promise<Workloa
 async function command(town: Town, args: readonly string[]): Promise<void> {
   const ran = await run(town, args);
   if (ran.code !== 0) throw new Error(`fairlead ${args.join(" ")}: ${ran.err}`);
-}
-
-function patience(): AbortSignal {
-  return AbortSignal.timeout(60_000);
 }
 
 const policyRef = { namespace: agentNamespace, name: "mallory" };

@@ -1,9 +1,9 @@
 /** One attack, from the attacker's coming to its going, and what must be so in between. */
 import assert from "node:assert/strict";
+import { until } from "../../patience.ts";
 import type { Attack, Outcomes } from "./attack.ts";
 import { changes } from "./cluster-state.ts";
 import type { Ground } from "./ground.ts";
-import { until } from "./until.ts";
 
 /** Rejects, saying what got through. */
 export async function hold(ground: Ground, attack: Attack): Promise<void> {

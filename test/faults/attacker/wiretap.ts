@@ -8,9 +8,9 @@ import { openOuter } from "../../../src/link/outer.ts";
 import { linkProtocol } from "../../../src/link/secure.ts";
 import { openWebSocket } from "../../../src/link/websocket.ts";
 import { reasonName } from "../../../src/wire/reason.ts";
+import { until } from "../../patience.ts";
 import { type FrameInit, RawPeer, rawHello } from "../../wire/raw-peer.ts";
 import { type Address, patienceMs } from "./attacker.ts";
-import { until } from "./until.ts";
 
 /** A leaf and what is shown behind it, PEM. */
 export interface Chain {

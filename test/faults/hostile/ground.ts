@@ -9,8 +9,9 @@ import type { RefusalReason } from "../../../src/link/refusal-log.ts";
 import { createSecurer } from "../../../src/link/secure.ts";
 import { openWebSocket } from "../../../src/link/websocket.ts";
 import { type Reason, reasonName } from "../../../src/wire/reason.ts";
-import { newAgent, patience, until } from "../../link/agents.ts";
+import { newAgent } from "../../link/agents.ts";
 import { dialFrom, openHarbour, provesItself } from "../../link/linked.ts";
+import { patience, until } from "../../patience.ts";
 import { type FrameInit, RawPeer, rawHello } from "../../wire/raw-peer.ts";
 
 export const upgrade = (path = "/link", more = ""): string =>
@@ -79,7 +80,7 @@ export async function openGround(t: TestContext, more: Partial<AcceptorDeps> = {
 
 /** The connection is cut, whatever it was told before. */
 export async function isCut(socket: Socket): Promise<void> {
-  await until(() => socket.destroyed || socket.readableEnded, "it is cut");
+  await until("it is cut", () => socket.destroyed || socket.readableEnded);
 }
 
 /** The link ends by this agent's decision for that reason, and the other end is told. */
@@ -87,7 +88,7 @@ export async function endsFor(reason: Reason, { peer, link }: { peer: RawPeer; l
   const end = await link.closed;
   assert.equal(reasonName(end.reason), reasonName(reason), end.message);
   assert.equal(end.by, "us");
-  await until(() => peer.closed, "it is cut");
+  await until("it is cut", () => peer.closed);
 }
 
 /** Some stream was reset by this agent for that reason, which is counted and told, and the link lives. */

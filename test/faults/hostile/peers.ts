@@ -9,7 +9,7 @@ import { Reason } from "../../../src/wire/reason.ts";
 import { Priority } from "../../../src/wire/scheduler.ts";
 import { AgentBudget } from "../../../src/wire/session.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
-import { until } from "../../link/agents.ts";
+import { until } from "../../patience.ts";
 import {
   dataFrame,
   dialKubernetes,
@@ -218,7 +218,7 @@ export const peers: readonly Breach[] = [
       villain.peer.send(interactive(2n ** 40n));
       await villain.peer.hear("head");
       villain.peer.carrier.pause();
-      await until(() => villain.link.session.stats().waitingBytes > 0, "bytes wait");
+      await until("bytes wait", () => villain.link.session.stats().waitingBytes > 0);
       let ended = false;
       void villain.link.closed.then(() => {
         ended = true;
@@ -248,9 +248,8 @@ export const peers: readonly Breach[] = [
         Buffer.concat(ids(1_000).map((id) => frameBytes({ kind: { case: "ping", value: { id: BigInt(from + id) } } })));
       for (let from = 1_000; from < 101_000; from += 1_000) peer.sendBytes(pings(from));
       peer.send({ kind: { case: "ping", value: { id: 5n } } });
-      await until(
-        () => peer.heard.some(({ kind }) => kind.case === "pong" && kind.value.id === 5n),
-        "the last is answered",
+      await until("the last is answered", () =>
+        peer.heard.some(({ kind }) => kind.case === "pong" && kind.value.id === 5n),
       );
       assert.ok(peer.heard.length < 20_000, `${peer.heard.length} answers`);
       await ground.othersAreWell();
@@ -274,7 +273,7 @@ export const peers: readonly Breach[] = [
         for (const kind of kinds.filter((one) => one < 32 || one > 34)) peer.sendBytes(unknown(kind));
       }
       peer.send({ kind: { case: "ping", value: { id: 5n } } });
-      await until(() => peer.heard.some(({ kind }) => kind.case === "pong" && kind.value.id === 5n), "it lives");
+      await until("it lives", () => peer.heard.some(({ kind }) => kind.case === "pong" && kind.value.id === 5n));
       const answers = peer.heard.filter(({ kind }) => kind.case === "unsupported");
       assert.equal(answers.length, 32);
       assert.equal(link.session.stats().resets.sent.size, 0);
@@ -307,11 +306,11 @@ export const peers: readonly Breach[] = [
       for (let count = 0; count < 100; count += 1)
         link.session.open({ rpc: { path: "/a.B/C", headers: padding }, priority: Priority.INTERACTIVE });
       const opens = (): number => peer.heard.filter(({ kind }) => kind.case === "open").length;
-      await until(() => opens() >= 70, "as many as fit");
+      await until("as many as fit", () => opens() >= 70);
       await ground.othersAreWell();
       assert.ok(opens() <= 72, `${opens()} opens were sent`);
       peer.send({ kind: { case: "ack", value: { received: BigInt(opens()) } } });
-      await until(() => opens() === 100, "the rest");
+      await until("the rest", () => opens() === 100);
     },
   },
   {
@@ -326,7 +325,7 @@ export const peers: readonly Breach[] = [
       villain.peer.send(interactive(2n ** 50n));
       const dataBytes = (): number =>
         villain.peer.heard.reduce((sum, { kind }) => sum + (kind.case === "data" ? kind.value.length : 0), 0);
-      await until(() => dataBytes() > 4 * 2 ** 20 - 200_000, "as much as may be kept has come");
+      await until("as much as may be kept has come", () => dataBytes() > 4 * 2 ** 20 - 200_000);
       await ground.othersAreWell();
       assert.ok(dataBytes() < 5 * 2 ** 20, `${dataBytes()} bytes are kept of 32 MiB`);
       for (let seconds = 0; seconds < 32; seconds += 2) {

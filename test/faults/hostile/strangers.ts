@@ -1,7 +1,7 @@
 /** What strangers may do to the peer port: each limit before trust. */
 import assert from "node:assert/strict";
 import { createFakeClock } from "../../base/fake-clock.ts";
-import { until } from "../../link/agents.ts";
+import { until } from "../../patience.ts";
 import type { Breach } from "./breach.ts";
 import { isCut, openGround, upgrade } from "./ground.ts";
 
@@ -28,7 +28,7 @@ export const strangers: readonly Breach[] = [
         const clock = createFakeClock(Date.now());
         const ground = await openGround(t, { clock, limits: { handshakeMs: 3_000 } });
         const socket = await ground.stranger(Buffer.from(sent, "latin1"));
-        await until(() => ground.strangers === 1, "it is there");
+        await until("it is there", () => ground.strangers === 1);
         for (let second = 0; second < 3; second += 1) {
           assert.equal(socket.destroyed, false, `cut after ${second} s`);
           if (step === 1) socket.write("x");
@@ -49,7 +49,7 @@ export const strangers: readonly Breach[] = [
       const peer = await ground.proven();
       await peer.hear("hello");
       await clock.advance(3_000);
-      await until(() => peer.closed, "it is cut");
+      await until("it is cut", () => peer.closed);
       assert.equal(ground.refused("timeout"), 1);
       await ground.othersAreWell();
     },
@@ -61,7 +61,7 @@ export const strangers: readonly Breach[] = [
       const ground = await openGround(t, { limits: { strangers: 8, strangersPerAddress: 100 } });
       const sockets = [];
       for (let count = 0; count < 40; count += 1) sockets.push(await ground.stranger());
-      await until(() => ground.refused("crowded-out") === 32, "32 are cut for newer ones");
+      await until("32 are cut for newer ones", () => ground.refused("crowded-out") === 32);
       assert.ok(ground.strangers <= 8);
       await ground.othersAreWell();
     },
@@ -72,7 +72,7 @@ export const strangers: readonly Breach[] = [
     async run(t) {
       const ground = await openGround(t, { limits: { strangers: 100, strangersPerAddress: 8 } });
       for (let count = 0; count < 40; count += 1) await ground.stranger(upgrade());
-      await until(() => ground.refused("crowded-out") === 32, "32 are cut for newer ones");
+      await until("32 are cut for newer ones", () => ground.refused("crowded-out") === 32);
       assert.ok(ground.strangers <= 8);
       await ground.othersAreWell();
     },
@@ -117,7 +117,7 @@ export const strangers: readonly Breach[] = [
       async run(t) {
         const ground = await openGround(t);
         const socket = await ground.stranger(upgrade(), bytes);
-        await until(() => ground.refused("handshake") === 1, "it is refused");
+        await until("it is refused", () => ground.refused("handshake") === 1);
         socket.destroy();
         await ground.othersAreWell();
       },
@@ -137,7 +137,7 @@ export const strangers: readonly Breach[] = [
         const ground = await openGround(t);
         const socket = await ground.stranger(upgrade(), times(1_000, frame(first, new Uint8Array())));
         await isCut(socket);
-        await until(() => ground.refused("too-much") === 1, "it is refused for that");
+        await until("it is refused for that", () => ground.refused("too-much") === 1);
         await ground.othersAreWell();
       },
     }),
@@ -148,7 +148,7 @@ export const strangers: readonly Breach[] = [
     async run(t) {
       const ground = await openGround(t);
       const socket = await ground.stranger(upgrade(), times(16, frame(binary, Buffer.alloc(65_000))));
-      await until(() => ground.refused("too-much") + ground.refused("handshake") === 1, "it is refused");
+      await until("it is refused", () => ground.refused("too-much") + ground.refused("handshake") === 1);
       await isCut(socket);
       await ground.othersAreWell();
     },
@@ -161,7 +161,7 @@ export const strangers: readonly Breach[] = [
       const record = Buffer.concat([Buffer.from([0x16, 3, 1, 0x40, 0]), Buffer.alloc(0x4000, 1)]);
       Buffer.from([1, 0xff, 0xff, 0xff]).copy(record, 5);
       const socket = await ground.stranger(upgrade(), times(20, frame(binary, record)));
-      await until(() => ground.refused("handshake") + ground.refused("too-much") === 1, "it is refused");
+      await until("it is refused", () => ground.refused("handshake") + ground.refused("too-much") === 1);
       await isCut(socket);
       await ground.othersAreWell();
     },
@@ -172,7 +172,7 @@ export const strangers: readonly Breach[] = [
     async run(t) {
       const ground = await openGround(t, { limits: { links: 1 } });
       const peer = await ground.proven();
-      await until(() => peer.closed, "it is turned away");
+      await until("it is turned away", () => peer.closed);
       assert.equal(ground.refused("refused"), 1);
       await ground.othersAreWell(false);
     },

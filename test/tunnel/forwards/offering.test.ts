@@ -9,7 +9,7 @@ import type { LinkStatus } from "../../../src/peering/link-status.ts";
 import { createOffering } from "../../../src/tunnel/forwards/offering.ts";
 import { type ForwardPlan, planForward } from "../../../src/tunnel/forwards/plan.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
-import { until } from "../until.ts";
+import { until } from "../../patience.ts";
 
 function planOf(name: string, uid: string, peer = "berlin"): ForwardPlan {
   const ports = [{ name: "sql", port: 5432, targetPort: "postgres" }];

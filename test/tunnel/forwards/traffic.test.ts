@@ -14,8 +14,7 @@ import { listenTcp } from "../../../src/tunnel/forwards/tcp-listener.ts";
 import { type Fare, type TargetDialer, Traffic } from "../../../src/tunnel/forwards/traffic.ts";
 import { TunnelError } from "../../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
-import { patience } from "../../peering/agents.ts";
-import { until } from "../until.ts";
+import { patience, until } from "../../patience.ts";
 
 const free: UseRules = {
   connections: 10,

@@ -1,11 +1,11 @@
 /** Ways around a person's approval. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { deployments } from "../../../../src/kube/resources.ts";
+import { until } from "../../../patience.ts";
 import { type Attack, ownApp } from "../attack.ts";
 import { begin, nothingHeld, wish } from "../attacker.ts";
 import { trySpecs } from "../attempts.ts";
 import type { Ground } from "../ground.ts";
-import { until } from "../until.ts";
 
 const always = { workloads: { accept: true, approval: "Always" } };
 

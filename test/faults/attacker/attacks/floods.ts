@@ -6,10 +6,10 @@ import { PodService } from "../../../../src/gen/fairlead/peer/v1/pods_pb.ts";
 import { WorkloadService } from "../../../../src/gen/fairlead/peer/v1/workload_pb.ts";
 import { TargetSchema } from "../../../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { Reason } from "../../../../src/wire/reason.ts";
+import { until } from "../../../patience.ts";
 import { type Attack, ownApp } from "../attack.ts";
 import { Attacker, begin, nothingHeld, wish } from "../attacker.ts";
 import { outcomeOf } from "../attempts.ts";
-import { until } from "../until.ts";
 import { callOf } from "../wiretap.ts";
 
 const spec = { image: "fairlead.dev/echo:1", replicas: 0 };

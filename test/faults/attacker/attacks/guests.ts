@@ -9,11 +9,11 @@ import { TargetService } from "../../../../src/gen/fairlead/peer/v1/targets_pb.t
 import { WorkloadService } from "../../../../src/gen/fairlead/peer/v1/workload_pb.ts";
 import { peers } from "../../../../src/kube/resources.ts";
 import { reasonName } from "../../../../src/wire/reason.ts";
+import { until } from "../../../patience.ts";
 import type { Attack } from "../attack.ts";
 import { Attacker, wish } from "../attacker.ts";
 import { outcomeOf } from "../attempts.ts";
 import type { Ground } from "../ground.ts";
-import { until } from "../until.ts";
 
 export const guestAttacks: readonly Attack[] = [
   {

@@ -6,10 +6,10 @@ import { GetFactsResponseSchema, MembershipService } from "../../../../src/gen/f
 import { response } from "../../../../src/intent/messages.ts";
 import { isNotFound } from "../../../../src/kube/errors.ts";
 import { remoteApps } from "../../../../src/kube/resources.ts";
+import { until } from "../../../patience.ts";
 import type { Attack } from "../attack.ts";
 import { honestly } from "../attacker.ts";
 import type { Ground } from "../ground.ts";
-import { until } from "../until.ts";
 
 type Answer = Parameters<typeof response>[0];
 

@@ -1,10 +1,10 @@
 /** Attempts on what belongs to somebody else, by its UID, its name or its place. */
 import { PodService } from "../../../../src/gen/fairlead/peer/v1/pods_pb.ts";
 import { WorkloadService } from "../../../../src/gen/fairlead/peer/v1/workload_pb.ts";
+import { until } from "../../../patience.ts";
 import { type Attack, ownApp } from "../attack.ts";
 import { type Attacker, begin, nothingHeld, wish } from "../attacker.ts";
 import { outcomeOf, tryWishes } from "../attempts.ts";
-import { until } from "../until.ts";
 
 export const scopeAttacks: readonly Attack[] = [
   {

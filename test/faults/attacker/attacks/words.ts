@@ -6,9 +6,9 @@ import {
   SyncResponseSchema,
 } from "../../../../src/gen/fairlead/peer/v1/intent_pb.ts";
 import { request, response } from "../../../../src/intent/messages.ts";
+import { until } from "../../../patience.ts";
 import type { Attack } from "../attack.ts";
 import { begin, nothingHeld, type Word, wish } from "../attacker.ts";
-import { until } from "../until.ts";
 
 const path = `/${IntentService.typeName}/Sync`;
 
