@@ -14,7 +14,8 @@ const schemaFile = new URL("values.schema.json", chart);
 const policyDefinition = new URL("crds/fairlead.dev_peerpolicies.yaml", chart);
 
 /** What the chart sets by itself: the ports that its Services lead to, and the agent's own place. */
-const fixed = /^(name|kube\..*|telemetry\..*|(console|link)\.(host|port)|console\.(url|certFile|keyFile)|images\..*)$/;
+const fixed =
+  /^(name|kube\..*|telemetry\..*|(console|link)\.(host|port)|console\.(url|certFile|keyFile)|nodes\.serviceAccount|images\..*)$/;
 
 interface Row {
   readonly name: string;

@@ -15,11 +15,22 @@ export async function openClusterPlace({ config, clock, log }: PlaceDeps, signal
     await checkDefinitions(kube.requests, signal);
     const kubernetesVersion = await readKubernetesVersion(kube, signal);
     if (!kube.inCluster) await ensureNamespace(kube, namespace, signal);
-    const { requests, client, pods, dialService, dialServiceDatagrams, inCluster, server, gateway } = kube;
+    const { requests, client, pods, dialService, dialServiceDatagrams, inCluster, server, gateway, clusterCa } = kube;
     const about = { kubernetes: kubernetesVersion, features: featuresOf(config) };
     const ownFacts = createOwnFacts({ requests, ...about, clock, log });
     return {
-      ...{ client, pods, dialService, dialServiceDatagrams, inCluster, server, gateway, requests, kubernetesVersion },
+      ...{
+        client,
+        pods,
+        dialService,
+        dialServiceDatagrams,
+        inCluster,
+        server,
+        gateway,
+        clusterCa,
+        requests,
+        kubernetesVersion,
+      },
       namespace,
       podNamespace: kube.namespace,
       nameOf: (fingerprint) => (inCluster ? `cluster-${fingerprint.slice(0, 6)}` : toPeerName(kube.context)),

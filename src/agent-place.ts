@@ -13,6 +13,8 @@ export interface AgentPlace
   readonly podNamespace: string;
   /** The cluster's API for others; undefined where there is no cluster. */
   readonly gateway: KubeConnection["gateway"] | undefined;
+  /** Under which the API server's certificate verifies, where that is known. */
+  readonly clusterCa: KubeConnection["clusterCa"];
   /** To the cluster's API, for what has no kind of ours; undefined where there is no cluster. */
   readonly requests: Pick<KubeConnection["requests"], "json"> | undefined;
   /** Of the cluster; empty where there is none. */

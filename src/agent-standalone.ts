@@ -44,6 +44,7 @@ export async function openStandalonePlace({ config, clock, log }: PlaceDeps, sig
     server: "",
     gateway: undefined,
     requests: undefined,
+    clusterCa: async () => undefined,
     kubernetesVersion: "",
     pods: {
       logs: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(noCluster()) }) }),

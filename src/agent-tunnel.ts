@@ -1,5 +1,6 @@
 /** The tunnel of an agent: what leads from a peer's dial to what is meant here. */
 import { type AgentForwards, agentForwards } from "./agent-forwards.ts";
+import { agentNodes } from "./agent-nodes.ts";
 import type { AgentPlace } from "./agent-place.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import type { Clock } from "./base/clock.ts";
@@ -8,6 +9,7 @@ import type { Config } from "./config.ts";
 import { ForwardService } from "./gen/fairlead/peer/v1/forward_pb.ts";
 import { createApiServerPlaces } from "./kube/api-server-places.ts";
 import type { EventRecorder } from "./kube/event-recorder.ts";
+import type { KubeletTrust } from "./kube/kubelets.ts";
 import { createListRoutes } from "./kube/route-list.ts";
 import { createServicePorts } from "./kube/service-endpoints.ts";
 import { createListServices } from "./kube/service-list.ts";
@@ -39,7 +41,8 @@ export function agentTunnel(deps: {
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyBook, "of">;
   readonly events: Pick<EventRecorder, "record">;
-  readonly config: Pick<Config, "forwards">;
+  readonly config: Pick<Config, "forwards" | "nodes">;
+  readonly kubeletTrust: KubeletTrust;
   readonly audit: Pick<AuditLog, "record">;
   readonly clock: Clock;
   readonly log: Log;
@@ -56,7 +59,9 @@ export function agentTunnel(deps: {
   const ports = createServicePorts({ client, inCluster, portForward, isKeptOut: isNowhere, clock });
   // Where no cluster is, this machine itself is what its operator offers.
   const addresses = { isKeptOut: isNowhere, toItself: gateway === undefined };
+  const nodes = agentNodes({ place, trust: deps.kubeletTrust, config: deps.config, isKeptOut: isNowhere, clock });
   const tunnel = createTunnel({
+    ...(nodes && { nodes }),
     ...(kubernetes && { kubernetes }),
     findApp(fingerprint, app) {
       const found = workloads.host.find(fingerprint, app);
@@ -108,6 +113,7 @@ export function agentTunnel(deps: {
     async close() {
       await forwards.close();
       await Promise.all([tunnel.close(), apiServer?.close()]);
+      nodes?.kubelets.close();
       asked.close();
     },
   };

@@ -8,6 +8,7 @@ import { consoleCertificate, localUrl } from "./agent-console.ts";
 import { agentHealth } from "./agent-health.ts";
 import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
+import { readKubeletTrust } from "./agent-nodes.ts";
 import { readOutward } from "./agent-outward.ts";
 import { openStandalonePlace } from "./agent-standalone.ts";
 import { agentTunnel } from "./agent-tunnel.ts";
@@ -211,7 +212,20 @@ async function compose(
     log,
   });
   started.push(() => images.close());
-  const tunnel = agentTunnel({ place, metrics, peering, workloads, policies, events, config, audit, clock, log });
+  const kubeletTrust = await readKubeletTrust(config);
+  const tunnel = agentTunnel({
+    place,
+    kubeletTrust,
+    metrics,
+    peering,
+    workloads,
+    policies,
+    events,
+    config,
+    audit,
+    clock,
+    log,
+  });
   started.push(() => tunnel.close());
   /** What a right allowed that was withdrawn ends at once. */
   const review = (fingerprint: string | undefined): void => {

@@ -216,6 +216,21 @@ export const schema = {
       doc: "Ports of that address which Forwards use, one for each of their ports. The chart's admission policy lets the agent lead Services to no others.",
     }),
   },
+  nodes: {
+    serviceAccount: text({
+      fallback: "fairlead-nodes",
+      doc: "ServiceAccount, in the agent's namespace, in whose name kubelets are asked for peers (tunnels.nodes of a PeerPolicy), by tokens of ten minutes; the chart makes it. The agent's own token is shown to no node.",
+    }),
+    caFile: optional(
+      text({
+        doc: "PEM file of roots under which kubelets' certificates verify. Without one: the CA by which the API server is known.",
+      }),
+    ),
+    insecure: flag({
+      fallback: false,
+      doc: "Accept any certificate of a kubelet: whoever is on the way to a node can then make up what peers read of it, and use the token of nodes.serviceAccount for ten minutes, by which all kubelets can be read, and nothing else done.",
+    }),
+  },
   telemetry: {
     host: text({ fallback: "0.0.0.0", doc: "Address of /livez, /readyz and /metrics." }),
     port: integer({

@@ -20,7 +20,7 @@ export function addForwardCommand(program: Command, context: CliContext): void {
   const forward = program
     .command("forward <peer> <target> [listen...]")
     .description(
-      "make ports of what a peer has ports of this machine: service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, kubernetes or metrics; " +
+      "make ports of what a peer has ports of this machine: service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, node/NAME, kubernetes or metrics; " +
         "/udp behind it for datagrams; each target with the places to listen at after it, [ADDRESS:]LOCAL[:PORT], :0 or unix:PATH",
     )
     .addOption(new Option("--address <address>", "the address to listen on where none is said").default("127.0.0.1"))

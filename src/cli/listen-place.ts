@@ -12,7 +12,7 @@ export interface PlannedForward {
   readonly place: ListenPlace;
 }
 
-const startsTarget = /^(app|service|svc|address)\/|^(kubernetes|metrics)$/;
+const startsTarget = /^(app|service|svc|address|route|node)\/|^(kubernetes|metrics)$/;
 
 /** Reads `TARGET[:PORT] [LISTEN]… TARGET…`: each target with the places after it. Throws a `CliError` that says what could be written. */
 export function planForwards(words: readonly string[], parse: (text: string) => NamedTarget | undefined, host: string) {
@@ -108,7 +108,7 @@ function numberOf(port: PortName | undefined): number {
 function noTarget(word: string): CliError {
   return new CliError(`${JSON.stringify(word)} is nothing that a peer can have`, {
     code: exitCode.usage,
-    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, kubernetes or metrics",
+    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, node/NAME, kubernetes or metrics",
   });
 }
 

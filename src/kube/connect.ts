@@ -1,4 +1,5 @@
 /** Finds the API server and the credentials for it, as kubectl would, and gives everything that this room offers for it. */
+import type { RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../base/clock.ts";
 import { type ApiGateway, createApiGateway } from "./api-gateway.ts";
@@ -37,6 +38,8 @@ export interface KubeConnection {
   readonly requests: Requests;
   /** Requests of others, in whose name the caller says. */
   readonly gateway: ApiGateway;
+  /** Under which the API server's certificate verifies; undefined where nothing is verified, or by the public roots. */
+  clusterCa(): Promise<RequestOptions["ca"]>;
   /** Ends idle connections. */
   close(): void;
 }
@@ -63,6 +66,7 @@ export async function connectKube(o: ConnectOptions): Promise<KubeConnection> {
     dialServiceDatagrams: createDialServiceDatagrams({ inCluster }),
     requests,
     gateway,
+    clusterCa: async () => (await endpoint.options()).ca,
     close() {
       requests.close();
       gateway.close();

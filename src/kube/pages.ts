@@ -4,11 +4,11 @@ import type { ResourceKind } from "./resource-kind.ts";
 
 const pageSize = 500;
 
-/** The first `most` objects of a namespace. Rejects with a `KubeError`. */
+/** The first `most` objects of a namespace, or of all. Rejects with a `KubeError`. */
 export async function readPages<T>(
   client: Pick<KubeClient, "list">,
   kind: ResourceKind<T>,
-  { namespace, most }: { readonly namespace: string; readonly most: number },
+  { namespace, most }: { readonly namespace?: string; readonly most: number },
   signal: AbortSignal,
 ): Promise<{ readonly items: readonly T[]; readonly isCut: boolean }> {
   const items: T[] = [];

@@ -76,6 +76,7 @@ export type Secret = Stored<k8s.V1Secret>;
 export type ConfigMap = Stored<k8s.V1ConfigMap>;
 export type Service = Stored<k8s.V1Service>;
 export type Pod = Stored<k8s.V1Pod>;
+export type Node = Stored<k8s.V1Node>;
 export type Deployment = Stored<k8s.V1Deployment>;
 /** One state of what a controller manages; its `data` never changes. */
 export type ControllerRevision = Omit<Stored<k8s.V1ControllerRevision>, "data"> & { data: JsonObject };
@@ -100,6 +101,7 @@ export const secrets = builtIn<Secret>("", "v1", "secrets", "Secret");
 export const configMaps = builtIn<ConfigMap>("", "v1", "configmaps", "ConfigMap");
 export const services = builtIn<Service>("", "v1", "services", "Service");
 export const pods = builtIn<Pod>("", "v1", "pods", "Pod");
+export const nodes = builtIn<Node>("", "v1", "nodes", "Node", false);
 export const deployments = builtIn<Deployment>("apps", "v1", "deployments", "Deployment");
 export const controllerRevisions = builtIn<ControllerRevision>(
   "apps",

@@ -59,6 +59,14 @@ export interface RouteRule {
   readonly hosts: readonly Glob[];
 }
 
+/** Nodes whose kubelets may be read. */
+export interface NodeRule {
+  /** At least one. */
+  readonly names: readonly Glob[];
+  /** All of which a node has. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** Services that a peer may offer here. */
 export interface ReverseRule {
   /** Any when it is missing. */
@@ -151,6 +159,7 @@ export interface EffectivePolicy {
     readonly metrics: boolean;
     readonly limits: TunnelLimits;
     readonly routes: readonly RouteRule[];
+    readonly nodes: readonly NodeRule[];
     readonly reverse: readonly ReverseRule[];
   };
   /** For who may use the Kubernetes API: groups beside the one of all peers, and what may be asked; all when empty. */

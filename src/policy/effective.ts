@@ -65,6 +65,7 @@ const shutValues: ReadonlyMap<string, string> = new Map([
   ["tunnels.addresses", "[]"],
   ["tunnels.metrics", "false"],
   ["tunnels.routes", "[]"],
+  ["tunnels.nodes", "[]"],
   ["tunnels.reverse", "[]"],
   ["pods.logs", "false"],
   ["pods.exec", "false"],
@@ -88,6 +89,7 @@ function shut(policy: Omit<EffectivePolicy, "problems">, problems: readonly stri
       addresses: [],
       metrics: false,
       routes: [],
+      nodes: [],
       reverse: [],
     },
     pods: { logs: false, exec: false, files: false },
@@ -180,6 +182,7 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       addresses: choice.one("tunnels.addresses", (said) => said.addresses, []),
       metrics: choice.one("tunnels.metrics", (said) => said.metrics, false),
       routes: choice.one("tunnels.routes", (said) => said.routes, []),
+      nodes: choice.one("tunnels.nodes", (said) => said.nodes, []),
       reverse: choice.one("tunnels.reverse", (said) => said.reverse, []),
       limits: {
         ...given(

@@ -8,6 +8,8 @@ import {
   EgressRuleSchema,
   type KubernetesRule as KubernetesMessage,
   KubernetesRuleSchema,
+  type NodeRule as NodeMessage,
+  NodeRuleSchema,
   type PeerPolicySpec,
   type RegistryRule as RegistryMessage,
   RegistryRuleSchema,
@@ -23,6 +25,7 @@ import type {
   AddressRule,
   EgressRule,
   KubernetesRule,
+  NodeRule,
   RegistryRule,
   ReverseRule,
   RouteRule,
@@ -77,6 +80,7 @@ export interface StatedFields {
   readonly addresses: Said<readonly AddressRule[]>;
   readonly metrics: Said<boolean>;
   readonly routes: Said<readonly RouteRule[]>;
+  readonly nodes: Said<readonly NodeRule[]>;
   readonly reverse: Said<readonly ReverseRule[]>;
   readonly tunnelConnections: Said<number>;
   readonly tunnelConnectionsPerSecond: Said<number>;
@@ -150,6 +154,12 @@ const routeRule: ItemKind<RouteMessage, RouteRule> = {
   parse: ({ namespaces, hosts }) => (namespaces.length === 0 ? undefined : { namespaces, hosts: hosts.map(parseGlob) }),
   show: (rule) => toJson(RouteRuleSchema, rule),
   wrong: "no rule with namespaces, and hosts such as shop.example.org or *.example.org",
+};
+
+const nodeRule: ItemKind<NodeMessage, NodeRule> = {
+  parse: ({ names, labels }) => (names.length === 0 ? undefined : { names: names.map(parseGlob), labels }),
+  show: (rule) => toJson(NodeRuleSchema, rule),
+  wrong: "no rule with names of nodes, such as worker-1 or worker-*, and labels",
 };
 
 const reverseRule: ItemKind<ReverseMessage, ReverseRule> = {
@@ -228,6 +238,7 @@ export function readFields(spec: PeerPolicySpec, problems: Problems, { toItself 
     addresses: read.list("spec.tunnels.addresses", tunnels?.addresses, toItself ? ownAddressRule : addressRule),
     metrics: asSaid(tunnels?.metrics),
     routes: read.list("spec.tunnels.routes", tunnels?.routes, routeRule),
+    nodes: read.list("spec.tunnels.nodes", tunnels?.nodes, nodeRule),
     reverse: read.list("spec.tunnels.reverse", tunnels?.reverse, reverseRule),
     tunnelConnections: asSaid(tunnels?.limits?.connections),
     tunnelConnectionsPerSecond: asSaid(tunnels?.limits?.connectionsPerSecond),

@@ -2,11 +2,12 @@
 import {
   type AddressTarget,
   type NamedTarget,
+  type NodeTarget,
   type RouteTarget,
   type ServiceTarget,
   targetName,
 } from "../wire/target-text.ts";
-import type { AddressRule, EffectivePolicy, RouteRule, ServiceRule } from "./effective-policy.ts";
+import type { AddressRule, EffectivePolicy, NodeRule, RouteRule, ServiceRule } from "./effective-policy.ts";
 import { matchesGlob } from "./glob.ts";
 import { missingGrant, notUnderstood } from "./grants.ts";
 
@@ -66,6 +67,7 @@ const grantFor = {
   metrics: "tunnels",
   address: "tunnels",
   route: "tunnels",
+  node: "tunnels",
   // What is offered is reached by who it is offered to; `permitTunnel` is not asked about it.
   reverse: "tunnels",
 } as const;
@@ -102,6 +104,7 @@ function mayReach(
   if (target.kind === "service") return mayReachService(peer, target, policy.tunnels.services);
   if (target.kind === "address") return mayReachAddress(peer, target, policy.tunnels.addresses);
   if (target.kind === "route") return mayReachRoute(peer, target, policy.tunnels.routes);
+  if (target.kind === "node") return mayReachNode(peer, target, policy.tunnels.nodes);
   if (target.kind === "reverse") return refuse("forwards/reverse", "it is not offered");
   const switchName = target.kind === "app" ? "apps" : target.kind;
   if (policy.tunnels[switchName]) return undefined;
@@ -153,6 +156,21 @@ function mayReachRoute(peer: string, target: RouteTarget, rules: readonly RouteR
 /** Those that speak of a host. */
 export function routeRulesFor(rules: readonly RouteRule[], host: string): RouteRule[] {
   return rules.filter(({ hosts }) => hosts.length === 0 || hosts.some((pattern) => matchesGlob(pattern, host)));
+}
+
+function mayReachNode(peer: string, target: NodeTarget, rules: readonly NodeRule[]): ReachPermission | undefined {
+  if (rules.some((rule) => isNodeOf(rule, target))) return undefined;
+  const message = `no policy here lets peer ${peer} reach ${targetName(target)}; the operator of this cluster can name it in a PeerPolicy's tunnels.nodes`;
+  return refuse("tunnels/nodes", message);
+}
+
+/** Whether a rule speaks of a node; of one whose labels are not known yet, whether it may. */
+export function isNodeOf({ names, labels }: NodeRule, node: Pick<NodeTarget, "name" | "labels">): boolean {
+  const { labels: has } = node;
+  return (
+    names.some((pattern) => matchesGlob(pattern, node.name)) &&
+    (has === undefined || Object.entries(labels).every(([key, value]) => Object.hasOwn(has, key) && has[key] === value))
+  );
 }
 
 /** Whether a peer may offer ports of its own as a Service of this name in its namespace here. */

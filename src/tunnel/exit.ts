@@ -294,6 +294,8 @@ function find(ways: Ways, caller: ExitCaller, target: NamedTarget, signal: Abort
       return ways.address?.find(caller, target, signal) ?? notOffered;
     case "route":
       return ways.route?.find(caller, target, signal) ?? notOffered;
+    case "node":
+      return ways.node?.find(caller, target, signal) ?? notOffered;
     case "reverse":
       return ways.reverse?.find(caller, target, signal) ?? notOffered;
   }

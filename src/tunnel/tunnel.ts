@@ -3,6 +3,8 @@ import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import type { Clock } from "../base/clock.ts";
 import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { TargetService } from "../gen/fairlead/peer/v1/targets_pb.ts";
+import type { Kubelets } from "../kube/kubelets.ts";
+import type { NodeLook } from "../kube/node-list.ts";
 import type { ListRoutes } from "../kube/route-list.ts";
 import type { ListServices } from "../kube/service-list.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
@@ -24,6 +26,8 @@ import type { ExitCaller } from "./exit-caller.ts";
 import { createReverseWay, type FindOffered, permitOffered } from "./forwards/reverse-way.ts";
 import { createHttpForwarder, type HttpForwarder } from "./http.ts";
 import { createTunnelInbox, type TunnelInbox } from "./inbox.ts";
+import { nodeOffers } from "./node-offers.ts";
+import { createNodeWay } from "./node-way.ts";
 import { addressOffers, appOffers, serviceOffers, singleOffer } from "./offer-sources.ts";
 import type { OffersDeps } from "./offers.ts";
 import { PendingDials } from "./pending.ts";
@@ -48,6 +52,8 @@ export interface TunnelDeps
   listServices?: ListServices;
   /** Lists routes into this cluster; without it, and what looks up Services, no host of theirs is reached. */
   listRoutes?: ListRoutes;
+  /** Looks up nodes of this cluster and reads their kubelets; without it nobody reaches any. */
+  nodes?: { readonly look: NodeLook; readonly kubelets: Pick<Kubelets, "get"> };
   /** Looks up Services of this cluster; without it none is reached. */
   findService?: ServiceFinder;
   /** Answers requests for this cluster's API; without it nobody reaches that. */
@@ -113,6 +119,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     metrics: deps.metrics && serving<MetricsTarget>(deps.metrics),
     address: dialAddress && createAddressWay({ ...deps, dialAddress }),
     route: findService && listRoutes && createRouteWay({ ...deps, findService, listRoutes }),
+    node: deps.nodes && createNodeWay({ ...deps, kubelets: deps.nodes.kubelets, nodes: deps.nodes.look }),
     reverse: findService && findOffered && createReverseWay({ ...deps, findService, findOffered }),
   };
   const targets = createTargetService({ ...deps, sources: offerSources(deps), record: hosted });
@@ -165,6 +172,7 @@ function offerSources(deps: TunnelDeps) {
     findService && listServices && serviceOffers(listServices),
     findService && listServices && listRoutes && routeOffers({ listRoutes, listServices }),
     dialAddress && addressOffers,
+    deps.nodes && nodeOffers(deps.nodes.look),
     kubernetes && singleOffer("kubernetes"),
     metrics && singleOffer("metrics"),
   ].filter((source) => source !== undefined);

@@ -57,6 +57,14 @@ export interface RouteTarget {
   readonly namespace?: string;
 }
 
+/** What the kubelet of a node of the peer's cluster tells. */
+export interface NodeTarget {
+  readonly kind: "node";
+  readonly name: string;
+  /** As the host has found them; never said by who dials. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** A port that the end that is asked has offered, and offers still. No person names it. */
 export interface ReverseTarget {
   readonly kind: "reverse";
@@ -76,6 +84,7 @@ export type NamedTarget =
   | MetricsTarget
   | AddressTarget
   | RouteTarget
+  | NodeTarget
   | ReverseTarget;
 
 /** What has ports. */
@@ -101,6 +110,7 @@ export function targetName(target: NamedTarget): string {
 /** With the port, as {@link parseTarget} reads it: `app/shop/web:http`, `service/shop/dns:53/udp`. What is offered in reverse it reads not. */
 export function targetText(target: NamedTarget): string {
   if (target.kind === "reverse") return `reverse/${target.uid}:${target.port}`;
+  if (target.kind === "node") return `node/${target.name}`;
   if (!hasPorts(target)) return target.kind;
   const port = `${target.port === undefined ? "" : `:${target.port}`}${target.network === "udp" ? "/udp" : ""}`;
   if (target.kind === "address") return `address/${target.name}${port}`;
@@ -112,6 +122,7 @@ export function targetText(target: NamedTarget): string {
 export function parseTarget(text: string): NamedTarget | undefined {
   if (text === "kubernetes" || text === "metrics") return { kind: text };
   if (text.startsWith("route/")) return parseRoute(text);
+  if (text.startsWith("node/")) return parseNode(text.slice("node/".length));
   // Behind a port, or behind all parts of a name, so that a Service may be called "udp".
   const [, plain = "", spoken] = /^(address\/[^/]*|[^/]*\/[^/]*\/[^/]*)(?:\/(udp|tcp))?$/.exec(text) ?? [];
   const target = plain.startsWith("address/") ? parseAddress(plain) : parseNamespaced(plain);
@@ -145,6 +156,10 @@ function parseRoute(text: string): RouteTarget | undefined {
   return { kind: "route", host, ...(port !== undefined && { port }) };
 }
 
+function parseNode(name: string): NodeTarget | undefined {
+  return isNodeName(name) ? { kind: "node", name } : undefined;
+}
+
 /** "8080" is a number and "web" a name; undefined for what can be neither, such as "0" or "Web!". */
 export function parsePort(text: string): PortName | undefined {
   if (/^[0-9]+$/.test(text)) {
@@ -168,8 +183,13 @@ export function isHost(text: string): boolean {
   );
 }
 
+/** What can be the name of a node, or of most other things in Kubernetes. */
+export function isNodeName(text: string): boolean {
+  return text.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text);
+}
+
 /** What can be the name of an app or a Service. */
 export function isNameOf(kind: "app" | "service", text: string): boolean {
   if (kind === "service") return isNamespace(text);
-  return text.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text);
+  return isNodeName(text);
 }

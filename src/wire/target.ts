@@ -8,6 +8,7 @@ import {
   isHost,
   isNameOf,
   isNamespace,
+  isNodeName,
   type NamedTarget,
   type PortName,
   parsePort,
@@ -41,6 +42,8 @@ function kindOf(target: NamedTarget): NonNullable<MessageInitShape<typeof Target
       return { case: "address", value: { name: target.name, ...portOf(target.port) } };
     case "route":
       return { case: "route", value: { host: target.host, ...portOf(target.port) } };
+    case "node":
+      return { case: "node", value: { name: target.name } };
     case "reverse":
       return { case: "reverse", value: { uid: target.uid, port: target.port } };
   }
@@ -91,6 +94,11 @@ function readKind(target: Target): ReadTarget {
       return readAddress(target.kind.value.name, target.kind.value.port);
     case "route":
       return readRoute(target.kind.value.host, target.kind.value.port);
+    case "node": {
+      const { name } = target.kind.value;
+      if (!isNodeName(name)) return refuse("malformed", "The target's name cannot be that of a node.");
+      return { ok: true, target: { kind: "node", name } };
+    }
     case "reverse": {
       const { uid, port } = target.kind.value;
       if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/.test(uid) || !/^[a-z0-9][-a-z0-9]{0,62}$/.test(port)) {

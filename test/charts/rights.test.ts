@@ -120,6 +120,43 @@ test("Services of Forwards are made where the values say so, and an admission po
   assert.match(rendered.get("ConfigMap", "fairlead").data["fairlead.yaml"], /ports: 30000-30009/);
 });
 
+test("kubelets are read where the values or a policy of theirs say so, in the name of an account that can do nothing else", async () => {
+  const ofNodes = ({ metadata }: Manifest): boolean => /^fairlead-(agent-)?nodes$/.test(metadata.name);
+  assert.deepEqual((await render()).objects.filter(ofNodes), []);
+  const policies = [{ name: "west", spec: { tunnels: { nodes: [{ names: ["worker-*"] }] } } }];
+  for (const rendered of [await render({ tunnels: { nodes: true } }), await render({ policies })]) {
+    const { objects } = rendered;
+    assert.equal(rendered.get("ServiceAccount", "fairlead-nodes").automountServiceAccountToken, false);
+    const granted = objects
+      .filter(({ kind }) => /Role$/.test(kind))
+      .filter(ofNodes)
+      .map(({ kind, metadata, rules }: Manifest) => [`${kind} ${metadata.name}`, rules]);
+    const core = { apiGroups: [""] };
+    assert.deepEqual(Object.fromEntries(granted), {
+      "ClusterRole fairlead-nodes": [
+        { ...core, resources: ["nodes/metrics", "nodes/stats", "nodes/healthz"], verbs: ["get"] },
+      ],
+      "ClusterRole fairlead-agent-nodes": [{ ...core, resources: ["nodes"], verbs: ["get", "list"] }],
+      "Role fairlead-agent-nodes": [
+        { ...core, resources: ["serviceaccounts/token"], resourceNames: ["fairlead-nodes"], verbs: ["create"] },
+      ],
+    });
+    const bound = objects.filter(({ kind }) => /Binding$/.test(kind)).filter(ofNodes);
+    assert.deepEqual(
+      bound.map(
+        ({ kind, roleRef, subjects }: Manifest) =>
+          `${kind} ${roleRef.name} to ${subjects[0].namespace}/${subjects[0].name}`,
+      ),
+      [
+        "ClusterRoleBinding fairlead-nodes to ship/fairlead-nodes",
+        "ClusterRoleBinding fairlead-agent-nodes to ship/fairlead",
+        "RoleBinding fairlead-agent-nodes to ship/fairlead",
+      ],
+    );
+    assert.doesNotMatch(JSON.stringify(objects), /nodes\/(proxy|log|pods|configz|checkpoint)/);
+  }
+});
+
 test("routes are looked at in the namespaces that the values or a policy of theirs name for that, with the Services behind", async () => {
   const routes = [{ namespaces: ["shop", "web"], hosts: ["*.example.org"] }];
   const policies = [{ name: "west", spec: { tunnels: { services: [{ namespace: "data" }], routes } } }];

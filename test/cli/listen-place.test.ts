@@ -55,6 +55,16 @@ test("several targets, each with the places after it", () => {
     "app/shop/web:http at 127.0.0.1 0",
     "service/shop/cache:6379 at 127.0.0.1 0",
   ]);
+  assert.deepEqual(
+    plan("metrics", "1", "route/a.example.org:80", "2", "node/worker-1", "address/erp:1", "node/worker-2", "3"),
+    [
+      "metrics at 127.0.0.1 1",
+      "route/a.example.org:80 at 127.0.0.1 2",
+      "node/worker-1 at 127.0.0.1 0",
+      "address/erp:1 at 127.0.0.1 1",
+      "node/worker-2 at 127.0.0.1 3",
+    ],
+  );
 });
 
 test("what is no target, no place, or says a port twice is told with what could be written", () => {

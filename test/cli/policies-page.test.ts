@@ -122,6 +122,14 @@ const promises: Readonly<Record<string, (recipe: Recipe) => void>> = {
     assert.ok(reach("db.data", "data"));
     assert.ok(!reach("example.net", "shop"));
   },
+  "What your nodes tell, for a peer's monitoring"({ west }) {
+    const reach = (name: string, labels: Record<string, string>): boolean =>
+      permitTunnel({ peer: "west", grants: ["tunnels"] }, { kind: "node", name, labels }, west, [], noon).allowed;
+    assert.ok(reach("worker-1", {}));
+    assert.ok(reach("edge-7", {}));
+    assert.ok(!reach("worker-2", {}));
+    assert.ok(reach("worker-2", { "example.org/pool": "guests" }));
+  },
   "A database of the peer's, as a Service here"({ west }) {
     const offers = (name: string, port: number, grants = ["tunnels"]): boolean =>
       permitReverse({ peer: "west", grants }, { name, ports: [port] }, west, noon).allowed;

@@ -9,6 +9,7 @@ const bare = [
   "test/contract/app-kinds.e2e.ts",
   "test/contract/cluster.e2e.ts",
   "test/contract/enforcement.e2e.ts",
+  "test/contract/kubelets.e2e.ts",
   "test/contract/quantities.e2e.ts",
   "test/contract/readiness.e2e.ts",
   "test/contract/routes.e2e.ts",

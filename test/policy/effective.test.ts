@@ -22,7 +22,7 @@ function explained(policy: EffectivePolicy, path: string) {
 test("without a policy nothing runs, no Service and no API is reached, and logs are all that may be read", () => {
   const policy = effectivePolicy([], tokyo);
   assert.equal(policy.accept, false);
-  const none = { services: [], addresses: [], routes: [], reverse: [], kubernetes: false, metrics: false };
+  const none = { services: [], addresses: [], routes: [], nodes: [], reverse: [], kubernetes: false, metrics: false };
   assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", limits: {}, ...none });
   assert.deepEqual(policy.pods, { logs: true, exec: false, files: false });
   assert.deepEqual(policy.relay, { allow: false, maxCarriers: 4 });
@@ -175,6 +175,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       metrics: true,
       limits,
       routes: [{ namespaces: ["shop"], hosts: ["*.example.org"] }],
+      nodes: [{ names: ["worker-*"], labels: { pool: "guests" } }],
       reverse: [{ name: "ledger" }],
     },
     pods: { logs: false, exec: true, files: true },
@@ -248,6 +249,7 @@ test("every field of a policy can be said, counts, and is explained as it was wr
       addresses: addresses.map((address) => ({ protocol: "TCP", ...address })),
       metrics: true,
       routes: [{ namespaces: ["shop"], hosts: [["*", ".example.org"]] }],
+      nodes: [{ names: [["worker-", "*"]], labels: { pool: "guests" } }],
       limits: { connections: 9, connectionsPerSecond: 3, bytesPerSecond: 5_000_000 },
       reverse: [{ name: "ledger", ports: [] }],
     },
@@ -277,13 +279,14 @@ function leavesOf(path: string, value: unknown): [string, unknown][] {
 /** Everything that lets something run or be reached. */
 function assertClosed(policy: EffectivePolicy): void {
   assert.deepEqual([policy.accept, policy.egress], [false, []]);
-  const { apps, kubernetes, metrics, services, addresses, routes, reverse } = policy.tunnels;
-  assert.deepEqual([apps, kubernetes, metrics, services, addresses, routes, reverse].flat(), [false, false, false]);
+  const { apps, kubernetes, metrics, services, addresses, routes, nodes, reverse } = policy.tunnels;
+  assert.deepEqual([apps, kubernetes, metrics], [false, false, false]);
+  assert.deepEqual([services, addresses, routes, nodes, reverse].flat(), []);
   assert.deepEqual(policy.pods, { logs: false, exec: false, files: false });
 }
 
 const erp = { name: "erp", host: "erp.example.org", ports: [5432] };
-const more = { addresses: [erp], routes: [{ namespaces: ["shop"] }], reverse: [{}] };
+const more = { addresses: [erp], routes: [{ namespaces: ["shop"] }], nodes: [{ names: ["*"] }], reverse: [{}] };
 const open = {
   workloads: { accept: true, network: { egress: [{ cidr: "0.0.0.0/0" }] } },
   tunnels: { apps: true, services: [{ namespace: "shop" }], kubernetes: true, metrics: true, ...more },
@@ -383,10 +386,7 @@ test("the order in which policies come never counts", () => {
       const policies = list.map(({ names, labels, second, maxReplicas, pods }, index) => {
         const matchLabels = Object.fromEntries(labels.map((label) => [label, tokyo.labels[label] ?? ""]));
         const peers = names ? { peers: { names: ["tokyo"] } } : labels.length > 0 ? { peers: { matchLabels } } : {};
-        const said = {
-          ...(maxReplicas === null ? {} : { maxReplicas }),
-          ...(pods === null ? {} : { quota: { pods } }),
-        };
+        const said = { ...(maxReplicas !== null && { maxReplicas }), ...(pods !== null && { quota: { pods } }) };
         return policyNamed(`p${index}`, { ...peers, workloads: said }, second);
       });
       const shuffled = policies

@@ -11,10 +11,12 @@ const db: NamedTarget = { kind: "service", namespace: "data", name: "db", port: 
 const api: NamedTarget = { kind: "kubernetes" };
 const address: NamedTarget = { kind: "address", name: "erp", port: 5432 };
 const route: NamedTarget = { kind: "route", host: "a.example.org" };
+const node: NamedTarget = { kind: "node", name: "worker-1" };
 const metrics: NamedTarget = { kind: "metrics" };
 const caller = { peer: "tokyo", grants: ["apps", "tunnels", "kubectl"] };
 
 const routes = [{ namespaces: ["shop"], hosts: ["*.example.org"] }];
+const nodes = [{ names: ["worker-*"] }];
 const addresses = [{ name: "erp", host: "erp.example.org", ports: [5432] }];
 
 function said(permission: ReachPermission): string {
@@ -23,11 +25,12 @@ function said(permission: ReachPermission): string {
 
 test("each kind of target needs a grant of its own, and hears which is missing", () => {
   const policy = policyOf({
-    tunnels: { kubernetes: true, metrics: true, services: [{ namespace: "data" }], addresses, routes },
+    tunnels: { kubernetes: true, metrics: true, services: [{ namespace: "data" }], addresses, routes, nodes },
   });
   for (const [target, grant] of [
     [address, "tunnels"],
     [route, "tunnels"],
+    [node, "tunnels"],
     [metrics, "tunnels"],
     [app, "apps"],
     [db, "tunnels"],
@@ -49,6 +52,7 @@ test("unless a policy says otherwise a peer reaches its own apps and nothing els
   assert.equal(said(permitTunnel(caller, address, policy, [], now)), "tunnels/addresses");
   assert.equal(said(permitTunnel(caller, metrics, policy, [], now)), "tunnels/metrics");
   assert.equal(said(permitTunnel(caller, route, policy, [], now)), "tunnels/routes");
+  assert.equal(said(permitTunnel(caller, node, policy, [], now)), "tunnels/nodes");
   assert.equal(said(permitTunnel(caller, app, policyOf({ tunnels: { apps: false } }), [], now)), "tunnels/apps");
 });
 
@@ -57,6 +61,28 @@ test("a rule of routes without namespaces, or with what is no host, closes all",
     const policy = policyOf({ tunnels: { routes: [rule] } });
     assert.match(policy.problems.join(), /spec\.tunnels\.routes\[0\]/);
     assert.equal(said(permitTunnel(caller, route, policy, [], now)), "policy/accept");
+  }
+});
+
+test("a node is reached by its name, and by its labels as soon as they are known; a rule without names closes all", () => {
+  const policy = policyOf({
+    tunnels: { nodes: [{ names: ["worker-*"], labels: { pool: "guests" } }, { names: ["m1"] }] },
+  });
+  const reach = (name: string, labels?: Record<string, string>) =>
+    said(permitTunnel(caller, { kind: "node", name, ...(labels && { labels }) }, policy, [], now));
+  assert.equal(reach("worker-1"), "yes", "it has to be looked up");
+  assert.equal(reach("worker-1", { pool: "guests", zone: "x" }), "yes");
+  assert.equal(reach("m1", {}), "yes");
+  for (const labels of [{}, { pool: "own" }, { pool: "" }, { Pool: "guests" }]) {
+    assert.equal(reach("worker-1", labels), "tunnels/nodes");
+  }
+  for (const name of ["m2", "worker", "xworker-1", "m1.example.org"]) assert.equal(reach(name), "tunnels/nodes", name);
+  const inherited = policyOf({ tunnels: { nodes: [{ names: ["*"], labels: { constructor: "x" } }] } });
+  assert.equal(said(permitTunnel(caller, { ...node, labels: {} }, inherited, [], now)), "tunnels/nodes");
+  for (const rule of [{}, { labels: { pool: "guests" } }, { names: ["a/b"] }]) {
+    const broken = policyOf({ tunnels: { nodes: [rule] } });
+    assert.match(broken.problems.join(), /spec\.tunnels\.nodes\[0\]/);
+    assert.equal(said(permitTunnel(caller, node, broken, [], now)), "policy/accept");
   }
 });
 

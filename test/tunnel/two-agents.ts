@@ -77,6 +77,7 @@ export async function startTwoAgents(
     listRoutes?: ListRoutes;
     kubernetes?: StreamServer;
     metrics?: StreamServer;
+    nodes?: TunnelDeps["nodes"];
     dialAddress?: AddressDialer;
     dialServiceDatagrams?: DatagramServiceDialer;
     findDatagramService?: ServiceFinder<DatagramPipe>;
@@ -121,6 +122,7 @@ export async function startTwoAgents(
     ...(o.listRoutes && { listRoutes: o.listRoutes }),
     ...(o.kubernetes && { kubernetes: o.kubernetes }),
     ...(o.metrics && { metrics: o.metrics }),
+    ...(o.nodes && { nodes: o.nodes }),
     ...(o.dialAddress && { dialAddress: o.dialAddress }),
     ...(o.dialServiceDatagrams && { dialServiceDatagrams: o.dialServiceDatagrams }),
     ...(o.findDatagramService && { findDatagramService: o.findDatagramService }),

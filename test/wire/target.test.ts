@@ -20,6 +20,7 @@ const targets: fc.Arbitrary<NamedTarget> = fc.oneof(
     return { kind: "service" as const, namespace, name, ...(port !== undefined && { port }), ...spoken };
   }),
   fc.constantFrom({ kind: "kubernetes" as const }, { kind: "metrics" as const }),
+  label.map((name) => ({ kind: "node" as const, name: `${name}.example.org` })),
   fc
     .tuple(label, fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }), network)
     .map(([name, port, spoken]) => {
@@ -101,6 +102,11 @@ test("what cannot be the name of a Service is none, on the wire and in text", ()
     "route/a/b",
     "route/",
     "metrics/x",
+    "node/",
+    "node/a/b",
+    "node/a:10250",
+    "node/../pods",
+    "node/A",
     "app",
   ]) {
     assert.equal(parseTarget(text), undefined, text);

@@ -7,6 +7,7 @@ import { attacks } from "./attacks.ts";
 import { threatsOfContents } from "./threats-of-contents.ts";
 import { threatsOfDoors } from "./threats-of-doors.ts";
 import { threatsOfImages } from "./threats-of-images.ts";
+import { threatsOfNodes } from "./threats-of-nodes.ts";
 
 export interface Threat {
   readonly who: Who;
@@ -36,6 +37,7 @@ export const threats: readonly Threat[] = [
   ...provenElsewhere(),
   ...threatsOfContents,
   ...threatsOfImages,
+  ...threatsOfNodes,
   ...threatsOfDoors,
 ];
 

@@ -45,6 +45,7 @@ test("each port leads to the target's port of that number, or to the one that is
   );
   assert.deepEqual(textsOf({ target: "address/erp" }), ["address/erp:5432"]);
   assert.deepEqual(textsOf({ target: "metrics" }), ["metrics"]);
+  assert.deepEqual(textsOf({ target: "node/worker-1.example.org" }), ["node/worker-1.example.org"]);
 });
 
 test("a route leads to the port that it says, unless another one of its Service is meant", () => {
@@ -67,7 +68,7 @@ test("every kind of target that a Forward can have is let into the cluster by it
   const { spec } = crd.spec.versions[0].schema.openAPIV3Schema.properties;
   const pattern = new RegExp(spec.properties.target.pattern);
   const targets = ["app/web", "app/shop/web", "service/data/db", "svc/data/db", "address/erp", "route/a.example.org"];
-  for (const target of [...targets, "metrics"]) {
+  for (const target of [...targets, "node/worker-1", "metrics"]) {
     assert.ok(typeof planOf({ target }) !== "string", target);
     assert.match(target, pattern);
   }
@@ -98,6 +99,7 @@ test("what cannot be is said in words that tell what to change", () => {
     [two({ name: "a", port: 1 }, { name: "a", port: 2 }), /two of the name a/],
     [two({ name: "a", port: 1 }, { name: "b", port: 1 }), /two of the number 1/],
     [{ target: "metrics", ports: [{ name: "a", port: 1, targetPort: 1 }] }, /metrics has no ports/],
+    [{ target: "node/a", ports: [{ name: "a", port: 1, targetPort: 10250 }] }, /node has no ports/],
     [{ target: "address/erp", ports: [{ name: "a", port: 1, targetPort: "sql" }] }, /has to be a number/],
     [{ idle: "0s" }, /no length of time above 0/],
     [{ limits: { bytesPerSecond: "-5M" } }, /no amount above 0/],

@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/wire/v1/target.proto.
  */
 export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
-  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLCBAoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASMgoHbWV0cmljcxgIIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuTWV0cmljc1RhcmdldEgAEjIKB2FkZHJlc3MYCSABKAsyHy5mYWlybGVhZC53aXJlLnYxLkFkZHJlc3NUYXJnZXRIABIuCgVyb3V0ZRgKIAEoCzIdLmZhaXJsZWFkLndpcmUudjEuUm91dGVUYXJnZXRIABIyCgdyZXZlcnNlGAsgASgLMh8uZmFpcmxlYWQud2lyZS52MS5SZXZlcnNlVGFyZ2V0SAASKgoHbmV0d29yaxgQIAEoDjIZLmZhaXJsZWFkLndpcmUudjEuTmV0d29ya0IGCgRraW5kImQKDldvcmtsb2FkVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgsKA3VpZBgDIAEoCRIkCgRwb3J0GAQgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IlYKDVNlcnZpY2VUYXJnZXQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSJAoEcG9ydBgDIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCISChBLdWJlcm5ldGVzVGFyZ2V0IiIKC1JlbGF5VGFyZ2V0EhMKC2ZpbmdlcnByaW50GAEgASgMIg8KDUNhcnJpZXJUYXJnZXQiDgoMSW1hZ2VzVGFyZ2V0Ig8KDU1ldHJpY3NUYXJnZXQiQwoNQWRkcmVzc1RhcmdldBIMCgRuYW1lGAEgASgJEiQKBHBvcnQYAiABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiQQoLUm91dGVUYXJnZXQSDAoEaG9zdBgBIAEoCRIkCgRwb3J0GAIgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IioKDVJldmVyc2VUYXJnZXQSCwoDdWlkGAEgASgJEgwKBHBvcnQYAiABKAkiMQoEUG9ydBIQCgZudW1iZXIYASABKA1IABIOCgRuYW1lGAIgASgJSABCBwoFdmFsdWUqRAoHTmV0d29yaxIXChNORVRXT1JLX1VOU1BFQ0lGSUVEEAASDwoLTkVUV09SS19UQ1AQARIPCgtORVRXT1JLX1VEUBACYgZwcm90bzM");
+  fileDesc("Ch1mYWlybGVhZC93aXJlL3YxL3RhcmdldC5wcm90bxIQZmFpcmxlYWQud2lyZS52MSLwBAoGVGFyZ2V0EjQKCHdvcmtsb2FkGAEgASgLMiAuZmFpcmxlYWQud2lyZS52MS5Xb3JrbG9hZFRhcmdldEgAEjIKB3NlcnZpY2UYAiABKAsyHy5mYWlybGVhZC53aXJlLnYxLlNlcnZpY2VUYXJnZXRIABI4CgprdWJlcm5ldGVzGAMgASgLMiIuZmFpcmxlYWQud2lyZS52MS5LdWJlcm5ldGVzVGFyZ2V0SAASLgoFcmVsYXkYBCABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJlbGF5VGFyZ2V0SAASMgoHY2FycmllchgFIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuQ2FycmllclRhcmdldEgAEjAKBmltYWdlcxgGIAEoCzIeLmZhaXJsZWFkLndpcmUudjEuSW1hZ2VzVGFyZ2V0SAASLAoEbm9kZRgHIAEoCzIcLmZhaXJsZWFkLndpcmUudjEuTm9kZVRhcmdldEgAEjIKB21ldHJpY3MYCCABKAsyHy5mYWlybGVhZC53aXJlLnYxLk1ldHJpY3NUYXJnZXRIABIyCgdhZGRyZXNzGAkgASgLMh8uZmFpcmxlYWQud2lyZS52MS5BZGRyZXNzVGFyZ2V0SAASLgoFcm91dGUYCiABKAsyHS5mYWlybGVhZC53aXJlLnYxLlJvdXRlVGFyZ2V0SAASMgoHcmV2ZXJzZRgLIAEoCzIfLmZhaXJsZWFkLndpcmUudjEuUmV2ZXJzZVRhcmdldEgAEioKB25ldHdvcmsYECABKA4yGS5mYWlybGVhZC53aXJlLnYxLk5ldHdvcmtCBgoEa2luZCJkCg5Xb3JrbG9hZFRhcmdldBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRILCgN1aWQYAyABKAkSJAoEcG9ydBgEIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCJWCg1TZXJ2aWNlVGFyZ2V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEiQKBHBvcnQYAyABKAsyFi5mYWlybGVhZC53aXJlLnYxLlBvcnQiEgoQS3ViZXJuZXRlc1RhcmdldCIiCgtSZWxheVRhcmdldBITCgtmaW5nZXJwcmludBgBIAEoDCIPCg1DYXJyaWVyVGFyZ2V0Ig4KDEltYWdlc1RhcmdldCIPCg1NZXRyaWNzVGFyZ2V0IkMKDUFkZHJlc3NUYXJnZXQSDAoEbmFtZRgBIAEoCRIkCgRwb3J0GAIgASgLMhYuZmFpcmxlYWQud2lyZS52MS5Qb3J0IkEKC1JvdXRlVGFyZ2V0EgwKBGhvc3QYASABKAkSJAoEcG9ydBgCIAEoCzIWLmZhaXJsZWFkLndpcmUudjEuUG9ydCIaCgpOb2RlVGFyZ2V0EgwKBG5hbWUYASABKAkiKgoNUmV2ZXJzZVRhcmdldBILCgN1aWQYASABKAkSDAoEcG9ydBgCIAEoCSIxCgRQb3J0EhAKBm51bWJlchgBIAEoDUgAEg4KBG5hbWUYAiABKAlIAEIHCgV2YWx1ZSpECgdOZXR3b3JrEhcKE05FVFdPUktfVU5TUEVDSUZJRUQQABIPCgtORVRXT1JLX1RDUBABEg8KC05FVFdPUktfVURQEAJiBnByb3RvMw");
 
 /**
  * Target is what a dial is to reach. It names a thing, never an address: the end that is asked resolves it, after its policy.
@@ -19,7 +19,7 @@ export const file_fairlead_wire_v1_target: GenFile = /*@__PURE__*/
  */
 export type Target = Message<"fairlead.wire.v1.Target"> & {
   /**
-   * Numbers 7 and 12 to 15 are for what comes later: nodes.
+   * Numbers 12 to 15 are for what comes later.
    *
    * @generated from oneof fairlead.wire.v1.Target.kind
    */
@@ -59,6 +59,12 @@ export type Target = Message<"fairlead.wire.v1.Target"> & {
      */
     value: ImagesTarget;
     case: "images";
+  } | {
+    /**
+     * @generated from field: fairlead.wire.v1.NodeTarget node = 7;
+     */
+    value: NodeTarget;
+    case: "node";
   } | {
     /**
      * @generated from field: fairlead.wire.v1.MetricsTarget metrics = 8;
@@ -312,6 +318,28 @@ export const RouteTargetSchema: GenMessage<RouteTarget> = /*@__PURE__*/
   messageDesc(file_fairlead_wire_v1_target, 9);
 
 /**
+ * NodeTarget is what the kubelet of a node of the other's cluster tells, as HTTP/1.1: GET and HEAD of /metrics, /metrics/cadvisor,
+ * /metrics/resource, /metrics/probes, /stats/summary and /healthz. Nothing else that a kubelet does is reached by it.
+ *
+ * @generated from message fairlead.wire.v1.NodeTarget
+ */
+export type NodeTarget = Message<"fairlead.wire.v1.NodeTarget"> & {
+  /**
+   * The node's, in its cluster.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message fairlead.wire.v1.NodeTarget.
+ * Use `create(NodeTargetSchema)` to create a new message.
+ */
+export const NodeTargetSchema: GenMessage<NodeTarget> = /*@__PURE__*/
+  messageDesc(file_fairlead_wire_v1_target, 10);
+
+/**
  * ReverseTarget is a port that the end that is asked has offered the dialling one, and offers still (ForwardService.Offer).
  *
  * @generated from message fairlead.wire.v1.ReverseTarget
@@ -337,7 +365,7 @@ export type ReverseTarget = Message<"fairlead.wire.v1.ReverseTarget"> & {
  * Use `create(ReverseTargetSchema)` to create a new message.
  */
 export const ReverseTargetSchema: GenMessage<ReverseTarget> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 10);
+  messageDesc(file_fairlead_wire_v1_target, 11);
 
 /**
  * Port is a port by number or by name.
@@ -370,7 +398,7 @@ export type Port = Message<"fairlead.wire.v1.Port"> & {
  * Use `create(PortSchema)` to create a new message.
  */
 export const PortSchema: GenMessage<Port> = /*@__PURE__*/
-  messageDesc(file_fairlead_wire_v1_target, 11);
+  messageDesc(file_fairlead_wire_v1_target, 12);
 
 /**
  * Network is how the target is reached from the other end on.
