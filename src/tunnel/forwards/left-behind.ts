@@ -77,19 +77,20 @@ export function createLeftBehind(deps: LeftBehindDeps): LeftBehind {
     await allowed(maker.leave({ ...forward, uid }, signal));
   }
 
-  /** The UIDs of what was offered there. */
+  /** The UIDs of what was offered there, and leads nowhere now. */
   async function clearOffered(namespace: string, signal: AbortSignal): Promise<string[]> {
     const found = await allowed(client.list(services, { namespace, labelSelector: labels.forward }, signal));
     const isOfAPeer = deps.isOfAPeer(namespace);
-    return mapLimited(found?.items ?? [], atOnce, async ({ metadata }) => {
+    const cleared = await mapLimited(found?.items ?? [], atOnce, async ({ metadata }) => {
       const { name = "" } = metadata;
       const uid = metadata.labels?.[labels.forward] ?? "";
       const made = { namespace, name, uid, peer: metadata.labels?.[labels.peer] ?? "", isOwned: false };
       const slice = await allowed(client.get(endpointSlices, { namespace, name: sliceName(name) }, signal));
       if (slice && whose(slice.metadata, made) === "ours") holdPorts(uid, slice);
-      await allowed(isOfAPeer ? maker.leave(made, signal) : maker.remove(made, signal));
-      return uid;
+      const done = (isOfAPeer ? maker.leave(made, signal) : maker.remove(made, signal)).then(() => true);
+      return (await allowed(done)) ? [uid] : [];
     });
+    return cleared.flat();
   }
 
   /** False when it leads to a port here that leads elsewhere too. */
