@@ -54,7 +54,8 @@ export function agentTunnel(deps: {
   const apiServer = gateway && createApiServerPlaces({ client, server, clock, log });
   const asked = createStreamRecord({ audit, clock });
   const kubernetes = gateway && createKubernetesExit({ gateway, policyOf, record: asked, log });
-  const isNowhere = (address: string, port: number) => isKeptOut(address) || (apiServer?.has(address, port) ?? false);
+  const isNowhere = (address: string, port: number) =>
+    isKeptOut(address) || (apiServer?.has(address, port) ?? false) || isForward(deps.config, address, port);
   const { portForward } = place.pods;
   const ports = createServicePorts({ client, inCluster, portForward, isKeptOut: isNowhere, clock });
   // Where no cluster is, this machine itself is what its operator offers.
@@ -117,6 +118,11 @@ export function agentTunnel(deps: {
       asked.close();
     },
   };
+}
+
+/** Ports of Forwards lead on to peers: who came to one from a peer would be led in a circle, or by this agent's rights to a third. */
+function isForward({ forwards: { address: own, ports } }: Pick<Config, "forwards">, address: string, port: number) {
+  return address === own && port >= ports.first && port <= ports.last;
 }
 
 function hosted(app: RunningApp): HostedApp {

@@ -126,7 +126,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   const hasApp = (fingerprint: string, app: AppTarget): boolean => deps.findApp(fingerprint, app) !== undefined;
   const { limitsOf = (fingerprint: string) => deps.policyOf(fingerprint)?.tunnels.limits } = deps;
   const permit: ExitDeps["permit"] = (caller, target) =>
-    target.kind === "reverse" ? permitOffered(findOffered?.(caller.peer, target)) : deps.permit(caller, target);
+    target.kind === "reverse" ? permitOffered(target, findOffered?.(caller.peer, target)) : deps.permit(caller, target);
   const exit = createExit({ ...deps, permit, ways, hasApp, limitsOf, pending, record: hosted });
   const relay = createRelay({ ...deps, record: hosted });
   const dial = createAppDialer(deps.dialPeer, dialled);

@@ -74,6 +74,8 @@ export interface ReverseTarget {
   readonly uid: string;
   /** The offer's name for the port. */
   readonly port: string;
+  /** Where the host has found that it leads; never said by who dials. */
+  readonly service?: ServiceTarget;
 }
 
 /** What a dial can reach at a peer: a thing by its name, never an address. */

@@ -82,6 +82,7 @@ export async function startTwoAgents(
     dialServiceDatagrams?: DatagramServiceDialer;
     findDatagramService?: ServiceFinder<DatagramPipe>;
     dialDatagramAddress?: AddressDialer<DatagramPipe>;
+    findOffered?: TunnelDeps["findOffered"];
     limitsOf?: TunnelDeps["limitsOf"];
   } = {},
 ): Promise<TwoAgents> {
@@ -127,6 +128,7 @@ export async function startTwoAgents(
     ...(o.dialServiceDatagrams && { dialServiceDatagrams: o.dialServiceDatagrams }),
     ...(o.findDatagramService && { findDatagramService: o.findDatagramService }),
     ...(o.dialDatagramAddress && { dialDatagramAddress: o.dialDatagramAddress }),
+    ...(o.findOffered && { findOffered: o.findOffered }),
     ...(o.limitsOf && { limitsOf: o.limitsOf }),
     policyOf: () => o.policy,
     dialPeer: () => Promise.reject(new Error("the host dials nobody")),

@@ -2,7 +2,9 @@
  * What Forwards of this cluster offer to peers. Each peer is told all of it whenever that changes, on each new link, and now and then to
  * hear how it stands there; so nothing depends on what was said before.
  */
+import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { startDeadline } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { createKeyedWorker } from "../../base/keyed-worker.ts";
@@ -33,7 +35,7 @@ export interface Offering {
   /** Offers it, or as it is now. */
   set(plan: ForwardPlan): void;
   delete(key: string): void;
-  /** Undefined before the peer has answered, and while it cannot. */
+  /** Undefined before the peer was asked; NotAnswered while it does not answer. */
   standing(plan: ForwardPlan): OfferStanding | undefined;
   readonly find: FindOffered;
   close(): Promise<void>;
@@ -41,7 +43,9 @@ export interface Offering {
 
 /** How it stands is asked again so often, in milliseconds, as long as something is offered. */
 const askAgainMs = 15_000;
-const callTimeoutMs = 60_000;
+const callTimeoutMs = 30_000;
+/** Peers that are told at once, so that some which do not answer keep nobody waiting. */
+const concurrency = 32;
 const longest = 512;
 /** In one call: as many as OfferRequest takes. */
 const mostOffers = 256;
@@ -53,12 +57,16 @@ export function createOffering(deps: OfferingDeps): Offering {
   const standings = new Map<string, OfferStanding>();
   /** By peer, the link on which something was said last. */
   const said = new Map<string, number>();
-  const worker = createKeyedWorker({ run, clock, maxMs: 60_000, onError });
+  const worker = createKeyedWorker({ run, clock, concurrency, maxMs: 60_000, onError });
   const unsubscribe = links.subscribe((peer, { held, epoch }) => {
     if (held && said.get(peer) !== epoch) worker.add(peer);
   });
 
-  const offersTo = (peer: string): ForwardPlan[] => [...plans.values()].filter((plan) => plan.peer === peer);
+  /** The oldest first: of two of a name it is the one that is let be, also after a start. */
+  const offersTo = (peer: string): ForwardPlan[] =>
+    [...plans.values()]
+      .filter((plan) => plan.peer === peer)
+      .sort((a, b) => compare(a.since, b.since) || compare(a.uid, b.uid));
 
   async function run(peer: string, closing: AbortSignal): Promise<void | { againMs: number }> {
     const { held, epoch } = links.status(peer);
@@ -69,10 +77,11 @@ export function createOffering(deps: OfferingDeps): Offering {
       const message = `${mostOffers} Forwards at most offer something to one peer.`;
       take(all, { uid, service: "", reason: "TooMany", message });
     }
-    const signal = AbortSignal.any([closing, AbortSignal.timeout(callTimeoutMs)]);
     const client = createClient(ForwardService, deps.transport(peer));
+    const late = () => new ConnectError("It took too long.", Code.DeadlineExceeded);
+    const deadline = startDeadline(clock, callTimeoutMs, late, closing);
     try {
-      const { states } = await client.offer({ offers: offered.map(messageOf) }, { signal });
+      const { states } = await client.offer({ offers: offered.map(messageOf) }, { signal: deadline.signal });
       for (const state of states) take(offered, state);
     } catch (error) {
       if (closing.aborted) return;
@@ -83,6 +92,8 @@ export function createOffering(deps: OfferingDeps): Offering {
         for (const { uid } of offered) take(offered, { uid, service: "", reason: "NotAnswered", message });
         throw error;
       }
+    } finally {
+      deadline.cancel();
     }
     said.set(peer, epoch);
     return offered.length > 0 ? { againMs: askAgainMs } : undefined;
@@ -101,7 +112,7 @@ export function createOffering(deps: OfferingDeps): Offering {
     };
     const before = standings.get(plan.uid);
     standings.set(plan.uid, standing);
-    if (before && before.service === standing.service && before.message === standing.message) return;
+    if (before && isDeepStrictEqual(before, standing)) return;
     deps.onState(plan.key);
   }
 
@@ -141,6 +152,10 @@ export function createOffering(deps: OfferingDeps): Offering {
       await worker.close();
     },
   };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function messageOf({ uid, name, ports, use }: ForwardPlan) {

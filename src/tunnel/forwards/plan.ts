@@ -13,6 +13,8 @@ export interface ForwardPlan {
   /** Also of the Service that is made. */
   readonly name: string;
   readonly uid: string;
+  /** When it was made, RFC 3339. */
+  readonly since: string;
   readonly peer: string;
   /** Reverse: what is here becomes a Service at the peer. */
   readonly direction: "Forward" | "Reverse";
@@ -55,7 +57,7 @@ export type Planned =
   | { readonly ok: false; readonly message: string };
 
 export function planForward(forward: Forward): Planned {
-  const { namespace = "", name = "", uid = "" } = forward.metadata;
+  const { namespace = "", name = "", uid = "", creationTimestamp: since = "" } = forward.metadata;
   const { spec } = forward;
   const [problem] = forward.problems ?? [];
   if (problem !== undefined) return wrong(`${problem}.`);
@@ -81,7 +83,7 @@ export function planForward(forward: Forward): Planned {
     idleMs,
     proxyProtocol: spec.proxyProtocol === "V2",
   };
-  return { ok: true, plan: { key: keyOf(forward), namespace, name, uid, peer, direction, target, ports, use } };
+  return { ok: true, plan: { key: keyOf(forward), namespace, name, uid, since, peer, direction, target, ports, use } };
 }
 
 /** Or what is wrong with it. Of this cluster a Forward refers to what is in its own namespace alone. */

@@ -1,5 +1,5 @@
 /** The way to what Forwards of this cluster offer to a peer: a Service in the Forward's own namespace, for as long as it is offered. */
-import type { ReverseTarget, ServiceTarget } from "../../wire/target-text.ts";
+import { type ReverseTarget, type ServiceTarget, targetText } from "../../wire/target-text.ts";
 import type { Permission } from "../hosted-app.ts";
 import { refusalOf } from "../refusal.ts";
 import { createServiceWay, type ServiceWayDeps } from "../service-way.ts";
@@ -17,13 +17,16 @@ export function createReverseWay(deps: ServiceWayDeps & { readonly findOffered: 
       const service = deps.findOffered(caller.peer, target);
       if (!service) return { ok: false, refusal: { ...refusalOf["not-found"], message: notOffered } };
       const found = await services.find(caller, service, signal);
-      return found.ok ? { ...found, target } : found;
+      return found.ok ? { ...found, target: { ...target, service } } : found;
     },
   };
 }
 
-/** The offer is what lets its peer in, for as long as it stands; nobody else, and to nothing else. */
-export function permitOffered(service: ServiceTarget | undefined): Permission {
-  if (service) return { allowed: true };
+/**
+ * The offer is what lets its peer in, for as long as it stands; nobody else, and to nothing else. `offered` is what it leads to now: who was
+ * let in to something else by it is not any more.
+ */
+export function permitOffered({ service }: ReverseTarget, offered: ServiceTarget | undefined): Permission {
+  if (offered && (!service || targetText(service) === targetText(offered))) return { allowed: true };
   return { allowed: false, rule: "forwards/reverse", message: notOffered };
 }

@@ -6,8 +6,8 @@ import { endpointSlices, services } from "../../../src/kube/resources.ts";
 import { LedService, leaveAll } from "../../../src/tunnel/forwards/led-service.ts";
 import type { UseRules } from "../../../src/tunnel/forwards/plan.ts";
 import type { ServedPort } from "../../../src/tunnel/forwards/served.ts";
-import { until } from "../until.ts";
-import { broken, patience } from "./cluster.ts";
+import { patience, until } from "../../patience.ts";
+import { broken } from "./cluster.ts";
 import { failure, forbidden } from "./objects.ts";
 import { createStage, readSlice, tryConnect } from "./stage.ts";
 

@@ -5,8 +5,7 @@ import { silentLog } from "../../../src/base/log.ts";
 import { endpointSlices, forwards, namespaces, services } from "../../../src/kube/resources.ts";
 import { createLeftBehind } from "../../../src/tunnel/forwards/left-behind.ts";
 import { endpointSliceOf, serviceOf, type WantedService } from "../../../src/tunnel/forwards/manifests.ts";
-import { until } from "../until.ts";
-import { patience } from "./cluster.ts";
+import { patience, until } from "../../patience.ts";
 import { failure, forbidden } from "./objects.ts";
 import { createStage, readSlice } from "./stage.ts";
 

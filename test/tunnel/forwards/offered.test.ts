@@ -8,9 +8,9 @@ import { type Service, services } from "../../../src/kube/resources.ts";
 import type { EffectivePolicy } from "../../../src/policy/effective-policy.ts";
 import { callerKey } from "../../../src/rpc/caller.ts";
 import { createOffered } from "../../../src/tunnel/forwards/offered.ts";
+import { patience, until } from "../../patience.ts";
 import { policyOf } from "../../policy/given.ts";
-import { until } from "../until.ts";
-import { broken, patience } from "./cluster.ts";
+import { broken } from "./cluster.ts";
 import { failure } from "./objects.ts";
 import { createStage, readSlice, tryConnect } from "./stage.ts";
 
@@ -82,14 +82,7 @@ function setUp(ports = 1_000) {
     return Object.fromEntries(states.map(({ uid, service, reason }) => [uid, service || reason]));
   };
   const made = async (): Promise<Service[]> => (await stage.objects.client.list(services, {}, patience())).items;
-  const nothingIsLeft = (): Promise<void> =>
-    until("all is cleared away", () => {
-      void made().then((found) => {
-        left = found.length;
-      });
-      return left === 0;
-    });
-  let left = -1;
+  const nothingIsLeft = () => until("all is cleared away", async () => (await made()).length === 0);
   const enter = async (name: string) => {
     const slice = await readSlice(stage, `of-${state.peer}`, name);
     const socket = await tryConnect(stage.address, slice?.ports?.[0]?.port ?? 0);

@@ -108,7 +108,7 @@ suite("Forwards in reverse", () => {
     await reaches();
   });
 
-  test("a Forward offers nothing of another namespace, and none of a name that another has offered before", async () => {
+  test("a Forward offers nothing of another namespace, and none of a name that an older one offers", async () => {
     await applyForward(world.lisbon, "other/steals", { ...offer, target: "service/shop/page" });
     const invalid = await settled(world.lisbon, "other/steals", "Invalid");
     assert.match(invalid.status?.message ?? "", /another namespace/);

@@ -9,7 +9,7 @@ import { ConnectionBound } from "../../../src/tunnel/forwards/connection-bound.t
 import { PortRange } from "../../../src/tunnel/forwards/port-range.ts";
 import { createServiceMaker } from "../../../src/tunnel/forwards/service-maker.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
-import { patience } from "./cluster.ts";
+import { patience } from "../../patience.ts";
 import { createObjects } from "./objects.ts";
 
 /** An address of loopback for this test alone, so that nobody else has its ports. */

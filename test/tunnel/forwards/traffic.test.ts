@@ -1,6 +1,5 @@
 /** The connections of one Forward, with what they are dialled to in the test's hands. */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
@@ -15,6 +14,7 @@ import { type Fare, type TargetDialer, Traffic } from "../../../src/tunnel/forwa
 import { TunnelError } from "../../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
 import { patience, until } from "../../patience.ts";
+import { ownAddress } from "./stage.ts";
 
 const free: UseRules = {
   connections: 10,
@@ -23,12 +23,6 @@ const free: UseRules = {
   idleMs: undefined,
   proxyProtocol: false,
 };
-
-/** An address of loopback for this test alone, so that nobody else has its ports. */
-function ownHost(): string {
-  const [a = 0, b = 0, c = 0] = randomBytes(3);
-  return `127.${1 + (a % 250)}.${b}.${1 + (c % 250)}`;
-}
 
 interface Stage {
   readonly clock?: Clock;
@@ -48,7 +42,7 @@ async function open(t: TestContext, rules: Partial<UseRules>, stage: Stage = {})
     targets.push(far);
     return near;
   };
-  const host = ownHost();
+  const host = ownAddress();
   const pass = listenTcp((socket) => void traffic.pass(socket, stage.dial ?? give, ended.signal));
   const listening = await new PortRange(host, { first: 20_000, last: 20_100 }).open("u-1", "web", pass);
   assert.ok(listening);

@@ -231,7 +231,7 @@ suite("Forwards", () => {
     await eventually(
       "nothing is selected",
       () => readService(lisbon, "shop/page"),
-      (service) => service?.spec?.selector === undefined,
+      (service) => service !== undefined && service.spec?.selector === undefined,
     );
     await remove("shop/page");
   });
