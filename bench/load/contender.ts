@@ -9,6 +9,7 @@ import {
   keysBesideBulk,
   openRate,
   requestRate,
+  requestsInAll,
   requestTimes,
   stalledBytes,
   up,
@@ -37,6 +38,10 @@ export const figures = [
   "upCpu",
   "requestCpu",
   "openCpu",
+  "manyRate",
+  "manyErrors",
+  "crowd",
+  "crowdIdle",
 ] as const;
 
 export type Figure = (typeof figures)[number];
@@ -55,17 +60,22 @@ export const parts = [
   "at50",
   "keys",
   "cut",
+  "many",
+  "crowd",
 ] as const;
 export type Part = (typeof parts)[number];
-export type OncePart = "idle" | "stalled" | "at50" | "keys" | "cut";
+const onceParts = ["idle", "stalled", "at50", "keys", "cut", "many", "crowd"] as const;
+export type OncePart = (typeof onceParts)[number];
 
 export function isOnce(part: Part): part is OncePart {
-  return part === "idle" || part === "stalled" || part === "at50" || part === "keys" || part === "cut";
+  return onceParts.some((once) => once === part);
 }
 
 export interface Contender {
   readonly name: string;
   absent?(): string | undefined;
+  /** As of a way. */
+  readonly ownNetwork?: boolean;
   /** `between`: as for a way. */
   start(between: (port: number) => Promise<number>): Promise<Running>;
 }
@@ -80,14 +90,18 @@ export interface Running {
 
 const cuts = 20;
 const cutBytes = 64 * 1024 * 1024;
+/** Of "many" and of "crowd". */
+const manyRequests = 100_000;
+const crowdConnections = 10_000;
 
 /** A way for TCP, in front of a target. */
 export function forwarding(kind: WayKind, target: number): Contender {
   return {
     name: kind.name,
     ...(kind.absent && { absent: () => kind.absent?.() }),
+    ...(kind.ownNetwork && { ownNetwork: true }),
     async start(between) {
-      const { port, pids, close } = await kind.start({ target, between });
+      const { port, pids, close, ...way } = await kind.start({ target, between });
       const rate = async (figure: Figure, cpu: Figure, measure: () => Promise<Counted>): Promise<Measured> => {
         const before = await processorSecondsOf(pids);
         const { perSecond, count } = await measure();
@@ -97,6 +111,10 @@ export function forwarding(kind: WayKind, target: number): Contender {
       const http = {
         one: async (seconds: number) => ({ oneP50: percentile(await requestTimes(port, seconds), 0.5) }),
         rate64: (seconds: number) => rate("rate64", "requestCpu", () => requestRate(port, seconds, 64)),
+        many: async () => {
+          const { perSecond, errors } = await requestsInAll(port, manyRequests, 64);
+          return { manyRate: perSecond, manyErrors: errors };
+        },
       };
       if (kind.httpOnly) return { parts: http, close };
       return {
@@ -106,8 +124,14 @@ export function forwarding(kind: WayKind, target: number): Contender {
           up: (seconds) => rate("up", "upCpu", () => up(port, seconds)),
           beside: async (seconds) => beside(await besideBulk(port, seconds)),
           opens: (seconds) => rate("opens", "openCpu", () => openRate(port, seconds)),
-          ...(pids.length > 0 && { idle: async () => ({ idle: await idleBytes(port, pids) }) }),
-          stalled: async (seconds) => ({ stalled: await stalledBytes(port, target, seconds) }),
+          ...(pids.length > 0 && {
+            idle: async () => ({ idle: (await idleBytes([port], pids, 256)).each }),
+            crowd: async () => {
+              const { open, each } = await idleBytes(way.ports ?? [port], pids, crowdConnections);
+              return { crowd: open, crowdIdle: each };
+            },
+          }),
+          stalled: async (seconds) => ({ stalled: await stalledBytes(port, way.target ?? target, seconds) }),
           keys: async (seconds) => keys(await keysBesideBulk(port, seconds)),
         },
         async cut(cut) {

@@ -112,6 +112,36 @@ async function startRequests(port: number, connections: number) {
   return load;
 }
 
+/**
+ * So many requests in all, on so many connections at a time, and how many of them were not answered whole: a connection that broke, or an answer
+ * that is none. What broke is made anew.
+ */
+export async function requestsInAll(port: number, count: number, connections: number) {
+  let left = count;
+  let errors = 0;
+  const work = async (): Promise<void> => {
+    let asked: { readonly socket: Socket; readonly bytes: number } | undefined;
+    while (left > 0) {
+      left -= 1;
+      try {
+        if (asked) await ask(asked.socket, asked.bytes);
+        else {
+          const socket = await open(port);
+          asked = { socket, bytes: await askFirst(socket) };
+        }
+      } catch {
+        errors += 1;
+        asked?.socket.destroy();
+        asked = undefined;
+      }
+    }
+    asked?.socket.destroy();
+  };
+  const startedAt = performance.now();
+  await Promise.all(Array.from({ length: connections }, work));
+  return { perSecond: count / ((performance.now() - startedAt) / 1000), errors };
+}
+
 /** As `requestTimes`, with a pause of 2 ms between, while another stream comes down as fast as it can. */
 export async function besideBulk(port: number, seconds: number): Promise<number[]> {
   const bulk = await open(port);
@@ -179,18 +209,28 @@ async function pouredBytes(target: number): Promise<number> {
   return Number(count.readBigUInt64BE(0));
 }
 
-/** Bytes that the processes in between grow by for each of many connections that were used once and stay open. */
-export async function idleBytes(port: number, pids: readonly number[], connections = 256): Promise<number> {
+/** Connections that were used once and stay open, spread over the ports, and the bytes that the processes in between grow by for each. */
+export async function idleBytes(
+  ports: readonly number[],
+  pids: readonly number[],
+  connections: number,
+): Promise<{ readonly open: number; readonly each: number }> {
   const before = await memoryOf(pids);
   const sockets: Socket[] = [];
   while (sockets.length < connections) {
-    sockets.push(...(await Promise.all(Array.from({ length: 32 }, () => open(port)))));
+    const port = ports[(sockets.length / 32) % ports.length] ?? 0;
+    const some = await Promise.all(
+      Array.from({ length: Math.min(32, connections - sockets.length) }, () => open(port)),
+    );
+    await Promise.all(some.map(echo));
+    sockets.push(...some);
   }
-  await Promise.all(sockets.map(echo));
   await sleep(300);
   const after = await memoryOf(pids);
+  // All of them still are what they were.
+  await Promise.all(sockets.map(again));
   for (const socket of sockets) socket.destroy();
-  return Math.max(0, after - before) / sockets.length;
+  return { open: sockets.length, each: Math.max(0, after - before) / sockets.length };
 }
 
 /** How a transfer of so many bytes went while the network was cut `times` times. */
@@ -235,6 +275,13 @@ async function echo(socket: Socket): Promise<void> {
   await answered;
 }
 
+/** One more byte on a connection that has an echo. */
+async function again(socket: Socket): Promise<void> {
+  const answered = once(socket, "data");
+  socket.write("x");
+  await answered;
+}
+
 function ask(socket: Socket, bytes: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let have = 0;
@@ -243,7 +290,8 @@ function ask(socket: Socket, bytes: number): Promise<void> {
       have += chunk.length;
       if (have < bytes) return;
       socket.off("data", onData).off("close", onClose);
-      resolve();
+      if (have === bytes && isAnswer(chunk)) resolve();
+      else reject(new Error("An answer is not what was asked for."));
     };
     socket.on("data", onData).once("close", onClose);
     socket.write(request);

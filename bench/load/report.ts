@@ -61,6 +61,10 @@ const columns: Readonly<Record<Figure, { title: string; show(value: number): str
   upCpu: { title: "CPU up, s/GiB", show: perGibibyte },
   requestCpu: { title: "CPU, µs/request", show: micros },
   openCpu: { title: "CPU, µs/open", show: micros },
+  manyRate: { title: "100,000 at c64, 1/s", show: (rate) => String(Math.round(rate)) },
+  manyErrors: { title: "errors", show: String },
+  crowd: { title: "idle at once", show: String },
+  crowdIdle: { title: "each, KiB", show: kibibytes },
 };
 
 /** The table in Markdown; what is in brackets is the ratio to `base`. */

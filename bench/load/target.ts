@@ -1,5 +1,6 @@
 /**
- * What all ways lead to: a server of TCP, whose port it tells the process that forked it. It listens on all addresses, for agents lead nobody to loopback.
+ * What all ways lead to: a server of TCP, at the port that it is given, or whose port it tells the process that forked it. It listens on all addresses, for
+ * agents lead nobody to loopback.
  * The first byte of a connection says what happens.
  */
 import { createServer, type Socket } from "node:net";
@@ -40,7 +41,7 @@ const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => 
     }
   });
 });
-server.listen({ port: 0, host: "0.0.0.0", backlog: 4_096 }, () => {
+server.listen({ port: Number(process.argv[2] ?? 0), host: "0.0.0.0", backlog: 4_096 }, () => {
   const address = server.address();
   if (typeof address === "object" && address !== null) process.send?.(address.port);
 });

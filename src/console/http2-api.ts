@@ -1,4 +1,4 @@
-/** The console over HTTP/2: doors first, then the API, for gRPC clients and all that streams in both directions. */
+/** The console over HTTP/2: doors first, then the API, for gRPC clients and all that streams in both directions, and then the console's own pages. */
 import type { IncomingHttpHeaders } from "node:http";
 import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
@@ -6,7 +6,6 @@ import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "../base/log.ts";
 import { boundedTimeout, timeoutHeaders } from "../rpc/call-timeout.ts";
-import { renderProblem } from "./problem.ts";
 
 export interface Http2Api {
   /** Serves a connection of which the first bytes are still to be read. */
@@ -21,6 +20,8 @@ export interface Http2ApiOptions extends ConnectRouterOptions {
   routes(router: ConnectRouter): void;
   /** Whether these credentials are good. */
   isKnown(authorization: string | undefined): boolean;
+  /** Serves what is for neither a door nor the API, as over HTTP/1.1. */
+  own(req: Http2ServerRequest, res: Http2ServerResponse): void;
   /** Takes the request when it is for a door. */
   door(req: Http2ServerRequest, res: Http2ServerResponse): boolean;
   headers: Readonly<Record<string, string>>;
@@ -40,7 +41,7 @@ const maxStreams = 256;
 const maxHeaderBytes = 32 * 1024;
 
 export function createHttp2Api(options: Http2ApiOptions): Http2Api {
-  const { headers, log, isKnown, door, ...router } = options;
+  const { headers, log, isKnown, door, own, ...router } = options;
   const sessions = new Set<ServerHttp2Session>();
   const serve = connectNodeAdapter(router);
   const serveStranger = connectNodeAdapter({ ...router, readMaxBytes: largestStrangerBytes });
@@ -49,10 +50,13 @@ export function createHttp2Api(options: Http2ApiOptions): Http2Api {
     maxSessionMemory: 32,
   });
   const answer = (req: Http2ServerRequest, res: Http2ServerResponse): void => {
-    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
     boundTimeouts(req.headers);
-    if (!req.url.startsWith("/fairlead.")) refuse(req, res);
-    else if (isKnown(req.headers.authorization)) serve(req, res);
+    if (!req.url.startsWith("/fairlead.")) {
+      own(req, res);
+      return;
+    }
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+    if (isKnown(req.headers.authorization)) serve(req, res);
     else serveStranger(req, res);
   };
   server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
@@ -92,14 +96,4 @@ export function boundTimeouts(headers: IncomingHttpHeaders): void {
     const bounded = typeof value === "string" ? boundedTimeout(value) : undefined;
     if (bounded !== undefined) headers[name] = bounded;
   }
-}
-
-function refuse(req: Http2ServerRequest, res: Http2ServerResponse): void {
-  const detail =
-    "This agent serves its API here, and apps at /apps/<namespace>/<app>/<port>/ and on hosts of their own.";
-  const problem = { status: 404, code: "not-found", title: "Nothing here", detail };
-  const { status, headers, body } = renderProblem(problem, req.headers.accept);
-  for (const [name, value] of headers) res.setHeader(name, value);
-  res.statusCode = status;
-  res.end(body);
 }

@@ -2,6 +2,7 @@
  * The console's port: the API for programs, and the doors to apps. Whatever asks for an app's host goes to that door and
  * nowhere else; the rest is the console's own.
  */
+import { EventEmitter } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -9,7 +10,7 @@ import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@conne
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
-import { type FastifyInstance, fastify } from "fastify";
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
@@ -82,6 +83,8 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   let server: Server | undefined;
   let serveHttp1 = (connection: Duplex): void => void connection.destroy(); // Until there is a server.
   let stopping = false;
+  // Fastify serves the requests of either protocol, and its types know those of the server that it was made for.
+  const own = new EventEmitter();
   const guards = [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])];
   const api = {
     routes: (router: ConnectRouter): void => deps.routes(guardRouter(router, guards)),
@@ -96,6 +99,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     ...api,
     isKnown,
     door: (req, res) => doors.serve({ kind: "http", req, res }),
+    own: (req, res) => void own.emit("request", req, res),
     headers: securityHeaders,
     log,
   });
@@ -104,7 +108,10 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const app = fastify({
     logger: false,
     bodyLimit: maxMessageBytes,
+    // Of what it cannot read at all, such as a path, of which no hook is told.
+    frameworkErrors: (error, request, reply) => void explain(error, request, reply.headers(securityHeaders), log),
     serverFactory: (handler) => {
+      own.on("request", handler);
       server = createHttpServer(doors, upgraded, log, (req, res) => {
         boundTimeouts(req.headers);
         if (!req.url?.startsWith("/fairlead.") || isKnown(req.headers.authorization)) return handler(req, res);
@@ -167,13 +174,15 @@ function refuseTheRest(app: FastifyInstance, log: Log): void {
     );
     return reply.code(rendered.status).headers(Object.fromEntries(rendered.headers)).send(rendered.body);
   });
-  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500;
-    if (status === 500) log.error({ err: error }, "request failed");
-    const detail = status === 500 ? "A defect of the agent; its log says more." : error.message;
-    const rendered = renderProblem({ status, code: "error", title: "Not done", detail }, request.headers.accept);
-    return reply.code(rendered.status).headers(Object.fromEntries(rendered.headers)).send(rendered.body);
-  });
+  app.setErrorHandler((error: FastifyError, request, reply) => explain(error, request, reply, log));
+}
+
+function explain(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Log) {
+  const status = error.statusCode !== undefined && error.statusCode < 500 ? error.statusCode : 500;
+  if (status === 500) log.error({ err: error }, "request failed");
+  const detail = status === 500 ? "A defect of the agent; its log says more." : error.message;
+  const rendered = renderProblem({ status, code: "error", title: "Not done", detail }, request.headers.accept);
+  return reply.code(rendered.status).headers(Object.fromEntries(rendered.headers)).send(rendered.body);
 }
 
 /** For everything that is the console's own; apps answer for themselves, on their own hosts. */

@@ -17,19 +17,23 @@ export interface Program {
 
 /** The watcher on client-go. Its modules are those of the clusters, so that they are compiled already where these were built. */
 export async function goWatcher(): Promise<Program> {
-  const folder = join(sources, "go");
+  return { command: await goProgram("go", join(sources, "go")), args: [], env: {} };
+}
+
+/** Builds the module in this folder, of one file; `name` is one among all that are made so. */
+export async function goProgram(name: string, folder: string): Promise<string> {
   const made = await once(
-    "go",
+    name,
     ["main.go", "go.mod", "go.sum"].map((file) => join(folder, file)),
     async (to) => {
       const env = { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" };
-      await mustRun(findGo(), ["build", "-C", folder, "-buildvcs=false", "-trimpath", "-o", join(to, "watch"), "."], {
+      await mustRun(findGo(), ["build", "-C", folder, "-buildvcs=false", "-trimpath", "-o", join(to, "program"), "."], {
         env,
         seconds: 400,
       });
     },
   );
-  return { command: join(made, "watch"), args: [], env: {} };
+  return join(made, "program");
 }
 
 /** The watcher on Python's client. */
