@@ -7,7 +7,7 @@ import type { TLSSocket } from "node:tls";
 import { WebSocket, WebSocketServer } from "ws";
 import type { DoorRules } from "../../src/console/doors/app-view.ts";
 import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
-import { issueLeaf } from "../../src/identity/leaf.ts";
+import { issueLeaf, issueServerLeaf } from "../../src/identity/leaf.ts";
 import { bearer, startConsole } from "./console-world.ts";
 
 describe("an app that speaks HTTPS", () => {
@@ -74,5 +74,38 @@ describe("an app that speaks HTTPS", () => {
     assert.deepEqual(await ask({ ca, insecure: false }), [502, "broken"], "another CA");
     assert.deepEqual(await ask({ serverName: "other.example", insecure: false }), [502, "broken"], "the system's CAs");
     assert.deepEqual(await ask({ insecure: false }), [502, "broken"], "neither CA nor name lets nothing through");
+  });
+
+  test("is asked for the name that its door gives, and let through with that in its certificate", async (context) => {
+    await using world = await startConsole();
+    const authority = readAuthority(makeAuthority(Date.now()));
+    const leaf = issueServerLeaf(authority, [{ dns: "web.internal" }], Date.now(), 3_600_000);
+    const app = createServer({ cert: leaf.certPem, key: leaf.keyPem.reveal() }, (req, res) => {
+      res.end(String((req.socket as TLSSocket & { servername?: string }).servername));
+    });
+    app.listen(0, "127.0.0.1");
+    await once(app, "listening");
+    context.after(() => {
+      app.closeAllConnections();
+      app.close();
+    });
+    const ports = [{ name: "web", number: (app.address() as AddressInfo).port, appProtocol: "https" }];
+    world.agents.offer("tls", ports[0]?.number ?? 0, { ports });
+    world.contents.set("ConfigMap shop/ca", { "ca.crt": authority.certPem });
+    const ask = async (serverName: string) => {
+      const tls = { ca: { kind: "ConfigMap", name: "ca" }, serverName, insecure: false } as const;
+      world.show({
+        namespace: "shop",
+        name: "tls",
+        uid: "uid-tls",
+        peer: "there",
+        ports,
+        door: { access: "Users", tls },
+      });
+      const { status, text } = await world.ask("/apps/shop/tls/web/", { headers: bearer });
+      return [status, status === 200 ? text : JSON.parse(text).error.code];
+    };
+    assert.deepEqual(await ask("web.internal"), [200, "web.internal"]);
+    assert.deepEqual(await ask("api.web.internal"), [502, "broken"]);
   });
 });

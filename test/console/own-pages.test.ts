@@ -1,7 +1,10 @@
-/** What is for no door and is no call of the API: the console's own pages. */
+/** What is for no door: the console's own pages, and its API. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startConsole } from "./console-world.ts";
+import { createClient, type Interceptor } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { authority, bearer, startConsole } from "./console-world.ts";
 import { connectHttp2 } from "./http2-client.ts";
 
 /** What the protocol says of the connection, and when; all else is the answer. */
@@ -35,3 +38,30 @@ test("the console's own pages answer over HTTP/2 as over HTTP/1.1, in clear and 
 function withoutHop(headers: object): object {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !ofTheHop.has(name)));
 }
+
+test("a call of the API is told how its caller came, for addresses that lead the same way", async () => {
+  await using world = await startConsole({
+    routes: (router) =>
+      void router.service(AppService, { openApp: (_request, context) => ({ url: new URL(context.url).origin }) }),
+  });
+  const ref = { namespace: "shop", name: "web" };
+  for (const scheme of ["http", "https"] as const) {
+    const options = {
+      baseUrl: `${scheme}://127.0.0.1:${world.port}`,
+      nodeOptions: { ca: authority.certPem },
+      interceptors: [withToken],
+    };
+    for (const transport of [
+      createConnectTransport({ ...options, httpVersion: "1.1" }),
+      createConnectTransport({ ...options, httpVersion: "2" }),
+      createGrpcTransport(options),
+    ]) {
+      assert.equal((await createClient(AppService, transport).openApp({ ref })).url, options.baseUrl);
+    }
+  }
+});
+
+const withToken: Interceptor = (next) => (request) => {
+  request.header.set("authorization", bearer.authorization);
+  return next(request);
+};
