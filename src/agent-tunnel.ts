@@ -41,7 +41,7 @@ export function agentTunnel(deps: {
   readonly metrics: Metrics;
   readonly policies: Pick<PolicyBook, "of">;
   readonly events: Pick<EventRecorder, "record">;
-  readonly config: Pick<Config, "forwards" | "nodes">;
+  readonly config: Pick<Config, "forwards" | "nodes" | "console">;
   readonly kubeletTrust: KubeletTrust;
   readonly audit: Pick<AuditLog, "record">;
   readonly clock: Clock;
@@ -89,6 +89,10 @@ export function agentTunnel(deps: {
     dialServiceDatagrams: place.dialServiceDatagrams,
     dialPeer: (peer, target, options) => switchboard.dial(peer, target, options),
     dialPeerDatagrams: (peer, target, options) => switchboard.dialDatagrams(peer, target, options),
+    doorRates: {
+      requestsPerSecond: deps.config.console.peerRequestsPerSecond,
+      bytesPerSecond: deps.config.console.peerBytesPerSecond,
+    },
     audit,
     clock,
     log,

@@ -90,6 +90,19 @@ export const schema = {
       }),
     ),
     keyFile: optional(text({ doc: "PEM file with the key of console.certFile." })),
+    peerRequestsPerSecond: optional(
+      integer({
+        fallback: 0,
+        least: 1,
+        most: 1_000_000,
+        doc: "HTTP requests that the doors ask of one peer in a second, of all who come together; as many as that may come at once. Without one: as many as come.",
+      }),
+    ),
+    peerBytesPerSecond: optional(
+      bytes({
+        doc: "Bytes of HTTP that pass between the doors and one peer in a second, both ways together. Without one: as many as pass.",
+      }),
+    ),
   },
   link: {
     host: text({ fallback: "0.0.0.0", doc: "Address on which peers' links are accepted." }),

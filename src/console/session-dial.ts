@@ -75,6 +75,7 @@ const reasonOf: Readonly<Record<TunnelFailure, Reason>> = {
   "not-ready": Reason.NOT_READY,
   away: Reason.UNREACHABLE,
   overloaded: Reason.OVERLOADED,
+  limited: Reason.OVERLOADED,
   timeout: Reason.DEADLINE,
   broken: Reason.UNREACHABLE,
   cancelled: Reason.CANCELLED,

@@ -13,11 +13,13 @@ import { targetText } from "../wire/target-text.ts";
 import { type ByteRate, paceOf } from "./byte-rate.ts";
 import type { AppDialer, Destination } from "./entry.ts";
 import type { Passage, TlsRules } from "./passage.ts";
+import type { PeerRates } from "./peer-rates.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 export interface AppAgentDeps {
   dial: AppDialer;
   clock: Clock;
+  rates: PeerRates;
   /** How long an idle connection is kept, in milliseconds; 1,000 unless given: below what the usual servers allow. */
   idleMs?: number;
 }
@@ -90,7 +92,7 @@ export class AppAgent extends DialingAgent {
 
   async #connect(route: AppRoute): Promise<Duplex> {
     const dialled = await this.#deps.dial(route.destination, route.signal);
-    const held = paced(dialled, route.rate);
+    const held = paced(dialled, [route.rate, this.#deps.rates.bytes(route.destination.peer)]);
     const stream = route.tls ? await startTls(held, route.tls, route.signal) : held;
     if (stream.destroyed) throw stream.errored ?? new Error("The app broke the connection off as soon as it stood.");
     // After its end there is no answer to come; a half-open connection must not be taken for a usable one.
@@ -113,9 +115,10 @@ function routeOf(options: object | undefined): AppRoute {
   return route;
 }
 
-/** The stream, held to a rate that it shares with others. Whoever breaks off, at either end, takes the other along. */
-export function paced(stream: Duplex, rate: ByteRate | undefined): Duplex {
-  if (!rate) return stream;
+/** The stream, held to rates that it shares with others. Whoever breaks off, at either end, takes the other along. */
+export function paced(stream: Duplex, bounds: readonly (ByteRate | undefined)[]): Duplex {
+  const rates = bounds.filter((rate) => rate !== undefined);
+  if (rates.length === 0) return stream;
   const [near, far] = duplexPair();
   // The two of a pair tell one another of an end, and of nothing else.
   const hasEnded = (one: Duplex): boolean => one.readableEnded && one.writableFinished;
@@ -125,7 +128,7 @@ export function paced(stream: Duplex, rate: ByteRate | undefined): Duplex {
   near.once("close", () => {
     if (!hasEnded(near)) far.destroy(new Error("The connection was given up."));
   });
-  void join(far, stream, () => paceOf([rate], () => undefined));
+  void join(far, stream, () => paceOf(rates, () => undefined));
   return near;
 }
 

@@ -103,7 +103,7 @@ async function openSession(deps: AppAgentDeps, passage: Passage, forget: () => v
   const deadline = startDeadline(deps.clock, connectMs, late);
   try {
     const dialled = await abortable(deps.dial(passage.destination, deadline.signal), deadline.signal);
-    const stream = paced(dialled, passage.rate);
+    const stream = paced(dialled, [passage.rate, deps.rates.bytes(passage.destination.peer)]);
     return await new Promise((resolve, reject) => {
       const session = connect("http://app", {
         createConnection: () => stream,

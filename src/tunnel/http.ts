@@ -28,7 +28,7 @@ export interface HttpForwarder {
    * as nothing of an answer was sent, so that the door can still explain; after that a failure breaks the answer off.
    */
   forward(req: ClientRequest, res: ClientResponse, passage: Passage): Promise<void>;
-  /** Starts a request without a pooled connection, for an upgrade. */
+  /** Starts a request without a pooled connection, for an upgrade. Throws a {@link TunnelError} when there were too many. */
   start(passage: Passage, options: Started): OutgoingRequest;
   close(): void;
 }
@@ -61,7 +61,13 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
     return request(options);
   }
 
+  function take({ destination }: Passage): void {
+    const refused = deps.rates.take(destination.peer);
+    if (refused !== undefined) throw new TunnelError("limited", refused);
+  }
+
   async function forward(req: ClientRequest, res: ClientResponse, passage: Passage): Promise<void> {
+    take(passage);
     if (passage.scheme === "h2c") return h2c.forward(req, res, passage);
     const method = req.method ?? "GET";
     const headers = requestHeaders(req.rawHeaders, { method, hasBody: hasBody(req) }, passage);
@@ -83,7 +89,10 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
 
   return {
     forward,
-    start: (passage, options) => start(single, passage, options),
+    start(passage, options) {
+      take(passage);
+      return start(single, passage, options);
+    },
     close() {
       pooled.destroy();
       single.destroy();

@@ -16,6 +16,8 @@ export type TunnelFailure =
   | "away"
   /** Something in between has too much to do. */
   | "overloaded"
+  /** This end asks no more in a second. */
+  | "limited"
   /** Nobody answered in time. */
   | "timeout"
   /** The app refused the connection, or broke it off. */

@@ -30,6 +30,7 @@ import { nodeOffers } from "./node-offers.ts";
 import { createNodeWay } from "./node-way.ts";
 import { addressOffers, appOffers, serviceOffers, singleOffer } from "./offer-sources.ts";
 import type { OffersDeps } from "./offers.ts";
+import { type PeerRateLimits, PeerRates } from "./peer-rates.ts";
 import { PendingDials } from "./pending.ts";
 import { createRelay, type Relay, type RelayDeps } from "./relay.ts";
 import { routeOffers } from "./route-offers.ts";
@@ -76,6 +77,8 @@ export interface TunnelDeps
   roster: Pick<Roster, "get" | "byFingerprint" | "list" | "update">;
   /** How long an approval for this peer lasts when nobody says, in milliseconds; for ever when undefined. */
   approvalLastsMs(fingerprint: string): number | undefined;
+  /** How fast the doors ask each peer; without it, as fast as they can. */
+  doorRates?: PeerRateLimits;
   audit: PeeringAudit;
   clock: Clock;
 }
@@ -130,7 +133,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   const exit = createExit({ ...deps, permit, ways, hasApp, limitsOf, pending, record: hosted });
   const relay = createRelay({ ...deps, record: hosted });
   const dial = createAppDialer(deps.dialPeer, dialled);
-  const http = createHttpForwarder({ dial, clock });
+  const http = createHttpForwarder({ dial, clock, rates: new PeerRates(clock, deps.doorRates ?? {}) });
   return {
     open: (caller, incoming) => {
       if (incoming.target.kind.case === "relay") relay.open(caller, incoming);

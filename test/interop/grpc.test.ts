@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import type { AppView } from "../../src/console/doors/app-view.ts";
 import { authority, startConsole, token } from "../console/console-world.ts";
 import { goProgram } from "../e2e/clients.ts";
-import { until } from "../tunnel/until.ts";
+import { until } from "../patience.ts";
 
 const claims = [
   "one message for one, with trailers",

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { createHttpForwarder } from "../../src/tunnel/http.ts";
+import { PeerRates } from "../../src/tunnel/peer-rates.ts";
 import { toTunnelError } from "../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { until } from "../patience.ts";
@@ -17,6 +18,7 @@ test("a peer that does not answer a dial holds up no later request to an app in 
       return new Promise(() => undefined);
     },
     clock,
+    rates: new PeerRates(clock, {}),
   });
   const server = createServer((req, res) => {
     const arrival = { scheme: "http", host: "x", clientAddress: "127.0.0.1" } as const;

@@ -84,6 +84,8 @@ export async function startTwoAgents(
     dialDatagramAddress?: AddressDialer<DatagramPipe>;
     findOffered?: TunnelDeps["findOffered"];
     limitsOf?: TunnelDeps["limitsOf"];
+    /** Of the origin. */
+    doorRates?: TunnelDeps["doorRates"];
   } = {},
 ): Promise<TwoAgents> {
   const [a, b] = duplexPair({ highWaterMark: 128 * 1024 });
@@ -154,6 +156,7 @@ export async function startTwoAgents(
   ]);
   const originTunnel = createTunnel({
     ...common,
+    ...(o.doorRates && { doorRates: o.doorRates }),
     findApp: () => undefined,
     listApps: () => [],
     rulesFor: () => undefined,

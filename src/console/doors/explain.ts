@@ -139,6 +139,8 @@ export function explainFailure(
       };
     case "overloaded":
       return { status: 503, code: "overloaded", title: "Too much at once", detail, retryAfter: 1 };
+    case "limited":
+      return { status: 429, code: "too-many-requests", title: "Too many requests", detail, retryAfter: 1 };
     case "timeout":
       return { status: 504, code: "timeout", title: `The ${noun} did not answer in time`, detail, hint: look };
     case "broken":

@@ -99,6 +99,8 @@ function explain(error: TunnelError, { peer }: PeerRequest, since: string | unde
       return forbidden(`peer ${peer} refuses: ${said}`);
     case "not-found":
       return { code: 404, reason: "NotFound", message: `peer ${peer}: ${said}` };
+    case "limited":
+      return { code: 429, reason: "TooManyRequests", message: said, retryAfterSeconds: 1 };
     case "overloaded":
       return { code: 429, reason: "TooManyRequests", message: `peer ${peer}: ${said}`, retryAfterSeconds: 1 };
     case "timeout":

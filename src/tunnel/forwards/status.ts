@@ -82,6 +82,7 @@ const reasonOf = {
   "not-ready": "NotReady",
   away: "PeerAway",
   overloaded: "Overloaded",
+  limited: "Overloaded",
   timeout: "TimedOut",
   broken: "Broken",
   cancelled: "Cancelled",
