@@ -12,7 +12,8 @@ export interface PlannedForward {
   readonly place: ListenPlace;
 }
 
-const startsTarget = /^(app|service|svc|address|route|node)\/|^(kubernetes|metrics)$/;
+/** A path to listen at begins otherwise, so that a kind of target that is not known here is told of as such. */
+const startsTarget = /^[a-z]+\/|^(kubernetes|metrics)$/;
 
 /** Reads `TARGET[:PORT] [LISTEN]… TARGET…`: each target with the places after it. Throws a `CliError` that says what could be written. */
 export function planForwards(words: readonly string[], parse: (text: string) => NamedTarget | undefined, host: string) {

@@ -67,6 +67,16 @@ test("several targets, each with the places after it", () => {
   );
 });
 
+test("each kind of target that there is can follow another, and one that is none is told of as such", () => {
+  const targets = [db, "app/shop/web:80", "address/erp:1433", "route/shop.example.org:80", "metrics", "kubernetes"];
+  const listened = plan(...targets.flatMap((target) => [target, ":0"]));
+  assert.deepEqual(
+    listened,
+    targets.map((target) => `${target} at 127.0.0.1 0`),
+  );
+  assert.throws(() => plan(db, "services/shop/cache:80"), /"services\/shop\/cache:80" is nothing that a peer can have/);
+});
+
 test("what is no target, no place, or says a port twice is told with what could be written", () => {
   const wrong = (words: string[], message: RegExp): void =>
     assert.throws(
