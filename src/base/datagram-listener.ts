@@ -14,7 +14,10 @@ export interface DatagramListenerOptions {
   readonly clock: Clock;
   /** With no datagram either way for so long, in milliseconds, a flow ends; 60,000 unless given. */
   readonly idleMs?: number;
-  /** Flows at a time; 1,024 unless given. One more, and that ends which was used least recently: with UDP most likely done. */
+  /**
+   * Flows at a time; 1,024 unless given. One more, and that ends which was used least recently: with UDP most likely done. Asked for each
+   * flow that begins; so is `idleMs`.
+   */
   readonly mostFlows?: number;
   /** Told of each flow that is opened; the answer how it ended. */
   opened?(from: ConnectionEnd): (end: FlowEnd) => void;
@@ -31,6 +34,11 @@ export interface DatagramListener {
   close(): Promise<void>;
 }
 
+/**
+ * Flows that are being opened at a time. Who sends from ever other addresses causes no more dials than these, and no flow ends for theirs
+ * before it was of use. What comes from an address beyond them is dropped.
+ */
+const mostOpening = 128;
 /** Of a flow that is being opened: so many datagrams and bytes of them wait. */
 const mostEarly = 16;
 const mostEarlyBytes = 64 * 1024;
@@ -41,10 +49,11 @@ const deafMs = 1_000;
 
 /** Rejects with the system's error when it cannot listen there. */
 export async function listenForDatagrams(o: DatagramListenerOptions): Promise<DatagramListener> {
-  const { clock, idleMs = 60_000, mostFlows = 1_024 } = o;
+  const { clock } = o;
   const socket = createSocket(isIPv6(o.host) ? "udp6" : "udp4");
   /** By address and port, in the order of their last use. */
   const flows = new Map<string, ClientFlow>();
+  const opening = new Set<ClientFlow>();
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
     socket.bind({ address: o.host, port: o.port }, () => {
@@ -60,6 +69,7 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
   function arrived(payload: Buffer, { address, port }: RemoteInfo): void {
     const key = `${address} ${port}`;
     const flow = flows.get(key) ?? begin(key, { address, port });
+    if (!flow) return;
     used(key, flow);
     flow.arrived(payload);
   }
@@ -70,12 +80,21 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
     flows.set(key, flow);
   }
 
-  function begin(key: string, from: ConnectionEnd): ClientFlow {
-    const [oldest] = flows;
-    if (oldest && flows.size >= mostFlows) {
-      flows.delete(oldest[0]);
-      oldest[1].close();
+  /** Room for one more flow, if need be that of the one that was used least recently and is open. */
+  function hasRoom(): boolean {
+    if (opening.size >= mostOpening) return false;
+    if (flows.size < (o.mostFlows ?? 1_024)) return true;
+    for (const [key, flow] of flows) {
+      if (opening.has(flow)) continue;
+      flows.delete(key);
+      flow.close();
+      return true;
     }
+    return false;
+  }
+
+  function begin(key: string, from: ConnectionEnd): ClientFlow | undefined {
+    if (!hasRoom()) return undefined;
     const flow: ClientFlow = new ClientFlow((payload) => {
       if (closed || socket.getSendQueueSize() + payload.length > mostWaiting) return false;
       used(key, flow);
@@ -84,6 +103,7 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
       return true;
     });
     flows.set(key, flow);
+    opening.add(flow);
     const forget = (): void => void (flows.get(key) === flow && flows.delete(key));
     lead(flow, from).then(forget, (error: unknown) => {
       if (flow.gone.aborted) return forget();
@@ -96,9 +116,9 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
   }
 
   async function lead(flow: ClientFlow, from: ConnectionEnd): Promise<void> {
-    const far = await o.open(from, flow.gone);
+    const far = await o.open(from, flow.gone).finally(() => opening.delete(flow));
     const ended = o.opened?.(from);
-    const end = await joinDatagrams(flow, far, { clock, idleMs });
+    const end = await joinDatagrams(flow, far, { clock, idleMs: o.idleMs ?? 60_000 });
     ended?.(end);
   }
 

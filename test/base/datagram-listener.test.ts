@@ -8,7 +8,9 @@ import { until } from "../patience.ts";
 import { createFakeClock } from "./fake-clock.ts";
 
 /** The far end of a flow: answers with what it is told, and its own number before it. */
-function far(number: number): DatagramPipe & { readonly over: boolean; end(error?: Error): void } {
+function far(
+  number: number,
+): DatagramPipe & { readonly over: boolean; say(text: string): void; end(error?: Error): void } {
   let tell: (payload: Uint8Array) => void = () => undefined;
   const { promise: closed, resolve } = Promise.withResolvers<Error | undefined>();
   let over = false;
@@ -26,6 +28,7 @@ function far(number: number): DatagramPipe & { readonly over: boolean; end(error
       tell = listener;
     },
     closed,
+    say: (text) => tell(Buffer.from(text)),
     close: end,
     end,
     get over() {
@@ -37,7 +40,7 @@ function far(number: number): DatagramPipe & { readonly over: boolean; end(error
 async function listen(t: TestContext, o: Partial<DatagramListenerOptions> = {}) {
   const clock = createFakeClock();
   const flows: ReturnType<typeof far>[] = [];
-  const listener = await listenForDatagrams({
+  const options: DatagramListenerOptions = {
     host: "127.0.0.1",
     port: 0,
     clock,
@@ -46,8 +49,9 @@ async function listen(t: TestContext, o: Partial<DatagramListenerOptions> = {}) 
       flows.push(flow);
       return flow;
     },
-    ...o,
-  });
+  };
+  // With what is a getter as one.
+  const listener = await listenForDatagrams(Object.defineProperties(options, Object.getOwnPropertyDescriptors(o)));
   t.after(() => listener.close());
   return { listener, clock, flows };
 }
@@ -61,6 +65,7 @@ async function client(t: TestContext, port: number) {
   const say = (text: string): void => void socket.send(text, port, "127.0.0.1");
   return {
     say,
+    heard: async () => String((await once(socket, "message"))[0]),
     async ask(text: string): Promise<string> {
       const answered = once(socket, "message");
       say(text);
@@ -103,6 +108,51 @@ test("where there are too many, that ends which was used least recently", async 
   assert.equal(await three.ask("d"), "3:d");
   assert.deepEqual([flows.map(({ over }) => over), listener.flows], [[false, true, false], 2]);
   assert.equal(await one.ask("e"), "1:e");
+});
+
+test("an answer is a use as well, also one that nobody has asked for", async (t) => {
+  const { listener, flows } = await listen(t, { mostFlows: 2 });
+  const { port } = listener.at;
+  const [one, two, three] = [await client(t, port), await client(t, port), await client(t, port)];
+  await one.ask("a");
+  await two.ask("b");
+  const heard = one.heard();
+  flows[0]?.say("news");
+  assert.equal(await heard, "news");
+  assert.equal(await three.ask("c"), "3:c");
+  assert.deepEqual(
+    flows.map(({ over }) => over),
+    [false, true, false],
+  );
+});
+
+test("no flow ends for another before it is open, and no more are opened at a time than there is room for", async (t) => {
+  const opening: (() => void)[] = [];
+  let begun = 0;
+  const { listener } = await listen(t, {
+    get mostFlows() {
+      begun += 1;
+      return 2;
+    },
+    open: async () => {
+      const number = opening.length + 1;
+      await new Promise<void>((resolve) => opening.push(resolve));
+      return far(number);
+    },
+  });
+  const { port } = listener.at;
+  const clients = [await client(t, port), await client(t, port), await client(t, port)];
+  const [one, two, three] = clients;
+  const answers = [one?.ask("a"), two?.ask("b")];
+  await until("both are being opened", () => opening.length === 2);
+  three?.say("c");
+  await until("the third has been heard", () => begun === 3);
+  for (const open of opening) open();
+  assert.deepEqual(await Promise.all(answers), ["1:a", "2:b"]);
+  const third = three?.ask("d");
+  await until("it has its turn now", () => opening.length === 3);
+  opening[2]?.();
+  assert.equal(await third, "3:d");
 });
 
 test("who is refused is asked about once in a second, however much is sent", async (t) => {
