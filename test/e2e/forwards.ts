@@ -28,13 +28,11 @@ export async function startForward(
     await gone;
   };
   const listening = (): number[] =>
-    [...output().stdout.matchAll(/^127\.0\.0\.1:(\d+) is .+$/gm)].map(([, port]) => Number(port));
+    [...output().stdout.matchAll(/^127\.0\.0\.1:(\d+)(?:\/udp)? is .+$/gm)].map(([, port]) => Number(port));
   try {
-    const all = async (): Promise<boolean> => {
-      if (child.exitCode !== null) throw new Error(`fairlead forward ended with ${child.exitCode}`);
-      return listening().length === targets.length;
-    };
+    const all = async (): Promise<boolean> => child.exitCode !== null || listening().length === targets.length;
     await until(`${targets.join(", ")} listen`, all, { seen: output });
+    if (child.exitCode !== null) throw new Error(`fairlead forward ended with ${child.exitCode}: ${output().stderr}`);
   } catch (error) {
     await end();
     throw error;

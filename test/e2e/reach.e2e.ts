@@ -1,6 +1,6 @@
 /**
  * What a peer has, reached from the other cluster with agents that the chart installed: Services, addresses outside, metrics and an app's own
- * door, by `fairlead forward` and over HTTP. HOST_IP is this machine's address as pods see it.
+ * door, by `fairlead forward` and over HTTP; routes, and the cluster's DNS by UDP. HOST_IP is this machine's address as pods see it.
  */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
@@ -9,8 +9,13 @@ import { get, type IncomingMessage } from "node:http";
 import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 import { type Cluster, openCluster, refreshDefinitions } from "./clusters.ts";
+import { type CutProxy, openCutProxy } from "./cut-proxy.ts";
+import { namesAreResolved } from "./dns.ts";
 import { converse, endingOf, open, type RunningForward, startForward, startOutside } from "./forwards.ts";
-import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
+import { valuesAt } from "./helm-values.ts";
+import { clean, connected, type InstalledAgent, linkPort, openAgent, releaseNamespace } from "./installed.ts";
+import { thereIn } from "./reach-there.ts";
+import { defineRouteKinds, makeRoutes, removeRouteKinds } from "./route-kinds.ts";
 import { until } from "./until.ts";
 import { rightsOf, usedRights } from "./used-rights.ts";
 
@@ -20,13 +25,19 @@ const namespace = `reach-${randomBytes(3).toString("hex")}`;
 const ours = /^(reach-[0-9a-f]{6}|fairlead-chart|fairlead-peer-reach-[ab])$/;
 const startedAt = new Date();
 /** Of a policy that opens all of it. */
-const services = ["echo", "outward", "api"].map((name) => ({ namespace, name }));
+const services = [
+  ...["echo", "outward", "api"].map((name) => ({ namespace, name })),
+  { namespace: "kube-system", name: "kube-dns", ports: [53] },
+];
+const routes = { ingress: "shop.reach.example", gateway: "gate.reach.example" };
 
 let a: Cluster;
 let b: Cluster;
 let origin: InstalledAgent;
 let host: InstalledAgent;
 let outside: Awaited<ReturnType<typeof startOutside>>;
+/** Carries the link. */
+let way: CutProxy;
 before(
   async () => {
     a = openCluster("a");
@@ -36,20 +47,25 @@ before(
     await Promise.all([clean(a, ours), clean(b, ours)]);
     await Promise.all([refreshDefinitions(a), refreshDefinitions(b)]);
     [origin, host] = await Promise.all([openAgent(a, "reach-a"), openAgent(b, "reach-b")]);
-    await Promise.all([a.kubectl(["create", "namespace", namespace]), b.kubectl(["apply", "-f", "-"], there())]);
-    const rule = "policies[0].spec.tunnels";
-    const opened = {
-      ...Object.fromEntries(
-        services.flatMap((service, index) =>
-          Object.entries(service).map(([key, value]) => [`${rule}.services[${index}].${key}`, value]),
-        ),
-      ),
-      [`${rule}.addresses[0].name`]: "outside",
-      [`${rule}.addresses[0].host`]: machine,
-      [`${rule}.addresses[0].ports[0]`]: String(outside.port),
-      [`${rule}.metrics`]: "true",
+    await Promise.all([
+      a.kubectl(["create", "namespace", namespace]),
+      b.kubectl(["apply", "-f", "-"], thereIn(namespace, image, process.env.NODE_IP_B)),
+    ]);
+    await defineRouteKinds(b);
+    await makeRoutes(b, namespace, routes);
+    way = await openCutProxy({ host: new URL(host.linkUrl).hostname, port: linkPort }, machine);
+    const tunnels = {
+      services,
+      routes: [{ namespaces: [namespace] }],
+      addresses: [{ name: "outside", host: machine, ports: [outside.port] }],
+      metrics: true,
     };
-    await Promise.all([origin.install(), host.install(opened)]);
+    const opened = {
+      ...valuesAt("policies[0].spec.tunnels", tunnels),
+      "link.url": `ws://${machine}:${way.port}/link`,
+    };
+    // Else the host would dial it, past the proxy.
+    await Promise.all([origin.install({ "link.url": "" }), host.install(opened)]);
     const invite = (await host.cli(["invite", "--grant", "apps", "--grant", "tunnels"])).trim();
     await origin.cli(["join", "-"], invite);
     await connected(origin, host);
@@ -61,47 +77,12 @@ before(
 after(
   async () => {
     outside?.close();
+    way?.close();
     await Promise.all([a, b].filter(Boolean).map((cluster) => clean(cluster, ours)));
+    if (b) await removeRouteKinds(b);
   },
   { timeout: 180_000 },
 );
-
-/** What runs at the host, of which its agent knows nothing. */
-function there(): string {
-  const labels = { app: "echo" };
-  const containers = [{ name: "echo", image }];
-  const template = { metadata: { labels }, spec: { containers, terminationGracePeriodSeconds: 0 } };
-  const ports = [
-    { name: "http", port: 80, targetPort: 8080 },
-    { name: "talk", port: 9000 },
-  ];
-  const service = (name: string, spec: object) => ({ kind: "Service", metadata: { name }, spec });
-  const items = [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
-    {
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      metadata: { name: "echo" },
-      spec: { selector: { matchLabels: labels }, template },
-    },
-    service("echo", { selector: labels, ports }),
-    service("closed", { selector: labels, ports }),
-    service("outward", { type: "ExternalName", externalName: "echo", ports }),
-    service("api", { ports: [{ port: 6443 }] }),
-    {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      metadata: { name: "api-1", labels: { "kubernetes.io/service-name": "api" } },
-      addressType: "IPv4",
-      ports: [{ port: 6443, protocol: "TCP" }],
-      endpoints: [{ addresses: [process.env.NODE_IP_B], conditions: { ready: true } }],
-    },
-  ];
-  const placed = items.map((item) =>
-    item.kind === "Namespace" ? item : { apiVersion: "v1", ...item, metadata: { ...item.metadata, namespace } },
-  );
-  return JSON.stringify({ apiVersion: "v1", kind: "List", items: placed });
-}
 
 const service = (name: string, port: number | string): string => `service/${namespace}/${name}:${port}`;
 const shut = { headers: { connection: "close" } };
@@ -208,6 +189,30 @@ test("an address outside that the policy names is here: a reset is a reset on bo
       socket.destroy();
     }
   });
+});
+
+test("names of the peer's cluster are resolved here, by UDP and by TCP, over a carrier that is cut", {
+  timeout: 180_000,
+}, async () => {
+  const server = "service/kube-system/kube-dns:53";
+  await withForward([`${server}/udp`, server], (forward) => namesAreResolved(b, namespace, forward, way));
+});
+
+test("hosts of an Ingress and of an HTTPRoute lead to the Service behind them, and others nowhere", {
+  timeout: 120_000,
+}, async () => {
+  const hosts = [routes.ingress, routes.gateway, "closed.reach.example"];
+  await withForward(
+    hosts.map((host) => `route/${host}:80`),
+    async ({ ports: [ingress, gateway, closed = 0], told }) => {
+      for (const port of [ingress, gateway]) {
+        const answer = await fetch(`http://127.0.0.1:${port}/hello`, shut);
+        assert.deepEqual([answer.status, JSON.parse(await answer.text()).path], [200, "/hello"]);
+      }
+      assert.equal(await endingOf(open(closed)), "reset");
+      await until("it says why", async () => told().includes("closed.reach.example"), { seen: told });
+    },
+  );
 });
 
 test("the metrics of the peer's agent are here, and count what was reached", { timeout: 120_000 }, async () => {
@@ -331,7 +336,15 @@ test("what there is, is told: the targets that a policy opens and that lead some
     return shown;
   };
   const shown8080 = `app/${namespace}/shown:8080`;
-  const opened = [`address/outside:${outside.port}`, shown8080, "metrics", service("echo", 80), service("echo", 9000)];
+  const opened = [
+    `address/outside:${outside.port}`,
+    shown8080,
+    "metrics",
+    ...[routes.gateway, routes.ingress].map((host) => `route/${host}:80`),
+    ...["53", "53/udp"].map((port) => `service/kube-system/kube-dns:${port}`),
+    service("echo", 80),
+    service("echo", 9000),
+  ];
   const isAll = async (): Promise<boolean> => (await told("-o", "name")) === `${opened.join("\n")}\n`;
   await until("all of it is told", isAll, { seen: () => shown });
   // The pod may be a new one, since it stood at the test before.
@@ -341,7 +354,13 @@ test("what there is, is told: the targets that a policy opens and that lead some
 
 test("each right of the chart's Role fairlead-reached was used", { timeout: 60_000 }, async (t) => {
   const given = await rightsOf(b, [["role", "fairlead-reached", "-n", namespace]]);
-  assert.deepEqual(given, ["/services get", "/services list", "discovery.k8s.io/endpointslices list"]);
+  assert.deepEqual(given, [
+    "/services get",
+    "/services list",
+    "discovery.k8s.io/endpointslices list",
+    ...["httproutes", "tcproutes", "tlsroutes"].map((kind) => `gateway.networking.k8s.io/${kind} list`),
+    "networking.k8s.io/ingresses list",
+  ]);
   const used = await usedRights(startedAt, namespace);
   if (!used) return t.diagnostic("AUDIT_LOG_A and AUDIT_LOG_B are not set; this is left out");
   assert.deepEqual(
