@@ -132,12 +132,13 @@ export class Attacker {
     return new RawPeer(carrier.stream);
   }
 
-  /** A session whose frames are made by hand, with the first number that a stream of ours may have. */
-  async rawSession(): Promise<{ peer: RawPeer; first: number }> {
+  /** A session whose frames are made by hand, with the first number that a stream of ours may have; we know these features. */
+  async rawSession(features: readonly string[] = []): Promise<{ peer: RawPeer; first: number }> {
     const peer = await this.raw();
     const { kind } = await peer.hear("hello");
     const isLow = kind.value.fresh.length === 0;
-    const hello = { instance: this.#instance, version: "raw", limits: { maxStreams: 100, streamCredit: 65_536 } };
+    const limits = { maxStreams: 100, streamCredit: 65_536 };
+    const hello = { instance: this.#instance, version: "raw", limits, features: [...features] };
     const names = { fresh: new Uint8Array(16).fill(7), carrier: 1n };
     peer.send({ kind: { case: "hello", value: { ...hello, ...(isLow && names) } } });
     return { peer, first: isLow ? 1 : 2 };

@@ -1,6 +1,7 @@
 /** All attacks, in the order in which docs/security.md shows them. */
 import type { Attack } from "./attack.ts";
 import { approvalAttacks } from "./attacks/approvals.ts";
+import { datagramAttacks } from "./attacks/datagrams.ts";
 import { dialAttacks } from "./attacks/dials.ts";
 import { floodAttacks } from "./attacks/floods.ts";
 import { guestAttacks } from "./attacks/guests.ts";
@@ -16,6 +17,7 @@ export const attacks: readonly Attack[] = [
   ...identityAttacks,
   ...scopeAttacks,
   ...dialAttacks,
+  ...datagramAttacks,
   ...imageAttacks,
   ...quantityAttacks,
   ...approvalAttacks,

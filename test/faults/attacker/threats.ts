@@ -8,6 +8,7 @@ import { threatsOfContents } from "./threats-of-contents.ts";
 import { threatsOfDoors } from "./threats-of-doors.ts";
 import { threatsOfImages } from "./threats-of-images.ts";
 import { threatsOfNodes } from "./threats-of-nodes.ts";
+import { threatsOfTunnels } from "./threats-of-tunnels.ts";
 
 export interface Threat {
   readonly who: Who;
@@ -38,6 +39,7 @@ export const threats: readonly Threat[] = [
   ...threatsOfContents,
   ...threatsOfImages,
   ...threatsOfNodes,
+  ...threatsOfTunnels,
   ...threatsOfDoors,
 ];
 
