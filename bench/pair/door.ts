@@ -32,6 +32,7 @@ export async function listenAsDoor(o: {
     hello: o.hello,
     dial: (incoming) => incoming.refuse(Reason.NOT_FOUND, "Nothing is there."),
     presence: () => ({ connected: true }),
+    identityOf: (peer) => peer,
     content: () => ({ ok: false, message: "There is none." }),
     certificate: ownCertificate(
       {

@@ -4,8 +4,13 @@ import { type PeerTarget, PeerTargetSchema } from "../gen/fairlead/console/v1/tu
 import type { View } from "./output.ts";
 import { leftOf, type Tone } from "./table.ts";
 
-/** `now` is in milliseconds since 1970; `peer` is the one that was asked, undefined when it was all of them. */
-export function targetView(now: number, peer: string | undefined): View<PeerTarget> {
+/**
+ * `now` is in milliseconds since 1970; `peer` is the one that was asked, undefined when it was all of them. `address` is the console's, where
+ * it has a URL.
+ */
+export function targetView(now: number, peer: string | undefined, address = ""): View<PeerTarget> {
+  const console = /^https?:/.test(address) ? address : "";
+
   return {
     name: ({ target }) => target,
     columns: [
@@ -15,6 +20,7 @@ export function targetView(now: number, peer: string | undefined): View<PeerTarg
       { head: "PROTOCOL", cell: ({ protocol, appProtocol }) => [protocol, appProtocol].filter(Boolean).join("/") },
       { head: "STATE", cell: stateOf, tone: toneOf },
       { head: "ENDS-IN", cell: ({ until }) => (until === "" ? "" : leftOf(until, now)), wide: true },
+      { head: "URL", cell: ({ path }) => path && console + path, wide: true },
       { head: "MESSAGE", cell: messageOf, wide: true },
     ],
     json: (one) => toJson(PeerTargetSchema, one),

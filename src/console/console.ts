@@ -1,6 +1,6 @@
 /** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
 import type { KeyObject } from "node:crypto";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -40,7 +40,9 @@ import { createAuthenticator } from "./auth/authenticator.ts";
 import { createKubeTokenStore } from "./auth/kube-token-store.ts";
 import { principalKey } from "./auth/principal.ts";
 import type { AppCatalogue, AppView } from "./doors/app-view.ts";
+import type { Opened } from "./doors/browser-entry.ts";
 import { readDoor, readDoorContent } from "./doors/door-rules.ts";
+import type { CallersWay } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { createKubernetesAccess } from "./kubernetes.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
@@ -110,6 +112,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
         presence: (peer) => presenceOf(deps.peering, peer),
         listTargets: deps.listTargets,
         listForwards: deps.listForwards,
+        openTarget: (asked, principal, context) => answerOf(server.openTarget(asked, principal, callersWay(context))),
         clock,
       },
       doctor: { doctor: deps.doctor, version: deps.about.version, clock },
@@ -141,6 +144,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       },
     }),
     presence: (peer) => presenceOf(deps.peering, peer),
+    identityOf: (peer) => deps.peering.roster.get(peer)?.fingerprint,
     consoleUrl: deps.consoleUrl,
     content: (name) => readDoorContent(name, origin.findShared(name), namespace),
     clock,
@@ -155,12 +159,7 @@ function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: Console
     openApp(app, context) {
       const principal = context.values.get(principalKey);
       if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
-      const { protocol, host } = new URL(context.url);
-      const opened = open(app, principal, { authority: host, secure: protocol === "https:" });
-      if (opened.ok) return { url: opened.url, host: opened.host };
-      const { problem } = opened;
-      const message = [problem.detail, problem.hint].filter(Boolean).join(" ");
-      throw new ConnectError(message, problem.status === 404 ? Code.NotFound : Code.FailedPrecondition);
+      return answerOf(open(app, principal, callersWay(context)));
     },
     here: workloads.host,
     atPeers: workloads.origin,
@@ -168,6 +167,19 @@ function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: Console
     clock,
     peers: () => peering.roster.list().map(({ name }) => name),
   };
+}
+
+/** By which browsers of the caller's reach this server, too. */
+function callersWay({ url }: HandlerContext): CallersWay {
+  const { protocol, host } = new URL(url);
+  return { authority: host, secure: protocol === "https:" };
+}
+
+function answerOf(opened: Opened): { url: string; host: string } {
+  if (opened.ok) return { url: opened.url, host: opened.host };
+  const { problem } = opened;
+  const message = [problem.detail, problem.hint].filter(Boolean).join(" ");
+  throw new ConnectError(message, problem.status === 404 ? Code.NotFound : Code.FailedPrecondition);
 }
 
 function peerDeps({ kube, namespace, peering, peerObjects, workloads, clock }: ConsoleDeps): PeerServiceDeps {

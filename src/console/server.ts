@@ -47,6 +47,7 @@ export interface ConsoleServerDeps {
   /** Answers a dial on a session. Returns at once and must not throw. */
   dial: SessionDoorDeps["dial"];
   presence(peer: string): PeerPresence | undefined;
+  identityOf: DoorsDeps["identityOf"];
   /** Where people reach the console over TLS, as the operator says. */
   consoleUrl?: string | undefined;
   /** What a Secret or ConfigMap in an app's namespace holds that its door refers to. */
@@ -64,6 +65,7 @@ export interface ConsoleServer {
   listen(): Promise<{ port: number }>;
   /** Opens apps for browsers: one-time addresses. */
   readonly open: Doors["open"];
+  readonly openTarget: Doors["openTarget"];
   readonly pageOf: Doors["pageOf"];
   /** Takes nothing new, gives requests to apps 5 s, calls of the API half a second, then ends them. */
   close(): Promise<void>;
@@ -132,6 +134,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
 
   return {
     open: doors.open,
+    openTarget: doors.openTarget,
     pageOf: doors.pageOf,
     async listen() {
       await app.listen({ host: deps.host, port: deps.port });

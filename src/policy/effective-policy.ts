@@ -49,6 +49,8 @@ export interface AddressRule {
   /** At least one. */
   readonly ports: readonly number[];
   readonly protocol: "TCP" | "UDP";
+  /** What is spoken inside of that, as far as anybody has said. */
+  readonly appProtocol?: string | undefined;
 }
 
 /** Hosts of routes into this cluster. */

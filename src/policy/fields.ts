@@ -287,7 +287,7 @@ function registryOf({
 }
 
 function addressOf(
-  { name = "", host = "", ports, protocol = "TCP" }: AddressMessage,
+  { name = "", host = "", ports, protocol = "TCP", appProtocol }: AddressMessage,
   toItself: boolean,
 ): AddressRule | undefined {
   if (protocol !== "TCP" && protocol !== "UDP") return undefined;
@@ -295,7 +295,8 @@ function addressOf(
     isIP(host) === 0
       ? /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(host) && !isNumeric(host)
       : !isKeptOut(host) || (toItself && isLoopback(host));
-  return isHost && name !== "" && ports.length > 0 ? { name, host, ports, protocol } : undefined;
+  if (!isHost || name === "" || ports.length === 0) return undefined;
+  return { name, host, ports, protocol, ...(appProtocol && { appProtocol }) };
 }
 
 /** Systems read `2130706433`, `0x7f.1` and `127.1` as addresses. */

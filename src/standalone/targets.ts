@@ -15,7 +15,7 @@ export interface OfferedTarget {
   readonly peers: readonly string[];
 }
 
-const protocols = ["TCP", "UDP", "HTTP"] as const;
+const protocols = ["TCP", "UDP", "HTTP", "HTTPS", "H2C"] as const;
 export type Protocol = (typeof protocols)[number];
 
 const fields = ["name", "host", "port", "ports", "protocol", "peers"];
@@ -57,7 +57,9 @@ export function targetPolicies(targets: readonly OfferedTarget[]): { name: strin
     const addresses = targets
       .filter(({ peers }) => peers.includes(peer) || peers.includes(everybody))
       .map(({ name, host, ports, protocol }) => {
-        return { name, host, ports: [...ports], protocol: protocol === "UDP" ? "UDP" : "TCP" };
+        const isBare = protocol === "TCP" || protocol === "UDP";
+        const spoken = isBare ? { protocol } : { protocol: "TCP", appProtocol: protocol.toLowerCase() };
+        return { name, host, ports: [...ports], ...spoken };
       });
     return {
       name: isForAll ? "targets-of-all" : `targets-of-peer-${peer}`,

@@ -72,8 +72,10 @@ function whyNot(error: unknown, namespace: string): string {
 export const addressOffers: OfferSource = {
   kind: "address",
   list(_caller, { addresses }) {
-    const offers = addresses.flatMap(({ name, ports, protocol }) =>
-      ports.map((port): Offer => ({ target: { kind: "address", name, port, ...spoken(protocol === "UDP") } })),
+    const offers = addresses.flatMap(({ name, ports, protocol, appProtocol }) =>
+      ports.map((port): Offer => {
+        return { target: { kind: "address", name, port, ...spoken(protocol === "UDP") }, appProtocol };
+      }),
     );
     return { offers, problems: [] };
   },

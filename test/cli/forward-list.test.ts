@@ -45,6 +45,7 @@ function openWith(known: readonly KnownForward[]): Offices {
     presence: (peer) => (peer === "berlin" ? { connected: true } : undefined),
     listTargets: () => Promise.reject(new Error("nobody asks for targets")),
     listForwards: async () => [...known],
+    openTarget: () => assert.fail("nobody opens anything"),
     clock: systemClock,
   });
   return offices;

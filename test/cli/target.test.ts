@@ -1,5 +1,8 @@
 /** What peers let this agent reach, by command line, over two agents. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { exitCode } from "../../src/cli/errors.ts";
@@ -13,7 +16,7 @@ function policy(tunnels: string): string {
 }
 
 const opened = policy(
-  "{ services: [{ namespace: data }], addresses: [{ name: erp, host: 192.0.2.7, ports: [1433] }], metrics: true }",
+  "{ services: [{ namespace: data }], addresses: [{ name: erp, host: 192.0.2.7, ports: [1433], appProtocol: h2c }], metrics: true }",
 );
 
 suite("fairlead target list", () => {
@@ -54,7 +57,7 @@ suite("fairlead target list", () => {
       table.out.replaceAll(/ {2,}/g, " | "),
       [
         "TARGET | PORT-NAME | PROTOCOL | STATE",
-        "address/erp:1433 | <none> | TCP | Ready",
+        "address/erp:1433 | <none> | TCP/h2c | Ready",
         "metrics | <none> | TCP/http | Ready",
         "service/data/idle:80 | web | TCP/http | NotReady",
         "service/data/page:80 | web | TCP/http | Ready",
@@ -72,6 +75,7 @@ suite("fairlead target list", () => {
     await running.ended;
     const wide = await run(world.lisbon, ["target", "list", "berlin", "-o", "wide"]);
     assert.match(wide.out, /idle:80 .* Nothing behind the Service is ready\.\n/);
+    assert.match(wide.out, /http:\/\/127\.0\.0\.1:\d+\/peers\/berlin\/addresses\/h2c:erp\/1433\/ /);
     const json = JSON.parse((await run(world.lisbon, ["target", "list", "-o", "json"])).out);
     assert.deepEqual(
       json.items.map(({ peer, target }: { peer: string; target: string }) => `${peer} ${target}`),
@@ -79,6 +83,31 @@ suite("fairlead target list", () => {
     );
     const audit = await run(world.berlin, ["audit", "list", "--action", "target.list"]);
     assert.match(audit.out, /lisbon/);
+  });
+
+  test("what speaks HTTP there opens in a browser, once, and in clear words what does not", async () => {
+    await until(["berlin"], ({ out }) => /page:80 .* Ready/.test(out));
+    const open = (...words: string[]) => run(world.lisbon, ["target", "open", "berlin", ...words]);
+    const url = new URL((await open("svc/data/page", "--path", "/there?x=1")).out.trim());
+    assert.match(url.hostname, /^page-80-berlin-[0-9a-f]{16}\.localhost$/);
+    const at = new URL(world.lisbon.consoleUrl);
+    const ask = async (path: string, cookie = "") => {
+      const asked = request({ host: at.hostname, port: at.port, path, headers: { host: url.host, cookie } }).end();
+      const [answer] = (await once(asked, "response")) as [IncomingMessage];
+      return { answer, body: await text(answer) };
+    };
+    const entered = await ask(url.pathname + url.search);
+    assert.deepEqual([entered.answer.statusCode, entered.answer.headers.location], [303, "/there?x=1"]);
+    const [cookie = ""] = entered.answer.headers["set-cookie"]?.[0]?.split(";") ?? [];
+    assert.equal((await ask("/there", cookie)).answer.statusCode, 200);
+    assert.equal((await ask(url.pathname + url.search)).answer.statusCode, 401);
+    assert.match((await open("metrics")).err, /a Service or an address can be opened/);
+    assert.match((await open("app/shop/web")).err, /fairlead app open/);
+    assert.match((await open("service/data/none")).err, /lets this agent reach nothing that is service\/data\/none/);
+    assert.match((await open("address/erp", "--path", "//evil.example")).err, /not one to land on/);
+    assert.match((await run(world.lisbon, ["target", "open", "nowhere", "address/x"])).err, /nowhere/);
+    const audit = await run(world.lisbon, ["audit", "list", "--action", "target.open"]);
+    assert.match(audit.out, /svc\/data\/page|service\/data\/page/);
   });
 
   test("follows policy and grants at once, and says nothing of what was taken back", async () => {

@@ -33,6 +33,8 @@ export interface ConsoleWorld extends AsyncDisposable {
   readonly server: ConsoleServer;
   readonly port: number;
   presence: PeerPresence | undefined;
+  /** Who the peer "there" is. */
+  identity: string | undefined;
   /** What Secrets and ConfigMaps hold, by "Kind namespace/name". */
   readonly contents: Map<string, Readonly<Record<string, string>>>;
   /** Runs an app at the host and shows it at the origin as `shop/<name>`. */
@@ -66,6 +68,7 @@ export async function startConsole(
   let changed = (_namespace: string, _name: string): void => undefined;
   const world = {
     presence: undefined as PeerPresence | undefined,
+    identity: "ab12" as string | undefined,
     contents: new Map<string, Readonly<Record<string, string>>>(),
   };
   const server = createConsoleServer({
@@ -85,6 +88,7 @@ export async function startConsole(
     http: agents.origin.http,
     hello: { instance: randomBytes(16), version: "0.0.1" },
     dial: o.dial ?? ((incoming) => incoming.refuse(Reason.NOT_FOUND, "Nothing is there.")),
+    identityOf: (peer) => (peer === "there" ? world.identity : undefined),
     presence: (peer) => world.presence ?? (peer === "there" ? { connected: true } : undefined),
     content: ({ kind, namespace, name }) => {
       const texts = world.contents.get(`${kind} ${namespace}/${name}`);

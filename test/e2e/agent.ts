@@ -48,6 +48,8 @@ export interface AgentPlace {
   readonly namespace: string;
   /** An address of this machine at which others reach it; nobody else does unless given. */
   readonly address?: string;
+  /** More settings, by their flags. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 /** Starts an agent that speaks to the cluster by its kubeconfig. */
@@ -70,6 +72,7 @@ export async function startAgent(cluster: Cluster, ports: AgentPorts, place?: Ag
     "link-url": linkUrl,
     "telemetry-host": "127.0.0.1",
     "telemetry-port": String(ports.telemetry),
+    ...place?.flags,
   };
 
   async function start(): Promise<void> {

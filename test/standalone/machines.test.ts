@@ -1,11 +1,15 @@
 /** Two agents without a cluster, as processes: what they are for, and what is left of them when they are killed. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { stat } from "node:fs/promises";
+import { createServer, type IncomingMessage, request } from "node:http";
+import { request as requestTls } from "node:https";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, suite, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { startDatagramEcho } from "./datagram-echo.ts";
 import { createMachine, type Machine, startEcho } from "./machine.ts";
 
 suite("agents without a cluster", () => {
@@ -53,6 +57,48 @@ suite("agents without a cluster", () => {
     other.interrupt();
     assert.match((await other.ended).err, /no policy here lets peer edge reach address\/other:1/);
     assert.match(await vm.cli("audit", "list"), /tunnel\.open +allowed +edge .*address\/db/);
+  });
+
+  test("datagrams go to one of UDP and come back, through a port of UDP at the other", async () => {
+    const dns = await startDatagramEcho();
+    try {
+      await vm.offer([offered, { name: "dns", port: dns.port, protocol: "UDP", peers: ["edge"] }]);
+      const forward = edge.startCli("forward", "vm", `address/dns:${dns.port}/udp`, ":0");
+      await forward.until((out) => out.includes(" is "));
+      const port = Number(/^127\.0\.0\.1:(\d+)\/udp /.exec(forward.out())?.[1]);
+      assert.equal(await dns.ask(port, "who"), "who there");
+      forward.interrupt();
+      await forward.ended;
+      assert.match(await vm.cli("audit", "list"), /tunnel\.open +allowed +edge .*address\/dns:\d+\/udp/);
+    } finally {
+      dns.close();
+    }
+  });
+
+  test("a web page of one opens in a browser at the other, and its agent knows where by the target's protocol", async () => {
+    const page = createServer((req, res) => res.end(`${req.headers.host} ${req.url}`)).listen(0, "127.0.0.1");
+    await once(page, "listening");
+    const at = page.address();
+    const port = typeof at === "object" ? at?.port : 0;
+    await vm.offer([offered, { name: "erp", port, protocol: "HTTP", peers: ["edge"] }]);
+    try {
+      const listed = await edge.cli("target", "list", "vm", "-o", "wide");
+      assert.match(listed, new RegExp(`address/erp:${port} .*TCP/http .*/peers/vm/addresses/erp/${port}/`));
+      const url = new URL((await edge.cli("target", "open", "vm", "address/erp", "--path", "/orders")).trim());
+      const entered = await browse(url);
+      assert.equal(entered.headers.location, "/orders");
+      const [cookie = ""] = entered.headers["set-cookie"]?.[0]?.split(";") ?? [];
+      const shown = await browse(new URL("/orders", url), cookie);
+      assert.equal(await text(shown), `${url.host} /orders`);
+      await vm.offer([offered]);
+      assert.equal((await browse(new URL("/orders", url), cookie)).statusCode, 403);
+      assert.match(
+        (await edge.tryCli("target", "open", "vm", "address/erp")).err,
+        /lets this agent reach nothing that is/,
+      );
+    } finally {
+      page.close();
+    }
   });
 
   test("what is offered changes with the configuration, on SIGHUP, and a mistake in it changes nothing", async () => {
@@ -112,6 +158,15 @@ suite("agents without a cluster", () => {
     assert.match(await vm.cli("audit", "verify"), /^intact: /);
   });
 });
+
+/** As a browser asks, which finds names below localhost on its own machine, and trusts who its user told it to. */
+async function browse(url: URL, cookie = ""): Promise<IncomingMessage> {
+  const { protocol, host, port, pathname, search } = url;
+  const to = { host: "127.0.0.1", port, path: pathname + search, headers: { host, cookie } };
+  const asked = protocol === "https:" ? requestTls({ ...to, rejectUnauthorized: false }) : request(to);
+  const [answer] = (await once(asked.end(), "response")) as [IncomingMessage];
+  return answer;
+}
 
 async function comesToBe(condition: () => Promise<boolean>): Promise<void> {
   const deadline = AbortSignal.timeout(60_000);

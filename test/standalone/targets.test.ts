@@ -47,7 +47,7 @@ test("each peer gets a policy of its own with all that it may reach, and all oth
   const policies = targetPolicies(
     read(
       { name: "db", port: 5432, peers: ["west", "east"] },
-      { name: "web", host: "10.0.0.7", ports: [80, 443], protocol: "HTTP", peers: ["*"] },
+      { name: "web", host: "10.0.0.7", ports: [80, 443], protocol: "HTTPS", peers: ["*"] },
       { name: "spare", port: 1 },
       { name: "dns", port: 53, protocol: "UDP", peers: ["east"] },
     ),
@@ -55,12 +55,15 @@ test("each peer gets a policy of its own with all that it may reach, and all oth
   const found = policies.map(({ name, spec }) => {
     const { fields, problems } = statePolicy(peerPolicies.parse({ metadata: { name }, spec }), { toItself: true });
     assert.deepEqual(problems, []);
-    return [name, fields.addresses?.value.map((address) => `${address.name}/${address.protocol}`)];
+    return [
+      name,
+      fields.addresses?.value.map((address) => `${address.name}/${address.protocol}/${address.appProtocol}`),
+    ];
   });
   assert.deepEqual(found, [
-    ["targets-of-all", ["web/TCP"]],
-    ["targets-of-peer-east", ["db/TCP", "web/TCP", "dns/UDP"]],
-    ["targets-of-peer-west", ["db/TCP", "web/TCP"]],
+    ["targets-of-all", ["web/TCP/https"]],
+    ["targets-of-peer-east", ["db/TCP/undefined", "web/TCP/https", "dns/UDP/undefined"]],
+    ["targets-of-peer-west", ["db/TCP/undefined", "web/TCP/https"]],
   ]);
 });
 

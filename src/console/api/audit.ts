@@ -8,6 +8,7 @@ import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts"
 import { KubernetesService } from "../../gen/fairlead/console/v1/kubernetes_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import { type Grants, PeerService, type Relays } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
+import { TunnelService } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { principalKey } from "../auth/principal.ts";
 
 /** What is told of a change besides who made it and how it ended. */
@@ -68,6 +69,9 @@ export const changeRules: readonly ChangeRule[] = [
   }),
   tell(AppService.method.openApp, {
     asked: ({ ref, port }) => ({ action: "app.open", target: port ? `${nameOf(ref)}:${port}` : nameOf(ref) }),
+  }),
+  tell(TunnelService.method.openTarget, {
+    asked: ({ peer, target }) => ({ action: "target.open", peer, target }),
   }),
   tell(AppService.method.deleteOrphan, {
     asked: ({ workload }) => ({ action: "orphan.delete", target: nameOf(workload) }),

@@ -1,6 +1,6 @@
 /** `TunnelService`: what is at peers and can be reached from here, and by which Forwards it is. */
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { abortable, startDeadline } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { mapLimited } from "../../base/map-limited.ts";
@@ -11,11 +11,13 @@ import {
 } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { keyOf } from "../../kube/object.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
+import { httpScheme } from "../../tunnel/app-port.ts";
 import type { KnownForward } from "../../tunnel/forwards/forwards.ts";
 import type { TargetsAtPeer } from "../../tunnel/targets-at.ts";
-import { parseTarget } from "../../wire/target-text.ts";
+import { type NamedTarget, parseTarget, targetText } from "../../wire/target-text.ts";
 import { mayDial } from "../auth/may-dial.ts";
 import { type Principal, principalKey } from "../auth/principal.ts";
+import { type HttpTarget, type TargetDoor, targetPath } from "../doors/target-door.ts";
 import { toForward } from "./object.ts";
 
 export interface TunnelServiceDeps {
@@ -25,6 +27,12 @@ export interface TunnelServiceDeps {
   presence(peer: string): { readonly connected: boolean; readonly since?: string | undefined } | undefined;
   /** Asks the peer. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
+  /** An address that opens it in a browser. Throws a ConnectError that says why not. */
+  openTarget(
+    asked: TargetDoor & { readonly path: string },
+    principal: Principal,
+    context: HandlerContext,
+  ): { url: string; host: string };
   /** Of this cluster. */
   listForwards(signal: AbortSignal): Promise<KnownForward[]>;
   readonly clock: Clock;
@@ -46,7 +54,10 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
           const target = parseTarget(one.target);
           return target && mayDial(principal, peer, target) === undefined;
         })
-        .map(({ $typeName: _type, $unknown: _more, ...one }): PeerTarget => create(PeerTargetSchema, { ...one, peer }));
+        .map(({ $typeName: _type, $unknown: _more, ...one }): PeerTarget => {
+          const door = one.appProtocol === "" ? undefined : httpDoor(peer, one);
+          return create(PeerTargetSchema, { ...one, peer, path: door ? `${targetPath(door)}/` : "" });
+        });
       return { targets, problems: said.problems.map((message) => ({ peer, message })) };
     } finally {
       deadline.cancel();
@@ -81,6 +92,24 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
       };
     },
 
+    async openTarget({ peer, target: text, path, appProtocol }, context) {
+      const principal = context.values.get(principalKey);
+      if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
+      if (!deps.presence(peer)) throw noSuchPeer(peer);
+      const wanted = parseTarget(text);
+      if (wanted?.kind !== "service" && wanted?.kind !== "address") throw notOpened(text, wanted?.kind);
+      const { targets } = await ask(peer, principal, context.signal);
+      const found = findTarget(targets, wanted);
+      if (!found) {
+        const message = `${peer} lets this agent reach nothing that is ${text}; \`fairlead target list ${peer}\` says what it does.`;
+        throw new ConnectError(message, Code.NotFound);
+      }
+      const door = httpDoor(peer, appProtocol === "" ? found : { ...found, appProtocol });
+      if (door) return deps.openTarget({ ...door, path: path || "/" }, principal, context);
+      const message = `${found.target} speaks ${found.appProtocol || found.protocol}, which no browser can show.`;
+      throw new ConnectError(message, Code.FailedPrecondition);
+    },
+
     async listForwards({ peer, namespace }, { signal }) {
       const all = await deps.listForwards(signal);
       const ofPeer = peer === "" ? all : all.filter(({ forward }) => forward.spec.peer === peer);
@@ -93,4 +122,36 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
       return { forwards };
     },
   };
+}
+
+/** Of a name without a port, what is known to speak HTTP comes before what may. */
+function findTarget(targets: readonly PeerTarget[], wanted: HttpTarget): PeerTarget | undefined {
+  const sameName = targets.filter((one) => {
+    const target = parseTarget(one.target);
+    return target !== undefined && nameOf(target) === nameOf(wanted);
+  });
+  const { port } = wanted;
+  if (port === undefined) return sameName.find(({ path }) => path !== "") ?? sameName[0];
+  return sameName.find((one) => one.target === targetText(wanted) || (one.portName !== "" && one.portName === port));
+}
+
+/** Without its port. */
+function nameOf(target: NamedTarget): string {
+  if (target.kind === "service") return `${target.namespace}/${target.name}`;
+  return target.kind === "address" ? target.name : "";
+}
+
+/** Undefined for what no browser can show. */
+function httpDoor(peer: string, one: { target: string; appProtocol: string }): TargetDoor | undefined {
+  const target = parseTarget(one.target);
+  const scheme = httpScheme(one.appProtocol);
+  if (target?.kind !== "service" && target?.kind !== "address") return undefined;
+  if (scheme === undefined || target.network === "udp") return undefined;
+  return { peer, target, scheme };
+}
+
+function notOpened(text: string, kind: string | undefined): ConnectError {
+  const hint =
+    kind === "app" ? "`fairlead app open` opens the page of an app" : "a Service or an address can be opened";
+  return new ConnectError(`${text} is not opened in this way; ${hint}.`, Code.InvalidArgument);
 }

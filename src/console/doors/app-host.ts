@@ -3,21 +3,31 @@
  * app's. A one-time code brings in, a cookie on that host keeps in, and no credential of the console is ever looked at.
  */
 import { findPort, httpScheme, type PortChoice, parsePort } from "../../tunnel/app-port.ts";
-import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
-import { cookieValues } from "../../tunnel/headers.ts";
+import { authorityOf } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 import { bearerToken, looksLikeToken } from "../auth/token.ts";
 import type { Problem } from "../problem.ts";
 import { type AppCatalogue, type AppDoor, doorKey, plainDoor } from "./app-view.ts";
 import type { BasicAuth } from "./basic-auth.ts";
+import {
+  type BrowserBase,
+  browserRequest,
+  isOwnPath,
+  landing,
+  type Opened,
+  originOf,
+  pathOfCode,
+  principalOf,
+  serveOwnPath,
+} from "./browser-entry.ts";
 import type { DoorBinding, DoorSessions } from "./door-sessions.ts";
-import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
+import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest, doorBroken, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
-import { foreignPage, nothingHere, notIn, passwordNeeded, tokenNeeded, tooManyWrong, usedUp } from "./explain-entry.ts";
+import { foreignPage, notIn, passwordNeeded, tokenNeeded, tooManyWrong, usedUp } from "./explain-entry.ts";
 import type { HostNames } from "./host-names.ts";
-import { type PassOnDeps, passOnToApp, sessionCookies } from "./pass-on.ts";
-import { type RequestTarget, readRequestTarget } from "./request-target.ts";
+import { type PassOnDeps, passOnToApp } from "./pass-on.ts";
+import { readRequestTarget } from "./request-target.ts";
 import { mayUseCookie, saysNothing, shield } from "./same-host.ts";
 
 export interface AppHostDeps extends PassOnDeps {
@@ -41,20 +51,16 @@ export interface OpenRequest {
   readonly path?: string;
 }
 
-export type Opened =
-  | { readonly ok: true; readonly url: string; readonly host: string }
-  | { readonly ok: false; readonly problem: Problem };
-
 export interface AppHostDoor {
   /** The label before the domain, when this Host is below it; undefined when the host is none of an app. */
   labelOf(host: string): string | undefined;
   serve(request: DoorRequest, label: string, secure: boolean): Promise<void>;
   /** An address that opens the app's page once. `base` is how the browser reaches this server. */
-  open(asked: OpenRequest, principal: Principal, base: { secure: boolean; port: number }): Opened;
+  open(asked: OpenRequest, principal: Principal, base: BrowserBase): Opened;
   /** Where the page of an app is, for who is let in already; undefined for an app without one. */
-  pageOf(namespace: string, name: string, base: { secure: boolean; port: number }): string | undefined;
+  pageOf(namespace: string, name: string, base: BrowserBase): string | undefined;
   /** The address of the app's page, without a code. */
-  addressOf(door: AppDoor, path: string, base: { secure: boolean; port: number }): string;
+  addressOf(door: AppDoor, path: string, base: BrowserBase): string;
 }
 
 interface Admitted {
@@ -66,10 +72,6 @@ interface Admitted {
   /** Whether the Authorization header was for the door. */
   readonly spent: boolean;
 }
-
-/** Paths below it are the door's own, on every app's host. */
-const ownPaths = "/.fairlead";
-const sessionPath = `${ownPaths}/session`;
 
 export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
   const suffix = `.${deps.domain.toLowerCase()}`;
@@ -88,9 +90,8 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     const door = deps.names().find(label);
     if (!door) return answerProblem(request, noSuchHost(host));
     const binding: DoorBinding = { host, key: doorKey(door) };
-    if (target.normal === ownPaths || target.normal.startsWith(`${ownPaths}/`)) {
-      return serveOwn(request, target, binding, door, secure);
-    }
+    const at = { sessions: deps.sessions, binding, secure };
+    if (isOwnPath(target)) return serveOwnPath(request, target, { ...at, usedUp: () => usedUp(door) });
     const authority = authorityOf(req);
     const admitted = await admit(request, door, binding, secure);
     if (!admitted.ok) return answerProblem(request, admitted.problem);
@@ -121,7 +122,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
       const principal = deps.authenticator.authenticate(authorization);
       return principal ? { ok: true, person: principal.name, unasked: false, spent: true } : refuse(tokenNeeded(door));
     }
-    const principal = principalOf(req, binding, secure);
+    const principal = principalOf(req, { sessions: deps.sessions, binding, secure });
     return principal ? { ok: true, person: principal.name, unasked: true, spent: false } : refuse(notIn(door));
   }
 
@@ -138,54 +139,17 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     return { ok: true, person: `basic:${checked.user}`, unasked: true, spent: true } as const;
   }
 
-  function serveOwn(
-    request: DoorRequest,
-    target: RequestTarget & { ok: true },
-    binding: DoorBinding,
-    door: AppDoor,
-    secure: boolean,
-  ): void {
-    // Not for HEAD, and not for an upgrade: neither would keep the cookie for which the code is used up.
-    if (target.path !== sessionPath || request.req.method !== "GET" || request.kind !== "http") {
-      answerProblem(request, nothingHere());
-      return;
-    }
-    const redeemed = deps.sessions.redeemCode(new URLSearchParams(target.query).get("code") ?? "", binding);
-    if (!redeemed) {
-      answerProblem(request, usedUp(door));
-      return;
-    }
-    const name = secure ? sessionCookies.secure : sessionCookies.plain;
-    answer(request, 303, [
-      ["Location", redeemed.path],
-      ["Set-Cookie", `${name}=${redeemed.session}; Path=/; HttpOnly; SameSite=Lax${secure ? "; Secure" : ""}`],
-      ["Cache-Control", "no-store"],
-      ["Referrer-Policy", "no-referrer"],
-    ]);
+  function addressOf(door: AppDoor, path: string, base: BrowserBase): string {
+    return originOf(deps.names().labelOf(door) + suffix, base) + path;
   }
 
-  function principalOf(req: ClientRequest, binding: DoorBinding, secure: boolean): Principal | undefined {
-    const name = secure ? sessionCookies.secure : sessionCookies.plain;
-    // Another host may have tossed cookies of the same name at this one: they hide nothing, and open nothing.
-    for (const value of cookieValues(req.headers.cookie, name)) {
-      const principal = deps.sessions.check(value, binding);
-      if (principal) return principal;
-    }
-    return undefined;
-  }
-
-  function addressOf(door: AppDoor, path: string, base: { secure: boolean; port: number }): string {
-    const port = base.port === (base.secure ? 443 : 80) ? "" : `:${base.port}`;
-    return `${base.secure ? "https" : "http"}://${deps.names().labelOf(door)}${suffix}${port}${path}`;
-  }
-
-  function pageOf(namespace: string, name: string, base: { secure: boolean; port: number }): string | undefined {
+  function pageOf(namespace: string, name: string, base: BrowserBase): string | undefined {
     const app = deps.apps.get(namespace, name);
     const port = app?.ports.find((one) => httpScheme(one.appProtocol) !== undefined);
     return app && port && addressOf({ app, port }, "/", base);
   }
 
-  function open(asked: OpenRequest, principal: Principal, base: { secure: boolean; port: number }): Opened {
+  function open(asked: OpenRequest, principal: Principal, base: BrowserBase): Opened {
     const app = deps.apps.get(asked.namespace, asked.name);
     if (!app) return { ok: false, problem: noSuchApp(asked.namespace, asked.name) };
     const choice: PortChoice = asked.port ? (parsePort(asked.port) ?? asked.port) : undefined;
@@ -205,21 +169,12 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
     const code = deps.sessions.mintCode({ host, key: doorKey(door) }, principal, path);
     return {
       ok: true,
-      url: addressOf(door, `${sessionPath}?code=${code}`, base),
+      url: addressOf(door, pathOfCode(code), base),
       host: addressOf(door, "", base),
     };
   }
 
   return { labelOf, serve, open, pageOf, addressOf };
-}
-
-/** The path as a redirect may name it; undefined for one that would lead to another host. */
-function landing(path: string): string | undefined {
-  const base = "http://app.invalid";
-  const url = URL.parse(path, base);
-  if (!path.startsWith("/") || url?.origin !== base) return undefined;
-  const local = url.pathname + url.search + url.hash;
-  return local.startsWith("//") ? undefined : local;
 }
 
 /** Lower case, without port and the root's dot. */
@@ -228,24 +183,6 @@ function hostName(host: string): string {
     .toLowerCase()
     .replace(/:[0-9]*$/, "")
     .replace(/\.$/, "");
-}
-
-function browserRequest({ req, kind }: DoorRequest) {
-  const one = (name: string): string | undefined => {
-    const value = req.headers[name];
-    return typeof value === "string" ? value : undefined;
-  };
-  return {
-    method: req.method ?? "",
-    upgrade: kind === "upgrade",
-    origin: one("origin"),
-    fetchSite: one("sec-fetch-site"),
-    fetchMode: one("sec-fetch-mode"),
-    fetchDest: one("sec-fetch-dest"),
-    referer: one("referer"),
-    userAgent: one("user-agent"),
-    upgradeInsecure: one("upgrade-insecure-requests"),
-  };
 }
 
 function refuse(problem: Problem): { ok: false; problem: Problem } {

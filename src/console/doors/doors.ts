@@ -4,11 +4,13 @@ import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { SessionDoor } from "../session-door.ts";
-import { createAppHostDoor, type Opened, type OpenRequest } from "./app-host.ts";
+import { createAddressPathDoor } from "./address-path.ts";
+import { createAppHostDoor, type OpenRequest } from "./app-host.ts";
 import { createAppPathDoor } from "./app-path.ts";
 import { createAppRates } from "./app-rates.ts";
 import type { AppCatalogue } from "./app-view.ts";
 import { createBasicAuth } from "./basic-auth.ts";
+import type { Opened } from "./browser-entry.ts";
 import { createDoorSessions } from "./door-sessions.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
@@ -16,6 +18,8 @@ import { type HostNameIndex, type HostNames, indexHostNames } from "./host-names
 import type { PassOnDeps } from "./pass-on.ts";
 import { createPeersPath, type PeerDoor } from "./peers-path.ts";
 import { createServicePathDoor } from "./service-path.ts";
+import type { TargetDoor } from "./target-door.ts";
+import { createTargetHostDoor } from "./target-host.ts";
 
 export interface DoorsDeps extends Omit<PassOnDeps, "rates"> {
   session: Pick<SessionDoor, "claims" | "serve">;
@@ -24,6 +28,8 @@ export interface DoorsDeps extends Omit<PassOnDeps, "rates"> {
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
   peerDoors?: Readonly<Record<string, PeerDoor>>;
   domain: string;
+  /** Who the peer of that name is; another one may come by it. Undefined when there is none. */
+  identityOf(peer: string): string | undefined;
   /** The port at which this server can be reached, as far as it knows. */
   port(): number;
   /** Where people reach this server over TLS, as the operator says. */
@@ -39,6 +45,8 @@ export interface Doors {
    * address leads the same way, as through their port-forward. Where that names no port, it is as `pageOf` says.
    */
   open(asked: OpenRequest, principal: Principal, caller?: CallersWay): Opened;
+  /** The same for what is at a peer and is no app. */
+  openTarget(asked: TargetDoor & { readonly path: string }, principal: Principal, caller?: CallersWay): Opened;
   /** Where the page of an app is, for who is let in already: over TLS where the operator says so; undefined for an app without one. */
   pageOf(namespace: string, name: string): string | undefined;
   close(): void;
@@ -62,16 +70,18 @@ export function createDoors(deps: DoorsDeps): Doors {
     names ??= indexHostNames(deps.apps.list());
     return names;
   };
+  const sessions = createDoorSessions(deps.clock);
+  const targetHost = createTargetHostDoor({ ...deps, sessions });
   const appHost = createAppHostDoor({
     ...deps,
     rates,
     names: currentNames,
-    sessions: createDoorSessions(deps.clock),
+    sessions,
     basicAuth: createBasicAuth(deps.clock),
   });
   const appPath = createAppPathDoor({ ...deps, rates, appHost });
   const peersPath = createPeersPath({
-    doors: { services: createServicePathDoor(deps), ...deps.peerDoors },
+    doors: { services: createServicePathDoor(deps), addresses: createAddressPathDoor(deps), ...deps.peerDoors },
     authenticator: deps.authenticator,
     isPeer: (name) => deps.presence(name) !== undefined,
   });
@@ -94,7 +104,8 @@ export function createDoors(deps: DoorsDeps): Doors {
     const label = appHost.labelOf(host);
     const base = { secure, port: portOf(host) ?? deps.port() };
     let served: Promise<void>;
-    if (label !== undefined) served = appHost.serve(request, label, secure);
+    if (label !== undefined && targetHost.knows(label)) served = targetHost.serve(request, label, secure);
+    else if (label !== undefined) served = appHost.serve(request, label, secure);
     else if (appPath.claims(req.url ?? "")) served = appPath.serve(request, base);
     else if (peersPath.claims(req.url ?? "")) served = peersPath.serve(request, base);
     else if (deps.session.claims(req.url ?? "")) served = deps.session.serve(request);
@@ -114,6 +125,8 @@ export function createDoors(deps: DoorsDeps): Doors {
   return {
     serve,
     open: (asked, principal, caller) => appHost.open(asked, principal, (caller && baseOf(caller)) ?? ownBase()),
+    openTarget: ({ path, ...door }, principal, caller) =>
+      targetHost.open(door, path, principal, (caller && baseOf(caller)) ?? ownBase()),
     pageOf: (namespace, name) => appHost.pageOf(namespace, name, ownBase()),
     close: unsubscribe,
   };

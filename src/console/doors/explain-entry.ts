@@ -1,7 +1,10 @@
 /** Why an app's host lets a request not in, in plain words. Pure. */
+
+import { targetText } from "../../wire/target-text.ts";
 import { howToSignIn } from "../auth/authenticator.ts";
 import type { Problem } from "../problem.ts";
 import type { AppDoor, AppView } from "./app-view.ts";
+import type { TargetDoor } from "./target-door.ts";
 
 export function nothingHere(): Problem {
   const detail = "This path is the door's own, not the app's.";
@@ -65,5 +68,26 @@ export function tooManyWrong({ name }: AppView): Problem {
     title: "Too many wrong passwords",
     detail: `Somebody has tried too many passwords at the app ${name}.`,
     retryAfter: 1,
+  };
+}
+
+/** Of what is at a peer; undefined when nothing is known of it any more. */
+export function targetNotIn(door: TargetDoor | undefined): Problem {
+  return {
+    status: 401,
+    code: "no-session",
+    title: "You are not signed in here",
+    detail: "What is at a peer is shown to those who have opened it.",
+    hint: `\`fairlead target open ${door ? `${door.peer} ${targetText(door.target)}` : "PEER TARGET"}\` prints an address that lets this browser in.`,
+  };
+}
+
+export function targetUsedUp({ peer, target }: TargetDoor): Problem {
+  return {
+    status: 401,
+    code: "code-invalid",
+    title: "This address has been used or is too old",
+    detail: "It works once, within 60 seconds, and for one port at one peer.",
+    hint: `\`fairlead target open ${peer} ${targetText(target)}\` prints a new one.`,
   };
 }

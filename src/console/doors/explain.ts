@@ -19,7 +19,7 @@ export function noSuchHost(host: string): Problem {
     code: "no-such-app",
     title: "No such app",
     detail: `No app of this cluster is shown at ${host}.`,
-    hint: "`fairlead app list -A` shows the apps that there are, `fairlead app open NAME` prints an app's address.",
+    hint: "`fairlead app list -A` shows the apps that there are, `fairlead app open NAME` prints an app's address. That of something else at a peer is good until this agent starts anew: `fairlead target open` prints another.",
   };
 }
 
@@ -82,6 +82,11 @@ export function doorBroken({ name, namespace }: AppView, detail: string): Proble
     hint: `\`door\` of the RemoteApp ${namespace}/${name} refers to it.`,
     retryAfter: 5,
   };
+}
+
+/** Who asks is known, and may not. */
+export function mayNot(detail: string): Problem {
+  return { status: 403, code: "forbidden", title: "Refused", detail };
 }
 
 export function badRequest(detail: string): Problem {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/tunnel_service.proto.
  */
 export const file_fairlead_console_v1_tunnel_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIisKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/In0KE0xpc3RUYXJnZXRzUmVzcG9uc2USMAoHdGFyZ2V0cxgBIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclRhcmdldBI0Cghwcm9ibGVtcxgCIAMoCzIiLmZhaXJsZWFkLmNvbnNvbGUudjEuVGFyZ2V0UHJvYmxlbSKgAQoKUGVlclRhcmdldBIMCgRwZWVyGAEgASgJEg4KBnRhcmdldBgCIAEoCRIRCglwb3J0X25hbWUYAyABKAkSEAoIcHJvdG9jb2wYBCABKAkSFAoMYXBwX3Byb3RvY29sGAUgASgJEhcKD2FwcHJvdmFsX25lZWRlZBgGIAEoCBIRCglub3RfcmVhZHkYByABKAkSDQoFdW50aWwYCCABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSAoTTGlzdEZvcndhcmRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/EhoKCW5hbWVzcGFjZRgCIAEoCUIHukgEcgIYPyJGChRMaXN0Rm9yd2FyZHNSZXNwb25zZRIuCghmb3J3YXJkcxgBIAMoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZCLeAQoHRm9yd2FyZBIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRI2CgRzcGVjGAIgASgLMiguZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTcGVjEjoKBnN0YXR1cxgDIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzEiwKA3VzZRgEIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZFVzZSLIAQoKRm9yd2FyZFVzZRITCgtjb25uZWN0aW9ucxgBIAEoBRINCgV0YWtlbhgCIAEoAxJACglub3RfdGFrZW4YAyADKAsyLS5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmRVc2UuTm90VGFrZW5FbnRyeRIRCglieXRlc19vdXQYBCABKAMSEAoIYnl0ZXNfaW4YBSABKAMaLwoNTm90VGFrZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBMtYBCg1UdW5uZWxTZXJ2aWNlEmAKC0xpc3RUYXJnZXRzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2USYwoMTGlzdEZvcndhcmRzEiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIisKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/In0KE0xpc3RUYXJnZXRzUmVzcG9uc2USMAoHdGFyZ2V0cxgBIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclRhcmdldBI0Cghwcm9ibGVtcxgCIAMoCzIiLmZhaXJsZWFkLmNvbnNvbGUudjEuVGFyZ2V0UHJvYmxlbSKuAQoKUGVlclRhcmdldBIMCgRwZWVyGAEgASgJEg4KBnRhcmdldBgCIAEoCRIRCglwb3J0X25hbWUYAyABKAkSEAoIcHJvdG9jb2wYBCABKAkSFAoMYXBwX3Byb3RvY29sGAUgASgJEhcKD2FwcHJvdmFsX25lZWRlZBgGIAEoCBIRCglub3RfcmVhZHkYByABKAkSDQoFdW50aWwYCCABKAkSDAoEcGF0aBgJIAEoCSKRAQoRT3BlblRhcmdldFJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/EhoKBnRhcmdldBgCIAEoCUIKukgHcgUQARiABBIWCgRwYXRoGAMgASgJQgi6SAVyAxiAQBIvCgxhcHBfcHJvdG9jb2wYBCABKAlCGbpIFnIUUgBSBGh0dHBSBWh0dHBzUgNoMmMiLwoST3BlblRhcmdldFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIi4KDVRhcmdldFByb2JsZW0SDAoEcGVlchgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkgKE0xpc3RGb3J3YXJkc1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8iRgoUTGlzdEZvcndhcmRzUmVzcG9uc2USLgoIZm9yd2FyZHMYASADKAsyHC5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmQi3gEKB0ZvcndhcmQSMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESNgoEc3BlYxgCIAEoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3BlYxI6CgZzdGF0dXMYAyABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFN0YXR1cxIsCgN1c2UYBCABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmRVc2UiyAEKCkZvcndhcmRVc2USEwoLY29ubmVjdGlvbnMYASABKAUSDQoFdGFrZW4YAiABKAMSQAoJbm90X3Rha2VuGAMgAygLMi0uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlLk5vdFRha2VuRW50cnkSEQoJYnl0ZXNfb3V0GAQgASgDEhAKCGJ5dGVzX2luGAUgASgDGi8KDU5vdFRha2VuRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ATK1AgoNVHVubmVsU2VydmljZRJgCgtMaXN0VGFyZ2V0cxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFRhcmdldHNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1Jlc3BvbnNlEmMKDExpc3RGb3J3YXJkcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVzcG9uc2USXQoKT3BlblRhcmdldBImLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlcXVlc3QaJy5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5UYXJnZXRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
 
 /**
  * @generated from message fairlead.console.v1.ListTargetsRequest
@@ -120,6 +120,14 @@ export type PeerTarget = Message<"fairlead.console.v1.PeerTarget"> & {
    * @generated from field: string until = 8;
    */
   until: string;
+
+  /**
+   * The path at this agent's console where programs reach it by HTTP, with a bearer token: "/peers/berlin/services/shop/web/80/". Empty
+   * for what is not known to speak HTTP.
+   *
+   * @generated from field: string path = 9;
+   */
+  path: string;
 };
 
 /**
@@ -128,6 +136,70 @@ export type PeerTarget = Message<"fairlead.console.v1.PeerTarget"> & {
  */
 export const PeerTargetSchema: GenMessage<PeerTarget> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_tunnel_service, 2);
+
+/**
+ * @generated from message fairlead.console.v1.OpenTargetRequest
+ */
+export type OpenTargetRequest = Message<"fairlead.console.v1.OpenTargetRequest"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * As `fairlead forward` takes it: "service/shop/web:80", "address/erp". Without a port, the first of it that is known to speak HTTP.
+   *
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * The path to land on; empty: "/".
+   *
+   * @generated from field: string path = 3;
+   */
+  path: string;
+
+  /**
+   * What is spoken there; empty: what the peer says, and HTTP/1.1 in clear where it says nothing.
+   *
+   * @generated from field: string app_protocol = 4;
+   */
+  appProtocol: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.OpenTargetRequest.
+ * Use `create(OpenTargetRequestSchema)` to create a new message.
+ */
+export const OpenTargetRequestSchema: GenMessage<OpenTargetRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 3);
+
+/**
+ * @generated from message fairlead.console.v1.OpenTargetResponse
+ */
+export type OpenTargetResponse = Message<"fairlead.console.v1.OpenTargetResponse"> & {
+  /**
+   * The address with its one-time code.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * Its own host, without a code: where the page lives once it is open, until this agent starts anew.
+   *
+   * @generated from field: string host = 2;
+   */
+  host: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.OpenTargetResponse.
+ * Use `create(OpenTargetResponseSchema)` to create a new message.
+ */
+export const OpenTargetResponseSchema: GenMessage<OpenTargetResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 4);
 
 /**
  * What of a peer is not known, and why, in a sentence.
@@ -151,7 +223,7 @@ export type TargetProblem = Message<"fairlead.console.v1.TargetProblem"> & {
  * Use `create(TargetProblemSchema)` to create a new message.
  */
 export const TargetProblemSchema: GenMessage<TargetProblem> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_tunnel_service, 3);
+  messageDesc(file_fairlead_console_v1_tunnel_service, 5);
 
 /**
  * @generated from message fairlead.console.v1.ListForwardsRequest
@@ -177,7 +249,7 @@ export type ListForwardsRequest = Message<"fairlead.console.v1.ListForwardsReque
  * Use `create(ListForwardsRequestSchema)` to create a new message.
  */
 export const ListForwardsRequestSchema: GenMessage<ListForwardsRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_tunnel_service, 4);
+  messageDesc(file_fairlead_console_v1_tunnel_service, 6);
 
 /**
  * @generated from message fairlead.console.v1.ListForwardsResponse
@@ -194,7 +266,7 @@ export type ListForwardsResponse = Message<"fairlead.console.v1.ListForwardsResp
  * Use `create(ListForwardsResponseSchema)` to create a new message.
  */
 export const ListForwardsResponseSchema: GenMessage<ListForwardsResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_tunnel_service, 5);
+  messageDesc(file_fairlead_console_v1_tunnel_service, 7);
 
 /**
  * A Forward, its status as this agent knows it at this moment.
@@ -231,7 +303,7 @@ export type Forward = Message<"fairlead.console.v1.Forward"> & {
  * Use `create(ForwardSchema)` to create a new message.
  */
 export const ForwardSchema: GenMessage<Forward> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_tunnel_service, 6);
+  messageDesc(file_fairlead_console_v1_tunnel_service, 8);
 
 /**
  * What goes by a Forward's Service, counted since this agent listens for it.
@@ -279,7 +351,7 @@ export type ForwardUse = Message<"fairlead.console.v1.ForwardUse"> & {
  * Use `create(ForwardUseSchema)` to create a new message.
  */
 export const ForwardUseSchema: GenMessage<ForwardUse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_tunnel_service, 7);
+  messageDesc(file_fairlead_console_v1_tunnel_service, 9);
 
 /**
  * What is at peers and can be reached from here, and by which Forwards it is.
@@ -309,6 +381,17 @@ export const TunnelService: GenService<{
     methodKind: "unary";
     input: typeof ListForwardsRequestSchema;
     output: typeof ListForwardsResponseSchema;
+  },
+  /**
+   * Makes an address that opens a Service or an address at a peer in a browser, once, within 60 seconds. It fails as ListTargets does;
+   * NOT_FOUND when the peer does not let this agent reach it, FAILED_PRECONDITION when it speaks no HTTP.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.OpenTarget
+   */
+  openTarget: {
+    methodKind: "unary";
+    input: typeof OpenTargetRequestSchema;
+    output: typeof OpenTargetResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_tunnel_service, 0);
