@@ -44,7 +44,7 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   orphan: { uid: "orphan at a peer", workload: "orphan" },
   join: { invite: "free" },
   forward: { peer: "peer", target: "target", listen: "target" },
-  target: { peer: "peer" },
+  target: { peer: "peer", target: "target" },
   kubeconfig: { peer: "peer" },
   "kube-token": { peer: "peer" },
 };

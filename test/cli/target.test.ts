@@ -86,7 +86,7 @@ suite("fairlead target list", () => {
   });
 
   test("what speaks HTTP there opens in a browser, once, and in clear words what does not", async () => {
-    await until(["berlin"], ({ out }) => /page:80 .* Ready/.test(out));
+    await listed(["berlin"], ({ out }) => /page:80 .* Ready/.test(out));
     const open = (...words: string[]) => run(world.lisbon, ["target", "open", "berlin", ...words]);
     const url = new URL((await open("svc/data/page", "--path", "/there?x=1")).out.trim());
     assert.match(url.hostname, /^page-80-berlin-[0-9a-f]{16}\.localhost$/);

@@ -111,7 +111,13 @@ async function ask(port: number): Promise<string> {
 
 test("the machine reaches a Service of the cluster, and both know what they may", { timeout: 180_000 }, async () => {
   const service = `service/${namespace}/echo:80`;
-  await until("the Service is listed", async () => (await vm.cli("target", "list", "cluster-a")).includes(service));
+  let seen = "";
+  const isListed = async (): Promise<boolean> => {
+    const { out, err } = await vm.tryCli("target", "list", "cluster-a");
+    seen = out + err;
+    return seen.includes(service);
+  };
+  await until("the Service is listed", isListed, { seen: () => seen });
   const forward = vm.startCli("forward", "cluster-a", service, ":0");
   try {
     await forward.until((out) => out.includes(" is "));
