@@ -25,6 +25,7 @@ const calm = [
   "test/e2e/jobs.e2e.ts",
   "test/e2e/kubectl.e2e.ts",
   "test/e2e/lifecycle.e2e.ts",
+  "test/e2e/nodes.e2e.ts",
   "test/e2e/placement.e2e.ts",
   "test/e2e/pods.e2e.ts",
   "test/e2e/pull-through.e2e.ts",

@@ -71,6 +71,25 @@ export async function serviceIsReached({ namespace, host, origin, seconds }: Pol
   }
 }
 
+/** What the kubelet of a node of the host's tells, which the policy opens: by each of the rights that there are for it. */
+export async function nodeIsRead({ host, origin, seconds }: PolicyStage): Promise<void> {
+  const { items } = await host.cluster.get<{ items: { metadata: { name: string } }[] }>(["nodes"]);
+  const forward = await startForward(origin, host.name, [`node/${items[0]?.metadata.name}`]);
+  try {
+    for (const path of ["/metrics", "/stats/summary", "/healthz"]) {
+      let said = "";
+      const answers = async () => {
+        const answer = await fetch(`http://127.0.0.1:${forward.ports[0]}${path}`, { headers: { connection: "close" } });
+        said = (await answer.text()).slice(0, 300);
+        return answer.status === 200;
+      };
+      await until(`${path} is told`, answers, { seconds, seen: () => said + forward.told() });
+    }
+  } finally {
+    await forward.end();
+  }
+}
+
 /** After a restart the host knows what happened before it. */
 export async function auditWasKept({ host }: PolicyStage): Promise<void> {
   const { items } = JSON.parse(await host.cli(["audit", "list", "-o", "json"]));

@@ -9,6 +9,7 @@ import {
   auditWasKept,
   egressSparesTheApiServer,
   guardsArePutBack,
+  nodeIsRead,
   type PolicyStage,
   policyIsTold,
   serviceIsReached,
@@ -210,6 +211,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage, kind: string): Record
       await within("it is allowed", async () => (await origin.cli(run).catch(() => "")).includes("aye"));
     },
     "a Service is reached": () => serviceIsReached(policy),
+    "a node is read": () => nodeIsRead(policy),
     ...ofKind,
     async scale() {
       await scale("echo", 2);

@@ -16,6 +16,7 @@ import { playRights, type Stage } from "./rights-scenario.ts";
 interface KubeObject {
   kind: string;
   metadata: { name: string; namespace?: string };
+  roleRef?: { name: string };
   rules?: { apiGroups: string[]; resources: string[]; verbs: string[] }[];
 }
 interface Right {
@@ -49,11 +50,20 @@ async function rendered(cluster: Cluster, name: string, namespace: string): Prom
     "policies[0].name=all",
     "policies[0].spec.workloads.accept=true",
     `policies[0].spec.tunnels.services[0].namespace=${namespace}`,
+    "policies[0].spec.tunnels.nodes[0].names[0]=*",
   ];
   const args = ["template", "fairlead", "charts/fairlead", "--namespace", namespace];
   const text = await mustRun(findHelm(), [...args, ...values.flatMap((value) => ["--set", value])]);
   const own = text.replaceAll(/\bfairlead-(agent|tenant|api-server)\b/g, `without-right-${lane}-$1`);
-  return parseAllDocuments(own).flatMap((document) => document.toJS() ?? []);
+  return parseAllDocuments(own).flatMap((document) => ownReader(document.toJS()) ?? []);
+}
+
+/** The account that reads kubelets has its name from the agent, and is in the agent's namespace; its role is everybody's. */
+function ownReader(object: KubeObject | null): KubeObject | null {
+  if (object?.metadata.name !== "fairlead-nodes" || !object.kind.startsWith("ClusterRole")) return object;
+  const name = `without-right-${lane}-nodes`;
+  const { roleRef } = object;
+  return { ...object, metadata: { ...object.metadata, name }, ...(roleRef && { roleRef: { ...roleRef, name } }) };
 }
 
 const roleOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;

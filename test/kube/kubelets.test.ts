@@ -189,6 +189,8 @@ test("whoever does not prove to be the kubelet at this address is shown no token
       (error) => error instanceof KubeError && error.reason === "Untrusted",
     );
   }
+  const unknown = kubelets({ clusterCa: async () => undefined }).get(impostor.place, request, patience());
+  await assert.rejects(unknown, /knows no CA of its cluster/, "the public roots vouch for no kubelet");
   for (const { seen, bytes } of [impostor, elsewhere]) assert.deepEqual([seen, bytes()], [[], 0]);
 });
 

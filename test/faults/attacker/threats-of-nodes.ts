@@ -28,7 +28,7 @@ export const threatsOfNodes: readonly Threat[] = [
     stops:
       "Eight requests of a peer at a time, a minute for each; each is judged by itself, and what is open ends with the right.",
     test: {
-      file: "test/tunnel/nodes.test.ts",
+      file: "test/tunnel/node-server.test.ts",
       name: "no more than eight requests of a peer are under way, and one that takes a minute is broken off",
     },
   },
