@@ -36,6 +36,7 @@ export interface AgentForwardsDeps {
   readonly events: Pick<EventRecorder, "record">;
   readonly config: Pick<Config, "forwards">;
   readonly dial: Tunnel["dial"];
+  readonly dialDatagrams: Tunnel["dialDatagrams"];
   readonly audit: Pick<AuditLog, "record">;
   /** What this peer reaches here has to be judged again. */
   review(fingerprint: string): void;
@@ -75,6 +76,7 @@ export function agentForwards(deps: AgentForwardsDeps): AgentForwards {
     roster,
     links,
     dial,
+    dialDatagrams: deps.dialDatagrams,
     offering,
     events: deps.events,
     maker: makers.own,

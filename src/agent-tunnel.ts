@@ -105,6 +105,7 @@ export function agentTunnel(deps: {
   const forwards: AgentForwards = agentForwards({
     ...deps,
     dial: tunnel.dial,
+    dialDatagrams: tunnel.dialDatagrams,
     review: (fingerprint) => tunnel.review((one) => deps.peering.callerOf(one), fingerprint),
   });
   return {

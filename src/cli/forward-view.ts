@@ -27,6 +27,7 @@ export function forwardView(now: number, where: string): View<Forward> {
       { head: "NOT-TAKEN", cell: ({ use }) => notTaken(use?.notTaken), wide: true },
       { head: "OUT", cell: ({ use }) => (use ? formatBytes(Number(use.bytesOut)) : ""), wide: true },
       { head: "IN", cell: ({ use }) => (use ? formatBytes(Number(use.bytesIn)) : ""), wide: true },
+      { head: "DROPPED", cell: ({ use }) => (use ? String(use.droppedOut + use.droppedIn) : ""), wide: true },
       { head: "MESSAGE", cell: ({ status }) => status?.message ?? "", wide: true },
     ],
     json: ({ metadata, spec, status, use }) => ({
@@ -42,10 +43,10 @@ export function forwardView(now: number, where: string): View<Forward> {
 }
 
 /** As kubectl has a Service's: the port, what it is at the other end where that is another, and the protocol. */
-function portText({ port = 0, targetPort }: ForwardPort): string {
+function portText({ port = 0, targetPort, protocol = "TCP" }: ForwardPort): string {
   const { kind } = targetPort ?? {};
   const there = kind?.case === "numberValue" || kind?.case === "stringValue" ? String(kind.value) : String(port);
-  return `${port}${there === String(port) ? "" : `:${there}`}/TCP`;
+  return `${port}${there === String(port) ? "" : `:${there}`}/${protocol}`;
 }
 
 function stateOf({ metadata, status }: Forward): string {

@@ -17,12 +17,18 @@ const clusterForwards: KnownForward[] = [
         target: "service/data/postgres",
         ports: [
           { name: "a", port: 5432 },
-          { name: "b", port: 80, targetPort: "web" },
+          { name: "b", port: 80, targetPort: "web", protocol: "UDP" },
         ],
       },
       status: { phase: "Ready", service: "db", conditions: [{ type: "Ready", status: "True", reason: "Ready" }] },
     }),
-    counts: { connections: 2, opened: { taken: 7, limited: 1, denied: 3 }, out: 1_536, in: 3 },
+    counts: {
+      connections: 2,
+      opened: { taken: 7, limited: 1, denied: 3 },
+      out: 1_536,
+      in: 3,
+      dropped: { out: 2, in: 1 },
+    },
   },
   {
     forward: forwards.parse({
@@ -59,14 +65,14 @@ test("what there is, is listed by namespace and name, in both directions, with h
     [
       ["NAMESPACE", "NAME", "DIRECTION", "PEER", "TARGET", "SERVICE", "PORTS", "STATE", "REASON", "OPEN", "AGE"],
       "back,offer,Reverse,oslo,service/web,<none>,80/TCP,Waiting,Denied,<none>,<none>".split(","),
-      ["shop", "db", "Forward", "berlin", "service/data/postgres", "db", "5432/TCP,80:web/TCP", "Ready"].concat([
+      ["shop", "db", "Forward", "berlin", "service/data/postgres", "db", "5432/TCP,80:web/UDP", "Ready"].concat([
         ...["<none>", "2", "<none>"],
       ]),
       [""],
     ],
   );
   const wide = await offices.run(["forward", "ls", "-o", "wide"]);
-  assert.match(wide.out, / 7 +denied:3,limited:1 +1\.5 KiB +3 B /);
+  assert.match(wide.out, / 7 +denied:3,limited:1 +1\.5 KiB +3 B +3 /);
   assert.match(wide.out, / no policy\n/);
   const names = await offices.run(["forward", "list", "-o", "name"]);
   assert.equal(names.out, "forward.fairlead.dev/offer\nforward.fairlead.dev/db\n");
@@ -80,11 +86,13 @@ test("one is a document as Kubernetes has it, with what goes by it beside", asyn
   assert.equal(offer.spec.direction, "Reverse");
   assert.deepEqual(db.spec.ports, [
     { name: "a", port: 5432 },
-    { name: "b", port: 80, targetPort: "web" },
+    { name: "b", port: 80, targetPort: "web", protocol: "UDP" },
   ]);
   assert.equal(db.status.service, "db");
-  const use = { connections: 2, taken: "7", notTaken: { denied: "3", limited: "1" }, bytesOut: "1536", bytesIn: "3" };
-  assert.deepEqual(db.use, use);
+  assert.deepEqual(db.use, {
+    ...{ connections: 2, taken: "7", notTaken: { denied: "3", limited: "1" } },
+    ...{ bytesOut: "1536", bytesIn: "3", droppedOut: "2", droppedIn: "1" },
+  });
 });
 
 test("it can be of one peer or one namespace, also of a peer that a Forward waits for; what there is none of is said", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { type Cluster, openCluster, refreshDefinitions } from "./clusters.ts";
+import { valuesAt } from "./helm-values.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { until } from "./until.ts";
 import { rightsOf, usedRights } from "./used-rights.ts";
@@ -33,10 +34,13 @@ before(
     await Promise.all([a, b].map((cluster) => cluster.kubectl(["create", "namespace", namespace])));
     // A server over there, and a pod here to ask from.
     await Promise.all([a, b].map((cluster) => cluster.kubectl(["apply", "-f", "-"], echo())));
-    const service = "policies[0].spec.tunnels.services[0]";
+    const services = [
+      { namespace, name: "echo" },
+      { namespace: "kube-system", name: "kube-dns", ports: [53] },
+    ];
     await Promise.all([
       origin.install({ "forwards.namespaces[0]": namespace }),
-      host.install({ [`${service}.namespace`]: namespace, [`${service}.name`]: "echo" }),
+      host.install(valuesAt("policies[0].spec.tunnels.services", services)),
     ]);
     const invite = (await host.cli(["invite", "--grant", "tunnels"])).trim();
     await origin.cli(["join", "-"], invite);
@@ -126,6 +130,33 @@ test("a pod reaches by DNS what the peer has, at each port, and kubectl shows ho
   });
   const described = await a.kubectl(["describe", "forward", "there", "-n", namespace]);
   assert.match(described, /Normal +Ready/);
+});
+
+test("a pod resolves names of the peer's cluster by a Service with a port of UDP and one of TCP", {
+  timeout: 180_000,
+}, async () => {
+  const ports = [
+    { name: "dns", port: 53, protocol: "UDP" },
+    { name: "dns-tcp", port: 53 },
+  ];
+  await a.kubectl(["apply", "-f", "-"], forward("names", { target: "service/kube-system/kube-dns", ports }));
+  await settles("names", "Ready");
+  // A name that only the other cluster has.
+  await b.kubectl(["create", "service", "clusterip", "only-there", "--tcp=80", "-n", namespace]);
+  const { spec } = await b.get<{ spec: { clusterIP: string } }>(["service", "only-there", "-n", namespace]);
+  const name = `only-there.${namespace}.svc.cluster.local`;
+  let seen = "";
+  const isResolved = async (): Promise<boolean> => {
+    seen = await fromPod("timeout", "10", "nslookup", "-type=a", name, `names.${namespace}`).catch(String);
+    return seen.includes(spec.clusterIP);
+  };
+  await until("the pod has the address", isResolved, { seconds: 60, seen: () => seen });
+  const listed = await origin.cli(["forward", "list", "-n", namespace]);
+  assert.match(
+    listed,
+    /^\S+ +names +Forward +forwards-b +service\/kube-system\/kube-dns +names +53\/UDP,53\/TCP +Ready /m,
+  );
+  await a.kubectl(["delete", "forward", "names", "-n", namespace]);
 });
 
 test("when the agent's pod is killed the Service leads to the next one", { timeout: 180_000 }, async () => {

@@ -34,6 +34,8 @@ export function toForward(resource: ForwardResource, counts: TrafficCounts | und
         notTaken,
         bytesOut: BigInt(counts.out),
         bytesIn: BigInt(counts.in),
+        droppedOut: BigInt(counts.dropped.out),
+        droppedIn: BigInt(counts.dropped.in),
       },
     }),
   });

@@ -7,7 +7,7 @@ export function declareForwardMetrics(metrics: Metrics, deps: { counts(): readon
   metrics.family(
     {
       forward_connections: {
-        help: "Connections by the Service of a Forward, being made and open.",
+        help: "Connections by the Service of a Forward, being made and open; flows of UDP among them.",
         labels: [...labels],
       },
       forward_opens_total: {
@@ -18,13 +18,20 @@ export function declareForwardMetrics(metrics: Metrics, deps: { counts(): readon
         help: "Their bytes, to what is forwarded to (out) and from it (in).",
         labels: [...labels, "way"],
       },
+      forward_datagrams_dropped_total: {
+        help: "Datagrams by its ports of UDP that came and did not go on, by the same ways: beyond its limits, too long, or faster than the line takes them.",
+        labels: [...labels, "way"],
+      },
     },
     (put) => {
-      for (const { namespace, name: forward, peer, connections, opened, ...bytes } of deps.counts()) {
+      for (const { namespace, name: forward, peer, connections, opened, dropped, ...bytes } of deps.counts()) {
         const of = { namespace, forward, peer };
         put("forward_connections", of, connections);
         for (const [verdict, count] of Object.entries(opened)) put("forward_opens_total", { ...of, verdict }, count);
-        for (const way of ["in", "out"] as const) put("forward_bytes_total", { ...of, way }, bytes[way]);
+        for (const way of ["in", "out"] as const) {
+          put("forward_bytes_total", { ...of, way }, bytes[way]);
+          put("forward_datagrams_dropped_total", { ...of, way }, dropped[way]);
+        }
       }
     },
   );

@@ -13,13 +13,13 @@ import { type Forward, forwards as forwardKind } from "../../kube/resources.ts";
 import { createStatusWriter } from "../../kube/status-writer.ts";
 import type { LinkStatus } from "../../peering/link-status.ts";
 import type { Roster } from "../../peering/roster.ts";
-import { targetText } from "../../wire/target-text.ts";
-import type { AppDialer } from "../entry.ts";
+import { isDatagrams, targetText } from "../../wire/target-text.ts";
+import type { AppDialer, DatagramDialer } from "../entry.ts";
 import type { ConnectionBound } from "./connection-bound.ts";
 import { type Entrance, LedService, leaveAll } from "./led-service.ts";
 import type { Offering } from "./offering.ts";
 import { type ForwardPlan, planForward, targetAt } from "./plan.ts";
-import type { ServedPort } from "./served.ts";
+import type { Leading, ServedPort } from "./served.ts";
 import type { ServiceMaker } from "./service-maker.ts";
 import { happeningOf, type Standing, statusOf } from "./status.ts";
 import type { TrafficCounts } from "./traffic.ts";
@@ -32,6 +32,7 @@ export interface ForwardsDeps {
     subscribe(fn: (peer: string, status: LinkStatus) => void): () => void;
   };
   readonly dial: AppDialer;
+  readonly dialDatagrams: DatagramDialer;
   readonly offering: Offering;
   readonly events: Pick<EventRecorder, "record">;
   readonly maker: ServiceMaker;
@@ -203,8 +204,12 @@ export function createForwards(deps: ForwardsDeps): Forwards {
   function servedPorts({ key, peer, target, ports }: ForwardPlan): ServedPort[] {
     return ports.map((planned) => {
       const at = targetAt(target, planned);
-      const dial = (signal: AbortSignal) => deps.dial({ peer, target: at, person: `forward ${key}` }, signal);
-      return { ...planned, leadsTo: `${peer} ${targetText(at)}`, dial };
+      const { name, port, appProtocol } = planned;
+      const person = `forward ${key}`;
+      const leading: Leading = isDatagrams(at)
+        ? { protocol: "UDP", dial: (signal) => deps.dialDatagrams({ peer, target: at, person }, signal) }
+        : { protocol: "TCP", dial: (signal) => deps.dial({ peer, target: at, person }, signal) };
+      return { name, port, appProtocol, leadsTo: `${peer} ${targetText(at)}`, leading };
     });
   }
 

@@ -2,7 +2,6 @@
  * A Service that leads to ports of this agent, from the first port to the last slice. In the one order that is safe: nobody is let in
  * before the Service is made, and no port is given back before nothing leads there.
  */
-import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/clock.ts";
 import { KubeError } from "../../kube/errors.ts";
 import type { AgentPlace, ServiceIdentity } from "./manifests.ts";
@@ -94,13 +93,17 @@ export class LedService {
   }
 
   /** Who may write what asks for a Service, but in no namespace where one is made, gets no way by it either. */
-  readonly #gated = (port: ServedPort): ServedPort => ({
-    ...port,
-    dial: async (signal: AbortSignal): Promise<Duplex> => {
-      if (!this.#isMade) throw new Error("No Service leads here.");
-      return port.dial(signal);
-    },
-  });
+  readonly #gated = (port: ServedPort): ServedPort => {
+    const { leading } = port;
+    const gate = <T>(dial: (signal: AbortSignal) => Promise<T>) => {
+      return async (signal: AbortSignal): Promise<T> => {
+        if (!this.#isMade) throw new Error("No Service leads here.");
+        return dial(signal);
+      };
+    };
+    if (leading.protocol === "UDP") return { ...port, leading: { protocol: "UDP", dial: gate(leading.dial) } };
+    return { ...port, leading: { protocol: "TCP", dial: gate(leading.dial) } };
+  };
 }
 
 const leaveWithinMs = 2_000;

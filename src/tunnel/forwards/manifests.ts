@@ -36,6 +36,7 @@ export interface WantedPort {
   /** Of this agent, where it listens for it. */
   readonly listening: number;
   readonly appProtocol: string | undefined;
+  readonly protocol: "TCP" | "UDP";
 }
 
 export interface AgentPlace {
@@ -70,7 +71,9 @@ export function changedService(wanted: WantedService): (found: Service) => Servi
     const here = spec.ports ?? [];
     const ports = portsOf(wanted).map((port) => {
       // A number that was given stays: it costs nothing, and changes nothing of where it leads.
-      const before = here.find((other) => other.name === port.name && other.port === port.port);
+      const before = here.find(
+        (other) => other.name === port.name && other.port === port.port && (other.protocol ?? "TCP") === port.protocol,
+      );
       return { ...(before?.nodePort !== undefined && { nodePort: before.nodePort }), ...port };
     });
     return { ...found, metadata: withMarks(found, metadataOf(wanted)), spec: { ...spec, type: "ClusterIP", ports } };
@@ -103,10 +106,10 @@ export function endpointSliceOf(wanted: WantedService): EndpointSlice {
         ...(pod && { targetRef: { kind: "Pod", ...pod } }),
       },
     ],
-    ports: wanted.ports.map(({ name, listening, appProtocol }) => ({
+    ports: wanted.ports.map(({ name, listening, appProtocol, protocol }) => ({
       name,
       port: listening,
-      protocol: "TCP",
+      protocol,
       ...(appProtocol !== undefined && { appProtocol }),
     })),
   };
@@ -122,11 +125,11 @@ export function changedSlice(wanted: WantedService): (found: EndpointSlice) => E
 }
 
 function portsOf({ ports }: WantedService) {
-  return ports.map(({ name, port, listening, appProtocol }) => ({
+  return ports.map(({ name, port, listening, appProtocol, protocol }) => ({
     ...(appProtocol !== undefined && { appProtocol }),
     name,
     port,
-    protocol: "TCP",
+    protocol,
     targetPort: listening,
   }));
 }

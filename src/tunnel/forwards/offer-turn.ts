@@ -208,14 +208,17 @@ async function keep(
       port: number,
       appProtocol: appProtocol || undefined,
       leadsTo: `${port}:${number}`,
-      async dial(stop: AbortSignal): Promise<Duplex> {
-        const offer = book.offers.find((one) => one.uid === uid);
-        const refusal = offer ? deps.why(offer).refusal : "This is not offered any more.";
-        if (refusal !== undefined) throw new TunnelError("denied", refusal);
-        return deps.dial(
-          { peer, target: { kind: "reverse", uid, port }, person: `service ${namespace}/${name}` },
-          stop,
-        );
+      leading: {
+        protocol: "TCP",
+        async dial(stop: AbortSignal): Promise<Duplex> {
+          const offer = book.offers.find((one) => one.uid === uid);
+          const refusal = offer ? deps.why(offer).refusal : "This is not offered any more.";
+          if (refusal !== undefined) throw new TunnelError("denied", refusal);
+          return deps.dial(
+            { peer, target: { kind: "reverse", uid, port }, person: `service ${namespace}/${name}` },
+            stop,
+          );
+        },
       },
     }),
   );

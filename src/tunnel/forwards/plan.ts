@@ -34,6 +34,8 @@ export interface PlannedPort {
   /** Of the target; undefined for one without ports, and for what a route leads to by itself. */
   readonly targetPort: PortName | undefined;
   readonly appProtocol: string | undefined;
+  /** UDP: what is spoken with it are datagrams. */
+  readonly protocol: "TCP" | "UDP";
 }
 
 /** How the connections of a Forward are held. */
@@ -68,7 +70,7 @@ export function planForward(forward: Forward): Planned {
   if (direction !== "Forward" && direction !== "Reverse") return wrong("direction: it is Forward or Reverse.");
   const target = (direction === "Forward" ? readTarget : readOwnTarget)(spec.target ?? "", namespace);
   if (typeof target === "string") return wrong(`target: ${target}`);
-  const ports = readPorts(forward, target);
+  const ports = readPorts(forward, target, direction === "Reverse");
   if (typeof ports === "string") return wrong(`ports: ${ports}`);
   const idleMs = spec.idle === undefined ? undefined : parseDuration(spec.idle);
   if (spec.idle !== undefined && !idleMs) return wrong("idle: it is no length of time above 0, such as 30m.");
@@ -94,7 +96,7 @@ function readTarget(text: string, namespace: string): ForwardTarget | string {
     !target ||
     target.kind === "kubernetes" ||
     target.kind === "reverse" ||
-    (hasPorts(target) && target.port !== undefined)
+    (hasPorts(target) && (target.port !== undefined || target.network !== undefined))
   ) {
     return `"${text}" names nothing that a Forward leads to.`;
   }
@@ -108,31 +110,39 @@ function readTarget(text: string, namespace: string): ForwardTarget | string {
 function readOwnTarget(text: string, namespace: string): ForwardTarget | string {
   const [kind = "", ...names] = text.split("/");
   const target = parseTarget(names.length === 1 ? `${kind}/${namespace}/${names[0]}` : text);
-  if (target?.kind !== "service" || target.port !== undefined) {
+  if (target?.kind !== "service" || target.port !== undefined || target.network !== undefined) {
     return `"${text}" cannot be offered to a peer; a Service of this namespace can: service/NAME.`;
   }
   if (target.namespace === namespace) return target;
   return `"${text}" is in another namespace; a Forward refers to what is in its own.`;
 }
 
-function readPorts({ spec }: Forward, target: ForwardTarget): PlannedPort[] | string {
+function readPorts({ spec }: Forward, target: ForwardTarget, isOffer: boolean): PlannedPort[] | string {
   const ports: PlannedPort[] = [];
-  for (const { name = "", port = 0, targetPort, appProtocol } of spec.ports) {
+  for (const { name = "", port = 0, targetPort, appProtocol, protocol = "TCP" } of spec.ports) {
     if (parsePort(String(port)) !== port || name === "") return `"${name}" has no port from 1 to 65535.`;
     if (ports.some((other) => other.name === name)) return `there are two of the name ${name}.`;
-    if (ports.some((other) => other.port === port)) return `there are two of the number ${port}.`;
+    if (protocol !== "TCP" && protocol !== "UDP") return `protocol of ${name} is neither TCP nor UDP.`;
+    if (ports.some((other) => other.port === port && other.protocol === protocol)) {
+      return `there are two of the number ${port} and ${protocol}.`;
+    }
+    if (protocol === "UDP") {
+      if (isOffer) return `${name} is of UDP; in reverse ports of TCP are offered alone.`;
+      if (!hasPorts(target) || target.kind === "route") return `${target.kind} has no port of UDP, as ${name} is one.`;
+      if (spec.proxyProtocol !== undefined) return `${name} is of UDP, and proxyProtocol is for connections alone.`;
+    }
     const read = readPort(targetPort);
     if (read === false) return `targetPort of ${name} is neither a number from 1 to 65535 nor a port's name.`;
     if (!hasPorts(target)) {
       if (read !== undefined) return `${target.kind} has no ports, so ${name} can have no targetPort.`;
-      ports.push({ name, port, targetPort: undefined, appProtocol });
+      ports.push({ name, port, targetPort: undefined, appProtocol, protocol });
       continue;
     }
     if ((target.kind === "address" || target.kind === "route") && typeof read === "string")
       return `targetPort of ${name} has to be a number.`;
     // The number of a route's Service is not what people know of a route: unless they say it, it is the one that it leads to.
     const unsaid = target.kind === "route" ? undefined : port;
-    ports.push({ name, port, targetPort: read ?? unsaid, appProtocol });
+    ports.push({ name, port, targetPort: read ?? unsaid, appProtocol, protocol });
   }
   return ports.length > 0 ? ports : "there are none.";
 }
@@ -146,10 +156,15 @@ function readPort(value: Value | undefined): PortName | undefined | false {
 }
 
 /** What is dialled for one of its ports. */
-export function targetAt(target: ForwardTarget, { targetPort }: Pick<PlannedPort, "targetPort">): ForwardTarget {
+export function targetAt(
+  target: ForwardTarget,
+  { targetPort, protocol }: Pick<PlannedPort, "targetPort" | "protocol">,
+): ForwardTarget {
   if (!hasPorts(target) || targetPort === undefined) return target;
-  if (target.kind === "app" || target.kind === "service") return { ...target, port: targetPort };
-  return typeof targetPort === "number" ? { ...target, port: targetPort } : target;
+  const network = protocol === "UDP" && ({ network: "udp" } as const);
+  if (target.kind === "app" || target.kind === "service") return { ...target, port: targetPort, ...network };
+  if (typeof targetPort !== "number") return target;
+  return target.kind === "route" ? { ...target, port: targetPort } : { ...target, port: targetPort, ...network };
 }
 
 function wrong(message: string): Planned {

@@ -1,11 +1,16 @@
 /** One Forward that is served: a port of this agent's for each of its ports, and the connections that come by them. */
-
+import { listenForDatagrams } from "../../base/datagram-listener.ts";
 import type { WantedPort } from "./manifests.ts";
 import type { UseRules } from "./plan.ts";
 import type { Listen, ListeningPort, PortRange } from "./port-range.ts";
 import { listenTcp } from "./tcp-listener.ts";
-import type { TargetDialer, TrafficDeps } from "./traffic.ts";
+import type { FlowDialer, TargetDialer, TrafficDeps } from "./traffic.ts";
 import { Traffic } from "./traffic.ts";
+
+/** How what comes by a port is led on: connections, or flows of datagrams. */
+export type Leading =
+  | { readonly protocol: "TCP"; readonly dial: TargetDialer }
+  | { readonly protocol: "UDP"; readonly dial: FlowDialer };
 
 export interface ServedPort {
   readonly name: string;
@@ -14,7 +19,7 @@ export interface ServedPort {
   readonly appProtocol: string | undefined;
   /** Says what it leads to: who is connected when this changes is cut off. */
   readonly leadsTo: string;
-  readonly dial: TargetDialer;
+  readonly leading: Leading;
 }
 
 interface Entrance {
@@ -48,17 +53,20 @@ export class Served {
       if (!ports.some((port) => port.name === name && port.leadsTo === leadsTo)) this.#end(name);
     }
     const wanted: WantedPort[] = [];
-    for (const { name, port, appProtocol, leadsTo, dial } of ports) {
-      const entrance = this.#entrances.get(name) ?? (await this.#enter(name, leadsTo, dial));
+    for (const { name, port, appProtocol, leadsTo, leading } of ports) {
+      const entrance = this.#entrances.get(name) ?? (await this.#enter(name, leadsTo, leading));
       if (!entrance) return undefined;
-      wanted.push({ name, port, appProtocol, listening: entrance.listening.port });
+      wanted.push({ name, port, appProtocol, protocol: leading.protocol, listening: entrance.listening.port });
     }
     return wanted;
   }
 
-  async #enter(name: string, leadsTo: string, dial: TargetDialer): Promise<Entrance | undefined> {
+  async #enter(name: string, leadsTo: string, leading: Leading): Promise<Entrance | undefined> {
     const ended = new AbortController();
-    const listen: Listen = listenTcp((socket) => void this.traffic.pass(socket, dial, ended.signal));
+    const listen: Listen =
+      leading.protocol === "UDP"
+        ? (host, port) => listenForDatagrams(this.traffic.flows(leading.dial, { host, port }))
+        : listenTcp((socket) => void this.traffic.pass(socket, leading.dial, ended.signal));
     const listening = this.#closed ? undefined : await this.#range.open(this.#owner, name, listen);
     if (this.#closed) {
       listening?.close();

@@ -1,8 +1,10 @@
-/** The connections of one Forward: each is dialled, held to what all of them may have, and counted. */
+/** The connections of one Forward, and its flows of datagrams: each is dialled, held to what all of them may have, and counted. */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { abortable, startDeadline } from "../../base/abort.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { DatagramListenerOptions } from "../../base/datagram-listener.ts";
+import type { DatagramPipe } from "../../base/datagram-pipe.ts";
 import { errorText } from "../../base/error-text.ts";
 import { breakOff, join } from "../../base/join.ts";
 import type { Log } from "../../base/log.ts";
@@ -26,6 +28,8 @@ export interface TrafficCounts {
   /** Bytes to the target, and from it. */
   readonly out: number;
   readonly in: number;
+  /** Datagrams that came and did not go on. */
+  readonly dropped: { readonly out: number; readonly in: number };
 }
 
 export interface TrafficDeps {
@@ -41,6 +45,15 @@ export interface TrafficDeps {
 /** Opens a connection to the target. */
 export type TargetDialer = (signal: AbortSignal) => Promise<Duplex>;
 
+/** Opens a flow of datagrams to the target. */
+export type FlowDialer = (signal: AbortSignal) => Promise<DatagramPipe>;
+
+/** When a flow ends that nobody uses: unless that is said, and at most, since the other end keeps it no longer. Milliseconds. */
+const flowIdleMs = 60_000;
+const mostFlowIdleMs = 300_000;
+/** Of one port at a time; with one more, the one ends that was used least recently. */
+const mostFlows = 1_024;
+
 /** To be connected over there; that end looks up and connects for 20 s at most, and a link that is being made is waited for. */
 const dialWithinMs = 30_000;
 
@@ -55,6 +68,8 @@ const nobody: UseRules = {
 export class Traffic {
   readonly #deps: TrafficDeps;
   readonly #rate: ByteRate;
+  /** Of datagrams alone, so that a flood of what waits for nothing leaves connections the rest. */
+  readonly #datagrams: ByteRate;
   #inside = 0;
   /** For each that is carried: looks whether it has been idle for too long. */
   readonly #looks = new Set<() => void>();
@@ -63,12 +78,14 @@ export class Traffic {
   #opens: RateLimit | undefined;
   #in = 0;
   #out = 0;
+  readonly #dropped = { out: 0, in: 0 };
   #fare: Fare | undefined;
 
   /** Nobody is let in before there are rules. */
   constructor(deps: TrafficDeps) {
     this.#deps = deps;
     this.#rate = new ByteRate(deps.clock, undefined);
+    this.#datagrams = new ByteRate(deps.clock, undefined);
   }
 
   /** For what is open too, but for the header, which has been sent. */
@@ -76,11 +93,13 @@ export class Traffic {
     if (rules.connectionsPerSecond !== this.#rules.connectionsPerSecond) this.#opens = this.#opensFor(rules);
     this.#rules = rules;
     this.#rate.perSecond = rules.bytesPerSecond;
+    this.#datagrams.perSecond = rules.bytesPerSecond === undefined ? undefined : rules.bytesPerSecond / 2;
     for (const look of [...this.#looks]) look();
   }
 
   get counts(): TrafficCounts {
-    return { connections: this.#inside, opened: { ...this.#opened }, in: this.#in, out: this.#out };
+    const dropped = { ...this.#dropped };
+    return { connections: this.#inside, opened: { ...this.#opened }, in: this.#in, out: this.#out, dropped };
   }
 
   /** How the latest connection fared; undefined before the first. */
@@ -107,6 +126,79 @@ export class Traffic {
     } finally {
       room();
     }
+  }
+
+  /** For a port of UDP: where each address that sends there is led. The rules are those of the moment. */
+  flows(dial: FlowDialer, at: { readonly host: string; readonly port: number }): DatagramListenerOptions {
+    const rules = (): UseRules => this.#rules;
+    const { clock } = this.#deps;
+    return {
+      ...at,
+      clock,
+      get idleMs() {
+        return Math.min(rules().idleMs ?? flowIdleMs, mostFlowIdleMs);
+      },
+      get mostFlows() {
+        return Math.min(rules().connections, mostFlows);
+      },
+      open: (_from, gone) => this.#openFlow(dial, gone),
+    };
+  }
+
+  /** Rejects with why it is not taken, which is counted. `gone` aborts when the flow is over. */
+  async #openFlow(dial: FlowDialer, gone: AbortSignal): Promise<DatagramPipe> {
+    const room = this.#enter();
+    if (typeof room === "string") {
+      this.#count("limited");
+      throw new TunnelError("overloaded", room);
+    }
+    gone.addEventListener("abort", room, { once: true });
+    const late = () => new TunnelError("timeout", `Nobody answered within ${dialWithinMs / 1_000} s.`);
+    const deadline = startDeadline(this.#deps.clock, dialWithinMs, late, gone);
+    try {
+      const pipe = await abortable(dialledFlow(dial, deadline.signal), deadline.signal);
+      this.#count("taken");
+      this.#fared({ ok: true });
+      return this.#metered(pipe);
+    } catch (error) {
+      const { failure, message } = toTunnelError(error);
+      if (gone.aborted) this.#count("cancelled");
+      else {
+        this.#count(failure);
+        this.#fared({ ok: false, failure, message });
+      }
+      throw error;
+    } finally {
+      deadline.cancel();
+    }
+  }
+
+  /** Drops what is beyond the rate, and counts. */
+  #metered(far: DatagramPipe): DatagramPipe {
+    const passes = (bytes: number): boolean => {
+      if (this.#datagrams.waitMs > 0) return false;
+      this.#datagrams.pay(bytes);
+      this.#rate.pay(bytes);
+      return true;
+    };
+    return {
+      closed: far.closed,
+      close: (error) => far.close(error),
+      send: (payload) => {
+        const { length } = payload;
+        const passed = passes(length) && far.send(payload);
+        if (passed) this.#out += length;
+        else this.#dropped.out += 1;
+        return passed;
+      },
+      listen: (listener) =>
+        far.listen((payload) => {
+          if (passes(payload.length)) {
+            this.#in += payload.length;
+            listener(payload);
+          } else this.#dropped.in += 1;
+        }),
+    };
   }
 
   /** Undefined when it is over: the socket is broken off then, and why is counted. */
@@ -205,6 +297,13 @@ async function dialled(dial: TargetDialer, signal: AbortSignal): Promise<Duplex>
   const stream = await dial(signal);
   if (!signal.aborted) return stream;
   stream.on("error", () => undefined).destroy();
+  throw signal.reason;
+}
+
+async function dialledFlow(dial: FlowDialer, signal: AbortSignal): Promise<DatagramPipe> {
+  const pipe = await dial(signal);
+  if (!signal.aborted) return pipe;
+  pipe.close();
   throw signal.reason;
 }
 

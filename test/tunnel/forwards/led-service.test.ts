@@ -22,7 +22,7 @@ const rules: UseRules = {
 function portsOf(...names: string[]): ServedPort[] {
   return names.map((name, at) => {
     const dial = async () => duplexPair()[0];
-    return { name, port: 80 + at, appProtocol: undefined, leadsTo: name, dial };
+    return { name, port: 80 + at, appProtocol: undefined, leadsTo: name, leading: { protocol: "TCP", dial } };
   });
 }
 

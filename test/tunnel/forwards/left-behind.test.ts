@@ -14,7 +14,7 @@ const listen = async () => ({ close: () => undefined });
 function setUp() {
   const stage = createStage(2);
   const left = (name: string, more: Partial<WantedService> = {}, listening = 20_000) => {
-    const ports = [{ name: "web", port: 80, listening, appProtocol: undefined }];
+    const ports = [{ name: "web", port: 80, listening, appProtocol: undefined, protocol: "TCP" as const }];
     const place = { address: stage.address };
     const made = { namespace: "shop", name, uid: `uid-${name}`, peer: "berlin", isOwned: true, ports, place, ...more };
     const { metadata, ...service } = serviceOf(made);

@@ -63,6 +63,26 @@ test("a route leads to the port that it says, unless another one of its Service 
   assert.match(String(planOf({ target: "route/10.0.0.1" })), /names nothing that a Forward leads to/);
 });
 
+test("a number may be of a port of TCP and of one of UDP, and each leads to its own over there", () => {
+  const both = [
+    { name: "dns", port: 53, protocol: "UDP" },
+    { name: "dns-tcp", port: 53 },
+    { name: "named", port: 54, targetPort: "dns", protocol: "UDP" },
+  ];
+  for (const [target, texts] of [
+    ["service/kube-system/kube-dns", [":53/udp", ":53", ":dns/udp"]],
+    ["app/game", [":53/udp", ":53", ":dns/udp"]],
+  ] as const) {
+    const plan = planOf({ target, ports: both });
+    assert.ok(typeof plan !== "string", String(plan));
+    const written = target.replace("app/", "app/shop/");
+    assert.deepEqual(
+      plan.ports.map((port) => targetText(targetAt(plan.target, port))),
+      texts.map((text) => `${written}${text}`),
+    );
+  }
+});
+
 test("every kind of target that a Forward can have is let into the cluster by its definition, and what is none is not", async () => {
   const crd = parse(await readFile("charts/fairlead/crds/fairlead.dev_forwards.yaml", "utf8"));
   const { spec } = crd.spec.versions[0].schema.openAPIV3Schema.properties;
@@ -99,6 +119,17 @@ test("what cannot be is said in words that tell what to change", () => {
     [two({ name: "a", port: 1 }, { name: "a", port: 2 }), /two of the name a/],
     [two({ name: "a", port: 1 }, { name: "b", port: 1 }), /two of the number 1/],
     [{ target: "metrics", ports: [{ name: "a", port: 1, targetPort: 1 }] }, /metrics has no ports/],
+    [two({ name: "a", port: 1, protocol: "UDP" }, { name: "b", port: 1, protocol: "UDP" }), /number 1 and UDP/],
+    [{ ports: [{ name: "a", port: 1, protocol: "SCTP" }] }, /protocol/],
+    [{ target: "metrics", ports: [{ name: "a", port: 1, protocol: "UDP" }] }, /metrics has no port of UDP/],
+    [{ target: "node/a", ports: [{ name: "a", port: 1, protocol: "UDP" }] }, /node has no port of UDP/],
+    [{ target: "route/a.org", ports: [{ name: "a", port: 1, protocol: "UDP" }] }, /route has no port of UDP/],
+    [{ proxyProtocol: "V2", ports: [{ name: "a", port: 1, protocol: "UDP" }] }, /a is of UDP, and proxyProtocol/],
+    [
+      { direction: "Reverse", target: "service/db", ports: [{ name: "a", port: 1, protocol: "UDP" }] },
+      /a is of UDP; in reverse/,
+    ],
+    [{ target: "address/erp/udp" }, /names nothing that a Forward leads to/],
     [{ target: "node/a", ports: [{ name: "a", port: 1, targetPort: 10250 }] }, /node has no ports/],
     [{ target: "address/erp", ports: [{ name: "a", port: 1, targetPort: "sql" }] }, /has to be a number/],
     [{ idle: "0s" }, /no length of time above 0/],

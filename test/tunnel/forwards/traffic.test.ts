@@ -88,7 +88,7 @@ test("bytes pass both ways, an end leaves the way back open, and all is counted"
   target.end("and back");
   assert.equal(String(Buffer.concat(await socket.toArray())), "and back");
   await until("it is over", () => traffic.counts.connections === 0);
-  assert.deepEqual(traffic.counts, { connections: 0, opened: { taken: 1 }, out: 8, in: 8 });
+  assert.deepEqual(traffic.counts, { connections: 0, opened: { taken: 1 }, out: 8, in: 8, dropped: { out: 0, in: 0 } });
   assert.deepEqual(fares, [{ ok: true }]);
 });
 
