@@ -17,7 +17,7 @@ import {
   text,
   url,
 } from "./config-setting.ts";
-import { type LogLevel, logLevels } from "./telemetry/log.ts";
+import { type LogLevel, logLevels } from "./telemetry/log-level.ts";
 
 export const schema = {
   name: optional(

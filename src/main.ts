@@ -21,8 +21,6 @@ import { secrets, services } from "./kube/resources.ts";
 import { rightsIn } from "./kube/rights.ts";
 import { decodeData } from "./kube/secret-data.ts";
 import { findConsole } from "./standalone/console-file.ts";
-import { createLog } from "./telemetry/log.ts";
-import { logProcess } from "./telemetry/process-log.ts";
 
 // A token on the command line is hidden from process lists, as well as a process can.
 if (process.argv.some((arg) => /^--token(=|$)/.test(arg))) process.title = "fairlead";
@@ -139,6 +137,8 @@ async function ask(question: string): Promise<string> {
 /** Runs an agent until SIGINT or SIGTERM; SIGHUP reads the configuration again and takes over what may change live. */
 async function runAgent(flags: Readonly<Record<string, string>>, file: string | undefined): Promise<void> {
   let loaded = withConfigErrors(() => readConfig(flags, file));
+  const { createLog } = await import("./telemetry/log.ts");
+  const { logProcess } = await import("./telemetry/process-log.ts");
   const log = createLog({ level: loaded.config.log.level });
   logProcess(process, log, () => process.exit(exitCode.failed));
   const { startAgent } = await import("./agent.ts");

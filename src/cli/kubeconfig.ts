@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext, ConnectionOptions } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { type KubeToken, openKubeTokenCache } from "./kube-token-cache.ts";
+import { credentialOf, kubeTokenCache } from "./kube-token.ts";
 import { kubeconfigPath, updateKubeconfig } from "./kubeconfig-file.ts";
 import { mergeKubeconfig } from "./kubeconfig-merge.ts";
 
@@ -77,13 +77,7 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
     .command("kube-token <peer>")
     .description("print a short-lived token for a peer's Kubernetes API; kubectl runs it");
   token.action(async (peer: string) => {
-    const { env } = terminal;
-    const found = token.optsWithGlobals<ConnectionOptions>();
-    const { server, token: given, state, kubeconfig, context: of, agentNamespace } = found;
-    const { FAIRLEAD_SERVER, FAIRLEAD_TOKEN, FAIRLEAD_STATE, STATE_DIRECTORY, KUBECONFIG, HOME } = env;
-    const ambient = [FAIRLEAD_SERVER, FAIRLEAD_TOKEN, FAIRLEAD_STATE, STATE_DIRECTORY, KUBECONFIG, HOME];
-    const about = [peer, server, given, state, kubeconfig, of, agentNamespace, ...ambient];
-    const cache = openKubeTokenCache({ env, about, now: Date.now });
+    const cache = kubeTokenCache({ peer, ...token.optsWithGlobals<ConnectionOptions>() }, terminal.env);
     const known = await cache.find(process.ppid);
     if (known) return terminal.out(credentialOf(known));
     await withAgent(token, context, async ({ client }, signal) => {
@@ -93,12 +87,6 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
       await terminal.out(credentialOf(made));
     });
   });
-}
-
-/** What kubectl reads. */
-function credentialOf({ token, expires }: KubeToken): string {
-  const status = { token, expirationTimestamp: expires };
-  return `${JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status })}\n`;
 }
 
 function consoleUrl(given: string | undefined, told: string, server: string | undefined): string {

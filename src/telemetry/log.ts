@@ -4,11 +4,8 @@
  */
 import { type Logger, pino } from "pino";
 import type { Log } from "../base/log.ts";
+import type { LogLevel } from "./log-level.ts";
 import { redactFields } from "./redact.ts";
-
-export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
-
-export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
 const severity: Record<LogLevel, number> = { debug: 20, info: 30, warn: 40, error: 50, silent: 100 };
 

@@ -18,11 +18,12 @@ const floors: readonly (readonly string[])[] = [
   ["peering", "policy", "audit", "intent", "client"],
   ["workloads", "deliveries", "tunnel", "pods", "images", "doctor", "standalone"],
   ["console", "sandbox"],
-  ["main", "demo", "agent", "config", "cli"],
+  ["start", "main", "demo", "agent", "config", "cli"],
 ];
 
 /** On the top floor the process ties the rest together: who may import whom there. */
 const onTop: Readonly<Record<string, readonly string[]>> = {
+  start: ["main", "cli"],
   main: ["demo", "agent", "config", "cli"],
   demo: ["agent", "config"],
   agent: ["config"],

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SecretText } from "../../src/base/secret-text.ts";
-import { createLog, type LogLevel } from "../../src/telemetry/log.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import type { LogLevel } from "../../src/telemetry/log-level.ts";
 
 function recordLog(level: LogLevel = "debug") {
   const lines: string[] = [];

@@ -1,0 +1,79 @@
+/** The first step of the command, as kubectl and people run it. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite, test } from "node:test";
+import { promisify } from "node:util";
+import { kubeTokenCache, readKubeTokenCall } from "../../src/cli/kube-token.ts";
+
+const start = new URL("../../src/start.ts", import.meta.url).pathname;
+
+suite("the command's first step", { timeout: 120_000 }, () => {
+  async function withHome(use: (home: string, run: (...args: string[]) => Promise<string>) => Promise<void>) {
+    const home = await mkdtemp(join(tmpdir(), "fairlead-test-"));
+    const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: "/nowhere", FAIRLEAD_SERVER: "http://127.0.0.1:1" };
+    const run = async (...args: string[]) => {
+      return (await promisify(execFile)(process.execPath, [start, ...args], { env })).stdout;
+    };
+    try {
+      await use(home, run);
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
+  }
+
+  test("gives kubectl a token that is kept, and does not begin the whole program for it", async () => {
+    await withHome(async (home, run) => {
+      const words = ["berlin", "--context", "here"];
+      const env = { HOME: home, KUBECONFIG: "/nowhere", FAIRLEAD_SERVER: "http://127.0.0.1:1" };
+      const expires = new Date(Date.now() + 600_000).toISOString();
+      const call = readKubeTokenCall(["kube-token", ...words]);
+      assert.ok(call);
+      await kubeTokenCache(call, env).keep({ token: "kept", expires }, 1);
+      const status = { token: "kept", expirationTimestamp: expires };
+      assert.deepEqual(JSON.parse(await run("kube-token", ...words)).status, status);
+      assert.equal(existsSync(join(home, ".cache/fairlead/code")), false);
+      // Its parent has been given it and asks again, so it was of no use: the agent is asked, and there is none.
+      await assert.rejects(run("kube-token", ...words), /the agent cannot be found/);
+      await assert.rejects(run("kube-token", "porto", "--context", "here"), /the agent cannot be found/);
+    });
+  });
+
+  test("keeps the code of the whole program where nobody else can write, and nowhere else", async () => {
+    await withHome(async (home, run) => {
+      const code = join(home, ".cache/fairlead/code");
+      assert.match(await run("--help"), /Joins Kubernetes clusters as peers/);
+      assert.equal((await stat(code)).mode & 0o777, 0o700);
+      assert.ok((await readdir(code, { recursive: true })).length > 100, "what was loaded is there");
+    });
+    await withHome(async (home, run) => {
+      await mkdir(join(home, ".cache"));
+      await chmod(join(home, ".cache"), 0o777);
+      assert.match(await run("--help"), /Joins Kubernetes clusters as peers/);
+      assert.deepEqual(await readdir(join(home, ".cache/fairlead/code"), { recursive: true }), []);
+    });
+  });
+
+  test("reads only what a kubeconfig has, and leaves all else to the whole program", () => {
+    assert.deepEqual(readKubeTokenCall(["kube-token", "berlin"]), { peer: "berlin" });
+    const words = ["kube-token", "berlin", "--server", "https://x", "--agent-namespace", "ours"];
+    assert.deepEqual(readKubeTokenCall(words), { peer: "berlin", server: "https://x", agentNamespace: "ours" });
+    for (const other of [
+      [],
+      ["status"],
+      ["kube-token"],
+      ["kube-token", "--help"],
+      ["--server", "x", "kube-token", "berlin"],
+      ["kube-token", "berlin", "--server"],
+      ["kube-token", "berlin", "--server", "--help"],
+      ["kube-token", "berlin", "--server", "a", "--server", "b"],
+      ["kube-token", "berlin", "--server=a"],
+      ["kube-token", "berlin", "--token", "secret"],
+      ["kube-token", "berlin", "porto"],
+    ])
+      assert.equal(readKubeTokenCall(other), undefined, other.join(" "));
+  });
+});
