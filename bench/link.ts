@@ -35,7 +35,7 @@ const slowWire = [50e6 / 8, 4 * 1024 * 1024] as const;
 /** How long one part of one contender may take, in milliseconds, beyond what it measures; then it is told as failed, and the next one begins. */
 const partLimitMs = 20_000;
 /** Of those that are as long as they are: a transfer that is cut has a limit of its own, of 60 s. */
-const longLimitMs: Readonly<Partial<Record<Part, number>>> = { cut: 75_000, many: 180_000, crowd: 90_000 };
+const longLimitMs: Readonly<Partial<Record<Part, number>>> = { cut: 75_000, many: 180_000, crowd: 240_000 };
 /** To start a way: some are whole agents. */
 const startLimitMs = 90_000;
 
