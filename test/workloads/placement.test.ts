@@ -243,3 +243,18 @@ test("an app that brings its images goes to a peer that says that its nodes can 
   await town.until("it is denied", () => phaseOf(town, "more") === "Denied");
   assert.match(String(statusOf(town, "more").message), /images\.enabled/);
 });
+
+test("a peer that says that it stands in no cluster is never chosen, not even where all are meant, and loses what it had", async (t) => {
+  const town = await startThree(t);
+  town.agent("tokyo").peering.said.set("nara", { place: "standalone" });
+  place(town, "web", { count: 0 });
+  await town.until("all others have it", () => heldBy(town, "web") === "kyoto,osaka");
+  place(town, "more", { count: 3 });
+  await town.until("the others have it", () => heldBy(town, "more") === "kyoto,osaka");
+  // It has had a cluster, and a peer's word for what it is now comes later.
+  town.agent("tokyo").peering.said.delete("nara");
+  place(town, "all", { count: 0 });
+  await town.until("all have it", () => heldBy(town, "all") === "kyoto,nara,osaka");
+  town.agent("tokyo").peering.said.set("nara", { place: "standalone" });
+  await town.until("it is taken from it", () => heldBy(town, "all") === "kyoto,osaka");
+});

@@ -49,11 +49,12 @@ function targetOf(facts: Facts, holding: Holding): Target {
   if (app.problems?.length) return { chosen: holding.peers, limit: 0 };
   if (!placement) return { chosen: peer === undefined ? [] : [peer], limit: 1 };
   const { uid = "" } = app.metadata;
-  const candidates = facts.peers().map((candidate) => {
+  // Where no cluster is, no app is ever run, and one that is wanted at all peers is not wanted there.
+  const able = facts.peers().filter((candidate) => !standsAlone(candidate));
+  const candidates = able.map((candidate) => {
     const { connected, since } = facts.peer(candidate.name);
     const isAway = !connected && facts.now - since >= (placement.unreachableSeconds ?? 300) * 1000;
-    const would =
-      facts.would(candidate.name) ?? (standsAlone(candidate) || lacksDoor(app, candidate) ? "refuse" : undefined);
+    const would = facts.would(candidate.name) ?? (lacksDoor(app, candidate) ? "refuse" : undefined);
     return { ...candidate, connected, isAway, would };
   });
   const { chosen, limit, ...found } = place({
