@@ -262,7 +262,7 @@ async function compose(
     look: (peer) => switchboard.look(peer),
     transport: (peer) => switchboard.transport(peer),
     buffers: readKernelBuffers,
-    images: () => pulls.look(images.look(), workloads.host.waitingForImages()),
+    ...(place.gateway && { images: () => pulls.look(images.look(), workloads.host.waitingForImages()) }),
   });
   const peerObjects = createReflector({ client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());

@@ -183,7 +183,7 @@ async function openCluster(
 function notFound(why: string, cause?: unknown): CliError {
   return new CliError(`the agent cannot be found: ${why}`, {
     code: exitCode.unavailable,
-    hint: "--kubeconfig FILE, or --server URL with FAIRLEAD_TOKEN",
+    hint: "--kubeconfig FILE, or --server URL with FAIRLEAD_TOKEN, or --state DIRECTORY of an agent without a cluster",
     cause,
   });
 }

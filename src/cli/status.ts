@@ -1,5 +1,6 @@
 /** `fairlead status` and `fairlead version`: is all well, and what runs. */
 import type { Command } from "commander";
+import type { GetInfoResponse } from "../gen/fairlead/console/v1/agent_service_pb.ts";
 import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -23,11 +24,13 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       ]);
       const now = Date.now();
       await terminal.out(
-        `${info.name}   fairlead ${info.version}   Kubernetes ${info.kubernetesVersion}   up for ${sinceOf(info.startedAt, now)}\n` +
+        `${info.name}   fairlead ${info.version}   ${placeOf(info)}   up for ${sinceOf(info.startedAt, now)}\n` +
           `fingerprint ${info.fingerprint}\n` +
           `${info.url ? `peers dial ${info.url}` : "no URL of its own: it only dials out"}\n` +
-          `${info.peersConnected} of ${info.peers} peers connected   ${info.appsReady} of ${info.apps} apps ready   ` +
-          `${info.workloads} workloads of peers here\n`,
+          `${info.peersConnected} of ${info.peers} peers connected` +
+          (info.kubernetesVersion === ""
+            ? "\n"
+            : `   ${info.appsReady} of ${info.apps} apps ready   ${info.workloads} workloads of peers here\n`),
       );
       const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
       const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
@@ -78,7 +81,7 @@ export function addStatusCommands(program: Command, context: CliContext): void {
     try {
       await withAgent(version, context, async ({ client }, signal) => {
         const info = await client.agent.getInfo({}, { signal });
-        await terminal.out(`agent  ${info.version} (${info.name}, Kubernetes ${info.kubernetesVersion})\n`);
+        await terminal.out(`agent  ${info.version} (${info.name}, ${placeOf(info)})\n`);
       });
     } catch (error) {
       if (error instanceof CliError && error.code === exitCode.unavailable) {
@@ -88,4 +91,8 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       throw error;
     }
   });
+}
+
+function placeOf({ kubernetesVersion }: Pick<GetInfoResponse, "kubernetesVersion">): string {
+  return kubernetesVersion === "" ? "no cluster" : `Kubernetes ${kubernetesVersion}`;
 }

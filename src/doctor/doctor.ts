@@ -40,8 +40,8 @@ export interface DoctorDeps {
   look(peer: string): LinkLook | undefined;
   transport(peer: string): Transport;
   buffers(): Promise<KernelBuffers | undefined>;
-  /** How nodes pull what peers bring along; undefined when they cannot. */
-  images(): ImageWay | undefined;
+  /** How nodes pull what peers bring along; undefined when they cannot. Left out where there are no nodes. */
+  images?(): ImageWay | undefined;
 }
 
 /** For the peer to say what time it has. Milliseconds. */
@@ -138,7 +138,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
       yield* examineSelf(signal);
       yield toFinding("agent", judgeBuffers(await deps.buffers(), undefined));
-      yield toFinding("agent", judgeImages(deps.images(), clock.now()));
+      if (deps.images) yield toFinding("agent", judgeImages(deps.images(), clock.now()));
       for (const one of peers.list()) {
         const seen = deps.look(one.name);
         if (seen) for (const verdict of recall(one, seen)) yield toFinding(one.name, verdict);

@@ -30,7 +30,9 @@ export interface StateDirectoryDeps {
 
 const journalName = "journal";
 const lockName = "lock";
-const names = [journalName, `${journalName}.new`, lockName, consoleFile.name, `${consoleFile.name}.new`];
+/** SQLite puts a file of its own beside that which it locks. */
+const lockNames = [lockName, `${lockName}-journal`, `${lockName}-wal`, `${lockName}-shm`];
+const names = [journalName, `${journalName}.new`, ...lockNames, consoleFile.name, `${consoleFile.name}.new`];
 
 /**
  * Makes the directory if there is none. Rejects when it, or a file in it, is somebody else's, when another agent has it, or when what

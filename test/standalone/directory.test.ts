@@ -96,7 +96,7 @@ test("what somebody else has laid into a directory before it was closed to them 
   const path = await folder(t);
   const elsewhere = join(await folder(t), "elsewhere");
   await writeFile(elsewhere, "kept");
-  for (const name of ["journal", "journal.new", "lock", "console.json", "console.json.new"]) {
+  for (const name of ["journal", "journal.new", "lock", "lock-journal", "console.json", "console.json.new"]) {
     await symlink(elsewhere, join(path, name));
     await assert.rejects(openStateDirectory(path, deps), /is no plain file/, name);
     await rm(join(path, name));

@@ -124,7 +124,12 @@ suite("agents without a cluster", () => {
     assert.match(deploy.err, /stands alone, in no cluster, and has no remoteapps/);
     // What a peer says of itself is asked for when the link stands, and again and again.
     await comesToBe(async () => /place: standalone/.test(await edge.cli("peer", "get", "vm", "-o", "yaml")));
-    assert.equal((await edge.tryCli("doctor")).code, 0);
+    const doctor = await edge.cli("doctor");
+    assert.doesNotMatch(doctor, /image|node|cluster/i);
+    const status = await edge.cli("status");
+    assert.match(status, /^edge +fairlead \S+ +no cluster +up for/);
+    assert.match(status, /^1 of 1 peers connected$/m);
+    assert.match(await edge.cli("version"), /^agent .*\(edge, no cluster\)$/m);
     assert.match(await edge.cli("config", "show", "--running"), /standalone\.enabled +true/);
   });
 

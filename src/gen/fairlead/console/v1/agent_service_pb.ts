@@ -79,7 +79,7 @@ export type GetInfoResponse = Message<"fairlead.console.v1.GetInfoResponse"> & {
   namespace: string;
 
   /**
-   * The version of the Kubernetes API that it stands on, as in "v1.34.4".
+   * The version of the Kubernetes API that it stands on, as in "v1.34.4"; empty for an agent without a cluster.
    *
    * @generated from field: string kubernetes_version = 8;
    */
