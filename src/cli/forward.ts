@@ -1,5 +1,5 @@
 /** `fairlead forward`: places of this machine that are ports of what a peer has; and what Forwards there are. */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { isDatagrams, parseTarget, targetText } from "../client/target.ts";
 import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -27,7 +27,7 @@ export function addForwardCommand(program: Command, context: CliContext): void {
     .option("--proxy-protocol", "begin each connection with a PROXY header (version 2) that says who connected here")
     .addOption(
       new Option("--udp-idle <time>", "when a flow of datagrams ends that nobody uses, such as 30s; 5m at most")
-        .argParser(spanSeconds)
+        .argParser(idleSeconds)
         .default(60, "60s"),
     )
     .option("--verbose", "a line for each connection that begins and ends")
@@ -59,4 +59,11 @@ export function addForwardCommand(program: Command, context: CliContext): void {
       );
     });
   });
+}
+
+/** The peer keeps no flow longer, and one that ends at once is none. */
+function idleSeconds(text: string): number {
+  const seconds = spanSeconds(text);
+  if (seconds >= 1 && seconds <= 300) return seconds;
+  throw new InvalidArgumentError("It must be from 1s to 5m; the peer keeps no flow longer than that.");
 }

@@ -14,6 +14,7 @@ import { openAgentSession } from "../../src/client/session.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { type ConsoleWorld, startConsole, token } from "../console/console-world.ts";
 import { until } from "../patience.ts";
+import { run } from "./world.ts";
 
 const target = { kind: "service", namespace: "data", name: "dns", port: 53, network: "udp" } as const;
 
@@ -113,4 +114,14 @@ suite("a forward of datagrams", () => {
     assert.throws(() => datagramPlace({ path: "./dns.sock" }, false), usage);
     assert.throws(() => datagramPlace({ host: "127.0.0.1", port: 53 }, true), usage);
   });
+});
+
+test("a time after which flows end is one for which the peer keeps them", async () => {
+  const asked = (time: string) => run(undefined, ["forward", "berlin", "service/a/b:53/udp", "--udp-idle", time]);
+  for (const time of ["0s", "5m1s", "1h"]) {
+    const { code, err } = await asked(time);
+    assert.equal(code, exitCode.usage, time);
+    assert.match(err, /It must be from 1s to 5m/);
+  }
+  assert.match((await asked("soon")).err, /a span of time/);
 });
