@@ -81,12 +81,14 @@ function rightsIn(objects: readonly KubeObject[]): Right[] {
 function withoutRight(objects: readonly KubeObject[], right: Right | undefined): KubeObject[] {
   return objects.map((object) => {
     if (!right || !object.rules || roleOf(object) !== right.role) return object;
-    const rules = object.rules.map((rule) =>
-      rule.apiGroups.includes(right.group) && rule.resources.includes(right.resource)
-        ? { ...rule, verbs: rule.verbs.filter((verb) => verb !== right.verb) }
-        : rule,
-    );
-    return { ...object, rules: rules.filter(({ verbs }) => verbs.length > 0) };
+    const rules = object.rules.flatMap((rule) => {
+      const { resource, verb } = right;
+      if (!rule.apiGroups.includes(right.group) || !rule.resources.includes(resource)) return [rule];
+      // Other resources of the same rule keep it.
+      const others = { ...rule, resources: rule.resources.filter((one) => one !== resource) };
+      return [others, { ...rule, resources: [resource], verbs: rule.verbs.filter((one) => one !== verb) }];
+    });
+    return { ...object, rules: rules.filter(({ resources, verbs }) => resources.length > 0 && verbs.length > 0) };
   });
 }
 
