@@ -48,6 +48,11 @@ export function isAlreadyExists(error: unknown): error is KubeError {
   return error instanceof KubeError && error.reason === "AlreadyExists";
 }
 
+/** The agent may not do that, or something in the way does not let it. */
+export function isForbidden(error: unknown): error is KubeError {
+  return error instanceof KubeError && error.status === 403;
+}
+
 export function isNotFound(error: unknown): error is KubeError {
   return error instanceof KubeError && error.status === 404;
 }

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { type Cluster, openCluster, refreshDefinitions } from "./clusters.ts";
+import { echoServer } from "./forward-steps.ts";
 import { valuesAt } from "./helm-values.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { until } from "./until.ts";
 import { rightsOf, usedRights } from "./used-rights.ts";
 
-const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
 const namespace = `forwards-${randomBytes(3).toString("hex")}`;
 const ours = /^(forwards-[0-9a-f]{6}|fairlead-chart|fairlead-peer-forwards-[ab])$/;
 const startedAt = new Date();
@@ -33,7 +33,7 @@ before(
     [origin, host] = await Promise.all([openAgent(a, "forwards-a"), openAgent(b, "forwards-b")]);
     await Promise.all([a, b].map((cluster) => cluster.kubectl(["create", "namespace", namespace])));
     // A server over there, and a pod here to ask from.
-    await Promise.all([a, b].map((cluster) => cluster.kubectl(["apply", "-f", "-"], echo())));
+    await Promise.all([a, b].map((cluster) => cluster.kubectl(["apply", "-f", "-"], echoServer(namespace))));
     const services = [
       { namespace, name: "echo" },
       { namespace: "kube-system", name: "kube-dns", ports: [53] },
@@ -52,24 +52,6 @@ before(
 );
 
 after(() => Promise.all([a, b].filter(Boolean).map((cluster) => clean(cluster, ours))), { timeout: 180_000 });
-
-function echo(): string {
-  const labels = { app: "echo" };
-  const template = {
-    metadata: { labels },
-    spec: { containers: [{ name: "echo", image }], terminationGracePeriodSeconds: 0 },
-  };
-  const ports = [
-    { name: "http", port: 80, targetPort: 8080 },
-    { name: "talk", port: 9000 },
-  ];
-  const metadata = { name: "echo", namespace };
-  const items = [
-    { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: { selector: { matchLabels: labels }, template } },
-    { apiVersion: "v1", kind: "Service", metadata, spec: { selector: labels, ports } },
-  ];
-  return JSON.stringify({ apiVersion: "v1", kind: "List", items });
-}
 
 function forward(name: string, more: object = {}): string {
   const ports = [

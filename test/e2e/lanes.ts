@@ -31,6 +31,7 @@ const calm = [
   "test/e2e/pull-through.e2e.ts",
   "test/e2e/forwards.e2e.ts",
   "test/e2e/reach.e2e.ts",
+  "test/e2e/reverse-forwards.e2e.ts",
   "test/e2e/secrets.e2e.ts",
   "test/e2e/standalone.e2e.ts",
   "test/e2e/storage.e2e.ts",

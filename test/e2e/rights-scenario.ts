@@ -1,6 +1,7 @@
 /** A short run of all that an agent does with its rights, for without-right.ts: the first step that fails tells which right is missed. */
 
 import assert from "node:assert/strict";
+import { forwardHasItsService, offerHasItsService } from "./forward-steps.ts";
 import { historyIsKept } from "./history-steps.ts";
 import { connected, type InstalledAgent } from "./installed.ts";
 import { kindSteps } from "./kind-rights.ts";
@@ -212,6 +213,8 @@ function stepsOf({ namespace, apps, origin, host }: Stage, kind: string): Record
     },
     "a Service is reached": () => serviceIsReached(policy),
     "a node is read": () => nodeIsRead(policy),
+    "a Forward": () => forwardHasItsService(policy),
+    "a Forward in reverse": () => offerHasItsService(policy),
     ...ofKind,
     async scale() {
       await scale("echo", 2);

@@ -51,6 +51,11 @@ async function rendered(cluster: Cluster, name: string, namespace: string): Prom
     "policies[0].spec.workloads.accept=true",
     `policies[0].spec.tunnels.services[0].namespace=${namespace}`,
     "policies[0].spec.tunnels.nodes[0].names[0]=*",
+    // A Forward to what the peer's agent tells of itself, and one that offers a Service.
+    "policies[0].spec.tunnels.metrics=true",
+    "policies[0].spec.tunnels.reverse[0].name=offered",
+    `forwards.namespaces[0]=${namespace}`,
+    "forwards.reverse=true",
   ];
   const args = ["template", "fairlead", "charts/fairlead", "--namespace", namespace];
   const text = await mustRun(findHelm(), [...args, ...values.flatMap((value) => ["--set", value])]);

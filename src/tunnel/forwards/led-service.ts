@@ -3,7 +3,7 @@
  * before the Service is made, and no port is given back before nothing leads there.
  */
 import type { Clock } from "../../base/clock.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { isForbidden } from "../../kube/errors.ts";
 import type { AgentPlace, ServiceIdentity } from "./manifests.ts";
 import type { UseRules } from "./plan.ts";
 import type { PortRange } from "./port-range.ts";
@@ -76,18 +76,18 @@ export class LedService {
   /** Shuts it, leads nobody to it any more and gives its ports back. Rejects on trouble that may pass; then try again. */
   async standDown(signal: AbortSignal): Promise<void> {
     this.shut();
-    this.#giveBack(await isForbidden(this.#deps.maker.leave(this.identity, signal)));
+    this.#giveBack(await isRefused(this.#deps.maker.leave(this.identity, signal)));
   }
 
   /** The same, and deletes the Service. */
   async remove(signal: AbortSignal): Promise<void> {
     this.shut();
-    this.#giveBack(await isForbidden(this.#deps.maker.remove(this.identity, signal)));
+    this.#giveBack(await isRefused(this.#deps.maker.remove(this.identity, signal)));
   }
 
   /** What was made here once, and may not be looked at any more, goes on leading to these ports. */
-  #giveBack(isForbidden: boolean): void {
-    if (isForbidden && this.#isWritten) return;
+  #giveBack(isRefused: boolean): void {
+    if (isRefused && this.#isWritten) return;
     this.#isWritten = false;
     this.#deps.entrance.range.giveBack(this.identity.uid);
   }
@@ -118,12 +118,12 @@ export async function leaveAll(all: readonly LedService[], clock: Clock): Promis
 }
 
 /** Whether the agent may not do that; rejects with everything else. */
-async function isForbidden(done: Promise<void>): Promise<boolean> {
+async function isRefused(done: Promise<void>): Promise<boolean> {
   try {
     await done;
     return false;
   } catch (error) {
-    if (error instanceof KubeError && error.status === 403) return true;
+    if (isForbidden(error)) return true;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Offer } from "../../gen/fairlead/peer/v1/forward_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import { KubeError } from "../../kube/errors.ts";
+import { isForbidden, isNotFound } from "../../kube/errors.ts";
 import { services } from "../../kube/resources.ts";
 import type { AppDialer } from "../entry.ts";
 import { TunnelError } from "../tunnel-error.ts";
@@ -133,15 +133,20 @@ async function clearAway(
   const labelSelector = `${labels.forward},${labels.peer}=${peer}`;
   const found = await deps.client.list(services, { namespace, labelSelector }, signal).catch((error: unknown) => {
     // There is no such namespace yet, or the agent has no rights in it: it has made nothing there.
-    if (error instanceof KubeError && (error.status === 403 || error.status === 404)) return undefined;
+    if (isForbidden(error) || isNotFound(error)) return undefined;
     throw error;
   });
   for (const { metadata } of found?.items ?? []) {
     const uid = metadata.labels?.[labels.forward] ?? "";
     const { name = "" } = metadata;
     if (taken.get(uid)?.name === name) continue;
-    await deps.maker.remove({ namespace, name, uid, peer, isOwned: false }, signal);
-    deps.entrance.range.giveBack(uid);
+    try {
+      await deps.maker.remove({ namespace, name, uid, peer, isOwned: false }, signal);
+      deps.entrance.range.giveBack(uid);
+    } catch (error) {
+      // What was made by a right that is gone by now: it is no reason to follow no offers.
+      if (!isForbidden(error)) throw error;
+    }
   }
 }
 
@@ -225,7 +230,8 @@ async function keep(
   return led.keep(dialled, rulesOf(use), signal);
 }
 
-function rulesOf(use: Offer["use"]): UseRules {
+/** How connections of an offer are held here. */
+export function rulesOf(use: Offer["use"]): UseRules {
   const bound = (value: number | bigint | undefined): number | undefined => (value ? Number(value) : undefined);
   return {
     connections: Math.min(use?.connections || 1, mostConnections),

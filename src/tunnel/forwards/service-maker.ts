@@ -1,7 +1,7 @@
 /** Makes and keeps the Services of Forwards, and never touches one that somebody else made. */
 import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../../kube/client.ts";
-import { isAlreadyExists, isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
+import { isAlreadyExists, isConflict, isForbidden, isNotFound, KubeError } from "../../kube/errors.ts";
 import type { Draft, ObjectMeta } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import { endpointSlices, services } from "../../kube/resources.ts";
@@ -111,8 +111,13 @@ export function createServiceMaker(deps: ServiceMakerDeps): ServiceMaker {
     },
     async remove(made, signal) {
       const { namespace, name } = made;
-      await removeOne(client, endpointSlices, sliceRef(made), made, signal);
+      const sliceIsGone = removeOne(client, endpointSlices, sliceRef(made), made, signal);
+      // Where the right to that is missing, nobody shall find it by its name all the same.
+      await sliceIsGone.catch((error: unknown) => {
+        if (!isForbidden(error)) throw error;
+      });
       await removeOne(client, services, { namespace, name }, made, signal);
+      await sliceIsGone;
     },
   };
 }

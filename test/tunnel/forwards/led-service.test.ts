@@ -144,6 +144,20 @@ test("the slice goes before the Service, by which it is found again when that fa
   assert.deepEqual(items, []);
 });
 
+test("without the right to slices the Service goes all the same, and the port stays its own", async () => {
+  const stage = setUp();
+  const one = stage.serve("db");
+  await one.keep(portsOf("web"), rules, patience());
+  stage.objects.before = (_verb, plural) => {
+    if (plural === "endpointslices") throw forbidden();
+  };
+  await one.remove(patience());
+  assert.equal(await stage.objects.client.get(services, { namespace: "shop", name: "db" }, patience()), undefined);
+  stage.objects.before = () => undefined;
+  const other = await stage.serve("other").keep(portsOf("web"), rules, patience());
+  assert.equal(!other.ok && other.reason, "NoPorts");
+});
+
 test("a quota or a policy that refuses is told as that, and not as a right that is missing", async () => {
   const stage = setUp();
   const quota =

@@ -11,7 +11,7 @@ import { createOffered } from "../../../src/tunnel/forwards/offered.ts";
 import { patience, until } from "../../patience.ts";
 import { policyOf } from "../../policy/given.ts";
 import { broken } from "./cluster.ts";
-import { failure } from "./objects.ts";
+import { failure, forbidden } from "./objects.ts";
 import { createStage, readSlice, tryConnect } from "./stage.ts";
 
 const fingerprint = "f".repeat(64);
@@ -214,6 +214,23 @@ test("what is refused takes no room from what is not, and an offer that gets no 
   assert.deepEqual(await stage.offer({ uid: "more", ports: 32 }), { more: "of-tokyo/more" });
   await stage.enter("more");
   await until("it is listened on", () => stage.state.dialled === 1);
+  await stage.offered.close();
+});
+
+test("what was made by a right that is gone keeps no other offer from being followed", async () => {
+  const stage = setUp();
+  const { maker, address } = stage;
+  const place = { address };
+  const old = { namespace: "of-tokyo", name: "old", uid: "old", peer: "tokyo", isOwned: false, ports: [], place };
+  await maker.keep(old, patience());
+  stage.objects.before = (verb, _plural, { name }) => {
+    if (verb === "delete" && name === "old-fairlead") throw forbidden();
+  };
+  assert.deepEqual(await stage.offer({ uid: "db" }), { db: "of-tokyo/db" });
+  assert.deepEqual(
+    (await stage.made()).map(({ metadata }) => metadata.name),
+    ["db"],
+  );
   await stage.offered.close();
 });
 
