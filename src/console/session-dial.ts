@@ -41,8 +41,13 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
     const { peer, target } = destination;
     if (isDatagrams(target)) {
       const pipe = await deps.dialDatagrams({ peer, target, person }, incoming.signal);
-      if (incoming.signal.aborted) pipe.close();
-      else await joinDatagrams(incoming.acceptDatagrams(), pipe, { clock: deps.clock });
+      try {
+        if (!incoming.signal.aborted) {
+          await joinDatagrams(incoming.acceptDatagrams(), pipe, { clock: deps.clock });
+        }
+      } finally {
+        pipe.close();
+      }
       return;
     }
     const stream = await deps.dial({ peer, target, person }, incoming.signal);

@@ -88,7 +88,7 @@ export function createServicePorts(deps: FindServicePortDeps): ServicePorts {
     const chosen = open[Math.floor(random() * open.length)];
     if (!chosen) {
       const message =
-        "its endpoints are addresses that no peer is led to: loopback, link-local, or those of the API server.";
+        "its endpoints are addresses that no peer is led to: loopback, link-local, those of the API server, or the agent's own for Forwards.";
       throw new KubeError({ status: 0, reason: "Forbidden", message });
     }
     return chosen;

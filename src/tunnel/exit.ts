@@ -186,7 +186,10 @@ export function createExit(deps: ExitDeps): Exit {
       refuse(dial, caller, target, refusalBySignal(ended.signal) ?? { ...made, verdict: "failed" });
       return;
     }
-    const stream = accept(dial, made.socket);
+    const stream = accept(
+      () => dial.accept(),
+      () => made.socket.destroy(),
+    );
     note(caller, target, { verdict: "allowed" });
     const onEnded = (): void => {
       stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
@@ -214,7 +217,10 @@ export function createExit(deps: ExitDeps): Exit {
       return;
     }
     const { socket } = made;
-    const stream = dial.acceptDatagrams();
+    const stream = accept(
+      () => dial.acceptDatagrams(),
+      () => socket.close(),
+    );
     note(caller, target, { verdict: "allowed" });
     const onEnded = (): void => {
       const { reason } = ended.signal;
@@ -317,11 +323,12 @@ function refusalBySignal(signal: AbortSignal): Refusal | undefined {
   return { reason: reason.reason, message: reason.message, verdict: "failed" };
 }
 
-function accept(dial: IncomingDial, socket: Duplex): Duplex {
+/** The other end may have gone by now; what was connected for it goes too. */
+function accept<T>(take: () => T, giveUp: () => void): T {
   try {
-    return dial.accept();
+    return take();
   } catch (error) {
-    socket.destroy();
+    giveUp();
     throw error;
   }
 }

@@ -210,7 +210,7 @@ test("what the host's policy does not name, what has its Service's name already,
   await until("it is not connected", async () => {
     await fromPod(...asking("offered")).catch(() => undefined);
     const audited = await origin.cli(["audit", "list", "--action", "tunnel.open", "-o", "json"]);
-    return /has no endpoint|no ready|nothing .*ready|not ready/i.test(audited) && audited.includes("reverse/");
+    return audited.includes("leads to where peers are not let");
   });
   await a.kubectl(["delete", "forward", "onward", "-n", namespace]);
   await a.kubectl(["apply", "-f", "-"], forward("offered"));

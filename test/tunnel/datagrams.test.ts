@@ -9,6 +9,7 @@ import { KubeError } from "../../src/kube/errors.ts";
 import { createAddressDialer, createDatagramAddressDialer } from "../../src/tunnel/dial-address.ts";
 import { TunnelError, type TunnelFailure } from "../../src/tunnel/tunnel-error.ts";
 import { Reason, StreamError } from "../../src/wire/reason.ts";
+import { writeTarget } from "../../src/wire/target.ts";
 import type { DatagramTarget, NamedTarget } from "../../src/wire/target-text.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { patience, until } from "../patience.ts";
@@ -244,6 +245,31 @@ suite("datagrams to what a peer has", () => {
     await clock.advance(1_001);
     assert.equal(await pipe.closed, undefined);
     await until("the socket is closed", () => agents.host.exit.size === 0);
+  });
+
+  test("who is gone when it could be accepted leaves no socket behind", async () => {
+    const ended = Promise.withResolvers<undefined>();
+    const pipe: DatagramPipe = {
+      send: () => true,
+      listen: () => undefined,
+      closed: ended.promise,
+      close: () => ended.resolve(undefined),
+    };
+    const policy = addressPolicy(53);
+    await using agents = await start({ policy, dialAddress, dialDatagramAddress: async () => pipe });
+    agents.caller = { ...agents.caller, grants };
+    const refused = Promise.withResolvers<Reason>();
+    agents.host.exit.open(agents.caller, {
+      target: writeTarget({ kind: "address", name: "dns", network: "udp" }),
+      accept: () => assert.fail("it is no stream"),
+      acceptDatagrams() {
+        throw new Error("The session has ended.");
+      },
+      refuse: (reason) => refused.resolve(reason),
+    });
+    await pipe.closed;
+    assert.equal(await refused.promise, Reason.INTERNAL);
+    await until("nothing is counted for it", () => agents.host.exit.size === 0);
   });
 
   test("flows are connections of the peer's: no more at a time than it may have", async (t) => {
