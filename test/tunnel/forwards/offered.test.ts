@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
-import { ForwardService } from "../../../src/gen/fairlead/peer/v1/forward_pb.ts";
+import { ForwardService, OfferSchema } from "../../../src/gen/fairlead/peer/v1/forward_pb.ts";
 import { type Service, services } from "../../../src/kube/resources.ts";
 import type { EffectivePolicy } from "../../../src/policy/effective-policy.ts";
 import { callerKey } from "../../../src/rpc/caller.ts";
+import { rulesOf } from "../../../src/tunnel/forwards/offer-turn.ts";
 import { createOffered } from "../../../src/tunnel/forwards/offered.ts";
 import { patience, until } from "../../patience.ts";
 import { policyOf } from "../../policy/given.ts";
@@ -192,6 +194,13 @@ test("no more connections than the bound, whatever is said, and for all offers o
   await until("there is more room", () => stage.state.dialled === 4);
   assert.match(await broken(await stage.enter("cache")), /ECONNRESET/, "its own bound");
   await stage.offered.close();
+});
+
+test("one offer has no more connections than others may have of an agent's own Forward", () => {
+  const said = offerOf({ uid: "db", connections: 65_535 });
+  const { use } = create(OfferSchema, said);
+  assert.equal(rulesOf(use).connections, 4_096);
+  assert.equal(rulesOf(undefined).connections, 1);
 });
 
 test("what is refused takes no room from what is not, and an offer that gets no ports stands when there are some", async () => {
