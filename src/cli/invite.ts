@@ -72,7 +72,7 @@ export function addInviteCommands(program: Command, context: CliContext): void {
       terminal.err(
         granted.length > 0
           ? `It grants: ${granted.join(", ")}${options.grantFor ? `, for ${formatDuration(options.grantFor * 1000)} from the join` : ""}.\n`
-          : "It grants nothing: the peer can run nothing here until you say `fairlead peer grant NAME apps`.\n",
+          : "It grants nothing: the peer can run nothing here until you say `fairlead peer grant NAME apps --add`.\n",
       );
       terminal.err("On the other cluster: fairlead join LINE\n");
       if (options.relay?.length) {

@@ -82,7 +82,7 @@ export function lostGrants(before: Peer, after: Peer, now: number): LostGrant[] 
 /** For the peer and for the record: which grant is gone, by which rule, and who can give it again. */
 export function tellLoss(peer: string, { grant, endedAt }: LostGrant): string {
   const how = endedAt === undefined ? "was withdrawn" : `came to its end at ${new Date(endedAt).toISOString()}`;
-  const message = `The grant "${grant}" of peer ${peer} ${how}. The operator of this cluster can give it again: fairlead peer grant ${peer} ${grant}`;
+  const message = `The grant "${grant}" of peer ${peer} ${how}. The operator of this cluster can give it again: fairlead peer grant ${peer} ${grant} --add`;
   return withRule(message, `grants/${grant}`);
 }
 

@@ -2,7 +2,7 @@
 
 /** Who lacks what, and who can do what about it. */
 export function missingGrant(peer: string, grant: string): string {
-  return `peer ${peer} has no grant "${grant}" here; the operator of this cluster can give it: fairlead peer grant ${peer} ${grant}`;
+  return `peer ${peer} has no grant "${grant}" here; the operator of this cluster can give it: fairlead peer grant ${peer} ${grant} --add`;
 }
 
 /** `problem` says which policy it is and what is wrong with it. */

@@ -107,10 +107,16 @@ suite("fairlead policy", () => {
 
   test("who lacks the grant hears that too", async () => {
     offices.peers = [{ ...west, grants: [] }];
-    assert.match((await explain()).out, /it has no grant "apps" \(fairlead peer grant west apps\), and no PeerPolicy/);
+    assert.match(
+      (await explain()).out,
+      /it has no grant "apps" \(fairlead peer grant west apps --add\), and no PeerPolicy/,
+    );
     offices.policies = readPolicies(forAll);
     const { out, err } = await explain();
-    assert.match(out, /^Nothing of west may run here: it has no grant "apps" \(fairlead peer grant west apps\)\.\n/);
+    assert.match(
+      out,
+      /^Nothing of west may run here: it has no grant "apps" \(fairlead peer grant west apps --add\)\.\n/,
+    );
     assert.equal(err, "");
   });
 

@@ -42,7 +42,7 @@ test("a grant that is withdrawn ends within a second the calls that needed it, w
   assert.equal(error.metadata.get("fairlead-reason"), "REVOKED");
   assert.match(
     error.rawMessage,
-    /The grant "apps" of peer berlin was withdrawn.*fairlead peer grant berlin apps \(rule: grants\/apps\)/,
+    /The grant "apps" of peer berlin was withdrawn.*fairlead peer grant berlin apps --add \(rule: grants\/apps\)/,
   );
   assert.ok(await isStillOpen(wishes), "what a wish is worth is judged when it comes");
   assert.equal(a.peering.switchboard.status("berlin").epoch, epoch, "the link lives on");

@@ -14,7 +14,7 @@ test("a peer without the grant runs nothing, and hears which rule spoke and who 
       rule: "grants/apps",
       field: "",
       message:
-        'peer tokyo has no grant "apps" here; the operator of this cluster can give it: fairlead peer grant tokyo apps',
+        'peer tokyo has no grant "apps" here; the operator of this cluster can give it: fairlead peer grant tokyo apps --add',
     },
   ]);
 });

@@ -39,7 +39,7 @@ test("each kind of target needs a grant of its own, and hears which is missing",
     const others = caller.grants.filter((one) => one !== grant);
     const refused = permitTunnel({ peer: "tokyo", grants: others }, target, policy, [], now);
     assert.equal(said(refused), `grants/${grant}`);
-    assert.match(refused.allowed ? "" : refused.message, new RegExp(`fairlead peer grant tokyo ${grant}`));
+    assert.match(refused.allowed ? "" : refused.message, new RegExp(`fairlead peer grant tokyo ${grant} --add`));
     assert.deepEqual(permitTunnel({ peer: "tokyo", grants: [grant] }, target, policy, [], now), { allowed: true });
   }
 });

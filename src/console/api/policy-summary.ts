@@ -31,7 +31,7 @@ export function summarise(
     return `Nothing of ${name} may run here or be reached: a policy about it cannot be understood, and half a rule would be worse than none. ${problem}`;
   }
   const lacks: string[] = [];
-  if (!grants.includes("apps")) lacks.push(`it has no grant "apps" (fairlead peer grant ${name} apps)`);
+  if (!grants.includes("apps")) lacks.push(`it has no grant "apps" (fairlead peer grant ${name} apps --add)`);
   if (!policy.accept) lacks.push(whyNotAccepted(name, policy));
   if (lacks.length > 0) return `Nothing of ${name} may run here: ${lacks.join(", and ")}.`;
   const isAskedForMuch = policy.approval === "Never" && policy.approvalAbove.size > 0;
