@@ -13,6 +13,8 @@ export class SharedSession {
   #current: Promise<AgentSession> | undefined;
   #failedAt: number | undefined;
   #failure: unknown;
+  /** Whoever closes it knows that it ends. */
+  #closed = false;
 
   constructor(connection: Pick<Connection, "openSession">, tell: (text: string) => void, signal: AbortSignal) {
     this.#connection = connection;
@@ -29,6 +31,7 @@ export class SharedSession {
   }
 
   close(): void {
+    this.#closed = true;
     void this.#current?.then(
       (session) => session.close(),
       () => undefined,
@@ -42,7 +45,7 @@ export class SharedSession {
       tellOfConnection(session, this.#tell);
       void session.closed.then((why) => {
         this.#current = undefined;
-        if (!this.#signal.aborted)
+        if (!this.#signal.aborted && !this.#closed)
           this.#tell(`the connection to the agent has ended (${why}); the next one makes it anew\n`);
       });
       return session;

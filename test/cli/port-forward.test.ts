@@ -59,6 +59,7 @@ suite("fairlead app port-forward", () => {
     const busy = await run(world.lisbon, ["app", "port-forward", "web", `${port}:8080`]);
     taken.close();
     assert.match(busy.err, /something else listens there/);
+    assert.doesNotMatch(busy.err, /the connection to the agent/);
     for (const text of ["0", "70000:80", "80:", "a:b"]) {
       const { code, err } = await run(world.lisbon, ["app", "port-forward", "web", text]);
       assert.deepEqual([code, /is no port/.test(err)], [exitCode.usage, true], text);
