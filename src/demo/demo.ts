@@ -46,7 +46,12 @@ export async function runDemo(o: DemoOptions, tell = tellStory): Promise<number>
     const [lisbon, berlin] = towns;
     if (!lisbon || !berlin) return 1;
     for (const claim of tell(lisbon, berlin)) if (!(await check(claim, o))) return 1;
-    if (o.once) return 0;
+    if (o.once) {
+      o.print(
+        "\nAll of it is so. It ends here, as with --once and without a terminal; at a terminal it stays for you to try things.\n",
+      );
+      return 0;
+    }
     await invite(lisbon, berlin, o);
     await aborted(o.signal);
     o.print("\nTaking it down.\n");
@@ -87,7 +92,7 @@ async function invite(origin: Town, host: Town, o: DemoOptions): Promise<void> {
   const head = (text: string): string => paint(o, "bold", text);
   o.print(`
 ${head("What is so")}
-  cluster   API                      kubeconfig
+  cluster   agent                    kubeconfig
   ${origin.name.padEnd(9)} ${origin.consoleUrl.padEnd(24)} ${origin.kubeconfig}
   ${host.name.padEnd(9)} ${host.consoleUrl.padEnd(24)} ${host.kubeconfig}
 
@@ -99,6 +104,7 @@ ${head("Try next")}, in another terminal, in this folder:
   bin/fairlead status
   bin/fairlead app open hello   # prints a new address for the page
   bin/fairlead app logs hello -f --prefix
+  bin/fairlead forward ${host.name} app/default/hello:8080 8088   # http://127.0.0.1:8088, until Ctrl-C
   bin/fairlead app scale hello --replicas 1
   bin/fairlead app deploy broken --peer ${host.name} --image fairlead.dev/crash:1 && bin/fairlead app list --watch
   bin/fairlead app check --image nginx --peer ${host.name}

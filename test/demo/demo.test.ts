@@ -113,5 +113,6 @@ suite("fairlead demo", { timeout: 600_000 }, () => {
     assert.equal(await runDemo(options), 0);
     assert.match(out, /export KUBECONFIG=\S+\/lisbon\.kubeconfig FAIRLEAD_SERVER=http:\/\/127\.0\.0\.1:\d+\n/);
     assert.match(out, /http:\/\/hello-default-web\.localhost:\d+\/\S+/);
+    assert.match(out, /bin\/fairlead forward berlin app\/default\/hello:8080 8088 /);
   });
 });
