@@ -67,6 +67,8 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
   let closed = false;
 
   function arrived(payload: Buffer, { address, port }: RemoteInfo): void {
+    // UDP allows it to a sender who wants no answer, and none could be sent there.
+    if (port === 0) return;
     const key = `${address} ${port}`;
     const flow = flows.get(key) ?? begin(key, { address, port });
     if (!flow) return;
@@ -98,9 +100,14 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
     const flow: ClientFlow = new ClientFlow((payload) => {
       if (closed || socket.getSendQueueSize() + payload.length > mostWaiting) return false;
       used(key, flow);
-      // A client that is gone, or a datagram that is too long, is nobody else's trouble.
-      socket.send(payload, from.port, from.address, () => undefined);
-      return true;
+      // A client that is gone, or a datagram that is too long, is nobody else's trouble; nor is one that Node will not send: whoever
+      // hands over an answer does so in the middle of reading a line that others are on.
+      try {
+        socket.send(payload, from.port, from.address, () => undefined);
+        return true;
+      } catch {
+        return false;
+      }
     });
     flows.set(key, flow);
     opening.add(flow);

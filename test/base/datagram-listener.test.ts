@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createSocket } from "node:dgram";
+import dgram, { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { type DatagramListenerOptions, listenForDatagrams } from "../../src/base/datagram-listener.ts";
@@ -201,4 +201,26 @@ test("what breaks over there ends the flow, and closing ends all of them and wha
   await until("it is being opened", () => signals.length === 3);
   await listener.close();
   assert.deepEqual([flows[1]?.over, signals[2]?.aborted, listener.flows], [true, true, 0]);
+});
+
+test("what comes from port 0, where nothing can be answered, begins no flow; and an answer that cannot be sent harms nobody", async (t) => {
+  const bound: dgram.Socket[] = [];
+  const { bind } = dgram.Socket.prototype;
+  t.mock.method(dgram.Socket.prototype, "bind", function (this: dgram.Socket, ...given: Parameters<typeof bind>) {
+    bound.push(this);
+    return bind.apply(this, given);
+  });
+  const { listener, flows } = await listen(t);
+  t.mock.restoreAll();
+  const [socket] = bound;
+  assert.ok(socket);
+  // As the system hands over what a sender with a raw socket has made.
+  const from = { address: "127.0.0.1", family: "IPv4", size: 1 };
+  socket.emit("message", Buffer.from("a"), { ...from, port: 0 });
+  assert.equal(listener.flows, 0);
+  socket.emit("message", Buffer.from("b"), { ...from, port: 65_536 });
+  await until("it is open", () => flows.length === 1);
+  const one = await client(t, listener.at.port);
+  assert.equal(await one.ask("c"), "2:c");
+  assert.doesNotThrow(() => flows[0]?.say("to nowhere"));
 });
