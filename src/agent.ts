@@ -15,6 +15,7 @@ import { agentTunnel } from "./agent-tunnel.ts";
 import { agentWorkloads } from "./agent-workloads.ts";
 import { createKubeAuditStore } from "./audit/kube-audit-store.ts";
 import { openAuditLog } from "./audit/open-audit-log.ts";
+import { listenWhere } from "./base/cannot-listen.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
 import { memoryLimit } from "./base/memory-limit.ts";
@@ -333,11 +334,14 @@ async function compose(
     auditUnwrittenMs: () => audit.oldestUnwrittenMs(),
   });
 
-  const imagesPort = pulls.door && (await images.listen(config.images.port, config.images.host)).port;
+  const imagesPort =
+    pulls.door && (await listenWhere("images.port", () => images.listen(config.images.port, config.images.host))).port;
   const telemetry = createTelemetryServer({ health, metrics });
   started.push(() => telemetry.close());
-  const telemetryPort = (await telemetry.listen(config.telemetry.port, config.telemetry.host)).port;
-  const consolePort = (await server.listen()).port;
+  const telemetryPort = (
+    await listenWhere("telemetry.port", () => telemetry.listen(config.telemetry.port, config.telemetry.host))
+  ).port;
+  const consolePort = (await listenWhere("console.port", () => server.listen())).port;
   const address = { url: localUrl(config.console.host, consolePort), ca: identity.caPem };
   await place.onConsole(address, signal);
   started.push(async () => {
@@ -352,7 +356,7 @@ async function compose(
     await Promise.all([server.close(), leave()]);
   });
   started.push(() => acceptor.close());
-  const linkPort = (await acceptor.listen(config.link.port, config.link.host)).port;
+  const linkPort = (await listenWhere("link.port", () => acceptor.listen(config.link.port, config.link.host))).port;
 
   const ports = { console: consolePort, link: linkPort, telemetry: telemetryPort, images: imagesPort };
   log.info({ name, fingerprint: identity.fingerprint, version, namespace, ...ports }, "agent is ready");

@@ -69,7 +69,8 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
         const path = kubeconfigPath(terminal.env, options.file ?? found.kubeconfig);
         await updateKubeconfig(path, (text) => mergeKubeconfig(text, entry));
         await terminal.out(`context ${entry.name} written to ${path}\n`);
-        terminal.err(`  try: kubectl --context ${entry.name} get pods\n`);
+        const file = options.file === undefined ? "" : `--kubeconfig ${path} `;
+        terminal.err(`  try: kubectl ${file}--context ${entry.name} get pods\n`);
       }),
     );
 
@@ -93,9 +94,11 @@ function consoleUrl(given: string | undefined, told: string, server: string | un
   const text = given ?? (told !== "" ? told : server?.startsWith("https:") ? server : undefined);
   const url = text === undefined ? null : URL.parse(text);
   if (url?.protocol === "https:") return url.href.replace(/\/$/, "");
+  // The console's port speaks TLS too.
+  const guess = server?.startsWith("http:") ? server.replace("http:", "https:") : "https://HOST:PORT";
   throw new CliError(
     text === undefined ? "it is not known where kubectl reaches the console over TLS" : `${text} is no https URL`,
-    { code: exitCode.usage, hint: "--door https://HOST:PORT, or console.url in the agent's configuration" },
+    { code: exitCode.usage, hint: `--door ${guess}, or console.url in the agent's configuration` },
   );
 }
 

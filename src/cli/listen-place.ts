@@ -109,7 +109,7 @@ function numberOf(port: PortName | undefined): number {
 function noTarget(word: string): CliError {
   return new CliError(`${JSON.stringify(word)} is nothing that a peer can have`, {
     code: exitCode.usage,
-    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, node/NAME, kubernetes or metrics",
+    hint: "service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, node/NAME, kubernetes or metrics; fairlead target list PEER shows what there is",
   });
 }
 

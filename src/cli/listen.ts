@@ -1,7 +1,7 @@
 /** Makes a server listen at a place, or says in words for people why it cannot. */
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
-import { errorText } from "../base/error-text.ts";
+import { whyNoListening } from "../base/cannot-listen.ts";
 import { CliError, exitCode } from "./errors.ts";
 import type { ListenPlace } from "./listen-place.ts";
 
@@ -31,19 +31,11 @@ export async function listenAt(server: Server, place: ListenPlace): Promise<stri
 
 /** Says why nothing can listen there. */
 export function cannotListen(place: string, cause: unknown): CliError {
-  return new CliError(`${place} cannot be listened on: ${explain(cause)}`, { code: exitCode.usage, cause });
+  return new CliError(`${place} cannot be listened on: ${whyNoListening(cause)}`, { code: exitCode.usage, cause });
 }
 
 export function addressText(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-function explain(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "EADDRINUSE") return "something else listens there";
-  if (code === "EACCES") return "you may not listen there; ports below 1024 are often kept for the system";
-  if (code === "EADDRNOTAVAIL") return "this machine has no such address";
-  return errorText(error);
 }
 
 /** A socket that nobody listens at any more was left by a program that was killed. Never anything else than a socket. */

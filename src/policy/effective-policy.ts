@@ -77,6 +77,9 @@ export interface ReverseRule {
   readonly ports: readonly number[];
 }
 
+/** Where no policy says how many. Each is a socket of this process. */
+export const defaultConnections = 2_048;
+
 /** Of all connections of a peer together; without a bound where it is missing. */
 export interface TunnelLimits {
   readonly connections?: number;

@@ -1,6 +1,6 @@
 /** What counts for one peer, of all that PeerPolicies say. Pure. */
 import type { PeerPolicy } from "../kube/resources.ts";
-import type { EffectivePolicy, ExplainedValue, PolicyPeer } from "./effective-policy.ts";
+import { defaultConnections, type EffectivePolicy, type ExplainedValue, type PolicyPeer } from "./effective-policy.ts";
 import type { Stated } from "./field-reader.ts";
 import type { StatedFields } from "./fields.ts";
 import { type KeyPattern, parseKeyPattern } from "./key-pattern.ts";
@@ -185,10 +185,7 @@ function choose(ranked: readonly StatedPolicy[]): Omit<EffectivePolicy, "policie
       nodes: choice.one("tunnels.nodes", (said) => said.nodes, []),
       reverse: choice.one("tunnels.reverse", (said) => said.reverse, []),
       limits: {
-        ...given(
-          choice.bound("tunnels.limits.connections", (said) => said.tunnelConnections),
-          (connections) => ({ connections }),
-        ),
+        connections: choice.one("tunnels.limits.connections", (said) => said.tunnelConnections, defaultConnections),
         ...given(
           choice.bound("tunnels.limits.connectionsPerSecond", (said) => said.tunnelConnectionsPerSecond),
           (connectionsPerSecond) => ({ connectionsPerSecond }),

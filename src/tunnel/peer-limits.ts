@@ -2,11 +2,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Pace } from "../base/join.ts";
 import { createRateLimit, type RateLimit } from "../base/rate-limit.ts";
-import type { TunnelLimits } from "../policy/effective-policy.ts";
+import { defaultConnections, type TunnelLimits } from "../policy/effective-policy.ts";
 import { ByteRate, paceOf } from "./byte-rate.ts";
-
-/** Where no policy says how many. Each is a socket of this process. */
-const defaultConnections = 2_048;
 
 interface Held {
   readonly rate: ByteRate;

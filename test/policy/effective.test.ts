@@ -23,7 +23,7 @@ test("without a policy nothing runs, no Service and no API is reached, and logs 
   const policy = effectivePolicy([], tokyo);
   assert.equal(policy.accept, false);
   const none = { services: [], addresses: [], routes: [], nodes: [], reverse: [], kubernetes: false, metrics: false };
-  assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", limits: {}, ...none });
+  assert.deepEqual(policy.tunnels, { apps: true, approval: "Never", limits: { connections: 2_048 }, ...none });
   assert.deepEqual(policy.pods, { logs: true, exec: false, files: false });
   assert.deepEqual(policy.relay, { allow: false, maxCarriers: 4 });
   assert.deepEqual([policy.storage, policy.egress], [{ classes: [] }, []]);
