@@ -2,7 +2,7 @@
 import { errorText } from "./error-text.ts";
 
 /** Keeps Node's code, such as EADDRINUSE. */
-export class CannotListenError extends Error {
+class CannotListenError extends Error {
   override readonly name = "CannotListenError";
   readonly code: string | undefined;
 
@@ -12,7 +12,7 @@ export class CannotListenError extends Error {
   }
 }
 
-/** Awaits what begins to listen where `setting` says. Rejects with a {@link CannotListenError} that names it when it cannot. */
+/** Awaits what begins to listen where `setting` says. Rejects with an error that names it when it cannot, and keeps Node's code. */
 export async function listenWhere<T>(setting: string, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen();
