@@ -4,12 +4,13 @@
  */
 import { findPort, parsePort } from "../../tunnel/app-port.ts";
 import { authorityOf } from "../../tunnel/client-side.ts";
-import { type Authenticator, howToSignIn } from "../auth/authenticator.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { Problem } from "../problem.ts";
 import type { AppHostDoor } from "./app-host.ts";
 import type { AppCatalogue } from "./app-view.ts";
 import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest, noSuchApp, noSuchPort } from "./explain.ts";
+import { unauthenticated } from "./explain-entry.ts";
 import { type PassOnDeps, passOnToApp, pathAnswerHeaders } from "./pass-on.ts";
 import { climbsOut, readRequestTarget } from "./request-target.ts";
 
@@ -42,12 +43,12 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
     }
     const browser = isNavigation(request);
     const principal = browser ? undefined : deps.authenticator.authenticate(req.headers.authorization);
-    if (!browser && !principal) return answerProblem(request, unauthenticated());
+    if (!browser && !principal) return answerProblem(request, unauthenticated(req.headers.authorization));
     const app = deps.apps.get(namespace, name);
     const port = app && findPort(app.ports, parsePort(portText) ?? portText);
     if (!principal) {
       // Nobody is known here, so nothing is told about what exists: only where a known app is shown.
-      if (!app || !port) return answerProblem(request, unauthenticated());
+      if (!app || !port) return answerProblem(request, unauthenticated(undefined));
       const location = deps.appHost.addressOf({ app, port }, (rest || "/") + target.query, base);
       return answer(request, 307, [
         ["Location", location],
@@ -83,17 +84,6 @@ function isNavigation({ req, kind }: DoorRequest): boolean {
     req.headers.authorization === undefined &&
     /\btext\/html\b/i.test(req.headers.accept ?? "")
   );
-}
-
-function unauthenticated(): Problem {
-  return {
-    status: 401,
-    code: "unauthenticated",
-    title: "A token is needed",
-    detail: "This door takes a bearer token and no cookies.",
-    hint: howToSignIn,
-    authenticate: 'Bearer realm="fairlead"',
-  };
 }
 
 function notAnAppPath(): Problem {

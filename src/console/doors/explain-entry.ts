@@ -40,6 +40,19 @@ export function foreignPage(): Problem {
   };
 }
 
+/** For a path, which no browser is let in at. */
+export function unauthenticated(authorization: string | undefined): Problem {
+  return {
+    status: 401,
+    code: "unauthenticated",
+    title: "A token is needed",
+    detail:
+      authorization === undefined ? "This door takes a bearer token and no cookies." : "This token is not valid here.",
+    hint: howToSignIn,
+    authenticate: 'Bearer realm="fairlead"',
+  };
+}
+
 export function tokenNeeded({ app }: AppDoor): Problem {
   return {
     status: 401,

@@ -2,11 +2,12 @@
  * The doors to a peer: `/peers/<peer>/<word>/…` on the console's own host, for programs, with a bearer token and never with a
  * cookie. What the word stands for is a door of its own; here is decided who asks, and of which peer.
  */
-import { type Authenticator, howToSignIn } from "../auth/authenticator.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Problem } from "../problem.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
+import { unauthenticated } from "./explain-entry.ts";
 import { climbsOut, readRequestTarget } from "./request-target.ts";
 
 /** A request for something at a peer, by somebody who is known. */
@@ -73,18 +74,6 @@ export function createPeersPath(deps: PeersPathDeps): PeersPath {
   }
 
   return { claims, serve };
-}
-
-function unauthenticated(authorization: string | undefined): Problem {
-  return {
-    status: 401,
-    code: "unauthenticated",
-    title: "A token is needed",
-    detail:
-      authorization === undefined ? "This door takes a bearer token and no cookies." : "This token is not valid here.",
-    hint: howToSignIn,
-    authenticate: 'Bearer realm="fairlead"',
-  };
 }
 
 function noSuchDoor(words: readonly string[]): Problem {
