@@ -24,7 +24,7 @@ describe("the path door", () => {
     assert.equal(wrong.status, 401);
     assert.match(wrong.headers["www-authenticate"] ?? "", /Bearer/);
     const { error } = JSON.parse(wrong.text);
-    assert.deepEqual([error.detail, /fairlead-admin-token/.test(error.hint)], ["This token is not valid here.", true]);
+    assert.deepEqual([error.message, /fairlead-admin-token/.test(error.hint)], ["This token is not valid here.", true]);
     const cookie = await world.signIn("web");
     assert.equal((await world.ask("/apps/shop/web/http/", { headers: { cookie } })).status, 401);
     assert.equal((await world.ask("/apps/shop/web/http/", { headers: bearer })).status, 200);
