@@ -1,6 +1,7 @@
 /** A socket of UDP that takes datagrams of anybody: each address that sends is a flow of its own to somewhere else. */
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { abortable, startDeadline } from "./abort.ts";
 import type { Clock } from "./clock.ts";
 import { type DatagramPipe, type FlowEnd, joinDatagrams } from "./datagram-pipe.ts";
 import type { ConnectionEnd } from "./proxy-protocol.ts";
@@ -9,7 +10,7 @@ export interface DatagramListenerOptions {
   readonly host: string;
   /** Any free one when it is 0. */
   readonly port: number;
-  /** Opens the flow of an address that has sent a first datagram. What it sends meanwhile waits, within bounds. */
+  /** Opens the flow of an address that has sent a first datagram, within 30 s. What it sends meanwhile waits, within bounds. */
   open(from: ConnectionEnd, signal: AbortSignal): Promise<DatagramPipe>;
   readonly clock: Clock;
   /** With no datagram either way for so long, in milliseconds, a flow ends; 60,000 unless given. */
@@ -39,6 +40,8 @@ export interface DatagramListener {
  * before it was of use. What comes from an address beyond them is dropped.
  */
 const mostOpening = 128;
+/** One that nobody answers keeps that room no longer. Milliseconds. */
+const openWithinMs = 30_000;
 /** Of a flow that is being opened: so many datagrams and bytes of them wait. */
 const mostEarly = 16;
 const mostEarlyBytes = 64 * 1024;
@@ -123,7 +126,18 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
   }
 
   async function lead(flow: ClientFlow, from: ConnectionEnd): Promise<void> {
-    const far = await o.open(from, flow.gone).finally(() => opening.delete(flow));
+    const opened = (async () => o.open(from, flow.gone))();
+    // Beside whoever waits here, for one that comes when nobody does any more.
+    opened.then(
+      (pipe) => flow.gone.aborted && pipe.close(),
+      () => undefined,
+    );
+    const late = () => new Error(`Nobody answered within ${openWithinMs / 1_000} s.`);
+    const deadline = startDeadline(clock, openWithinMs, late, flow.gone);
+    const far = await abortable(opened, deadline.signal).finally(() => {
+      deadline.cancel();
+      opening.delete(flow);
+    });
     const ended = o.opened?.(from);
     const end = await joinDatagrams(flow, far, { clock, idleMs: o.idleMs ?? 60_000 });
     ended?.(end);

@@ -203,24 +203,68 @@ test("what breaks over there ends the flow, and closing ends all of them and wha
   assert.deepEqual([flows[1]?.over, signals[2]?.aborted, listener.flows], [true, true, 0]);
 });
 
-test("what comes from port 0, where nothing can be answered, begins no flow; and an answer that cannot be sent harms nobody", async (t) => {
+/** The listener with its socket, to have it told what came from whatever address there may be. */
+async function listenHeld(t: TestContext, o: Partial<DatagramListenerOptions> = {}) {
   const bound: dgram.Socket[] = [];
   const { bind } = dgram.Socket.prototype;
   t.mock.method(dgram.Socket.prototype, "bind", function (this: dgram.Socket, ...given: Parameters<typeof bind>) {
     bound.push(this);
     return bind.apply(this, given);
   });
-  const { listener, flows } = await listen(t);
+  const held = await listen(t, o);
   t.mock.restoreAll();
   const [socket] = bound;
   assert.ok(socket);
-  // As the system hands over what a sender with a raw socket has made.
-  const from = { address: "127.0.0.1", family: "IPv4", size: 1 };
-  socket.emit("message", Buffer.from("a"), { ...from, port: 0 });
+  const arrive = (port: number, payload: string | Buffer): void =>
+    void socket.emit("message", Buffer.from(payload), { address: "127.0.0.1", family: "IPv4", size: 1, port });
+  return { ...held, arrive };
+}
+
+test("what comes from port 0, where nothing can be answered, begins no flow; and an answer that cannot be sent harms nobody", async (t) => {
+  const { listener, flows, arrive } = await listenHeld(t);
+  arrive(0, "a");
   assert.equal(listener.flows, 0);
-  socket.emit("message", Buffer.from("b"), { ...from, port: 65_536 });
+  arrive(65_536, "b");
   await until("it is open", () => flows.length === 1);
   const one = await client(t, listener.at.port);
   assert.equal(await one.ask("c"), "2:c");
   assert.doesNotThrow(() => flows[0]?.say("to nowhere"));
+});
+
+test("flows that nobody answers keep others out for half a minute and no longer, and one that comes later ends at once", async (t) => {
+  const refused: unknown[] = [];
+  const opening: ((pipe: DatagramPipe) => void)[] = [];
+  const { listener, clock, arrive } = await listenHeld(t, {
+    open: () => new Promise((resolve) => opening.push(resolve)),
+    refused: (error) => refused.push(error),
+  });
+  for (let port = 1; port <= 129; port += 1) arrive(port, "a");
+  assert.equal(opening.length, 128, "no more at a time");
+  await clock.advance(29_999);
+  assert.deepEqual([refused.length, listener.flows], [0, 128]);
+  await clock.advance(1);
+  await until("all are given up", () => refused.length === 128);
+  assert.match(String(refused[0]), /Nobody answered within 30 s/);
+  const one = await client(t, listener.at.port);
+  const answer = one.ask("b");
+  await until("it has its turn", () => opening.length === 129);
+  opening[128]?.(far(129));
+  assert.equal(await answer, "129:b");
+  const late = far(1);
+  opening[0]?.(late);
+  await until("it is let go", () => late.over);
+});
+
+test("what cannot even be begun to open takes nobody's turn for ever", async (t) => {
+  const refused: unknown[] = [];
+  const { arrive } = await listenHeld(t, {
+    open: () => {
+      throw new Error("there is no session");
+    },
+    refused: (error) => refused.push(error),
+  });
+  for (let port = 1; port <= 128; port += 1) arrive(port, "a");
+  await until("all are refused", () => refused.length === 128);
+  arrive(129, "a");
+  await until("the next one has its turn", () => refused.length === 129);
 });
