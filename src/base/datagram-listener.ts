@@ -2,6 +2,7 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { abortable, startDeadline } from "./abort.ts";
+import { ByteRoom } from "./byte-room.ts";
 import type { Clock } from "./clock.ts";
 import { type DatagramPipe, type FlowEnd, joinDatagrams } from "./datagram-pipe.ts";
 import type { ConnectionEnd } from "./proxy-protocol.ts";
@@ -20,6 +21,8 @@ export interface DatagramListenerOptions {
    * flow that begins; so is `idleMs`.
    */
   readonly mostFlows?: number;
+  /** What waits has room in it beside a little of each flow's own: one for all that listen in a process. Its own 2 MiB unless given. */
+  readonly early?: ByteRoom;
   /** Told of each flow that is opened; the answer how it ended. */
   opened?(from: ConnectionEnd): (end: FlowEnd) => void;
   /** Told why one was not. The same address is heard again a second later. */
@@ -45,6 +48,10 @@ const openWithinMs = 30_000;
 /** Of a flow that is being opened: so many datagrams and bytes of them wait. */
 const mostEarly = 16;
 const mostEarlyBytes = 64 * 1024;
+/** Of these each flow is sure, whatever others let wait: what opens a conversation is no larger. */
+const ownEarlyBytes = 2 * 1024;
+/** Beyond that, of all flows together. */
+export const mostEarlyBytesOfAll = 2 * 1024 * 1024;
 /** Bytes that may wait for the system to take them, of all flows. */
 const mostWaiting = 1024 * 1024;
 /** After a refusal an address is not heard for so long, so that its datagrams are no flood of dials. Milliseconds. */
@@ -57,6 +64,7 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
   /** By address and port, in the order of their last use. */
   const flows = new Map<string, ClientFlow>();
   const opening = new Set<ClientFlow>();
+  const early = o.early ?? new ByteRoom(mostEarlyBytesOfAll);
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
     socket.bind({ address: o.host, port: o.port }, () => {
@@ -111,7 +119,7 @@ export async function listenForDatagrams(o: DatagramListenerOptions): Promise<Da
       } catch {
         return false;
       }
-    });
+    }, early);
     flows.set(key, flow);
     opening.add(flow);
     const forget = (): void => void (flows.get(key) === flow && flows.delete(key));
@@ -165,13 +173,17 @@ class ClientFlow implements DatagramPipe {
   readonly closed: Promise<Error | undefined>;
   readonly #reply: (payload: Uint8Array) => boolean;
   readonly #gone = new AbortController();
+  readonly #room: ByteRoom;
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
+  /** Of them, what has room that is not its own. */
+  #shared = 0;
   #listener: ((payload: Uint8Array) => void) | undefined;
   #resolve: (error?: Error) => void = () => undefined;
 
-  constructor(reply: (payload: Uint8Array) => boolean) {
+  constructor(reply: (payload: Uint8Array) => boolean, room: ByteRoom) {
     this.#reply = reply;
+    this.#room = room;
     this.closed = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -185,10 +197,26 @@ class ClientFlow implements DatagramPipe {
   arrived(payload: Uint8Array): void {
     if (this.gone.aborted) return;
     if (this.#listener) this.#listener(payload);
-    else if (this.#early.length < mostEarly && this.#earlyBytes + payload.length <= mostEarlyBytes) {
-      this.#early.push(payload);
-      this.#earlyBytes += payload.length;
-    }
+    else this.#keep(payload);
+  }
+
+  #keep(payload: Uint8Array): void {
+    const bytes = this.#earlyBytes + payload.length;
+    if (this.#early.length >= mostEarly || bytes > mostEarlyBytes) return;
+    const shared = Math.max(0, bytes - ownEarlyBytes);
+    if (!this.#room.take(shared - this.#shared)) return;
+    this.#shared = shared;
+    this.#earlyBytes = bytes;
+    this.#early.push(payload);
+  }
+
+  /** What waits, which does no more. */
+  #letGo(): Uint8Array[] {
+    const early = this.#early;
+    this.#early = [];
+    this.#room.giveBack(this.#shared);
+    this.#shared = 0;
+    return early;
   }
 
   send(payload: Uint8Array): boolean {
@@ -197,14 +225,12 @@ class ClientFlow implements DatagramPipe {
 
   listen(listener: (payload: Uint8Array) => void): void {
     this.#listener = listener;
-    const early = this.#early;
-    this.#early = [];
-    for (const payload of early) listener(payload);
+    for (const payload of this.#letGo()) listener(payload);
   }
 
   close(error?: Error): void {
     if (this.gone.aborted) return;
-    this.#early = [];
+    this.#letGo();
     this.#gone.abort(new Error("The flow is over."));
     this.#resolve(error);
   }

@@ -1,8 +1,9 @@
 /** Ports of this machine that are ports elsewhere: listens, connects each who comes over one session with the agent, and tells. */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { ByteRoom } from "../base/byte-room.ts";
 import { systemClock } from "../base/clock.ts";
-import { type DatagramListener, listenForDatagrams } from "../base/datagram-listener.ts";
+import { type DatagramListener, listenForDatagrams, mostEarlyBytesOfAll } from "../base/datagram-listener.ts";
 import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { errorText } from "../base/error-text.ts";
 import { breakOff, join } from "../base/join.ts";
@@ -55,6 +56,7 @@ export async function forwardUntil(o: ForwardingOptions, signal: AbortSignal): P
   await shared.get();
   const servers: Server[] = [];
   const listeners: DatagramListener[] = [];
+  const early = new ByteRoom(mostEarlyBytesOfAll);
   try {
     for (const forward of o.forwards) {
       const { what } = forward;
@@ -87,7 +89,7 @@ export async function forwardUntil(o: ForwardingOptions, signal: AbortSignal): P
   async function listenFor({ datagramsAt, what, dial }: ForwardedDatagrams): Promise<DatagramListener> {
     try {
       return await listenForDatagrams({
-        ...{ host: datagramsAt.address, port: datagramsAt.port, clock: systemClock },
+        ...{ host: datagramsAt.address, port: datagramsAt.port, clock: systemClock, early },
         ...(o.idleMs !== undefined && { idleMs: o.idleMs }),
         open: async (_from, gone) => dial(await shared.get(), AbortSignal.any([signal, gone])),
         refused: (error) => signal.aborted || news.refused(what, errorText(error)),

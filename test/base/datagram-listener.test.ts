@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import dgram, { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
+import { ByteRoom } from "../../src/base/byte-room.ts";
 import { type DatagramListenerOptions, listenForDatagrams } from "../../src/base/datagram-listener.ts";
 import type { DatagramPipe } from "../../src/base/datagram-pipe.ts";
 import { until } from "../patience.ts";
@@ -267,4 +268,27 @@ test("what cannot even be begun to open takes nobody's turn for ever", async (t)
   await until("all are refused", () => refused.length === 128);
   arrive(129, "a");
   await until("the next one has its turn", () => refused.length === 129);
+});
+
+test("what waits for flows that are being opened has room in one for all that listen, beside a little of each", async (t) => {
+  const early = new ByteRoom(100_000);
+  const opening: ((pipe: DatagramPipe) => void)[] = [];
+  const open = (): Promise<DatagramPipe> => new Promise((resolve) => opening.push(resolve));
+  const [one, other] = [await listenHeld(t, { early, open }), await listenHeld(t, { early, open })];
+  for (let port = 1; port <= 128; port += 1) {
+    for (const { arrive } of [one, other]) arrive(port, Buffer.alloc(40_000));
+  }
+  assert.equal(early.taken, 2 * (40_000 - 2_048), "of two flows, whichever port it came by");
+  other.arrive(128, Buffer.alloc(2_000, "o"));
+  const heard: number[] = [];
+  const last = { ...far(0), send: ({ length }: Uint8Array) => heard.push(length) > 0 };
+  opening[255]?.(last);
+  await until("what a flow is sure of is led on", () => heard.length > 0);
+  assert.deepEqual(heard, [2_000]);
+  const first = { ...far(0), send: ({ length }: Uint8Array) => heard.push(length) > 0 };
+  opening[0]?.(first);
+  await until("so is what had room", () => heard.length > 1);
+  assert.deepEqual([heard, early.taken], [[2_000, 40_000], 40_000 - 2_048]);
+  await other.listener.close();
+  assert.equal(early.taken, 0, "nothing is held for what is over");
 });

@@ -1,7 +1,12 @@
+import { ByteRoom } from "../../base/byte-room.ts";
+import { mostEarlyBytesOfAll } from "../../base/datagram-listener.ts";
+
 /** How many connections there may be at a time, of some or of all together. */
 export class ConnectionBound {
   /** May be lowered below what there is: then nobody comes in until enough have gone. */
   most: number;
+  /** For datagrams of flows that are not open yet, of all together. */
+  readonly early: ByteRoom;
   readonly #whole: ConnectionBound | undefined;
   #inside = 0;
 
@@ -9,6 +14,7 @@ export class ConnectionBound {
   constructor(most: number, whole?: ConnectionBound) {
     this.most = most;
     this.#whole = whole;
+    this.early = whole?.early ?? new ByteRoom(mostEarlyBytesOfAll);
   }
 
   /** Undefined when there are too many; else what makes room again, once, however often it is called. */

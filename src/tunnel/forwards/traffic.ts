@@ -131,10 +131,11 @@ export class Traffic {
   /** For a port of UDP: where each address that sends there is led. The rules are those of the moment. */
   flows(dial: FlowDialer, at: { readonly host: string; readonly port: number }): DatagramListenerOptions {
     const rules = (): UseRules => this.#rules;
-    const { clock } = this.#deps;
+    const { clock, bound } = this.#deps;
     return {
       ...at,
       clock,
+      early: bound.early,
       get idleMs() {
         return Math.min(rules().idleMs ?? flowIdleMs, mostFlowIdleMs);
       },

@@ -30,6 +30,33 @@ export const threatsOfTunnels: readonly Threat[] = [
     },
   },
   {
+    who: "neighbour",
+    tries: "Sends a datagram from port 0, so that its answer breaks the session that others are on.",
+    stops: "What cannot be answered begins no flow, and an answer that cannot be sent is lost alone.",
+    test: {
+      file: "test/base/datagram-listener.test.ts",
+      name: "what comes from port 0, where nothing can be answered, begins no flow; and an answer that cannot be sent harms nobody",
+    },
+  },
+  {
+    who: "neighbour",
+    tries: "Fills the agent's memory with datagrams for flows that a peer is slow to take.",
+    stops: "Each flow is sure of 2 KiB while it is being opened; what waits beyond that has 2 MiB of all together.",
+    test: {
+      file: "test/base/datagram-listener.test.ts",
+      name: "what waits for flows that are being opened has room in one for all that listen, beside a little of each",
+    },
+  },
+  {
+    who: "neighbour",
+    tries: "Opens flows towards a peer that never answers, until nobody else's is taken.",
+    stops: "One that nobody answers is given up after half a minute, and told.",
+    test: {
+      file: "test/base/datagram-listener.test.ts",
+      name: "flows that nobody answers keep others out for half a minute and no longer, and one that comes later ends at once",
+    },
+  },
+  {
     who: "peer",
     tries:
       "Dials back what another was offered, what is offered no more, or another port of the Service behind the offer.",

@@ -10,7 +10,7 @@ import { endpointSliceOf, serviceOf } from "../../../src/tunnel/forwards/manifes
 import type { UseRules } from "../../../src/tunnel/forwards/plan.ts";
 import { PortRange } from "../../../src/tunnel/forwards/port-range.ts";
 import { Served } from "../../../src/tunnel/forwards/served.ts";
-import type { Fare } from "../../../src/tunnel/forwards/traffic.ts";
+import { type Fare, Traffic } from "../../../src/tunnel/forwards/traffic.ts";
 import { TunnelError } from "../../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
 import { patience, until } from "../../patience.ts";
@@ -196,4 +196,15 @@ test("why a flow is not taken there is told once for as long as it stays so, and
   await until("both are judged", () => traffic.counts.opened.limited === 1 && traffic.counts.opened.denied === 1);
   assert.deepEqual(fares, [{ ok: false, failure: "denied", message: "No policy lets you." }]);
   assert.equal(traffic.counts.connections, 0);
+});
+
+test("what waits for flows of one Forward takes of the room that all have", () => {
+  const all = new ConnectionBound(1_000);
+  const of = (bound: ConnectionBound) =>
+    new Traffic({ onFare: () => undefined, bound, clock: createFakeClock(), log: silentLog }).flows(
+      () => Promise.reject(new Error("nobody is there")),
+      { host: "127.0.0.1", port: 0 },
+    );
+  assert.equal(of(all).early, all.early);
+  assert.equal(of(new ConnectionBound(10, all)).early, all.early, "by way of a peer's share as well");
 });
