@@ -89,7 +89,7 @@ export const threatsOfTunnels: readonly Threat[] = [
     stops: "A Forward offers what is in its own namespace alone.",
     test: {
       file: reverse,
-      name: "a Forward offers nothing of another namespace, and none of a name that another has offered before",
+      name: "a Forward offers nothing of another namespace, and none of a name that an older one offers",
     },
   },
   {
