@@ -53,7 +53,7 @@ export function agentTunnel(deps: {
   const { client, inCluster, server, gateway, requests } = place;
   const apiServer = gateway && createApiServerPlaces({ client, server, clock, log });
   const asked = createStreamRecord({ audit, clock });
-  const kubernetes = gateway && createKubernetesExit({ gateway, policyOf, record: asked, log });
+  const kubernetes = gateway && createKubernetesExit({ gateway, policyOf, record: asked, clock, log });
   const isNowhere = (address: string, port: number) =>
     isKeptOut(address) || (apiServer?.has(address, port) ?? false) || isForward(deps.config, address, port);
   const { portForward } = place.pods;
@@ -78,7 +78,7 @@ export function agentTunnel(deps: {
     }),
     dialAddress: createAddressDialer(addresses),
     dialDatagramAddress: createDatagramAddressDialer(addresses),
-    metrics: createMetricsServer(deps.metrics),
+    metrics: createMetricsServer(deps.metrics, clock),
     findOffered: (peer, target) => forwards.find(peer, target),
     ...createTunnelRules({ policyOf, roster, clock }),
     policyOf,

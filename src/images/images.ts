@@ -96,6 +96,7 @@ export function createImages(deps: ImagesDeps): Images {
     findAccess,
     upstream,
     record,
+    clock,
     log,
   });
   const pinner = createPinner({

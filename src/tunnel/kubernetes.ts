@@ -4,7 +4,9 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/error-text.ts";
+import { serveOnStreams } from "../base/http-on-streams.ts";
 import type { Log } from "../base/log.ts";
 import type { ApiGateway } from "../kube/api-gateway.ts";
 import { type RequestInfo, type ResourceRequest, readRequest, resourceName } from "../kube/request-info.ts";
@@ -23,6 +25,7 @@ export interface KubernetesExitDeps {
   /** Undefined for who is no peer. */
   policyOf(fingerprint: string): EffectivePolicy | undefined;
   readonly record: Pick<StreamRecord, "note">;
+  readonly clock: Clock;
   readonly log: Log;
   /** Requests of one peer at a time, watches among them; 512 unless given. */
   readonly maxPerPeer?: number;
@@ -34,6 +37,9 @@ export interface KubernetesExit extends StreamServer {
   /** Requests under way. */
   readonly size: number;
 }
+
+/** Of a connection that is kept between two requests, in milliseconds. */
+const idleMs = 60_000;
 
 /** One request under way. */
 interface Running {
@@ -54,12 +60,7 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
   const running = new Set<Running>();
   /** How many of them are a peer's, by fingerprint. */
   const held = new Map<string, number>();
-  const server = createServer({
-    requestTimeout: 0,
-    headersTimeout: 30_000,
-    keepAliveTimeout: 60_000,
-    maxHeaderSize: 64 * 1024,
-  });
+  const server = createServer({ maxHeaderSize: 64 * 1024 });
 
   const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
     const client = {
@@ -94,6 +95,7 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
     );
   });
   server.on("clientError", (_error: Error, socket: Duplex) => void socket.destroy());
+  const streams = serveOnStreams(server, { clock: deps.clock, idleMs });
 
   /** Judges a request, and sends it on; resolves when it is over. */
   async function pass(
@@ -191,18 +193,8 @@ export function createKubernetesExit(deps: KubernetesExitDeps): KubernetesExit {
 
   return {
     serve(caller, stream, signal) {
-      return new Promise((resolve) => {
-        callers.set(stream, caller);
-        stream.on("error", () => undefined);
-        stream.once("close", () => resolve());
-        signal.addEventListener("abort", () => stream.destroy(signal.reason), { once: true });
-        if (signal.aborted || stream.destroyed) {
-          stream.destroy();
-          resolve();
-          return;
-        }
-        server.emit("connection", stream);
-      });
+      callers.set(stream, caller);
+      return streams.serve(stream, signal);
     },
     review(fingerprint) {
       for (const one of running) {

@@ -1,25 +1,20 @@
 /** Answers `GET /metrics` on streams of peers, with what this agent tells of itself. Nothing else is there. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { finished } from "node:stream/promises";
+import type { Clock } from "../base/clock.ts";
+import { serveOnStreams } from "../base/http-on-streams.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { StreamServer } from "./way.ts";
 
 /** Of a connection that is kept between two scrapes, in milliseconds. */
 const idleMs = 90_000;
 
-export function createMetricsServer(metrics: Pick<Metrics, "expose" | "contentType">): StreamServer {
-  const server = createServer({ maxHeaderSize: 8_192, keepAliveTimeout: idleMs }, (request, response) => {
+export function createMetricsServer(metrics: Pick<Metrics, "expose" | "contentType">, clock: Clock): StreamServer {
+  const server = createServer({ maxHeaderSize: 8_192 }, (request, response) => {
     request.resume(); // A body, if there is one, is of no interest.
     answer(metrics, request, response).catch(() => response.destroy());
   });
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 10_000;
-  return {
-    async serve(_caller, stream) {
-      server.emit("connection", stream);
-      await finished(stream).catch(() => undefined);
-    },
-  };
+  const streams = serveOnStreams(server, { clock, idleMs });
+  return { serve: (_caller, stream, signal) => streams.serve(stream, signal) };
 }
 
 async function answer(

@@ -4,9 +4,10 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
+import { serveOnStreams } from "../base/http-on-streams.ts";
 import { KubeError } from "../kube/errors.ts";
 import type { Kubelets } from "../kube/kubelets.ts";
 import type { KubeletPlace } from "../kube/node-list.ts";
@@ -47,12 +48,11 @@ export function createNodeServer(deps: NodeServerDeps): NodeServer {
   const known = new WeakMap<Duplex, NodeServed>();
   /** By fingerprint. */
   const underWay = new Map<string, number>();
-  const server = createServer({ maxHeaderSize: 8_192, keepAliveTimeout: idleMs }, (request, response) => {
+  const server = createServer({ maxHeaderSize: 8_192 }, (request, response) => {
     request.resume(); // A body, if there is one, is of no interest.
     answer(request, response).catch(() => response.destroy());
   });
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 10_000;
+  const streams = serveOnStreams(server, { clock, idleMs });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const served = known.get(request.socket);
@@ -132,11 +132,9 @@ export function createNodeServer(deps: NodeServerDeps): NodeServer {
   }
 
   return {
-    async serve(served, stream, signal) {
+    serve(served, stream, signal) {
       known.set(stream, served);
-      signal.addEventListener("abort", () => stream.destroy(), { once: true });
-      server.emit("connection", stream);
-      await finished(stream).catch(() => undefined);
+      return streams.serve(stream, signal);
     },
   };
 }

@@ -56,6 +56,7 @@ export async function startTwoEnds(registry: string, o: { maxPerPeer?: number } 
     }),
     upstream,
     record: { note: (_by, entry) => void audited.origin.push(entry) },
+    clock,
     log: silentLog,
     ...o,
   });

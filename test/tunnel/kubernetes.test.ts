@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
+import { systemClock } from "../../src/base/clock.ts";
 import { DialingAgent } from "../../src/base/dialing-agent.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { createApiGateway } from "../../src/kube/api-gateway.ts";
@@ -50,6 +51,7 @@ async function startWorld(answer: RequestListener, maxPerPeer = 4): Promise<Worl
       return state.policy && { ...effectivePolicy([], { name: "here", labels: {} }), kubernetes: state.policy };
     },
     record: { note: (_by, entry) => void noted.push(entry) },
+    clock: systemClock,
     log: silentLog,
     maxPerPeer,
   });

@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { type TestContext, test } from "node:test";
+import { systemClock } from "../../src/base/clock.ts";
 import type { TunnelLimits } from "../../src/policy/effective-policy.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { createMetricsServer } from "../../src/tunnel/metrics-server.ts";
@@ -123,7 +124,7 @@ test("an agent's metrics are read by a peer whom the policy lets, and nothing el
   const metrics = createMetrics();
   metrics.watch("peers", "Peers in the roster.", () => 3);
   const policy = policyOf({ tunnels: { metrics: true } });
-  await using agents = await startTwoAgents({ policy, metrics: createMetricsServer(metrics) });
+  await using agents = await startTwoAgents({ policy, metrics: createMetricsServer(metrics, systemClock) });
   agents.caller = { ...agents.caller, grants: ["tunnels"] };
   const ask = async (method: string, path: string): Promise<{ status: number | undefined; text: string }> => {
     const stream = await agents.origin.dial({ peer: "there", target: { kind: "metrics" } });
@@ -138,7 +139,7 @@ test("an agent's metrics are read by a peer whom the policy lets, and nothing el
   }
   for (const method of ["POST", "PUT", "DELETE"]) assert.equal((await ask(method, "/metrics")).status, 405, method);
   await until("nothing is left", () => agents.host.exit.size === 0);
-  await using others = await startTwoAgents({ policy: policyOf(), metrics: createMetricsServer(metrics) });
+  await using others = await startTwoAgents({ policy: policyOf(), metrics: createMetricsServer(metrics, systemClock) });
   others.caller = { ...others.caller, grants: ["tunnels"] };
   await assert.rejects(others.origin.dial({ peer: "there", target: { kind: "metrics" } }), /rule: tunnels\/metrics/);
 });

@@ -5,6 +5,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { Clock } from "../../base/clock.ts";
+import { serveOnStreams } from "../../base/http-on-streams.ts";
 import type { Log } from "../../base/log.ts";
 import type { Target } from "../../gen/fairlead/wire/v1/target_pb.ts";
 import type { PeeringAuditEntry } from "../../peering/audit-entry.ts";
@@ -41,6 +43,7 @@ export interface ImageServerDeps {
   findAccess: FindAccess;
   upstream: Pick<Upstream, "ask">;
   record: Pick<StreamRecord, "note">;
+  clock: Clock;
   log: Log;
   /** Streams of one peer at a time; 64 unless given. */
   maxPerPeer?: number;
@@ -72,7 +75,7 @@ export function createImageServer(deps: ImageServerDeps): ImageServer {
   const { log } = deps;
   const maxPerPeer = deps.maxPerPeer ?? 64;
   const passages = new Map<Duplex, Passage>();
-  const server = createServer({ maxHeaderSize: 8_192, keepAliveTimeout: idleMs }, (req, res) => {
+  const server = createServer({ maxHeaderSize: 8_192 }, (req, res) => {
     req.resume(); // A body, if there is one, is of no interest.
     const passage = passages.get(req.socket);
     if (!passage) {
@@ -84,6 +87,7 @@ export function createImageServer(deps: ImageServerDeps): ImageServer {
       res.destroy();
     });
   });
+  const streams = serveOnStreams(server, { clock: deps.clock, idleMs });
   let isClosed = false;
   let sentBytes = 0;
 
@@ -104,8 +108,7 @@ export function createImageServer(deps: ImageServerDeps): ImageServer {
     const stream = dial.accept();
     passages.set(stream, { caller, stream });
     stream.once("close", () => passages.delete(stream));
-    stream.on("error", () => undefined);
-    server.emit("connection", stream);
+    void streams.serve(stream);
   }
 
   async function answer(passage: Passage, req: IncomingMessage, res: ServerResponse): Promise<void> {
