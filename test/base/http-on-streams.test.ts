@@ -65,15 +65,16 @@ test("an answer may take its time, and after it the connection is kept for a whi
   await served;
 });
 
-test("what came first is waited for when requests stand in a line", async () => {
+test("all are waited for when requests stand in a line", async () => {
   const { clock, dial, ask } = start();
   const { here, there, served, heard } = dial();
   const first = await ask(here);
   const second = await ask(here);
-  second.end("two");
+  first.end("one");
+  await until("the first is answered", () => heard.text.includes("one"));
   await clock.advance(3_600_000);
   assert.equal(there.destroyed, false);
-  first.end("one");
+  second.end("two");
   await until("both are answered", () => heard.text.includes("two"));
   await clock.advance(61_000);
   await served;
