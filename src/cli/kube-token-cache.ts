@@ -3,7 +3,8 @@
  * shortly before their end.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface KubeToken {
@@ -27,8 +28,10 @@ export function openKubeTokenCache(deps: {
   env: Readonly<Record<string, string | undefined>>;
   about: readonly (string | undefined)[];
   now: () => number;
+  /** Whose what is kept has to be; the user's that this runs as, unless given. */
+  user?: number | undefined;
 }): KubeTokenCache {
-  const { env, about, now } = deps;
+  const { env, about, now, user = process.getuid?.() } = deps;
   const base = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, ".cache"));
   if (!base) return { find: async () => undefined, keep: async () => undefined };
   const folder = join(base, "fairlead", "kube-tokens");
@@ -53,7 +56,7 @@ export function openKubeTokenCache(deps: {
 
   return {
     async find(reader) {
-      const kept = await read(file);
+      const kept = await read(file, user);
       if (kept === undefined || !(Date.parse(kept.expires) - marginMs > now())) return undefined;
       // A client that is refused asks for another token, and has no way to say why.
       if (kept.reader === reader) return undefined;
@@ -69,11 +72,19 @@ interface Kept extends KubeToken {
   readonly reader: number;
 }
 
-async function read(file: string): Promise<Kept | undefined> {
+/** What others could read is no secret any more; and by a token that somebody else has laid there, kubectl would work in their name. */
+async function read(file: string, user: number | undefined): Promise<Kept | undefined> {
   try {
-    if (((await stat(file)).mode & 0o077) !== 0) return undefined;
-    const kept: unknown = JSON.parse(await readFile(file, "utf8"));
-    return isKept(kept) ? kept : undefined;
+    // What stands at this path can be another file a moment later, so it is the open one that is looked at.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const { mode, uid } = await handle.stat();
+      if ((mode & 0o077) !== 0 || (user !== undefined && uid !== user)) return undefined;
+      const kept: unknown = JSON.parse(await handle.readFile("utf8"));
+      return isKept(kept) ? kept : undefined;
+    } finally {
+      await handle.close();
+    }
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -52,5 +52,19 @@ describe("the token that kubectl asks for at each start", () => {
       await cache.keep(token, 1);
       assert.equal(await cache.find(2), undefined);
     }
+  });
+
+  test("is not taken from what somebody else has laid there, themselves or by a link", async () => {
+    const about = ["laid"];
+    const openFor = (user?: number) => openKubeTokenCache({ env: { HOME: home }, about, now: () => start, user });
+    const folder = join(home, ".cache/fairlead/kube-tokens");
+    const before = new Set(await readdir(folder));
+    await openFor().keep(token, 1);
+    assert.equal(await openFor((process.getuid?.() ?? 0) + 1).find(2), undefined);
+    assert.deepEqual(await openFor().find(3), token);
+    const file = (await readdir(folder)).find((name) => !before.has(name)) ?? assert.fail("nothing is kept");
+    await rename(join(folder, file), join(folder, "elsewhere"));
+    await symlink("elsewhere", join(folder, file));
+    assert.equal(await openFor().find(4), undefined);
   });
 });
