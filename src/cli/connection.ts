@@ -142,7 +142,8 @@ async function find(
   // Who says where the agent is means that one; only who says nothing at all may mean the one of this machine.
   const isSaid = (server ?? options.kubeconfig ?? options.context) !== undefined || Boolean(deps.env.KUBECONFIG);
   const found = isSaid ? undefined : await readConsole(deps, usualDirectory);
-  if (found) return found(token);
+  // A token of the environment goes with the address there; alone it is of whatever agent, and not for this one.
+  if (found) return found(options.token);
   throw notFound("There is no kubeconfig. Name one with --kubeconfig or in $KUBECONFIG.");
 }
 

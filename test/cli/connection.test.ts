@@ -186,6 +186,8 @@ suite("how the agent is found", () => {
     using own = await startOwn();
     const directories = { "/var/lib/fairlead": own.found };
     assert.equal((await reach({ directories })).shown, "Bearer own");
+    assert.equal((await reach({ directories, env: { FAIRLEAD_TOKEN: "of another" } })).shown, "Bearer own");
+    assert.equal((await reach({ directories, options: { token: "t1" } })).shown, "Bearer t1");
     const mistaken = await refusal({ directories, broken: "kubeconfig: bad indentation" });
     assert.match(mistaken.message, /bad indentation/);
     for (const elsewhere of [
