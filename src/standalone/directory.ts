@@ -9,7 +9,7 @@ import { consoleFile } from "./console-file.ts";
 import { openJournal } from "./journal.ts";
 import { claim } from "./lock.ts";
 import { createObjectStore } from "./object-store.ts";
-import { checkOwned, ownedDirectory } from "./owned.ts";
+import { checkOwned, checkWay, ownedDirectory } from "./owned.ts";
 
 export interface StateDirectory {
   readonly client: KubeClient;
@@ -41,6 +41,7 @@ const names = [journalName, `${journalName}.new`, ...lockNames, consoleFile.name
 export async function openStateDirectory(asked: string, deps: StateDirectoryDeps): Promise<StateDirectory> {
   const { clock, log, user = process.getuid?.() } = deps;
   const [path, release] = await taking(asked, async () => {
+    await checkWay(asked, user);
     await mkdir(asked, { recursive: true, mode: 0o700 });
     const real = await ownedDirectory(asked, user);
     await makePrivate(real);

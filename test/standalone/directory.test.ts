@@ -1,5 +1,18 @@
 import assert from "node:assert/strict";
-import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lchown,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -136,4 +149,36 @@ test("a link to a directory of one's own, as systemd makes it, is that directory
   await symlink(other, link);
   await directory.putFile("console.json", "the token");
   await assert.rejects(readFile(join(other, "console.json")), { code: "ENOENT" });
+});
+
+test("a directory that others could move, or that others lead to, is refused before anything is made there", async (t) => {
+  const base = await folder(t);
+  const above = join(base, "above");
+  await mkdir(above);
+  await chmod(above, 0o777);
+  const link = join(base, "link");
+  await symlink(above, link);
+  for (const path of [join(above, "a", "state"), join(link, "state")]) {
+    await assert.rejects(openStateDirectory(path, deps), /above, on the way to it, can be written by others/);
+  }
+  assert.deepEqual(await readdir(above), []);
+  // As /tmp is: what is there can be moved by its owner alone.
+  await chmod(above, 0o1777);
+  await (await openStateDirectory(join(link, "state"), deps)).close();
+  // Only the administrator can give a directory away; there is one where tests run in containers.
+  if (process.getuid?.() !== 0) return t.diagnostic("directories of other users were not tried: this is not root");
+  await lchown(link, 12_345, 12_345);
+  await assert.rejects(openStateDirectory(join(link, "state"), deps), /link, on the way to it, belongs to user 12345/);
+  await chmod(above, 0o755);
+  await chown(above, 12_345, 12_345);
+  await assert.rejects(
+    openStateDirectory(join(above, "state"), deps),
+    /above, on the way to it, belongs to user 12345/,
+  );
+});
+
+test("links in a circle lead nowhere", async (t) => {
+  const path = join(await folder(t), "state");
+  await symlink("state", path);
+  await assert.rejects(openStateDirectory(path, deps), /ELOOP/);
 });
