@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext, ConnectionOptions } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { credentialOf, kubeTokenCache } from "./kube-token.ts";
+import { credentialOf, kubeTokenCache, kubeTokenWords } from "./kube-token.ts";
 import { kubeconfigPath, updateKubeconfig } from "./kubeconfig-file.ts";
 import { mergeKubeconfig } from "./kubeconfig-merge.ts";
 
@@ -49,7 +49,7 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
         const found = write.optsWithGlobals<ConnectionOptions>();
         const door = await client.kubernetes.getKubernetesDoor({ peer }, { signal });
         const userFor = async ({ withToken, command }: Options) => {
-          if (withToken === undefined) return { command, args: ["kube-token", peer, ...wayToAgent(found)] };
+          if (withToken === undefined) return { command, args: kubeTokenWords({ ...found, peer }) };
           const asked = { peer, lifetimeSeconds: BigInt(withToken) };
           return { token: (await client.kubernetes.createKubernetesToken(asked, { signal })).token };
         };
@@ -100,15 +100,4 @@ function consoleUrl(given: string | undefined, told: string, server: string | un
     text === undefined ? "it is not known where kubectl reaches the console over TLS" : `${text} is no https URL`,
     { code: exitCode.usage, hint: `--door ${guess}, or console.url in the agent's configuration` },
   );
-}
-
-/** No token is written down: who runs kubectl has to have one, or a kubeconfig through which the agent is found. */
-function wayToAgent({ server, state, kubeconfig, context, agentNamespace }: ConnectionOptions): string[] {
-  return [
-    ...(server === undefined ? [] : ["--server", server]),
-    ...(state === undefined ? [] : ["--state", state]),
-    ...(kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig]),
-    ...(context === undefined ? [] : ["--context", context]),
-    ...(agentNamespace === undefined ? [] : ["--agent-namespace", agentNamespace]),
-  ];
 }

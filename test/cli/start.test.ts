@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { promisify } from "node:util";
-import { kubeTokenCache, readKubeTokenCall } from "../../src/cli/kube-token.ts";
+import { kubeTokenCache, kubeTokenWords, readKubeTokenCall } from "../../src/cli/kube-token.ts";
 
 const start = new URL("../../src/start.ts", import.meta.url).pathname;
 
@@ -54,6 +54,33 @@ suite("the command's first step", { timeout: 120_000 }, () => {
       await chmod(join(home, ".cache"), 0o777);
       assert.match(await run("--help"), /Joins Kubernetes clusters as peers/);
       assert.deepEqual(await readdir(join(home, ".cache/fairlead/code"), { recursive: true }), []);
+    });
+  });
+
+  test("means the same agent in whatever directory kubectl runs, and keeps no token for two that a relative path names", async (t) => {
+    const here = process.cwd();
+    t.after(() => process.chdir(here));
+    await withHome(async (home) => {
+      const paths = { state: "state", kubeconfig: "../config" };
+      const words = kubeTokenWords({ peer: "berlin", token: "secret", ...paths, context: "east" });
+      const whole = { state: join(here, "state"), kubeconfig: join(here, "../config") };
+      assert.deepEqual(readKubeTokenCall(words), { peer: "berlin", ...whole, context: "east" });
+      const expires = new Date(Date.now() + 600_000).toISOString();
+      for (const [call, env] of [
+        [{ state: "state" }, {}],
+        [{ kubeconfig: "config" }, {}],
+        [{}, { FAIRLEAD_STATE: "./state" }],
+        [{}, { KUBECONFIG: "/a:b" }],
+      ] as const) {
+        const find = (reader: number) =>
+          kubeTokenCache({ peer: "berlin", ...call }, { HOME: home, ...env }).find(reader);
+        process.chdir(here);
+        await kubeTokenCache({ peer: "berlin", ...call }, { HOME: home, ...env }).keep({ token: "kept", expires }, 1);
+        process.chdir(home);
+        assert.equal(await find(2), undefined);
+        process.chdir(here);
+        assert.equal((await find(3))?.token, "kept");
+      }
     });
   });
 
