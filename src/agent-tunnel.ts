@@ -15,6 +15,7 @@ import { createServicePorts } from "./kube/service-endpoints.ts";
 import { createListServices } from "./kube/service-list.ts";
 import type { Peering } from "./peering/peering.ts";
 import { createStreamRecord } from "./peering/stream-record.ts";
+import { isSameAddress } from "./policy/cidr.ts";
 import { isKeptOut } from "./policy/kept-out.ts";
 import type { PolicyBook } from "./policy/policy-book.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -51,7 +52,7 @@ export function agentTunnel(deps: {
   const { roster, switchboard } = deps.peering;
   const policyOf = (fingerprint: string) => deps.policies.of(fingerprint);
   const { client, inCluster, server, gateway, requests } = place;
-  const apiServer = gateway && createApiServerPlaces({ client, server, clock, log });
+  const apiServer = gateway && createApiServerPlaces({ client, server, isSame: isSameAddress, clock, log });
   const asked = createStreamRecord({ audit, clock });
   const kubernetes = gateway && createKubernetesExit({ gateway, policyOf, record: asked, clock, log });
   const isNowhere = (address: string, port: number) =>
@@ -126,8 +127,12 @@ export function agentTunnel(deps: {
 }
 
 /** Ports of Forwards lead on to peers: who came to one from a peer would be led in a circle, or by this agent's rights to a third. */
-function isForward({ forwards: { address: own, ports } }: Pick<Config, "forwards">, address: string, port: number) {
-  return address === own && port >= ports.first && port <= ports.last;
+export function isForward(
+  { forwards: { address: own, ports } }: Pick<Config, "forwards">,
+  address: string,
+  port: number,
+) {
+  return own !== undefined && isSameAddress(address, own) && port >= ports.first && port <= ports.last;
 }
 
 function hosted(app: RunningApp): HostedApp {

@@ -15,10 +15,12 @@ export interface ApiServerPlaces {
 export function createApiServerPlaces(deps: {
   client: Pick<KubeClient, "list" | "watch">;
   server: string;
+  /** Whether two texts are one address: nodes and Services may say it in another spelling. */
+  isSame(one: string, other: string): boolean;
   clock: Clock;
   log: Log;
 }): ApiServerPlaces {
-  const { client, clock, log } = deps;
+  const { client, isSame, clock, log } = deps;
   // RBAC can give the right to see this one object, and the chart does.
   const only = { namespace: "default", fieldSelector: "metadata.name=kubernetes" };
   const reflector = createReflector({ client, kind: endpointSlices, ...only, clock, log });
@@ -26,12 +28,12 @@ export function createApiServerPlaces(deps: {
   const own = { address: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 443) };
   return {
     has(address, port) {
-      if (address === own.address && port === own.port) return true;
+      if (port === own.port && isSame(address, own.address)) return true;
       return reflector.list().some(
         ({ endpoints, ports }) =>
           // The API server writes null where it has none.
           (ports ?? []).some((each) => each.port === port) &&
-          (endpoints ?? []).some(({ addresses }) => addresses.includes(address)),
+          (endpoints ?? []).some(({ addresses }) => addresses.some((each) => isSame(each, address))),
       );
     },
     close: () => reflector.close(),

@@ -33,6 +33,12 @@ export function parseAddress(text: string): Cidr | undefined {
   return base6 === undefined ? undefined : { family: 6, base: base6, prefix: 128 };
 }
 
+/** Whether they are one, however each is written: IPv6 has many spellings. What is no address is like none. */
+export function isSameAddress(one: string, other: string): boolean {
+  const [a, b] = [parseAddress(one), parseAddress(other)];
+  return a !== undefined && b !== undefined && a.family === b.family && a.base === b.base;
+}
+
 /** How many addresses it has. */
 export function sizeOf({ family, prefix }: Pick<Cidr, "family" | "prefix">): bigint {
   return 1n << BigInt(bitsOf[family] - prefix);

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { BlockList, isIP } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Cidr, contains, formatCidr, parseAddress, parseCidr, sizeOf } from "../../src/policy/cidr.ts";
+import {
+  type Cidr,
+  contains,
+  formatCidr,
+  isSameAddress,
+  parseAddress,
+  parseCidr,
+  sizeOf,
+} from "../../src/policy/cidr.ts";
 
 /** The simplest that can be: an address as a text of its bits. */
 function bitsOf({ family, base }: Cidr): string {
@@ -114,4 +122,17 @@ test("what is no block is none: also when an address has bits beyond its prefix"
   assert.deepEqual(parseCidr("0.0.0.0/0"), { family: 4, base: 0n, prefix: 0 });
   assert.deepEqual(parseCidr("::/0"), { family: 6, base: 0n, prefix: 0 });
   assert.equal(sizeOf({ family: 4, prefix: 24 }), 256n);
+});
+
+test("an address is the same in each of its spellings, and what is none is like nothing", () => {
+  for (const other of ["FD00::1", "fd00:0::1", "fd00:0:0:0:0:0:0:1", "fd00::0.0.0.1"])
+    assert.ok(isSameAddress("fd00::1", other), other);
+  for (const [one, other] of [
+    ["fd00::1", "fd00::2"],
+    ["10.0.0.1", "::10.0.0.1"],
+    ["host", "host"],
+    ["", ""],
+  ] as const) {
+    assert.equal(isSameAddress(one, other), false, one);
+  }
 });
