@@ -78,7 +78,7 @@ export class AppAgent extends DialingAgent {
   }
 
   override keepSocketAlive(stream: Duplex): boolean {
-    if (stream.destroyed || stream.readableEnded) return false;
+    if (stream.destroyed || stream.readableEnded || stream.readableLength > 0) return false;
     const timer = this.#deps.clock.after(this.#deps.idleMs ?? 1_000, () => stream.destroy());
     timer.unref?.();
     this.#idle.set(stream, timer);
@@ -88,6 +88,15 @@ export class AppAgent extends DialingAgent {
   override reuseSocket(stream: Duplex, request: ClientRequest): void {
     this.#wake(stream);
     super.reuseSocket(stream, request);
+  }
+
+  /**
+   * Ends the stream of a request when the app sends what is part of no answer, such as a body after HEAD: the next request would
+   * take what is left of it for its own answer. Node itself sees that of sockets only. To be called once Node listens, which
+   * leaves off in the midst of the last piece of an answer, so this looks first.
+   */
+  watch(stream: Duplex): void {
+    if (!stream.listeners("data").includes(endUnasked)) stream.prependListener("data", endUnasked);
   }
 
   async #connect(route: AppRoute): Promise<Duplex> {
@@ -107,6 +116,11 @@ export class AppAgent extends DialingAgent {
     this.#idle.get(stream)?.cancel();
     this.#idle.delete(stream);
   }
+}
+
+/** Node listens from the request to the end of its answer; without it, nobody waits for these bytes. */
+function endUnasked(this: Duplex): void {
+  if (this.listenerCount("data") === 1) this.destroy();
 }
 
 function routeOf(options: object | undefined): AppRoute {

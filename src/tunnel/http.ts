@@ -74,6 +74,7 @@ export function createHttpForwarder(deps: AppAgentDeps): HttpForwarder {
     const client = new ClientGone(res);
     if (client.gone) return; // While the door looked who it is.
     const first = start(pooled, passage, { method, headers, client });
+    first.once("socket", (stream) => pooled.watch(stream));
     try {
       await exchange(req, res, first, passage, deps.clock, client);
     } catch (error) {
