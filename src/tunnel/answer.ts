@@ -6,7 +6,8 @@ import type { Passage } from "./passage.ts";
 
 /**
  * Sends status and headers at once, so that a stream of events begins when the app says so. False for an answer that
- * Node's client has let through and its server refuses to write, such as a status of 42; nothing was sent then.
+ * Node's client has let through and its server refuses to write, such as a status of 42, and for a switch of protocols that is
+ * none: a proxy before this door would take its connection for a tunnel. Nothing was sent then.
  */
 export function beginAnswer(
   answer: Pick<IncomingMessage, "statusCode" | "statusMessage" | "rawHeaders">,
@@ -14,8 +15,9 @@ export function beginAnswer(
   passage: Passage,
   ends = false,
 ): boolean {
-  const headers = withAdded(responseHeaders(answer.rawHeaders, responseRules(passage)), passage.answerHeaders ?? []);
   const status = answer.statusCode ?? 0;
+  if (status < 200) return false;
+  const headers = withAdded(responseHeaders(answer.rawHeaders, responseRules(passage)), passage.answerHeaders ?? []);
   try {
     sendHead(res, { status, message: answer.statusMessage || (STATUS_CODES[status] ?? ""), headers, ends });
   } catch {

@@ -86,6 +86,10 @@ function relayRefusal(answer: IncomingMessage, req: IncomingMessage, socket: Dup
     breakOff(socket, new Error("Not a socket."));
     return Promise.reject(new TunnelError("broken", "The app did not switch protocols."));
   }
+  if (answer.statusCode === 101) {
+    answer.destroy();
+    return Promise.reject(new TunnelError("broken", "The app switched protocols without saying to which."));
+  }
   return new Promise((resolve) => {
     const res = new ServerResponse(req);
     res.assignSocket(socket);

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
 import { issueLeaf } from "../../src/identity/leaf.ts";
+import { patience } from "../patience.ts";
 import { bearer, startConsole } from "./console-world.ts";
 
 describe("the agent lives on", () => {
@@ -75,4 +76,34 @@ describe("the agent lives on", () => {
     assert.match(answer, /seen \{"x-sum":"1, 2"\}/);
     app.close();
   });
+});
+
+test("no app has a client, or a proxy before the door, believe that protocols were switched which were not", async () => {
+  await using world = await startConsole();
+  let more = "";
+  await using app = createTcpServer((client) => {
+    client.on("error", () => undefined);
+    client.once("data", () => client.write(`HTTP/1.1 101 Switching Protocols\r\n${more}\r\n`));
+  }).listen(0, "127.0.0.1");
+  await once(app, "listening");
+  const ports = [{ name: "http", number: (app.address() as AddressInfo).port, appProtocol: "http" }];
+  world.agents.offer("web", ports[0]?.number ?? 0, { ports });
+  world.show({ namespace: "shop", name: "web", uid: "uid-web", peer: "there", ports });
+
+  for (const asked of [
+    "",
+    "Connection: Upgrade\r\nUpgrade: h2c\r\n",
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+  ]) {
+    for (more of ["", "Upgrade: h2c\r\n", "Connection: Upgrade\r\n"]) {
+      const client = connect(world.port, "127.0.0.1");
+      client.write(
+        `GET /apps/shop/web/http/ HTTP/1.1\r\nHost: localhost:${world.port}\r\n` +
+          `Authorization: ${bearer.authorization}\r\n${asked}\r\n`,
+      );
+      const [answer] = await once(client, "data", { signal: patience() });
+      assert.match(String(answer), /^HTTP\/1\.1 502 /, `"${more}" to "${asked}"`);
+      client.destroy();
+    }
+  }
 });
