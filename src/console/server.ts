@@ -116,7 +116,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       own.on("request", handler);
       server = createHttpServer(doors, upgraded, log, (req, res) => {
         boundTimeouts(req.headers);
-        if (!req.url?.startsWith("/fairlead.") || isKnown(req.headers.authorization)) return handler(req, res);
+        if (!isCall(req.url) || isKnown(req.headers.authorization)) return handler(req, res);
         for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
         serveStranger(req, res);
       });
@@ -129,7 +129,13 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     },
   });
   refuseTheRest(app, log);
-  app.addHook("onRequest", async (_request, reply) => void reply.headers(securityHeaders));
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(securityHeaders);
+    // The router decodes paths; whoever bounds what is read of a stranger looks at them as they came.
+    if (!isCall(request.routeOptions.url) || isCall(request.raw.url)) return;
+    reply.callNotFound();
+    return reply;
+  });
   app.register(fastifyConnectPlugin, api);
 
   return {
@@ -165,6 +171,11 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       }
     },
   };
+}
+
+/** Whether it is a call of the API that has this path. */
+function isCall(url: string | undefined): boolean {
+  return url?.startsWith("/fairlead.") ?? false;
 }
 
 function refuseTheRest(app: FastifyInstance, log: Log): void {

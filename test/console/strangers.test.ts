@@ -6,14 +6,14 @@ import { describe, test } from "node:test";
 import { AppService } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { bearer, type ConsoleWorld, startConsole } from "./console-world.ts";
 
-const path = `/${AppService.typeName}/ListApps`;
+const called = `/${AppService.typeName}/ListApps`;
 
 async function world(): Promise<ConsoleWorld> {
   return startConsole({ routes: (router) => void router.service(AppService, { listApps: () => ({}) }) });
 }
 
 /** Sends the beginning of a long message, and tells the status of the answer if there is one before its end. */
-async function beginOver1(port: number, headers: string): Promise<string> {
+async function beginOver1(port: number, headers: string, path = called): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => undefined);
   socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nContent-Type: application/json\r\n${headers}`);
@@ -28,7 +28,7 @@ describe("of who has not shown good credentials", () => {
     await using at = await world();
     assert.match(await beginOver1(at.port, ""), / 429 /);
     assert.match(await beginOver1(at.port, "Authorization: Bearer flt_wrong\r\n"), / 429 /);
-    const known = await at.ask(path, {
+    const known = await at.ask(called, {
       method: "POST",
       headers: { ...bearer, "content-type": "application/json" },
       body: Buffer.from(`{}${" ".repeat(1_000_000)}`),
@@ -40,7 +40,7 @@ describe("of who has not shown good credentials", () => {
     await using at = await world();
     const session = connectHttp2(`http://127.0.0.1:${at.port}`);
     session.on("error", () => undefined);
-    const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+    const call = session.request({ ":method": "POST", ":path": called, "content-type": "application/json" });
     call.on("error", () => undefined);
     call.write(" ".repeat(60_000));
     const [headers] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
@@ -48,12 +48,31 @@ describe("of who has not shown good credentials", () => {
     session.destroy();
   });
 
+  test("nothing is read of a call whose path is written in another way, over either protocol", async () => {
+    await using at = await world();
+    for (const path of [
+      called.replace("f", "%66"),
+      called.replace(".", "%2E"),
+      called.replace("fairlead.", "%66airlead%2e"),
+    ]) {
+      assert.match(await beginOver1(at.port, "", path), / 404 /, path);
+      const session = connectHttp2(`http://127.0.0.1:${at.port}`);
+      session.on("error", () => undefined);
+      const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+      call.on("error", () => undefined);
+      call.write(" ".repeat(60_000));
+      const [headers] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
+      assert.equal(headers[":status"], 404, path);
+      session.destroy();
+    }
+  });
+
   test("nothing is held over HTTP/2 when the client has gone", async () => {
     await using at = await world();
     const socket = connect(at.port, "127.0.0.1");
     const session = connectHttp2(`http://127.0.0.1:${at.port}`, { createConnection: () => socket });
     session.on("error", () => undefined);
-    const call = session.request({ ":method": "POST", ":path": path, "content-type": "application/json" });
+    const call = session.request({ ":method": "POST", ":path": called, "content-type": "application/json" });
     call.on("error", () => undefined);
     call.write(" ".repeat(60_000));
     await once(call, "response", { signal: AbortSignal.timeout(20_000) });
@@ -68,10 +87,10 @@ describe("of who has not shown good credentials", () => {
     const onWarning = (warning: Error): void => void warnings.push(warning);
     process.on("warning", onWarning);
     const headers = { "content-type": "application/json", "connect-timeout-ms": "9999999999" };
-    const answer = await at.ask(path, { method: "POST", headers, body: Buffer.from("{}") });
+    const answer = await at.ask(called, { method: "POST", headers, body: Buffer.from("{}") });
     assert.equal(answer.status, 401);
     const session = connectHttp2(`http://127.0.0.1:${at.port}`);
-    const call = session.request({ ":method": "POST", ":path": path, "grpc-timeout": "99999999H", ...headers });
+    const call = session.request({ ":method": "POST", ":path": called, "grpc-timeout": "99999999H", ...headers });
     call.end("{}");
     const [head] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
     assert.equal(head[":status"], 401);
