@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
@@ -12,12 +12,14 @@ import { kubeTokenCache, kubeTokenWords, readKubeTokenCall } from "../../src/cli
 const start = new URL("../../src/start.ts", import.meta.url).pathname;
 
 suite("the command's first step", { timeout: 120_000 }, () => {
+  async function runAt(home: string, ...args: string[]): Promise<string> {
+    const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: "/nowhere", FAIRLEAD_SERVER: "http://127.0.0.1:1" };
+    return (await promisify(execFile)(process.execPath, [start, ...args], { env })).stdout;
+  }
+
   async function withHome(use: (home: string, run: (...args: string[]) => Promise<string>) => Promise<void>) {
     const home = await mkdtemp(join(tmpdir(), "fairlead-test-"));
-    const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: "/nowhere", FAIRLEAD_SERVER: "http://127.0.0.1:1" };
-    const run = async (...args: string[]) => {
-      return (await promisify(execFile)(process.execPath, [start, ...args], { env })).stdout;
-    };
+    const run = (...args: string[]) => runAt(home, ...args);
     try {
       await use(home, run);
     } finally {
@@ -81,6 +83,24 @@ suite("the command's first step", { timeout: 120_000 }, () => {
         process.chdir(here);
         assert.equal((await find(3))?.token, "kept");
       }
+    });
+  });
+
+  test("keeps nothing in a home that others can write in, or can put another in the place of, nor behind a link", async () => {
+    await withHome(async (home, run) => {
+      await chmod(home, 0o777);
+      assert.match(await run("--help"), /Joins Kubernetes clusters as peers/);
+      assert.deepEqual(await readdir(home), []);
+      const inner = join(home, "inner");
+      await mkdir(inner, { mode: 0o755 });
+      assert.match(await runAt(inner, "--help"), /Joins Kubernetes clusters as peers/);
+      assert.deepEqual(await readdir(inner), []);
+    });
+    await withHome(async (home, run) => {
+      await mkdir(join(home, "elsewhere"));
+      await symlink("elsewhere", join(home, ".cache"));
+      assert.match(await run("--help"), /Joins Kubernetes clusters as peers/);
+      assert.deepEqual(await readdir(join(home, "elsewhere/fairlead/code")), []);
     });
   });
 
