@@ -6,6 +6,7 @@ import type { AgentOptions, ClientRequest, ClientRequestArgs } from "node:http";
 import { isIP } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { checkServerIdentity, connect as connectTls } from "node:tls";
+import { abortable, startDeadline } from "../base/abort.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { DialingAgent } from "../base/dialing-agent.ts";
 import { join } from "../base/join.ts";
@@ -61,6 +62,9 @@ export interface RoutedRequest extends ClientRequestArgs {
   route: AppRoute;
 }
 
+/** So long a connection, with TLS where the app has it, may take: longer than its host waits for the app, whose word is better. Milliseconds. */
+const connectMs = 30_000;
+
 const poolLimits: AgentOptions = { keepAlive: true, maxFreeSockets: 256, scheduling: "lifo" };
 
 export class AppAgent extends DialingAgent {
@@ -100,9 +104,19 @@ export class AppAgent extends DialingAgent {
   }
 
   async #connect(route: AppRoute): Promise<Duplex> {
-    const dialled = await this.#deps.dial(route.destination, route.signal);
+    const late = (): TunnelError => new TunnelError("timeout", `The app was not reached within ${connectMs / 1000} s.`);
+    const deadline = startDeadline(this.#deps.clock, connectMs, late, route.signal);
+    try {
+      return await this.#open(route, deadline.signal);
+    } finally {
+      deadline.cancel();
+    }
+  }
+
+  async #open(route: AppRoute, signal: AbortSignal): Promise<Duplex> {
+    const dialled = await abortable(this.#deps.dial(route.destination, signal), signal);
     const held = paced(dialled, [route.rate, this.#deps.rates.bytes(route.destination.peer)]);
-    const stream = route.tls ? await startTls(held, route.tls, route.signal) : held;
+    const stream = route.tls ? await startTls(held, route.tls, signal) : held;
     if (stream.destroyed) throw stream.errored ?? new Error("The app broke the connection off as soon as it stood.");
     // After its end there is no answer to come; a half-open connection must not be taken for a usable one.
     stream.once("end", () => {
