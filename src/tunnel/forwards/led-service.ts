@@ -49,7 +49,7 @@ export class LedService {
 
   /**
    * Listens for these ports, and makes the Service or brings it back to what it has to be. Where that cannot be, the reason is returned,
-   * and {@link standDown} has to follow. Rejects on trouble that may pass, and once it is shut.
+   * and {@link standDown} has to follow, as it has when it is shut meanwhile. Rejects on trouble that may pass, and once it is shut.
    */
   async keep(ports: readonly ServedPort[], rules: UseRules, signal: AbortSignal): Promise<MadeService> {
     const { maker, entrance } = this.#deps;
@@ -59,8 +59,9 @@ export class LedService {
     this.#isWritten = true;
     const made = await maker.keep({ ...this.identity, ports: listening, place: entrance.place }, signal);
     if (!made.ok) this.#isWritten = before;
-    else {
-      this.#isMade = !this.#isShut;
+    // Once it is shut its ports are closed, and what was just written leads to them.
+    else if (!this.#isShut) {
+      this.#isMade = true;
       entrance.range.giveBack(this.identity.uid);
     }
     return made;

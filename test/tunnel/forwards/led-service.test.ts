@@ -103,6 +103,25 @@ test("a port that the Forward has no more is given back when the slice is writte
   assert.deepEqual((await readSlice(stage, "shop", "other"))?.endpoints, [], "as all are at the agent's end");
 });
 
+test("one that is shut while its slice is written keeps the ports that the slice leads to, until it leads nowhere", async () => {
+  const stage = setUp();
+  const one = stage.serve("db");
+  stage.objects.before = (verb, plural) => {
+    if (verb === "create" && plural === "endpointslices") one.shut();
+  };
+  await one.keep(portsOf("web"), rules, patience());
+  assert.deepEqual((await readSlice(stage, "shop", "db"))?.endpoints?.[0]?.addresses, [stage.address]);
+  const other = stage.serve("other");
+  assert.equal((await other.keep(portsOf("web"), rules, patience())).ok, false);
+  stage.objects.before = () => {
+    throw forbidden();
+  };
+  await one.standDown(patience());
+  stage.objects.before = () => undefined;
+  assert.equal((await other.keep(portsOf("web"), rules, patience())).ok, false, "nor when that may not be written");
+  other.shut();
+});
+
 test("without the right to make it its ports are free again; once made, they stay its own when the right is taken", async () => {
   const stage = setUp();
   stage.objects.before = () => {
