@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { isForbidden } from "../../kube/errors.ts";
-import type { AgentPlace, ServiceIdentity } from "./manifests.ts";
+import { type AgentPlace, portOwner, type ServiceIdentity } from "./manifests.ts";
 import type { UseRules } from "./plan.ts";
 import type { PortRange } from "./port-range.ts";
 import { Served, type ServedPort } from "./served.ts";
@@ -36,7 +36,7 @@ export class LedService {
   constructor(identity: ServiceIdentity, deps: LedServiceDeps) {
     this.identity = identity;
     this.#deps = deps;
-    this.#served = new Served(deps.entrance.range, identity.uid, deps);
+    this.#served = new Served(deps.entrance.range, portOwner(identity), deps);
   }
 
   get isShut(): boolean {
@@ -62,7 +62,7 @@ export class LedService {
     // Once it is shut its ports are closed, and what was just written leads to them.
     else if (!this.#isShut) {
       this.#isMade = true;
-      entrance.range.giveBack(this.identity.uid);
+      entrance.range.giveBack(portOwner(this.identity));
     }
     return made;
   }
@@ -90,7 +90,7 @@ export class LedService {
   #giveBack(isRefused: boolean): void {
     if (isRefused && this.#isWritten) return;
     this.#isWritten = false;
-    this.#deps.entrance.range.giveBack(this.identity.uid);
+    this.#deps.entrance.range.giveBack(portOwner(this.identity));
   }
 
   /** Who may write what asks for a Service, but in no namespace where one is made, gets no way by it either. */

@@ -10,7 +10,7 @@ import { mapLimited } from "../../base/map-limited.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { KubeError } from "../../kube/errors.ts";
 import { type EndpointSlice, endpointSlices, forwards, namespaces, services } from "../../kube/resources.ts";
-import { labels, type ServiceIdentity, sliceName, whose } from "./manifests.ts";
+import { labels, portOwner, type ServiceIdentity, sliceName, whose } from "./manifests.ts";
 import type { PortRange } from "./port-range.ts";
 import type { ServiceMaker } from "./service-maker.ts";
 
@@ -42,14 +42,14 @@ const restMs = 60_000;
 export function createLeftBehind(deps: LeftBehindDeps): LeftBehind {
   const { client, range, maker, clock, log } = deps;
   const settled = Promise.withResolvers<void>();
-  /** UIDs of offers whose ports rest, once all is looked through. */
+  /** Offers whose ports rest, once all is looked through. */
   let resting: Set<string> | undefined;
   const worker = createKeyedWorker({ run, clock, onError });
   worker.add("all");
 
   async function run(_key: string, signal: AbortSignal): Promise<void | { againMs: number }> {
     if (resting) {
-      for (const uid of resting) range.giveBack(uid);
+      for (const owner of resting) range.giveBack(owner);
       return;
     }
     await deps.peersKnown(signal);
@@ -59,7 +59,7 @@ export function createLeftBehind(deps: LeftBehindDeps): LeftBehind {
     );
     const found = new Set<string>();
     for (const { metadata } of (await client.list(namespaces, { labelSelector: deps.peerNamespaces }, signal)).items) {
-      for (const uid of await clearOffered(metadata.name ?? "", signal)) found.add(uid);
+      for (const owner of await clearOffered(metadata.name ?? "", signal)) found.add(owner);
     }
     resting = found;
     settled.resolve();
@@ -73,11 +73,11 @@ export function createLeftBehind(deps: LeftBehindDeps): LeftBehind {
     const mark = slice && whose(slice.metadata, forward);
     if (!slice || mark === "others") return;
     const uid = slice.metadata.labels?.[labels.forward] ?? "";
-    if (mark === "ours" && holdPorts(uid, slice)) return;
+    if (mark === "ours" && holdPorts(portOwner({ namespace, uid }), slice)) return;
     await allowed(maker.leave({ ...forward, uid }, signal));
   }
 
-  /** The UIDs of what was offered there, and leads nowhere now. */
+  /** For whom ports are held of what was offered there, and leads nowhere now. */
   async function clearOffered(namespace: string, signal: AbortSignal): Promise<string[]> {
     const found = await allowed(client.list(services, { namespace, labelSelector: labels.forward }, signal));
     const isOfAPeer = deps.isOfAPeer(namespace);
@@ -86,17 +86,17 @@ export function createLeftBehind(deps: LeftBehindDeps): LeftBehind {
       const uid = metadata.labels?.[labels.forward] ?? "";
       const made = { namespace, name, uid, peer: metadata.labels?.[labels.peer] ?? "", isOwned: false };
       const slice = await allowed(client.get(endpointSlices, { namespace, name: sliceName(name) }, signal));
-      if (slice && whose(slice.metadata, made) === "ours") holdPorts(uid, slice);
+      if (slice && whose(slice.metadata, made) === "ours") holdPorts(portOwner(made), slice);
       const done = (isOfAPeer ? maker.leave(made, signal) : maker.remove(made, signal)).then(() => true);
-      return (await allowed(done)) ? [uid] : [];
+      return (await allowed(done)) ? [portOwner(made)] : [];
     });
     return cleared.flat();
   }
 
   /** False when it leads to a port here that leads elsewhere too. */
-  function holdPorts(uid: string, { endpoints = [], ports = [] }: EndpointSlice): boolean {
+  function holdPorts(owner: string, { endpoints = [], ports = [] }: EndpointSlice): boolean {
     if (!endpoints?.some(({ addresses }) => addresses.includes(deps.address))) return true;
-    return (ports ?? []).every(({ name = "", port }) => port === undefined || range.hold(uid, name, port));
+    return (ports ?? []).every(({ name = "", port }) => port === undefined || range.hold(owner, name, port));
   }
 
   function onError(_key: string, error: unknown, attempt: number): void {

@@ -22,6 +22,14 @@ export interface ServiceIdentity {
   readonly isOwned: boolean;
 }
 
+/**
+ * For whom ports are held that this leads to. A UID at a peer is what the peer says, and may be that of a Forward here; its namespace is
+ * its own.
+ */
+export function portOwner({ namespace, uid }: Pick<ServiceIdentity, "namespace" | "uid">): string {
+  return `${namespace}/${uid}`;
+}
+
 /** What is to be there. */
 export interface WantedService extends ServiceIdentity {
   readonly ports: readonly WantedPort[];

@@ -10,7 +10,7 @@ import type { AppDialer } from "../entry.ts";
 import { TunnelError } from "../tunnel-error.ts";
 import type { ConnectionBound } from "./connection-bound.ts";
 import { type Entrance, LedService } from "./led-service.ts";
-import { labels } from "./manifests.ts";
+import { labels, portOwner } from "./manifests.ts";
 import type { UseRules } from "./plan.ts";
 import type { ServedPort } from "./served.ts";
 import type { MadeService, ServiceMaker } from "./service-maker.ts";
@@ -142,7 +142,7 @@ async function clearAway(
     if (taken.get(uid)?.name === name) continue;
     try {
       await deps.maker.remove({ namespace, name, uid, peer, isOwned: false }, signal);
-      deps.entrance.range.giveBack(uid);
+      deps.entrance.range.giveBack(portOwner({ namespace, uid }));
     } catch (error) {
       // What was made by a right that is gone by now: it is no reason to follow no offers.
       if (!isForbidden(error)) throw error;

@@ -122,6 +122,24 @@ test("one that is shut while its slice is written keeps the ports that the slice
   other.shut();
 });
 
+test("what is held for a Forward is not a peer's that offers one of the same UID, and does not go with what it withdraws", async () => {
+  const stage = setUp();
+  const mine = stage.serve("db");
+  await mine.keep(portsOf("web"), rules, patience());
+  stage.objects.before = (verb) => {
+    if (verb === "update") throw failure(500, "InternalError");
+  };
+  await assert.rejects(mine.standDown(patience()), /InternalError/);
+  const identity = { namespace: "of-tokyo", name: "db", uid: "db", peer: "tokyo", isOwned: false };
+  for (let n = 0; n < 2; n += 1) {
+    const theirs = new LedService(identity, stage.deps);
+    assert.equal((await theirs.keep(portsOf("web"), rules, patience())).ok, false);
+    await theirs.remove(patience());
+  }
+  const other = stage.serve("other");
+  assert.equal((await other.keep(portsOf("web"), rules, patience())).ok, false, "the slice of the Forward leads there");
+});
+
 test("without the right to make it its ports are free again; once made, they stay its own when the right is taken", async () => {
   const stage = setUp();
   stage.objects.before = () => {

@@ -52,7 +52,7 @@ test("a port that a Forward's slice leads to is dealt to that Forward and to no 
   const before = stage.start();
   await before.settled(patience());
   assert.equal((await stage.range.open("other", "web", listen))?.port, 20_001);
-  assert.equal((await stage.range.open("uid-db", "web", listen))?.port, 20_000);
+  assert.equal((await stage.range.open("shop/uid-db", "web", listen))?.port, 20_000);
   assert.deepEqual(await stage.leadsTo("db"), [stage.address], "it is written when the Forward is brought");
   await before.close();
 });
@@ -97,7 +97,11 @@ test("what a peer has offered leads nowhere until it says so again, its ports re
     ["db"],
   );
   assert.equal(await stage.range.open("new", "web", listen), undefined);
-  assert.equal((await stage.range.open("uid-db", "web", listen))?.port, 20_000, "but for the offer itself");
+  assert.equal(
+    (await stage.range.open("fairlead-peer-berlin/uid-db", "web", listen))?.port,
+    20_000,
+    "but for the offer itself",
+  );
   await stage.clock.advance(60_000);
   assert.equal((await stage.range.open("new", "web", listen))?.port, 20_001);
   assert.equal(await stage.range.open("new", "more", listen), undefined, "it is listened on for the offer");
