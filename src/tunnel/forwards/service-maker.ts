@@ -1,7 +1,7 @@
 /** Makes and keeps the Services of Forwards, and never touches one that somebody else made. */
 import { isDeepStrictEqual } from "node:util";
 import type { KubeClient } from "../../kube/client.ts";
-import { isAlreadyExists, isConflict, isForbidden, isNotFound, KubeError } from "../../kube/errors.ts";
+import { isAlreadyExists, isConflict, isNotFound, KubeError } from "../../kube/errors.ts";
 import type { Draft, ObjectMeta } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import { endpointSlices, services } from "../../kube/resources.ts";
@@ -111,13 +111,9 @@ export function createServiceMaker(deps: ServiceMakerDeps): ServiceMaker {
     },
     async remove(made, signal) {
       const { namespace, name } = made;
-      const sliceIsGone = removeOne(client, endpointSlices, sliceRef(made), made, signal);
-      // Where the right to that is missing, nobody shall find it by its name all the same.
-      await sliceIsGone.catch((error: unknown) => {
-        if (!isForbidden(error)) throw error;
-      });
+      await removeOne(client, endpointSlices, sliceRef(made), made, signal);
+      // Not where the slice stays for want of a right: the next Service of that name, whoever makes it, would lead here.
       await removeOne(client, services, { namespace, name }, made, signal);
-      await sliceIsGone;
     },
   };
 }

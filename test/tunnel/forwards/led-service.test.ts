@@ -181,7 +181,7 @@ test("the slice goes before the Service, by which it is found again when that fa
   assert.deepEqual(items, []);
 });
 
-test("without the right to slices the Service goes all the same, and the port stays its own", async () => {
+test("without the right to slices the Service stays, by which they are found again, and the port stays its own", async () => {
   const stage = setUp();
   const one = stage.serve("db");
   await one.keep(portsOf("web"), rules, patience());
@@ -189,10 +189,14 @@ test("without the right to slices the Service goes all the same, and the port st
     if (plural === "endpointslices") throw forbidden();
   };
   await one.remove(patience());
-  assert.equal(await stage.objects.client.get(services, { namespace: "shop", name: "db" }, patience()), undefined);
+  const ref = { namespace: "shop", name: "db" };
+  assert.ok(await stage.objects.client.get(services, ref, patience()));
   stage.objects.before = () => undefined;
   const other = await stage.serve("other").keep(portsOf("web"), rules, patience());
   assert.equal(!other.ok && other.reason, "NoPorts");
+  await one.remove(patience());
+  assert.equal(await stage.objects.client.get(services, ref, patience()), undefined);
+  assert.equal((await stage.serve("other").keep(portsOf("web"), rules, patience())).ok, true);
 });
 
 test("a quota or a policy that refuses is told as that, and not as a right that is missing", async () => {

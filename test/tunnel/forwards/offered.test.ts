@@ -237,8 +237,9 @@ test("what was made by a right that is gone keeps no other offer from being foll
   };
   assert.deepEqual(await stage.offer({ uid: "db" }), { db: "of-tokyo/db" });
   assert.deepEqual(
-    (await stage.made()).map(({ metadata }) => metadata.name),
-    ["db"],
+    (await stage.made()).map(({ metadata }) => metadata.name).sort(),
+    ["db", "old"],
+    "the Service stays where its slice does",
   );
   await stage.offered.close();
 });
