@@ -65,16 +65,21 @@ export interface RoutedRequest extends ClientRequestArgs {
 /** So long a connection, with TLS where the app has it, may take: longer than its host waits for the app, whose word is better. Milliseconds. */
 const connectMs = 30_000;
 
+/** What the app owes after an answer, so long: the end of a connection that it said to close. Milliseconds. */
+const lingerMs = 5_000;
+
 const poolLimits: AgentOptions = { keepAlive: true, maxFreeSockets: 256, scheduling: "lifo" };
 
 export class AppAgent extends DialingAgent {
   readonly #deps: AppAgentDeps;
   readonly #idle = new Map<Duplex, Timer>();
+  readonly #pooled: boolean;
 
   /** Without `pooled`, each request has a connection of its own, which is closed after it. */
   constructor(deps: AppAgentDeps, pooled: boolean) {
     super((options) => this.#connect(routeOf(options)), pooled ? poolLimits : { keepAlive: false });
     this.#deps = deps;
+    this.#pooled = pooled;
   }
 
   override getName(options?: object): string {
@@ -123,7 +128,15 @@ export class AppAgent extends DialingAgent {
       if (this.#idle.has(stream)) stream.destroy();
     });
     stream.once("close", () => this.#wake(stream));
+    // Node ends it after an answer that said to close, and leaves the rest to the app; who has upgraded may end one side for long.
+    if (this.#pooled) stream.once("finish", () => this.#endSoon(stream));
     return stream;
+  }
+
+  #endSoon(stream: Duplex): void {
+    const timer = this.#deps.clock.after(lingerMs, () => stream.destroy());
+    timer.unref?.();
+    stream.once("close", () => timer.cancel());
   }
 
   #wake(stream: Duplex): void {

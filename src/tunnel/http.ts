@@ -40,6 +40,9 @@ export interface Started {
   readonly client: { readonly signal: AbortSignal };
 }
 
+/** For what an app still takes of a request that it has answered, in milliseconds. */
+const lingerMs = 5_000;
+
 /** Requests that may be sent twice (RFC 9110, 9.2.2) and have no body to lose. */
 const repeatable = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
@@ -147,7 +150,7 @@ function exchange(
       }
       relayBody(answer, res, () => {
         settle();
-        if (isWhole(req)) return;
+        if (isWhole(req)) return letGo(out, clock);
         req.unpipe(out);
         out.destroy();
         endEarly(req, clock);
@@ -155,6 +158,14 @@ function exchange(
     });
     sendBody(req, out);
   });
+}
+
+/** An app that has answered may still read what is left of the request, for a moment. */
+function letGo(out: OutgoingRequest, clock: Clock): void {
+  if (out.writableFinished || out.destroyed) return;
+  const cut = clock.after(lingerMs, () => out.destroy());
+  cut.unref?.();
+  for (const over of ["finish", "close"]) out.once(over, () => cut.cancel());
 }
 
 function sendBody(req: ClientRequest, out: OutgoingRequest): void {

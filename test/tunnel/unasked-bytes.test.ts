@@ -14,10 +14,12 @@ import { patience, until } from "../patience.ts";
 function startDoor() {
   const clock = createFakeClock();
   const apps: Duplex[] = [];
+  const dialled: Duplex[] = [];
   const forwarder = createHttpForwarder({
     dial: async () => {
       const [near, far] = duplexPair();
       apps.push(far);
+      dialled.push(near);
       return near;
     },
     clock,
@@ -31,6 +33,9 @@ function startDoor() {
   });
   return {
     apps,
+    /** The door's ends of the connections to the app. */
+    dialled,
+    clock,
     /** The client's end of a new connection to the door. */
     connect(): Duplex {
       const [client, door] = duplexPair({ highWaterMark: 16 });
@@ -93,5 +98,40 @@ describe("a kept connection is used no more once its app has sent what is part o
     await until("it is dialled anew", () => door.apps.length === 2);
     await write(await asked(door.apps[1]), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue");
     assert.match(await second, /true$/);
+  });
+});
+
+describe("an app that does not do its part after its answer keeps its connection for five seconds more", () => {
+  test("when it says that it closes, and does not", async () => {
+    using door = startDoor();
+    const client = door.connect();
+    client.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const answer = text(client);
+    await until("it is dialled", () => door.apps.length === 1);
+    await write(await asked(door.apps[0]), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+    assert.match(await answer, /hi$/);
+    await until("the door has said all", () => door.dialled[0]?.writableFinished === true);
+    await door.clock.advance(4_900);
+    assert.equal(door.dialled[0]?.destroyed, false);
+    await door.clock.advance(200);
+    assert.equal(door.dialled[0]?.destroyed, true);
+  });
+
+  test("when it reads nothing of a request that it has answered", async () => {
+    using door = startDoor();
+    const client = door.connect();
+    // More than lies on the way by itself, and so little that the door has read all of it.
+    const body = "x".repeat(70_000);
+    client.write(`POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    const answer = text(client);
+    await until("it is dialled", () => door.apps.length === 1);
+    const [app] = door.apps;
+    assert.ok(app);
+    await write(app, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    assert.match(await answer, /hi$/);
+    await door.clock.advance(4_900);
+    assert.equal(door.dialled[0]?.destroyed, false);
+    await door.clock.advance(200);
+    await until("it is let go", () => door.dialled[0]?.destroyed === true);
   });
 });
