@@ -22,7 +22,7 @@ export async function until<T>(
 ): Promise<T> {
   const startedAt = performance.now();
   for (;;) {
-    const found = await look();
+    const found = await within(longestMs - (performance.now() - startedAt), look);
     if (found !== undefined && found !== null && found !== false) return found;
     const passedMs = performance.now() - startedAt;
     if (passedMs > longestMs) {
@@ -31,6 +31,19 @@ export async function until<T>(
     }
     if (everyMs === 0 || (everyMs === undefined && passedMs < soonMs)) await turn();
     else await pause(everyMs ?? 3);
+  }
+}
+
+/** The answer, or undefined when the look itself hangs until then. */
+async function within<T>(ms: number, look: () => T | Promise<T>): Promise<T | undefined> {
+  const seen = look();
+  if (!(seen instanceof Promise)) return seen;
+  const over = new AbortController();
+  const late = pause(Math.max(0, ms), undefined, { signal: over.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([seen, late]);
+  } finally {
+    over.abort();
   }
 }
 

@@ -20,7 +20,7 @@ export interface PeerDialOptions {
 /** Dials what is at a peer; rejects with a {@link TunnelError} that says why it was not reached. */
 export type AppDialer = (to: Destination, signal?: AbortSignal) => Promise<Duplex>;
 
-/** Dials what is reached by datagrams, in the same way. What is sent may be lost, and is never late; see {@link DatagramPipe}. */
+/** Dials what is reached by datagrams, in the same way. What is sent may be lost; once the flow is open it is never late. See {@link DatagramPipe}. */
 export type DatagramDialer = (to: Destination<DatagramTarget>, signal?: AbortSignal) => Promise<DatagramPipe>;
 
 /** Where a dial goes: a port of an app or a Service, or whatever else, and the peer that has it. */

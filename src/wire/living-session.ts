@@ -228,6 +228,8 @@ export class LivingSession implements Session, FrameReader {
     this.#mayWrite = true;
     this.#carriage.carrier?.wake();
     this.#carriage.stands();
+    // What it has may be all that was waited for, and no Ack says that again.
+    this.#drained?.();
   }
 
   /** The carrier is gone, or this one has done with it. `why` is how the session ends if it cannot go on elsewhere. */

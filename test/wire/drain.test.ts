@@ -64,6 +64,33 @@ suite("leaving", () => {
     );
   });
 
+  test("that all has come may be said by the Resume alone, whatever Ack is lost with the carrier", async () => {
+    // Time stands still, so that nothing is said twice.
+    for (let up = 60; up <= 200; up += 2) {
+      const { far, accept } = collect();
+      const ends = twoEnds({ acceptHigh: accept, clock: createFakeClock() });
+      const { low, high } = await ends.join();
+      const got = buffer((await low.dial(service("x"))).end());
+      const [near, other] = breakable(up, Number.POSITIVE_INFINITY);
+      const joining = ends.join([near, other]).catch(() => undefined);
+      far[0]?.end(content);
+      let isOver = false;
+      const drained = high.drain("An upgrade.").then(() => {
+        isOver = true;
+      });
+      await until("it breaks, or all is said", () => near.destroyed || isOver);
+      // What has come is read to its end.
+      for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
+      near.destroy();
+      await joining;
+      if (!isOver) await ends.join().catch(() => undefined);
+      await until(`it leaves, after ${up} bytes`, () => isOver);
+      await drained;
+      assert.equal((await got).length, content.length);
+      low.close({ reason: Reason.SHUTDOWN, message: "Done." });
+    }
+  });
+
   test("an end with nothing to say more leaves as soon as the other has heard that", async () => {
     // Time stands still: no Ack comes that waits for its time.
     const ends = twoEnds({ clock: createFakeClock() });

@@ -1,7 +1,7 @@
 /** A Service that leads to ports of the agent: who is let in when, and when a port may be another's. */
 import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { endpointSlices, services } from "../../../src/kube/resources.ts";
 import { LedService, leaveAll } from "../../../src/tunnel/forwards/led-service.ts";
 import type { UseRules } from "../../../src/tunnel/forwards/plan.ts";
@@ -26,15 +26,19 @@ function portsOf(...names: string[]): ServedPort[] {
   });
 }
 
-function setUp(ports = 1) {
+/** What is served is shut at the end of the test. */
+function setUp(t: TestContext, ports = 1) {
   const stage = createStage(ports);
-  const serve = (name: string, uid = name) =>
-    new LedService({ namespace: "shop", name, uid, peer: "berlin", isOwned: true }, stage.deps);
+  const serve = (name: string, uid = name): LedService => {
+    const served = new LedService({ namespace: "shop", name, uid, peer: "berlin", isOwned: true }, stage.deps);
+    t.after(() => served.shut());
+    return served;
+  };
   return { ...stage, serve };
 }
 
-test("nobody is let in before the Service is made, and nobody at all where none can be", async () => {
-  const stage = setUp();
+test("nobody is let in before the Service is made, and nobody at all where none can be", async (t) => {
+  const stage = setUp(t);
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
   stage.objects.before = async (verb) => {
@@ -59,8 +63,8 @@ test("nobody is let in before the Service is made, and nobody at all where none 
   await assert.rejects(one.keep(portsOf("web"), rules, patience()), /not served any more/);
 });
 
-test("its ports are nobody else's before the slice leads nowhere, however often that fails", async () => {
-  const stage = setUp();
+test("its ports are nobody else's before the slice leads nowhere, however often that fails", async (t) => {
+  const stage = setUp(t);
   const one = stage.serve("db");
   await one.keep(portsOf("web"), rules, patience());
   assert.deepEqual((await readSlice(stage, "shop", "db"))?.endpoints?.[0]?.addresses, [stage.address]);
@@ -76,11 +80,10 @@ test("its ports are nobody else's before the slice leads nowhere, however often 
   const slice = await readSlice(stage, "shop", "db");
   assert.deepEqual([slice?.endpoints, slice?.ports], [[], []]);
   assert.equal((await other.keep(portsOf("web"), rules, patience())).ok, true);
-  other.shut();
 });
 
-test("a port that the Forward has no more is given back when the slice is written without it, and one that is asked for again is the same", async () => {
-  const stage = setUp(2);
+test("a port that the Forward has no more is given back when the slice is written without it, and one that is asked for again is the same", async (t) => {
+  const stage = setUp(t, 2);
   const one = stage.serve("db");
   const other = stage.serve("other");
   await one.keep(portsOf("web", "more"), rules, patience());
@@ -103,8 +106,8 @@ test("a port that the Forward has no more is given back when the slice is writte
   assert.deepEqual((await readSlice(stage, "shop", "other"))?.endpoints, [], "as all are at the agent's end");
 });
 
-test("one that is shut while its slice is written keeps the ports that the slice leads to, until it leads nowhere", async () => {
-  const stage = setUp();
+test("one that is shut while its slice is written keeps the ports that the slice leads to, until it leads nowhere", async (t) => {
+  const stage = setUp(t);
   const one = stage.serve("db");
   stage.objects.before = (verb, plural) => {
     if (verb === "create" && plural === "endpointslices") one.shut();
@@ -119,11 +122,10 @@ test("one that is shut while its slice is written keeps the ports that the slice
   await one.standDown(patience());
   stage.objects.before = () => undefined;
   assert.equal((await other.keep(portsOf("web"), rules, patience())).ok, false, "nor when that may not be written");
-  other.shut();
 });
 
-test("what is held for a Forward is not a peer's that offers one of the same UID, and does not go with what it withdraws", async () => {
-  const stage = setUp();
+test("what is held for a Forward is not a peer's that offers one of the same UID, and does not go with what it withdraws", async (t) => {
+  const stage = setUp(t);
   const mine = stage.serve("db");
   await mine.keep(portsOf("web"), rules, patience());
   stage.objects.before = (verb) => {
@@ -140,8 +142,8 @@ test("what is held for a Forward is not a peer's that offers one of the same UID
   assert.equal((await other.keep(portsOf("web"), rules, patience())).ok, false, "the slice of the Forward leads there");
 });
 
-test("without the right to make it its ports are free again; once made, they stay its own when the right is taken", async () => {
-  const stage = setUp();
+test("without the right to make it its ports are free again; once made, they stay its own when the right is taken", async (t) => {
+  const stage = setUp(t);
   stage.objects.before = () => {
     throw forbidden();
   };
@@ -164,8 +166,8 @@ test("without the right to make it its ports are free again; once made, they sta
   assert.equal(!other.ok && other.reason, "NoPorts", "what leads to the port nobody may change");
 });
 
-test("the slice goes before the Service, by which it is found again when that fails", async () => {
-  const stage = setUp();
+test("the slice goes before the Service, by which it is found again when that fails", async (t) => {
+  const stage = setUp(t);
   const one = stage.serve("db");
   await one.keep(portsOf("web"), rules, patience());
   stage.objects.before = (verb, plural) => {
@@ -181,8 +183,8 @@ test("the slice goes before the Service, by which it is found again when that fa
   assert.deepEqual(items, []);
 });
 
-test("without the right to slices the Service stays, by which they are found again, and the port stays its own", async () => {
-  const stage = setUp();
+test("without the right to slices the Service stays, by which they are found again, and the port stays its own", async (t) => {
+  const stage = setUp(t);
   const one = stage.serve("db");
   await one.keep(portsOf("web"), rules, patience());
   stage.objects.before = (_verb, plural) => {
@@ -199,8 +201,8 @@ test("without the right to slices the Service stays, by which they are found aga
   assert.equal((await stage.serve("other").keep(portsOf("web"), rules, patience())).ok, true);
 });
 
-test("a quota or a policy that refuses is told as that, and not as a right that is missing", async () => {
-  const stage = setUp();
+test("a quota or a policy that refuses is told as that, and not as a right that is missing", async (t) => {
+  const stage = setUp(t);
   const quota =
     'services "db" is forbidden: exceeded quota: few, requested: services=1, used: services=3, limited: services=3';
   for (const error of [failure(403, "Forbidden", quota), failure(422, "Invalid", "spec.ports: no")]) {
