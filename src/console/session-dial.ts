@@ -1,11 +1,12 @@
 /** What a dial on a session reaches: a port of an app, wherever it runs, or what else a peer has. */
 import { Code, ConnectError } from "@connectrpc/connect";
+import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { joinDatagrams } from "../base/datagram-pipe.ts";
 import { errorText } from "../base/error-text.ts";
 import { join } from "../base/join.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
-import { type TunnelFailure, toTunnelError } from "../tunnel/tunnel-error.ts";
+import { TunnelError, type TunnelFailure, toTunnelError } from "../tunnel/tunnel-error.ts";
 import { Reason } from "../wire/reason.ts";
 import type { IncomingDial } from "../wire/session.ts";
 import { readTarget } from "../wire/target.ts";
@@ -15,6 +16,9 @@ import type { Principal } from "./auth/principal.ts";
 
 /** Header of a dial's metadata: the peer. Needed for all but an app that runs at one only. */
 const peerHeader = "fairlead-peer";
+
+/** What no peer has answered by then is given up: longer than a host waits for what is dialled, whose word is better. Milliseconds. */
+const dialMs = 30_000;
 
 export interface SessionDialDeps {
   /** The peer that runs it, and which RemoteApp it is. Throws a ConnectError when there is none. */
@@ -40,7 +44,7 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
     const { name: person } = principal;
     const { peer, target } = destination;
     if (isDatagrams(target)) {
-      const pipe = await deps.dialDatagrams({ peer, target, person }, incoming.signal);
+      const pipe = await inTime(peer, incoming, (signal) => deps.dialDatagrams({ peer, target, person }, signal));
       try {
         if (!incoming.signal.aborted) {
           await joinDatagrams(incoming.acceptDatagrams(), pipe, { clock: deps.clock });
@@ -50,9 +54,23 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       }
       return;
     }
-    const stream = await deps.dial({ peer, target, person }, incoming.signal);
+    const stream = await inTime(peer, incoming, (signal) => deps.dial({ peer, target, person }, signal));
     if (incoming.signal.aborted) stream.destroy();
     else await join(incoming.accept(), stream);
+  }
+
+  async function inTime<T>(
+    peer: string,
+    incoming: IncomingDial,
+    dial: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const late = (): TunnelError => new TunnelError("timeout", `${peer} did not answer within ${dialMs / 1000} s.`);
+    const deadline = startDeadline(deps.clock, dialMs, late, incoming.signal);
+    try {
+      return await dial(deadline.signal);
+    } finally {
+      deadline.cancel();
+    }
   }
 
   function destinationOf(target: NamedTarget, peer: string | undefined): { peer: string; target: NamedTarget } {

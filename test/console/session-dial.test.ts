@@ -3,19 +3,20 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { systemClock } from "../../src/base/clock.ts";
-import { createSessionDial } from "../../src/console/session-dial.ts";
+import { createSessionDial, type SessionDialDeps } from "../../src/console/session-dial.ts";
 import type { Destination } from "../../src/tunnel/entry.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import type { IncomingDial } from "../../src/wire/session.ts";
 import { writeTarget } from "../../src/wire/target.ts";
 import type { NamedTarget } from "../../src/wire/target-text.ts";
+import { createFakeClock } from "../base/fake-clock.ts";
 
 const admin = { name: "ana", role: "admin" } as const;
 const database = { kind: "service", namespace: "data", name: "db", port: 5432 } as const;
 const web = { kind: "app", namespace: "shop", name: "web" } as const;
 
 /** What becomes of a dial: where it went, or why it did not. */
-async function outcome(target: NamedTarget, peer?: string): Promise<unknown> {
+async function outcome(target: NamedTarget, peer?: string, o: Partial<SessionDialDeps> = {}): Promise<unknown> {
   const done = Promise.withResolvers<unknown>();
   const dial = createSessionDial({
     find: ({ name }, chosen) => {
@@ -32,6 +33,7 @@ async function outcome(target: NamedTarget, peer?: string): Promise<unknown> {
       return new Promise(() => undefined);
     },
     clock: systemClock,
+    ...o,
   });
   const incoming: IncomingDial = {
     kind: "dial",
@@ -56,6 +58,18 @@ test("an app is dialled where it runs, by its uid; everything else at the peer t
 test("what is reached by datagrams is dialled for them", async () => {
   const dns = { kind: "service", namespace: "data", name: "dns", port: 53, network: "udp" } as const;
   assert.deepEqual(await outcome(dns, "there"), { peer: "there", target: dns, person: "ana", datagrams: true });
+});
+
+test("what no peer answers is given up after half a minute, and says so", async () => {
+  const clock = createFakeClock();
+  const never = (_to: Destination, signal?: AbortSignal): Promise<never> =>
+    new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  const dns = { ...database, port: 53, network: "udp" } as const;
+  for (const target of [database, dns]) {
+    const answer = outcome(target, "there", { clock, dial: never, dialDatagrams: never });
+    await clock.advance(30_000);
+    assert.deepEqual(await answer, [Reason.DEADLINE, "there did not answer within 30 s."]);
+  }
 });
 
 test("a Service at no peer, or at one that is not known, is refused here", async () => {

@@ -124,14 +124,15 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
   };
 }
 
-/** Of a name without a port, what is known to speak HTTP comes before what may. */
+/** Of a name without a port, what is known to speak HTTP comes before what may, and that before what cannot. */
 function findTarget(targets: readonly PeerTarget[], wanted: HttpTarget): PeerTarget | undefined {
   const sameName = targets.filter((one) => {
     const target = parseTarget(one.target);
     return target !== undefined && nameOf(target) === nameOf(wanted);
   });
   const { port } = wanted;
-  if (port === undefined) return sameName.find(({ path }) => path !== "") ?? sameName[0];
+  const mayStream = ({ target }: PeerTarget): boolean => !target.endsWith("/udp");
+  if (port === undefined) return sameName.find(({ path }) => path !== "") ?? sameName.find(mayStream) ?? sameName[0];
   return sameName.find((one) => one.target === targetText(wanted) || (one.portName !== "" && one.portName === port));
 }
 
