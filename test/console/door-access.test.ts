@@ -131,6 +131,7 @@ describe("an app whose door says how fast", () => {
     await using world = await startConsole();
     const body = randomBytes(1_500_000);
     let gone = false;
+    let breakOff = (): void => undefined;
     await world.run(
       "web",
       (req, res) => {
@@ -141,7 +142,7 @@ describe("an app whose door says how fast", () => {
           });
         } else if (req.url === "/break") {
           res.write("half");
-          setImmediate(() => req.socket.destroy());
+          breakOff = () => req.socket.destroy();
         } else res.end(body);
       },
       { door: { access: "Public", bytesPerSecond: 1_000_000 } },
@@ -151,6 +152,7 @@ describe("an app whose door says how fast", () => {
     assert.deepEqual(Buffer.from(await answer.arrayBuffer()), body);
     assert.ok(performance.now() - startedAt > 1_000);
     const broken = await fetch(`http://127.0.0.1:${world.port}/apps/shop/web/http/break`, { headers: bearer });
+    breakOff();
     await assert.rejects(broken.text());
     const leaving = new AbortController();
     const { signal } = leaving;
