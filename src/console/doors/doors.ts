@@ -4,7 +4,6 @@ import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { SessionDoor } from "../session-door.ts";
-import { createAddressPathDoor } from "./address-path.ts";
 import { createAppHostDoor, type OpenRequest } from "./app-host.ts";
 import { createAppPathDoor } from "./app-path.ts";
 import { createAppRates } from "./app-rates.ts";
@@ -17,9 +16,9 @@ import { badRequest } from "./explain.ts";
 import { type HostNameIndex, type HostNames, indexHostNames } from "./host-names.ts";
 import type { PassOnDeps } from "./pass-on.ts";
 import { createPeersPath, type PeerDoor } from "./peers-path.ts";
-import { createServicePathDoor } from "./service-path.ts";
 import type { TargetDoor } from "./target-door.ts";
 import { createTargetHostDoor } from "./target-host.ts";
+import { createTargetPathDoor } from "./target-path.ts";
 
 export interface DoorsDeps extends Omit<PassOnDeps, "rates"> {
   session: Pick<SessionDoor, "claims" | "serve">;
@@ -81,7 +80,11 @@ export function createDoors(deps: DoorsDeps): Doors {
   });
   const appPath = createAppPathDoor({ ...deps, rates, appHost });
   const peersPath = createPeersPath({
-    doors: { services: createServicePathDoor(deps), addresses: createAddressPathDoor(deps), ...deps.peerDoors },
+    doors: {
+      services: createTargetPathDoor(deps, "service"),
+      addresses: createTargetPathDoor(deps, "address"),
+      ...deps.peerDoors,
+    },
     authenticator: deps.authenticator,
     isPeer: (name) => deps.presence(name) !== undefined,
   });
