@@ -26,9 +26,9 @@ export async function listenWhere<T>(setting: string, listen: () => Promise<T>):
 
 export function whyNoListening(error: unknown): string {
   const code = codeOf(error);
-  if (code === "EADDRINUSE") return "something else listens there";
-  if (code === "EACCES") return "you may not listen there; ports below 1024 are often kept for the system";
-  if (code === "EADDRNOTAVAIL") return "this machine has no such address";
+  if (code === "EADDRINUSE") return "something else listens there (EADDRINUSE)";
+  if (code === "EACCES") return "you may not listen there; ports below 1024 are often kept for the system (EACCES)";
+  if (code === "EADDRNOTAVAIL") return "this machine has no such address (EADDRNOTAVAIL)";
   return errorText(error);
 }
 

@@ -17,7 +17,7 @@ test("who cannot listen is told where, why, and by which setting it goes elsewhe
   });
   await assert.rejects(listening, {
     code: "EADDRINUSE",
-    message: `The agent cannot listen at 127.0.0.1:${address.port}: something else listens there. Give telemetry.port another value.`,
+    message: `The agent cannot listen at 127.0.0.1:${address.port}: something else listens there (EADDRINUSE). Give telemetry.port another value.`,
   });
 });
 

@@ -103,8 +103,7 @@ export async function createMachine(name: string, targets: readonly object[]): P
         try {
           return await startOnce();
         } catch (error) {
-          if (attempt === 20 || !(error instanceof Error && error.message.includes("something else listens there")))
-            throw error;
+          if (attempt === 20 || !(error instanceof Error && error.message.includes("EADDRINUSE"))) throw error;
         }
       }
     },

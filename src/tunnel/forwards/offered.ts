@@ -8,7 +8,7 @@ import { createKeyedWorker } from "../../base/keyed-worker.ts";
 import { createRateLimit, type RateLimit } from "../../base/rate-limit.ts";
 import type { ForwardService, Offer } from "../../gen/fairlead/peer/v1/forward_pb.ts";
 import { ruleIn, type StreamRecord, withRule } from "../../peering/stream-record.ts";
-import type { EffectivePolicy } from "../../policy/effective-policy.ts";
+import { defaultConnections, type EffectivePolicy } from "../../policy/effective-policy.ts";
 import { permitReverse } from "../../policy/reach.ts";
 import { callerKey } from "../../rpc/caller.ts";
 import type { ExitCaller } from "../exit-caller.ts";
@@ -43,8 +43,6 @@ interface Book extends OfferBook {
 }
 
 const turnWithinMs = 45_000;
-/** Of one peer at a time, where its policy says nothing, as of what it reaches here. */
-const defaultConnections = 2_048;
 
 export function createOffered(deps: OfferedDeps): Offered {
   const { clock, log } = deps;

@@ -51,7 +51,7 @@ export interface UseRules {
 }
 
 /** Where a Forward does not say how many. Each is a socket of this process and a stream of the link. */
-const defaultConnections = 4_096;
+const ownConnections = 4_096;
 
 /** `message` says what has to be changed. */
 export type Planned =
@@ -79,7 +79,7 @@ export function planForward(forward: Forward): Planned {
     return wrong("limits.bytesPerSecond: it is no amount above 0, such as 5M.");
   }
   const use: UseRules = {
-    connections: limits?.connections ?? defaultConnections,
+    connections: limits?.connections ?? ownConnections,
     connectionsPerSecond: limits?.connectionsPerSecond,
     bytesPerSecond: bytes === undefined ? undefined : Math.max(1, Number(bytes) / 1e9),
     idleMs,
