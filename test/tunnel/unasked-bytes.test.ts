@@ -61,6 +61,16 @@ function write(stream: Duplex, bytes: string): Promise<void> {
   return new Promise((resolve) => stream.write(bytes, () => resolve()));
 }
 
+/** And has the answer of the new connection, whatever is still to be read on the old one. */
+async function nextIsDialledAnew(door: ReturnType<typeof startDoor>): Promise<void> {
+  const next = door.connect();
+  next.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const answer = text(next);
+  await until("it is dialled anew", () => door.apps.length === 2);
+  await write(await asked(door.apps[1]), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue");
+  assert.match(await answer, /true$/);
+}
+
 describe("a kept connection is used no more once its app has sent what is part of no answer", () => {
   test("while it is idle", async () => {
     using door = startDoor();
@@ -72,13 +82,7 @@ describe("a kept connection is used no more once its app has sent what is part o
     await write(app, "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n");
     assert.match(await answer, /^HTTP\/1\.1 200 OK/);
     app.write(fake);
-
-    const next = door.connect();
-    next.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    const second = text(next);
-    await until("it is dialled anew", () => door.apps.length === 2);
-    await write(await asked(door.apps[1]), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue");
-    assert.match(await second, /true$/);
+    await nextIsDialledAnew(door);
   });
 
   test("while its answer, which has come whole, is still being read by the client", async () => {
@@ -91,13 +95,7 @@ describe("a kept connection is used no more once its app has sent what is part o
     await write(app, "b".repeat(30_000));
     app.write("surplus");
     assert.match(await text(slow), /a{30000}b{30000}$/);
-
-    const next = door.connect();
-    next.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    const second = text(next);
-    await until("it is dialled anew", () => door.apps.length === 2);
-    await write(await asked(door.apps[1]), "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue");
-    assert.match(await second, /true$/);
+    await nextIsDialledAnew(door);
   });
 });
 
