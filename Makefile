@@ -38,7 +38,7 @@ fuzz: $(packages) ## Send the link whatever bytes there are (TIME=10m, 60s unles
 	@node test/fuzz/main.ts $(if $(TIME),--time $(TIME)) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
 
 .PHONY: conformance
-conformance: $(packages) ## Run Connect's own conformance suite over the link (needs Go)
+conformance: $(packages) ## Run Connect's own conformance suite over the link and at the console, and tools of others (needs Go, Python)
 	@node test/conformance/run.ts
 
 .PHONY: e2e
@@ -75,6 +75,7 @@ docs: $(packages) ## Bring generated reference pages up to date
 	@node docs/generate-values.ts
 	@node docs/generate-security.ts
 	@node docs/generate-metrics.ts
+	@node docs/generate-access.ts
 
 .PHONY: fmt
 fmt: $(packages) ## Format and mend what can be mended by itself

@@ -17,7 +17,7 @@ mkdirSync(stage, { recursive: true });
 const emit = ["--noEmit", "false", "--outDir", stage, "--rewriteRelativeImportExtensions"];
 if (unpacked === undefined) emit.push("--declaration");
 run(join(root, "node_modules", ".bin", "tsc"), ["--project", join(root, "tsconfig.build.json"), ...emit]);
-const data = globSync("src/**/*.json", { cwd: root });
+const data = globSync("src/**/*.{json,yaml}", { cwd: root });
 const documents = unpacked === undefined ? ["charts", "README.md", "CHANGELOG.md"] : ["charts/fairlead/crds"];
 for (const name of [...data, ...documents, "bin/fairlead", "LICENSE"]) {
   cpSync(join(root, name), join(stage, name), { recursive: true });
@@ -37,13 +37,19 @@ function describePackage(): object {
     private: _private,
     ...kept
   } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const exports = Object.fromEntries(
-    Object.entries<string>(kept.exports).map(([name, path]) => {
-      const base = path.replace(/\.ts$/, "");
-      return [name, { types: `${base}.d.ts`, default: `${base}.js` }];
-    }),
-  );
+  const exports = Object.fromEntries(Object.entries<Exported>(kept.exports).map(([name, to]) => [name, compiled(to)]));
   return { ...kept, exports };
+}
+
+/** A file, or one for each condition. */
+type Exported = string | { readonly [condition: string]: Exported };
+
+/** The same, as what the compiler makes of it. */
+function compiled(to: Exported): object {
+  if (typeof to !== "string")
+    return Object.fromEntries(Object.entries(to).map(([name, each]) => [name, compiled(each)]));
+  const base = to.replace(/\.ts$/, "");
+  return { types: `${base}.d.ts`, default: `${base}.js` };
 }
 
 function run(command: string, args: string[]): string {

@@ -113,14 +113,26 @@ function flow(node: unknown): string {
 
 type Schema = { [key: string]: unknown };
 
+interface Section {
+  [key: string]: unknown;
+  readonly properties: Schema;
+}
+
 function sections(settings: [string, Setting<unknown>][]): Schema {
-  const found: Record<string, { type: "object"; additionalProperties: false; properties: Schema }> = {};
+  const all: Section = { properties: {} };
   for (const [name, setting] of settings) {
-    const [section = "", key = ""] = name.split(".");
-    found[section] ??= { type: "object", additionalProperties: false, properties: {} };
-    found[section].properties[key] = { description: setting.doc, ...schemaOf(setting) };
+    const path = name.split(".");
+    const key = path.pop() ?? "";
+    const section = path.reduce(sectionOf, all);
+    section.properties[key] = { description: setting.doc, ...schemaOf(setting) };
   }
-  return found;
+  return all.properties;
+}
+
+function sectionOf({ properties }: Section, key: string): Section {
+  const section = (properties[key] ?? { type: "object", additionalProperties: false, properties: {} }) as Section;
+  properties[key] = section;
+  return section;
 }
 
 function schemaOf({ form }: Setting<unknown>): Schema {
@@ -128,6 +140,7 @@ function schemaOf({ form }: Setting<unknown>): Schema {
   if (minimum && maximum) return { type: "integer", minimum: Number(minimum), maximum: Number(maximum) };
   if (form === "true \\| false") return { type: "boolean" };
   if (form.includes("\\|")) return { enum: form.split(" \\| ") };
+  if (form === "list") return { type: "array", items: { type: "object" } };
   return form === "text" ? { type: ["string", "array"], items: { type: "string" } } : { type: "string" };
 }
 

@@ -1,6 +1,6 @@
 /** Whether an agent is ready: no work of its rooms is stuck, and it can be reached. */
 import type { Clock } from "./base/clock.ts";
-import { ageCheck, type Check, createHealth, type Health } from "./telemetry/health.ts";
+import { type Check, createHealth, type Health } from "./telemetry/health.ts";
 
 export interface AgentHealthDeps {
   /** Ages of the oldest unfinished work of each, in milliseconds. */
@@ -23,22 +23,10 @@ const stuckAfterMs = 120_000;
 
 export function agentHealth(deps: AgentHealthDeps): Health {
   const health = createHealth();
-  health.addReadiness(
-    "workloads",
-    ageCheck(() => deps.workloads(), stuckAfterMs),
-  );
-  health.addReadiness(
-    "remote-apps",
-    ageCheck(() => deps.remoteApps(), stuckAfterMs),
-  );
-  health.addReadiness(
-    "forwards",
-    ageCheck(() => deps.forwards(), stuckAfterMs),
-  );
-  health.addReadiness(
-    "audit",
-    ageCheck(() => deps.audit(), stuckAfterMs),
-  );
+  health.addWork("workloads", () => deps.workloads(), stuckAfterMs);
+  health.addWork("remote-apps", () => deps.remoteApps(), stuckAfterMs);
+  health.addWork("forwards", () => deps.forwards(), stuckAfterMs);
+  health.addWork("audit", () => deps.audit(), stuckAfterMs);
   health.addReadiness(deps.keeper, deps.keeping);
   // Whether peers are connected is none of these: an agent whose peers are all away is as ready as can be.
   health.addReadiness("peer-port", () => (deps.isListening() ? undefined : "It takes no connections."));

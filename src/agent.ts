@@ -5,11 +5,13 @@
 import { randomBytes } from "node:crypto";
 import { openClusterPlace } from "./agent-cluster.ts";
 import { consoleCertificate, localUrl } from "./agent-console.ts";
+import { agentFeatures } from "./agent-features.ts";
 import { agentHealth } from "./agent-health.ts";
 import { nodesWay } from "./agent-images.ts";
 import { declareAgentMetrics } from "./agent-metrics.ts";
 import { readKubeletTrust } from "./agent-nodes.ts";
 import { readOutward } from "./agent-outward.ts";
+import { signInSettings } from "./agent-sign-in.ts";
 import { openStandalonePlace } from "./agent-standalone.ts";
 import { agentTunnel } from "./agent-tunnel.ts";
 import { agentWorkloads } from "./agent-workloads.ts";
@@ -39,6 +41,7 @@ import { createPods } from "./pods/pods.ts";
 import { createPodRules } from "./pods/rules.ts";
 import { createPolicyBook } from "./policy/policy-book.ts";
 import { createRpcServer } from "./rpc/server.ts";
+import type { LogRing } from "./telemetry/log-ring.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { createTelemetryServer } from "./telemetry/server.ts";
 import { AgentBudget } from "./wire/session.ts";
@@ -64,6 +67,8 @@ export interface Agent {
 export interface AgentDeps {
   readonly loaded: LoadedConfig;
   readonly log: Log;
+  /** The latest lines of it. */
+  readonly ownLog: Pick<LogRing, "after" | "beyond">;
   readonly clock: Clock;
   readonly version: string;
 }
@@ -83,7 +88,7 @@ export async function startAgent(deps: AgentDeps, signal: AbortSignal): Promise<
 }
 
 async function compose(
-  { loaded, log, clock, version }: AgentDeps,
+  { loaded, log, ownLog, clock, version }: AgentDeps,
   started: (() => Promise<void> | void)[],
   close: () => Promise<void>,
   signal: AbortSignal,
@@ -267,6 +272,17 @@ async function compose(
   });
   const peerObjects = createReflector({ client, kind: peers, namespace, clock, log });
   started.push(() => peerObjects.close());
+  const health = agentHealth({
+    workloads: () => workloads.host.oldestPendingMs(),
+    remoteApps: () => workloads.origin.oldestPendingMs(),
+    forwards: () => tunnel.forwards.oldestPendingMs(),
+    audit: () => audit.oldestUnwrittenMs(),
+    keeper: place.keeper,
+    keeping: () => place.trouble() ?? peerStore.lastError?.message,
+    isListening: () => acceptor.stats().listening,
+    certificateEndsAt: () => identity.leaf().notAfter.getTime(),
+    clock,
+  });
   const server = await createConsole(
     {
       listen: { host: config.console.host, port: config.console.port, domain: config.console.domain },
@@ -285,12 +301,17 @@ async function compose(
       http: tunnel.http,
       dial: tunnel.dial,
       listTargets: tunnel.listTargets,
-      listForwards: tunnel.forwards.list,
+      forwards: tunnel.forwards,
       dialDatagrams: tunnel.dialDatagrams,
       hello,
       doorKey: identity.keyFor("fairlead tokens for doors"),
       consoleUrl: config.console.url,
+      signIn: signInSettings(config, config.standalone.enabled ? undefined : client),
       certificate: await consoleCertificate({ config, identity, namespace, clock, log }),
+      health: () => health.readyz(),
+      features: () => agentFeatures(settings.config, { hasCluster: place.gateway !== undefined }),
+      ownLog,
+      linkCertificate: () => identity.leaf(),
       audit,
       clock,
       log,
@@ -305,17 +326,6 @@ async function compose(
     workloads.origin.synced(signal),
   ]);
 
-  const health = agentHealth({
-    workloads: () => workloads.host.oldestPendingMs(),
-    remoteApps: () => workloads.origin.oldestPendingMs(),
-    forwards: () => tunnel.forwards.oldestPendingMs(),
-    audit: () => audit.oldestUnwrittenMs(),
-    keeper: place.keeper,
-    keeping: () => place.trouble() ?? peerStore.lastError?.message,
-    isListening: () => acceptor.stats().listening,
-    certificateEndsAt: () => identity.leaf().notAfter.getTime(),
-    clock,
-  });
   declareAgentMetrics(metrics, {
     version,
     acceptor: () => acceptor.stats(),

@@ -9,10 +9,12 @@ import {
   duration,
   flag,
   integer,
+  issuer,
   optional,
   portRange,
   proxy,
   registryName,
+  roleRules,
   targets,
   text,
   url,
@@ -90,6 +92,41 @@ export const schema = {
       }),
     ),
     keyFile: optional(text({ doc: "PEM file with the key of console.certFile." })),
+    oidc: {
+      issuer: optional(
+        issuer({
+          doc: "URL of a provider of OpenID Connect at which people sign in to the console; what it says of itself is at /.well-known/openid-configuration below. It sends them back to /sign-in/oidc/callback of the console. Without one: only users of this agent sign in.",
+        }),
+      ),
+      name: text({ fallback: "single sign-on", doc: "What the provider is called on the button that leads there." }),
+      clientId: text({ fallback: "fairlead", doc: "What this console is called at the provider." }),
+      clientSecretFile: optional(
+        text({
+          doc: "File with the secret that the provider has given to this client, read anew for each sign-in. Without one: a public client, which PKCE protects.",
+        }),
+      ),
+      scopes: text({
+        fallback: "openid profile email",
+        doc: "What the provider is asked for, separated by spaces; openid is among it.",
+      }),
+      usernameClaim: text({
+        fallback: "email",
+        doc: "Claim of the ID token by which people are called here; of email only what the provider says is verified.",
+      }),
+      trustEmail: flag({
+        fallback: false,
+        doc: "Take addresses for people's names of which the provider does not say that they are verified: only where nobody can choose their own.",
+      }),
+      groupsClaim: text({ fallback: "groups", doc: "Claim of the ID token with the groups that they are in." }),
+      roles: roleRules(
+        "Who may do what of those that the provider knows: a list, each with a group or a user, a role (viewer, operator or admin), and peers, without which it is for all peers and the agent itself. Who is named by none is not let in.",
+      ),
+    },
+    kubernetes: {
+      roles: roleRules(
+        "Who may do what of those that come with a token of the cluster for the audience fairlead.dev: a list, each with a group or a user as Kubernetes calls them (system:serviceaccount:ci:deployer, system:serviceaccounts:ci), a role (viewer, operator or admin), and peers, without which it is for all peers and the agent itself. While it is empty no such token counts.",
+      ),
+    },
     peerRequestsPerSecond: optional(
       integer({
         fallback: 0,

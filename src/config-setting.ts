@@ -1,5 +1,6 @@
 /** What a setting is, and the kinds of settings that there are: how each is read from a text, and shown. */
 import { isIP } from "node:net";
+import { describeRoleRules, type RoleRule, readRoleRules } from "./console/auth/role-rules.ts";
 import { describeTargets, type OfferedTarget, readTargets } from "./standalone/targets.ts";
 
 export interface Setting<T> {
@@ -39,6 +40,29 @@ export function targets(doc: string): Setting<readonly OfferedTarget[]> {
     show: describeTargets,
     structured: true,
   };
+}
+
+export function roleRules(doc: string): Setting<readonly RoleRule[]> {
+  return {
+    form: "list",
+    fallback: [],
+    doc,
+    parse: (given) => (given.trim() === "" ? [] : readRoleRules(given)),
+    show: describeRoleRules,
+    structured: true,
+  };
+}
+
+/** In clear only on this machine: whoever can read or change what a provider says signs in as anybody. */
+export function issuer(o: { doc: string }): Setting<string> {
+  const any = url(["https:", "http:"], o);
+  const parse = (given: string): string => {
+    const parsed = new URL(any.parse(given));
+    const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(parsed.hostname);
+    if (parsed.protocol === "http:" && !isLocal) throw new Error("must be a URL that starts with https://");
+    return given.trim();
+  };
+  return { ...any, parse };
 }
 
 /** Plain HTTP is what runtimes speak to a registry on their own node, and to no other without being told. */

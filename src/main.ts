@@ -139,10 +139,12 @@ async function runAgent(flags: Readonly<Record<string, string>>, file: string | 
   let loaded = withConfigErrors(() => readConfig(flags, file));
   const { createLog } = await import("./telemetry/log.ts");
   const { logProcess } = await import("./telemetry/process-log.ts");
-  const log = createLog({ level: loaded.config.log.level });
+  const { createLogRing } = await import("./telemetry/log-ring.ts");
+  const ownLog = createLogRing();
+  const log = createLog({ level: loaded.config.log.level, keep: (line) => ownLog.add(line) });
   logProcess(process, log, () => process.exit(exitCode.failed));
   const { startAgent } = await import("./agent.ts");
-  const agent = await startAgent({ loaded, log, clock: systemClock, version }, interrupted.signal);
+  const agent = await startAgent({ loaded, log, ownLog, clock: systemClock, version }, interrupted.signal);
   const onReload = async (): Promise<void> => {
     try {
       const next = readConfig(flags, file);

@@ -52,7 +52,7 @@ suite("a right that goes, between whole agents", () => {
     assert.equal(here.length, 1);
     assert.match(here[0]?.correlation ?? "", /^stream:/);
     assert.equal(here[0]?.correlation, there[0]?.correlation);
-    assert.equal(here[0]?.person, "admin");
+    assert.equal(here[0]?.person, "admin-token");
     await applyPolicies(world.berlin, acceptAll);
   });
 

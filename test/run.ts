@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { stripVTControlCharacters } from "node:util";
-import { type Stage, stagesOf } from "./e2e/lanes.ts";
+import { environmentOf, type Lane, pairsIn, type Stage, stagesOf } from "./e2e/lanes.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 /** The longest that all tests together may take, in milliseconds: Node waits for ever for a file of which something runs on. */
@@ -33,13 +33,13 @@ const modes: Record<string, () => Promise<boolean>> = {
   // An end-to-end test is not named *.test.ts, so this is every test that needs no cluster.
   test: () => {
     const bounds = { concurrency: Math.max(2, availableParallelism()), timeoutMs: 300_000 };
-    return runTests([{ lanes: [find("test/**/*.test.ts")] }], bounds);
+    return runTests(alone(find("test/**/*.test.ts")), bounds);
   },
   // Each file starts a Chromium, which takes more than one core by itself.
-  browser: () => runTests([{ lanes: [find("test/**/*.browser.ts")] }], { concurrency: 1, timeoutMs: 600_000 }),
+  browser: () => runTests(alone(find("test/**/*.browser.ts")), { concurrency: 1, timeoutMs: 600_000 }),
   e2e: async () => {
     const files = [...find("test/contract/*.e2e.ts"), ...find("test/e2e/*.e2e.ts")];
-    return hasClusters() && runTests(stagesOf(files), { concurrency: 1, timeoutMs: 600_000 });
+    return hasClusters() && runTests(stagesOf(files, pairsIn(process.env)), { concurrency: 1, timeoutMs: 600_000 });
   },
 };
 
@@ -94,10 +94,17 @@ async function runTests(stages: readonly Stage[], o: { concurrency: number; time
   return ended.every(({ code, output }) => code === 0 && count(output, "pass") > 0);
 }
 
-function runFiles(files: readonly string[], o: { concurrency: number; timeoutMs: number }, show: boolean) {
+function alone(files: readonly string[]): Stage[] {
+  return [{ lanes: [{ files, pair: 1 }] }];
+}
+
+function runFiles({ files, pair }: Lane, o: { concurrency: number; timeoutMs: number }, show: boolean) {
   const bounds = [`--test-concurrency=${o.concurrency}`, `--test-timeout=${o.timeoutMs}`];
   // Told to end, Node says which file still ran.
-  return run(["node", "--test", "--test-reporter=spec", ...bounds, ...files], show, longestRunMs);
+  return run(["node", "--test", "--test-reporter=spec", ...bounds, ...files], show, {
+    timeout: longestRunMs,
+    env: environmentOf(pair, process.env),
+  });
 }
 
 /** The number in a closing line of the spec reporter, such as "ℹ pass 12". */
@@ -130,11 +137,16 @@ Build it by \`make image IMAGE=registry.example.com/fairlead:test\`, put it wher
 
 /**
  * Runs a command from the root of the project and keeps what it says; `show` also passes it on as it comes. It is told to end
- * after `timeout` milliseconds; 0 lets it run for ever.
+ * after `timeout` milliseconds; 0 lets it run for ever. `env` is told to it besides.
  */
-function run([command = "", ...args]: string[], show: boolean, timeout = 0): Promise<{ code: number; output: string }> {
+function run(
+  [command = "", ...args]: string[],
+  show: boolean,
+  { timeout = 0, env: more = {} }: { timeout?: number; env?: Readonly<Record<string, string>> } = {},
+): Promise<{ code: number; output: string }> {
   const env = {
     ...process.env,
+    ...more,
     // Hundreds of processes load the same modules: each takes half a second of a processor to compile them, or a quarter to find it done.
     NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? `${root}.cache/compiled`,
     ...(show && process.stdout.isTTY && { FORCE_COLOR: "1" }),

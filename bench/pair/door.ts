@@ -1,8 +1,8 @@
 /** The door of one app, at a console that has nothing else. */
 import { systemClock as clock } from "../../src/base/clock.ts";
 import { silentLog as log } from "../../src/base/log.ts";
-import { createAuthenticator } from "../../src/console/auth/authenticator.ts";
-import { hashToken } from "../../src/console/auth/token.ts";
+import { createConsoleAccess } from "../../src/console/access/console-access.ts";
+import { createRefuser } from "../../src/console/access/refuser.ts";
 import type { AppView } from "../../src/console/doors/app-view.ts";
 import { type ConsoleServerDeps, createConsoleServer } from "../../src/console/server.ts";
 import { ownCertificate } from "../../src/console/tls/served-certificate.ts";
@@ -26,7 +26,12 @@ export async function listenAsDoor(o: {
     host: "127.0.0.1",
     port: o.ports.listen,
     routes: () => undefined,
-    authenticator: createAuthenticator({ adminTokenHash: hashToken("nobody has it") }),
+    access: createConsoleAccess({
+      ways: [],
+      known: { peersOfApp: () => undefined, namesMore: () => false, peerOfWorkload: () => undefined },
+      refuse: createRefuser({ granters: () => [], refused: () => undefined }),
+      clock,
+    }),
     apps: { list: () => [view], get: () => view, subscribe: () => () => undefined },
     http: o.tunnel.http,
     hello: o.hello,

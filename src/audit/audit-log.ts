@@ -14,6 +14,8 @@ export interface AuditLog {
   record(entry: AuditEntry): AuditRecord;
   /** What is still kept, oldest first. */
   list(filter?: AuditFilter): AuditRecord[];
+  /** Calls the listener with each entry from now on, until the answer is called. It must not throw. */
+  subscribe(listener: (record: AuditRecord) => void): () => void;
 }
 
 export interface AuditLogDeps {
@@ -38,6 +40,7 @@ export const keptEntries = 10_000;
 export function createAuditLog(deps: AuditLogDeps): AuditLog {
   const { clock, instance = randomBytes(16).toString("hex"), kept = keepRecords(deps.keep ?? keptEntries) } = deps;
   const log = deps.log.child({ audit: true }, { always: true });
+  const listeners = new Set<(record: AuditRecord) => void>();
   let { sequence, hash } = deps.after ?? { sequence: 0, hash: noPrevious };
 
   return {
@@ -51,8 +54,13 @@ export function createAuditLog(deps: AuditLogDeps): AuditLog {
         // A log that fails must not undo what was decided; the entry is kept all the same.
       }
       deps.recorded?.(record);
+      for (const listener of [...listeners]) listener(record);
       return record;
     },
     list: (filter = {}) => filterRecords(kept.all(), filter),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
 }

@@ -8,6 +8,8 @@ export interface AuditFilter {
   /** As "app.admit", or "app" for all of that noun. */
   readonly action?: string | undefined;
   readonly correlation?: string | undefined;
+  /** Only what has to do with such a peer; it is asked with "" for what has to do with none. */
+  readonly ofPeers?: ((peer: string) => boolean) | undefined;
   /** Milliseconds since 1970. */
   readonly since?: number | undefined;
   /** The latest so many; all that are kept unless given. */
@@ -23,6 +25,7 @@ export function filterRecords(records: readonly AuditRecord[], filter: AuditFilt
 function matches(record: AuditRecord, filter: AuditFilter): boolean {
   return (
     (filter.peer === undefined || record.actor.peer === filter.peer) &&
+    (filter.ofPeers === undefined || filter.ofPeers(record.actor.peer ?? "")) &&
     (filter.verdict === undefined || record.verdict === filter.verdict) &&
     (filter.action === undefined || isOf(record.action, filter.action)) &&
     (filter.correlation === undefined || record.correlation === filter.correlation) &&

@@ -29,12 +29,14 @@ export interface TallyOptions<T> {
   /** What is told of one at once, and then in a second, at most; 60 and 1 unless given. */
   readonly burst?: number;
   readonly perSecond?: number;
+  /** Different happenings of one that are told apart at a time; 32 unless given. */
+  readonly apart?: number;
 }
 
 /** What is the same within this is counted, in milliseconds. */
 const windowMs = 1_000;
-/** Different happenings of one that are told apart at a time. */
-const mostApart = 32;
+/** Those whose happenings are told apart at a time; who comes when there are so many is one with all others who do. */
+const mostAccounts = 4_096;
 
 interface Counted<T> {
   last: T;
@@ -50,7 +52,7 @@ interface Account<T> {
 }
 
 export function createTally<T>(o: TallyOptions<T>): Tally<T> {
-  const { clock, burst = 60, perSecond = 1 } = o;
+  const { clock, burst = 60, perSecond = 1, apart = 32 } = o;
   const accounts = new Map<string, Account<T>>();
   /** After this long an allowance is whole again, and need not be remembered. */
   const forgetMs = (burst / perSecond) * 1_000;
@@ -60,6 +62,7 @@ export function createTally<T>(o: TallyOptions<T>): Tally<T> {
   function accountOf(who: string): Account<T> {
     const known = accounts.get(who);
     if (known) return known;
+    if (accounts.size >= mostAccounts && who !== "") return accountOf("");
     const allowance = createRateLimit({ clock, burst, perSecond });
     const account: Account<T> = { allowance, counted: new Map(), idleSince: clock.monotonic() };
     accounts.set(who, account);
@@ -97,7 +100,7 @@ export function createTally<T>(o: TallyOptions<T>): Tally<T> {
       if (known) {
         known.last = what;
         known.count += 1;
-      } else if (counted.size < mostApart && allowance.take()) {
+      } else if (counted.size < apart && allowance.take()) {
         counted.set(`=${same}`, { last: what, count: 0 });
         o.tell(what, 1);
       } else {

@@ -1,5 +1,6 @@
 /** Which apps a command is about, and what it does to each of them: one that fails keeps the others from nothing. */
 import { type Command, Option } from "commander";
+import { readAll } from "../client/pages.ts";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { namespaceOption, outputOption } from "./command.ts";
 import type { Connection, Terminal } from "./context.ts";
@@ -40,7 +41,10 @@ export async function chooseApps(
     });
   }
   if (names.length > 0) return names.map((name) => ({ namespace, name: plainName(name) }));
-  const { apps } = await client.apps.listApps({ namespace, labelSelector: selector ?? "" }, { signal });
+  const apps = await readAll(
+    (page) => client.apps.listApps({ namespace, labelSelector: selector ?? "", ...page }, { signal }),
+    (answer) => answer.apps,
+  );
   return apps.map(({ metadata }) => ({ namespace, name: metadata?.name ?? "" }));
 }
 

@@ -16,6 +16,7 @@ import { addAppRollout } from "./app-rollout.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { parseLabelSelector } from "./label-selector.ts";
+import { addListOptions, type ListOptions, readList, refuseWithWatch } from "./list-options.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { appView } from "./views.ts";
 import { printWatch, watchApps } from "./watch.ts";
@@ -40,10 +41,9 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addOpen(app, context);
 }
 
-interface ListOptions {
+interface AppListOptions extends ListOptions {
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
-  readonly selector?: string;
   readonly watch?: boolean;
   readonly output: Format;
 }
@@ -51,16 +51,16 @@ interface ListOptions {
 function addList(app: Command, context: CliContext): void {
   const { terminal } = context;
   const list = app.command("list").alias("ls").description("apps and how they are");
-  list
+  addListOptions(list, { labels: true })
     .addOption(namespaceOption())
     .option("-A, --all-namespaces", "of all namespaces")
-    .option("-l, --selector <selector>", "only with these labels")
     .option("-w, --watch", "go on with each change until Ctrl-C")
     .addOption(outputOption())
-    .action((options: ListOptions) =>
+    .action((options: AppListOptions) =>
       withAgent(list, context, async (connection, signal) => {
         const namespace = options.allNamespaces ? "" : (options.namespace ?? connection.namespace);
         if (options.watch) {
+          refuseWithWatch(options);
           const matches = parseLabelSelector(options.selector ?? "");
           return printWatch(terminal, watchApps(connection.client, { namespace }, signal), {
             view: () => appView(Date.now(), namespace),
@@ -68,8 +68,11 @@ function addList(app: Command, context: CliContext): void {
             only: ({ metadata }) => matches(metadata?.labels ?? {}),
           });
         }
-        const request = { namespace, labelSelector: options.selector ?? "" };
-        const { apps } = await connection.client.apps.listApps(request, { signal });
+        const apps = await readList(
+          options,
+          (words) => connection.client.apps.listApps({ namespace, ...words }, { signal }),
+          (answer) => answer.apps,
+        );
         await printList(terminal, appView(Date.now(), namespace), apps, options.output);
       }),
     );

@@ -66,7 +66,10 @@ async function askAgent(client: FairleadClient, noted: string | undefined, signa
     {},
     { signal },
   );
-  const kept = noted === undefined ? [] : (await client.audit.listAudit({ limit: mostKept }, { signal })).entries;
+  const kept =
+    noted === undefined
+      ? []
+      : (await client.audit.listAudit({ limit: mostKept, pageSize: mostKept }, { signal })).entries;
   return {
     entries: Number(entries),
     first: Number(firstSequence),

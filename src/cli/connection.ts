@@ -2,10 +2,9 @@
 import { Agent } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import type { Duplex } from "node:stream";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { DialingAgent } from "../base/dialing-agent.ts";
 import { errorText } from "../base/error-text.ts";
-import { createFairleadClient } from "../client/index.ts";
+import { createFairleadClient } from "../client/node.ts";
 import type { Connection, ConnectionOptions } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { explainNoSession } from "./unreachable.ts";
@@ -70,10 +69,7 @@ export async function connectToAgent(
   const address = server === undefined ? `the Service fairlead in namespace ${agentNamespace}` : baseUrl;
   const nodeOptions = baseUrl.startsWith("https:") && !tls ? {} : { agent };
   return {
-    client: createFairleadClient({
-      transport: createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
-      token,
-    }),
+    client: createFairleadClient({ url: baseUrl, token, ...nodeOptions }),
     namespace: cluster?.namespace ?? "default",
     address,
     async openSession(stop) {

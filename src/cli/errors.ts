@@ -1,6 +1,7 @@
 /** How a command fails: one error type, one translation, and the exit codes that scripts rely on. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorText } from "../base/error-text.ts";
+import { explainError } from "../client/explain.ts";
 import { explainViolations } from "./violations.ts";
 
 /** The exit codes of `fairlead`; documented in docs/cli.md. */
@@ -76,7 +77,7 @@ const byCode: Readonly<Partial<Record<Code, { code: ExitCode; hint?: string }>>>
 
 function fromConnect(error: ConnectError): CliError {
   const known = byCode[error.code];
-  return new CliError(explainViolations(error) ?? error.rawMessage, {
+  return new CliError(explainViolations(explainError(error)) ?? error.rawMessage, {
     code: known?.code ?? exitCode.failed,
     hint: known?.hint,
     cause: error,

@@ -4,8 +4,14 @@ import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { forwardView } from "./forward-view.ts";
+import { addListOptions, type ListOptions, readList } from "./list-options.ts";
 import { type Format, printList } from "./output.ts";
 import { namedPeer } from "./peer-name.ts";
+
+interface ForwardListOptions extends ListOptions {
+  readonly namespace?: string;
+  readonly output: Format;
+}
 
 export function addForwardList(forward: Command, context: CliContext): void {
   const list = forward
@@ -16,7 +22,8 @@ export function addForwardList(forward: Command, context: CliContext): void {
     )
     .addOption(new Option("-n, --namespace <name>", "only of this namespace; by default of all"))
     .addOption(outputOption());
-  list.action((named: string | undefined, { namespace = "", output }: { namespace?: string; output: Format }) => {
+  addListOptions(list, { labels: true }).action((named: string | undefined, options: ForwardListOptions) => {
+    const { namespace = "", output } = options;
     const peer = namedPeer(named ?? "");
     // Whose peer is called "list" may well mean to forward something of it.
     if (!/^[-a-z0-9]*$/.test(peer)) {
@@ -26,7 +33,11 @@ export function addForwardList(forward: Command, context: CliContext): void {
       });
     }
     return withAgent(list, context, async ({ client }, signal) => {
-      const { forwards } = await client.tunnels.listForwards({ peer, namespace }, { signal });
+      const forwards = await readList(
+        options,
+        (words) => client.tunnels.listForwards({ peer, namespace, ...words }, { signal }),
+        (answer) => answer.forwards,
+      );
       const where = [peer && `of ${peer}`, namespace && `in ${namespace}`].filter(Boolean).join(" ");
       await printList(context.terminal, forwardView(Date.now(), where), forwards, output);
     });

@@ -6,6 +6,7 @@ import { outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext, Terminal } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { inboxDetail, inboxView } from "./inbox-view.ts";
+import { addListOptions, type ListOptions, readList, refuseWithWatch } from "./list-options.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { plain } from "./table.ts";
 import { printWatch, watchInbox } from "./watch.ts";
@@ -18,22 +19,34 @@ export function addInboxCommands(program: Command, context: CliContext): void {
   addDeny(inbox, context);
 }
 
+interface InboxListOptions extends ListOptions {
+  readonly peer?: string;
+  readonly decided?: boolean;
+  readonly watch?: boolean;
+  readonly output: Format;
+}
+
 function addList(inbox: Command, context: CliContext): void {
   const list = inbox.command("list").alias("ls").description("what waits for you, the oldest first");
-  list
+  addListOptions(list, { labels: false })
     .option("--peer <peer>", "only of this peer")
     .option("--decided", "also what was decided and still counts")
     .option("-w, --watch", "go on with what comes and what becomes of it until Ctrl-C")
     .addOption(outputOption())
-    .action((options: { peer?: string; decided?: boolean; watch?: boolean; output: Format }) =>
+    .action((options: InboxListOptions) =>
       withAgent(list, context, async ({ client }, signal) => {
         const { peer = "", decided = false } = options;
         if (options.watch) {
+          refuseWithWatch(options);
           const view = (): ReturnType<typeof inboxView> => inboxView(Date.now(), peer);
           const heard = watchInbox(client, { peer, decided }, signal);
           return printWatch(context.terminal, heard, { view, format: options.output });
         }
-        const { items } = await client.inbox.listInbox({ peer, decided }, { signal });
+        const items = await readList(
+          options,
+          (words) => client.inbox.listInbox({ peer, decided, ...words }, { signal }),
+          (answer) => answer.items,
+        );
         await printList(context.terminal, inboxView(Date.now(), peer), items, options.output);
       }),
     );

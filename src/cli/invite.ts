@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { formatDuration } from "../base/duration.ts";
 import { collectList, collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
+import { addListOptions, type ListOptions, readList } from "./list-options.ts";
 import { type Format, printList } from "./output.ts";
 import { checkGrantFor, grantForMeaning } from "./peer-grant.ts";
 import { warnOfComingPeer } from "./policy-warning.ts";
@@ -94,12 +95,18 @@ export function addInviteCommands(program: Command, context: CliContext): void {
     .command("list")
     .alias("ls")
     .description("invites that can still be used, and joins that wait for you");
-  list.addOption(outputOption()).action((options: { output: Format }) =>
-    withAgent(list, context, async ({ client }, signal) => {
-      const { invites } = await client.peers.listInvites({}, { signal });
-      await printList(terminal, inviteView(Date.now()), invites, options.output);
-    }),
-  );
+  addListOptions(list, { labels: true })
+    .addOption(outputOption())
+    .action((options: ListOptions & { output: Format }) =>
+      withAgent(list, context, async ({ client }, signal) => {
+        const invites = await readList(
+          options,
+          (words) => client.peers.listInvites(words, { signal }),
+          (answer) => answer.invites,
+        );
+        await printList(terminal, inviteView(Date.now()), invites, options.output);
+      }),
+    );
 
   const revoke = invite.command("revoke <id>").description("withdraw an invite");
   revoke.action((id: string) =>

@@ -20,6 +20,10 @@ type Subject =
   | "orphan"
   | "orphan at a peer"
   | "revision"
+  | "user"
+  | "token"
+  | "session"
+  | "role"
   | "target"
   | "grant"
   | "format"
@@ -31,6 +35,7 @@ type Subject =
 const words: Readonly<Partial<Record<Subject, readonly string[]>>> = {
   format: formats,
   grant: ["apps", "tunnels", "kubectl", "deliveries", "relay", "none"],
+  role: ["viewer", "operator", "admin"],
 };
 
 /** By the first word of the command, and the name of the argument. */
@@ -47,6 +52,9 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   target: { peer: "peer", target: "target" },
   kubeconfig: { peer: "peer" },
   "kube-token": { peer: "peer" },
+  user: { name: "user" },
+  token: { name: "free", token: "token" },
+  session: { id: "session" },
 };
 
 /** By its long name, wherever it stands; others take what nobody can say. */
@@ -60,6 +68,7 @@ const byOption: Readonly<Record<string, Subject>> = {
   port: "port",
   grant: "grant",
   output: "format",
+  role: "role",
   revision: "revision",
   "to-revision": "revision",
   file: "file",
@@ -97,8 +106,7 @@ export async function liveNames(
 ): Promise<Candidate[]> {
   const call = { signal };
   const namespace = asked.options.namespace ?? ours;
-  const appsOf = async (where: string): Promise<App[]> =>
-    (await client.apps.listApps({ namespace: where, labelSelector: "" }, call)).apps;
+  const appsOf = async (where: string): Promise<App[]> => (await client.apps.listApps({ namespace: where }, call)).apps;
   const theApp = async (): Promise<App | undefined> => {
     const [name = ""] = asked.before;
     return name === "" ? undefined : (await client.apps.getApp({ ref: { namespace, name } }, call)).app;
@@ -138,17 +146,29 @@ export async function liveNames(
     case "invite":
       return (await client.peers.listInvites({}, call)).invites.map(({ id, name }) => ({ word: id, about: name }));
     case "orphan": {
-      const { orphans, atPeers } = await client.apps.listOrphans({}, call);
-      if (asked.options.at !== undefined) return atPeers.map(({ uid }) => ({ word: uid }));
-      return orphans.map(({ workload }) => ({ word: `${workload?.namespace}/${workload?.name}` }));
+      if (asked.options.at !== undefined) {
+        return (await client.apps.listOrphansAtPeers({}, call)).orphans.map(({ uid }) => ({ word: uid }));
+      }
+      return (await client.apps.listOrphans({}, call)).orphans.map(({ workload }) => ({
+        word: `${workload?.namespace}/${workload?.name}`,
+      }));
     }
     case "orphan at a peer":
-      return (await client.apps.listOrphans({}, call)).atPeers.map(({ uid, peer }) => ({ word: uid, about: peer }));
+      return (await client.apps.listOrphansAtPeers({}, call)).orphans.map(({ uid, peer }) => ({
+        word: uid,
+        about: peer,
+      }));
     case "revision": {
       const [name = ""] = asked.before;
       const { revisions } = await client.apps.listAppRevisions({ ref: { namespace, name } }, call);
       return revisions.map(({ number, cause }) => ({ word: String(number), about: cause }));
     }
+    case "user":
+      return (await client.access.listUsers({}, call)).users.map(({ name }) => ({ word: name }));
+    case "token":
+      return (await client.access.listTokens({}, call)).tokens.map(({ id, name }) => ({ word: id, about: name }));
+    case "session":
+      return (await client.access.listSessions({}, call)).sessions.map(({ id, user }) => ({ word: id, about: user }));
     case "target": {
       const [named = ""] = asked.before;
       const peer = namedPeer(named);

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { addListOptions, type ListOptions, type ListWords, readList } from "./list-options.ts";
 import { type Format, printList } from "./output.ts";
 import { orphanAtPeerView, orphanView } from "./views.ts";
 
@@ -14,14 +15,19 @@ export function addOrphanCommands(program: Command, context: CliContext): void {
     .command("list")
     .alias("ls")
     .description("workloads of peers that run here, or ours that run at peers");
-  list
+  addListOptions(list, { labels: false })
     .addOption(outputOption())
     .option("--at-peers", "what connected peers run for this cluster, instead of what they run here")
-    .action((options: { output: Format; atPeers?: boolean }) =>
-      withAgent(list, context, async ({ client }, signal) => {
-        const { orphans, atPeers } = await client.apps.listOrphans({}, { signal });
-        if (options.atPeers) await printList(terminal, orphanAtPeerView(Date.now()), atPeers, options.output);
-        else await printList(terminal, orphanView(Date.now()), orphans, options.output);
+    .action((options: ListOptions & { output: Format; atPeers?: boolean }) =>
+      withAgent(list, context, async ({ client: { apps } }, signal) => {
+        const here = (words: ListWords) => apps.listOrphans(words, { signal });
+        const atPeers = (words: ListWords) => apps.listOrphansAtPeers(words, { signal });
+        if (options.atPeers) {
+          const found = await readList(options, atPeers, ({ orphans }) => orphans);
+          return printList(terminal, orphanAtPeerView(Date.now()), found, options.output);
+        }
+        const found = await readList(options, here, ({ orphans }) => orphans);
+        await printList(terminal, orphanView(Date.now()), found, options.output);
       }),
     );
 

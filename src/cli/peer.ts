@@ -3,8 +3,10 @@ import { Argument, type Command, Option } from "commander";
 import { collectList, collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { parseLabelSelector } from "./label-selector.ts";
 import { linkView } from "./link-view.ts";
 import { readLinkedPeer, watchLinkedPeer } from "./linked-peer.ts";
+import { addListOptions, type ListOptions, readList, refuseWithWatch } from "./list-options.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { addPeerGrant } from "./peer-grant.ts";
 import { addPeerKubectl } from "./peer-kubectl.ts";
@@ -16,17 +18,27 @@ export function addPeerCommands(program: Command, context: CliContext): void {
   const peer = program.command("peer").description("agents that this one is paired with");
 
   const list = peer.command("list").alias("ls").description("all peers and the state of their links");
-  list
+  addListOptions(list, { labels: true })
     .addOption(outputOption())
     .option("-w, --watch", "go on with each change until Ctrl-C")
-    .action((options: { output: Format; watch?: boolean }) =>
+    .action((options: ListOptions & { output: Format; watch?: boolean }) =>
       withAgent(list, context, async ({ client }, signal) => {
         if (!options.watch) {
-          const { peers } = await client.peers.listPeers({}, { signal });
+          const peers = await readList(
+            options,
+            (words) => client.peers.listPeers(words, { signal }),
+            (answer) => answer.peers,
+          );
           return printList(terminal, peerView(Date.now()), peers, options.output);
         }
+        refuseWithWatch(options);
+        const matches = parseLabelSelector(options.selector ?? "");
         const view = (): ReturnType<typeof peerView> => peerView(Date.now());
-        await printWatch(terminal, watchPeers(client, signal), { view, format: options.output });
+        await printWatch(terminal, watchPeers(client, signal), {
+          view,
+          format: options.output,
+          only: ({ metadata }) => matches(metadata?.labels ?? {}),
+        });
       }),
     );
 

@@ -1,11 +1,13 @@
-/** `fairlead policy`: what peers may do here, and which PeerPolicy says so. They are written with kubectl. */
+/** `fairlead policy`: what peers may do here, and which PeerPolicy says so. */
 import type { Command } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
+import { addListOptions, type ListOptions, readList } from "./list-options.ts";
 import { type Format, printList, printOne, printValue } from "./output.ts";
 import { explanationJson, explanationText, policyView } from "./policy-view.ts";
 import { adviseOnPolicy } from "./policy-warning.ts";
+import { addPolicyWriting, findPolicy } from "./policy-write.ts";
 import { plain } from "./table.ts";
 
 export function addPolicyCommands(program: Command, context: CliContext): void {
@@ -13,18 +15,23 @@ export function addPolicyCommands(program: Command, context: CliContext): void {
   const policy = program.command("policy").description("what peers may do here, and why");
 
   const list = policy.command("list").alias("ls").description("the PeerPolicies of this cluster");
-  list.addOption(outputOption()).action((options: { output: Format }) =>
-    withAgent(list, context, async ({ client }, signal) => {
-      const { policies } = await client.policies.listPolicies({}, { signal });
-      await printList(terminal, policyView(Date.now()), policies, options.output);
-    }),
-  );
+  addListOptions(list, { labels: true })
+    .addOption(outputOption())
+    .action((options: ListOptions & { output: Format }) =>
+      withAgent(list, context, async ({ client }, signal) => {
+        const policies = await readList(
+          options,
+          (words) => client.policies.listPolicies(words, { signal }),
+          (answer) => answer.policies,
+        );
+        await printList(terminal, policyView(Date.now()), policies, options.output);
+      }),
+    );
 
   const get = policy.command("get <name>").description("one PeerPolicy");
   get.addOption(outputOption()).action((name: string, options: { output: Format }) =>
     withAgent(get, context, async ({ client }, signal) => {
-      const { policies } = await client.policies.listPolicies({}, { signal });
-      const found = policies.find(({ metadata }) => metadata?.name === name);
+      const found = await findPolicy(client, name, signal);
       if (found) return printOne(terminal, policyView(Date.now()), found, options.output);
       throw new CliError(`there is no PeerPolicy ${plain(name)}`, {
         code: exitCode.notFound,
@@ -32,6 +39,8 @@ export function addPolicyCommands(program: Command, context: CliContext): void {
       });
     }),
   );
+
+  addPolicyWriting(policy, context);
 
   const explain = policy
     .command("explain <peer>")

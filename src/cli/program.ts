@@ -20,6 +20,9 @@ import { addPolicyCommands } from "./policy.ts";
 import { addStatusCommands } from "./status.ts";
 import { plain } from "./table.ts";
 import { addTargetCommands } from "./target.ts";
+import { addTokenCommands } from "./token.ts";
+import { addUserCommands } from "./user.ts";
+import { addWhoAmICommands } from "./whoami.ts";
 
 /** Runs one command line (without the program's own name) and resolves with the exit code; it never rejects. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
@@ -78,6 +81,9 @@ export function buildProgram(context: CliContext): Command {
   addPolicyCommands(program, context);
   addInboxCommands(program, context);
   addAuditCommands(program, context);
+  addWhoAmICommands(program, context);
+  addUserCommands(program, context);
+  addTokenCommands(program, context);
   addConfigCommands(program, context);
   addAgentCommands(program, context);
   addImagesCommands(program, context);

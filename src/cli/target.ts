@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
+import { addListOptions, type ListOptions, readList } from "./list-options.ts";
 import { type Format, printList } from "./output.ts";
 import { plain } from "./table.ts";
 import { targetView } from "./target-view.ts";
@@ -14,13 +15,23 @@ export function addTargetCommands(program: Command, context: CliContext): void {
     .command("list [peer]")
     .alias("ls")
     .description("what a peer lets this agent reach, or what each does, as the peers say now; for `fairlead forward`");
-  list.addOption(outputOption()).action((peer: string | undefined, { output }: { output: Format }) =>
-    withAgent(list, context, async ({ client, address }, signal) => {
-      const { targets, problems } = await client.tunnels.listTargets({ peer: peer ?? "" }, { signal });
-      for (const { peer: name, message } of problems) terminal.err(`warning: ${plain(`${name}: ${message}`)}\n`);
-      await printList(terminal, targetView(Date.now(), peer, address), targets, output);
-    }),
-  );
+  addListOptions(list, { labels: false })
+    .addOption(outputOption())
+    .action((peer: string | undefined, { output, ...options }: ListOptions & { output: Format }) =>
+      withAgent(list, context, async ({ client, address }, signal) => {
+        const told = new Set<string>();
+        const targets = await readList(
+          options,
+          (words) => client.tunnels.listTargets({ peer: peer ?? "", ...words }, { signal }),
+          (answer) => {
+            for (const { peer: name, message } of answer.problems) told.add(plain(`${name}: ${message}`));
+            return answer.targets;
+          },
+        );
+        for (const problem of told) terminal.err(`warning: ${problem}\n`);
+        await printList(terminal, targetView(Date.now(), peer, address), targets, output);
+      }),
+    );
 
   const open = target
     .command("open <peer> <target>")

@@ -1,13 +1,11 @@
 /** What validation at the agent found wrong with a request, in the words of manifests. Pure. */
-import { type Violation, ViolationsSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { ConnectError } from "@connectrpc/connect";
+import type { ExplainedError, FieldViolation } from "../client/explain.ts";
 
 /** One mistake a line, as in "spec.ports[0].containerPort: must be …"; undefined when the error is about something else. */
-export function explainViolations(error: ConnectError): string | undefined {
-  const lines = error
-    .findDetails(ViolationsSchema)
-    .flatMap(({ violations }) => violations)
-    .map((violation) => [pathOf(violation), wordsOf(violation.message)].filter(Boolean).join(": "));
+export function explainViolations({ violations }: Pick<ExplainedError, "violations">): string | undefined {
+  const lines = violations.map((violation) =>
+    [pathOf(violation), wordsOf(violation.message)].filter(Boolean).join(": "),
+  );
   return lines.length > 0 ? lines.join("\n") : undefined;
 }
 
@@ -22,12 +20,7 @@ function wordsOf(message: string): string {
   return message;
 }
 
-function pathOf({ field }: Violation): string {
-  const path = (field?.elements ?? []).map(({ fieldName, subscript }) => {
-    const name = fieldName.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    return subscript.case === undefined ? name : `${name}[${subscript.value}]`;
-  });
-  // The request calls the object's names a reference; in a manifest they are its metadata.
-  if (path[0] === "ref") path[0] = "metadata";
-  return path.join(".");
+/** The request calls the object's names a reference; in a manifest they are its metadata. */
+function pathOf({ field }: FieldViolation): string {
+  return field.replace(/^ref(?=\.|$)/, "metadata");
 }

@@ -1,8 +1,10 @@
 /** What `--watch` prints: what is there now, then each change, until Ctrl-C. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { FairleadClient } from "../client/index.ts";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { type InboxItem, InboxItem_State } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
+import { type Change, Topic, type WatchTopicSchema } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import type { Terminal } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { createWatchPrinter, type Format, type View } from "./output.ts";
@@ -20,27 +22,23 @@ export async function* watchApps(
   wanted: { readonly namespace: string; readonly name?: string },
   signal: AbortSignal,
 ): AsyncGenerator<Heard<App>> {
-  const { namespace, name } = wanted;
-  for await (const { change } of client.watch.watch({ apps: true, namespace }, { signal })) {
-    if (change.case === "synced") yield { kind: "synced" };
-    if (change.case === "app" && (name === undefined || change.value.metadata?.name === name)) {
-      yield { kind: "now", item: change.value };
-    }
-    if (change.case === "appGone" && (name === undefined || change.value.name === name)) {
-      yield {
-        kind: "gone",
-        name: namespace === "" ? `${change.value.namespace}/${change.value.name}` : change.value.name,
-      };
+  const { namespace, name = "" } = wanted;
+  for await (const heard of watchTopic(client, { topic: Topic.APPS, namespace, name }, signal)) {
+    if (heard.kind === "synced") yield heard;
+    else if (heard.change.now.case === "app") yield { kind: "now", item: heard.change.now.value };
+    else if (heard.change.gone) {
+      const { change } = heard;
+      yield { kind: "gone", name: namespace === "" ? `${change.namespace}/${change.name}` : change.name };
     }
   }
 }
 
 /** All peers. */
 export async function* watchPeers(client: FairleadClient, signal: AbortSignal): AsyncGenerator<Heard<Peer>> {
-  for await (const { change } of client.watch.watch({ peers: true }, { signal })) {
-    if (change.case === "synced") yield { kind: "synced" };
-    if (change.case === "peer") yield { kind: "now", item: change.value };
-    if (change.case === "peerGone") yield { kind: "gone", name: change.value };
+  for await (const heard of watchTopic(client, { topic: Topic.PEERS }, signal)) {
+    if (heard.kind === "synced") yield heard;
+    else if (heard.change.now.case === "peer") yield { kind: "now", item: heard.change.now.value };
+    else if (heard.change.gone) yield { kind: "gone", name: heard.change.name };
   }
 }
 
@@ -51,16 +49,27 @@ export async function* watchInbox(
   signal: AbortSignal,
 ): AsyncGenerator<Heard<InboxItem>> {
   const told = new Set<string>();
-  for await (const { change } of client.watch.watch({ inbox: true }, { signal })) {
-    if (change.case === "synced") yield { kind: "synced" };
-    if (change.case === "inboxItem") {
-      const item = change.value;
+  for await (const heard of watchTopic(client, { topic: Topic.INBOX, peer }, signal)) {
+    if (heard.kind === "synced") yield heard;
+    else if (heard.change.now.case === "inboxItem") {
+      const item = heard.change.now.value;
       const isNew = item.state === InboxItem_State.HELD || decided;
-      if ((peer !== "" && item.peer !== peer) || !(isNew || told.has(item.name))) continue;
+      if (!isNew && !told.has(item.name)) continue;
       told.add(item.name);
       yield { kind: "now", item };
-    }
-    if (change.case === "inboxItemGone" && told.delete(change.value)) yield { kind: "gone", name: change.value };
+    } else if (heard.change.gone && told.delete(heard.change.name)) yield { kind: "gone", name: heard.change.name };
+  }
+}
+
+/** The changes of one topic one by one, and where the present state ends. */
+async function* watchTopic(
+  client: FairleadClient,
+  topic: MessageInitShape<typeof WatchTopicSchema>,
+  signal: AbortSignal,
+): AsyncGenerator<{ kind: "change"; change: Change } | { kind: "synced" }> {
+  for await (const { changes, isSynced } of client.watch.watch({ topics: [topic] }, { signal })) {
+    for (const change of changes) yield { kind: "change", change };
+    if (isSynced) yield { kind: "synced" };
   }
 }
 

@@ -1,19 +1,6 @@
-/**
- * The published typed client of an agent's console API: the same API that the console and the CLI use.
- *
- * @example
- * ```ts
- * import { createFairleadClient } from "fairlead/client";
- * import { createConnectTransport } from "@connectrpc/connect-node";
- *
- * const fairlead = createFairleadClient({
- *   transport: createConnectTransport({ baseUrl: "http://localhost:8000", httpVersion: "1.1" }),
- *   token,
- * });
- * for (const peer of (await fairlead.peers.listPeers({})).peers) console.log(peer.metadata?.name);
- * ```
- */
+/** The typed clients of all services, over whatever transport there is. What is published is `node.ts` and `browser.ts`, which make one. */
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { AccessService } from "../gen/fairlead/console/v1/access_service_pb.ts";
 import { AgentService } from "../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../gen/fairlead/console/v1/audit_service_pb.ts";
@@ -21,9 +8,11 @@ import { DoctorService } from "../gen/fairlead/console/v1/doctor_service_pb.ts";
 import { InboxService } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { KubernetesService } from "../gen/fairlead/console/v1/kubernetes_service_pb.ts";
 import { LinkService } from "../gen/fairlead/console/v1/link_service_pb.ts";
+import { NotificationService } from "../gen/fairlead/console/v1/notification_service_pb.ts";
 import { PeerService } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../gen/fairlead/console/v1/policy_service_pb.ts";
+import { SignInService } from "../gen/fairlead/console/v1/sign_in_service_pb.ts";
 import { TunnelService } from "../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { WatchService } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import { withToken } from "./token.ts";
@@ -41,10 +30,14 @@ export interface FairleadClient {
   readonly policies: Client<typeof PolicyService>;
   readonly inbox: Client<typeof InboxService>;
   readonly audit: Client<typeof AuditService>;
+  readonly access: Client<typeof AccessService>;
+  /** For pages of the console's own, in a browser. */
+  readonly signIn: Client<typeof SignInService>;
+  readonly notifications: Client<typeof NotificationService>;
   readonly watch: Client<typeof WatchService>;
 }
 
-/** How the agent is reached. */
+/** How the agent is reached, if not by an address. */
 export interface FairleadClientOptions {
   /** From `@connectrpc/connect-node` or `@connectrpc/connect-web`, with the console's address as `baseUrl`. */
   readonly transport: Transport;
@@ -67,6 +60,9 @@ export function createFairleadClient(options: FairleadClientOptions): FairleadCl
     policies: createClient(PolicyService, transport),
     inbox: createClient(InboxService, transport),
     audit: createClient(AuditService, transport),
+    access: createClient(AccessService, transport),
+    signIn: createClient(SignInService, transport),
+    notifications: createClient(NotificationService, transport),
     watch: createClient(WatchService, transport),
   };
 }

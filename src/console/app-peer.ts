@@ -1,12 +1,27 @@
 /** At which peers an app's pods are, for doors and for somebody who names the peer or the pod, or neither. Pure. */
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { RemoteAppSpec } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { RemoteApp } from "../kube/resources.ts";
+import { namesIn } from "../workloads/origin/shared-content.ts";
+import { type Concern, concernOfSpec } from "./access/concern.ts";
 
 /** The peers that run it now, or are to. */
 export function peersOf({ spec, status }: RemoteApp): string[] {
   const reported = (status?.peers ?? []).flatMap(({ peer }) => peer ?? []);
   if (reported.length > 0) return reported;
   return [spec.peer ?? status?.peer ?? ""].filter((name) => name !== "");
+}
+
+/** Which peers an app is about: those that run it and the one that is to, or all where it may be placed anywhere. */
+export function concernOfApp(app: RemoteApp): Concern {
+  const wanted = concernOfSpec(app.spec);
+  return wanted === "all" ? "all" : [...new Set([...wanted, ...peersOf(app)])];
+}
+
+/** Whether the spec names Secrets or ConfigMaps of its namespace that the app as it is does not. */
+export function namesMore(app: Pick<RemoteApp, "metadata" | "spec"> | undefined, spec: RemoteAppSpec): boolean {
+  const had = new Set(app ? namesIn(app).map(({ kind, name }) => `${kind} ${name}`) : []);
+  return namesIn({ metadata: {}, spec }).some(({ kind, name }) => !had.has(`${kind} ${name}`));
 }
 
 /**

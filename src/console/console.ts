@@ -1,5 +1,5 @@
 /** The console as a whole: the API over the rooms below, the doors to apps, and the port that serves both. */
-import type { KeyObject } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { AuditLog } from "../audit/audit-log.ts";
 import type { Clock } from "../base/clock.ts";
@@ -11,43 +11,50 @@ import type { Reflector } from "../kube/reflector.ts";
 import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
 import type { Peering } from "../peering/peering.ts";
 import { checkRelays } from "../peering/relays.ts";
+import { createStreamRecord } from "../peering/stream-record.ts";
 import type { Pods } from "../pods/pods.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
-import type { KnownForward } from "../tunnel/forwards/forwards.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
 import type { LocalHello } from "../wire/session.ts";
 import type { Workloads } from "../workloads/workloads.ts";
+import { aboutAgent } from "./about-agent.ts";
+import type { Concern, Known } from "./access/concern.ts";
+import { createConsoleAccess } from "./access/console-access.ts";
+import { createRefuser } from "./access/refuser.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
 import { noSuchApp } from "./api/app-changes.ts";
 import type { AppServiceDeps } from "./api/app-service.ts";
 import { auditChanges } from "./api/audit.ts";
 import type { AuditServiceDeps } from "./api/audit-service.ts";
+import { createCallRecord } from "./api/call-record.ts";
 import { translateErrors } from "./api/errors.ts";
-import { inboxItems } from "./api/inbox-item.ts";
 import type { InboxServiceDeps } from "./api/inbox-service.ts";
 import type { LinkServiceDeps } from "./api/link-service.ts";
+import { createListing } from "./api/listing.ts";
 import type { PeerServiceDeps } from "./api/peer-service.ts";
 import type { PodServiceDeps } from "./api/pod-service.ts";
+import { createPolicyChanges } from "./api/policy-changes.ts";
 import type { PolicyServiceDeps } from "./api/policy-service.ts";
 import { createApi } from "./api/routes.ts";
-import type { Changing, ChangingInbox } from "./api/watch-service.ts";
 import { readAppLogs } from "./app-logs.ts";
-import { answeringPeer, choosePeer } from "./app-peer.ts";
-import { loadAdminToken } from "./auth/admin-token.ts";
-import { createAuthenticator } from "./auth/authenticator.ts";
-import { createKubeTokenStore } from "./auth/kube-token-store.ts";
+import { answeringPeer, choosePeer, concernOfApp, namesMore } from "./app-peer.ts";
 import { principalKey } from "./auth/principal.ts";
+import { type ConsoleWatchDeps, createConsoleWatch, inboxNews } from "./console-watch.ts";
 import type { AppCatalogue, AppView } from "./doors/app-view.ts";
 import type { Opened } from "./doors/browser-entry.ts";
 import { readDoor, readDoorContent } from "./doors/door-rules.ts";
 import type { CallersWay } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { createKubernetesAccess } from "./kubernetes.ts";
+import { type OpenNotificationsDeps, openNotifications } from "./notifications/open-notifications.ts";
+import { openPeople } from "./people.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
 import { createSessionDial } from "./session-dial.ts";
+import { createSignIn, type SignInSettings } from "./sign-in/sign-in.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
+import { createEventsDoor } from "./watch/events-door.ts";
 
 export interface ConsoleDeps {
   readonly listen: { readonly host: string; readonly port: number; readonly domain: string };
@@ -63,14 +70,14 @@ export interface ConsoleDeps {
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Workloads;
   readonly pods: Pods;
-  readonly policies: Pick<PolicyBook, "list" | "explain" | "subscribe">;
+  readonly policies: Pick<PolicyBook, "list" | "explain"> & ConsoleWatchDeps["policies"];
   /** Targets that peers want to reach and that wait for a person. */
   readonly tunnelInbox: InboxServiceDeps["tunnels"] & { subscribe(listener: () => void): () => void };
   readonly http: HttpForwarder;
   readonly dial: AppDialer;
   /** Asks a peer what it lets this agent reach. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
-  listForwards(signal: AbortSignal): Promise<KnownForward[]>;
+  readonly forwards: ConsoleWatchDeps["forwards"];
   readonly dialDatagrams: DatagramDialer;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
@@ -78,23 +85,45 @@ export interface ConsoleDeps {
   readonly doorKey: KeyObject;
   /** Where the console is reached over TLS, as the operator says. */
   readonly consoleUrl: string | undefined;
-  readonly audit: Pick<AuditLog, "record"> & AuditServiceDeps;
+  /** How the agent is: as its own probes say. */
+  readonly health: AgentServiceDeps["health"];
+  readonly features: AgentServiceDeps["features"];
+  /** The agent's own. */
+  readonly ownLog: AgentServiceDeps["ownLog"];
+  /** How people and programs sign in, beside the tokens and users of this agent. */
+  readonly signIn: SignInSettings;
+  readonly audit: Pick<AuditLog, "record" | "list" | "subscribe"> & AuditServiceDeps & OpenNotificationsDeps["audit"];
+  /** What peers are shown now. */
+  readonly linkCertificate: OpenNotificationsDeps["linkCertificate"];
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Makes the admin token if there is none yet. The server does not listen before it is told to. */
+/** Makes whom nobody has made yet who may sign in. The server does not listen before it is told to. */
 export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Promise<ConsoleServer> {
   const { kube, namespace, clock, log } = deps;
   const { origin } = deps.workloads;
-  const adminTokenHash = await loadAdminToken(
-    { store: createKubeTokenStore({ client: kube.client, namespace }), log },
-    signal,
-  );
-  const authenticator = createAuthenticator({ adminTokenHash });
+  const refusals = createStreamRecord({ audit: deps.audit, clock });
+  const record = createCallRecord({ audit: deps.audit, clock });
+  const people = await openPeople({ ...deps, client: kube.client }, signal);
+  const signIn = createSignIn({ ...deps, settings: deps.signIn, kept: people.kept, users: people.users });
+  const refuse = createRefuser({
+    granters: people.granters,
+    refused: ({ principal: { name: person }, what: target, message }) =>
+      refusals.note(person, { action: "access.refuse", actor: { person }, target, verdict: "denied", message }),
+  });
+  const access = createConsoleAccess({
+    ways: [...people.ways, ...signIn.ways],
+    known: knownConcerns(deps),
+    refuse,
+    clock,
+  });
+  const notifications = openNotifications({ ...deps, inbox: inboxNews(deps) });
+  const watches = createConsoleWatch({ ...deps, notifications, authenticator: access.authenticator, refuse });
   const kubernetes = createKubernetesAccess({
     ...deps,
-    credentials: authenticator,
+    authenticator: access.authenticator,
+    guard: access.doors,
     key: deps.doorKey,
     isPeer: (name) => deps.peering.roster.get(name) !== undefined,
     presence: (peer) => presenceOf(deps.peering, peer),
@@ -102,7 +131,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
   const server: ConsoleServer = createConsoleServer({
     ...deps.listen,
     routes: createApi({
-      agent: { about: deps.about, url: () => deps.url, counts: () => countAll(deps), settings: deps.settings },
+      agent: aboutAgent(deps),
       apps: appDeps(deps, (...asked) => server.open(...asked)),
       peers: peerDeps(deps),
       links: linkDeps(deps),
@@ -111,7 +140,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
         peers: () => deps.peering.roster.list().map(({ name }) => name),
         presence: (peer) => presenceOf(deps.peering, peer),
         listTargets: deps.listTargets,
-        listForwards: deps.listForwards,
+        listForwards: deps.forwards.list,
         openTarget: (asked, principal, context) => answerOf(server.openTarget(asked, principal, callersWay(context))),
         clock,
       },
@@ -119,21 +148,24 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       pods: podDeps(deps),
       policies: policyDeps(deps),
       audit: deps.audit,
+      notifications,
       inbox: { apps: deps.workloads.host, tunnels: deps.tunnelInbox },
-      watch: {
-        peers: knownPeers(deps.peerObjects),
-        apps: { subscribe: origin.subscribe, synced: origin.synced },
-        inbox: inboxChanges(deps),
-      },
+      watch: { hub: watches },
+      signIn: signIn.service,
+      access: { ...people, sessions: signIn.sessions, clock },
+      listing: createListing({ key: randomBytes(32), now: () => clock.now() }),
     }),
-    interceptors: [auditChanges(deps.audit), translateErrors],
-    authenticator,
+    interceptors: [auditChanges(record), translateErrors, signIn.refresh],
+    pages: signIn.routes,
+    access,
+    isReady: () => deps.health().ok,
     apps: catalogueOf(deps),
     http: deps.http,
     hello: deps.hello,
     certificate: deps.certificate,
     peerDoors: { kubernetes: kubernetes.door },
     dial: createSessionDial({
+      guard: access.doors,
       dial: deps.dial,
       dialDatagrams: deps.dialDatagrams,
       clock,
@@ -146,16 +178,40 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     presence: (peer) => presenceOf(deps.peering, peer),
     identityOf: (peer) => deps.peering.roster.get(peer)?.fingerprint,
     consoleUrl: deps.consoleUrl,
+    events: createEventsDoor({ hub: watches, authenticator: access.authenticator, refuse, log }),
     content: (name) => readDoorContent(name, origin.findShared(name), namespace),
     clock,
     log,
   });
-  return server;
+  return {
+    ...server,
+    async close() {
+      await server.close();
+      refusals.close();
+      record.close();
+      await notifications.close();
+      watches.close();
+      await signIn.close();
+      await people.close();
+    },
+  };
+}
+
+function knownConcerns({ workloads: { origin, host } }: ConsoleDeps): Known {
+  return {
+    peersOfApp(ref): Concern | undefined {
+      const app = origin.get(keyOf(ref));
+      return app && concernOfApp(app);
+    },
+    namesMore: (ref, spec) => namesMore(ref && origin.get(keyOf(ref)), spec),
+    peerOfWorkload: (ref) => host.orphans().find(({ workload }) => keyOf(workload) === keyOf(ref))?.peer,
+  };
 }
 
 function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
   return {
     kube: kube.client,
+    apps: workloads.origin,
     openApp(app, context) {
       const principal = context.values.get(principalKey);
       if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
@@ -225,8 +281,21 @@ function linkDeps({ peering: { switchboard, roster }, clock }: ConsoleDeps): Lin
   };
 }
 
-function policyDeps({ policies, peering }: ConsoleDeps): PolicyServiceDeps {
+function policyDeps(deps: ConsoleDeps): PolicyServiceDeps {
+  const { policies, peering } = deps;
   return {
+    changes: createPolicyChanges({
+      kube: deps.kube.client,
+      namespace: deps.namespace,
+      writtenElsewhere:
+        deps.about.kubernetesVersion === ""
+          ? "This agent stands alone: its policies are in its configuration, as standalone.policies and standalone.targets say."
+          : undefined,
+      policies: () => policies.list(),
+      peers: () => peering.roster.list(),
+    }),
+    hasImageDoor: () => deps.features().some(({ name, enabled }) => name === "images" && enabled),
+    now: () => deps.clock.now(),
     policies: () => policies.list(),
     peer: (name) => peering.roster.get(name),
     effective: (peer) => policies.explain(peer),
@@ -254,40 +323,6 @@ function appOf({ workloads }: ConsoleDeps, ref: { namespace: string; name: strin
   const app = workloads.origin.get(keyOf(ref));
   if (!app) throw noSuchApp(ref);
   return app;
-}
-
-function countAll({ peering, workloads }: ConsoleDeps): ReturnType<AgentServiceDeps["counts"]> {
-  const peers = peering.roster.list();
-  const apps = workloads.origin.list();
-  return {
-    peers: peers.length,
-    peersConnected: peers.filter(({ name }) => peering.switchboard.status(name).state === "connected").length,
-    apps: apps.length,
-    appsReady: apps.filter(({ status }) => status?.phase === "Ready").length,
-    workloads: workloads.host.count(),
-  };
-}
-
-/** A removed peer is kept as a record, and is no peer to anybody who asks. */
-function knownPeers(peers: Reflector<Peer>): Changing<Peer> {
-  return {
-    synced: (signal) => peers.synced(signal),
-    subscribe: (listener) => peers.subscribe((key, peer) => listener(key, peer?.spec.removal ? undefined : peer)),
-  };
-}
-
-/** An item comes and goes with a wish, a dial, a policy, or what an operator says of the peer. */
-function inboxChanges({ workloads, tunnelInbox, policies, peering }: ConsoleDeps): ChangingInbox {
-  return {
-    list: () => inboxItems(workloads.host.held(), tunnelInbox.pending()),
-    subscribe(listener) {
-      const sources = [workloads.host.subscribe, tunnelInbox.subscribe, policies.subscribe, peering.roster.subscribe];
-      const ends = sources.map((subscribe) => subscribe(() => listener()));
-      return () => {
-        for (const end of ends) end();
-      };
-    },
-  };
 }
 
 function presenceOf({ roster, switchboard }: Peering, peer: string): PeerPresence | undefined {

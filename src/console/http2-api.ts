@@ -6,6 +6,7 @@ import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Log } from "../base/log.ts";
 import { boundedTimeout, timeoutHeaders } from "../rpc/call-timeout.ts";
+import { callerAddress } from "./auth/caller-address.ts";
 
 export interface Http2Api {
   /** Serves a connection of which the first bytes are still to be read. */
@@ -18,8 +19,10 @@ export interface Http2Api {
 
 export interface Http2ApiOptions extends ConnectRouterOptions {
   routes(router: ConnectRouter): void;
-  /** Whether these credentials are good. */
-  isKnown(authorization: string | undefined): boolean;
+  /** Takes a call, or answers it with a refusal. */
+  admit(req: Http2ServerRequest, res: Http2ServerResponse): boolean;
+  /** Whether it is a call of the API that has this path. */
+  isCall(url: string): boolean;
   /** Serves what is for neither a door nor the API, as over HTTP/1.1. */
   own(req: Http2ServerRequest, res: Http2ServerResponse): void;
   /** Takes the request when it is for a door. */
@@ -28,12 +31,6 @@ export interface Http2ApiOptions extends ConnectRouterOptions {
   log: Log;
 }
 
-/**
- * Bytes of a message that are read of who is not known: a call is judged when its first message is there, and until then
- * it is held.
- */
-export const largestStrangerBytes = 16 * 1024;
-
 /** Streams of one connection at a time. */
 const maxStreams = 256;
 
@@ -41,23 +38,21 @@ const maxStreams = 256;
 const maxHeaderBytes = 32 * 1024;
 
 export function createHttp2Api(options: Http2ApiOptions): Http2Api {
-  const { headers, log, isKnown, door, own, ...router } = options;
+  const { headers, log, admit, isCall, door, own, ...router } = options;
   const sessions = new Set<ServerHttp2Session>();
-  const serve = connectNodeAdapter(router);
-  const serveStranger = connectNodeAdapter({ ...router, readMaxBytes: largestStrangerBytes });
+  const serve = connectNodeAdapter({ ...router, contextValues: callerAddress });
   const server = createServer({
     settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes },
     maxSessionMemory: 32,
   });
   const answer = (req: Http2ServerRequest, res: Http2ServerResponse): void => {
     boundTimeouts(req.headers);
-    if (!req.url.startsWith("/fairlead.")) {
+    if (!isCall(req.url)) {
       own(req, res);
       return;
     }
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-    if (isKnown(req.headers.authorization)) serve(req, res);
-    else serveStranger(req, res);
+    if (admit(req, res)) serve(req, res);
   };
   server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
     if (!door(req, res)) answer(req, res);

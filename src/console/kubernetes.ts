@@ -4,9 +4,8 @@ import type { Clock } from "../base/clock.ts";
 import type { PeeringAudit } from "../peering/audit-entry.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
 import type { KubernetesServiceDeps } from "./api/kubernetes-service.ts";
-import type { Credentials } from "./auth/authenticator.ts";
+import type { Authenticator } from "./auth/authenticator.ts";
 import { createDoorTokens } from "./auth/door-token.ts";
-import { createUnderWay } from "./auth/under-way.ts";
 import { createKubernetesPath } from "./doors/kubernetes-path.ts";
 import type { ForwardDeps } from "./doors/pass-on.ts";
 import type { PeerDoor } from "./doors/peers-path.ts";
@@ -17,7 +16,7 @@ export interface KubernetesAccessDeps extends ForwardDeps {
   readonly key: KeyObject;
   readonly certificate: ServedCertificate;
   readonly consoleUrl: string | undefined;
-  readonly credentials: Credentials;
+  readonly authenticator: Pick<Authenticator, "present">;
   isPeer(name: string): boolean;
   readonly audit: PeeringAudit;
   readonly clock: Clock;
@@ -27,13 +26,12 @@ export function createKubernetesAccess(deps: KubernetesAccessDeps): {
   readonly door: PeerDoor;
   readonly service: KubernetesServiceDeps;
 } {
-  const { key, credentials, clock, audit, certificate, consoleUrl, isPeer } = deps;
-  const tokens = createDoorTokens({ key, door: "kubernetes", credentials, clock });
+  const { key, authenticator, clock, audit, certificate, consoleUrl, isPeer } = deps;
+  const tokens = createDoorTokens({ key, door: "kubernetes", authenticator, clock });
   const record = createStreamRecord({ audit, clock });
   const door = createKubernetesPath({
     ...deps,
     tokens,
-    underWay: createUnderWay({ credentials, clock }),
     note({ peer, person, method, path, verdict, message }) {
       record.note(`${peer}/${person}`, {
         action: "kube.request",

@@ -8,14 +8,18 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { failWhatIsCutShort } from "../rpc/cut-short.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { LocalHello } from "../wire/session.ts";
-import { type Authenticator, requirePrincipal } from "./auth/authenticator.ts";
+import type { ConsoleAccess } from "./access/console-access.ts";
+import { createAnyoneServices } from "./anyone/anyone-services.ts";
+import { createOpenCalls } from "./anyone/open-calls.ts";
+import { serveOpenApi } from "./anyone/openapi-page.ts";
+import { callerAddress } from "./auth/caller-address.ts";
 import { guardRouter } from "./auth/guarded-router.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors, type DoorsDeps } from "./doors/doors.ts";
@@ -23,11 +27,12 @@ import type { PeerPresence } from "./doors/explain.ts";
 import type { PeerDoor } from "./doors/peers-path.ts";
 import { divert } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
-import { boundTimeouts, createHttp2Api, largestStrangerBytes } from "./http2-api.ts";
+import { boundTimeouts, createHttp2Api } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
 import { createSessionDoor, type SessionDoorDeps } from "./session-door.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
 import { createTlsPort } from "./tls/tls-port.ts";
+import { type EventsDoor, serveEvents } from "./watch/events-door.ts";
 
 export interface ConsoleServerDeps {
   /** Where it listens; port 0 takes a free one. */
@@ -35,11 +40,15 @@ export interface ConsoleServerDeps {
   port: number;
   /** Apps are shown below it; "localhost" unless given. */
   domain?: string;
-  /** Every service of the API. They are reached by authenticated callers only. */
+  /** Every service of the API. Each method is reached by whom its proto lets in. */
   routes(router: ConnectRouter): void;
   /** Around every RPC, after authentication and validation. */
   interceptors?: readonly Interceptor[];
-  authenticator: Authenticator;
+  /** Pages of the console's own, beside the API. */
+  pages?(app: FastifyInstance): void;
+  access: ConsoleAccess;
+  /** Whether the agent is ready, for who asks by gRPC's health service. Always unless given. */
+  isReady?(): boolean;
   apps: AppCatalogue;
   http: HttpForwarder;
   /** What this agent says of itself to programs that open a session. */
@@ -50,6 +59,8 @@ export interface ConsoleServerDeps {
   identityOf: DoorsDeps["identityOf"];
   /** Where people reach the console over TLS, as the operator says. */
   consoleUrl?: string | undefined;
+  /** Where changes are told as server-sent events. */
+  events?: EventsDoor | undefined;
   /** What a Secret or ConfigMap in an app's namespace holds that its door refers to. */
   content: DoorsDeps["content"];
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
@@ -87,26 +98,46 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   let stopping = false;
   // Fastify serves the requests of either protocol, and its types know those of the server that it was made for.
   const own = new EventEmitter();
-  const guards = [requirePrincipal(deps.authenticator), createValidateInterceptor(), ...(deps.interceptors ?? [])];
+  const { authenticator, guard, doors: doorGuard } = deps.access;
+  const always = [failWhatIsCutShort(), createValidateInterceptor()];
+  const interceptors = [guard.know, guard.judge, ...always, ...(deps.interceptors ?? [])];
+  const anyone = createAnyoneServices({
+    ...deps,
+    isServing: () => !stopping && (deps.isReady?.() ?? true),
+  });
+  const isCall = (url: string | undefined): boolean => url !== undefined && (isOurs(url) || anyone.claims(url));
   const api = {
-    routes: (router: ConnectRouter): void => deps.routes(guardRouter(router, guards)),
+    routes: (router: ConnectRouter): void => {
+      deps.routes(guardRouter(router, { interceptors, gate: guard.gate }));
+      anyone.routes(guardRouter(router, { interceptors: always }));
+    },
     readMaxBytes: maxMessageBytes,
     shutdownSignal: stopApi.signal,
   };
-  const isKnown = (authorization: string | undefined): boolean =>
-    deps.authenticator.authenticate(authorization) !== undefined;
-  const session = createSessionDoor({ ...deps, routes: api.routes });
-  const doors = createDoors({ ...deps, session, domain: deps.domain ?? "localhost", port: () => port });
+  const session = createSessionDoor({
+    ...deps,
+    authenticator,
+    routes: (router) => deps.routes(guardRouter(router, { interceptors })),
+  });
+  const doors = createDoors({
+    ...deps,
+    authenticator,
+    session,
+    guard: doorGuard,
+    domain: deps.domain ?? "localhost",
+    port: () => port,
+  });
+  const open = createOpenCalls({ paths: anyone.openPaths, clock: deps.clock });
   const http2 = createHttp2Api({
     ...api,
-    isKnown,
+    admit: open.admit,
+    isCall,
     door: (req, res) => doors.serve({ kind: "http", req, res }),
     own: (req, res) => void own.emit("request", req, res),
     headers: securityHeaders,
     log,
   });
   const tls = createTlsPort({ ...deps, http1: (socket) => serveHttp1(socket), http2: http2.accept });
-  const serveStranger = connectNodeAdapter({ ...api, readMaxBytes: largestStrangerBytes });
   const app = fastify({
     logger: false,
     bodyLimit: maxMessageBytes,
@@ -116,9 +147,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
       own.on("request", handler);
       server = createHttpServer(doors, upgraded, log, (req, res) => {
         boundTimeouts(req.headers);
-        if (!isCall(req.url) || isKnown(req.headers.authorization)) return handler(req, res);
-        for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
-        serveStranger(req, res);
+        if (open.admit(req, res)) handler(req, res);
       });
       serveHttp1 = divert(server, { http2: http2.accept, tls: tls.accept });
       server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
@@ -136,7 +165,10 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     reply.callNotFound();
     return reply;
   });
-  app.register(fastifyConnectPlugin, api);
+  app.register(fastifyConnectPlugin, { ...api, contextValues: ({ raw }) => callerAddress(raw) });
+  deps.pages?.(app);
+  serveOpenApi(app, deps.clock);
+  if (deps.events) serveEvents(app, deps.events, securityHeaders);
 
   return {
     open: doors.open,
@@ -161,6 +193,8 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
         }),
       ];
       doors.close();
+      open.close();
+      deps.events?.close();
       tls.close();
       deps.certificate.close();
       http2.drain();
@@ -173,9 +207,9 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   };
 }
 
-/** Whether it is a call of the API that has this path. */
-function isCall(url: string | undefined): boolean {
-  return url?.startsWith("/fairlead.") ?? false;
+/** Whether it is a call of our own API that has this path. */
+function isOurs(url: string): boolean {
+  return url.startsWith("/fairlead.");
 }
 
 function refuseTheRest(app: FastifyInstance, log: Log): void {

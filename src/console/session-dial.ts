@@ -5,13 +5,14 @@ import type { Clock } from "../base/clock.ts";
 import { joinDatagrams } from "../base/datagram-pipe.ts";
 import { errorText } from "../base/error-text.ts";
 import { join } from "../base/join.ts";
+import { Door } from "../gen/fairlead/console/v1/access_pb.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
 import { TunnelError, type TunnelFailure, toTunnelError } from "../tunnel/tunnel-error.ts";
 import { Reason } from "../wire/reason.ts";
 import type { IncomingDial } from "../wire/session.ts";
 import { readTarget } from "../wire/target.ts";
 import { isDatagrams, type NamedTarget } from "../wire/target-text.ts";
-import { mayDial } from "./auth/may-dial.ts";
+import type { DoorGuard } from "./access/door-guard.ts";
 import type { Principal } from "./auth/principal.ts";
 
 /** Header of a dial's metadata: the peer. Needed for all but an app that runs at one only. */
@@ -23,6 +24,7 @@ const dialMs = 30_000;
 export interface SessionDialDeps {
   /** The peer that runs it, and which RemoteApp it is. Throws a ConnectError when there is none. */
   find(app: { namespace: string; name: string }, peer: string | undefined): { peer: string; uid: string };
+  readonly guard: DoorGuard;
   readonly dial: AppDialer;
   readonly dialDatagrams: DatagramDialer;
   /** Whether there is such a peer. */
@@ -39,16 +41,20 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       return incoming.refuse(reason, read.message);
     }
     const destination = destinationOf(read.target, incoming.metadata.get(peerHeader) ?? undefined);
-    const refused = mayDial(principal, destination.peer, destination.target);
-    if (refused !== undefined) return incoming.refuse(Reason.DENIED, refused);
     const { name: person } = principal;
     const { peer, target } = destination;
+    const refused = deps.guard.refuses(principal, Door.DIAL, peer);
+    if (refused !== undefined) return incoming.refuse(Reason.DENIED, refused);
+    const hold = (breakOff: () => void) => deps.guard.hold(principal, Door.DIAL, peer, breakOff);
     if (isDatagrams(target)) {
       const pipe = await inTime(peer, incoming, (signal) => deps.dialDatagrams({ peer, target, person }, signal));
       try {
-        if (!incoming.signal.aborted) {
-          await joinDatagrams(incoming.acceptDatagrams(), pipe, { clock: deps.clock });
-        }
+        if (incoming.signal.aborted) return;
+        await whileAllowed(
+          hold,
+          () => pipe.close(),
+          joinDatagrams(incoming.acceptDatagrams(), pipe, { clock: deps.clock }),
+        );
       } finally {
         pipe.close();
       }
@@ -56,7 +62,21 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
     }
     const stream = await inTime(peer, incoming, (signal) => deps.dial({ peer, target, person }, signal));
     if (incoming.signal.aborted) stream.destroy();
-    else await join(incoming.accept(), stream);
+    else await whileAllowed(hold, () => stream.destroy(noLonger()), join(incoming.accept(), stream));
+  }
+
+  /** Until `done`, `breakOff` ends it when it is no longer allowed. */
+  async function whileAllowed(
+    hold: (breakOff: () => void) => () => void,
+    breakOff: () => void,
+    done: Promise<unknown>,
+  ) {
+    const letGo = hold(breakOff);
+    try {
+      await done;
+    } finally {
+      letGo();
+    }
   }
 
   async function inTime<T>(
@@ -90,6 +110,10 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       incoming.refuse(reasonOf[failure.failure], errorText(failure));
     });
   };
+}
+
+function noLonger(): TunnelError {
+  return new TunnelError("denied", "This is no longer allowed to you.");
 }
 
 const reasonOf: Readonly<Record<TunnelFailure, Reason>> = {

@@ -9,10 +9,11 @@ import type { Log } from "../base/log.ts";
 import { acceptWebSocket } from "../link/websocket.ts";
 import { createRpcServer } from "../rpc/server.ts";
 import { type IncomingDial, type IncomingStream, type LocalHello, openSession } from "../wire/session.ts";
-import { type Authenticator, howToSignIn } from "./auth/authenticator.ts";
-import type { Principal } from "./auth/principal.ts";
+import { type Authenticator, howToSignIn, whyUnknown } from "./auth/authenticator.ts";
+import { presentedBy } from "./auth/presented.ts";
+import { type Principal, principalKey } from "./auth/principal.ts";
 import { answerProblem, type DoorRequest } from "./doors/exchange.ts";
-import { type Guest, mostGuests, SessionGuests } from "./session-guests.ts";
+import { type Guest, SessionGuests } from "./session-guests.ts";
 
 export interface SessionDoorDeps {
   /** The services of the API, behind what guards them. */
@@ -28,7 +29,7 @@ export interface SessionDoorDeps {
 export interface SessionDoor {
   /** Whether the request is for this door. */
   claims(url: string): boolean;
-  serve(request: DoorRequest): Promise<void>;
+  serve(request: DoorRequest, at: { secure: boolean }): Promise<void>;
   /** Sessions now. */
   readonly size: number;
   /** Lets what runs go on for so long (milliseconds), and ends all sessions. */
@@ -50,14 +51,12 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
   /** Whose the token is now. Asked for each call and dial, so that none is answered under one that was withdrawn. */
   function accept(guest: Guest, address: string) {
     return (incoming: IncomingStream): void => {
-      const { authorization } = guest;
-      const principal = authenticator.authenticate(authorization);
+      const principal = authenticator.present(guest.credential);
       if (!principal) guests.end(guest);
       else if (incoming.kind === "dial") deps.dial(incoming, principal);
       else {
-        if (authorization !== undefined) incoming.headers.set("authorization", authorization);
         const caller = { fingerprint: `console:${principal.name}@${address}`, guest: true, grants: [], caPem: "" };
-        void rpc.serve(incoming, caller);
+        void rpc.serve(incoming, caller, (values) => values.set(principalKey, principal));
       }
     };
   }
@@ -65,13 +64,12 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
   return {
     claims: (url) => url === "/session" || url.startsWith("/session?"),
 
-    async serve(request) {
+    async serve(request, { secure }) {
       const { req } = request;
-      const { authorization } = req.headers;
-      const principal = authenticator.authenticate(authorization);
+      const presented = presentedBy(req, { secure, upgrade: request.kind === "upgrade" });
+      const principal = await authenticator.authenticate(presented, stopping.signal);
       if (!principal) {
-        const what = authorization === undefined ? "This needs a bearer token." : "This token is not valid here.";
-        const detail = `${what} ${howToSignIn}`;
+        const detail = `${whyUnknown(presented)} ${howToSignIn}`;
         return answerProblem(request, { status: 401, code: "unauthenticated", title: "Not signed in", detail });
       }
       if (request.kind !== "upgrade") {
@@ -80,13 +78,10 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
       }
       const id = req.headers[sessionHeader];
       const guest = stopping.signal.aborted
-        ? undefined
-        : guests.welcome(authorization, typeof id === "string" && /^[\w-]{22}$/.test(id) ? id : undefined);
-      if (!guest) {
-        const detail = stopping.signal.aborted
-          ? "The agent is stopping."
-          : `${mostGuests} programs hold sessions already.`;
-        return answerProblem(request, { status: 503, code: "overloaded", title: "Not now", detail });
+        ? "The agent is stopping."
+        : guests.welcome(principal, typeof id === "string" && /^[\w-]{22}$/.test(id) ? id : undefined);
+      if (typeof guest === "string") {
+        return answerProblem(request, { status: 503, code: "overloaded", title: "Not now", detail: guest });
       }
       try {
         const carrier = await acceptWebSocket(request.req, request.socket, Buffer.from(request.head));

@@ -1,15 +1,15 @@
 /** The programs that hold sessions with a console, and what each of them has: what they went by at the door, and what goes on. */
-import { createHash } from "node:crypto";
 import type { Clock, Timer } from "../base/clock.ts";
 import { PeerSessions } from "../wire/peer-sessions.ts";
 import { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
+import { type Principal, personOf } from "./auth/principal.ts";
 
 /** One program. */
 export interface Guest {
-  /** What it came with. Each of its connections brings the same. */
-  readonly authorization: string | undefined;
+  /** Names what it signed in by. Each of its connections brings the same. */
+  readonly credential: string;
   /** Present when its sessions go on at its next connection. */
   readonly sessions: PeerSessions | undefined;
   /** A session of it has been opened, or goes on. */
@@ -20,6 +20,8 @@ export interface Guest {
 
 /** Each is at the most what a link is; people and their programs need few. */
 export const mostGuests = 512;
+/** Of one person, so that nobody keeps all others out. */
+export const mostOfOne = 64;
 /** A token that is withdrawn ends what runs under it within so many milliseconds. */
 const lookMs = 500;
 
@@ -27,6 +29,8 @@ export class SessionGuests {
   readonly #authenticator: Authenticator;
   readonly #clock: Clock;
   readonly #guests = new Map<string, HeldGuest>();
+  /** Programs by person. */
+  readonly #counts = new Map<string, number>();
   #strangers = 0;
   #look: Timer | undefined;
 
@@ -46,24 +50,37 @@ export class SessionGuests {
 
   /**
    * The program of a connection that comes. `id` is how it names itself, 128 random bits that nobody else knows, and without one its sessions end with
-   * their connection; another token makes another program of it. Undefined when there are too many. Whoever gets one calls its `opened`.
+   * their connection; another credential makes another program of it. A sentence that says why not when there are too many. Whoever gets one calls its `opened`.
    */
-  welcome(authorization: string | undefined, id: string | undefined): Guest | undefined {
+  welcome(
+    principal: Pick<Principal, "kind" | "name" | "owner" | "credential">,
+    id: string | undefined,
+  ): Guest | string {
+    const { credential } = principal;
+    const person = personOf(principal);
     this.#strangers += 1;
-    const token = createHash("sha256")
-      .update(authorization ?? "")
-      .digest("base64");
-    const key = id === undefined ? `${this.#strangers}` : `${id} ${token}`;
+    const key = id === undefined ? `${this.#strangers}` : `${id} ${credential}`;
     let guest = this.#guests.get(key);
     if (guest === undefined) {
-      if (this.#guests.size >= mostGuests) return undefined;
+      const theirs = this.#counts.get(person) ?? 0;
+      if (theirs >= mostOfOne) return `${mostOfOne} of your programs hold sessions already.`;
+      if (this.#guests.size >= mostGuests) return `${mostGuests} programs hold sessions already.`;
       const sessions = id === undefined ? undefined : new PeerSessions(this.#clock);
-      guest = new HeldGuest(authorization, sessions, () => this.#guests.delete(key));
+      guest = new HeldGuest(credential, sessions, () => {
+        if (this.#guests.delete(key)) this.#count(person, -1);
+      });
       this.#guests.set(key, guest);
+      this.#count(person, 1);
     }
     guest.opening += 1;
     this.#watch();
     return guest;
+  }
+
+  #count(person: string, change: number): void {
+    const count = (this.#counts.get(person) ?? 0) + change;
+    if (count > 0) this.#counts.set(person, count);
+    else this.#counts.delete(person);
   }
 
   /** Ends all sessions of whoever went by a token that does not count any more. */
@@ -82,7 +99,7 @@ export class SessionGuests {
     this.#look = this.#clock.after(lookMs, () => {
       this.#look = undefined;
       for (const guest of this.#guests.values()) {
-        if (!this.#authenticator.authenticate(guest.authorization)) this.end(guest);
+        if (!this.#authenticator.present(guest.credential)) this.end(guest);
       }
       if (this.#guests.size > 0) this.#watch();
     });
@@ -91,14 +108,14 @@ export class SessionGuests {
 }
 
 class HeldGuest implements Guest {
-  readonly authorization: string | undefined;
+  readonly credential: string;
   readonly sessions: PeerSessions | undefined;
   readonly live = new Set<Session>();
   readonly #gone: () => void;
   opening = 0;
 
-  constructor(authorization: string | undefined, sessions: PeerSessions | undefined, gone: () => void) {
-    this.authorization = authorization;
+  constructor(credential: string, sessions: PeerSessions | undefined, gone: () => void) {
+    this.credential = credential;
     this.sessions = sessions;
     this.#gone = gone;
   }

@@ -8,9 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { aborted } from "../base/abort.ts";
-import { silentLog } from "../base/log.ts";
+import { createLog } from "../telemetry/log.ts";
+import { createLogRing } from "../telemetry/log-ring.ts";
 import { type Claim, demoApp, tellStory } from "./story.ts";
-import { buildTown, type Town } from "./town.ts";
+import { buildTown, type Town, type TownOptions } from "./town.ts";
 
 export interface DemoOptions {
   /** End after the claims are checked; else stay up until the signal. */
@@ -36,10 +37,10 @@ export async function runDemo(o: DemoOptions, tell = tellStory): Promise<number>
   const towns: Town[] = [];
   try {
     o.print("Two clusters are embedded in this process, for trying Fairlead out and for nothing else.\n\n");
-    const common = { directory, version: o.version, log: silentLog };
+    const common = { directory, version: o.version };
     const built = await Promise.allSettled([
-      buildTown({ ...common, name: "lisbon", firstPort: 8000 }, o.signal),
-      buildTown({ ...common, name: "berlin", firstPort: 8010 }, o.signal),
+      buildTown({ ...common, ...ownLog(), name: "lisbon", firstPort: 8000 }, o.signal),
+      buildTown({ ...common, ...ownLog(), name: "berlin", firstPort: 8010 }, o.signal),
     ]);
     for (const result of built) if (result.status === "fulfilled") towns.push(result.value);
     for (const result of built) if (result.status === "rejected") throw result.reason;
@@ -125,4 +126,10 @@ function explain(error: unknown): string {
 
 function paint(o: DemoOptions, style: "green" | "red" | "dim" | "bold", text: string): string {
   return o.colours ? styleText(style, text, { validateStream: false }) : text;
+}
+
+/** Nothing is printed of it: it is there for the agent to show. */
+function ownLog(): Pick<TownOptions, "log" | "ownLog"> {
+  const ring = createLogRing();
+  return { log: createLog({ level: "info", write: () => undefined, keep: (line) => ring.add(line) }), ownLog: ring };
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { JoinResponse_State } from "../gen/fairlead/console/v1/peer_service_pb.ts";
+import { type Change, Topic } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import { deployments, peerPolicies } from "../kube/resources.ts";
 import { agentNamespace, type Town } from "./town.ts";
 
@@ -60,9 +61,9 @@ export function tellStory(origin: Town, host: Town): Claim[] {
     {
       says: "one link stands between them, proved by keys on both ends",
       async see(signal) {
-        for await (const { change } of origin.client.watch.watch({ peers: true }, { signal })) {
-          if (change.case !== "peer" || change.value.status?.link?.state !== "Connected") continue;
-          return `${change.value.metadata?.name} ${change.value.status.link.path ?? ""}, ${change.value.spec?.url ?? ""}`;
+        for await (const { now } of changesOf(origin, Topic.PEERS, signal)) {
+          if (now.case !== "peer" || now.value.status?.link?.state !== "Connected") continue;
+          return `${now.value.metadata?.name} ${now.value.status.link.path ?? ""}, ${now.value.spec?.url ?? ""}`;
         }
         throw new Error("the watch ended before the link stood");
       },
@@ -147,6 +148,11 @@ export function tellStory(origin: Town, host: Town): Claim[] {
   ];
 }
 
+/** What there is of the topic, and then each change. */
+async function* changesOf(town: Town, topic: Topic, signal: AbortSignal): AsyncGenerator<Change> {
+  for await (const { changes } of town.client.watch.watch({ topics: [{ topic }] }, { signal })) yield* changes;
+}
+
 function untilReady(town: Town, signal: AbortSignal): Promise<App> {
   return untilPhase(town, "Ready", signal);
 }
@@ -154,13 +160,13 @@ function untilReady(town: Town, signal: AbortSignal): Promise<App> {
 async function untilPhase(town: Town, phase: "Ready" | "Held", signal: AbortSignal): Promise<App> {
   let last = "nothing was heard of it";
   try {
-    for await (const { change } of town.client.watch.watch({ apps: true }, { signal })) {
-      if (change.case !== "app") continue;
-      const { metadata, spec, status } = change.value;
+    for await (const { now } of changesOf(town, Topic.APPS, signal)) {
+      if (now.case !== "app") continue;
+      const { metadata, spec, status } = now.value;
       last = [status?.phase, status?.reason, status?.message].filter(Boolean).join(": ") || last;
       const current = BigInt(status?.observedGeneration ?? 0) === metadata?.generation;
       const isAsWished = phase !== "Ready" || status?.readyReplicas === spec?.replicas;
-      if (current && status?.phase === phase && isAsWished) return change.value;
+      if (current && status?.phase === phase && isAsWished) return now.value;
     }
   } catch (error) {
     throw new Error(`it is not ${phase}: ${last}`, { cause: error });

@@ -1,12 +1,11 @@
 /** One end of the demo: an embedded cluster with Fairlead's resources, and an agent beside it. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { type Agent, startAgent } from "../agent.ts";
 import { systemClock } from "../base/clock.ts";
 import { parseDocuments } from "../base/document.ts";
 import type { Log } from "../base/log.ts";
-import { createFairleadClient, type FairleadClient } from "../client/index.ts";
+import { createFairleadClient, type FairleadClient } from "../client/node.ts";
 import { loadConfig } from "../config.ts";
 import { adminTokenSecret } from "../console/auth/admin-token.ts";
 import { connectKube, type KubeConnection } from "../kube/connect.ts";
@@ -14,6 +13,7 @@ import { isJsonObject } from "../kube/object.ts";
 import { customResourceDefinitions, namespaces, secrets } from "../kube/resources.ts";
 import { decodeData } from "../kube/secret-data.ts";
 import { createSandbox } from "../sandbox/sandbox.ts";
+import { createLogRing, type LogRing } from "../telemetry/log-ring.ts";
 import { onFreePorts } from "./free-port.ts";
 
 export interface Town {
@@ -40,6 +40,8 @@ export interface TownOptions {
   readonly firstPort: number;
   readonly version: string;
   readonly log: Log;
+  /** The latest lines of it, for the agent to show; none unless given. */
+  readonly ownLog?: LogRing;
   /** Whether pods run processes; without, every pod becomes Ready by itself. True unless given. */
   readonly processes?: boolean;
   /** Settings of the agent in place of those that suit a demo. */
@@ -66,10 +68,7 @@ export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<To
     built.push(() => agent.close());
     const token = await readToken(kube, signal);
     const consoleUrl = `http://127.0.0.1:${agent.ports.console}`;
-    const client = createFairleadClient({
-      transport: createConnectTransport({ baseUrl: consoleUrl, httpVersion: "1.1" }),
-      token,
-    });
+    const client = createFairleadClient({ url: consoleUrl, token });
     return { name: o.name, kubeconfig, kube, agent, client, consoleUrl, token, close };
   } catch (error) {
     await close();
@@ -98,7 +97,10 @@ function startAgentOn(
     ...o.settings,
   };
   const loaded = loadConfig({ flags, env: {} });
-  return startAgent({ loaded, log: o.log, clock: systemClock, version: o.version }, signal);
+  return startAgent(
+    { loaded, log: o.log, ownLog: o.ownLog ?? createLogRing(), clock: systemClock, version: o.version },
+    signal,
+  );
 }
 
 async function installDefinitions(kube: KubeConnection, signal: AbortSignal): Promise<void> {

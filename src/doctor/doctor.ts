@@ -4,6 +4,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Finding } from "../gen/fairlead/console/v1/doctor_service_pb.ts";
 import { MembershipService } from "../gen/fairlead/peer/v1/membership_pb.ts";
 import type { ProbeTarget } from "../link/probe/probe.ts";
+import { PeeringError } from "../peering/error.ts";
+import { decodeInvite } from "../peering/invite.ts";
 import type { Peer } from "../peering/peer.ts";
 import { noSuchPeer } from "../peering/roster.ts";
 import type { LinkLook } from "../peering/switchboard.ts";
@@ -17,6 +19,7 @@ import { judgeOwnUrl } from "./judge-own-url.ts";
 import { judgeRelay } from "./judge-relay.ts";
 import { judgeVersion } from "./judge-version.ts";
 import { lookAtUrl } from "./look-at-url.ts";
+import { type TestedStep, testConnection } from "./test-connection.ts";
 
 export interface Doctor {
   /**
@@ -24,6 +27,14 @@ export interface Doctor {
    * `not-found`, and rejects with the signal's reason; whatever else goes wrong is a finding.
    */
   examine(peer: string | undefined, signal: AbortSignal): AsyncGenerator<Finding, void, undefined>;
+  /**
+   * Goes the way to a peer, or to each address in an invite until one is reached. Throws `not-found`, `bad-invite`, `precondition` for a
+   * peer that has no URL here, and rejects with the signal's reason.
+   */
+  testConnection(
+    to: { readonly peer: string } | { readonly invite: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<TestedStep, void, undefined>;
 }
 
 export interface DoctorDeps {
@@ -42,6 +53,11 @@ export interface DoctorDeps {
   buffers(): Promise<KernelBuffers | undefined>;
   /** How nodes pull what peers bring along; undefined when they cannot. Left out where there are no nodes. */
   images?(): ImageWay | undefined;
+}
+
+interface Way {
+  readonly subject: string;
+  readonly targets: readonly ProbeTarget[];
 }
 
 /** For the peer to say what time it has. Milliseconds. */
@@ -103,6 +119,27 @@ export function createDoctor(deps: DoctorDeps): Doctor {
     yield toFinding(name, judgeBuffers(await deps.buffers(), look.status.roundTripMs));
   }
 
+  function wayTo(name: string): Way {
+    const peer = peers.get(name);
+    if (!peer) throw noSuchPeer(name);
+    if (peer.url === undefined) {
+      throw new PeeringError(
+        "precondition",
+        `${name} has no URL here, so it is not dialled: it dials, or comes by a relay`,
+      );
+    }
+    const { url, fingerprint: pin, outerTls: outer = deps.outer } = peer;
+    return { subject: name, targets: [{ url, pin, outer, proxy: deps.proxy }] };
+  }
+
+  function wayByInvite(line: string): Way {
+    const { urls, fingerprint: pin, name } = decodeInvite(line);
+    if (urls.length === 0)
+      throw new PeeringError("precondition", "the invite names relays only, which are not dialled from here");
+    const targets = urls.map((url) => ({ url, pin, outer: deps.outer, proxy: deps.proxy }));
+    return { subject: name, targets };
+  }
+
   /** Undefined when the peer does not say what time it has. */
   async function compareClocks(name: string, signal: AbortSignal): Promise<Verdict | undefined> {
     const client = createClient(MembershipService, deps.transport(name));
@@ -128,6 +165,11 @@ export function createDoctor(deps: DoctorDeps): Doctor {
   }
 
   return {
+    async *testConnection(to, signal) {
+      const { subject, targets } = "peer" in to ? wayTo(to.peer) : wayByInvite(to.invite);
+      yield* testConnection({ clock }, subject, targets, signal);
+    },
+
     async *examine(name, signal) {
       const peer = name === undefined ? undefined : peers.get(name);
       const look = name === undefined ? undefined : deps.look(name);

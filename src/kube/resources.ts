@@ -94,6 +94,8 @@ export type RoleBinding = Stored<k8s.V1RoleBinding>;
 export type SelfSubjectReview = Stored<k8s.V1SelfSubjectReview>;
 /** Asked and answered by a creation, never stored. */
 export type SelfSubjectAccessReview = Stored<k8s.V1SelfSubjectAccessReview>;
+/** Asked and answered by a creation, never stored. */
+export type TokenReview = Stored<k8s.V1TokenReview>;
 export type CustomResourceDefinition = Stored<k8s.V1CustomResourceDefinition>;
 
 export const namespaces = builtIn<Namespace>("", "v1", "namespaces", "Namespace", false);
@@ -138,6 +140,7 @@ export const selfSubjectAccessReviews = builtIn<SelfSubjectAccessReview>(
   "SelfSubjectAccessReview",
   false,
 );
+export const tokenReviews = builtIn<TokenReview>("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false);
 export const customResourceDefinitions = builtIn<CustomResourceDefinition>(
   "apiextensions.k8s.io",
   "v1",

@@ -46,6 +46,8 @@ export interface Invites {
   create(options: InviteOptions, signal: AbortSignal): Promise<{ record: InviteRecord; line: string }>;
   /** Those that can still be used, and those whose joiner waits for a person; oldest first. */
   list(signal: AbortSignal): Promise<InviteRecord[]>;
+  /** Tells that an invite has come or changed. That one ends by the time is not told. Returns what ends it. */
+  subscribe(listener: () => void): () => void;
   /** Throws `not-found`. */
   revoke(id: string, signal: AbortSignal): Promise<void>;
   /** Binds the invite to the first who shows its token; of two at once, one wins. */
@@ -92,7 +94,11 @@ const mostInvites = 1_000;
 const attempts = 5;
 
 export function createInvites(deps: InvitesDeps): Invites {
-  const { store, clock, log } = deps;
+  const { clock, log } = deps;
+  const listeners = new Set<() => void>();
+  const store = tellingStore(deps.store, () => {
+    for (const listener of [...listeners]) listener();
+  });
   const waiting = new Map<string, Set<(decision: Decision) => void>>();
   // Ids that were seen in the store. Wrong tokens are limited, right ones are not: guessing must not keep guests out.
   const seen = new Set<string>();
@@ -201,6 +207,11 @@ export function createInvites(deps: InvitesDeps): Invites {
         .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
     },
 
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
     async revoke(id, signal) {
       await rewrite(
         id,
@@ -280,6 +291,22 @@ export function createInvites(deps: InvitesDeps): Invites {
         signal,
       );
     },
+  };
+}
+
+/** The same store, which tells of what was written. */
+function tellingStore(store: InviteStore, written: () => void): InviteStore {
+  const telling = async <T>(writing: Promise<T>): Promise<T> => {
+    const answer = await writing;
+    written();
+    return answer;
+  };
+  return {
+    list: (signal) => store.list(signal),
+    get: (id, signal) => store.get(id, signal),
+    create: (record, signal) => telling(store.create(record, signal)),
+    update: (record, version, signal) => telling(store.update(record, version, signal)),
+    delete: (id, signal) => store.delete(id, signal),
   };
 }
 

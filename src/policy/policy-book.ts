@@ -31,6 +31,8 @@ export interface PolicyBook {
   list(): PeerPolicy[];
   /** Tells whose policy really changed, each time it did. Returns what ends it. */
   subscribe(fn: (fingerprint: string) => void): () => void;
+  /** Each PeerPolicy, by "namespace/name", at once and after each change of it; undefined: it is gone. Returns what ends it. */
+  subscribeToEach(listener: (key: string, policy: PeerPolicy | undefined) => void): () => void;
   /** Resolves when the policies are known; rejects when the signal aborts or the book closes before. */
   synced(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -162,6 +164,7 @@ export function createPolicyBook(deps: PolicyBookDeps): PolicyBook {
       listeners.add(fn);
       return () => listeners.delete(fn);
     },
+    subscribeToEach: (listener) => reflector.subscribe(listener),
     synced: (signal) => reflector.synced(signal),
     async close() {
       closing.abort(new Error("The book of policies is closed."));

@@ -3,6 +3,7 @@ import {
   Code,
   ConnectError,
   type ConnectRouter,
+  type ContextValues,
   createConnectRouter,
   createContextKey,
   createContextValues,
@@ -41,9 +42,10 @@ export interface RpcServerOptions {
 export interface RpcServer {
   /**
    * Answers one call. Returns at once, and never throws; a cut stream aborts the handler's signal. The promise resolves
-   * when the handler has ended, and never rejects: who withdraws rights knows by it what still runs.
+   * when the handler has ended, and never rejects: who withdraws rights knows by it what still runs. `tell` puts what else is known
+   * of the call where handlers read it.
    */
-  serve(incoming: IncomingRpc, caller: Caller): Promise<void>;
+  serve(incoming: IncomingRpc, caller: Caller, tell?: (values: ContextValues) => void): Promise<void>;
   /** Calls that run now. */
   readonly running: number;
   /** Bytes of messages that are under way to this end, over all callers. */
@@ -100,7 +102,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   }
 
   return {
-    serve(incoming, caller) {
+    serve(incoming, caller, tell) {
       const { path, stream } = incoming;
       const handler = handlers.get(path);
       if (stopping !== undefined) {
@@ -112,7 +114,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
       } else {
         const abort = new AbortController();
         const message = unfinished.call(caller.fingerprint);
-        const call = answer(handler, incoming, caller, abort, message)
+        const call = answer(handler, incoming, caller, abort, message, tell)
           .catch((error: unknown) => settle(stream, error, (defect) => options.onDefect?.(defect, path)))
           .finally(() => {
             message.end();
@@ -145,11 +147,17 @@ async function answer(
   caller: Caller,
   abort: AbortController,
   message: UnfinishedCall,
+  tell: ((values: ContextValues) => void) | undefined,
 ): Promise<void> {
   const { stream, path, headers } = incoming;
   const timeout = boundedTimeout(headers.get("grpc-timeout"));
   if (timeout !== undefined) headers.set("grpc-timeout", timeout);
   const body = new StreamBody(stream, { cut: (error) => abort.abort(toConnectError(error)) });
+  const contextValues = createContextValues()
+    .set(callerKey, caller)
+    .set(bodyKey, body)
+    .set(callKey, { cut: (reason, said) => stream.reset(reason, said) });
+  tell?.(contextValues);
   const response = await handler({
     httpVersion: "2.0",
     method: "POST",
@@ -157,10 +165,7 @@ async function answer(
     header: headers,
     body: message.meter(body),
     signal: abort.signal,
-    contextValues: createContextValues()
-      .set(callerKey, caller)
-      .set(bodyKey, body)
-      .set(callKey, { cut: (reason, message) => stream.reset(reason, message) }),
+    contextValues,
   });
   stream.sendHead(response.status, response.header);
   if (response.body !== undefined) await writeBody(stream, response.body);

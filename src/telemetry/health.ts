@@ -9,7 +9,21 @@ export type Check = () => string | undefined;
 
 export interface HealthReport {
   ok: boolean;
-  checks: { name: string; ok: boolean; problem?: string }[];
+  checks: HealthCheck[];
+}
+
+export interface HealthCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly problem?: string;
+  /** Of what has work. */
+  readonly work?: WorkAge;
+}
+
+/** How old the oldest unfinished work is, and beyond which age something is wrong, in milliseconds. */
+export interface WorkAge {
+  readonly oldestMs: number;
+  readonly limitMs: number;
 }
 
 export interface Health {
@@ -17,23 +31,33 @@ export interface Health {
   addLiveness(name: string, check: Check): void;
   /** Not ready means: send nothing here now. */
   addReadiness(name: string, check: Check): void;
+  /** Not ready while the oldest unfinished work is older than this, in milliseconds. */
+  addWork(name: string, oldestPendingMs: () => number, limitMs: number): void;
   livez(): HealthReport;
   readyz(): HealthReport;
 }
 
 export function createHealth(): Health {
-  const liveness = new Map<string, Check>();
-  const readiness = new Map<string, Check>();
+  const liveness = new Map<string, Judged>();
+  const readiness = new Map<string, Judged>();
   return {
-    addLiveness: (name, check) => void liveness.set(name, check),
-    addReadiness: (name, check) => void readiness.set(name, check),
+    addLiveness: (name, check) => void liveness.set(name, { check }),
+    addReadiness: (name, check) => void readiness.set(name, { check }),
+    addWork(name, oldestPendingMs, limitMs) {
+      const age = (): WorkAge => ({ oldestMs: oldestPendingMs(), limitMs });
+      readiness.set(name, { check: ageCheck(oldestPendingMs, limitMs), age });
+    },
     livez: () => report(liveness),
     readyz: () => report(readiness),
   };
 }
 
-/** A check that fails while the oldest unfinished work is older than `limitMs` milliseconds. */
-export function ageCheck(oldestPendingMs: () => number, limitMs: number): Check {
+interface Judged {
+  readonly check: Check;
+  readonly age?: () => WorkAge;
+}
+
+function ageCheck(oldestPendingMs: () => number, limitMs: number): Check {
   return () => {
     const ageMs = oldestPendingMs();
     if (ageMs <= limitMs) return undefined;
@@ -41,12 +65,22 @@ export function ageCheck(oldestPendingMs: () => number, limitMs: number): Check 
   };
 }
 
-function report(checks: ReadonlyMap<string, Check>): HealthReport {
-  const results = [...checks].map(([name, check]) => {
+function report(checks: ReadonlyMap<string, Judged>): HealthReport {
+  const results = [...checks].map(([name, { check, age }]): HealthCheck => {
     const problem = ask(check);
-    return problem === undefined ? { name, ok: true } : { name, ok: false, problem };
+    const work = age && ageOf(age);
+    return problem === undefined ? { name, ok: true, ...work } : { name, ok: false, problem, ...work };
   });
   return { ok: results.every((result) => result.ok), checks: results };
+}
+
+/** Of work whose age cannot be told nothing is said but its check. */
+function ageOf(age: () => WorkAge): { work?: WorkAge } {
+  try {
+    return { work: age() };
+  } catch {
+    return {};
+  }
 }
 
 /** A check that throws is a failed check, not a failed probe. */

@@ -16,9 +16,20 @@ const recordSeverity = 99;
 export function createLog(o: {
   level: LogLevel;
   write?(line: string): void;
+  /** Is given the same lines besides. */
+  keep?(line: string): void;
 }): Log & { setLevel(level: LogLevel): void } {
   const threshold = { severity: severity[o.level] };
-  const destination = o.write ? { write: o.write } : pino.destination({ fd: 2, sync: true });
+  const written = o.write ? { write: o.write } : pino.destination({ fd: 2, sync: true });
+  const { keep } = o;
+  const destination = keep
+    ? {
+        write(line: string): void {
+          written.write(line);
+          keep(line);
+        },
+      }
+    : written;
   const logger = pino(
     {
       level: "debug", // The threshold is ours, because pino's children keep the level that they were born with.

@@ -52,7 +52,7 @@ export interface Arrival {
 
 export interface RequestRules {
   readonly arrival: Arrival;
-  /** Names of cookies that are the console's and never reach an app. */
+  /** Names of cookies that are the console's and never reach an app; with each, those that go on with a hyphen. */
   readonly consoleCookies: readonly string[];
   /** Whether the Authorization header was for the console. */
   readonly stripAuthorization: boolean;
@@ -170,7 +170,7 @@ function namedByConnection(raw: readonly string[]): ReadonlySet<string> {
 
 function withoutCookies(value: string, names: readonly string[]): string {
   return cookieParts(value)
-    .filter((part) => !names.includes(cookieName(part)))
+    .filter((part) => !isOneOf(cookieName(part), names))
     .join("; ");
 }
 
@@ -179,8 +179,12 @@ function mayCross(setCookie: string, consoleCookies: readonly string[]): boolean
   const name = cookieName(pair);
   // Browsers take the prefix in any case, and read a cookie without a name by its value.
   const prefixedName = name === "" ? pair.replace(/^\s*=?\s*/, "") : name;
-  if (prefixedName.toLowerCase().startsWith("__host-") || consoleCookies.includes(name)) return false;
+  if (prefixedName.toLowerCase().startsWith("__host-") || isOneOf(name, consoleCookies)) return false;
   return !attributes.some((attribute) => /^\s*domain\s*(=|$)/i.test(attribute));
+}
+
+function isOneOf(name: string, names: readonly string[]): boolean {
+  return names.some((own) => name === own || name.startsWith(`${own}-`));
 }
 
 function prefixed(location: string, rules: ResponseRules): string {

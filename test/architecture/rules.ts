@@ -51,6 +51,7 @@ const soleImporters: Readonly<Record<string, string>> = {
   fastify: "console",
   "@fastify/": "console",
   "@connectrpc/connect-fastify": "console",
+  "openid-client": "console",
   pino: "telemetry",
   "prom-client": "telemetry",
   commander: "cli",

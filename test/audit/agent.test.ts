@@ -12,6 +12,7 @@ import { createFairleadClient } from "../../src/client/index.ts";
 import { loadConfig } from "../../src/config.ts";
 import { buildTown, type Town } from "../../src/demo/town.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { createLogRing } from "../../src/telemetry/log-ring.ts";
 import { acceptAll, applyPolicies, pair, run } from "../cli/world.ts";
 
 const lines = new Map<string, string[]>();
@@ -44,7 +45,7 @@ async function restart(t: TestContext, town: Town) {
     "shutdown.grace": "1s",
   };
   const loaded = loadConfig({ flags, env: {} });
-  const deps = { loaded, log: logOf(town.name), clock: systemClock, version: "0.0.2" };
+  const deps = { loaded, log: logOf(town.name), ownLog: createLogRing(), clock: systemClock, version: "0.0.2" };
   const agent = await startAgent(deps, AbortSignal.timeout(60_000));
   t.after(() => agent.close());
   const baseUrl = `http://127.0.0.1:${agent.ports.console}`;
@@ -64,7 +65,7 @@ test("one wish is one correlation at both ends, each knows the person whom it ca
   const told = entries.map(({ action, verdict, person, peer, target }) => ({ action, verdict, person, peer, target }));
   const common = { peer: "berlin", target: "default/web" };
   assert.deepEqual(told, [
-    { action: "app.deploy", verdict: "done", person: "admin", ...common },
+    { action: "app.deploy", verdict: "done", person: "admin-token", ...common },
     { action: "app.answer", verdict: "allowed", person: "unknown", ...common },
   ]);
   const [wish] = entries;

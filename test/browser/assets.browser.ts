@@ -5,7 +5,7 @@ import { createServer, type RequestListener } from "node:http";
 import { after, before, describe, test } from "node:test";
 import type { BrowserContext } from "playwright-core";
 import { WebSocketServer } from "ws";
-import { type ConsoleWorld, startConsole } from "../console/console-world.ts";
+import { admin, type ConsoleWorld, startConsole } from "../console/console-world.ts";
 import { startBrowser, type TestBrowser } from "./chromium.ts";
 import { ways } from "./landscape.ts";
 
@@ -112,7 +112,7 @@ describe("an app in a browser", () => {
       page.on("response", (response) => {
         if (response.status() >= 400) failed.push(`${response.status()} ${response.url()}`);
       });
-      const opened = world.server.open({ namespace: "shop", name: "web" }, { name: "admin", role: "admin" });
+      const opened = world.server.open({ namespace: "shop", name: "web" }, admin);
       assert.ok(opened.ok);
       const look = async () => {
         await page.waitForFunction("globalThis.report");

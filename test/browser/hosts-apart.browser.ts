@@ -4,10 +4,24 @@ import { after, before, describe, test } from "node:test";
 import type { BrowserContext, Page } from "playwright-core";
 import { until } from "../patience.ts";
 import { startBrowser, type TestBrowser } from "./chromium.ts";
-import { consoleCookie, type Landscape, secret, startLandscape, type Way, ways } from "./landscape.ts";
+import { type Landscape, ownPage, secret, startLandscape, type Way, ways } from "./landscape.ts";
 
 /** A name of somebody else's that leads to this machine by now, though the page came from elsewhere. */
 const rebound = "rebound.example";
+
+const asksForPeers = `fetch("/fairlead.console.v1.PeerService/ListPeers", {
+  method: "POST", headers: { "content-type": "application/json" }, body: "{}",
+}).then(({ status }) => status)`;
+const opensSession = `new Promise((resolve) => {
+  const socket = new WebSocket(location.origin.replace("http", "ws") + "/session");
+  socket.onopen = () => resolve("open");
+  socket.onerror = () => resolve("refused");
+})`;
+const tosses = (domain: string, name: string): string => `
+  for (const more of ["", "; Secure", "; Domain=${domain}", "; Domain=${domain}; Secure"]) {
+    document.cookie = "${name}=tossed; Path=/" + more;
+    document.cookie = "${name}=tossed; Path=/fairlead.console.v1.PeerService" + more;
+  }`;
 
 let browser: TestBrowser;
 before(async () => {
@@ -46,9 +60,31 @@ function keepApart(way: Way): void {
     for (const origin of [land.origins.web, land.origins.basic, land.origins.evil]) await page.goto(origin);
     const shown = land.credentials.join("\n");
     assert.match(shown, /own-web=1/);
-    for (const hidden of [consoleCookie.value, cookieName, "Basic ", ...sessions.map(({ value }) => value)]) {
+    for (const hidden of [land.consoleCookie, cookieName, "Basic ", ...sessions.map(({ value }) => value)]) {
       assert.ok(!shown.includes(hidden), hidden);
     }
+  });
+
+  test("let the console's own page in by its cookie, which no page can read, where a browser keeps it at all", async () => {
+    const own = await visitor.newPage();
+    await own.goto(land.origins.console + ownPage);
+    assert.equal(await own.evaluate("document.cookie"), "");
+    const cookies = await visitor.cookies(land.origins.console);
+    const { port } = new URL(land.origins.console);
+    assert.deepEqual(
+      cookies.map(({ name, httpOnly, secure, sameSite }) => ({ name, httpOnly, secure, sameSite })),
+      isSecure ? [{ name: `__Host-fairlead-${port}`, httpOnly: true, secure: true, sameSite: "Strict" }] : [],
+    );
+    assert.equal(await own.evaluate(asksForPeers), isSecure ? 200 : 401);
+    assert.equal(await own.evaluate(opensSession), isSecure ? "open" : "refused");
+    for (const origin of [land.origins.web, land.origins.evil, land.origins.careless]) {
+      await own.goto(origin);
+      const { host } = new URL(land.origins.console);
+      await own.evaluate(tosses(host.replace(/:\d+$/, ""), `__Host-fairlead-${port}`));
+    }
+    await own.goto(land.origins.console + ownPage);
+    assert.equal(await own.evaluate(asksForPeers), isSecure ? 200 : 401, "whatever other hosts have set");
+    await own.close();
   });
 
   test("hide no session and open no door by cookies that a page tosses at the others", async () => {

@@ -8,10 +8,18 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { BrowserContext, Page } from "playwright-core";
 import { WebSocketServer } from "ws";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { parseSessionRecord } from "../../src/console/auth/session-record.ts";
+import { createSessions } from "../../src/console/auth/sessions.ts";
+import { setSessionCookie } from "../../src/console/sign-in/cookie.ts";
+import { createSessionWay } from "../../src/console/sign-in/session-way.ts";
 import { PeerService } from "../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { issueServerLeaf } from "../../src/identity/leaf.ts";
-import { authority, type ConsoleWorld, startConsole } from "../console/console-world.ts";
-import { until } from "../patience.ts";
+import { createMemoryKept } from "../console/auth/memory-kept.ts";
+import { admin, authority, type ConsoleWorld, ownWay, startConsole } from "../console/console-world.ts";
+import { person } from "../console/people.ts";
+import { patience, until } from "../patience.ts";
 
 /** How the console is reached. */
 export interface Way {
@@ -37,6 +45,8 @@ export interface Landscape extends AsyncDisposable {
   readonly origins: Readonly<Record<Place, string>>;
   /** What came to anybody: who, method and path. */
   readonly seen: string[];
+  /** What says, since the visit, that the visitor is signed in at the console; nothing of it may be seen anywhere else. */
+  consoleCookie: string;
   /** What the apps were shown of the visitor's credentials, which must be nothing of the console's. */
   readonly credentials: string[];
   /** Opens the page that means ill for somebody who is signed in at all the others. */
@@ -47,15 +57,30 @@ export interface Landscape extends AsyncDisposable {
 
 export type Place = "console" | "evil" | "web" | "basic" | "careless";
 
-/** A browser keeps it for the console's host; nothing of it may be seen anywhere else. */
-export const consoleCookie = { name: "fairlead-console", value: "the-console-s-own" } as const;
+/** A page of the console's own, which lets its visitor in there. */
+export const ownPage = "/own";
 export const secret = "only for who is signed in";
 
 export async function startLandscape({ scheme, domain }: Pick<Way, "scheme" | "domain">): Promise<Landscape> {
   const seen: string[] = [];
   const credentials: string[] = [];
+  const sessions = createSessions({
+    kept: createMemoryKept(parseSessionRecord),
+    principalOf: ({ name }, credential) => ({ ...person(name), kind: "user", credential }),
+    clock: systemClock,
+    log: silentLog,
+  });
   const world = await startConsole({
     domain,
+    ways: [ownWay, createSessionWay({ sessions, consoleUrl: undefined, log: silentLog })],
+    pages(app) {
+      app.get(ownPage, (_request, reply) =>
+        reply
+          .headers({ "Content-Type": "text/html", "Content-Security-Policy": "default-src 'self' ws: wss:" })
+          .header("Set-Cookie", setSessionCookie(at(""), land.consoleCookie, 3_600_000))
+          .send("<!doctype html><title>the console's own</title>"),
+      );
+    },
     routes: (router) =>
       router.service(PeerService, {
         listPeers() {
@@ -93,15 +118,16 @@ export async function startLandscape({ scheme, domain }: Pick<Way, "scheme" | "d
 
   function open(name: "evil" | "web"): string {
     const namespace = name === "evil" ? "mallory" : "shop";
-    const opened = world.server.open({ namespace, name }, { name: "admin", role: "admin" });
+    const opened = world.server.open({ namespace, name }, admin);
     if (!opened.ok) throw new Error(opened.problem.detail);
     return opened.url.replace("http:", `${scheme}:`);
   }
 
-  return {
+  const land: Landscape = {
     world,
     origins,
     seen,
+    consoleCookie: "",
     credentials,
     open,
     async visit(visitor) {
@@ -109,7 +135,9 @@ export async function startLandscape({ scheme, domain }: Pick<Way, "scheme" | "d
       await page.goto(open("web"));
       await page.goto(origins.basic.replace("://", "://ana:secret@"));
       await page.goto(origins.careless);
-      await visitor.addCookies([{ ...consoleCookie, url: origins.console, httpOnly: true, sameSite: "Lax" }]);
+      const from = { address: "127.0.0.1", userAgent: "" };
+      land.consoleCookie = (await sessions.begin({ kind: "user", name: "ana", stamp: "" }, from, patience())).cookie;
+      await page.goto(origins.console + ownPage);
       await page.goto(open("evil"));
       await until("each page was shown", () =>
         ["web", "basic", "careless", "evil"].every((one) => seen.includes(`${one} GET /`)),
@@ -121,8 +149,10 @@ export async function startLandscape({ scheme, domain }: Pick<Way, "scheme" | "d
       careless.close();
       careless.closeAllConnections();
       await world[Symbol.asyncDispose]();
+      await sessions.close();
     },
   };
+  return land;
 }
 
 /** A server that is not behind a door. */

@@ -244,15 +244,20 @@ test("the console is inside only, whatever the peer port's Service is", async ()
   }
 });
 
-test("the agent reads policies and writes nothing of them but their status", async () => {
-  const { rules } = (await render()).get("Role", "fairlead-agent");
-  const verbs = (resource: string): string[] =>
-    rules.filter((rule: Manifest) => rule.resources.includes(resource)).flatMap((rule: Manifest) => rule.verbs);
-  assert.deepEqual(verbs("peerpolicies"), ["list", "watch"]);
-  assert.deepEqual(verbs("peerpolicies/status"), ["patch"]);
+test("the agent reads and writes policies in its own namespace alone, and replaces none of them whole", async () => {
+  const rendered = await render();
+  const verbs = (resource: string, kind: string): string[] =>
+    rendered.objects
+      .filter((object) => object.kind === kind)
+      .flatMap(({ rules = [] }) => rules)
+      .filter((rule: Manifest) => rule.resources?.includes(resource))
+      .flatMap((rule: Manifest) => rule.verbs);
+  assert.deepEqual(verbs("peerpolicies", "Role"), ["get", "list", "watch", "create", "patch", "delete"]);
+  assert.deepEqual(verbs("peerpolicies/status", "Role"), ["patch"]);
+  assert.deepEqual(verbs("peerpolicies", "ClusterRole"), []);
 });
 
-test("of ConfigMaps the agent reads and replaces those of its audit alone", async () => {
+test("of ConfigMaps the agent reads and replaces those of its audit and the one of its notifications alone", async () => {
   const { rules } = (await render()).get("Role", "fairlead-agent");
   const about = rules.filter((rule: Manifest) => rule.resources.includes("configmaps"));
   const names = Array.from({ length: ringPlaces }, (_, place) => `fairlead-audit-${String(place).padStart(2, "0")}`);
@@ -260,7 +265,10 @@ test("of ConfigMaps the agent reads and replaces those of its audit alone", asyn
     about.map((rule: Manifest) => [rule.verbs, rule.resourceNames]),
     [
       [["create"], undefined],
-      [["get", "update"], names],
+      [
+        ["get", "update"],
+        [...names, "fairlead-notifications"],
+      ],
     ],
   );
 });

@@ -63,3 +63,45 @@ test("the agent may make no role, and bind none but the one of peers' namespaces
     ],
   );
 });
+
+test("whose tokens of Kubernetes open what is for the values to say, and without any the agent asks nobody whose they are", async () => {
+  const roles = [{ user: "system:serviceaccount:ci:deployer", role: "operator", peers: ["berlin"] }];
+  const rendered = await render({ console: { kubernetes: { roles } } });
+  assert.deepEqual(settingsOf(rendered).kubernetes, { roles });
+  const rules = rendered.get("ClusterRole", "fairlead-agent").rules;
+  assert.deepEqual(
+    rules.filter(({ apiGroups }: Manifest) => apiGroups.includes("authentication.k8s.io")),
+    [{ apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] }],
+  );
+  const bare = await render();
+  assert.doesNotMatch(JSON.stringify(bare.get("ClusterRole", "fairlead-agent")), /tokenreviews/);
+  assert.equal(settingsOf(bare).kubernetes, undefined);
+  for (const wrong of [{ role: "admin" }, { group: "a", role: "owner" }, { group: "a", user: "b", role: "viewer" }]) {
+    await assert.rejects(render({ console: { kubernetes: { roles: [wrong] } } }));
+  }
+});
+
+test("a provider of the values is the agent's, with the client's secret as a file", async () => {
+  const roles = [{ group: "platform", role: "admin" }];
+  const oidc = { issuer: "https://id.example.com", clientSecret: "oidc-client", roles };
+  const rendered = await render({
+    console: { url: "https://fairlead.example.com", oidc },
+    config: { console: { oidc: { scopes: "openid groups" } } },
+  });
+  const console = settingsOf(rendered);
+  assert.equal(console.url, "https://fairlead.example.com");
+  assert.deepEqual(console.oidc, {
+    issuer: "https://id.example.com",
+    clientId: "fairlead",
+    clientSecretFile: "/etc/fairlead-oidc/client-secret",
+    roles,
+    scopes: "openid groups",
+  });
+  const { spec } = rendered.get("Deployment", "fairlead").spec.template;
+  const volume = spec.volumes.find(({ name }: Manifest) => name === "oidc-client");
+  assert.deepEqual(volume.secret, { secretName: "oidc-client" });
+  const [agent] = spec.containers;
+  const mount = agent.volumeMounts.find(({ name }: Manifest) => name === "oidc-client");
+  assert.deepEqual([mount.mountPath, mount.readOnly], ["/etc/fairlead-oidc", true]);
+  assert.equal(settingsOf(await render()).oidc, undefined);
+});

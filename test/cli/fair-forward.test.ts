@@ -11,6 +11,7 @@ import { forwardUntil } from "../../src/cli/forwarding.ts";
 import { openAgentSession } from "../../src/client/session.ts";
 import { createSessionDial } from "../../src/console/session-dial.ts";
 import { type ConsoleWorld, startConsole, token } from "../console/console-world.ts";
+import { openDoors } from "../console/people.ts";
 import { until } from "../patience.ts";
 
 const kibibyte = 1024;
@@ -60,6 +61,7 @@ suite("connections at one forward", () => {
       agents: { findService, limitsOf: () => limits },
       dial: (incoming, principal) =>
         createSessionDial({
+          guard: openDoors,
           find: () => assert.fail("no app is asked for"),
           dial: (destination, signal) => world.agents.origin.dial(destination, signal),
           dialDatagrams: () => assert.fail("no datagrams are sent"),

@@ -6,6 +6,7 @@ import { exitCode } from "../../src/cli/errors.ts";
 import { createTunnelService } from "../../src/console/api/tunnel-service.ts";
 import { forwards } from "../../src/kube/resources.ts";
 import type { KnownForward } from "../../src/tunnel/forwards/forwards.ts";
+import { testListing } from "../console/api/test-listing.ts";
 import { type Offices, openOffices } from "./offices.ts";
 
 const clusterForwards: KnownForward[] = [
@@ -46,14 +47,17 @@ const clusterForwards: KnownForward[] = [
 
 function openWith(known: readonly KnownForward[]): Offices {
   const offices = openOffices();
-  offices.tunnels = createTunnelService({
-    peers: () => ["berlin"],
-    presence: (peer) => (peer === "berlin" ? { connected: true } : undefined),
-    listTargets: () => Promise.reject(new Error("nobody asks for targets")),
-    listForwards: async () => [...known],
-    openTarget: () => assert.fail("nobody opens anything"),
-    clock: systemClock,
-  });
+  offices.tunnels = createTunnelService(
+    {
+      peers: () => ["berlin"],
+      presence: (peer) => (peer === "berlin" ? { connected: true } : undefined),
+      listTargets: () => Promise.reject(new Error("nobody asks for targets")),
+      listForwards: async () => [...known],
+      openTarget: () => assert.fail("nobody opens anything"),
+      clock: systemClock,
+    },
+    testListing,
+  );
   return offices;
 }
 

@@ -85,6 +85,17 @@ suite("a cluster that is lent", () => {
     assert.match((await berlin(["status"])).out, /Nothing needs you/);
   });
 
+  test("status --watch shows again what needs somebody when that changes", async () => {
+    const watch = start(world.berlin, ["status", "--watch"]);
+    await watch.until((out) => /Nothing needs you/.test(out));
+    await deploy("needing");
+    await watch.until((out) => /Nothing needs you.*What peers ask for and waits for you/s.test(out));
+    await lisbon(["app", "delete", "needing", "--wait"]);
+    await watch.until((out) => /waits for you.*Nothing needs you/s.test(out));
+    watch.interrupt();
+    assert.equal((await watch.ended).code, exitCode.interrupted);
+  });
+
   test("inbox list --watch tells what comes and what becomes of it", async () => {
     const watch = start(world.berlin, ["inbox", "list", "-w"]);
     await watch.until(() => watch.err().includes("Nothing waits for you here"));
@@ -226,7 +237,7 @@ suite("a cluster that is lent", () => {
     for (const expected of ["app.admit held", "app.admit denied", "app.admit allowed"])
       assert.ok(actions.has(expected));
     const approval = items.find(({ action }: Record<string, string>) => action === "app.decide");
-    assert.equal(approval.person, "admin");
+    assert.equal(approval.person, "admin-token");
     assert.match((await berlin(["audit", "verify"])).out, /^intact: \d+ entries/);
     assert.match((await lisbon(["audit", "verify"])).out, /^intact: \d+ entries/);
   });

@@ -89,7 +89,7 @@ suite("fairlead inbox", () => {
     assert.match(err, /image: nginx:1\.27/);
     assert.match(err, new RegExp(hashSpec(spec())));
     assert.deepEqual(offices.inbox.rulings, [
-      { verdict: "Approved", by: "unknown", message: "fine", lastsMs: 28_800_000, name: web },
+      { verdict: "Approved", by: "ada", message: "fine", lastsMs: 28_800_000, name: web },
     ]);
   });
 

@@ -1,6 +1,6 @@
 /** An agent whose API is the real one over rooms that a test moves: no cluster, no link, no waiting. */
 import { create } from "@bufbuild/protobuf";
-import { createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport, type ServiceImpl } from "@connectrpc/connect";
 import { parseDocuments } from "../../src/base/document.ts";
 import type { Connection } from "../../src/cli/context.ts";
 import { createFairleadClient } from "../../src/client/index.ts";
@@ -21,6 +21,8 @@ import { type PeerPolicy, peerPolicies } from "../../src/kube/resources.ts";
 import { effectivePolicy } from "../../src/policy/effective.ts";
 import { hashSpec } from "../../src/policy/spec-hash.ts";
 import { HostError } from "../../src/workloads/host/error.ts";
+import { testListing } from "../console/api/test-listing.ts";
+import { calledBy, person } from "../console/people.ts";
 import { type Ran, type RunOptions, run } from "./world.ts";
 
 export interface Offices {
@@ -58,17 +60,31 @@ export function openOffices(): Offices {
         router.service(PeerService, offices.peerService);
         router.service(AuditService, offices.audit);
         router.service(TunnelService, offices.tunnels);
-        router.service(InboxService, createInboxService(inbox));
+        router.service(InboxService, createInboxService(inbox, testListing));
         router.service(
           PolicyService,
-          createPolicyService({
-            policies: () => offices.policies,
-            peer: (name) => offices.peers.find((peer) => peer.name === name),
-            effective: (peer) => effectivePolicy(offices.policies, peer),
-          }),
+          createPolicyService(
+            {
+              changes: {
+                async get(name) {
+                  const found = offices.policies.find((policy) => policy.metadata.name === name);
+                  if (found) return found;
+                  throw new ConnectError(`there is no PeerPolicy ${name}; see: fairlead policy list`, Code.NotFound);
+                },
+                apply: () => Promise.reject(new Error("nobody writes policies here")),
+                delete: () => Promise.reject(new Error("nobody writes policies here")),
+              },
+              hasImageDoor: () => false,
+              now: () => 0,
+              policies: () => offices.policies,
+              peer: (name) => offices.peers.find((peer) => peer.name === name),
+              effective: (peer) => effectivePolicy(offices.policies, peer),
+            },
+            testListing,
+          ),
         );
       },
-      { router: { interceptors: [translateErrors] } },
+      { router: { interceptors: [calledBy(person("ada")), translateErrors] } },
     );
     return {
       client: createFairleadClient({ transport }),

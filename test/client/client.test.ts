@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { createRouterTransport } from "@connectrpc/connect";
 import { createFairleadClient } from "fairlead/client";
@@ -48,5 +50,13 @@ suite("fairlead/client", () => {
     });
     await createFairleadClient({ transport }).agent.getInfo({});
     assert.equal(seen, null);
+  });
+
+  test("is all that the CLI reaches agents by: it makes no transport of its own", () => {
+    const folder = new URL("../../src/cli/", import.meta.url).pathname;
+    const others = globSync("**/*.ts", { cwd: folder }).filter((name) =>
+      /from "@connectrpc\/connect(-|\/)|createClient\b|\bTransport\b/.test(readFileSync(join(folder, name), "utf8")),
+    );
+    assert.deepEqual(others, []);
   });
 });

@@ -1,13 +1,9 @@
-/** The example of the client's documentation, as another package would write it: compiled by `make check`, run by the tests. */
-import { createConnectTransport } from "@connectrpc/connect-node";
+/** The client's example, as another package would write it: compiled by `make check`, run by the tests. */
 import { createFairleadClient } from "fairlead/client";
 
 /** The names of an agent's peers. */
-export async function peerNames(baseUrl: string, token: string): Promise<string[]> {
-  const fairlead = createFairleadClient({
-    transport: createConnectTransport({ baseUrl, httpVersion: "1.1" }),
-    token,
-  });
+export async function peerNames(url: string, token: string): Promise<string[]> {
+  const fairlead = createFairleadClient({ url, token });
   const { peers } = await fairlead.peers.listPeers({});
   return peers.map((peer) => peer.metadata?.name ?? "");
 }

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createFakeClock } from "../base/fake-clock.ts";
-import { bearer, type ConsoleWorld, startConsole, token } from "./console-world.ts";
-
-const admin = { name: "admin", role: "admin" } as const;
+import { admin, bearer, type ConsoleWorld, startConsole, token } from "./console-world.ts";
 
 async function get(world: ConsoleWorld, url: string, headers: Record<string, string> = {}) {
   const { host, pathname, search } = new URL(url);

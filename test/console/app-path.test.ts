@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage, type RequestListener, request, type
 import { connect } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { describe, test } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Way } from "../../src/console/auth/authenticator.ts";
 import { until } from "../patience.ts";
 import { bearer, startConsole, token } from "./console-world.ts";
 
@@ -30,6 +32,23 @@ describe("the path door", () => {
     assert.equal((await world.ask("/apps/shop/web/http/", { headers: bearer })).status, 200);
     // Without a token nobody learns what exists.
     assert.equal((await world.ask("/apps/shop/none/http/")).status, 401);
+  });
+
+  test("says that it is not known now who comes, and for whom that is, where nobody can say it", async () => {
+    const trouble = { unavailable: Code.Unavailable, "too-many-requests": Code.ResourceExhausted };
+    for (const [code, why] of Object.entries(trouble)) {
+      const way: Way = {
+        authenticate: () => Promise.reject(new ConnectError("The cluster does not say.", why)),
+        present: () => undefined,
+      };
+      await using world = await startConsole({ ways: [way] });
+      await world.run("web", mirror);
+      for (const path of ["/apps/shop/web/http/", "/peers/there/services/shop/web/80/", "/session"]) {
+        const { status, headers, text } = await world.ask(path, { headers: bearer });
+        assert.deepEqual([status, JSON.parse(text).error.code], [why === Code.Unavailable ? 503 : 429, code], path);
+        assert.equal(headers["retry-after"], "1");
+      }
+    }
   });
 
   test("sends a browser to the app's own host instead of showing a foreign page here", async () => {

@@ -11,7 +11,10 @@ import {
 } from "node:http";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { createAuthenticator } from "../../src/console/auth/authenticator.ts";
+import type { Known } from "../../src/console/access/concern.ts";
+import { adminTokenWay } from "../../src/console/auth/admin-token.ts";
+import type { Way } from "../../src/console/auth/authenticator.ts";
+import type { Principal } from "../../src/console/auth/principal.ts";
 import { hashToken } from "../../src/console/auth/token.ts";
 import type { AppView } from "../../src/console/doors/app-view.ts";
 import type { PeerPresence } from "../../src/console/doors/explain.ts";
@@ -21,9 +24,15 @@ import { makeAuthority, readAuthority } from "../../src/identity/authority.ts";
 import { issueServerLeaf } from "../../src/identity/leaf.ts";
 import { Reason } from "../../src/wire/reason.ts";
 import { startTwoAgents, type TwoAgents, uidOf } from "../tunnel/two-agents.ts";
+import { accessBy } from "./people.ts";
 
 export const token = "flt_0123456789abcdefghijklmnopqrstuvwxyz";
+/** The way of whoever has it. */
+export const ownWay = adminTokenWay(hashToken(token));
 export const bearer = { authorization: `Bearer ${token}` };
+
+/** Who has it. */
+export const admin: Principal = await whoHas(ownWay);
 
 /** The agent's CA, by which its port's certificate is signed. */
 export const authority = readAuthority(makeAuthority(Date.now()));
@@ -59,8 +68,11 @@ export interface Answer {
 
 export async function startConsole(
   o: { clock?: Clock; agents?: Parameters<typeof startTwoAgents>[0] } & Partial<
-    Pick<ConsoleServerDeps, "routes" | "dial" | "peerDoors" | "authenticator" | "domain" | "consoleUrl">
-  > = {},
+    Pick<
+      ConsoleServerDeps,
+      "routes" | "dial" | "pages" | "peerDoors" | "interceptors" | "isReady" | "domain" | "consoleUrl" | "events"
+    >
+  > & { ways?: readonly Way[]; known?: Partial<Known> } = {},
 ): Promise<ConsoleWorld> {
   const agents = await startTwoAgents(o.agents);
   const apps = new Map<string, AppView>();
@@ -76,7 +88,11 @@ export async function startConsole(
     port: 0,
     ...(o.domain !== undefined && { domain: o.domain }),
     routes: o.routes ?? (() => undefined),
-    authenticator: o.authenticator ?? createAuthenticator({ adminTokenHash: hashToken(token) }),
+    ...(o.isReady && { isReady: o.isReady }),
+    access: accessBy(o.ways ?? [ownWay], o.clock, o.known),
+    ...(o.interceptors && { interceptors: o.interceptors }),
+    events: o.events,
+    ...(o.pages && { pages: o.pages }),
     apps: {
       list: () => [...apps.values()],
       get: (namespace, name) => apps.get(`${namespace}/${name}`),
@@ -135,7 +151,7 @@ export async function startConsole(
       return view;
     },
     async signIn(name: string): Promise<string> {
-      const opened = server.open({ namespace: "shop", name }, { name: "admin", role: "admin" });
+      const opened = server.open({ namespace: "shop", name }, admin);
       if (!opened.ok) throw new Error(opened.problem.detail);
       const url = new URL(opened.url);
       const answer = await ask(port, url.pathname + url.search, { headers: { host: url.host } });
@@ -168,4 +184,11 @@ async function ask(port: number, path: string, o: AskOptions = {}): Promise<Answ
   const [res]: [IncomingMessage] = (await once(req, "response")) as [IncomingMessage];
   const text = Buffer.concat(await res.toArray()).toString();
   return { status: res.statusCode ?? 0, headers: res.headers, text };
+}
+
+async function whoHas(way: Way): Promise<Principal> {
+  const presented = { authorization: bearer.authorization, method: "GET", url: "http://localhost/", upgrade: false };
+  const principal = await way.authenticate(presented, new AbortController().signal);
+  if (!principal) throw new Error("The token is not known.");
+  return principal;
 }

@@ -4,10 +4,9 @@ import type { RequestListener } from "node:http";
 import { describe, test } from "node:test";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { until } from "../patience.ts";
-import { bearer, startConsole } from "./console-world.ts";
+import { admin, bearer, startConsole } from "./console-world.ts";
 
 const host = { host: "web-shop-http.localhost" };
-const admin = { name: "admin", role: "admin" } as const;
 const ref = { namespace: "shop", name: "web" };
 
 const tell: RequestListener = (req, res) => res.end(JSON.stringify(req.headers));

@@ -9,35 +9,40 @@ import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { silentLog } from "../../src/base/log.ts";
 import { createDoorTokens } from "../../src/console/auth/door-token.ts";
-import { createUnderWay } from "../../src/console/auth/under-way.ts";
 import { createKubernetesPath, type KubernetesPathDeps } from "../../src/console/doors/kubernetes-path.ts";
+import { consoleCookies } from "../../src/console/doors/pass-on.ts";
 import { TunnelError } from "../../src/tunnel/tunnel-error.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
 import { authority, bearer, startConsole } from "./console-world.ts";
+import { accessBy, createOffice, person } from "./people.ts";
 
-const principal = { name: "zoë", role: "admin", credential: "hers" } as const;
+const principal = person("zoë");
 
 function makeTokens() {
   const clock = createFakeClock();
   const key = createSecretKey(randomBytes(32));
-  const standing = new Set(["hers"]);
-  const credentials = { stands: (credential: string) => standing.has(credential) };
-  const tokens = createDoorTokens({ key, door: "kubernetes", credentials, clock });
-  return { clock, key, tokens, credentials, standing };
+  const office = createOffice({ hers: principal });
+  const tokens = createDoorTokens({ key, door: "kubernetes", authenticator: office, clock });
+  return { clock, key, tokens, office };
 }
 
 describe("a token for a peer's Kubernetes API", () => {
   test("is whose it was made for, for ten minutes, and for that door of that peer alone", async () => {
-    const { clock, key, tokens, credentials } = makeTokens();
+    const { clock, key, tokens, office } = makeTokens();
     const bearer = `Bearer ${tokens.mint(principal, "there").token.reveal()}`;
     assert.deepEqual(tokens.authenticate(bearer, "there"), principal);
     assert.equal(tokens.authenticate(bearer, "elsewhere"), undefined);
-    assert.equal(createDoorTokens({ key, door: "other", credentials, clock }).authenticate(bearer, "there"), undefined);
     assert.equal(
-      createDoorTokens({ key: createSecretKey(randomBytes(32)), door: "kubernetes", credentials, clock }).authenticate(
-        bearer,
-        "there",
-      ),
+      createDoorTokens({ key, door: "other", authenticator: office, clock }).authenticate(bearer, "there"),
+      undefined,
+    );
+    assert.equal(
+      createDoorTokens({
+        key: createSecretKey(randomBytes(32)),
+        door: "kubernetes",
+        authenticator: office,
+        clock,
+      }).authenticate(bearer, "there"),
       undefined,
     );
     for (const bad of [
@@ -57,18 +62,17 @@ describe("a token for a peer's Kubernetes API", () => {
   });
 
   test("counts for as long as it was asked for, and no longer than what it was asked for by", async () => {
-    const { clock, tokens, standing } = makeTokens();
+    const { clock, tokens, office } = makeTokens();
     const { token, expires } = tokens.mint(principal, "there", 3_600_000);
     const bearer = `Bearer ${token.reveal()}`;
     assert.equal(expires, clock.now() + 3_600_000);
     await clock.advance(3_599_999);
     assert.deepEqual(tokens.authenticate(bearer, "there"), principal);
-    standing.delete("hers");
+    office.people.delete("hers");
     assert.equal(tokens.authenticate(bearer, "there"), undefined);
-    standing.add("hers");
+    office.people.set("hers", principal);
     await clock.advance(1);
     assert.equal(tokens.authenticate(bearer, "there"), undefined);
-    assert.throws(() => tokens.mint({ name: "nobody", role: "admin" }, "there"), /signed in by/);
   });
 });
 
@@ -76,19 +80,19 @@ type Noted = Parameters<KubernetesPathDeps["note"]>[0];
 
 /** A console whose way to the peer ends in `forward`. */
 async function startDoor(forward: KubernetesPathDeps["http"]["forward"]) {
-  const { tokens, credentials, standing, clock } = makeTokens();
+  const { tokens, office, clock } = makeTokens();
   const noted: Noted[] = [];
   const door = createKubernetesPath({
     http: { forward, start: () => assert.fail("no upgrade here"), close: () => undefined },
     tokens,
-    underWay: createUnderWay({ credentials, clock }),
+    guard: accessBy([office], clock).doors,
     note: (asked) => void noted.push(asked),
     presence: () => ({ connected: false, since: "2026-01-01T00:00:00Z" }),
     log: silentLog,
   });
   const world = await startConsole({ peerDoors: { kubernetes: door } });
   const headers = { authorization: `Bearer ${tokens.mint(principal, "there").token.reveal()}` };
-  return { world, headers, noted, door, standing, clock, tokens };
+  return { world, headers, noted, door, office, clock, tokens };
 }
 
 describe("the door to a peer's Kubernetes API", () => {
@@ -101,6 +105,7 @@ describe("the door to a peer's Kubernetes API", () => {
         passage.stripAuthorization,
         passage.requestHeaders,
         passage.arrival.prefix,
+        passage.consoleCookies,
       ]);
       res.statusCode = 200;
       res.end("{}");
@@ -126,7 +131,8 @@ describe("the door to a peer's Kubernetes API", () => {
     session.destroy();
     const person = ["Fairlead-Person", Buffer.from("zoë").toString("latin1")];
     const destination = { peer: "there", target: { kind: "kubernetes" }, person: "zoë" };
-    const expected = ["/api/v1/pods?limit=1", destination, true, person, "/peers/there/kubernetes"];
+    const expected = ["/api/v1/pods?limit=1", destination, true, person, "/peers/there/kubernetes", consoleCookies];
+    assert.ok(consoleCookies.includes("__Host-fairlead"));
     assert.deepEqual(passed, [expected, expected]);
     const note = { peer: "there", person: "zoë", method: "GET", path: "/api/v1/pods", verdict: "allowed" };
     assert.deepEqual(noted, [note, note]);
@@ -196,14 +202,14 @@ describe("the door to a peer's Kubernetes API", () => {
   });
 
   test("breaks off what runs by a credential that is withdrawn, within a second, and nothing else", async () => {
-    const { world, headers, standing, clock, tokens } = await startDoor(async (_req, res) => {
+    const { world, headers, office, clock, tokens } = await startDoor(async (_req, res) => {
       res.statusCode = 200;
       if ("flushHeaders" in res) res.flushHeaders();
       await once(res, "close");
     });
     await using _world = world;
-    standing.add("theirs");
-    const other = tokens.mint({ name: "kim", role: "admin", credential: "theirs" }, "there").token.reveal();
+    office.people.set("theirs", person("kim"));
+    const other = tokens.mint(person("kim"), "there").token.reveal();
     const watching = async (sent: Record<string, string>) => {
       const path = "/peers/there/kubernetes/api?watch=1";
       const req = request({ host: "127.0.0.1", port: world.port, path, headers: sent, ca: authority.certPem });
@@ -215,7 +221,7 @@ describe("the door to a peer's Kubernetes API", () => {
     const hers = await watching(headers);
     const theirs = await watching({ authorization: `Bearer ${other}` });
     await clock.advance(10_000);
-    standing.delete("hers");
+    office.people.delete("hers");
     await clock.advance(1_000);
     await hers.ended;
     assert.equal(hers.res.complete, false, "it looks broken");

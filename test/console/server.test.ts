@@ -54,7 +54,7 @@ describe("the API", () => {
     );
     assert.equal(caller, undefined);
     assert.equal((await clients(world).apps.openApp({ ref })).url, "x");
-    assert.equal(caller, "admin");
+    assert.equal(caller, "admin-token");
   });
 
   test("refuses what breaks a rule of the proto before any handler sees it", async () => {
@@ -84,7 +84,7 @@ describe("the API", () => {
     const lines = clients(world, {}).pods.logs({ app: ref })[Symbol.asyncIterator]();
     await assert.rejects(lines.next(), is(Code.Unauthenticated));
     assert.equal((await clients(world).apps.openApp({ ref })).url, "x");
-    assert.deepEqual(ran, ["admin"]);
+    assert.deepEqual(ran, ["admin-token"]);
   });
 
   test("streams: the first message comes before the last, and who leaves ends the handler", async () => {

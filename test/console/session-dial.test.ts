@@ -10,8 +10,9 @@ import type { IncomingDial } from "../../src/wire/session.ts";
 import { writeTarget } from "../../src/wire/target.ts";
 import type { NamedTarget } from "../../src/wire/target-text.ts";
 import { createFakeClock } from "../base/fake-clock.ts";
+import { openDoors, person } from "./people.ts";
 
-const admin = { name: "ana", role: "admin" } as const;
+const admin = person("ana");
 const database = { kind: "service", namespace: "data", name: "db", port: 5432 } as const;
 const web = { kind: "app", namespace: "shop", name: "web" } as const;
 
@@ -19,6 +20,7 @@ const web = { kind: "app", namespace: "shop", name: "web" } as const;
 async function outcome(target: NamedTarget, peer?: string, o: Partial<SessionDialDeps> = {}): Promise<unknown> {
   const done = Promise.withResolvers<unknown>();
   const dial = createSessionDial({
+    guard: openDoors,
     find: ({ name }, chosen) => {
       if (name !== "web") throw new ConnectError("No such app.", Code.NotFound);
       return { peer: chosen ?? "there", uid: "u-1" };

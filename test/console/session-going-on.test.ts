@@ -10,8 +10,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { openFirst } from "../../src/client/going-on.ts";
 import { createFairleadClient } from "../../src/client/index.ts";
 import { openAgentSession } from "../../src/client/session.ts";
-import type { Authenticator } from "../../src/console/auth/authenticator.ts";
-import { mostGuests, SessionGuests } from "../../src/console/session-guests.ts";
+import { type Guest, mostGuests, mostOfOne, SessionGuests } from "../../src/console/session-guests.ts";
 import { PodService } from "../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { LinkError } from "../../src/link/error.ts";
 import { Reason, SessionError } from "../../src/wire/reason.ts";
@@ -21,6 +20,7 @@ import { cuts, startCuttingProxy } from "../faults/cutting-proxy.ts";
 import { Random } from "../faults/simulation/random.ts";
 import { until } from "../patience.ts";
 import { type ConsoleWorld, startConsole, token } from "./console-world.ts";
+import { createOffice, person } from "./people.ts";
 
 const never = new AbortController().signal;
 const echo = { kind: "app" as const, namespace: "shop", name: "echo" };
@@ -29,18 +29,6 @@ function answerEcho(incoming: IncomingDial): void {
   const stream = incoming.accept();
   stream.pipe(stream);
   stream.on("error", () => undefined);
-}
-
-/** An authenticator whose one token can be withdrawn. */
-function createOffice(): Authenticator & { withdraw(): void } {
-  let counts = true;
-  return {
-    authenticate: (given) =>
-      counts && given === `Bearer ${token}` ? { name: "admin", role: "admin" as const } : undefined,
-    withdraw() {
-      counts = false;
-    },
-  };
 }
 
 /** A way to a console that can be broken, led elsewhere, or closed. */
@@ -216,57 +204,82 @@ suite("a session whose connection breaks", { timeout: 60_000 }, () => {
 
 suite("a token that is withdrawn", { timeout: 60_000 }, () => {
   test("ends what runs under it within a second, though nothing is asked", async (t) => {
-    const office = createOffice();
+    const office = createOffice({ [token]: person("ana") });
     const clock = createFakeClock(Date.now());
-    const world = await start(t, { authenticator: office, clock });
+    const world = await start(t, { ways: [office], clock });
     const session = await openAgentSession({ url: `http://127.0.0.1:${world.port}`, token, version: "0.0.1" }, never);
     const stream = await session.dial(echo, undefined);
     const broken = once(stream, "error");
     await clock.advance(5_000);
     stream.write("still here");
     assert.equal(String((await once(stream, "data"))[0]), "still here");
-    office.withdraw();
+    office.people.clear();
     await clock.advance(1_000);
     assert.match(await session.closed, /token is not valid any more/);
     await broken;
   });
 
   test("lets no session go on at another connection", async (t) => {
-    const office = createOffice();
-    const world = await start(t, { authenticator: office });
+    const office = createOffice({ [token]: person("ana") });
+    const world = await start(t, { ways: [office] });
     const way = createWay(world);
     const url = `http://127.0.0.1:${world.port}`;
     const session = await openAgentSession({ url, token, version: "0.0.1", dial: way.dial }, never);
     await session.dial(echo, undefined).then((stream) => stream.on("error", () => undefined));
-    office.withdraw();
+    office.people.clear();
     way.cut();
     assert.match(await session.closed, /token is not valid any more/);
   });
 });
 
 suite("the programs at the door", () => {
-  const known: Authenticator = { authenticate: () => ({ name: "admin", role: "admin" }) };
+  const known = { authenticate: async () => person("ana"), present: () => person("ana") };
 
   test("are told apart by their token as well as by how they name themselves", () => {
     const guests = new SessionGuests(known, systemClock);
-    const [one, again, other] = ["a", "a", "b"].map((given) => guests.welcome(given, "x".repeat(22)));
+    const [one, again, other] = ["a", "a", "b"].map((given) => program(guests, person(given), "x".repeat(22)));
     assert.ok(one?.sessions);
     assert.equal(again, one);
     assert.notEqual(other?.sessions, one.sessions);
-    assert.equal(guests.welcome("a", undefined)?.sessions, undefined);
+    assert.equal(program(guests, person("a"), undefined).sessions, undefined);
     guests.close();
   });
 
   test("are so many at the most, and those that are here come back in", () => {
     const guests = new SessionGuests(known, systemClock);
-    const name = (number: number): string => String(number).padStart(22, "0");
-    const all = Array.from({ length: mostGuests }, (_, number) => guests.welcome("a", name(number)));
-    assert.equal(guests.welcome("a", name(mostGuests)), undefined);
-    assert.equal(guests.welcome("a", undefined), undefined);
-    assert.equal(guests.welcome("a", name(3)), all[3]);
+    const all = Array.from({ length: mostGuests }, (_, number) =>
+      program(guests, person(`${number % 8}`), name(number)),
+    );
+    assert.match(String(guests.welcome(person("a"), name(mostGuests))), /^512 programs/);
+    assert.match(String(guests.welcome(person("a"), undefined)), /^512 programs/);
+    assert.equal(guests.welcome(person("3"), name(3)), all[3]);
     // Who opened nothing leaves no trace.
     all[5]?.opened();
-    assert.ok(guests.welcome("a", undefined));
+    assert.ok(program(guests, person("a"), undefined));
+    guests.close();
+  });
+
+  test("of one person leave places for others, whichever of their tokens they go by", () => {
+    const guests = new SessionGuests(known, systemClock);
+    const ana = { ...person("ana"), kind: "user" } as const;
+    const robot = (number: number) => ({ ...person(`robot-${number}`), owner: "ana" });
+    const first = program(guests, ana, name(0));
+    for (let number = 1; number < mostOfOne; number += 1) program(guests, robot(number), name(number));
+    assert.match(String(guests.welcome(ana, name(mostOfOne))), /^64 of your programs/);
+    assert.match(String(guests.welcome(robot(100), undefined)), /^64 of your programs/);
+    assert.ok(program(guests, person("ben"), name(0)));
+    first.opened();
+    assert.ok(program(guests, robot(100), undefined));
     guests.close();
   });
 });
+
+function name(number: number): string {
+  return String(number).padStart(22, "0");
+}
+
+function program(guests: SessionGuests, ...asked: Parameters<SessionGuests["welcome"]>): Guest {
+  const guest = guests.welcome(...asked);
+  if (typeof guest === "string") throw new Error(guest);
+  return guest;
+}

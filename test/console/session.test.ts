@@ -98,7 +98,7 @@ suite("a session with a console", () => {
       }),
     );
     assert.equal(texts[199], "hello 199");
-    assert.equal(asked[0], "admin workload there");
+    assert.equal(asked[0], "admin-token workload there");
     await assert.rejects(
       session.dial({ kind: "app", namespace: "shop", name: "other" }, undefined),
       /rule: tunnels\/apps/,

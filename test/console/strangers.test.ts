@@ -26,8 +26,8 @@ async function beginOver1(port: number, headers: string, path = called): Promise
 describe("of who has not shown good credentials", () => {
   test("no long message is held, over HTTP/1.1", async () => {
     await using at = await world();
-    assert.match(await beginOver1(at.port, ""), / 429 /);
-    assert.match(await beginOver1(at.port, "Authorization: Bearer flt_wrong\r\n"), / 429 /);
+    assert.match(await beginOver1(at.port, ""), / 401 /);
+    assert.match(await beginOver1(at.port, "Authorization: Bearer flt_wrong\r\n"), / 401 /);
     const known = await at.ask(called, {
       method: "POST",
       headers: { ...bearer, "content-type": "application/json" },
@@ -44,7 +44,7 @@ describe("of who has not shown good credentials", () => {
     call.on("error", () => undefined);
     call.write(" ".repeat(60_000));
     const [headers] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
-    assert.equal(headers[":status"], 429);
+    assert.equal(headers[":status"], 401);
     session.destroy();
   });
 
@@ -65,6 +65,24 @@ describe("of who has not shown good credentials", () => {
       assert.equal(headers[":status"], 404, path);
       session.destroy();
     }
+  });
+
+  test("a host that no URL can have is refused, over either protocol, and the next is answered", async () => {
+    await using at = await world();
+    for (const host of ["12790.0.1:80", "1.2.3.4.5", "localhost:99999"]) {
+      const socket = connect(at.port, "127.0.0.1");
+      socket.write(`POST ${called} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n\r\n`);
+      const [answer] = await once(socket, "data", { signal: AbortSignal.timeout(20_000) });
+      socket.destroy();
+      assert.match(String(answer), /^HTTP\/1\.1 400 /, host);
+      const session = connectHttp2(`http://127.0.0.1:${at.port}`);
+      session.on("error", () => undefined);
+      const call = session.request({ ":method": "POST", ":path": called, ":authority": host });
+      const [headers] = await once(call, "response", { signal: AbortSignal.timeout(20_000) });
+      assert.equal(headers[":status"], 400, host);
+      session.destroy();
+    }
+    assert.match(await beginOver1(at.port, ""), / 401 /);
   });
 
   test("nothing is held over HTTP/2 when the client has gone", async () => {

@@ -5,9 +5,8 @@ import { createServer as createHttp2Server } from "node:http2";
 import { type AddressInfo, connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import type { TargetDoor } from "../../src/console/doors/target-door.ts";
-import { type ConsoleWorld, startConsole } from "./console-world.ts";
+import { admin, type ConsoleWorld, startConsole } from "./console-world.ts";
 
-const admin = { name: "admin", role: "admin" } as const;
 const service = { kind: "service", namespace: "shop", name: "web", port: 80 } as const;
 
 /** A console, and a Service at its peer that says what it is asked. */

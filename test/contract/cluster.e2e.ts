@@ -10,10 +10,14 @@ contractSuite("a cluster", {
   echo: { name: "echo", image: "example.test/echo:1", ports: [{ containerPort: 8080 }] },
   crash: { name: "crash", image: "docker.io/library/busybox:1.36", command: ["sh", "-c", "echo starting; exit 3"] },
   shell: "docker.io/library/busybox:1.36",
-  async token(api, namespace) {
+  async token(api, namespace, audience) {
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default/token`;
     const { body } = await api.ask("POST", path, {
-      body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
+      body: {
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: audience ? { audiences: [audience] } : {},
+      },
     });
     return body.status.token;
   },

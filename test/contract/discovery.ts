@@ -66,6 +66,12 @@ export function discoveryTests(t: Context): void {
     assert.ok(good.user.groups.includes("system:authenticated"));
     assert.notEqual((await review({ token: "nobody" })).authenticated, true);
     assert.notEqual((await review({ token, audiences: ["fairlead.dev"] })).authenticated, true);
+    const ours = await t.setting.token(t.api, t.namespace, "fairlead.dev");
+    const known = await review({ token: ours, audiences: ["fairlead.dev", "another"] });
+    assert.deepEqual([known.authenticated, known.audiences], [true, ["fairlead.dev"]]);
+    assert.match(known.user.username, /^system:serviceaccount:/);
+    assert.notEqual((await review({ token: ours })).authenticated, true, "it opens nothing at the API server");
+    assert.equal((await t.api.ask("GET", "/api/v1/namespaces", { token: ours })).status, 401);
   });
 
   test("access reviews answer for oneself and for others", async () => {

@@ -30,8 +30,8 @@ export interface Setting {
   shell: string;
   /** Forgets the history of ConfigMaps, where that can be asked for. */
   compact?(): void;
-  /** A bearer token that the server accepts. */
-  token(api: Api, namespace: string): Promise<string>;
+  /** A bearer token that the server accepts, or one that is for this audience alone. */
+  token(api: Api, namespace: string, audience?: string): Promise<string>;
 }
 
 export interface Context {

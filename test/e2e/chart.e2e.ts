@@ -15,10 +15,12 @@ import { meddleWithGuards } from "./guard-steps.ts";
 import { historyIsKept } from "./history-steps.ts";
 import { clean, connected, type InstalledAgent, openAgent, releaseNamespace } from "./installed.ts";
 import { everyKindRuns } from "./kind-steps.ts";
-import { forgetsOldInvite } from "./old-invite.ts";
+import { forgetsOldInvite, revokesInvite } from "./old-invite.ts";
+import { tokenOpens, visitorValues } from "./token-steps.ts";
 import { startTransfers } from "./under-way.ts";
 import { until } from "./until.ts";
 import { givenRights, usedRights } from "./used-rights.ts";
+import { writePolicy } from "./write-policy.ts";
 
 const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
 const namespace = `chart-${randomBytes(3).toString("hex")}`;
@@ -27,9 +29,7 @@ const podSecurity = "pod-security.kubernetes.io/enforce";
 const startedAt = new Date();
 const ours = /^(chart-[0-9a-f]{6}|fairlead-chart|fairlead-peer-chart-[ab])$/;
 
-interface Listed<T> {
-  items: T[];
-}
+type Listed<T> = { items: T[] };
 interface App {
   metadata: { name: string; generation: number };
   status?: Partial<Record<"phase" | "reason" | "message", string>> &
@@ -53,7 +53,8 @@ before(
     // Helm refuses to install over definitions that another hand has put there and that differ.
     await Promise.all([refreshDefinitions(a), refreshDefinitions(b)]);
     [origin, host] = await Promise.all([openAgent(a, "chart-a"), openAgent(b, "chart-b")]);
-    await Promise.all([origin.install(), host.install(), a.kubectl(["create", "namespace", namespace])]);
+    await a.kubectl(["create", "namespace", namespace]);
+    await Promise.all([origin.install(visitorValues(namespace)), host.install()]);
   },
   { timeout: 240_000 },
 );
@@ -113,10 +114,9 @@ test("the agents pair through a NodePort, and an expired invite is refused", {
   const expired = await origin.tryCli(["join", "-"], short);
   assert.match(expired.stderr, /expired/);
   assert.equal(expired.code, 4, expired.stderr);
-  await host.cli(["invite", "--grant", "apps"]);
-  const [left = ""] = (await host.cli(["invite", "list", "-o", "name"])).trim().split("\n");
-  await host.cli(["invite", "revoke", left.replace(/^.*\//, "")]);
+  await revokesInvite(host);
   await forgetsOldInvite(b, host);
+  await writePolicy(host);
 });
 
 test("kubectl apply in a namespace of its own runs it there, Ready here with Events", {
@@ -134,6 +134,7 @@ test("kubectl apply in a namespace of its own runs it there, Ready here with Eve
     return items.some(({ reason, involvedObject }) => involvedObject.kind === "RemoteApp" && /Ready/.test(reason));
   });
   await forwardNamesItsRight(a, namespace, host.name);
+  await tokenOpens(origin, namespace);
 });
 
 test("its page, 20 MiB down and 20 MiB up with their hashes, an event stream at once, a WebSocket", {

@@ -112,7 +112,7 @@ test("it is the peer who asks, with the person beside it, whoever they say they 
     assert.equal(stderr, "");
     const { username, groups, extra } = JSON.parse(stdout).status.userInfo;
     assert.deepEqual([username, groups], [user, ["fairlead:peers", "viewers", "system:authenticated"]]);
-    assert.deepEqual(extra["fairlead.dev/asserted-person"], ["admin"]);
+    assert.deepEqual(extra["fairlead.dev/asserted-person"], ["admin-token"]);
   }
   const asked = await auditOf(process.env.AUDIT_LOG_B, since, user);
   if (!asked) return t.diagnostic("AUDIT_LOG_B is not set; what the API server writes down is left out");
@@ -128,7 +128,7 @@ test("it is the peer who asks, with the person beside it, whoever they say they 
   );
   for (const { user: agent, impersonatedUser } of asked) {
     assert.equal(agent.username, "system:serviceaccount:fairlead-chart:fairlead");
-    assert.deepEqual(impersonatedUser?.extra?.["fairlead.dev/asserted-person"], ["admin"]);
+    assert.deepEqual(impersonatedUser?.extra?.["fairlead.dev/asserted-person"], ["admin-token"]);
     assert.deepEqual(impersonatedUser?.groups?.slice(0, 2), ["fairlead:peers", "viewers"]);
   }
 });

@@ -23,3 +23,10 @@ export async function forgetsOldInvite(cluster: Cluster, agent: InstalledAgent):
   await agent.cli(["invite", "list"]);
   await assert.rejects(cluster.kubectl(["get", ...inAgents, name]), /NotFound/);
 }
+
+/** Makes an invite, and withdraws it. */
+export async function revokesInvite(host: Pick<InstalledAgent, "cli">): Promise<void> {
+  await host.cli(["invite", "--grant", "apps"]);
+  const [left = ""] = (await host.cli(["invite", "list", "-o", "name"])).trim().split("\n");
+  await host.cli(["invite", "revoke", left.replace(/^.*\//, "")]);
+}

@@ -15,6 +15,7 @@ import {
   policyIsTold,
   serviceIsReached,
 } from "./policy-rights.ts";
+import { tokenOpens } from "./token-steps.ts";
 import { until } from "./until.ts";
 
 const image = process.env.E2E_IMAGE ?? "example.test/echo:1";
@@ -213,6 +214,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage, kind: string): Record
     },
     "a Service is reached": () => serviceIsReached(policy),
     "a node is read": () => nodeIsRead(policy),
+    "a token of Kubernetes": () => tokenOpens(origin, namespace),
     "a Forward": () => forwardHasItsService(policy),
     "a Forward in reverse": () => offerHasItsService(policy),
     ...ofKind,

@@ -12,6 +12,7 @@ import { applyDefinitions, type Cluster, openCluster } from "./clusters.ts";
 import { mustRun } from "./command.ts";
 import { clean, type InstalledAgent, openAgent } from "./installed.ts";
 import { playRights, type Stage } from "./rights-scenario.ts";
+import { visitorValues } from "./token-steps.ts";
 
 interface KubeObject {
   kind: string;
@@ -56,6 +57,7 @@ async function rendered(cluster: Cluster, name: string, namespace: string): Prom
     "policies[0].spec.tunnels.reverse[0].name=offered",
     `forwards.namespaces[0]=${namespace}`,
     "forwards.reverse=true",
+    ...Object.entries(visitorValues(namespace)).map(([value, text]) => `${value}=${text}`),
   ];
   const args = ["template", "fairlead", "charts/fairlead", "--namespace", namespace];
   const text = await mustRun(findHelm(), [...args, ...values.flatMap((value) => ["--set", value])]);

@@ -1,4 +1,5 @@
 import type { TestContext } from "node:test";
+import { createConsoleTarget } from "./console-target.ts";
 import { createDoorTarget } from "./door-target.ts";
 import { createFramesTarget } from "./frames-target.ts";
 import { createSessionTarget } from "./session-target.ts";
@@ -12,5 +13,6 @@ export const targets: Readonly<Record<string, (t: Pick<TestContext, "after">) =>
   "resume-high": () => createSessionTarget("high", true),
   "resume-low": () => createSessionTarget("low", true),
   stranger: (t) => createDoorTarget(t, "stranger"),
+  console: () => createConsoleTarget(),
   guest: (t) => createDoorTarget(t, "guest"),
 };

@@ -1,28 +1,20 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { before, test } from "node:test";
-import { createFileRegistry, type DescMessage, type FileRegistry, fromBinary } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import type { DescMessage, FileRegistry } from "@bufbuild/protobuf";
 import { parse } from "yaml";
 import type { JsonSchema } from "../../proto/plugin/json-schema.ts";
 import { UntranslatableError } from "../../proto/plugin/json-schema.ts";
 import { messageSchema } from "../../proto/plugin/message-schema.ts";
 import { readPublished, withOpenFragments } from "../../proto/plugin/published.ts";
+import { readFixtureProtos } from "./fixture-protos.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const published = readPublished(new URL("../../proto/kubernetes/published.json", import.meta.url));
 let registry: FileRegistry;
 
 before(() => {
-  if (!existsSync(`${root}.cache/proto/buf`)) {
-    execFileSync(process.execPath, ["proto/tools/print-validate.ts"], { cwd: root });
-  }
-  const modules = ["proto", ".cache/proto", "test/resources/fixtures"].map((path) => ({ path }));
-  const config = JSON.stringify({ version: "v2", modules });
-  const args = ["build", "--as-file-descriptor-set", "--config", config, "-o", "-"];
-  const bytes = execFileSync(`${root}node_modules/.bin/buf`, args, { cwd: root, maxBuffer: 64 << 20 });
-  registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+  registry = readFixtureProtos();
 });
 
 function trap(name: string): DescMessage {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
-import { ageCheck, createHealth } from "../../src/telemetry/health.ts";
+import { createHealth } from "../../src/telemetry/health.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { createTelemetryServer } from "../../src/telemetry/server.ts";
 
@@ -22,10 +22,7 @@ test("ready and alive are told apart, with what is wrong and what is not", async
   const { health, get } = await startServer(t);
   let ageMs = 5_000;
   health.addReadiness("roster", () => undefined);
-  health.addReadiness(
-    "work",
-    ageCheck(() => ageMs, 60_000),
-  );
+  health.addWork("work", () => ageMs, 60_000);
   assert.deepEqual(await get("/readyz"), {
     status: 200,
     body: "[+] roster ok\n[+] work ok\nok\n",

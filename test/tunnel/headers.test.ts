@@ -94,6 +94,20 @@ describe("request headers", () => {
   });
 });
 
+test("cookies of the console go to no app and come from none, whatever port their names have", () => {
+  const own = ["__Host-fairlead", "__Host-fairlead-8000", "__Host-fairlead-oidc-8443", "fairlead-app"];
+  const apps = ["__Host-fairleads", "fairlead", "x__Host-fairlead", "fairlead-apple"];
+  const cookie = [...own, ...apps].map((name) => `${name}=1`).join("; ");
+  const consoleCookies = ["__Host-fairlead", "fairlead-app"];
+  const sent = lower(
+    requestHeaders(["Cookie", cookie], { method: "GET", hasBody: false }, { ...rules, consoleCookies }),
+  );
+  assert.deepEqual(sent.get("cookie"), [apps.map((name) => `${name}=1`).join("; ")]);
+  const set = [...own, "fairlead-apple"].flatMap((name) => ["Set-Cookie", `${name}=1; Path=/`]);
+  const came = responseHeaders(set, { consoleCookies, host: "web.example" });
+  assert.deepEqual(lower(came).get("set-cookie"), ["fairlead-apple=1; Path=/"]);
+});
+
 describe("response headers", () => {
   const answer = { consoleCookies: ["fairlead-app"], host: "web.example" };
 

@@ -49,7 +49,14 @@ way: {{ ternary "HostPort" "NodePort" .relay.enabled }}
 {{- $own := dict -}}
 {{- with .Values.name }}{{ $_ := set $own "name" . }}{{ end -}}
 {{- with include "fairlead.url" . }}{{ $_ := set $own "link" (dict "url" .) }}{{ end -}}
-{{- with .Values.console.url }}{{ $_ := set $own "console" (dict "url" .) }}{{ end -}}
+{{- $said := dict -}}
+{{- with .Values.console.url }}{{ $_ := set $said "url" . }}{{ end -}}
+{{- with .Values.console.kubernetes.roles }}{{ $_ := set $said "kubernetes" (dict "roles" .) }}{{ end -}}
+{{- with .Values.console.oidc }}{{ if .issuer }}
+{{- $_ := set $said "oidc" (dict "issuer" .issuer "clientId" .clientId "roles" .roles) -}}
+{{- if .clientSecret }}{{ $_ := set $said.oidc "clientSecretFile" "/etc/fairlead-oidc/client-secret" }}{{ end -}}
+{{- end }}{{ end -}}
+{{- if $said }}{{ $_ := set $own "console" $said }}{{ end -}}
 {{- $console := dict "host" "0.0.0.0" "port" 8000 -}}
 {{- if .Values.console.tlsSecret -}}
 {{- $_ := set $console "certFile" "/etc/fairlead-console/tls.crt" -}}

@@ -1,6 +1,23 @@
-/** `AgentService`: who this agent is, and how it is set up. */
-import type { ServiceImpl } from "@connectrpc/connect";
-import type { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
+/** `AgentService`: who this agent is, how it is and set up, what it can do, and what it says in its log. */
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { startDeadline } from "../../base/abort.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { TestedStep } from "../../doctor/test-connection.ts";
+import {
+  type AgentService,
+  ComponentSchema,
+  FeatureSchema,
+  type PeerVersion,
+  TestConnectionResponseSchema,
+} from "../../gen/fairlead/console/v1/agent_service_pb.ts";
+import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
+import type { HealthReport } from "../../telemetry/health.ts";
+import { viewOf } from "../access/decide.ts";
+import { principalKey } from "../auth/principal.ts";
+import { type KeptLog, readLog } from "./agent-log.ts";
+import type { Listing } from "./listing.ts";
+import { featureList, settingList, versionList } from "./lists.ts";
 
 export interface AgentServiceDeps {
   /** What stays as long as the process. */
@@ -15,7 +32,8 @@ export interface AgentServiceDeps {
   };
   /** The URL at which peers can dial this agent; empty without one. */
   url(): string;
-  counts(): {
+  /** Of what has to do with such peers; it is asked with "" for what has to do with none. */
+  counts(view: (peer: string) => boolean): {
     readonly peers: number;
     readonly peersConnected: number;
     readonly apps: number;
@@ -23,11 +41,81 @@ export interface AgentServiceDeps {
     readonly workloads: number;
   };
   settings(): readonly { name: string; value: string; source: string; description: string }[];
+  health(): HealthReport;
+  features(): readonly { name: string; enabled: boolean; description: string; setting: string }[];
+  /** Of each peer. */
+  versions(): PeerVersion[];
+  /** Goes the way there, step by step. Throws when there is no such peer, or no way to it. */
+  testConnection(
+    to: { readonly peer: string } | { readonly invite: string },
+    signal: AbortSignal,
+  ): AsyncIterable<TestedStep>;
+  /** The agent's own. */
+  readonly ownLog: KeptLog;
+  readonly clock: Clock;
 }
 
-export function createAgentService(deps: AgentServiceDeps): ServiceImpl<typeof AgentService> {
+/** Tests that go on at a time, and how long each may take, in milliseconds. */
+const testsAtOnce = 2;
+const longestTestMs = 30_000;
+
+export function createAgentService(deps: AgentServiceDeps, listing: Listing): ServiceImpl<typeof AgentService> {
+  let tests = 0;
+
   return {
-    getInfo: () => ({ ...deps.about, url: deps.url(), ...deps.counts() }),
-    listSettings: () => ({ settings: deps.settings().map((setting) => ({ ...setting })) }),
+    getInfo: (_request, { values }) => {
+      return { ...deps.about, url: deps.url(), ...deps.counts(viewOf(values.get(principalKey))) };
+    },
+
+    listSettings(request) {
+      const { items, ...page } = listing(settingList, deps.settings(), request);
+      return { ...page, settings: items.map((setting) => ({ ...setting })) };
+    },
+
+    getHealth() {
+      const { ok, checks } = deps.health();
+      const components = checks.map(({ work, ...check }) =>
+        create(ComponentSchema, {
+          ...check,
+          ...(work && { oldestWorkMs: BigInt(Math.round(work.oldestMs)), limitMs: BigInt(work.limitMs) }),
+        }),
+      );
+      return { ok, components };
+    },
+
+    listFeatures(request) {
+      const { items, ...page } = listing(featureList, deps.features(), request);
+      return { ...page, features: items.map((feature) => create(FeatureSchema, feature)) };
+    },
+
+    listPeerVersions(request, { values }) {
+      const view = viewOf(values.get(principalKey));
+      const all = deps.versions().filter(({ peer }) => view(peer));
+      const { items, ...page } = listing(versionList, all, request);
+      return { ...page, peers: items };
+    },
+
+    async *testConnection({ peer, invite }, { signal }) {
+      if (tests >= testsAtOnce) throw tooMany();
+      const late = (): Error => new ConnectError("the test took too long and was ended", Code.DeadlineExceeded);
+      const deadline = startDeadline(deps.clock, longestTestMs, late, signal);
+      tests += 1;
+      try {
+        for await (const step of deps.testConnection(peer === "" ? { invite } : { peer }, deadline.signal)) {
+          yield create(TestConnectionResponseSchema, step);
+        }
+      } finally {
+        tests -= 1;
+        deadline.cancel();
+      }
+    },
+
+    readLog: (request, { signal }) => readLog(deps.ownLog, request, signal),
   };
+}
+
+function tooMany(): ConnectError {
+  const message = `${testsAtOnce} tests of connections go on already; try again when one has ended`;
+  const detail = { desc: RetryAfterSchema, value: { seconds: longestTestMs / 1_000 } };
+  return new ConnectError(message, Code.ResourceExhausted, undefined, [detail]);
 }

@@ -16,6 +16,8 @@ import {
   rolledBack,
   specJson,
 } from "../../workloads/origin/revision.ts";
+import type { Concern } from "../access/concern.ts";
+import { namesMore } from "../app-peer.ts";
 import { mergePatchOf } from "./merge-patch.ts";
 
 export interface AppRef {
@@ -57,7 +59,12 @@ export interface AppChanges {
   /** Throws ABORTED when the app is not what it was when it was read. */
   edit(ref: AppRef, edited: Edited, dryRun: boolean, signal: AbortSignal): Promise<Changed>;
   /** To the one before the present when `to` is 0. */
-  rollBack(ref: AppRef, to: number, dryRun: boolean, signal: AbortSignal): Promise<Changed & { revision: number }>;
+  /** `judge` is told of a revision that names what the app as it is does not, and throws when the caller may not have that. */
+  rollBack(
+    ref: AppRef,
+    o: { readonly to: number; readonly dryRun: boolean; judge(concern: Concern): void },
+    signal: AbortSignal,
+  ): Promise<Changed & { revision: number }>;
 }
 
 /** A change is made on what was read, and so often anew when it was changed meanwhile. */
@@ -161,14 +168,16 @@ export function createAppChanges({ kube, clock }: AppChangesDeps): AppChanges {
         return isSame ? undefined : patch;
       }),
 
-    async rollBack(ref, to, dryRun, signal) {
+    async rollBack(ref, { to, dryRun, judge }, signal) {
       let revision = 0;
       const changed = await change(ref, dryRun, signal, async (app) => {
         refuseUnknown(ref, app);
         refusePaused(ref, app.spec, "rolled back");
         const chosen = choose(ref, app, await revisionsOf(app, signal), to);
         revision = chosen.revision;
-        const spec = mergePatchOf(specJson(app.spec), specJson(restored(ref, app.spec, chosen)));
+        const wanted = restored(ref, app.spec, chosen);
+        if (namesMore(app, wanted)) judge("all");
+        const spec = mergePatchOf(specJson(app.spec), specJson(wanted));
         if (Object.keys(spec).length === 0) return undefined;
         return { metadata: { annotations: { [causeAnnotation]: causeOf(chosen) || null } }, spec };
       });

@@ -13,20 +13,25 @@ import type { KubeClient } from "../../kube/client.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import type { WorkloadHost } from "../../workloads/host/host.ts";
 import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
+import { sees, viewOf } from "../access/decide.ts";
+import { judgeMoreKey } from "../access/guard.ts";
+import { concernOfApp } from "../app-peer.ts";
+import { principalKey } from "../auth/principal.ts";
 import { type Changed, createAppChanges, noSuchApp, peoplesOwn } from "./app-changes.ts";
 import { deleteApp } from "./app-deletion.ts";
 import { toRevisions } from "./app-revisions.ts";
 import { verdictOf } from "./app-verdict.ts";
+import type { Listing } from "./listing.ts";
+import { appList, orphanAtPeerList, orphanList, revisionList } from "./lists.ts";
 import { toApp } from "./object.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
 const fieldManager = "fairlead-console";
 
-/** How many objects one page of a list asks the API server for. */
-const pageSize = 500;
-
 export interface AppServiceDeps {
   readonly kube: Pick<KubeClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
+  /** All RemoteApps, as this agent knows them. */
+  readonly apps: Pick<WorkloadOrigin, "list" | "synced">;
   /** Mints an address that opens the app's page once. Throws a ConnectError when there is no such app or port. */
   openApp(
     app: { namespace: string; name: string; port: string; path: string },
@@ -43,7 +48,7 @@ export interface AppServiceDeps {
   peers(): readonly string[];
 }
 
-export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppService> {
+export function createAppService(deps: AppServiceDeps, listing: Listing): ServiceImpl<typeof AppService> {
   const { kube } = deps;
   const changes = createAppChanges(deps);
 
@@ -68,24 +73,15 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
   }
 
   return {
-    async listApps({ namespace, labelSelector }, { signal }) {
-      const apps: RemoteApp[] = [];
-      let page: { continue?: string } | undefined;
-      do {
-        const got = await kube.list(
-          remoteApps,
-          {
-            ...(namespace && { namespace }),
-            ...(labelSelector && { labelSelector }),
-            ...(page?.continue && { continue: page.continue }),
-            limit: pageSize,
-          },
-          signal,
-        );
-        apps.push(...got.items);
-        page = got;
-      } while (page.continue);
-      return { apps: apps.map(toApp) };
+    async listApps(request, { values, signal }) {
+      await deps.apps.synced(signal);
+      const { namespace } = request;
+      const view = viewOf(values.get(principalKey));
+      const all = deps.apps
+        .list()
+        .filter((app) => (namespace === "" || app.metadata.namespace === namespace) && sees(view, concernOfApp(app)));
+      const { items, ...page } = listing(appList, all, request);
+      return { ...page, apps: items.map(toApp) };
     },
 
     async getApp({ ref }, { signal }) {
@@ -138,13 +134,15 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       return told(await changes.pause(required(ref), false, dryRun, signal));
     },
 
-    async listAppRevisions({ ref }, { signal }) {
-      const { app, revisions } = await changes.revisions(required(ref), signal);
-      return { revisions: toRevisions(app, revisions) };
+    async listAppRevisions(request, { signal }) {
+      const { app, revisions } = await changes.revisions(required(request.ref), signal);
+      const { items, ...page } = listing(revisionList, toRevisions(app, revisions), request);
+      return { ...page, revisions: items };
     },
 
-    async rollBackApp({ ref, toRevision, dryRun }, { signal }) {
-      const rolledBack = await changes.rollBack(required(ref), Number(toRevision), dryRun, signal);
+    async rollBackApp({ ref, toRevision, dryRun }, { values, signal }) {
+      const asked = { to: Number(toRevision), dryRun, judge: values.get(judgeMoreKey) };
+      const rolledBack = await changes.rollBack(required(ref), asked, signal);
       return { ...told(rolledBack), revision: BigInt(rolledBack.revision) };
     },
 
@@ -161,11 +159,21 @@ export function createAppService(deps: AppServiceDeps): ServiceImpl<typeof AppSe
       return deps.openApp({ namespace, name, port, path: path || "/" }, context);
     },
 
-    listOrphans() {
-      const atPeers = deps.atPeers.orphans().map(({ peer, uid, namespace, name, since }) => {
+    listOrphans(request, { values }) {
+      const view = viewOf(values.get(principalKey));
+      const all = deps.here.orphans().filter(({ peer }) => view(peer));
+      const { items, ...page } = listing(orphanList, all, request);
+      return { ...page, orphans: items.map((orphan) => ({ ...orphan })) };
+    },
+
+    listOrphansAtPeers(request, { values }) {
+      const view = viewOf(values.get(principalKey));
+      const all = deps.atPeers.orphans().filter(({ peer }) => view(peer));
+      const { items, ...page } = listing(orphanAtPeerList, all, request);
+      const orphans = items.map(({ peer, uid, namespace, name, since }) => {
         return { peer, uid, app: { namespace, name }, since };
       });
-      return { orphans: deps.here.orphans().map((orphan) => ({ ...orphan })), atPeers };
+      return { ...page, orphans };
     },
 
     async deleteOrphan({ workload }, { signal }) {

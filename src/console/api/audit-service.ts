@@ -6,6 +6,10 @@ import type { ChainReport } from "../../base/audit-chain.ts";
 import { errorText } from "../../base/error-text.ts";
 import type { AuditService } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
 import { readTime } from "../../kube/time.ts";
+import { viewOf } from "../access/decide.ts";
+import { principalKey } from "../auth/principal.ts";
+import type { Listing } from "./listing.ts";
+import { auditList } from "./lists.ts";
 
 export interface AuditServiceDeps {
   /** What is kept, oldest first. */
@@ -19,18 +23,21 @@ const shownEntries = 1_000;
 
 const verdicts: readonly AuditVerdict[] = ["allowed", "denied", "held", "done", "failed"];
 
-export function createAuditService(deps: AuditServiceDeps): ServiceImpl<typeof AuditService> {
+export function createAuditService(deps: AuditServiceDeps, listing: Listing): ServiceImpl<typeof AuditService> {
   return {
-    listAudit({ peer, verdict, action, correlation, since, limit }) {
+    listAudit(request, { values }) {
+      const { peer, verdict, action, correlation, since, limit } = request;
       const found = deps.list({
         ...(peer && { peer }),
         ...(action && { action }),
         ...(correlation && { correlation }),
         ...(since && { since: timeOf(since) }),
+        ofPeers: viewOf(values.get(principalKey)),
         verdict: verdicts.find((known) => known === verdict),
         limit: limit || shownEntries,
       });
-      return { entries: found.map(toEntry) };
+      const { items, ...page } = listing(auditList, found, request);
+      return { ...page, entries: items.map(toEntry) };
     },
 
     async verifyAudit(_request, { signal }) {
@@ -59,7 +66,7 @@ async function verify(deps: AuditServiceDeps, signal: AbortSignal): Promise<Chai
   }
 }
 
-function toEntry(record: AuditRecord) {
+export function toEntry(record: AuditRecord) {
   const { actor } = record;
   return {
     sequence: BigInt(record.sequence),

@@ -3,13 +3,23 @@ import { type DescMessage, type DescMethod, isMessage, type Message, type Messag
 import type { Interceptor } from "@connectrpc/connect";
 import type { AuditEntry } from "../../audit/entry.ts";
 import { errorText } from "../../base/error-text.ts";
+import type { RoleGrant } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { AccessService } from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import { type App, AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import { KubernetesService } from "../../gen/fairlead/console/v1/kubernetes_service_pb.ts";
+import { NotificationService } from "../../gen/fairlead/console/v1/notification_service_pb.ts";
 import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import { type Grants, PeerService, type Relays } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
+import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import { TunnelService } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
-import { principalKey } from "../auth/principal.ts";
+import { accessOf } from "../access/access-of.ts";
+import { describeGrants } from "../access/decide.ts";
+import { fromRoleGrant } from "../auth/grants.ts";
+import { personOf, principalKey } from "../auth/principal.ts";
+import { looksLikeToken } from "../auth/token.ts";
+import type { CallRecord } from "./call-record.ts";
 
 /** What is told of a change besides who made it and how it ended. */
 interface Told {
@@ -109,6 +119,21 @@ export const changeRules: readonly ChangeRule[] = [
       seconds === 0n ? undefined : { action: "kube.token", peer, target: peer, message: `For ${seconds} s.` },
     answered: ({ expires }) => ({ message: `Until ${expires}.` }),
   }),
+  tell(NotificationService.method.acknowledgeNotifications, {
+    asked: ({ ids }) => ({
+      action: "notification.acknowledge",
+      target: ids.length > 8 ? `${ids.length}` : ids.join(", "),
+    }),
+    answered: ({ acknowledged }) => ({ message: `${acknowledged} that were new to them.` }),
+  }),
+  tell(PolicyService.method.applyPolicy, {
+    asked: ({ name, dryRun }) => (dryRun ? undefined : { action: "policy.apply", target: name }),
+    answered: ({ changed, effects }) => ({ message: changed ? effectsText(effects) : "Nothing of it was different." }),
+  }),
+  tell(PolicyService.method.deletePolicy, {
+    asked: ({ name, dryRun }) => (dryRun ? undefined : { action: "policy.delete", target: name }),
+    answered: ({ effects }) => ({ message: effectsText(effects) }),
+  }),
   tell(InboxService.method.approveInboxItem, {
     asked: ({ name }) => ({ action: "inbox.approve", peer: name.split("/", 1)[0], target: name }),
     recordedBelow: true,
@@ -117,25 +142,57 @@ export const changeRules: readonly ChangeRule[] = [
     asked: ({ name }) => ({ action: "inbox.deny", peer: name.split("/", 1)[0], target: name }),
     recordedBelow: true,
   }),
+  tell(AccessService.method.createUser, {
+    asked: ({ name, grants }) => ({ action: "user.create", target: name, message: rolesText(grants) }),
+  }),
+  tell(AccessService.method.updateUser, {
+    asked: ({ name, grants, disabled }) => ({
+      action: "user.update",
+      target: name,
+      message: [
+        grants && rolesText(grants.values),
+        disabled !== undefined && (disabled ? "Kept out." : "Let in again."),
+      ]
+        .filter(Boolean)
+        .join(" "),
+    }),
+  }),
+  tell(AccessService.method.resetPassword, { asked: ({ name }) => ({ action: "user.reset-password", target: name }) }),
+  tell(AccessService.method.deleteUser, { asked: ({ name }) => ({ action: "user.delete", target: name }) }),
+  tell(AccessService.method.createToken, {
+    asked: ({ name, grants }) => ({ action: "token.create", target: name, message: rolesText(grants) }),
+    answered: ({ token }) => ({
+      message: `${rolesText(token?.grants ?? [])} Until ${token?.expiresAt}, id ${token?.id}.`,
+    }),
+  }),
+  tell(AccessService.method.revokeToken, {
+    asked: ({ token }) => ({ action: "token.revoke", ...(!looksLikeToken(token) && { target: token }) }),
+    answered: ({ id }) => ({ message: `Id ${id}.` }),
+  }),
+  tell(AccessService.method.revokeSession, { asked: ({ id }) => ({ action: "session.revoke", target: id }) }),
 ];
 
 /** Records each unary RPC that changes something, as in "app.deploy" of "default/shop", and those that failed. */
-export function auditChanges(audit: { record(entry: AuditEntry): unknown }): Interceptor {
+export function auditChanges(record: Pick<CallRecord, "note" | "always">): Interceptor {
   const rules = new Map(changeRules.map((rule) => [rule.method, rule]));
   return (next) => async (request) => {
     const rule = rules.get(request.method);
     const told = request.stream ? undefined : rule?.asked(request.message);
     if (!rule || !told) return next(request);
-    const person = request.contextValues.get(principalKey)?.name;
-    const record = (verdict: AuditEntry["verdict"], { action, peer, ...rest }: Told): void => {
-      audit.record({ action, actor: { person, peer }, verdict, ...rest });
+    const principal = request.contextValues.get(principalKey);
+    // What only administrators do is never too much.
+    const isAdmins = accessOf(request.method).role === Role.ADMIN;
+    const write = (verdict: AuditEntry["verdict"], { action, peer, ...rest }: Told): void => {
+      const entry = { action, actor: { person: principal?.name, peer }, verdict, ...rest };
+      if (isAdmins) record.always(entry);
+      else record.note(principal ? personOf(principal) : "", entry);
     };
     try {
       const response = await next(request);
-      if (!rule.recordedBelow) record("done", { ...told, ...(response.stream ? {} : rule.answered(response.message)) });
+      if (!rule.recordedBelow) write("done", { ...told, ...(response.stream ? {} : rule.answered(response.message)) });
       return response;
     } catch (error) {
-      record("failed", { ...told, message: errorText(error) });
+      write("failed", { ...told, message: errorText(error) });
       throw error;
     }
   };
@@ -158,8 +215,20 @@ function tell<I extends DescMessage, O extends DescMessage>(
   };
 }
 
+function effectsText(effects: readonly { readonly peer: string }[]): string {
+  const peers = effects.map(({ peer }) => peer);
+  if (peers.length === 0) return "It changes nothing for any peer.";
+  const more = peers.length > 8 ? ` and ${peers.length - 8} more` : "";
+  return `It changes what counts for ${peers.slice(0, 8).join(", ")}${more}.`;
+}
+
 function nameOf(ref: Pick<ObjectRef, "namespace" | "name"> | undefined): string {
   return ref ? `${ref.namespace}/${ref.name}` : "";
+}
+
+/** "Roles: operator for west, viewer." */
+function rolesText(grants: readonly RoleGrant[]): string {
+  return `Roles: ${describeGrants(grants.map(fromRoleGrant))}.`;
 }
 
 /** As the host calls the same wish. */

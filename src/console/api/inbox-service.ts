@@ -5,6 +5,7 @@ import {
   type InboxService,
   InboxItem_State as State,
 } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
+import { viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
 import {
   appItem,
@@ -15,6 +16,8 @@ import {
   tunnelItem,
   tunnelName,
 } from "./inbox-item.ts";
+import type { Listing } from "./listing.ts";
+import { inboxList } from "./lists.ts";
 
 /** A person's word. */
 export interface Ruling {
@@ -47,7 +50,7 @@ export interface InboxServiceDeps {
   };
 }
 
-export function createInboxService(deps: InboxServiceDeps): ServiceImpl<typeof InboxService> {
+export function createInboxService(deps: InboxServiceDeps, listing: Listing): ServiceImpl<typeof InboxService> {
   const { apps, tunnels } = deps;
   const findTunnel = (name: string): HeldTunnel | undefined =>
     tunnels.pending().find((tunnel) => tunnelName(tunnel) === name);
@@ -66,11 +69,13 @@ export function createInboxService(deps: InboxServiceDeps): ServiceImpl<typeof I
   }
 
   return {
-    listInbox({ peer, decided }) {
+    listInbox(request, { values }) {
+      const { peer, decided } = request;
+      const view = viewOf(values.get(principalKey));
       const items = inboxItems(apps.held(), tunnels.pending());
       const isWanted = (item: InboxItem): boolean =>
-        (peer === "" || item.peer === peer) && (decided || item.state === State.HELD);
-      return { items: items.filter(isWanted) };
+        view(item.peer) && (peer === "" || item.peer === peer) && (decided || item.state === State.HELD);
+      return listing(inboxList, items.filter(isWanted), request);
     },
 
     getInboxItem({ name }) {

@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Link, LinkService } from "../../gen/fairlead/console/v1/link_service_pb.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
 import type { LinkLook } from "../../peering/switchboard.ts";
-import { toLink } from "./link.ts";
+import { differs, toLink } from "./link.ts";
 
 export interface LinkServiceDeps {
   readonly clock: Clock;
@@ -43,11 +43,6 @@ export function createLinkService(deps: LinkServiceDeps): ServiceImpl<typeof Lin
       }
     },
   };
-}
-
-/** Whether something has changed that a person would want to be told of; numbers change all the time. */
-function differs(a: Link, b: Link): boolean {
-  return a.state !== b.state || a.since !== b.since || a.path !== b.path || a.message !== b.message;
 }
 
 /** What wakes a watch: a change, or its time. What comes while nobody waits is not lost. */

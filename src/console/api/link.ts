@@ -30,6 +30,11 @@ export function toLink(peer: string, { status, totals, past }: LinkLook): Link {
   });
 }
 
+/** Whether something has changed that a person would want to be told of; numbers change all the time. */
+export function differs(a: Link, b: Link): boolean {
+  return a.state !== b.state || a.since !== b.since || a.path !== b.path || a.message !== b.message;
+}
+
 /** What a link has at the moment. */
 function toNow(session: SessionStats) {
   const { open, carrierlessSince, slowReaders } = session;

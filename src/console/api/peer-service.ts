@@ -14,7 +14,10 @@ import type { Invites } from "../../peering/invites.ts";
 import type { JoinOptions, JoinProgress } from "../../peering/joiner.ts";
 import type { Peer } from "../../peering/peer.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
+import { viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
+import type { Listing } from "./listing.ts";
+import { inviteList, peerList } from "./lists.ts";
 import { toPeer } from "./object.ts";
 
 export interface PeerServiceDeps {
@@ -50,7 +53,7 @@ const states = {
   joined: State.JOINED,
 } as const;
 
-export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof PeerService> {
+export function createPeerService(deps: PeerServiceDeps, listing: Listing): ServiceImpl<typeof PeerService> {
   const { peers, invites } = deps;
 
   async function read(name: string, signal: AbortSignal): Promise<{ peer: ReturnType<typeof toPeer> }> {
@@ -60,7 +63,12 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
   }
 
   return {
-    listPeers: () => ({ peers: peers.list().map(toPeer) }),
+    listPeers(request, { values }) {
+      const view = viewOf(values.get(principalKey));
+      const all = peers.list().filter(({ metadata }) => view(metadata.name ?? ""));
+      const { items, ...page } = listing(peerList, all, request);
+      return { ...page, peers: items.map(toPeer) };
+    },
 
     getPeer({ name }) {
       const found = peers.get(name);
@@ -110,8 +118,9 @@ export function createPeerService(deps: PeerServiceDeps): ServiceImpl<typeof Pee
       return { invite: toInvite(record), line };
     },
 
-    async listInvites(_request, { signal }) {
-      return { invites: (await invites.list(signal)).map(toInvite) };
+    async listInvites(request, { signal }) {
+      const { items, ...page } = listing(inviteList, await invites.list(signal), request);
+      return { ...page, invites: items.map(toInvite) };
     },
 
     async revokeInvite({ id }, { signal }) {
@@ -151,7 +160,7 @@ function milliseconds(seconds: Readonly<Record<string, bigint>>): Record<string,
   return Object.fromEntries(Object.entries(seconds).map(([name, count]) => [name, Number(count) * 1000]));
 }
 
-function toInvite(record: InviteRecord): Invite {
+export function toInvite(record: InviteRecord): Invite {
   const { id, name, grants, labels, expiresAt, confirm, urls, relays = [], claim } = record;
   const waits = confirm && claim !== undefined && claim.decision === undefined;
   return create(InviteSchema, {

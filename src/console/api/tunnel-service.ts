@@ -9,15 +9,16 @@ import {
   PeerTargetSchema,
   type TunnelService,
 } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
-import { keyOf } from "../../kube/object.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
 import { httpScheme } from "../../tunnel/app-port.ts";
 import type { KnownForward } from "../../tunnel/forwards/forwards.ts";
 import type { TargetsAtPeer } from "../../tunnel/targets-at.ts";
 import { type NamedTarget, parseTarget, targetText } from "../../wire/target-text.ts";
-import { mayDial } from "../auth/may-dial.ts";
+import { viewOf } from "../access/decide.ts";
 import { type Principal, principalKey } from "../auth/principal.ts";
 import { type HttpTarget, type TargetDoor, targetPath } from "../doors/target-door.ts";
+import type { Listing } from "./listing.ts";
+import { forwardList, targetList } from "./lists.ts";
 import { toForward } from "./object.ts";
 
 export interface TunnelServiceDeps {
@@ -42,18 +43,15 @@ export interface TunnelServiceDeps {
 const atOnce = 16;
 const timeoutMs = 20_000;
 
-export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof TunnelService> {
-  async function ask(peer: string, principal: Principal, signal: AbortSignal) {
+export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): ServiceImpl<typeof TunnelService> {
+  async function ask(peer: string, signal: AbortSignal) {
     const tooLate = () =>
       new ConnectError(`${peer} did not answer within ${timeoutMs / 1_000} s`, Code.DeadlineExceeded);
     const deadline = startDeadline(deps.clock, timeoutMs, tooLate, signal);
     try {
       const said = await abortable(deps.listTargets(peer, deadline.signal), deadline.signal);
       const targets = said.targets
-        .filter((one) => {
-          const target = parseTarget(one.target);
-          return target && mayDial(principal, peer, target) === undefined;
-        })
+        .filter(({ target }) => parseTarget(target))
         .map(({ $typeName: _type, $unknown: _more, ...one }): PeerTarget => {
           const door = one.appProtocol === "" ? undefined : httpDoor(peer, one);
           return create(PeerTargetSchema, { ...one, peer, path: door ? `${targetPath(door)}/` : "" });
@@ -64,13 +62,13 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
     }
   }
 
-  async function askOneOfAll(peer: string, principal: Principal, signal: AbortSignal) {
+  async function askOneOfAll(peer: string, signal: AbortSignal) {
     const presence = deps.presence(peer);
     const failed = (message: string) => ({ targets: [], problems: [{ peer, message }] });
     if (!presence?.connected)
       return failed(`There is no connection to it since ${presence?.since ?? "it was removed"}.`);
     try {
-      return await ask(peer, principal, signal);
+      return await ask(peer, signal);
     } catch (error) {
       signal.throwIfAborted();
       return failed(ConnectError.from(error).rawMessage);
@@ -78,18 +76,23 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
   }
 
   return {
-    async listTargets({ peer }, { values, signal }) {
-      const principal = values.get(principalKey);
-      if (!principal) throw new ConnectError("nobody is signed in", Code.Unauthenticated);
+    async listTargets(request, { values, signal }) {
+      const { peer } = request;
+      const answer = ({ targets, problems }: Awaited<ReturnType<typeof ask>>) => {
+        const { items, ...page } = listing(targetList, targets, request);
+        return { ...page, targets: items, problems };
+      };
+      const view = viewOf(values.get(principalKey));
       if (peer !== "") {
-        if (!deps.presence(peer)) throw noSuchPeer(peer);
-        return ask(peer, principal, signal);
+        if (!deps.presence(peer) || !view(peer)) throw noSuchPeer(peer);
+        return answer(await ask(peer, signal));
       }
-      const all = await mapLimited(deps.peers().toSorted(), atOnce, (one) => askOneOfAll(one, principal, signal));
-      return {
+      const peers = deps.peers().filter(view).toSorted();
+      const all = await mapLimited(peers, atOnce, (one) => askOneOfAll(one, signal));
+      return answer({
         targets: all.flatMap(({ targets }) => targets),
         problems: all.flatMap(({ problems }) => problems),
-      };
+      });
     },
 
     async openTarget({ peer, target: text, path, appProtocol }, context) {
@@ -98,7 +101,7 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
       if (!deps.presence(peer)) throw noSuchPeer(peer);
       const wanted = parseTarget(text);
       if (wanted?.kind !== "service" && wanted?.kind !== "address") throw notOpened(text, wanted?.kind);
-      const { targets } = await ask(peer, principal, context.signal);
+      const { targets } = await ask(peer, context.signal);
       const found = findTarget(targets, wanted);
       if (!found) {
         const message = `${peer} lets this agent reach nothing that is ${text}; \`fairlead target list ${peer}\` says what it does.`;
@@ -110,16 +113,16 @@ export function createTunnelService(deps: TunnelServiceDeps): ServiceImpl<typeof
       throw new ConnectError(message, Code.FailedPrecondition);
     },
 
-    async listForwards({ peer, namespace }, { signal }) {
-      const all = await deps.listForwards(signal);
+    async listForwards(request, { values, signal }) {
+      const { peer, namespace } = request;
+      const view = viewOf(values.get(principalKey));
+      const all = (await deps.listForwards(signal)).filter(({ forward }) => view(forward.spec.peer ?? ""));
       const ofPeer = peer === "" ? all : all.filter(({ forward }) => forward.spec.peer === peer);
       // One that waits for such a peer is just what is looked for.
       if (peer !== "" && ofPeer.length === 0 && !deps.presence(peer)) throw noSuchPeer(peer);
-      const forwards = ofPeer
-        .filter(({ forward }) => namespace === "" || forward.metadata.namespace === namespace)
-        .toSorted((a, b) => (keyOf(a.forward) < keyOf(b.forward) ? -1 : 1))
-        .map(({ forward, counts }) => toForward(forward, counts));
-      return { forwards };
+      const wanted = ofPeer.filter(({ forward }) => namespace === "" || forward.metadata.namespace === namespace);
+      const { items, ...page } = listing(forwardList, wanted, request);
+      return { ...page, forwards: items.map(({ forward, counts }) => toForward(forward, counts)) };
     },
   };
 }

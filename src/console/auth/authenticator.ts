@@ -1,29 +1,36 @@
-/** Who presents these credentials. Sign-in by password, OIDC and Kubernetes tokens will be further ways in. */
-import { createHash } from "node:crypto";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { type Principal, principalKey } from "./principal.ts";
-import { bearerToken, hashToken, isSameHash } from "./token.ts";
+/** Who presents these credentials: by each of the ways to sign in, one after the other. */
+import type { Presented } from "./presented.ts";
+import type { Principal } from "./principal.ts";
 
-export interface Authenticator {
-  /** Undefined when there are no credentials, or none that are known. */
-  authenticate(authorization: string | undefined): Principal | undefined;
+/** One way to sign in. */
+export interface Way {
+  /**
+   * Undefined when nothing of this way is presented, or nothing that is known. Rejects when it cannot be found out, with a ConnectError
+   * that says why; nobody is let in then.
+   */
+  authenticate(presented: Presented, signal: AbortSignal): Promise<Principal | undefined>;
+  /** Whose credential this is now, with what they may do now; undefined when it has ended, and when it is another way's. */
+  present(credential: string): Principal | undefined;
 }
 
-/** What people sign in by, as it is now. */
-export interface Credentials {
-  /** Whether the one of a principal still counts. */
-  stands(credential: string): boolean;
-}
+export type Authenticator = Way;
 
-/** Knows the administrator's token by its hash. */
-export function createAuthenticator(o: { adminTokenHash: Buffer }): Authenticator & Credentials {
-  const credential = createHash("sha256").update("credential").update(o.adminTokenHash).digest("base64url");
+/** The first that knows whose it is has the word. */
+export function createAuthenticator(ways: readonly Way[]): Authenticator {
   return {
-    stands: (asked) => asked === credential,
-    authenticate(authorization) {
-      const token = bearerToken(authorization);
-      if (token === undefined || !isSameHash(hashToken(token), o.adminTokenHash)) return undefined;
-      return { name: "admin", role: "admin", credential };
+    async authenticate(presented, signal) {
+      for (const way of ways) {
+        const principal = await way.authenticate(presented, signal);
+        if (principal) return principal;
+      }
+      return undefined;
+    },
+    present(credential) {
+      for (const way of ways) {
+        const principal = way.present(credential);
+        if (principal) return principal;
+      }
+      return undefined;
     },
   };
 }
@@ -32,16 +39,7 @@ export function createAuthenticator(o: { adminTokenHash: Buffer }): Authenticato
 export const howToSignIn =
   "The token of the administrator is in the Secret fairlead-admin-token in the agent's namespace; the CLI finds it through your kubeconfig, or takes --token.";
 
-/** Lets no RPC through without credentials, and tells the handler whose they are. */
-export function requirePrincipal(authenticator: Authenticator): Interceptor {
-  return (next) => (request) => {
-    const authorization = request.header.get("authorization") ?? undefined;
-    const principal = authenticator.authenticate(authorization);
-    if (!principal) {
-      const what = authorization === undefined ? "This needs a bearer token." : "This token is not valid here.";
-      throw new ConnectError(`${what} ${howToSignIn}`, Code.Unauthenticated);
-    }
-    request.contextValues.set(principalKey, principal);
-    return next(request);
-  };
+/** What is wrong with the credentials of somebody who is not known. */
+export function whyUnknown({ authorization }: Pick<Presented, "authorization">): string {
+  return authorization === undefined ? "This needs a bearer token." : "This token is not valid here.";
 }

@@ -5,12 +5,12 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { SecretText } from "../../base/secret-text.ts";
-import type { Credentials } from "./authenticator.ts";
+import type { Authenticator } from "./authenticator.ts";
 import type { Principal } from "./principal.ts";
 import { bearerToken, isSameHash } from "./token.ts";
 
 export interface DoorTokens {
-  /** `lifetimeMs` is ten minutes unless given. Throws for a principal of whom it is not known what they signed in by. */
+  /** `lifetimeMs` is ten minutes unless given. */
   mint(
     principal: Principal,
     peer: string,
@@ -29,16 +29,15 @@ const shortMs = 10 * 60_000;
 export function createDoorTokens(deps: {
   key: KeyObject;
   door: string;
-  credentials: Credentials;
+  authenticator: Pick<Authenticator, "present">;
   clock: Clock;
 }): DoorTokens {
-  const { key, door, credentials, clock } = deps;
+  const { key, door, authenticator, clock } = deps;
   const sign = (payload: string): Buffer => createHmac("sha256", key).update(`${door}\n${payload}`).digest();
   return {
-    mint({ name, credential }, peer, lifetimeMs = shortMs) {
-      if (credential === undefined) throw new Error("Nobody knows what they signed in by.");
+    mint({ credential }, peer, lifetimeMs = shortMs) {
       const expires = clock.now() + lifetimeMs;
-      const payload = Buffer.from(JSON.stringify({ peer, name, expires, credential })).toString("base64url");
+      const payload = Buffer.from(JSON.stringify({ peer, expires, credential })).toString("base64url");
       return { token: new SecretText(`${prefix}${payload}.${sign(payload).toString("base64url")}`), expires };
     },
     authenticate(authorization, peer) {
@@ -47,23 +46,19 @@ export function createDoorTokens(deps: {
       if (payload === "" || !isSameHash(sign(payload), Buffer.from(signature, "base64url"))) return undefined;
       const said: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
       if (!isPayload(said) || said.peer !== peer || said.expires <= clock.now()) return undefined;
-      const { name, credential } = said;
-      return credentials.stands(credential) ? { name, role: "admin", credential } : undefined;
+      return authenticator.present(said.credential);
     },
   };
 }
 
 interface Payload {
   readonly peer: string;
-  readonly name: string;
   readonly expires: number;
   readonly credential: string;
 }
 
 function isPayload(value: unknown): value is Payload {
   if (typeof value !== "object" || value === null || !("expires" in value)) return false;
-  const texts = "peer" in value &&
-    "name" in value &&
-    "credential" in value && [value.peer, value.name, value.credential];
+  const texts = "peer" in value && "credential" in value && [value.peer, value.credential];
   return typeof value.expires === "number" && texts !== false && texts.every((text) => typeof text === "string");
 }

@@ -1,16 +1,34 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
+import type { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 
-/** Who uses the console: a person, a program or an operator with the initial token. */
+/** A role, and for which peers it is given; "all" covers what concerns the agent itself, too. */
+export interface Grant {
+  readonly role: Role;
+  readonly peers: "all" | readonly string[];
+}
+
+/** Who uses the console: a person or a program. */
 export interface Principal {
   /** For audit and messages. */
   readonly name: string;
-  /** What it may do. Roles by person come with sign-in; until then every token is an administrator's. */
-  readonly role: "admin";
-  /** Names what they signed in by, and is no secret: what is made for them stands as long as it does. */
-  readonly credential?: string;
+  /** What they signed in by. */
+  readonly kind: "admin-token" | "user" | "token" | "kubernetes" | "oidc";
+  /** What they may do. */
+  readonly grants: readonly Grant[];
+  /** Names what they signed in by, and is no secret: what is made for them stands as long as it does. Begins with the way's own word, as in "token:". */
+  readonly credential: string;
+  /** Of a token that somebody has made for a program of theirs, and that may no more than they: the user. */
+  readonly owner?: string;
+  /** They may do nothing else before they have changed their password. */
+  readonly mustChangePassword?: boolean;
 }
 
-/** An RPC handler reads who calls from `context.values.get(principalKey)`; never undefined behind the interceptor. */
+/** Whose share it counts against: what somebody's own tokens do is theirs, however many there are. */
+export function personOf({ kind, name, owner }: Pick<Principal, "kind" | "name" | "owner">): string {
+  return owner === undefined ? `${kind}:${name}` : `user:${owner}`;
+}
+
+/** An RPC handler reads who calls from `context.values.get(principalKey)`; undefined for callers of what is for everybody alone. */
 export const principalKey: ContextKey<Principal | undefined> = createContextKey<Principal | undefined>(undefined, {
   description: "who calls the console",
 });

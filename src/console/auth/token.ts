@@ -1,6 +1,7 @@
 /** API tokens: how one is made, recognised and compared. Pure but for the randomness. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { SecretText } from "../../base/secret-text.ts";
+import { audience, readClaims } from "./jwt-claims.ts";
 
 /** So that a token is recognised where it does not belong: in a log, in a repository, in a request for an app. */
 const prefix = "flt_";
@@ -23,6 +24,11 @@ export function isSameHash(a: Buffer, b: Buffer): boolean {
 /** Whether this looks like one of our tokens, valid or not. */
 export function looksLikeToken(text: string): boolean {
   return text.startsWith(prefix);
+}
+
+/** Whether this was meant for a console, valid or not: of ours, for one of our doors, or of Kubernetes for this audience. */
+export function isForConsole(text: string): boolean {
+  return /^fl[tk]_/.test(text) || (readClaims(text)?.audiences.includes(audience) ?? false);
 }
 
 /** The token of `Authorization: Bearer …`; undefined for any other scheme. */

@@ -2,11 +2,13 @@
  * The door for browsers: each app has a host of its own, so that its pages share nothing with the console's or another
  * app's. A one-time code brings in, a cookie on that host keeps in, and no credential of the console is ever looked at.
  */
+import { Door } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { findPort, httpScheme, type PortChoice, parsePort } from "../../tunnel/app-port.ts";
 import { authorityOf } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { presentedBy } from "../auth/presented.ts";
 import type { Principal } from "../auth/principal.ts";
-import { bearerToken, looksLikeToken } from "../auth/token.ts";
+import { bearerToken, isForConsole } from "../auth/token.ts";
 import type { Problem } from "../problem.ts";
 import { type AppCatalogue, type AppDoor, doorKey, plainDoor } from "./app-view.ts";
 import type { BasicAuth } from "./basic-auth.ts";
@@ -22,8 +24,8 @@ import {
   serveOwnPath,
 } from "./browser-entry.ts";
 import type { DoorBinding, DoorSessions } from "./door-sessions.ts";
-import { answerProblem, type DoorRequest } from "./exchange.ts";
-import { badRequest, doorBroken, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
+import { answerProblem, type DoorRequest, goneSignal } from "./exchange.ts";
+import { badRequest, doorBroken, mayNot, noSuchApp, noSuchHost, noSuchPort, notHttp } from "./explain.ts";
 import { foreignPage, notIn, passwordNeeded, tokenNeeded, tooManyWrong, usedUp } from "./explain-entry.ts";
 import type { HostNames } from "./host-names.ts";
 import { type PassOnDeps, passOnToApp } from "./pass-on.ts";
@@ -67,6 +69,8 @@ interface Admitted {
   readonly ok: true;
   /** Who it is, for the audit. */
   readonly person: string;
+  /** Undefined where the door asks for no sign-in here. */
+  readonly principal?: Principal | undefined;
   /** Whether a browser brings what lets in by itself, whoever makes it ask. */
   readonly unasked: boolean;
   /** Whether the Authorization header was for the door. */
@@ -102,28 +106,36 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
       person: admitted.person,
       path: target.path + target.query,
       arrival: { scheme: secure ? "https" : "http", host: authority, clientAddress: req.socket.remoteAddress ?? "" },
-      stripAuthorization: admitted.spent || looksLikeToken(bearerToken(req.headers.authorization) ?? ""),
+      stripAuthorization: admitted.spent || isForConsole(bearerToken(req.headers.authorization) ?? ""),
+      admitted: admitted.principal && { principal: admitted.principal, door: Door.APP },
       ...(admitted.unasked && saysNothing(asker) && { answerHeaders: shield }),
     });
   }
 
   /** Whether the app's door opens, and to whom. */
   async function admit(
-    { req }: DoorRequest,
+    request: DoorRequest,
     door: AppDoor,
     binding: DoorBinding,
     secure: boolean,
   ): Promise<Admitted | { ok: false; problem: Problem }> {
     const { access, basicAuthSecret } = door.app.door ?? plainDoor;
-    const { authorization } = req.headers;
+    const { authorization } = request.req.headers;
     if (access === "Public") return { ok: true, person: "public", unasked: false, spent: false };
     if (access === "Basic") return admitByPassword(door, basicAuthSecret, authorization);
     if (access === "Token") {
-      const principal = deps.authenticator.authenticate(authorization);
-      return principal ? { ok: true, person: principal.name, unasked: false, spent: true } : refuse(tokenNeeded(door));
+      const presented = presentedBy(request.req, { secure, upgrade: request.kind === "upgrade" });
+      const principal = await deps.authenticator.authenticate({ ...presented, cookie: undefined }, goneSignal(request));
+      return principal ? admitPrincipal(door, principal, { unasked: false, spent: true }) : refuse(tokenNeeded(door));
     }
-    const principal = principalOf(req, { sessions: deps.sessions, binding, secure });
-    return principal ? { ok: true, person: principal.name, unasked: true, spent: false } : refuse(notIn(door));
+    const principal = principalOf(request.req, { sessions: deps.sessions, binding, secure });
+    return principal ? admitPrincipal(door, principal, { unasked: true, spent: false }) : refuse(notIn(door));
+  }
+
+  function admitPrincipal({ app }: AppDoor, principal: Principal, how: { unasked: boolean; spent: boolean }) {
+    const refused = app.peer === undefined ? undefined : deps.guard.refuses(principal, Door.APP, app.peer);
+    if (refused !== undefined) return refuse(mayNot(refused));
+    return { ok: true, person: principal.name, principal, ...how } as const;
   }
 
   async function admitByPassword({ app }: AppDoor, secret: string | undefined, authorization: string | undefined) {

@@ -2,14 +2,16 @@
  * The door for programs: `/apps/<namespace>/<app>/<port>/…` on the console's own host, with a bearer token and never with
  * a cookie. A browser that comes here is sent to the app's host, so that no foreign page is ever shown on this one.
  */
+import { Door } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { findPort, parsePort } from "../../tunnel/app-port.ts";
 import { authorityOf } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
+import { presentedBy } from "../auth/presented.ts";
 import type { Problem } from "../problem.ts";
 import type { AppHostDoor } from "./app-host.ts";
 import type { AppCatalogue } from "./app-view.ts";
-import { answer, answerProblem, type DoorRequest } from "./exchange.ts";
-import { badRequest, noSuchApp, noSuchPort } from "./explain.ts";
+import { answer, answerProblem, type DoorRequest, goneSignal } from "./exchange.ts";
+import { badRequest, mayNot, noSuchApp, noSuchPort } from "./explain.ts";
 import { unauthenticated } from "./explain-entry.ts";
 import { type PassOnDeps, passOnToApp, pathAnswerHeaders } from "./pass-on.ts";
 import { climbsOut, readRequestTarget } from "./request-target.ts";
@@ -42,8 +44,13 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
       return answerProblem(request, notAnAppPath());
     }
     const browser = isNavigation(request);
-    const principal = browser ? undefined : deps.authenticator.authenticate(req.headers.authorization);
-    if (!browser && !principal) return answerProblem(request, unauthenticated(req.headers.authorization));
+    const presented = presentedBy(req, { secure: base.secure, upgrade: request.kind === "upgrade" });
+    const { authorization } = presented;
+    // Never by a cookie: no foreign page is shown on this host, and none asks in its visitor's name.
+    const principal = browser
+      ? undefined
+      : await deps.authenticator.authenticate({ ...presented, cookie: undefined }, goneSignal(request));
+    if (!browser && !principal) return answerProblem(request, unauthenticated(authorization));
     const app = deps.apps.get(namespace, name);
     const port = app && findPort(app.ports, parsePort(portText) ?? portText);
     if (!principal) {
@@ -57,6 +64,8 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
     }
     if (!app) return answerProblem(request, noSuchApp(namespace, name));
     if (!port) return answerProblem(request, noSuchPort(app, portText));
+    const refused = app.peer === undefined ? undefined : deps.guard.refuses(principal, Door.APP, app.peer);
+    if (refused !== undefined) return answerProblem(request, mayNot(refused));
     await passOnToApp(deps, request, {
       door: { app, port },
       person: principal.name,
@@ -69,6 +78,7 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
       },
       stripAuthorization: true,
       answerHeaders: pathAnswerHeaders,
+      admitted: { principal, door: Door.APP },
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
+import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
 
 /** The door that a code or a session opens. */
@@ -28,6 +29,9 @@ const codeLife = 60_000;
 const sessionLife = 12 * 3_600_000;
 /** How many of each are kept; beyond that the oldest goes. */
 const capacity = 10_000;
+/** How many of these are anybody's who signed in by one thing; beyond that their own oldest goes. */
+const ownCodes = 50;
+const ownSessions = 200;
 
 interface Entry extends DoorBinding {
   readonly principal: Principal;
@@ -35,12 +39,21 @@ interface Entry extends DoorBinding {
   readonly expiresAt: number;
 }
 
-export function createDoorSessions(clock: Pick<Clock, "monotonic">): DoorSessions {
+/** A session is of whoever opened it, with what they may do now, and ends with what they signed in by. */
+export function createDoorSessions(deps: {
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly authenticator: Pick<Authenticator, "present">;
+}): DoorSessions {
+  const { clock, authenticator } = deps;
   const codes = new Map<string, Entry>();
   const sessions = new Map<string, Entry>();
 
-  function put(entries: Map<string, Entry>, entry: Omit<Entry, "expiresAt">, lifeMs: number): string {
+  function put(entries: Map<string, Entry>, entry: Omit<Entry, "expiresAt">, lifeMs: number, most: number): string {
     const now = clock.monotonic();
+    const { credential } = entry.principal;
+    const own = [...entries].filter(([, { principal }]) => principal.credential === credential);
+    const [oldest] = own[0] ?? [];
+    if (own.length >= most && oldest !== undefined) entries.delete(oldest);
     for (const [key, { expiresAt }] of entries) {
       if (expiresAt > now && entries.size < capacity) break; // All have the same life, so the oldest are first.
       entries.delete(key);
@@ -56,7 +69,7 @@ export function createDoorSessions(clock: Pick<Clock, "monotonic">): DoorSession
   }
 
   return {
-    mintCode: ({ host, key }, principal, path) => put(codes, { host, key, principal, path }, codeLife),
+    mintCode: ({ host, key }, principal, path) => put(codes, { host, key, principal, path }, codeLife, ownCodes),
 
     redeemCode(code, binding) {
       const digest = hash(code);
@@ -64,12 +77,12 @@ export function createDoorSessions(clock: Pick<Clock, "monotonic">): DoorSession
       codes.delete(digest);
       if (!fits(entry, binding)) return undefined;
       const { host, key, principal, path } = entry;
-      return { session: put(sessions, { host, key, principal, path }, sessionLife), path };
+      return { session: put(sessions, { host, key, principal, path }, sessionLife, ownSessions), path };
     },
 
     check(session, binding) {
       const entry = sessions.get(hash(session));
-      return fits(entry, binding) ? entry.principal : undefined;
+      return fits(entry, binding) ? authenticator.present(entry.principal.credential) : undefined;
     },
   };
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { authorityOf, type ClientRequest } from "../../tunnel/client-side.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Principal } from "../auth/principal.ts";
+import type { Problem } from "../problem.ts";
 import type { SessionDoor } from "../session-door.ts";
 import { createAppHostDoor, type OpenRequest } from "./app-host.ts";
 import { createAppPathDoor } from "./app-path.ts";
@@ -13,6 +14,7 @@ import type { Opened } from "./browser-entry.ts";
 import { createDoorSessions } from "./door-sessions.ts";
 import { answerProblem, type DoorRequest } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
+import { notFoundOut } from "./explain-entry.ts";
 import { type HostNameIndex, type HostNames, indexHostNames } from "./host-names.ts";
 import type { PassOnDeps } from "./pass-on.ts";
 import { createPeersPath, type PeerDoor } from "./peers-path.ts";
@@ -57,6 +59,13 @@ export interface CallersWay {
   readonly secure: boolean;
 }
 
+const defect: Problem = {
+  status: 500,
+  code: "internal",
+  title: "Not done",
+  detail: "A defect of the agent; its log says more.",
+};
+
 export function createDoors(deps: DoorsDeps): Doors {
   let names: HostNameIndex | undefined;
   const rates = createAppRates(deps.clock);
@@ -69,7 +78,7 @@ export function createDoors(deps: DoorsDeps): Doors {
     names ??= indexHostNames(deps.apps.list());
     return names;
   };
-  const sessions = createDoorSessions(deps.clock);
+  const sessions = createDoorSessions(deps);
   const targetHost = createTargetHostDoor({ ...deps, sessions });
   const appHost = createAppHostDoor({
     ...deps,
@@ -111,16 +120,12 @@ export function createDoors(deps: DoorsDeps): Doors {
     else if (label !== undefined) served = appHost.serve(request, label, secure);
     else if (appPath.claims(req.url ?? "")) served = appPath.serve(request, base);
     else if (peersPath.claims(req.url ?? "")) served = peersPath.serve(request, base);
-    else if (deps.session.claims(req.url ?? "")) served = deps.session.serve(request);
+    else if (deps.session.claims(req.url ?? "")) served = deps.session.serve(request, { secure });
     else return false;
     served.catch((error: unknown) => {
-      deps.log.error({ err: error }, "a door failed");
-      answerProblem(request, {
-        status: 500,
-        code: "internal",
-        title: "Not done",
-        detail: "A defect of the agent; its log says more.",
-      });
+      const problem = notFoundOut(error);
+      if (problem === undefined) deps.log.error({ err: error }, "a door failed");
+      answerProblem(request, problem ?? defect);
     });
     return true;
   }
@@ -142,7 +147,9 @@ function judgeHost(req: ClientRequest, host: string): string | undefined {
   if (!(req.url ?? "").startsWith("/") && req.url !== "*") return "The request's target must be a path.";
   if (count > 1 || (other !== undefined && other.toLowerCase() !== host.toLowerCase()))
     return "The request has more than one Host.";
-  if (!/^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/i.test(host)) return "The request's Host is none.";
+  // Who reads it as part of a URL must not fail on it, as on "12790.0.1", which looks like an address and is none.
+  const isHost = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$/i.test(host) && URL.canParse(`http://${host}/`);
+  if (!isHost) return "The request's Host is none.";
   return undefined;
 }
 

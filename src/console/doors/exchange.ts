@@ -40,6 +40,17 @@ export function answer(
   if (!request.req.complete && request.kind === "http") res.once("finish", () => request.req.resume());
 }
 
+/** Aborts when the client has gone. What breaks its connection until something else is made of it is no defect of ours. */
+export function goneSignal(request: DoorRequest): AbortSignal {
+  const gone = new AbortController();
+  const outgoing = request.kind === "http" ? request.res : request.socket;
+  const onGone = (): void => gone.abort(new Error("The client has gone."));
+  if (outgoing.destroyed) onGone();
+  outgoing.once("close", onGone);
+  outgoing.on("error", () => undefined);
+  return gone.signal;
+}
+
 /** An upgrade has no response of Node's own. The connection ends with this one. */
 function responseOn(request: DoorRequest & { kind: "upgrade" }): ServerResponse {
   const { req, socket } = request;

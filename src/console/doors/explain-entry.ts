@@ -1,5 +1,5 @@
 /** Why an app's host lets a request not in, in plain words. Pure. */
-
+import { Code, ConnectError } from "@connectrpc/connect";
 import { targetText } from "../../wire/target-text.ts";
 import { howToSignIn } from "../auth/authenticator.ts";
 import type { Problem } from "../problem.ts";
@@ -38,6 +38,14 @@ export function foreignPage(): Problem {
     title: "Refused",
     detail: "Another site's page made this request. It may link here, and nothing else.",
   };
+}
+
+/** For when nobody could say who came; undefined for any other error. */
+export function notFoundOut(error: unknown): Problem | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const problem = { title: "Nobody can say who you are", detail: error.rawMessage, retryAfter: 1 };
+  if (error.code === Code.Unavailable) return { status: 503, code: "unavailable", ...problem };
+  return error.code === Code.ResourceExhausted ? { status: 429, code: "too-many-requests", ...problem } : undefined;
 }
 
 /** For a path, which no browser is let in at. */

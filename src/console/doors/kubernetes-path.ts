@@ -2,6 +2,7 @@
  * The Kubernetes API of a peer: `/peers/<peer>/kubernetes/…`, for kubectl and all that speaks to an API server. Who asks is told the
  * peer's agent beside each request; what they may do there, that cluster decides. Failures are said as an API server says them.
  */
+import { Door } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { authorityOf } from "../../tunnel/client-side.ts";
 import { asHeader, personHeader } from "../../tunnel/kubernetes-headers.ts";
 import { badRequest, forbidden, renderStatus, type StatusAnswer, unavailable } from "../../tunnel/kubernetes-status.ts";
@@ -9,15 +10,13 @@ import type { Passage } from "../../tunnel/passage.ts";
 import { type TunnelError, toTunnelError } from "../../tunnel/tunnel-error.ts";
 import { forwardUpgrade } from "../../tunnel/upgrade.ts";
 import type { DoorTokens } from "../auth/door-token.ts";
-import type { UnderWay } from "../auth/under-way.ts";
 import type { Problem } from "../problem.ts";
 import { answer, type DoorRequest } from "./exchange.ts";
-import { type ForwardDeps, pathAnswerHeaders } from "./pass-on.ts";
+import { consoleCookies, type ForwardDeps, pathAnswerHeaders } from "./pass-on.ts";
 import type { PeerDoor, PeerRequest } from "./peers-path.ts";
 
 export interface KubernetesPathDeps extends ForwardDeps {
   readonly tokens: Pick<DoorTokens, "authenticate">;
-  readonly underWay: Pick<UnderWay, "hold">;
   /** Told of each request that is passed on, or could not be. `path` is without its query. */
   note(asked: {
     peer: string;
@@ -45,18 +44,15 @@ export function createKubernetesPath(deps: KubernetesPathDeps): PeerDoor {
         scheme: "http",
         path: path + query,
         arrival: { scheme: secure ? "https" : "http", host: authorityOf(req), clientAddress, prefix },
-        consoleCookies: [],
+        consoleCookies,
         stripAuthorization: true,
         requestHeaders: [personHeader, asHeader(principal.name)],
         answerHeaders: pathAnswerHeaders,
       };
-      const { credential } = principal;
+      const refused = deps.guard.refuses(principal, Door.KUBERNETES, peer);
+      if (refused !== undefined) return refuse(request, forbidden(refused));
       const outgoing = request.kind === "http" ? request.res : request.socket;
-      if (credential !== undefined)
-        outgoing.once(
-          "close",
-          deps.underWay.hold(credential, () => outgoing.destroy()),
-        );
+      const letGo = deps.guard.hold(principal, Door.KUBERNETES, peer, () => outgoing.destroy());
       try {
         deps.note({ ...note, verdict: "allowed" });
         if (request.kind === "http") await deps.http.forward(request.req, request.res, passage);
@@ -67,6 +63,8 @@ export function createKubernetesPath(deps: KubernetesPathDeps): PeerDoor {
         const verdict = failure.failure === "denied" ? "denied" : "failed";
         deps.note({ ...note, verdict, message: failure.message });
         refuse(request, explain(failure, asked, deps.presence(peer)?.since));
+      } finally {
+        letGo();
       }
     },
   };

@@ -3,9 +3,10 @@
  * cookie. What the word stands for is a door of its own; here is decided who asks, and of which peer.
  */
 import type { Authenticator } from "../auth/authenticator.ts";
+import { presentedBy } from "../auth/presented.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Problem } from "../problem.ts";
-import { answerProblem, type DoorRequest } from "./exchange.ts";
+import { answerProblem, type DoorRequest, goneSignal } from "./exchange.ts";
 import { badRequest } from "./explain.ts";
 import { unauthenticated } from "./explain-entry.ts";
 import { climbsOut, readRequestTarget } from "./request-target.ts";
@@ -60,9 +61,12 @@ export function createPeersPath(deps: PeersPathDeps): PeersPath {
     if (!target.ok) return answerProblem(request, badRequest(target.detail));
     const parts = /^\/peers\/([^/%]+)\/([^/%]+)(\/.*)?$/.exec(target.path);
     const [, peer = "", word = "", rest = ""] = parts ?? [];
-    const { authorization } = request.req.headers;
+    const presented = presentedBy(request.req, { secure, upgrade: request.kind === "upgrade" });
+    const { authorization } = presented;
     const door = doors.get(word);
-    const principal = door?.authenticate?.(authorization, peer) ?? deps.authenticator.authenticate(authorization);
+    const principal =
+      door?.authenticate?.(authorization, peer) ??
+      (await deps.authenticator.authenticate({ ...presented, cookie: undefined }, goneSignal(request)));
     const refuse = (problem: Problem): void =>
       door?.refuse ? door.refuse(request, problem) : answerProblem(request, problem);
     // Nobody is known yet, so nothing is told about which peers there are.

@@ -3,11 +3,11 @@
  * has a host of its own, which is known from when somebody opens it until this agent ends, as the sessions there are.
  */
 import { createHash } from "node:crypto";
+import { Door } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { authorityOf } from "../../tunnel/client-side.ts";
 import { targetText } from "../../wire/target-text.ts";
-import { mayDial } from "../auth/may-dial.ts";
 import type { Principal } from "../auth/principal.ts";
-import { bearerToken, looksLikeToken } from "../auth/token.ts";
+import { bearerToken, isForConsole } from "../auth/token.ts";
 import {
   type BrowserBase,
   browserRequest,
@@ -79,7 +79,7 @@ export function createTargetHostDoor(deps: TargetHostDeps): TargetHostDoor {
     const authority = authorityOf(req);
     const asker = { ...browserRequest(request), host: authority };
     if (!mayUseCookie(asker)) return answerProblem(request, foreignPage());
-    const refused = mayDial(principal, door.peer, door.target);
+    const refused = deps.guard.refuses(principal, Door.TARGET, door.peer);
     if (refused !== undefined) return answerProblem(request, mayNot(refused));
     const leave = {
       destination: { peer: door.peer, target: door.target, person: principal.name },
@@ -90,8 +90,9 @@ export function createTargetHostDoor(deps: TargetHostDeps): TargetHostDoor {
         host: authority,
         clientAddress: req.socket.remoteAddress ?? "",
       } as const,
-      stripAuthorization: looksLikeToken(bearerToken(req.headers.authorization) ?? ""),
+      stripAuthorization: isForConsole(bearerToken(req.headers.authorization) ?? ""),
       ...(saysNothing(asker) && { answerHeaders: shield }),
+      admitted: { principal, door: Door.TARGET },
     };
     await passOn(deps, request, leave, targetSubject(door.peer, door.target));
   }
@@ -100,7 +101,7 @@ export function createTargetHostDoor(deps: TargetHostDeps): TargetHostDoor {
     knows: (label) => hosts.has(label),
     serve,
     open(door, path, principal, base) {
-      const refused = mayDial(principal, door.peer, door.target);
+      const refused = deps.guard.refuses(principal, Door.TARGET, door.peer);
       if (refused !== undefined) return { ok: false, problem: mayNot(refused) };
       const identity = deps.identityOf(door.peer);
       if (identity === undefined) return { ok: false, problem: targetNotIn(door) };

@@ -2,10 +2,10 @@
  * The doors to what a peer's policy names beside apps: `/peers/<peer>/services/<namespace>/<service>/<port>/…` and
  * `/peers/<peer>/addresses/<name>/<port>/…`. What is spoken there is HTTP, unless the name is written as `h2c:<name>` or `https:<name>`.
  */
+import { Door } from "../../gen/fairlead/console/v1/access_pb.ts";
 import type { HttpScheme } from "../../tunnel/app-port.ts";
 import { authorityOf } from "../../tunnel/client-side.ts";
 import { isNameOf, isNamespace, parsePort } from "../../wire/target-text.ts";
-import { mayDial } from "../auth/may-dial.ts";
 import type { Problem } from "../problem.ts";
 import { answerProblem } from "./exchange.ts";
 import { mayNot } from "./explain.ts";
@@ -29,7 +29,7 @@ export function createTargetPathDoor(deps: ForwardDeps, kind: HttpTarget["kind"]
       const read = readTargetPath(kind, rest);
       if (!read) return answerProblem(request, noTargetPath(kind));
       const { target, scheme, own, path } = read;
-      const refused = mayDial(principal, peer, target);
+      const refused = deps.guard.refuses(principal, Door.TARGET, peer);
       if (refused !== undefined) return answerProblem(request, mayNot(refused));
       const arrival = {
         scheme: secure ? "https" : "http",
@@ -44,6 +44,7 @@ export function createTargetPathDoor(deps: ForwardDeps, kind: HttpTarget["kind"]
         arrival,
         stripAuthorization: true,
         answerHeaders: pathAnswerHeaders,
+        admitted: { principal, door: Door.TARGET },
       };
       await passOn(deps, request, leave, targetSubject(peer, target));
     },

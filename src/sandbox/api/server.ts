@@ -16,7 +16,7 @@ import type { Log } from "../../base/log.ts";
 import { StatusError, unauthorized } from "../status-error.ts";
 import { type Reply, sendError, sendReply } from "./reply.ts";
 import type { ApiRequest } from "./request.ts";
-import type { User, Users } from "./users.ts";
+import { apiServerAudience, type User, type Users } from "./users.ts";
 
 export interface ServerDeps {
   log: Log;
@@ -141,7 +141,8 @@ function authenticate(raw: IncomingMessage, users: Users): User {
     return { name: "system:anonymous", groups: [], verbs: [] };
   const token = /^Bearer (.+)$/i.exec(raw.headers.authorization ?? "")?.[1];
   const known = token ? users.byToken(token) : undefined;
-  if (!known) throw unauthorized();
+  // A token for somebody else opens nothing here.
+  if (!known?.audiences.includes(apiServerAudience)) throw unauthorized();
   return known.user;
 }
 

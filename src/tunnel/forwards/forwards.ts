@@ -62,6 +62,8 @@ export interface Forwards {
   counts(): ForwardCount[];
   /** All that there are, once those that there were at the start are known. */
   list(signal: AbortSignal): Promise<KnownForward[]>;
+  /** Tells that one has come, gone or changed, its status among it. Returns what ends it. */
+  subscribe(listener: () => void): () => void;
   /** It stands otherwise with this Forward beside what is written in it. */
   reconsider(key: string): void;
   /** Age of the oldest unfinished work, in milliseconds; for health. */
@@ -80,12 +82,14 @@ export function createForwards(deps: ForwardsDeps): Forwards {
   const running = new Map<string, LedService>();
   /** By UID, the status that was told last; the API server may not have it yet. */
   const told = new Map<string, ForwardStatus>();
+  const listeners = new Set<() => void>();
   const worker = createKeyedWorker({ run, clock, concurrency: 8, onError });
   const ends = [
     reflector.subscribe((key, now, before) => {
       const { uid } = before?.metadata ?? {};
       if (uid !== undefined && uid !== now?.metadata.uid) told.delete(uid);
       worker.add(key);
+      for (const listener of [...listeners]) listener();
     }),
     roster.subscribe(({ name }) => lookAtPeer(name)),
     links.subscribe(lookAtPeer),
@@ -218,6 +222,7 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     const before = told.get(uid) ?? forward.status;
     const status = statusOf(forward, standing, before, clock.now());
     told.set(uid, status);
+    for (const listener of [...listeners]) listener();
     const happening = happeningOf(before, status);
     if (happening) {
       deps.events.record(forward, { ...happening, action: "Forward" });
@@ -248,6 +253,10 @@ export function createForwards(deps: ForwardsDeps): Forwards {
         const counts = one?.identity.uid === uid ? one.traffic.counts : undefined;
         return { forward: { ...forward, ...(status && { status }) }, counts };
       });
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
     reconsider: (key) => worker.add(key),
     oldestPendingMs: () => Math.max(worker.oldestPendingMs(), statuses.oldestPendingMs()),

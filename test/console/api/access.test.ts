@@ -5,6 +5,7 @@ import { create, type DescMethod, type DescMethodStreaming, type DescMethodUnary
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { withToken } from "../../../src/client/token.ts";
+import { AccessService } from "../../../src/gen/fairlead/console/v1/access_service_pb.ts";
 import { AgentService } from "../../../src/gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../../../src/gen/fairlead/console/v1/audit_service_pb.ts";
@@ -12,6 +13,7 @@ import { DoctorService } from "../../../src/gen/fairlead/console/v1/doctor_servi
 import { InboxService } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
 import { KubernetesService } from "../../../src/gen/fairlead/console/v1/kubernetes_service_pb.ts";
 import { LinkService } from "../../../src/gen/fairlead/console/v1/link_service_pb.ts";
+import { NotificationService } from "../../../src/gen/fairlead/console/v1/notification_service_pb.ts";
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../../../src/gen/fairlead/console/v1/policy_service_pb.ts";
@@ -20,6 +22,7 @@ import { WatchService } from "../../../src/gen/fairlead/console/v1/watch_service
 import { type ApiWorld, startApi } from "./world.ts";
 
 const services = [
+  AccessService,
   AgentService,
   AppService,
   AuditService,
@@ -27,6 +30,7 @@ const services = [
   InboxService,
   KubernetesService,
   LinkService,
+  NotificationService,
   PeerService,
   PodService,
   PolicyService,

@@ -1,35 +1,34 @@
 /** What the API changes is written down, with the person, also when it fails; no method that changes something is forgotten. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  createClient,
-  createRouterTransport,
-  type Interceptor,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
 import { createAuditLog } from "../../../src/audit/audit-log.ts";
 import type { AuditRecord } from "../../../src/audit/entry.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { auditChanges, changeRules } from "../../../src/console/api/audit.ts";
 import { createAuditService } from "../../../src/console/api/audit-service.ts";
-import { principalKey } from "../../../src/console/auth/principal.ts";
+import { createCallRecord } from "../../../src/console/api/call-record.ts";
+import { AccessService } from "../../../src/gen/fairlead/console/v1/access_service_pb.ts";
 import { AgentService } from "../../../src/gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../../../src/gen/fairlead/console/v1/audit_service_pb.ts";
 import { InboxService } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
+import { NotificationService } from "../../../src/gen/fairlead/console/v1/notification_service_pb.ts";
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { PodService } from "../../../src/gen/fairlead/console/v1/pod_service_pb.ts";
 import { PolicyService } from "../../../src/gen/fairlead/console/v1/policy_service_pb.ts";
 import { WatchService } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
+import { calledBy, person } from "../people.ts";
+import { testListing } from "./test-listing.ts";
 
 const services = [
+  AccessService,
   AgentService,
   AppService,
   AuditService,
   InboxService,
+  NotificationService,
   PeerService,
   PodService,
   PolicyService,
@@ -37,7 +36,8 @@ const services = [
 ];
 
 /** These change nothing, or a room below records all of what becomes of them. */
-const unrecorded = /^(Get|List|Explain|Verify|Check|Watch$|Logs$|Join$|Exec$|ReadFiles$|WriteFiles$)/;
+const unrecorded =
+  /^(Get|List|Explain|Verify|TryPolicy$|Check|Watch$|WhoAmI$|Logs$|Join$|Exec$|ReadFiles$|WriteFiles$|TestConnection$|ReadLog$)/;
 
 test("each method of the API that changes something is recorded", () => {
   const recorded = new Set(changeRules.map(({ method }) => method.name));
@@ -48,10 +48,7 @@ test("each method of the API that changes something is recorded", () => {
   assert.deepEqual(forgotten, [], "tell in console/api/audit.ts how they are recorded");
 });
 
-const ada: Interceptor = (next) => (request) => {
-  request.contextValues.set(principalKey, { name: "ada", role: "admin" });
-  return next(request);
-};
+const ada = calledBy(person("ada"));
 
 /** What is recorded while `call` runs against these services. */
 async function recorded(
@@ -62,8 +59,11 @@ async function recorded(
     inbox: ReturnType<typeof createClient<typeof InboxService>>;
   }) => Promise<unknown>,
 ): Promise<AuditRecord[]> {
-  const audit = createAuditLog({ clock: createFakeClock(), log: silentLog });
-  const transport = createRouterTransport(routes, { router: { interceptors: [ada, auditChanges(audit)] } });
+  const clock = createFakeClock();
+  const audit = createAuditLog({ clock, log: silentLog });
+  const transport = createRouterTransport(routes, {
+    router: { interceptors: [ada, auditChanges(createCallRecord({ audit, clock }))] },
+  });
   await call({
     apps: createClient(AppService, transport),
     peers: createClient(PeerService, transport),
@@ -179,11 +179,13 @@ test("the service shows what matches, the latest last, and says what is wrong wi
     problems: [{ kind: "altered" as const, where: "line 2", message: "line 2: entry 2 is not as it was written." }],
     notes: ["One entry was not in storage."],
   };
-  const service = createAuditService({ list: audit.list, verify: async () => report });
-  const transport = createRouterTransport((router) => router.service(AuditService, service));
+  const service = createAuditService({ list: audit.list, verify: async () => report }, testListing);
+  const transport = createRouterTransport((router) => router.service(AuditService, service), {
+    router: { interceptors: [ada] },
+  });
   const client = createClient(AuditService, transport);
   assert.equal((await client.listAudit({})).entries.length, 1_000);
-  assert.equal((await client.listAudit({ limit: 10_000 })).entries.length, 1_201);
+  assert.equal((await client.listAudit({ limit: 10_000, pageSize: 10_000 })).entries.length, 1_201);
   assert.equal((await client.listAudit({ action: "app" })).entries.length, 1_000);
   const { entries } = await client.listAudit({ since: "2026-11-21T12:00:30Z", verdict: "denied" });
   const [{ $typeName: _, ...entry } = assert.fail()] = entries;
@@ -217,10 +219,10 @@ test("storage that cannot be read is no answer about it", async () => {
   const verify = (): never => {
     throw new Error("the API server is away");
   };
-  const service = createAuditService({ list: () => [], verify });
+  const service = createAuditService({ list: () => [], verify }, testListing);
   const client = createClient(
     AuditService,
-    createRouterTransport((router) => router.service(AuditService, service)),
+    createRouterTransport((router) => router.service(AuditService, service), { router: { interceptors: [ada] } }),
   );
   await assert.rejects(client.verifyAudit({}), (error: unknown) => {
     return (

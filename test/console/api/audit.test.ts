@@ -1,6 +1,7 @@
 /** Who changes something through the API is written down; who reads is not. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
+import { Topic } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
 import { type ApiWorld, startApi } from "./world.ts";
 
@@ -21,7 +22,7 @@ suite("the audit of the API", () => {
     await assert.rejects(apps.scaleApp({ ref: { namespace: "default", name: "other" }, replicas: 2 }));
     const [deployed] = audited("app.deploy");
     assert.equal(deployed?.target, "default/web");
-    assert.equal(deployed?.person, "admin");
+    assert.equal(deployed?.person, "admin-token");
     assert.equal(deployed?.verdict, "done");
     const [scaled] = audited("app.scale");
     assert.equal(scaled?.target, "default/other");
@@ -32,7 +33,7 @@ suite("the audit of the API", () => {
     await world.town.client.peers.createInvite({ url: "ws://127.0.0.1:1/link" });
     const entries = audited("invite.create");
     assert.equal(entries.length, 1);
-    assert.equal(entries[0]?.person, "admin");
+    assert.equal(entries[0]?.person, "admin-token");
   });
 
   test("says nothing of reading", async () => {
@@ -56,9 +57,11 @@ suite("the page of an app", () => {
     const ports = [{ name: "web", containerPort: 8080 }];
     await client.apps.deployApp({ ref, spec: { peer: "nobody", image: "fairlead.dev/echo:1", ports } });
     const signal = AbortSignal.timeout(20_000);
-    for await (const { change } of client.watch.watch({ apps: true }, { signal })) {
-      if (change.case !== "app" || !change.value.status?.url) continue;
-      assert.equal(change.value.status.url, `http://paged-default-web.localhost:${new URL(consoleUrl).port}/`);
+    const topics = [{ topic: Topic.APPS, namespace: ref.namespace, name: ref.name }];
+    for await (const { changes } of client.watch.watch({ topics }, { signal })) {
+      const url = changes.map(({ now }) => (now.case === "app" ? now.value.status?.url : "")).find(Boolean);
+      if (!url) continue;
+      assert.equal(url, `http://paged-default-web.localhost:${new URL(consoleUrl).port}/`);
       return;
     }
     assert.fail("the watch ended before the status told the page");

@@ -4,33 +4,32 @@ import { create } from "@bufbuild/protobuf";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { systemClock } from "../../../src/base/clock.ts";
 import { createTunnelService } from "../../../src/console/api/tunnel-service.ts";
-import { principalKey } from "../../../src/console/auth/principal.ts";
 import { TunnelService } from "../../../src/gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { ListTargetsResponseSchema } from "../../../src/gen/fairlead/peer/v1/targets_pb.ts";
 import { targetText } from "../../../src/wire/target-text.ts";
+import { calledBy, person } from "../people.ts";
+import { testListing } from "./test-listing.ts";
 
 /** A peer that tells of these, and what is opened of it. */
 function createPeer(...targets: { target: string; protocol?: string; appProtocol?: string }[]) {
   const opened: string[] = [];
-  const service = createTunnelService({
-    peers: () => ["there"],
-    presence: () => ({ connected: true }),
-    listTargets: async () => create(ListTargetsResponseSchema, { targets }),
-    openTarget({ target }) {
-      opened.push(targetText(target));
-      return { url: "http://there/", host: "there" };
+  const service = createTunnelService(
+    {
+      peers: () => ["there"],
+      presence: () => ({ connected: true }),
+      listTargets: async () => create(ListTargetsResponseSchema, { targets }),
+      openTarget({ target }) {
+        opened.push(targetText(target));
+        return { url: "http://there/", host: "there" };
+      },
+      listForwards: async () => [],
+      clock: systemClock,
     },
-    listForwards: async () => [],
-    clock: systemClock,
-  });
+    testListing,
+  );
   const transport = createRouterTransport((router) => void router.service(TunnelService, service), {
     router: {
-      interceptors: [
-        (next) => (request) => {
-          request.contextValues.set(principalKey, { name: "ana", role: "admin" });
-          return next(request);
-        },
-      ],
+      interceptors: [calledBy(person("ana"))],
     },
   });
   return { opened, client: createClient(TunnelService, transport) };

@@ -1,194 +1,348 @@
-/** The watch, against sources that a test moves. */
+/** WatchService, against sources that a test moves. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { createClient, createRouterTransport } from "@connectrpc/connect";
-import type { Changing, ChangingInbox } from "../../../src/console/api/watch-service.ts";
+import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { createWatchService } from "../../../src/console/api/watch-service.ts";
-import { type InboxItem, InboxItemSchema } from "../../../src/gen/fairlead/console/v1/inbox_service_pb.ts";
-import { type WatchResponse, WatchService } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
-import { PeerSpecSchema } from "../../../src/gen/fairlead/resources/v1alpha1/peer_pb.ts";
-import { RemoteAppSpecSchema } from "../../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
-import type { Peer, RemoteApp } from "../../../src/kube/resources.ts";
+import { principalKey } from "../../../src/console/auth/principal.ts";
+import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
+import {
+  Reset_Reason as Reason,
+  Topic,
+  type WatchResponse,
+  WatchService,
+} from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
+import { createFakeClock } from "../../base/fake-clock.ts";
 import { until } from "../../patience.ts";
+import { person } from "../people.ts";
+import { grace, startWatches, type WatchWorld, words } from "../watch/watch-world.ts";
 
-/** Objects of a kind that a test sets and deletes, with who listens. */
-class Source<T> implements Changing<T> {
-  readonly #objects = new Map<string, T>();
-  readonly listeners = new Set<(key: string, object: T | undefined) => void>();
+type Request = Parameters<Client<typeof WatchService>["watch"]>[0];
 
-  subscribe(listener: (key: string, object: T | undefined) => void): () => void {
-    this.listeners.add(listener);
-    for (const [key, object] of this.#objects) listener(key, object);
-    return () => this.listeners.delete(listener);
+/** What one watch was told, in words. */
+class Watching {
+  readonly told: string[] = [];
+  readonly numbers: bigint[] = [];
+  resume = "";
+  readonly #responses: AsyncIterator<WatchResponse>;
+  readonly #stop = new AbortController();
+
+  constructor(world: WatchWorld, request: Request, who = grace) {
+    const transport = createRouterTransport(
+      (router) => void router.service(WatchService, createWatchService({ hub: world.hub })),
+      {
+        router: {
+          interceptors: [
+            (next) => (call) => {
+              call.contextValues.set(principalKey, who);
+              return next(call);
+            },
+          ],
+        },
+      },
+    );
+    const { signal } = this.#stop;
+    this.#responses = createClient(WatchService, transport).watch(request, { signal })[Symbol.asyncIterator]();
   }
 
-  async synced(): Promise<void> {}
+  /** Reads on until it was told this. */
+  async until(wanted: string): Promise<string[]> {
+    while (!this.told.includes(wanted)) assert.ok(await this.next(), `it ended without "${wanted}"`);
+    return this.told.splice(0);
+  }
 
-  set(key: string, object: T | undefined): void {
-    if (object) this.#objects.set(key, object);
-    else this.#objects.delete(key);
-    for (const listener of this.listeners) listener(key, object);
+  async next(): Promise<WatchResponse | undefined> {
+    const { done, value } = await this.#responses.next();
+    if (done) return undefined;
+    if (value.reset) this.told.push(`reset ${value.reset.reason}`);
+    for (const change of value.changes) {
+      this.told.push(words(change));
+      this.numbers.push(change.number);
+    }
+    if (value.isSynced) this.told.push("synced");
+    this.resume = value.resume;
+    return value;
+  }
+
+  stop(): void {
+    this.#stop.abort();
   }
 }
 
-function app(namespace: string, name: string, replicas = 1): RemoteApp {
-  const spec = create(RemoteAppSpecSchema, { peer: "berlin", image: "a", replicas });
-  return { apiVersion: "fairlead.dev/v1alpha1", kind: "RemoteApp", metadata: { namespace, name }, spec };
-}
+const apps = [{ topic: Topic.APPS }];
 
-function peer(name: string): Peer {
-  const spec = create(PeerSpecSchema, { fingerprint: "ab" });
-  return { apiVersion: "fairlead.dev/v1alpha1", kind: "Peer", metadata: { namespace: "fairlead-system", name }, spec };
-}
-
-/** What waits, and news that something of it may have changed. */
-class Inbox implements ChangingInbox {
-  items: InboxItem[] = [];
-  readonly listeners = new Set<() => void>();
-
-  list(): InboxItem[] {
-    return this.items;
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  }
-
-  set(...items: InboxItem[]): void {
-    this.items = items;
-    for (const listener of this.listeners) listener();
-  }
-}
-
-function item(name: string, hash = "1"): InboxItem {
-  return create(InboxItemSchema, { name, hash });
-}
-
-function startWatch() {
-  const peers = new Source<Peer>();
-  const apps = new Source<RemoteApp>();
-  const inbox = new Inbox();
-  const transport = createRouterTransport((router) => {
-    router.service(WatchService, createWatchService({ peers, apps, inbox }));
-  });
-  const stop = new AbortController();
-  const watch = (request: {
-    peers?: boolean;
-    apps?: boolean;
-    inbox?: boolean;
-    namespace?: string;
-  }): AsyncIterator<WatchResponse> =>
-    createClient(WatchService, transport).watch(request, { signal: stop.signal })[Symbol.asyncIterator]();
-  return { peers, apps, inbox, watch, stop };
-}
-
-/** A change in a few words: "app shop/a 1", "app shop/a gone", "synced". */
-function words({ change }: WatchResponse): string {
-  if (change.case === "app") {
-    const { metadata, spec } = change.value;
-    return `app ${metadata?.namespace}/${metadata?.name} ${spec?.replicas}`;
-  }
-  if (change.case === "appGone") return `app ${change.value.namespace}/${change.value.name} gone`;
-  if (change.case === "inboxItem") return `item ${change.value.name} ${change.value.hash}`;
-  if (change.case === "inboxItemGone") return `item ${change.value} gone`;
-  if (change.case === "peer") return `peer ${change.value.metadata?.name}`;
-  return change.case === "peerGone" ? `peer ${change.value} gone` : String(change.case);
-}
-
-async function take(changes: AsyncIterator<WatchResponse>, count: number): Promise<string[]> {
-  const taken: string[] = [];
-  while (taken.length < count) {
-    const next = await changes.next();
-    if (next.done) break;
-    taken.push(words(next.value));
-  }
-  return taken;
-}
-
-suite("the watch", { timeout: 20_000 }, () => {
+suite("the watch", { timeout: 60_000 }, () => {
   test("tells the present state, then that it is whole, then each change", async () => {
-    const { peers, apps, watch, stop } = startWatch();
-    apps.set("shop/a", app("shop", "a"));
-    peers.set("fairlead-system/berlin", peer("berlin"));
-    const changes = watch({ peers: true, apps: true });
-    assert.deepEqual(await take(changes, 3), ["peer berlin", "app shop/a 1", "synced"]);
-    apps.set("shop/a", app("shop", "a", 2));
-    assert.deepEqual(await take(changes, 1), ["app shop/a 2"]);
-    apps.set("shop/b", app("shop", "b"));
-    apps.set("shop/a", undefined);
-    assert.deepEqual(await take(changes, 2), ["app shop/b 1", "app shop/a gone"]);
-    stop.abort();
+    const world = startWatches();
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    world.peers.set("system/east", "east");
+    const watch = new Watching(world, { topics: [{ topic: Topic.PEERS }, { topic: Topic.APPS }] });
+    assert.deepEqual(await watch.until("synced"), ["peer east", "app shop/a 1", "synced"]);
+    world.apps.set("shop/a", { peer: "east", replicas: 2 });
+    assert.deepEqual(await watch.until("app shop/a 2"), ["app shop/a 2"]);
+    world.apps.set("shop/b", { peer: "east", replicas: 1 });
+    world.apps.set("shop/a", undefined);
+    world.peers.set("system/east", undefined);
+    assert.deepEqual(await watch.until("peer east gone"), ["app shop/b 1", "app shop/a gone", "peer east gone"]);
+    assert.deepEqual(watch.numbers.slice(2), [3n, 4n, 5n, 6n]);
+    watch.stop();
   });
 
   test("with nothing there it says so at once", async () => {
-    const { watch, stop } = startWatch();
-    assert.deepEqual(await take(watch({ apps: true }), 1), ["synced"]);
-    stop.abort();
+    const watch = new Watching(startWatches(), { topics: apps });
+    assert.deepEqual(await watch.until("synced"), ["synced"]);
+    watch.stop();
   });
 
-  test("tells only what was asked for", async () => {
-    const { peers, apps, watch, stop } = startWatch();
-    peers.set("fairlead-system/berlin", peer("berlin"));
-    apps.set("shop/a", app("shop", "a"));
-    apps.set("other/a", app("other", "a"));
-    const changes = watch({ apps: true, namespace: "shop" });
-    assert.deepEqual(await take(changes, 2), ["app shop/a 1", "synced"]);
-    apps.set("other/b", app("other", "b"));
-    apps.set("shop/c", app("shop", "c"));
-    assert.deepEqual(await take(changes, 1), ["app shop/c 1"]);
-    stop.abort();
+  test("without topics tells of all that there are", async () => {
+    const world = startWatches();
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    world.peers.set("system/east", "east");
+    world.inbox.set({ name: "east/x", peer: "east", hash: "1" });
+    const watch = new Watching(world, {});
+    assert.deepEqual(await watch.until("synced"), ["peer east", "app shop/a 1", "item east/x 1", "synced"]);
+    watch.stop();
   });
 
-  test("a peer that goes is told by its name", async () => {
-    const { peers, watch, stop } = startWatch();
-    peers.set("fairlead-system/berlin", peer("berlin"));
-    const changes = watch({ peers: true });
-    await take(changes, 2);
-    peers.set("fairlead-system/berlin", undefined);
-    assert.deepEqual(await take(changes, 1), ["peer berlin gone"]);
-    stop.abort();
+  test("tells only what was asked for: by namespace, peer, name and labels, as they are now", async () => {
+    const world = startWatches();
+    const labels = { tier: "web" };
+    world.apps.set("shop/a", { peer: "east", replicas: 1, labels });
+    world.apps.set("other/a", { peer: "east", replicas: 1, labels });
+    world.apps.set("shop/b", { peer: "west", replicas: 1, labels });
+    world.apps.set("shop/c", { peer: "east", replicas: 1 });
+    const wanted = { topic: Topic.APPS, namespace: "shop", peer: "east", labelSelector: "tier in (web, db)" };
+    const watch = new Watching(world, { topics: [wanted, { topic: Topic.APPS, namespace: "other", name: "z" }] });
+    assert.deepEqual(await watch.until("synced"), ["app shop/a 1", "synced"]);
+    world.apps.set("shop/a", { peer: "east", replicas: 2 });
+    world.apps.set("shop/c", { peer: "east", replicas: 2, labels: { tier: "db" } });
+    world.apps.set("other/z", { peer: "west", replicas: 7 });
+    assert.deepEqual(await watch.until("app other/z 7"), ["app shop/a gone", "app shop/c 2", "app other/z 7"]);
+    watch.stop();
+  });
+
+  test("a selector that cannot be read is refused", async () => {
+    const watch = new Watching(startWatches(), { topics: [{ topic: Topic.APPS, labelSelector: "tier in web" }] });
+    await assert.rejects(watch.next(), (error) => ConnectError.from(error).code === Code.InvalidArgument);
+  });
+
+  test("selectors in one watch are few, since each change is held against each", async () => {
+    const topics = Array.from({ length: 5 }, (_, i) => ({ topic: Topic.APPS, labelSelector: `a=${i}` }));
+    const watch = new Watching(startWatches(), { topics });
+    await assert.rejects(watch.next(), (error) => ConnectError.from(error).code === Code.InvalidArgument);
+    const few = new Watching(startWatches(), { topics: topics.slice(1) });
+    assert.deepEqual(await few.until("synced"), ["synced"]);
+    few.stop();
   });
 
   test("of the inbox tells what is there, then what comes, changes and goes, and nothing that stays as it is", async () => {
-    const { inbox, watch, stop } = startWatch();
-    inbox.set(item("west/a"), item("west/b"));
-    const changes = watch({ inbox: true });
-    assert.deepEqual(await take(changes, 3), ["item west/a 1", "item west/b 1", "synced"]);
-    inbox.set(item("west/a"), item("west/b", "2"), item("west/c"));
-    assert.deepEqual(await take(changes, 2), ["item west/b 2", "item west/c 1"]);
-    inbox.set(item("west/a"), item("west/b", "2"), item("west/c"));
-    inbox.set(item("west/c"));
-    assert.deepEqual(await take(changes, 2), ["item west/a gone", "item west/b gone"]);
-    stop.abort();
+    const world = startWatches();
+    const item = (name: string, hash = "1") => ({ name, peer: "west", hash });
+    world.inbox.set(item("west/a"), item("west/b"));
+    const watch = new Watching(world, { topics: [{ topic: Topic.INBOX }] });
+    assert.deepEqual(await watch.until("synced"), ["item west/a 1", "item west/b 1", "synced"]);
+    world.inbox.set(item("west/a"), item("west/b", "2"), item("west/c"));
+    assert.deepEqual(await watch.until("item west/c 1"), ["item west/b 2", "item west/c 1"]);
+    world.inbox.set(item("west/c"));
+    assert.deepEqual(await watch.until("item west/b gone"), ["item west/a gone", "item west/b gone"]);
+    watch.stop();
+  });
+
+  test("what has to be looked at is not looked at while nobody watches, and is up to date for who comes", async () => {
+    const world = startWatches();
+    for (const hash of ["1", "2", "3"]) world.inbox.set({ name: "west/a", peer: "west", hash });
+    assert.equal(world.inbox.looks, 0);
+    const watch = new Watching(world, { topics: [{ topic: Topic.INBOX }] });
+    assert.deepEqual(await watch.until("synced"), ["item west/a 3", "synced"]);
+    watch.stop();
   });
 
   test("a reader that is slow gets the latest state of each object, not every state", async () => {
-    const { apps, watch, stop } = startWatch();
-    const changes = watch({ apps: true });
-    await take(changes, 1);
-    for (let replicas = 1; replicas <= 10_000; replicas += 1) apps.set("shop/a", app("shop", "a", replicas));
-    apps.set("shop/b", app("shop", "b"));
-    const told = await take(changes, 1);
-    while (!told.at(-1)?.startsWith("app shop/b")) told.push(...(await take(changes, 1)));
+    const world = startWatches();
+    const watch = new Watching(world, { topics: apps });
+    await watch.until("synced");
+    for (let replicas = 1; replicas <= 10_000; replicas += 1) world.apps.set("shop/a", { peer: "east", replicas });
+    world.apps.set("shop/b", { peer: "east", replicas: 1 });
+    const told = await watch.until("app shop/b 1");
     assert.ok(told.length <= 4, `${told.length} changes for 10,000 states`);
-    assert.equal(
-      told.findLast((change) => change.startsWith("app shop/a")),
-      "app shop/a 10000",
-    );
-    stop.abort();
+    assert.equal(told.at(-2), "app shop/a 10000");
+    watch.stop();
   });
 
-  test("who leaves is listened for no more", async () => {
-    const { peers, apps, inbox, watch, stop } = startWatch();
-    const listeners = (): number => apps.listeners.size + peers.listeners.size + inbox.listeners.size;
-    const changes = watch({ peers: true, apps: true, inbox: true });
-    await take(changes, 1);
-    assert.equal(listeners(), 3);
-    const next = changes.next();
-    stop.abort();
+  test("each change is turned into bytes once, however many watch", async () => {
+    const world = startWatches();
+    const watches = Array.from({ length: 20 }, () => new Watching(world, { topics: apps }));
+    await Promise.all(watches.map((watch) => watch.until("synced")));
+    world.shown.count = 0;
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    await Promise.all(watches.map((watch) => watch.until("app shop/a 1")));
+    assert.equal(world.shown.count, 1);
+    for (const watch of watches) watch.stop();
+  });
+
+  test("who was cut off goes on where it was, and hears nothing twice", async () => {
+    const world = startWatches();
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    world.apps.set("shop/b", { peer: "east", replicas: 1 });
+    const first = new Watching(world, { topics: apps });
+    await first.until("synced");
+    first.stop();
+    world.apps.set("shop/a", undefined);
+    world.apps.set("shop/c", { peer: "east", replicas: 1 });
+    const second = new Watching(world, { topics: apps, resume: first.resume });
+    assert.deepEqual(await second.until("synced"), ["app shop/a gone", "app shop/c 1", "synced"]);
+    second.stop();
+  });
+
+  test("who cannot go on is told why, and all anew", async () => {
+    const world = startWatches({ mostGone: 1 });
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    const first = new Watching(world, { topics: apps });
+    await first.until("synced");
+    first.stop();
+    const resume = first.resume;
+    const whole = ["app shop/a 1", "synced"];
+    const elsewhere = startWatches();
+    elsewhere.apps.set("shop/a", { peer: "east", replicas: 1 });
+    const told = async (at: WatchWorld, request: Request, who = grace): Promise<string[]> => {
+      const watch = new Watching(at, request, who);
+      try {
+        return await watch.until("synced");
+      } finally {
+        watch.stop();
+      }
+    };
+    const reset = (reason: Reason) => [`reset ${reason}`, ...whole];
+    assert.deepEqual(await told(elsewhere, { topics: apps, resume }), reset(Reason.OTHER_INSTANCE));
+    assert.deepEqual(await told(world, { topics: apps, resume: "what?" }), reset(Reason.OTHER_INSTANCE));
+    const other = { topics: [{ topic: Topic.APPS, namespace: "shop" }], resume };
+    assert.deepEqual(await told(world, other), reset(Reason.OTHER_TOPICS));
+    const east = person("erin", [{ role: Role.VIEWER, peers: ["east"] }]);
+    world.people.set(east.credential, east);
+    assert.deepEqual(await told(world, { topics: apps, resume }, east), reset(Reason.OTHER_ACCESS));
+    for (const name of ["b", "c"]) {
+      world.apps.set(`shop/${name}`, { peer: "east", replicas: 1 });
+      world.apps.set(`shop/${name}`, undefined);
+    }
+    assert.deepEqual(await told(world, { topics: apps, resume }), reset(Reason.TOO_OLD));
+  });
+
+  test("what is not of the caller's peers never appears, and what leaves them is gone", async () => {
+    const world = startWatches();
+    const erin = person("erin", [{ role: Role.VIEWER, peers: ["east"] }]);
+    world.people.set(erin.credential, erin);
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    world.apps.set("shop/b", { peer: "west", replicas: 1 });
+    world.peers.set("system/west", "west");
+    world.inbox.set({ name: "west/x", peer: "west", hash: "1" });
+    const watch = new Watching(world, {}, erin);
+    assert.deepEqual(await watch.until("synced"), ["app shop/a 1", "synced"]);
+    world.apps.set("shop/b", { peer: "west", replicas: 2 });
+    world.apps.set("shop/a", { peer: "west", replicas: 1 });
+    world.apps.set("shop/b", { peer: "east", replicas: 3 });
+    assert.deepEqual(await watch.until("app shop/b 3"), ["app shop/a gone", "app shop/b 3"]);
+    watch.stop();
+  });
+
+  test("a topic that the caller may not list is refused, and left out of all", async () => {
+    const world = startWatches();
+    const erin = person("erin", [{ role: Role.VIEWER, peers: ["east"] }]);
+    world.people.set(erin.credential, erin);
+    for (const topic of [Topic.INVITES, Topic.POLICIES]) {
+      const watch = new Watching(world, { topics: [{ topic }] }, erin);
+      await assert.rejects(watch.next(), (error) => ConnectError.from(error).code === Code.PermissionDenied);
+    }
+    const watch = new Watching(world, {}, erin);
+    assert.deepEqual(await watch.until("synced"), ["synced"]);
+    watch.stop();
+  });
+
+  test("within a second, whoever may see something else is told all anew, and whoever may see nothing hears no more", async () => {
+    const clock = createFakeClock();
+    const world = startWatches({ clock });
+    const erin = person("erin", [{ role: Role.VIEWER, peers: ["east"] }]);
+    world.people.set(erin.credential, erin);
+    world.apps.set("shop/a", { peer: "east", replicas: 1 });
+    world.apps.set("shop/b", { peer: "west", replicas: 1 });
+    const watch = new Watching(world, { topics: apps }, erin);
+    assert.deepEqual(await watch.until("synced"), ["app shop/a 1", "synced"]);
+    world.people.set(erin.credential, { ...erin, grants: [{ role: Role.VIEWER, peers: ["west"] }] });
+    const anew = watch.until("synced");
+    await clock.advance(1_000);
+    assert.deepEqual(await anew, [`reset ${Reason.OTHER_ACCESS}`, "app shop/b 1", "synced"]);
+    world.people.set(erin.credential, { ...erin, grants: [] });
+    const denied = assert.rejects(watch.next(), (error) => ConnectError.from(error).code === Code.PermissionDenied);
+    await clock.advance(1_000);
+    await denied;
+    assert.equal(world.hub.size, 0);
+  });
+
+  test("it ends within a second when what its caller signed in by does", async () => {
+    const clock = createFakeClock();
+    const world = startWatches({ clock });
+    const watch = new Watching(world, { topics: apps });
+    await watch.until("synced");
+    world.people.clear();
+    const ended = assert.rejects(watch.next(), (error) => ConnectError.from(error).code === Code.Unauthenticated);
+    await clock.advance(1_000);
+    await ended;
+  });
+
+  test("says every 15 seconds that it lives, and where it is", async () => {
+    const clock = createFakeClock();
+    const world = startWatches({ clock });
+    const watch = new Watching(world, { topics: apps });
+    await watch.until("synced");
+    const before = watch.resume;
+    world.peers.set("system/east", "east"); // Not watched, and still the watch is further.
+    const next = watch.next();
+    await clock.advance(15_500);
+    const alive = await next;
+    assert.deepEqual([alive?.changes, alive?.isSynced], [[], false]);
+    assert.notEqual(watch.resume, before);
+    watch.stop();
+  });
+
+  test("there are only so many, in all and of one", async () => {
+    const world = startWatches({ most: { all: 3, ofOne: 2 } });
+    const others = ["erin", "frank"].map((name) => person(name));
+    for (const one of others) world.people.set(one.credential, one);
+    const refused = async (who = grace): Promise<void> =>
+      assert.rejects(
+        new Watching(world, { topics: apps }, who).next(),
+        (error) => ConnectError.from(error).code === Code.ResourceExhausted,
+      );
+    const open = async (who = grace): Promise<Watching> => {
+      const watch = new Watching(world, { topics: apps }, who);
+      await watch.until("synced");
+      return watch;
+    };
+    const byAnother = { ...grace, credential: "test:grace, by another token" };
+    world.people.set(byAnother.credential, byAnother);
+    const first = await open();
+    const second = await open(byAnother);
+    await refused();
+    await refused(byAnother);
+    const third = await open(others[0]);
+    await refused(others[1]);
+    first.stop();
+    await until("there is room again", () => world.hub.size === 2);
+    (await open(others[1])).stop();
+    for (const watch of [second, third]) watch.stop();
+  });
+
+  test("who leaves is remembered by nothing, also one that never read on", async () => {
+    const clock = createFakeClock();
+    const world = startWatches({ clock });
+    const idle = new Watching(world, { topics: apps });
+    await idle.until("synced");
+    const reading = new Watching(world, { topics: apps });
+    await reading.until("synced");
+    const next = reading.next();
+    idle.stop();
+    reading.stop();
     await assert.rejects(next);
-    await until("nobody listens", () => listeners() === 0);
+    await until("nobody watches", () => world.hub.size === 0);
+    await clock.advance(1_000);
+    assert.equal(clock.timers, 0);
   });
 });

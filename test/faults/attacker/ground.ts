@@ -245,7 +245,7 @@ async function command(town: Town, args: readonly string[]): Promise<void> {
 const policyRef = { namespace: agentNamespace, name: "mallory" };
 
 /**
- * What is an attacker's own, and what the host writes whatever anybody does: its audit, its invites, events. Peers come and go with
+ * What is an attacker's own, and what the host writes whatever anybody does: its audit and notifications, its invites, events. Peers come and go with
  * attacks; one that was removed leaves a record, which keeps its name.
  */
 function isOfAttackers(key: string): boolean {
@@ -253,6 +253,8 @@ function isOfAttackers(key: string): boolean {
     / \/?fairlead-peer-(mallory-\d+|carol|dave)(\/|$)/.test(key) ||
     (key.startsWith("peers ") && !honest.has(key)) ||
     key === `peerpolicies ${agentNamespace}/${policyRef.name}` ||
-    /^(configmaps fairlead-system\/fairlead-audit-|secrets fairlead-system\/fairlead-invite-|events )/.test(key)
+    /^(configmaps fairlead-system\/fairlead-(audit-|notifications)|secrets fairlead-system\/fairlead-invite-|events )/.test(
+      key,
+    )
   );
 }

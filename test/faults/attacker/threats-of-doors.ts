@@ -36,7 +36,7 @@ export const threatsOfDoors: readonly Threat[] = [
     tries:
       "Has the visitor's browser ask the console or another app: by fetch, form, frame, picture, script, worker, service worker, event stream, WebSocket, preload, in a real Chromium.",
     stops:
-      "The console takes tokens and no cookies; an app's door takes a request for its own page's only if the browser says so, and in clear, where it does not, by Origin, Referer or a page that is opened.",
+      "The console takes its cookie, which is of its own host and its own site alone, from its own page by Origin; an app's door takes a request for its own page's only if the browser says so, and in clear, where it does not, by Origin, Referer or a page that is opened.",
     test: { file: malicious, name: "gets nothing of the console or of another app, and nothing gets there" },
   },
   {
@@ -45,6 +45,16 @@ export const threatsOfDoors: readonly Threat[] = [
     stops:
       "All cookies of the name are looked at; one app's session opens no other; over TLS the name is one that no other host can set.",
     test: { file: apart, name: "hide no session and open no door by cookies that a page tosses at the others" },
+  },
+  {
+    who: "page",
+    tries: "Puts a session of its own in the place of the visitor's at the console, or reads theirs.",
+    stops:
+      "The cookie's name is one that only this very host can set, over TLS or on one's own machine; no page can read it, and all cookies of the name are looked at.",
+    test: {
+      file: apart,
+      name: "let the console's own page in by its cookie, which no page can read, where a browser keeps it at all",
+    },
   },
   {
     who: "page",

@@ -4,10 +4,12 @@
  */
 import type { Attack } from "./attack.ts";
 import { attacks } from "./attacks.ts";
+import { threatsOfApi } from "./threats-of-api.ts";
 import { threatsOfContents } from "./threats-of-contents.ts";
 import { threatsOfDoors } from "./threats-of-doors.ts";
 import { threatsOfImages } from "./threats-of-images.ts";
 import { threatsOfNodes } from "./threats-of-nodes.ts";
+import { threatsOfSignIn } from "./threats-of-sign-in.ts";
 import { threatsOfTunnels } from "./threats-of-tunnels.ts";
 
 export interface Threat {
@@ -41,6 +43,8 @@ export const threats: readonly Threat[] = [
   ...threatsOfNodes,
   ...threatsOfTunnels,
   ...threatsOfDoors,
+  ...threatsOfApi,
+  ...threatsOfSignIn,
 ];
 
 function threatOf({ who, tries, stops, name }: Attack): Threat {

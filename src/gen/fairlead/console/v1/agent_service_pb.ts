@@ -2,15 +2,19 @@
 // @generated from file fairlead/console/v1/agent_service.proto (package fairlead.console.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
+import type { Finding } from "./doctor_service_pb.ts";
+import { file_fairlead_console_v1_doctor_service } from "./doctor_service_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/console/v1/agent_service.proto.
  */
 export const file_fairlead_console_v1_agent_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2FnZW50X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiEAoOR2V0SW5mb1JlcXVlc3QihAIKD0dldEluZm9SZXNwb25zZRIMCgRuYW1lGAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJEg8KB3ZlcnNpb24YAyABKAkSEAoIaW5zdGFuY2UYBCABKAkSEgoKc3RhcnRlZF9hdBgFIAEoCRILCgN1cmwYBiABKAkSEQoJbmFtZXNwYWNlGAcgASgJEhoKEmt1YmVybmV0ZXNfdmVyc2lvbhgIIAEoCRINCgVwZWVycxgJIAEoBRIXCg9wZWVyc19jb25uZWN0ZWQYCiABKAUSDAoEYXBwcxgLIAEoBRISCgphcHBzX3JlYWR5GAwgASgFEhEKCXdvcmtsb2FkcxgNIAEoBSIVChNMaXN0U2V0dGluZ3NSZXF1ZXN0IkYKFExpc3RTZXR0aW5nc1Jlc3BvbnNlEi4KCHNldHRpbmdzGAEgAygLMhwuZmFpcmxlYWQuY29uc29sZS52MS5TZXR0aW5nIksKB1NldHRpbmcSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZzb3VyY2UYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkyyQEKDEFnZW50U2VydmljZRJUCgdHZXRJbmZvEiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRJbmZvUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0SW5mb1Jlc3BvbnNlEmMKDExpc3RTZXR0aW5ncxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFNldHRpbmdzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFNldHRpbmdzUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2FnZW50X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiEAoOR2V0SW5mb1JlcXVlc3QihAIKD0dldEluZm9SZXNwb25zZRIMCgRuYW1lGAEgASgJEhMKC2ZpbmdlcnByaW50GAIgASgJEg8KB3ZlcnNpb24YAyABKAkSEAoIaW5zdGFuY2UYBCABKAkSEgoKc3RhcnRlZF9hdBgFIAEoCRILCgN1cmwYBiABKAkSEQoJbmFtZXNwYWNlGAcgASgJEhoKEmt1YmVybmV0ZXNfdmVyc2lvbhgIIAEoCRINCgVwZWVycxgJIAEoBRIXCg9wZWVyc19jb25uZWN0ZWQYCiABKAUSDAoEYXBwcxgLIAEoBRISCgphcHBzX3JlYWR5GAwgASgFEhEKCXdvcmtsb2FkcxgNIAEoBSKyAQoTTGlzdFNldHRpbmdzUmVxdWVzdBIgCg5sYWJlbF9zZWxlY3RvchgKIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAicwoUTGlzdFNldHRpbmdzUmVzcG9uc2USLgoIc2V0dGluZ3MYASADKAsyHC5mYWlybGVhZC5jb25zb2xlLnYxLlNldHRpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUiSwoHU2V0dGluZxIMCgRuYW1lGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBnNvdXJjZRgDIAEoCRITCgtkZXNjcmlwdGlvbhgEIAEoCSISChBHZXRIZWFsdGhSZXF1ZXN0IlMKEUdldEhlYWx0aFJlc3BvbnNlEgoKAm9rGAEgASgIEjIKCmNvbXBvbmVudHMYAiADKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkNvbXBvbmVudCKKAQoJQ29tcG9uZW50EgwKBG5hbWUYASABKAkSCgoCb2sYAiABKAgSDwoHcHJvYmxlbRgDIAEoCRIbCg5vbGRlc3Rfd29ya19tcxgEIAEoA0gAiAEBEhUKCGxpbWl0X21zGAUgASgDSAGIAQFCEQoPX29sZGVzdF93b3JrX21zQgsKCV9saW1pdF9tcyKyAQoTTGlzdEZlYXR1cmVzUmVxdWVzdBIgCg5sYWJlbF9zZWxlY3RvchgKIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAicwoUTGlzdEZlYXR1cmVzUmVzcG9uc2USLgoIZmVhdHVyZXMYASADKAsyHC5mYWlybGVhZC5jb25zb2xlLnYxLkZlYXR1cmUSFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUiTgoHRmVhdHVyZRIMCgRuYW1lGAEgASgJEg8KB2VuYWJsZWQYAiABKAgSEwoLZGVzY3JpcHRpb24YAyABKAkSDwoHc2V0dGluZxgEIAEoCSK2AQoXTGlzdFBlZXJWZXJzaW9uc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIngKGExpc3RQZWVyVmVyc2lvbnNSZXNwb25zZRIvCgVwZWVycxgBIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcnNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUi3gEKC1BlZXJWZXJzaW9uEgwKBHBlZXIYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIzCgRza2V3GAMgASgOMiUuZmFpcmxlYWQuY29uc29sZS52MS5QZWVyVmVyc2lvbi5Ta2V3Eg8KB3N1bW1hcnkYBCABKAkSDgoGcmVtZWR5GAUgASgJIloKBFNrZXcSFAoQU0tFV19VTlNQRUNJRklFRBAAEg0KCVNLRVdfTk9ORRABEg0KCVNLRVdfTkVBUhACEgwKCFNLRVdfRkFSEAMSEAoMU0tFV19VTktOT1dOEAQisQEKFVRlc3RDb25uZWN0aW9uUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/EhsKBmludml0ZRgCIAEoCUILgAEBukgFcgMYgEA6ZLpIYRpfChN0ZXN0X2Nvbm5lY3Rpb24ub25lEh5zYXkgZWl0aGVyIGEgcGVlciBvciBhbiBpbnZpdGUaKCh0aGlzLnBlZXIgIT0gJycpICE9ICh0aGlzLmludml0ZSAhPSAnJykiZQoWVGVzdENvbm5lY3Rpb25SZXNwb25zZRILCgN1cmwYASABKAkSDwoHdG9va19tcxgCIAEoARItCgdmaW5kaW5nGAMgASgLMhwuZmFpcmxlYWQuY29uc29sZS52MS5GaW5kaW5nIogBCg5SZWFkTG9nUmVxdWVzdBIwCgVsZXZlbBgBIAEoCUIhukgechxSAFIFZGVidWdSBGluZm9SBHdhcm5SBWVycm9yEg4KBmZvbGxvdxgCIAEoCBIYCgR0YWlsGAMgASgFQgq6SAcaBRiQTigAEhoKCGNvbnRhaW5zGAQgASgJQgi6SAVyAxiAAiJaCg9SZWFkTG9nUmVzcG9uc2USLAoEbGluZRgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuTG9nTGluZUgAEhAKBm1pc3NlZBgCIAEoA0gAQgcKBWV2ZW50IlcKB0xvZ0xpbmUSEAoIc2VxdWVuY2UYASABKAMSCgoCYXQYAiABKAkSDQoFbGV2ZWwYAyABKAkSDwoHbWVzc2FnZRgEIAEoCRIOCgZmaWVsZHMYBSABKAkyjAYKDEFnZW50U2VydmljZRJeCgdHZXRJbmZvEiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRJbmZvUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0SW5mb1Jlc3BvbnNlIgjSgBkECAEQBhJtCgxMaXN0U2V0dGluZ3MSKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RTZXR0aW5nc1JlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RTZXR0aW5nc1Jlc3BvbnNlIgjSgBkECAEQARJkCglHZXRIZWFsdGgSJS5mYWlybGVhZC5jb25zb2xlLnYxLkdldEhlYWx0aFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEhlYWx0aFJlc3BvbnNlIgjSgBkECAEQARJtCgxMaXN0RmVhdHVyZXMSKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RGZWF0dXJlc1JlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RGZWF0dXJlc1Jlc3BvbnNlIgjSgBkECAEQARJ5ChBMaXN0UGVlclZlcnNpb25zEiwuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0UGVlclZlcnNpb25zUmVxdWVzdBotLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBlZXJWZXJzaW9uc1Jlc3BvbnNlIgjSgBkECAEQBhJ7Cg5UZXN0Q29ubmVjdGlvbhIqLmZhaXJsZWFkLmNvbnNvbGUudjEuVGVzdENvbm5lY3Rpb25SZXF1ZXN0GisuZmFpcmxlYWQuY29uc29sZS52MS5UZXN0Q29ubmVjdGlvblJlc3BvbnNlIg7SgBkKCAMQAhoEcGVlcjABEmAKB1JlYWRMb2cSIy5mYWlybGVhZC5jb25zb2xlLnYxLlJlYWRMb2dSZXF1ZXN0GiQuZmFpcmxlYWQuY29uc29sZS52MS5SZWFkTG9nUmVzcG9uc2UiCNKAGQQIAxABMAFiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_doctor_service]);
 
 /**
  * @generated from message fairlead.console.v1.GetInfoRequest
@@ -128,6 +132,40 @@ export const GetInfoResponseSchema: GenMessage<GetInfoResponse> = /*@__PURE__*/
  * @generated from message fairlead.console.v1.ListSettingsRequest
  */
 export type ListSettingsRequest = Message<"fairlead.console.v1.ListSettingsRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "source!=default"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "source, name"; empty: by name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -145,6 +183,21 @@ export type ListSettingsResponse = Message<"fairlead.console.v1.ListSettingsResp
    * @generated from field: repeated fairlead.console.v1.Setting settings = 1;
    */
   settings: Setting[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -197,6 +250,562 @@ export const SettingSchema: GenMessage<Setting> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_agent_service, 4);
 
 /**
+ * @generated from message fairlead.console.v1.GetHealthRequest
+ */
+export type GetHealthRequest = Message<"fairlead.console.v1.GetHealthRequest"> & {
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetHealthRequest.
+ * Use `create(GetHealthRequestSchema)` to create a new message.
+ */
+export const GetHealthRequestSchema: GenMessage<GetHealthRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 5);
+
+/**
+ * @generated from message fairlead.console.v1.GetHealthResponse
+ */
+export type GetHealthResponse = Message<"fairlead.console.v1.GetHealthResponse"> & {
+  /**
+   * Whether all of it is well: the agent is ready.
+   *
+   * @generated from field: bool ok = 1;
+   */
+  ok: boolean;
+
+  /**
+   * @generated from field: repeated fairlead.console.v1.Component components = 2;
+   */
+  components: Component[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetHealthResponse.
+ * Use `create(GetHealthResponseSchema)` to create a new message.
+ */
+export const GetHealthResponseSchema: GenMessage<GetHealthResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 6);
+
+/**
+ * A part of the agent.
+ *
+ * @generated from message fairlead.console.v1.Component
+ */
+export type Component = Message<"fairlead.console.v1.Component"> & {
+  /**
+   * "workloads", "remote-apps", "forwards", "audit", "api-server" or "state", "peer-port", "identity".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bool ok = 2;
+   */
+  ok: boolean;
+
+  /**
+   * What is wrong, in a sentence, with what would mend it; empty when nothing is.
+   *
+   * @generated from field: string problem = 3;
+   */
+  problem: string;
+
+  /**
+   * How old its oldest unfinished work is, in milliseconds; absent for what has no work.
+   *
+   * @generated from field: optional int64 oldest_work_ms = 4;
+   */
+  oldestWorkMs?: bigint | undefined;
+
+  /**
+   * Beyond which age something is wrong, in milliseconds; absent for what has no work.
+   *
+   * @generated from field: optional int64 limit_ms = 5;
+   */
+  limitMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.Component.
+ * Use `create(ComponentSchema)` to create a new message.
+ */
+export const ComponentSchema: GenMessage<Component> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 7);
+
+/**
+ * @generated from message fairlead.console.v1.ListFeaturesRequest
+ */
+export type ListFeaturesRequest = Message<"fairlead.console.v1.ListFeaturesRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "enabled=false"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "enabled, name"; empty: by name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListFeaturesRequest.
+ * Use `create(ListFeaturesRequestSchema)` to create a new message.
+ */
+export const ListFeaturesRequestSchema: GenMessage<ListFeaturesRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 8);
+
+/**
+ * @generated from message fairlead.console.v1.ListFeaturesResponse
+ */
+export type ListFeaturesResponse = Message<"fairlead.console.v1.ListFeaturesResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.Feature features = 1;
+   */
+  features: Feature[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListFeaturesResponse.
+ * Use `create(ListFeaturesResponseSchema)` to create a new message.
+ */
+export const ListFeaturesResponseSchema: GenMessage<ListFeaturesResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 9);
+
+/**
+ * Something that this agent can do, or could.
+ *
+ * @generated from message fairlead.console.v1.Feature
+ */
+export type Feature = Message<"fairlead.console.v1.Feature"> & {
+  /**
+   * In one word, as in "images".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bool enabled = 2;
+   */
+  enabled: boolean;
+
+  /**
+   * What it is, in a sentence.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * The setting that decides it; empty when it is where the agent stands.
+   *
+   * @generated from field: string setting = 4;
+   */
+  setting: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.Feature.
+ * Use `create(FeatureSchema)` to create a new message.
+ */
+export const FeatureSchema: GenMessage<Feature> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 10);
+
+/**
+ * @generated from message fairlead.console.v1.ListPeerVersionsRequest
+ */
+export type ListPeerVersionsRequest = Message<"fairlead.console.v1.ListPeerVersionsRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "skew=Far"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "version"; empty: by peer.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListPeerVersionsRequest.
+ * Use `create(ListPeerVersionsRequestSchema)` to create a new message.
+ */
+export const ListPeerVersionsRequestSchema: GenMessage<ListPeerVersionsRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 11);
+
+/**
+ * @generated from message fairlead.console.v1.ListPeerVersionsResponse
+ */
+export type ListPeerVersionsResponse = Message<"fairlead.console.v1.ListPeerVersionsResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.PeerVersion peers = 1;
+   */
+  peers: PeerVersion[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListPeerVersionsResponse.
+ * Use `create(ListPeerVersionsResponseSchema)` to create a new message.
+ */
+export const ListPeerVersionsResponseSchema: GenMessage<ListPeerVersionsResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 12);
+
+/**
+ * A peer's version beside this agent's own.
+ *
+ * @generated from message fairlead.console.v1.PeerVersion
+ */
+export type PeerVersion = Message<"fairlead.console.v1.PeerVersion"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * As the peer says; empty when it has never said.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * @generated from field: fairlead.console.v1.PeerVersion.Skew skew = 3;
+   */
+  skew: PeerVersion_Skew;
+
+  /**
+   * What it means, in a sentence.
+   *
+   * @generated from field: string summary = 4;
+   */
+  summary: string;
+
+  /**
+   * What would help; empty when nothing has to.
+   *
+   * @generated from field: string remedy = 5;
+   */
+  remedy: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.PeerVersion.
+ * Use `create(PeerVersionSchema)` to create a new message.
+ */
+export const PeerVersionSchema: GenMessage<PeerVersion> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 13);
+
+/**
+ * @generated from enum fairlead.console.v1.PeerVersion.Skew
+ */
+export const PeerVersion_Skew = {
+  /**
+   * @generated from enum value: SKEW_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The same version.
+   *
+   * @generated from enum value: SKEW_NONE = 1;
+   */
+  NONE: 1,
+
+  /**
+   * Another version that can be relied on to understand this one.
+   *
+   * @generated from enum value: SKEW_NEAR = 2;
+   */
+  NEAR: 2,
+
+  /**
+   * So far away that one may lack what the other asks for.
+   *
+   * @generated from enum value: SKEW_FAR = 3;
+   */
+  FAR: 3,
+
+  /**
+   * It has never said.
+   *
+   * @generated from enum value: SKEW_UNKNOWN = 4;
+   */
+  UNKNOWN: 4,
+} as const;
+
+/**
+ * @generated from enum fairlead.console.v1.PeerVersion.Skew
+ */
+export type PeerVersion_Skew = (typeof PeerVersion_Skew)[keyof typeof PeerVersion_Skew] | UnknownEnum;
+
+/**
+ * Describes the enum fairlead.console.v1.PeerVersion.Skew.
+ */
+export const PeerVersion_SkewSchema: GenEnum<PeerVersion_Skew> = /*@__PURE__*/
+  enumDesc(file_fairlead_console_v1_agent_service, 13, 0);
+
+/**
+ * @generated from message fairlead.console.v1.TestConnectionRequest
+ */
+export type TestConnectionRequest = Message<"fairlead.console.v1.TestConnectionRequest"> & {
+  /**
+   * A peer's name.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * Or the line that another agent has made for this one. Only its addresses and fingerprint are looked at.
+   *
+   * @generated from field: string invite = 2;
+   */
+  invite: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.TestConnectionRequest.
+ * Use `create(TestConnectionRequestSchema)` to create a new message.
+ */
+export const TestConnectionRequestSchema: GenMessage<TestConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 14);
+
+/**
+ * A step of the way, when it is behind.
+ *
+ * @generated from message fairlead.console.v1.TestConnectionResponse
+ */
+export type TestConnectionResponse = Message<"fairlead.console.v1.TestConnectionResponse"> & {
+  /**
+   * Where to; a way of several addresses goes to each in turn.
+   *
+   * @generated from field: string url = 1;
+   */
+  url: string;
+
+  /**
+   * How long it took, in milliseconds.
+   *
+   * @generated from field: double took_ms = 2;
+   */
+  tookMs: number;
+
+  /**
+   * What was seen, and what it means. Its checks are "proxy", "dns", "reach", "outer-tls", "upgrade", "clock" and "identity".
+   *
+   * @generated from field: fairlead.console.v1.Finding finding = 3;
+   */
+  finding?: Finding | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.TestConnectionResponse.
+ * Use `create(TestConnectionResponseSchema)` to create a new message.
+ */
+export const TestConnectionResponseSchema: GenMessage<TestConnectionResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 15);
+
+/**
+ * @generated from message fairlead.console.v1.ReadLogRequest
+ */
+export type ReadLogRequest = Message<"fairlead.console.v1.ReadLogRequest"> & {
+  /**
+   * Only lines of this weight or more: "debug", "info", "warn", "error"; empty: all that are kept. Debug lines are kept while the agent's log
+   * level is debug.
+   *
+   * @generated from field: string level = 1;
+   */
+  level: string;
+
+  /**
+   * Go on with lines to come.
+   *
+   * @generated from field: bool follow = 2;
+   */
+  follow: boolean;
+
+  /**
+   * The latest so many to begin with; 0: all that are kept.
+   *
+   * @generated from field: int32 tail = 3;
+   */
+  tail: number;
+
+  /**
+   * Only lines that hold this text, in either case.
+   *
+   * @generated from field: string contains = 4;
+   */
+  contains: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ReadLogRequest.
+ * Use `create(ReadLogRequestSchema)` to create a new message.
+ */
+export const ReadLogRequestSchema: GenMessage<ReadLogRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 16);
+
+/**
+ * @generated from message fairlead.console.v1.ReadLogResponse
+ */
+export type ReadLogResponse = Message<"fairlead.console.v1.ReadLogResponse"> & {
+  /**
+   * @generated from oneof fairlead.console.v1.ReadLogResponse.event
+   */
+  event: {
+    /**
+     * @generated from field: fairlead.console.v1.LogLine line = 1;
+     */
+    value: LogLine;
+    case: "line";
+  } | {
+    /**
+     * So many lines were overtaken by later ones before they were read.
+     *
+     * @generated from field: int64 missed = 2;
+     */
+    value: bigint;
+    case: "missed";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.ReadLogResponse.
+ * Use `create(ReadLogResponseSchema)` to create a new message.
+ */
+export const ReadLogResponseSchema: GenMessage<ReadLogResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 17);
+
+/**
+ * A line of the agent's log.
+ *
+ * @generated from message fairlead.console.v1.LogLine
+ */
+export type LogLine = Message<"fairlead.console.v1.LogLine"> & {
+  /**
+   * One more than that of the line before, from the start of the agent.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * RFC 3339 in UTC.
+   *
+   * @generated from field: string at = 2;
+   */
+  at: string;
+
+  /**
+   * "debug", "info", "warn" or "error".
+   *
+   * @generated from field: string level = 3;
+   */
+  level: string;
+
+  /**
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * What else the line says, as a JSON object.
+   *
+   * @generated from field: string fields = 5;
+   */
+  fields: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.LogLine.
+ * Use `create(LogLineSchema)` to create a new message.
+ */
+export const LogLineSchema: GenMessage<LogLine> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_agent_service, 18);
+
+/**
  * About the agent that answers.
  *
  * @generated from service fairlead.console.v1.AgentService
@@ -221,6 +830,60 @@ export const AgentService: GenService<{
     methodKind: "unary";
     input: typeof ListSettingsRequestSchema;
     output: typeof ListSettingsResponseSchema;
+  },
+  /**
+   * How each part of the agent is, and how old its oldest unfinished work. Answers at once, from what is known.
+   *
+   * @generated from rpc fairlead.console.v1.AgentService.GetHealth
+   */
+  getHealth: {
+    methodKind: "unary";
+    input: typeof GetHealthRequestSchema;
+    output: typeof GetHealthResponseSchema;
+  },
+  /**
+   * What this agent can do as it is set up, and what it cannot, with what would change that.
+   *
+   * @generated from rpc fairlead.console.v1.AgentService.ListFeatures
+   */
+  listFeatures: {
+    methodKind: "unary";
+    input: typeof ListFeaturesRequestSchema;
+    output: typeof ListFeaturesResponseSchema;
+  },
+  /**
+   * The version of each peer beside this agent's own, and what comes of it.
+   *
+   * @generated from rpc fairlead.console.v1.AgentService.ListPeerVersions
+   */
+  listPeerVersions: {
+    methodKind: "unary";
+    input: typeof ListPeerVersionsRequestSchema;
+    output: typeof ListPeerVersionsResponseSchema;
+  },
+  /**
+   * Goes the way to a peer, or to who made an invite, step by step: the name, the connection, TLS, the WebSocket, the agent behind it. What
+   * it sends is what any stranger may send, and an invite's token is not shown to anybody. Ends with the first step that fails, and
+   * after 30 seconds at most. NOT_FOUND when there is no peer of that name, FAILED_PRECONDITION when it has no URL here,
+   * RESOURCE_EXHAUSTED while two others go on.
+   *
+   * @generated from rpc fairlead.console.v1.AgentService.TestConnection
+   */
+  testConnection: {
+    methodKind: "server_streaming";
+    input: typeof TestConnectionRequestSchema;
+    output: typeof TestConnectionResponseSchema;
+  },
+  /**
+   * The agent's own log: the latest lines that are kept in memory, 2,000 or 1 MiB of them at most, and with `follow` those to come. Secrets
+   * are masked in them. Lines that come faster than they are read are left out, and that is said.
+   *
+   * @generated from rpc fairlead.console.v1.AgentService.ReadLog
+   */
+  readLog: {
+    methodKind: "server_streaming";
+    input: typeof ReadLogRequestSchema;
+    output: typeof ReadLogResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_agent_service, 0);

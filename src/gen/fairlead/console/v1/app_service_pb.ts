@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { ObjectMeta, ObjectRef } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
 import type { AdmissionFinding } from "../../resources/v1alpha1/admission_pb.ts";
@@ -17,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/app_service.proto.
  */
 export const file_fairlead_console_v1_app_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiPAoPTGlzdEFwcHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIWCg5sYWJlbF9zZWxlY3RvchgCIAEoCSI6ChBMaXN0QXBwc1Jlc3BvbnNlEiYKBGFwcHMYASADKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJECg1HZXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiNwoOR2V0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAijQMKEERlcGxveUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARJBCgZsYWJlbHMYAyADKAsyMS5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSwoLYW5ub3RhdGlvbnMYBCADKAsyNi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIpYCChFEZXBsb3lBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBI/CgdvdXRjb21lGAIgASgOMi4uZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZS5PdXRjb21lEjEKB3ZlcmRpY3QYAyABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0ImYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfQ1JFQVRFRBABEhYKEk9VVENPTUVfQ09ORklHVVJFRBACEhUKEU9VVENPTUVfVU5DSEFOR0VEEAMimgEKD0NoZWNrQXBwUmVxdWVzdBIrCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhJACgRzcGVjGAIgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWNCBrpIA8gBARIYCgVwZWVycxgDIAMoCUIJukgGkgEDEMgBIkYKEENoZWNrQXBwUmVzcG9uc2USMgoIdmVyZGljdHMYASADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJWZXJkaWN0In4KC1BlZXJWZXJkaWN0EgwKBHBlZXIYASABKAkSDwoHdmVyZGljdBgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEj8KCGZpbmRpbmdzGAQgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmcisgEKD1NjYWxlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEhwKCHJlcGxpY2FzGAIgASgFQgq6SAcaBRiQTigAEiYKEGN1cnJlbnRfcmVwbGljYXMYAyABKAVCB7pIBBoCKABIAIgBARIPCgdkcnlfcnVuGAQgASgIQhMKEV9jdXJyZW50X3JlcGxpY2FzIkoKEFNjYWxlQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCJZChFSZXN0YXJ0QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiOwoSUmVzdGFydEFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwIlcKD1BhdXNlQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSgoQUGF1c2VBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlgKEFJlc3VtZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIPCgdkcnlfcnVuGAIgASgIIksKEVJlc3VtZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiTgoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJPChhMaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USMwoJcmV2aXNpb25zGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5BcHBSZXZpc2lvbiKLAQoLQXBwUmV2aXNpb24SDgoGbnVtYmVyGAEgASgDEhIKCmNyZWF0ZWRfYXQYAiABKAkSDQoFY2F1c2UYAyABKAkSDwoHcHJlc2VudBgEIAEoCBI4CgRzcGVjGAUgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMieAoSUm9sbEJhY2tBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICKAASDwoHZHJ5X3J1bhgDIAEoCCJfChNSb2xsQmFja0FwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhAKCHJldmlzaW9uGAIgASgDEg8KB2NoYW5nZWQYAyABKAgiugMKDkVkaXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESFAoDdWlkGAIgASgJQge6SARyAhABEhsKCmdlbmVyYXRpb24YAyABKANCB7pIBCICKAASQAoEc3BlYxgEIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjQga6SAPIAQESPwoGbGFiZWxzGAUgAygLMi8uZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJJCgthbm5vdGF0aW9ucxgGIAMoCzI0LmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAcgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKD0VkaXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIInQKEERlbGV0ZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIRCgRrZWVwGAIgASgISACIAQESDwoHZHJ5X3J1bhgDIAEoCEIHCgVfa2VlcCI9ChFEZWxldGVBcHBSZXNwb25zZRILCgN1aWQYASABKAkSDQoFcGVlcnMYAiADKAkSDAoEa2VwdBgDIAEoCCJhCg5PcGVuQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEgwKBHBvcnQYAiABKAkSDAoEcGF0aBgDIAEoCSIsCg9PcGVuQXBwUmVzcG9uc2USCwoDdXJsGAEgASgJEgwKBGhvc3QYAiABKAkiFAoSTGlzdE9ycGhhbnNSZXF1ZXN0IngKE0xpc3RPcnBoYW5zUmVzcG9uc2USLAoHb3JwaGFucxgBIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuEjMKCGF0X3BlZXJzGAIgAygLMiEuZmFpcmxlYWQuY29uc29sZS52MS5PcnBoYW5BdFBlZXIiZQoMT3JwaGFuQXRQZWVyEgwKBHBlZXIYASABKAkSCwoDdWlkGAIgASgJEisKA2FwcBgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIkEKEkFkb3B0T3JwaGFuUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABEhQKA3VpZBgCIAEoCUIHukgEcgIQASI8ChNBZG9wdE9ycGhhblJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwIkgKGURlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiHAoaRGVsZXRlT3JwaGFuQXRQZWVyUmVzcG9uc2UihwEKBk9ycGhhbhIwCgh3b3JrbG9hZBgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEgwKBHBlZXIYAiABKAkSLgoGb3JpZ2luGAMgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDQoFc2luY2UYBCABKAkiTwoTRGVsZXRlT3JwaGFuUmVxdWVzdBI4Cgh3b3JrbG9hZBgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQEiFgoURGVsZXRlT3JwaGFuUmVzcG9uc2Uy1QwKCkFwcFNlcnZpY2USVwoITGlzdEFwcHMSJC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcHNSZXNwb25zZRJRCgZHZXRBcHASIi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFJlcXVlc3QaIy5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFJlc3BvbnNlEloKCURlcGxveUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVzcG9uc2USVwoIQ2hlY2tBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLkNoZWNrQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXNwb25zZRJXCghTY2FsZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlc3BvbnNlEl0KClJlc3RhcnRBcHASJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3RhcnRBcHBSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5SZXN0YXJ0QXBwUmVzcG9uc2USVwoIUGF1c2VBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlBhdXNlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuUGF1c2VBcHBSZXNwb25zZRJaCglSZXN1bWVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlc3BvbnNlEm8KEExpc3RBcHBSZXZpc2lvbnMSLC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBSZXZpc2lvbnNSZXF1ZXN0Gi0uZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USYAoLUm9sbEJhY2tBcHASJy5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGxCYWNrQXBwUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sbEJhY2tBcHBSZXNwb25zZRJUCgdFZGl0QXBwEiMuZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlc3BvbnNlEloKCURlbGV0ZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVzcG9uc2USVAoHT3BlbkFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXNwb25zZRJgCgtMaXN0T3JwaGFucxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1Jlc3BvbnNlEmMKDERlbGV0ZU9ycGhhbhIoLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2USYAoLQWRvcHRPcnBoYW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXNwb25zZRJ1ChJEZWxldGVPcnBoYW5BdFBlZXISLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QaLy5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiwQEKD0xpc3RBcHBzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSIAoObGFiZWxfc2VsZWN0b3IYAiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAImcKEExpc3RBcHBzUmVzcG9uc2USJgoEYXBwcxgBIAMoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIkQKDUdldEFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASI3Cg5HZXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCKNAwoQRGVwbG95QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEkAKBHNwZWMYAiABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEkEKBmxhYmVscxgDIAMoCzIxLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJLCgthbm5vdGF0aW9ucxgEIAMoCzI2LmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdC5Bbm5vdGF0aW9uc0VudHJ5Eg8KB2RyeV9ydW4YBSABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEilgIKEURlcGxveUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEj8KB291dGNvbWUYAiABKA4yLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlLk91dGNvbWUSMQoHdmVyZGljdBgDIAEoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcmRpY3QiZgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9DUkVBVEVEEAESFgoST1VUQ09NRV9DT05GSUdVUkVEEAISFQoRT1VUQ09NRV9VTkNIQU5HRUQQAyKaAQoPQ2hlY2tBcHBSZXF1ZXN0EisKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEkAKBHNwZWMYAiABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEhgKBXBlZXJzGAMgAygJQgm6SAaSAQMQyAEiRgoQQ2hlY2tBcHBSZXNwb25zZRIyCgh2ZXJkaWN0cxgBIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcmRpY3QifgoLUGVlclZlcmRpY3QSDAoEcGVlchgBIAEoCRIPCgd2ZXJkaWN0GAIgASgJEg8KB21lc3NhZ2UYAyABKAkSPwoIZmluZGluZ3MYBCADKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQWRtaXNzaW9uRmluZGluZyKyAQoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAASJgoQY3VycmVudF9yZXBsaWNhcxgDIAEoBUIHukgEGgIoAEgAiAEBEg8KB2RyeV9ydW4YBCABKAhCEwoRX2N1cnJlbnRfcmVwbGljYXMiSgoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlkKEVJlc3RhcnRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCCI7ChJSZXN0YXJ0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAiVwoPUGF1c2VBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCCJKChBQYXVzZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiWAoQUmVzdW1lQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSwoRUmVzdW1lQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCLrAQoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIgCg5sYWJlbF9zZWxlY3RvchgKIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAifAoYTGlzdEFwcFJldmlzaW9uc1Jlc3BvbnNlEjMKCXJldmlzaW9ucxgBIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwUmV2aXNpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUiiwEKC0FwcFJldmlzaW9uEg4KBm51bWJlchgBIAEoAxISCgpjcmVhdGVkX2F0GAIgASgJEg0KBWNhdXNlGAMgASgJEg8KB3ByZXNlbnQYBCABKAgSOAoEc3BlYxgFIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjIngKElJvbGxCYWNrQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEhwKC3RvX3JldmlzaW9uGAIgASgDQge6SAQiAigAEg8KB2RyeV9ydW4YAyABKAgiXwoTUm9sbEJhY2tBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIQCghyZXZpc2lvbhgCIAEoAxIPCgdjaGFuZ2VkGAMgASgIIroDCg5FZGl0QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEhQKA3VpZBgCIAEoCUIHukgEcgIQARIbCgpnZW5lcmF0aW9uGAMgASgDQge6SAQiAigAEkAKBHNwZWMYBCABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEj8KBmxhYmVscxgFIAMoCzIvLmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlcXVlc3QuTGFiZWxzRW50cnkSSQoLYW5ub3RhdGlvbnMYBiADKAsyNC5mYWlybGVhZC5jb25zb2xlLnYxLkVkaXRBcHBSZXF1ZXN0LkFubm90YXRpb25zRW50cnkSDwoHZHJ5X3J1bhgHIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJJCg9FZGl0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCJ0ChBEZWxldGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESEQoEa2VlcBgCIAEoCEgAiAEBEg8KB2RyeV9ydW4YAyABKAhCBwoFX2tlZXAiPQoRRGVsZXRlQXBwUmVzcG9uc2USCwoDdWlkGAEgASgJEg0KBXBlZXJzGAIgAygJEgwKBGtlcHQYAyABKAgiYQoOT3BlbkFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIMCgRwb3J0GAIgASgJEgwKBHBhdGgYAyABKAkiLAoPT3BlbkFwcFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIrEBChJMaXN0T3JwaGFuc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIoABChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBUoECAIQA1IIYXRfcGVlcnMiuAEKGUxpc3RPcnBoYW5zQXRQZWVyc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIn0KGkxpc3RPcnBoYW5zQXRQZWVyc1Jlc3BvbnNlEjIKB29ycGhhbnMYASADKAsyIS5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbkF0UGVlchIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSJlCgxPcnBoYW5BdFBlZXISDAoEcGVlchgBIAEoCRILCgN1aWQYAiABKAkSKwoDYXBwGAMgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDQoFc2luY2UYBCABKAkiQQoSQWRvcHRPcnBoYW5SZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIjwKE0Fkb3B0T3JwaGFuUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAiSAoZRGVsZXRlT3JwaGFuQXRQZWVyUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABEhQKA3VpZBgCIAEoCUIHukgEcgIQASIcChpEZWxldGVPcnBoYW5BdFBlZXJSZXNwb25zZSKHAQoGT3JwaGFuEjAKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWYSDAoEcGVlchgCIAEoCRIuCgZvcmlnaW4YAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJPChNEZWxldGVPcnBoYW5SZXF1ZXN0EjgKCHdvcmtsb2FkGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASIWChREZWxldGVPcnBoYW5SZXNwb25zZTLmDwoKQXBwU2VydmljZRJhCghMaXN0QXBwcxIkLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcHNSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1Jlc3BvbnNlIgjSgBkECAEQBhJgCgZHZXRBcHASIi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFJlcXVlc3QaIy5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFJlc3BvbnNlIg3SgBkJCAEQAxoDcmVmEm8KCURlcGxveUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVzcG9uc2UiE9KAGQ8IAhADGgNyZWYaBHNwZWMScwoIQ2hlY2tBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLkNoZWNrQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXNwb25zZSIa0oAZFggCEAMaA3JlZhoEc3BlYxoFcGVlcnMSZgoIU2NhbGVBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlNjYWxlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXNwb25zZSIN0oAZCQgCEAMaA3JlZhJsCgpSZXN0YXJ0QXBwEiYuZmFpcmxlYWQuY29uc29sZS52MS5SZXN0YXJ0QXBwUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzdGFydEFwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEmYKCFBhdXNlQXBwEiQuZmFpcmxlYWQuY29uc29sZS52MS5QYXVzZUFwcFJlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLlBhdXNlQXBwUmVzcG9uc2UiDdKAGQkIAhADGgNyZWYSaQoJUmVzdW1lQXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5SZXN1bWVBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5SZXN1bWVBcHBSZXNwb25zZSIN0oAZCQgCEAMaA3JlZhJ+ChBMaXN0QXBwUmV2aXNpb25zEiwuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwUmV2aXNpb25zUmVxdWVzdBotLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEFwcFJldmlzaW9uc1Jlc3BvbnNlIg3SgBkJCAEQAxoDcmVmEm8KC1JvbGxCYWNrQXBwEicuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xsQmFja0FwcFJlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGxCYWNrQXBwUmVzcG9uc2UiDdKAGQkIAhADGgNyZWYSaQoHRWRpdEFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLkVkaXRBcHBSZXNwb25zZSIT0oAZDwgCEAMaA3JlZhoEc3BlYxJpCglEZWxldGVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUFwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEmMKB09wZW5BcHASIy5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXF1ZXN0GiQuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuQXBwUmVzcG9uc2UiDdKAGQkIARADGgNyZWYSagoLTGlzdE9ycGhhbnMSJy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXNwb25zZSII0oAZBAgBEAYSfwoSTGlzdE9ycGhhbnNBdFBlZXJzEi4uZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc0F0UGVlcnNSZXF1ZXN0Gi8uZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc0F0UGVlcnNSZXNwb25zZSII0oAZBAgBEAYSdwoMRGVsZXRlT3JwaGFuEiguZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5SZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5SZXNwb25zZSIS0oAZDggCEAQaCHdvcmtsb2FkEmoKC0Fkb3B0T3JwaGFuEicuZmFpcmxlYWQuY29uc29sZS52MS5BZG9wdE9ycGhhblJlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVzcG9uc2UiCNKAGQQIAhABEoUBChJEZWxldGVPcnBoYW5BdFBlZXISLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlcXVlc3QaLy5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * A RemoteApp.
@@ -60,11 +61,39 @@ export type ListAppsRequest = Message<"fairlead.console.v1.ListAppsRequest"> & {
   namespace: string;
 
   /**
-   * Only these labels, in Kubernetes' selector syntax; empty: all.
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
    *
    * @generated from field: string label_selector = 2;
    */
   labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "phase=Degraded,peer!=berlin"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "created desc"; empty: by namespace and name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -82,6 +111,21 @@ export type ListAppsResponse = Message<"fairlead.console.v1.ListAppsResponse"> &
    * @generated from field: repeated fairlead.console.v1.App apps = 1;
    */
   apps: App[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -524,6 +568,41 @@ export type ListAppRevisionsRequest = Message<"fairlead.console.v1.ListAppRevisi
    * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
    */
   ref?: ObjectRef | undefined;
+
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "present=false"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "created"; empty: the latest first.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -541,6 +620,21 @@ export type ListAppRevisionsResponse = Message<"fairlead.console.v1.ListAppRevis
    * @generated from field: repeated fairlead.console.v1.AppRevision revisions = 1;
    */
   revisions: AppRevision[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -863,6 +957,40 @@ export const OpenAppResponseSchema: GenMessage<OpenAppResponse> = /*@__PURE__*/
  * @generated from message fairlead.console.v1.ListOrphansRequest
  */
 export type ListOrphansRequest = Message<"fairlead.console.v1.ListOrphansRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "peer=berlin"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "since"; empty: by namespace and name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -877,18 +1005,24 @@ export const ListOrphansRequestSchema: GenMessage<ListOrphansRequest> = /*@__PUR
  */
 export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansResponse"> & {
   /**
-   * Those that run here.
-   *
    * @generated from field: repeated fairlead.console.v1.Orphan orphans = 1;
    */
   orphans: Orphan[];
 
   /**
-   * Those that connected peers run for this agent.
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
    *
-   * @generated from field: repeated fairlead.console.v1.OrphanAtPeer at_peers = 2;
+   * @generated from field: string next_page_token = 10;
    */
-  atPeers: OrphanAtPeer[];
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -897,6 +1031,85 @@ export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansRespon
  */
 export const ListOrphansResponseSchema: GenMessage<ListOrphansResponse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_app_service, 30);
+
+/**
+ * @generated from message fairlead.console.v1.ListOrphansAtPeersRequest
+ */
+export type ListOrphansAtPeersRequest = Message<"fairlead.console.v1.ListOrphansAtPeersRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "peer=berlin"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "since"; empty: by peer and UID.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListOrphansAtPeersRequest.
+ * Use `create(ListOrphansAtPeersRequestSchema)` to create a new message.
+ */
+export const ListOrphansAtPeersRequestSchema: GenMessage<ListOrphansAtPeersRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 31);
+
+/**
+ * @generated from message fairlead.console.v1.ListOrphansAtPeersResponse
+ */
+export type ListOrphansAtPeersResponse = Message<"fairlead.console.v1.ListOrphansAtPeersResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.OrphanAtPeer orphans = 1;
+   */
+  orphans: OrphanAtPeer[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListOrphansAtPeersResponse.
+ * Use `create(ListOrphansAtPeersResponseSchema)` to create a new message.
+ */
+export const ListOrphansAtPeersResponseSchema: GenMessage<ListOrphansAtPeersResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 32);
 
 /**
  * What a peer runs for this agent and no RemoteApp here stands for.
@@ -936,7 +1149,7 @@ export type OrphanAtPeer = Message<"fairlead.console.v1.OrphanAtPeer"> & {
  * Use `create(OrphanAtPeerSchema)` to create a new message.
  */
 export const OrphanAtPeerSchema: GenMessage<OrphanAtPeer> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 31);
+  messageDesc(file_fairlead_console_v1_app_service, 33);
 
 /**
  * Names an orphan at a peer.
@@ -960,7 +1173,7 @@ export type AdoptOrphanRequest = Message<"fairlead.console.v1.AdoptOrphanRequest
  * Use `create(AdoptOrphanRequestSchema)` to create a new message.
  */
 export const AdoptOrphanRequestSchema: GenMessage<AdoptOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 32);
+  messageDesc(file_fairlead_console_v1_app_service, 34);
 
 /**
  * @generated from message fairlead.console.v1.AdoptOrphanResponse
@@ -977,7 +1190,7 @@ export type AdoptOrphanResponse = Message<"fairlead.console.v1.AdoptOrphanRespon
  * Use `create(AdoptOrphanResponseSchema)` to create a new message.
  */
 export const AdoptOrphanResponseSchema: GenMessage<AdoptOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 33);
+  messageDesc(file_fairlead_console_v1_app_service, 35);
 
 /**
  * Names an orphan at a peer.
@@ -1001,7 +1214,7 @@ export type DeleteOrphanAtPeerRequest = Message<"fairlead.console.v1.DeleteOrpha
  * Use `create(DeleteOrphanAtPeerRequestSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerRequestSchema: GenMessage<DeleteOrphanAtPeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 34);
+  messageDesc(file_fairlead_console_v1_app_service, 36);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanAtPeerResponse
@@ -1014,7 +1227,7 @@ export type DeleteOrphanAtPeerResponse = Message<"fairlead.console.v1.DeleteOrph
  * Use `create(DeleteOrphanAtPeerResponseSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerResponseSchema: GenMessage<DeleteOrphanAtPeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 35);
+  messageDesc(file_fairlead_console_v1_app_service, 37);
 
 /**
  * A workload here whose origin no longer knows it.
@@ -1056,7 +1269,7 @@ export type Orphan = Message<"fairlead.console.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 36);
+  messageDesc(file_fairlead_console_v1_app_service, 38);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanRequest
@@ -1073,7 +1286,7 @@ export type DeleteOrphanRequest = Message<"fairlead.console.v1.DeleteOrphanReque
  * Use `create(DeleteOrphanRequestSchema)` to create a new message.
  */
 export const DeleteOrphanRequestSchema: GenMessage<DeleteOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 37);
+  messageDesc(file_fairlead_console_v1_app_service, 39);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanResponse
@@ -1086,7 +1299,7 @@ export type DeleteOrphanResponse = Message<"fairlead.console.v1.DeleteOrphanResp
  * Use `create(DeleteOrphanResponseSchema)` to create a new message.
  */
 export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 38);
+  messageDesc(file_fairlead_console_v1_app_service, 40);
 
 /**
  * Apps of this cluster that run at peers: its RemoteApps.
@@ -1095,7 +1308,7 @@ export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@_
  */
 export const AppService: GenService<{
   /**
-   * RemoteApps, by namespace and name.
+   * RemoteApps as this agent knows them, a moment behind the API server at most.
    *
    * @generated from rpc fairlead.console.v1.AppService.ListApps
    */
@@ -1226,8 +1439,7 @@ export const AppService: GenService<{
     output: typeof OpenAppResponseSchema;
   },
   /**
-   * Workloads of peers that run here and that their origin no longer knows, and what connected peers run for this agent
-   * that no RemoteApp here stands for. Nothing deletes either by itself.
+   * Workloads of peers that run here and that their origin no longer knows. Nothing deletes them by itself.
    *
    * @generated from rpc fairlead.console.v1.AppService.ListOrphans
    */
@@ -1235,6 +1447,16 @@ export const AppService: GenService<{
     methodKind: "unary";
     input: typeof ListOrphansRequestSchema;
     output: typeof ListOrphansResponseSchema;
+  },
+  /**
+   * What connected peers run for this agent that no RemoteApp here stands for. Nothing deletes it by itself.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.ListOrphansAtPeers
+   */
+  listOrphansAtPeers: {
+    methodKind: "unary";
+    input: typeof ListOrphansAtPeersRequestSchema;
+    output: typeof ListOrphansAtPeersResponseSchema;
   },
   /**
    * Deletes an orphan that runs here, and what it ran.
@@ -1247,7 +1469,8 @@ export const AppService: GenService<{
     output: typeof DeleteOrphanResponseSchema;
   },
   /**
-   * Makes a RemoteApp that takes over an orphan at a peer, with what it runs. ALREADY_EXISTS when there is one of its name.
+   * Makes a RemoteApp that takes over an orphan at a peer, with what it runs. ALREADY_EXISTS when there is one of its name. In which namespace, and
+   * which Secrets there it names, is that peer's word, so it is about the agent.
    *
    * @generated from rpc fairlead.console.v1.AppService.AdoptOrphan
    */

@@ -5,13 +5,14 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/console/v1/audit_service.proto.
  */
 export const file_fairlead_console_v1_audit_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2F1ZGl0X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEi9AEKCkF1ZGl0RW50cnkSEAoIc2VxdWVuY2UYASABKAMSCgoCYXQYAiABKAkSDgoGYWN0aW9uGAMgASgJEg8KB3ZlcmRpY3QYBCABKAkSDAoEcGVlchgFIAEoCRITCgtmaW5nZXJwcmludBgGIAEoCRIOCgZwZXJzb24YByABKAkSDgoGdGFyZ2V0GAggASgJEgwKBHJ1bGUYCSABKAkSDwoHbWVzc2FnZRgKIAEoCRITCgtjb3JyZWxhdGlvbhgLIAEoCRIQCghwcmV2aW91cxgMIAEoCRIMCgRoYXNoGA0gASgJEhAKCGluc3RhbmNlGA4gASgJIq4BChBMaXN0QXVkaXRSZXF1ZXN0EgwKBHBlZXIYASABKAkSPQoHdmVyZGljdBgCIAEoCUIsukgpcidSAFIHYWxsb3dlZFIGZGVuaWVkUgRoZWxkUgRkb25lUgZmYWlsZWQSDgoGYWN0aW9uGAMgASgJEhMKC2NvcnJlbGF0aW9uGAQgASgJEg0KBXNpbmNlGAUgASgJEhkKBWxpbWl0GAYgASgFQgq6SAcaBRiQTigAIkUKEUxpc3RBdWRpdFJlc3BvbnNlEjAKB2VudHJpZXMYASADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLkF1ZGl0RW50cnkiFAoSVmVyaWZ5QXVkaXRSZXF1ZXN0IpQBChNWZXJpZnlBdWRpdFJlc3BvbnNlEg4KBmludGFjdBgBIAEoCBIPCgdlbnRyaWVzGAIgASgDEhYKDmZpcnN0X3NlcXVlbmNlGAMgASgDEhUKDWxhc3Rfc2VxdWVuY2UYBCABKAMSDAoEaGVhZBgFIAEoCRIQCghwcm9ibGVtcxgGIAMoCRINCgVub3RlcxgHIAMoCTLMAQoMQXVkaXRTZXJ2aWNlEloKCUxpc3RBdWRpdBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEF1ZGl0UmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEF1ZGl0UmVzcG9uc2USYAoLVmVyaWZ5QXVkaXQSJy5mYWlybGVhZC5jb25zb2xlLnYxLlZlcmlmeUF1ZGl0UmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuVmVyaWZ5QXVkaXRSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2F1ZGl0X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEi9AEKCkF1ZGl0RW50cnkSEAoIc2VxdWVuY2UYASABKAMSCgoCYXQYAiABKAkSDgoGYWN0aW9uGAMgASgJEg8KB3ZlcmRpY3QYBCABKAkSDAoEcGVlchgFIAEoCRITCgtmaW5nZXJwcmludBgGIAEoCRIOCgZwZXJzb24YByABKAkSDgoGdGFyZ2V0GAggASgJEgwKBHJ1bGUYCSABKAkSDwoHbWVzc2FnZRgKIAEoCRITCgtjb3JyZWxhdGlvbhgLIAEoCRIQCghwcmV2aW91cxgMIAEoCRIMCgRoYXNoGA0gASgJEhAKCGluc3RhbmNlGA4gASgJIssCChBMaXN0QXVkaXRSZXF1ZXN0EgwKBHBlZXIYASABKAkSPQoHdmVyZGljdBgCIAEoCUIsukgpcidSAFIHYWxsb3dlZFIGZGVuaWVkUgRoZWxkUgRkb25lUgZmYWlsZWQSDgoGYWN0aW9uGAMgASgJEhMKC2NvcnJlbGF0aW9uGAQgASgJEg0KBXNpbmNlGAUgASgJEhkKBWxpbWl0GAYgASgFQgq6SAcaBRiQTigAEiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJyChFMaXN0QXVkaXRSZXNwb25zZRIwCgdlbnRyaWVzGAEgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIhQKElZlcmlmeUF1ZGl0UmVxdWVzdCKUAQoTVmVyaWZ5QXVkaXRSZXNwb25zZRIOCgZpbnRhY3QYASABKAgSDwoHZW50cmllcxgCIAEoAxIWCg5maXJzdF9zZXF1ZW5jZRgDIAEoAxIVCg1sYXN0X3NlcXVlbmNlGAQgASgDEgwKBGhlYWQYBSABKAkSEAoIcHJvYmxlbXMYBiADKAkSDQoFbm90ZXMYByADKAky4AEKDEF1ZGl0U2VydmljZRJkCglMaXN0QXVkaXQSJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBdWRpdFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBdWRpdFJlc3BvbnNlIgjSgBkECAEQBhJqCgtWZXJpZnlBdWRpdBInLmZhaXJsZWFkLmNvbnNvbGUudjEuVmVyaWZ5QXVkaXRSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5WZXJpZnlBdWRpdFJlc3BvbnNlIgjSgBkECAEQAWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access]);
 
 /**
  * One entry, with the same names as in the log.
@@ -152,6 +153,41 @@ export type ListAuditRequest = Message<"fairlead.console.v1.ListAuditRequest"> &
    * @generated from field: int32 limit = 6;
    */
   limit: number;
+
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "verdict=denied,action!=app.open"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "sequence desc"; empty: the oldest first.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -169,6 +205,21 @@ export type ListAuditResponse = Message<"fairlead.console.v1.ListAuditResponse">
    * @generated from field: repeated fairlead.console.v1.AuditEntry entries = 1;
    */
   entries: AuditEntry[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**

@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { AdmissionFinding } from "../../resources/v1alpha1/admission_pb.ts";
 import { file_fairlead_resources_v1alpha1_admission } from "../../resources/v1alpha1/admission_pb.ts";
 import type { RemoteAppSpec } from "../../resources/v1alpha1/remote_app_pb.ts";
@@ -15,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/inbox_service.proto.
  */
 export const file_fairlead_console_v1_inbox_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2luYm94X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEizwQKCUluYm94SXRlbRIMCgRuYW1lGAEgASgJEjEKBGtpbmQYAiABKA4yIy5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbS5LaW5kEgwKBHBlZXIYAyABKAkSDwoHc3ViamVjdBgEIAEoCRINCgVzaW5jZRgFIAEoCRI/CghmaW5kaW5ncxgGIAMoCzItLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BZG1pc3Npb25GaW5kaW5nEgwKBGhhc2gYByABKAkSNwoDYXBwGAggASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMSOwoHcnVubmluZxgJIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjMKBXN0YXRlGAogASgOMiQuZmFpcmxlYWQuY29uc29sZS52MS5JbmJveEl0ZW0uU3RhdGUSEgoKZGVjaWRlZF9ieRgLIAEoCRISCgpkZWNpZGVkX2F0GAwgASgJEg8KB21lc3NhZ2UYDSABKAkSDQoFdW50aWwYDiABKAkiOwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDAoIS0lORF9BUFAQARIPCgtLSU5EX1RVTk5FTBACIlQKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDgoKU1RBVEVfSEVMRBABEhIKDlNUQVRFX0FQUFJPVkVEEAISEAoMU1RBVEVfREVOSUVEEAMiMQoQTGlzdEluYm94UmVxdWVzdBIMCgRwZWVyGAEgASgJEg8KB2RlY2lkZWQYAiABKAgiQgoRTGlzdEluYm94UmVzcG9uc2USLQoFaXRlbXMYASADKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbSIsChNHZXRJbmJveEl0ZW1SZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiRAoUR2V0SW5ib3hJdGVtUmVzcG9uc2USLAoEaXRlbRgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuSW5ib3hJdGVtIogBChdBcHByb3ZlSW5ib3hJdGVtUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEhUKBGhhc2gYAiABKAlCB7pIBHICEAESGQoHbWVzc2FnZRgDIAEoCUIIukgFcgMYgAgSJAoNbGFzdHNfc2Vjb25kcxgEIAEoA0INukgKIggYgIawlgEoACJIChhBcHByb3ZlSW5ib3hJdGVtUmVzcG9uc2USLAoEaXRlbRgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuSW5ib3hJdGVtIl8KFERlbnlJbmJveEl0ZW1SZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAESFQoEaGFzaBgCIAEoCUIHukgEcgIQARIZCgdtZXNzYWdlGAMgASgJQgi6SAVyAxiACCJFChVEZW55SW5ib3hJdGVtUmVzcG9uc2USLAoEaXRlbRgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuSW5ib3hJdGVtMqgDCgxJbmJveFNlcnZpY2USWgoJTGlzdEluYm94EiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0SW5ib3hSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0SW5ib3hSZXNwb25zZRJjCgxHZXRJbmJveEl0ZW0SKC5mYWlybGVhZC5jb25zb2xlLnYxLkdldEluYm94SXRlbVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkdldEluYm94SXRlbVJlc3BvbnNlEm8KEEFwcHJvdmVJbmJveEl0ZW0SLC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcHJvdmVJbmJveEl0ZW1SZXF1ZXN0Gi0uZmFpcmxlYWQuY29uc29sZS52MS5BcHByb3ZlSW5ib3hJdGVtUmVzcG9uc2USZgoNRGVueUluYm94SXRlbRIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVueUluYm94SXRlbVJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbnlJbmJveEl0ZW1SZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL2luYm94X3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEizwQKCUluYm94SXRlbRIMCgRuYW1lGAEgASgJEjEKBGtpbmQYAiABKA4yIy5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbS5LaW5kEgwKBHBlZXIYAyABKAkSDwoHc3ViamVjdBgEIAEoCRINCgVzaW5jZRgFIAEoCRI/CghmaW5kaW5ncxgGIAMoCzItLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5BZG1pc3Npb25GaW5kaW5nEgwKBGhhc2gYByABKAkSNwoDYXBwGAggASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMSOwoHcnVubmluZxgJIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjMKBXN0YXRlGAogASgOMiQuZmFpcmxlYWQuY29uc29sZS52MS5JbmJveEl0ZW0uU3RhdGUSEgoKZGVjaWRlZF9ieRgLIAEoCRISCgpkZWNpZGVkX2F0GAwgASgJEg8KB21lc3NhZ2UYDSABKAkSDQoFdW50aWwYDiABKAkiOwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDAoIS0lORF9BUFAQARIPCgtLSU5EX1RVTk5FTBACIlQKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDgoKU1RBVEVfSEVMRBABEhIKDlNUQVRFX0FQUFJPVkVEEAISEAoMU1RBVEVfREVOSUVEEAMizgEKEExpc3RJbmJveFJlcXVlc3QSDAoEcGVlchgBIAEoCRIPCgdkZWNpZGVkGAIgASgIEiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJvChFMaXN0SW5ib3hSZXNwb25zZRItCgVpdGVtcxgBIAMoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuSW5ib3hJdGVtEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIiwKE0dldEluYm94SXRlbVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASJEChRHZXRJbmJveEl0ZW1SZXNwb25zZRIsCgRpdGVtGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5JbmJveEl0ZW0iiAEKF0FwcHJvdmVJbmJveEl0ZW1SZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAESFQoEaGFzaBgCIAEoCUIHukgEcgIQARIZCgdtZXNzYWdlGAMgASgJQgi6SAVyAxiACBIkCg1sYXN0c19zZWNvbmRzGAQgASgDQg26SAoiCBiAhrCWASgAIkgKGEFwcHJvdmVJbmJveEl0ZW1SZXNwb25zZRIsCgRpdGVtGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5JbmJveEl0ZW0iXwoURGVueUluYm94SXRlbVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIVCgRoYXNoGAIgASgJQge6SARyAhABEhkKB21lc3NhZ2UYAyABKAlCCLpIBXIDGIAIIkUKFURlbnlJbmJveEl0ZW1SZXNwb25zZRIsCgRpdGVtGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5JbmJveEl0ZW0y4gMKDEluYm94U2VydmljZRJkCglMaXN0SW5ib3gSJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RJbmJveFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RJbmJveFJlc3BvbnNlIgjSgBkECAEQBhJzCgxHZXRJbmJveEl0ZW0SKC5mYWlybGVhZC5jb25zb2xlLnYxLkdldEluYm94SXRlbVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkdldEluYm94SXRlbVJlc3BvbnNlIg7SgBkKCAEQBRoEbmFtZRJ/ChBBcHByb3ZlSW5ib3hJdGVtEiwuZmFpcmxlYWQuY29uc29sZS52MS5BcHByb3ZlSW5ib3hJdGVtUmVxdWVzdBotLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwcm92ZUluYm94SXRlbVJlc3BvbnNlIg7SgBkKCAIQBRoEbmFtZRJ2Cg1EZW55SW5ib3hJdGVtEikuZmFpcmxlYWQuY29uc29sZS52MS5EZW55SW5ib3hJdGVtUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVueUluYm94SXRlbVJlc3BvbnNlIg7SgBkKCAIQBRoEbmFtZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * @generated from message fairlead.console.v1.InboxItem
@@ -203,6 +204,41 @@ export type ListInboxRequest = Message<"fairlead.console.v1.ListInboxRequest"> &
    * @generated from field: bool decided = 2;
    */
   decided: boolean;
+
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "peer=berlin,kind=App"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "peer, since desc"; empty: the oldest first.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -220,6 +256,21 @@ export type ListInboxResponse = Message<"fairlead.console.v1.ListInboxResponse">
    * @generated from field: repeated fairlead.console.v1.InboxItem items = 1;
    */
   items: InboxItem[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**

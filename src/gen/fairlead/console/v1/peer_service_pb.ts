@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { ObjectMeta } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
 import type { PeerSpec, PeerStatus } from "../../resources/v1alpha1/peer_pb.ts";
@@ -15,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/peer_service.proto.
  */
 export const file_fairlead_console_v1_peer_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWlybGVhZC9jb25zb2xlL3YxL3BlZXJfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSKnAQoEUGVlchIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRIzCgRzcGVjGAIgASgLMiUuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTcGVjEjcKBnN0YXR1cxgDIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU3RhdHVzIhIKEExpc3RQZWVyc1JlcXVlc3QiPQoRTGlzdFBlZXJzUmVzcG9uc2USKAoFcGVlcnMYASADKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXIiJwoOR2V0UGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASI6Cg9HZXRQZWVyUmVzcG9uc2USJwoEcGVlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlciL3AQoRVXBkYXRlUGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIrCgZncmFudHMYAiABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkdyYW50cxJCCgZsYWJlbHMYAyADKAsyMi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZVBlZXJSZXF1ZXN0LkxhYmVsc0VudHJ5EisKBnJlbGF5cxgEIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVsYXlzGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiKwoGUmVsYXlzEiEKBW5hbWVzGAEgAygJQhK6SA+SAQwQCBgBIgZyBBABGDAi3gEKBkdyYW50cxJFCgZ2YWx1ZXMYASADKAlCNbpIMpIBLyItcitSBGFwcHNSB3R1bm5lbHNSB2t1YmVjdGxSCmRlbGl2ZXJpZXNSBXJlbGF5ElgKDWxhc3RzX3NlY29uZHMYAiADKAsyLS5mYWlybGVhZC5jb25zb2xlLnYxLkdyYW50cy5MYXN0c1NlY29uZHNFbnRyeUISukgPmgEMKgoiCBiAhrCWASgBGjMKEUxhc3RzU2Vjb25kc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEiPQoSVXBkYXRlUGVlclJlc3BvbnNlEicKBHBlZXIYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXIiLQoUUmVjb25uZWN0UGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQASIXChVSZWNvbm5lY3RQZWVyUmVzcG9uc2UiRAoRUmVtb3ZlUGVlclJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIQARIYChBkZWxldGVfd29ya2xvYWRzGAIgASgIImEKElJlbW92ZVBlZXJSZXNwb25zZRIRCglwZWVyX3RvbGQYASABKAgSEQoJd29ya2xvYWRzGAIgASgFEhIKCmFwcHNfZW5kZWQYAyABKAUSEQoJYXBwc19sZWZ0GAQgASgFIpIDChNDcmVhdGVJbnZpdGVSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICGD8SRQoGZ3JhbnRzGAIgAygJQjW6SDKSAS8iLXIrUgRhcHBzUgd0dW5uZWxzUgdrdWJlY3RsUgpkZWxpdmVyaWVzUgVyZWxheRJECgZsYWJlbHMYAyADKAsyNC5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlcXVlc3QuTGFiZWxzRW50cnkSJgoQbGlmZXRpbWVfc2Vjb25kcxgEIAEoA0IMukgJIgcYgJqeASgAEg8KB2NvbmZpcm0YBSABKAgSCwoDdXJsGAYgASgJEhIKCnJldXNlX25hbWUYByABKAgSKgoTZ3JhbnRzX2xhc3Rfc2Vjb25kcxgIIAEoA0INukgKIggYgIawlgEoABIiCgZyZWxheXMYCSADKAlCErpID5IBDBAIGAEiBnIEEAEYMBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKFENyZWF0ZUludml0ZVJlc3BvbnNlEisKBmludml0ZRgBIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuSW52aXRlEgwKBGxpbmUYAiABKAkijwIKBkludml0ZRIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBmdyYW50cxgDIAMoCRI3CgZsYWJlbHMYBCADKAsyJy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZS5MYWJlbHNFbnRyeRISCgpleHBpcmVzX2F0GAUgASgJEg8KB2NvbmZpcm0YBiABKAgSCwoDdXJsGAcgASgJEjEKB3BlbmRpbmcYCCABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlBlbmRpbmdKb2luEg4KBnJlbGF5cxgJIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj8KC1BlbmRpbmdKb2luEhMKC2ZpbmdlcnByaW50GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFd29yZHMYAyABKAkiFAoSTGlzdEludml0ZXNSZXF1ZXN0IkMKE0xpc3RJbnZpdGVzUmVzcG9uc2USLAoHaW52aXRlcxgBIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuSW52aXRlIioKE1Jldm9rZUludml0ZVJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEiFgoUUmV2b2tlSW52aXRlUmVzcG9uc2UiOAoRRGVjaWRlSm9pblJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAESDgoGYWNjZXB0GAIgASgIIhQKEkRlY2lkZUpvaW5SZXNwb25zZSK0AgoLSm9pblJlcXVlc3QSGgoGaW52aXRlGAEgASgJQgq6SAdyBRABGIBAEhUKBG5hbWUYAiABKAlCB7pIBHICGD8SRQoGZ3JhbnRzGAMgAygJQjW6SDKSAS8iLXIrUgRhcHBzUgd0dW5uZWxzUgdrdWJlY3RsUgpkZWxpdmVyaWVzUgVyZWxheRI8CgZsYWJlbHMYBCADKAsyLC5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXF1ZXN0LkxhYmVsc0VudHJ5EhIKCnJldXNlX25hbWUYBSABKAgSKgoTZ3JhbnRzX2xhc3Rfc2Vjb25kcxgGIAEoA0INukgKIggYgIawlgEoABotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIukBCgxKb2luUmVzcG9uc2USNgoFc3RhdGUYASABKA4yJy5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXNwb25zZS5TdGF0ZRINCgV3b3JkcxgCIAEoCRInCgRwZWVyGAMgASgLMhkuZmFpcmxlYWQuY29uc29sZS52MS5QZWVyImkKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEgoOU1RBVEVfRElBTExJTkcQARIQCgxTVEFURV9QUk9WRUQQAhIRCg1TVEFURV9XQUlUSU5HEAMSEAoMU1RBVEVfSk9JTkVEEAQyvwcKC1BlZXJTZXJ2aWNlEloKCUxpc3RQZWVycxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBlZXJzUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBlZXJzUmVzcG9uc2USVAoHR2V0UGVlchIjLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0UGVlclJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLkdldFBlZXJSZXNwb25zZRJdCgpVcGRhdGVQZWVyEiYuZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVQZWVyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlUGVlclJlc3BvbnNlEmYKDVJlY29ubmVjdFBlZXISKS5mYWlybGVhZC5jb25zb2xlLnYxLlJlY29ubmVjdFBlZXJSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5SZWNvbm5lY3RQZWVyUmVzcG9uc2USXQoKUmVtb3ZlUGVlchImLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVtb3ZlUGVlclJlcXVlc3QaJy5mYWlybGVhZC5jb25zb2xlLnYxLlJlbW92ZVBlZXJSZXNwb25zZRJjCgxDcmVhdGVJbnZpdGUSKC5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlc3BvbnNlEmAKC0xpc3RJbnZpdGVzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0SW52aXRlc1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RJbnZpdGVzUmVzcG9uc2USYwoMUmV2b2tlSW52aXRlEiguZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VJbnZpdGVSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VJbnZpdGVSZXNwb25zZRJdCgpEZWNpZGVKb2luEiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWNpZGVKb2luUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVjaWRlSm9pblJlc3BvbnNlEk0KBEpvaW4SIC5mYWlybGVhZC5jb25zb2xlLnYxLkpvaW5SZXF1ZXN0GiEuZmFpcmxlYWQuY29uc29sZS52MS5Kb2luUmVzcG9uc2UwAWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer]);
+  fileDesc("CiZmYWlybGVhZC9jb25zb2xlL3YxL3BlZXJfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSKnAQoEUGVlchIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRIzCgRzcGVjGAIgASgLMiUuZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlBlZXJTcGVjEjcKBnN0YXR1cxgDIAEoCzInLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyU3RhdHVzIq8BChBMaXN0UGVlcnNSZXF1ZXN0EiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJqChFMaXN0UGVlcnNSZXNwb25zZRIoCgVwZWVycxgBIAMoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlchIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSInCg5HZXRQZWVyUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIjoKD0dldFBlZXJSZXNwb25zZRInCgRwZWVyGAEgASgLMhkuZmFpcmxlYWQuY29uc29sZS52MS5QZWVyIvcBChFVcGRhdGVQZWVyUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEisKBmdyYW50cxgCIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuR3JhbnRzEkIKBmxhYmVscxgDIAMoCzIyLmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlUGVlclJlcXVlc3QuTGFiZWxzRW50cnkSKwoGcmVsYXlzGAQgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5SZWxheXMaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIrCgZSZWxheXMSIQoFbmFtZXMYASADKAlCErpID5IBDBAIGAEiBnIEEAEYMCLeAQoGR3JhbnRzEkUKBnZhbHVlcxgBIAMoCUI1ukgykgEvIi1yK1IEYXBwc1IHdHVubmVsc1IHa3ViZWN0bFIKZGVsaXZlcmllc1IFcmVsYXkSWAoNbGFzdHNfc2Vjb25kcxgCIAMoCzItLmZhaXJsZWFkLmNvbnNvbGUudjEuR3JhbnRzLkxhc3RzU2Vjb25kc0VudHJ5QhK6SA+aAQwqCiIIGICGsJYBKAEaMwoRTGFzdHNTZWNvbmRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASI9ChJVcGRhdGVQZWVyUmVzcG9uc2USJwoEcGVlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlciItChRSZWNvbm5lY3RQZWVyUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABIhcKFVJlY29ubmVjdFBlZXJSZXNwb25zZSJEChFSZW1vdmVQZWVyUmVxdWVzdBIVCgRuYW1lGAEgASgJQge6SARyAhABEhgKEGRlbGV0ZV93b3JrbG9hZHMYAiABKAgiYQoSUmVtb3ZlUGVlclJlc3BvbnNlEhEKCXBlZXJfdG9sZBgBIAEoCBIRCgl3b3JrbG9hZHMYAiABKAUSEgoKYXBwc19lbmRlZBgDIAEoBRIRCglhcHBzX2xlZnQYBCABKAUikgMKE0NyZWF0ZUludml0ZVJlcXVlc3QSFQoEbmFtZRgBIAEoCUIHukgEcgIYPxJFCgZncmFudHMYAiADKAlCNbpIMpIBLyItcitSBGFwcHNSB3R1bm5lbHNSB2t1YmVjdGxSCmRlbGl2ZXJpZXNSBXJlbGF5EkQKBmxhYmVscxgDIAMoCzI0LmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlSW52aXRlUmVxdWVzdC5MYWJlbHNFbnRyeRImChBsaWZldGltZV9zZWNvbmRzGAQgASgDQgy6SAkiBxiAmp4BKAASDwoHY29uZmlybRgFIAEoCBILCgN1cmwYBiABKAkSEgoKcmV1c2VfbmFtZRgHIAEoCBIqChNncmFudHNfbGFzdF9zZWNvbmRzGAggASgDQg26SAoiCBiAhrCWASgAEiIKBnJlbGF5cxgJIAMoCUISukgPkgEMEAgYASIGcgQQARgwGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiUQoUQ3JlYXRlSW52aXRlUmVzcG9uc2USKwoGaW52aXRlGAEgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5JbnZpdGUSDAoEbGluZRgCIAEoCSKPAgoGSW52aXRlEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGZ3JhbnRzGAMgAygJEjcKBmxhYmVscxgEIAMoCzInLmZhaXJsZWFkLmNvbnNvbGUudjEuSW52aXRlLkxhYmVsc0VudHJ5EhIKCmV4cGlyZXNfYXQYBSABKAkSDwoHY29uZmlybRgGIAEoCBILCgN1cmwYByABKAkSMQoHcGVuZGluZxgIIAEoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVuZGluZ0pvaW4SDgoGcmVsYXlzGAkgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiPwoLUGVuZGluZ0pvaW4SEwoLZmluZ2VycHJpbnQYASABKAkSDAoEbmFtZRgCIAEoCRINCgV3b3JkcxgDIAEoCSKxAQoSTGlzdEludml0ZXNSZXF1ZXN0EiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJwChNMaXN0SW52aXRlc1Jlc3BvbnNlEiwKB2ludml0ZXMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSIqChNSZXZva2VJbnZpdGVSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABIhYKFFJldm9rZUludml0ZVJlc3BvbnNlIjgKEURlY2lkZUpvaW5SZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABEg4KBmFjY2VwdBgCIAEoCCIUChJEZWNpZGVKb2luUmVzcG9uc2UitAIKC0pvaW5SZXF1ZXN0EhoKBmludml0ZRgBIAEoCUIKukgHcgUQARiAQBIVCgRuYW1lGAIgASgJQge6SARyAhg/EkUKBmdyYW50cxgDIAMoCUI1ukgykgEvIi1yK1IEYXBwc1IHdHVubmVsc1IHa3ViZWN0bFIKZGVsaXZlcmllc1IFcmVsYXkSPAoGbGFiZWxzGAQgAygLMiwuZmFpcmxlYWQuY29uc29sZS52MS5Kb2luUmVxdWVzdC5MYWJlbHNFbnRyeRISCgpyZXVzZV9uYW1lGAUgASgIEioKE2dyYW50c19sYXN0X3NlY29uZHMYBiABKANCDbpICiIIGICGsJYBKAAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLpAQoMSm9pblJlc3BvbnNlEjYKBXN0YXRlGAEgASgOMicuZmFpcmxlYWQuY29uc29sZS52MS5Kb2luUmVzcG9uc2UuU3RhdGUSDQoFd29yZHMYAiABKAkSJwoEcGVlchgDIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlciJpCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhIKDlNUQVRFX0RJQUxMSU5HEAESEAoMU1RBVEVfUFJPVkVEEAISEQoNU1RBVEVfV0FJVElORxADEhAKDFNUQVRFX0pPSU5FRBAEMrsICgtQZWVyU2VydmljZRJkCglMaXN0UGVlcnMSJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RQZWVyc1JlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RQZWVyc1Jlc3BvbnNlIgjSgBkECAEQBhJkCgdHZXRQZWVyEiMuZmFpcmxlYWQuY29uc29sZS52MS5HZXRQZWVyUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0UGVlclJlc3BvbnNlIg7SgBkKCAEQAhoEbmFtZRJtCgpVcGRhdGVQZWVyEiYuZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVQZWVyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlUGVlclJlc3BvbnNlIg7SgBkKCAMQAhoEbmFtZRJ2Cg1SZWNvbm5lY3RQZWVyEikuZmFpcmxlYWQuY29uc29sZS52MS5SZWNvbm5lY3RQZWVyUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVjb25uZWN0UGVlclJlc3BvbnNlIg7SgBkKCAIQAhoEbmFtZRJtCgpSZW1vdmVQZWVyEiYuZmFpcmxlYWQuY29uc29sZS52MS5SZW1vdmVQZWVyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVtb3ZlUGVlclJlc3BvbnNlIg7SgBkKCAMQAhoEbmFtZRJtCgxDcmVhdGVJbnZpdGUSKC5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUludml0ZVJlc3BvbnNlIgjSgBkECAMQARJqCgtMaXN0SW52aXRlcxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEludml0ZXNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0SW52aXRlc1Jlc3BvbnNlIgjSgBkECAMQARJtCgxSZXZva2VJbnZpdGUSKC5mYWlybGVhZC5jb25zb2xlLnYxLlJldm9rZUludml0ZVJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLlJldm9rZUludml0ZVJlc3BvbnNlIgjSgBkECAMQARJnCgpEZWNpZGVKb2luEiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWNpZGVKb2luUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVjaWRlSm9pblJlc3BvbnNlIgjSgBkECAMQARJXCgRKb2luEiAuZmFpcmxlYWQuY29uc29sZS52MS5Kb2luUmVxdWVzdBohLmZhaXJsZWFkLmNvbnNvbGUudjEuSm9pblJlc3BvbnNlIgjSgBkECAMQATABYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer]);
 
 /**
  * One peer as this agent knows it.
@@ -50,6 +51,40 @@ export const PeerSchema: GenMessage<Peer> = /*@__PURE__*/
  * @generated from message fairlead.console.v1.ListPeersRequest
  */
 export type ListPeersRequest = Message<"fairlead.console.v1.ListPeersRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "state=Connected"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "version, name"; empty: by name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -67,6 +102,21 @@ export type ListPeersResponse = Message<"fairlead.console.v1.ListPeersResponse">
    * @generated from field: repeated fairlead.console.v1.Peer peers = 1;
    */
   peers: Peer[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -511,6 +561,40 @@ export const PendingJoinSchema: GenMessage<PendingJoin> = /*@__PURE__*/
  * @generated from message fairlead.console.v1.ListInvitesRequest
  */
 export type ListInvitesRequest = Message<"fairlead.console.v1.ListInvitesRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "name=berlin"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "expires"; empty: by id.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -528,6 +612,21 @@ export type ListInvitesResponse = Message<"fairlead.console.v1.ListInvitesRespon
    * @generated from field: repeated fairlead.console.v1.Invite invites = 1;
    */
   invites: Invite[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -745,7 +844,7 @@ export const JoinResponse_StateSchema: GenEnum<JoinResponse_State> = /*@__PURE__
  */
 export const PeerService: GenService<{
   /**
-   * All peers, by name.
+   * All peers.
    *
    * @generated from rpc fairlead.console.v1.PeerService.ListPeers
    */

@@ -5,17 +5,22 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { ObjectMeta } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
+import type { AdmissionFinding } from "../../resources/v1alpha1/admission_pb.ts";
+import { file_fairlead_resources_v1alpha1_admission } from "../../resources/v1alpha1/admission_pb.ts";
 import type { PeerPolicySpec, PeerPolicyStatus } from "../../resources/v1alpha1/peer_policy_pb.ts";
 import { file_fairlead_resources_v1alpha1_peer_policy } from "../../resources/v1alpha1/peer_policy_pb.ts";
+import type { RemoteAppSpec } from "../../resources/v1alpha1/remote_app_pb.ts";
+import { file_fairlead_resources_v1alpha1_remote_app } from "../../resources/v1alpha1/remote_app_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/console/v1/policy_service.proto.
  */
 export const file_fairlead_console_v1_policy_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3BvbGljeV9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrUBCgZQb2xpY3kSMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOQoEc3BlYxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyUG9saWN5U3BlYxI9CgZzdGF0dXMYAyABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1cyIVChNMaXN0UG9saWNpZXNSZXF1ZXN0IkUKFExpc3RQb2xpY2llc1Jlc3BvbnNlEi0KCHBvbGljaWVzGAEgAygLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2xpY3kiYAoURXhwbGFpblBvbGljeVJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIxCgdhc3N1bWVkGAIgASgLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Bc3N1bWVkUGVlciKKAQoLQXNzdW1lZFBlZXISPAoGbGFiZWxzGAEgAygLMiwuZmFpcmxlYWQuY29uc29sZS52MS5Bc3N1bWVkUGVlci5MYWJlbHNFbnRyeRIOCgZncmFudHMYAiADKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK3AgoVRXhwbGFpblBvbGljeVJlc3BvbnNlEgwKBHBlZXIYASABKAkSRgoGbGFiZWxzGAIgAygLMjYuZmFpcmxlYWQuY29uc29sZS52MS5FeHBsYWluUG9saWN5UmVzcG9uc2UuTGFiZWxzRW50cnkSLwoGZ3JhbnRzGAMgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5HcmFudFN0YXRlEhAKCHBvbGljaWVzGAQgAygJEjMKBnZhbHVlcxgFIAMoCzIjLmZhaXJsZWFkLmNvbnNvbGUudjEuRWZmZWN0aXZlVmFsdWUSEAoIcHJvYmxlbXMYBiADKAkSDwoHc3VtbWFyeRgHIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIikKCkdyYW50U3RhdGUSDAoEbmFtZRgBIAEoCRINCgV1bnRpbBgCIAEoCSJwCg5FZmZlY3RpdmVWYWx1ZRIMCgRwYXRoGAEgASgJEg0KBXZhbHVlGAIgASgJEg4KBnBvbGljeRgDIAEoCRIxCglvdmVycnVsZWQYBCADKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk92ZXJydWxlZCIqCglPdmVycnVsZWQSDgoGcG9saWN5GAEgASgJEg0KBXZhbHVlGAIgASgJMtwBCg1Qb2xpY3lTZXJ2aWNlEmMKDExpc3RQb2xpY2llcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBvbGljaWVzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFBvbGljaWVzUmVzcG9uc2USZgoNRXhwbGFpblBvbGljeRIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkV4cGxhaW5Qb2xpY3lSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_peer_policy]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3BvbGljeV9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIsYBCgZQb2xpY3kSMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOQoEc3BlYxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyUG9saWN5U3BlYxI9CgZzdGF0dXMYAyABKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVN0YXR1cxIPCgd2ZXJzaW9uGAQgASgJIrIBChNMaXN0UG9saWNpZXNSZXF1ZXN0EiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJyChRMaXN0UG9saWNpZXNSZXNwb25zZRItCghwb2xpY2llcxgBIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUG9saWN5EhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFImAKFEV4cGxhaW5Qb2xpY3lSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESMQoHYXNzdW1lZBgCIAEoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuQXNzdW1lZFBlZXIiigEKC0Fzc3VtZWRQZWVyEjwKBmxhYmVscxgBIAMoCzIsLmZhaXJsZWFkLmNvbnNvbGUudjEuQXNzdW1lZFBlZXIuTGFiZWxzRW50cnkSDgoGZ3JhbnRzGAIgAygJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEitwIKFUV4cGxhaW5Qb2xpY3lSZXNwb25zZRIMCgRwZWVyGAEgASgJEkYKBmxhYmVscxgCIAMoCzI2LmZhaXJsZWFkLmNvbnNvbGUudjEuRXhwbGFpblBvbGljeVJlc3BvbnNlLkxhYmVsc0VudHJ5Ei8KBmdyYW50cxgDIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuR3JhbnRTdGF0ZRIQCghwb2xpY2llcxgEIAMoCRIzCgZ2YWx1ZXMYBSADKAsyIy5mYWlybGVhZC5jb25zb2xlLnYxLkVmZmVjdGl2ZVZhbHVlEhAKCHByb2JsZW1zGAYgAygJEg8KB3N1bW1hcnkYByABKAkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIpCgpHcmFudFN0YXRlEgwKBG5hbWUYASABKAkSDQoFdW50aWwYAiABKAkicAoORWZmZWN0aXZlVmFsdWUSDAoEcGF0aBgBIAEoCRINCgV2YWx1ZRgCIAEoCRIOCgZwb2xpY3kYAyABKAkSMQoJb3ZlcnJ1bGVkGAQgAygLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PdmVycnVsZWQiKgoJT3ZlcnJ1bGVkEg4KBnBvbGljeRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIpChBHZXRQb2xpY3lSZXF1ZXN0EhUKBG5hbWUYASABKAlCB7pIBHICEAEiQAoRR2V0UG9saWN5UmVzcG9uc2USKwoGcG9saWN5GAEgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5Qb2xpY3kitwMKEkFwcGx5UG9saWN5UmVxdWVzdBI7CgRuYW1lGAEgASgJQi26SCpyKDImXlthLXowLTldKFstYS16MC05Ll17MCwyNTF9W2EtejAtOV0pPyQSQQoEc3BlYxgCIAEoCzIrLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5QZWVyUG9saWN5U3BlY0IGukgDyAEBEhkKB3ZlcnNpb24YAyABKAlCCLpIBXIDGIABEkMKBmxhYmVscxgEIAMoCzIzLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwbHlQb2xpY3lSZXF1ZXN0LkxhYmVsc0VudHJ5Ek0KC2Fubm90YXRpb25zGAUgAygLMjguZmFpcmxlYWQuY29uc29sZS52MS5BcHBseVBvbGljeVJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAYgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIocBChNBcHBseVBvbGljeVJlc3BvbnNlEisKBnBvbGljeRgBIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUG9saWN5Eg8KB2NoYW5nZWQYAiABKAgSMgoHZWZmZWN0cxgDIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuUG9saWN5RWZmZWN0ImEKDFBvbGljeUVmZmVjdBIMCgRwZWVyGAEgASgJEjEKBnZhbHVlcxgCIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hhbmdlZFZhbHVlEhAKCHByb2JsZW1zGAMgAygJIjsKDENoYW5nZWRWYWx1ZRIMCgRwYXRoGAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVhZnRlchgDIAEoCSJ+ChNEZWxldGVQb2xpY3lSZXF1ZXN0EjsKBG5hbWUYASABKAlCLbpIKnIoMiZeW2EtejAtOV0oWy1hLXowLTkuXXswLDI1MX1bYS16MC05XSk/JBIZCgd2ZXJzaW9uGAIgASgJQgi6SAVyAxiAARIPCgdkcnlfcnVuGAMgASgIIkoKFERlbGV0ZVBvbGljeVJlc3BvbnNlEjIKB2VmZmVjdHMYASADKAsyIS5mYWlybGVhZC5jb25zb2xlLnYxLlBvbGljeUVmZmVjdCLPAQoQVHJ5UG9saWN5UmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhABEjEKB2Fzc3VtZWQYAiABKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLkFzc3VtZWRQZWVyEkAKBHNwZWMYAyABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEi8KBWRyYWZ0GAQgASgLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Qb2xpY3lEcmFmdCKNAQoLUG9saWN5RHJhZnQSOwoEbmFtZRgBIAEoCUItukgqcigyJl5bYS16MC05XShbLWEtejAtOS5dezAsMjUxfVthLXowLTldKT8kEkEKBHNwZWMYAiABKAsyKy5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUGVlclBvbGljeVNwZWNCBrpIA8gBASKIAQoRVHJ5UG9saWN5UmVzcG9uc2USDwoHdmVyZGljdBgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEj8KCGZpbmRpbmdzGAMgAygLMi0uZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkFkbWlzc2lvbkZpbmRpbmcSEAoIcG9saWNpZXMYBCADKAkyowUKDVBvbGljeVNlcnZpY2USbQoMTGlzdFBvbGljaWVzEiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0UG9saWNpZXNSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0UG9saWNpZXNSZXNwb25zZSII0oAZBAgBEAESdgoNRXhwbGFpblBvbGljeRIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRXhwbGFpblBvbGljeVJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkV4cGxhaW5Qb2xpY3lSZXNwb25zZSIO0oAZCggBEAIaBHBlZXISZAoJR2V0UG9saWN5EiUuZmFpcmxlYWQuY29uc29sZS52MS5HZXRQb2xpY3lSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5HZXRQb2xpY3lSZXNwb25zZSII0oAZBAgBEAESagoLQXBwbHlQb2xpY3kSJy5mYWlybGVhZC5jb25zb2xlLnYxLkFwcGx5UG9saWN5UmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwbHlQb2xpY3lSZXNwb25zZSII0oAZBAgDEAESbQoMRGVsZXRlUG9saWN5EiguZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVQb2xpY3lSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVQb2xpY3lSZXNwb25zZSII0oAZBAgDEAESagoJVHJ5UG9saWN5EiUuZmFpcmxlYWQuY29uc29sZS52MS5UcnlQb2xpY3lSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5UcnlQb2xpY3lSZXNwb25zZSIO0oAZCggBEAIaBHBlZXJiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_peer_policy, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * @generated from message fairlead.console.v1.Policy
@@ -35,6 +40,14 @@ export type Policy = Message<"fairlead.console.v1.Policy"> & {
    * @generated from field: fairlead.resources.v1alpha1.PeerPolicyStatus status = 3;
    */
   status?: PeerPolicyStatus | undefined;
+
+  /**
+   * Names what people wrote of it, and is opaque: another one when somebody has changed its spec, labels or annotations. What the agent writes
+   * into its status does not count. ApplyPolicy and DeletePolicy take it.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
 };
 
 /**
@@ -48,6 +61,40 @@ export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
  * @generated from message fairlead.console.v1.ListPoliciesRequest
  */
 export type ListPoliciesRequest = Message<"fairlead.console.v1.ListPoliciesRequest"> & {
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "selects=berlin"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "created desc"; empty: by name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -65,6 +112,21 @@ export type ListPoliciesResponse = Message<"fairlead.console.v1.ListPoliciesResp
    * @generated from field: repeated fairlead.console.v1.Policy policies = 1;
    */
   policies: Policy[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -273,13 +335,340 @@ export const OverruledSchema: GenMessage<Overruled> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_policy_service, 8);
 
 /**
+ * @generated from message fairlead.console.v1.GetPolicyRequest
+ */
+export type GetPolicyRequest = Message<"fairlead.console.v1.GetPolicyRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetPolicyRequest.
+ * Use `create(GetPolicyRequestSchema)` to create a new message.
+ */
+export const GetPolicyRequestSchema: GenMessage<GetPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 9);
+
+/**
+ * @generated from message fairlead.console.v1.GetPolicyResponse
+ */
+export type GetPolicyResponse = Message<"fairlead.console.v1.GetPolicyResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetPolicyResponse.
+ * Use `create(GetPolicyResponseSchema)` to create a new message.
+ */
+export const GetPolicyResponseSchema: GenMessage<GetPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 10);
+
+/**
+ * @generated from message fairlead.console.v1.ApplyPolicyRequest
+ */
+export type ApplyPolicyRequest = Message<"fairlead.console.v1.ApplyPolicyRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.PeerPolicySpec spec = 2;
+   */
+  spec?: PeerPolicySpec | undefined;
+
+  /**
+   * Of the policy as it was read; empty: there is none, and it is made. ALREADY_EXISTS when there is one all the same.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * All that it is to have.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 5;
+   */
+  annotations: { [key: string]: string };
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ApplyPolicyRequest.
+ * Use `create(ApplyPolicyRequestSchema)` to create a new message.
+ */
+export const ApplyPolicyRequestSchema: GenMessage<ApplyPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 11);
+
+/**
+ * @generated from message fairlead.console.v1.ApplyPolicyResponse
+ */
+export type ApplyPolicyResponse = Message<"fairlead.console.v1.ApplyPolicyResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Policy policy = 1;
+   */
+  policy?: Policy | undefined;
+
+  /**
+   * Whether anything is different now, or would be.
+   *
+   * @generated from field: bool changed = 2;
+   */
+  changed: boolean;
+
+  /**
+   * What it changes, by peer; of 200 peers at most.
+   *
+   * @generated from field: repeated fairlead.console.v1.PolicyEffect effects = 3;
+   */
+  effects: PolicyEffect[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.ApplyPolicyResponse.
+ * Use `create(ApplyPolicyResponseSchema)` to create a new message.
+ */
+export const ApplyPolicyResponseSchema: GenMessage<ApplyPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 12);
+
+/**
+ * What counts otherwise for a peer than before.
+ *
+ * @generated from message fairlead.console.v1.PolicyEffect
+ */
+export type PolicyEffect = Message<"fairlead.console.v1.PolicyEffect"> & {
+  /**
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: repeated fairlead.console.v1.ChangedValue values = 2;
+   */
+  values: ChangedValue[];
+
+  /**
+   * Why nothing of the peer would run any more, since a policy about it cannot be understood.
+   *
+   * @generated from field: repeated string problems = 3;
+   */
+  problems: string[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.PolicyEffect.
+ * Use `create(PolicyEffectSchema)` to create a new message.
+ */
+export const PolicyEffectSchema: GenMessage<PolicyEffect> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 13);
+
+/**
+ * @generated from message fairlead.console.v1.ChangedValue
+ */
+export type ChangedValue = Message<"fairlead.console.v1.ChangedValue"> & {
+  /**
+   * As in the YAML, such as "workloads.quota[requests.cpu]".
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * As JSON text; empty when there is no bound.
+   *
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ChangedValue.
+ * Use `create(ChangedValueSchema)` to create a new message.
+ */
+export const ChangedValueSchema: GenMessage<ChangedValue> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 14);
+
+/**
+ * @generated from message fairlead.console.v1.DeletePolicyRequest
+ */
+export type DeletePolicyRequest = Message<"fairlead.console.v1.DeletePolicyRequest"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Of the policy as it was read: only that is deleted; empty: whatever it is.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.DeletePolicyRequest.
+ * Use `create(DeletePolicyRequestSchema)` to create a new message.
+ */
+export const DeletePolicyRequestSchema: GenMessage<DeletePolicyRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 15);
+
+/**
+ * @generated from message fairlead.console.v1.DeletePolicyResponse
+ */
+export type DeletePolicyResponse = Message<"fairlead.console.v1.DeletePolicyResponse"> & {
+  /**
+   * What it changes, by peer; of 200 peers at most.
+   *
+   * @generated from field: repeated fairlead.console.v1.PolicyEffect effects = 1;
+   */
+  effects: PolicyEffect[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.DeletePolicyResponse.
+ * Use `create(DeletePolicyResponseSchema)` to create a new message.
+ */
+export const DeletePolicyResponseSchema: GenMessage<DeletePolicyResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 16);
+
+/**
+ * @generated from message fairlead.console.v1.TryPolicyRequest
+ */
+export type TryPolicyRequest = Message<"fairlead.console.v1.TryPolicyRequest"> & {
+  /**
+   * Our name for the peer.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * Try it for a peer of that name that is like this, whether there is one or not.
+   *
+   * @generated from field: fairlead.console.v1.AssumedPeer assumed = 2;
+   */
+  assumed?: AssumedPeer | undefined;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.RemoteAppSpec spec = 3;
+   */
+  spec?: RemoteAppSpec | undefined;
+
+  /**
+   * With this policy in the place of the one of its name, or beside the others.
+   *
+   * @generated from field: fairlead.console.v1.PolicyDraft draft = 4;
+   */
+  draft?: PolicyDraft | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.TryPolicyRequest.
+ * Use `create(TryPolicyRequestSchema)` to create a new message.
+ */
+export const TryPolicyRequestSchema: GenMessage<TryPolicyRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 17);
+
+/**
+ * A policy as it would be.
+ *
+ * @generated from message fairlead.console.v1.PolicyDraft
+ */
+export type PolicyDraft = Message<"fairlead.console.v1.PolicyDraft"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.PeerPolicySpec spec = 2;
+   */
+  spec?: PeerPolicySpec | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.PolicyDraft.
+ * Use `create(PolicyDraftSchema)` to create a new message.
+ */
+export const PolicyDraftSchema: GenMessage<PolicyDraft> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 18);
+
+/**
+ * @generated from message fairlead.console.v1.TryPolicyResponse
+ */
+export type TryPolicyResponse = Message<"fairlead.console.v1.TryPolicyResponse"> & {
+  /**
+   * "Admitted", "Held" or "Denied".
+   *
+   * @generated from field: string verdict = 1;
+   */
+  verdict: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * Every rule that spoke.
+   *
+   * @generated from field: repeated fairlead.resources.v1alpha1.AdmissionFinding findings = 3;
+   */
+  findings: AdmissionFinding[];
+
+  /**
+   * The policies that select the peer, the most specific first.
+   *
+   * @generated from field: repeated string policies = 4;
+   */
+  policies: string[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.TryPolicyResponse.
+ * Use `create(TryPolicyResponseSchema)` to create a new message.
+ */
+export const TryPolicyResponseSchema: GenMessage<TryPolicyResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_policy_service, 19);
+
+/**
  * What peers may do here, by the PeerPolicies of this cluster.
  *
  * @generated from service fairlead.console.v1.PolicyService
  */
 export const PolicyService: GenService<{
   /**
-   * All PeerPolicies, by name.
+   * All PeerPolicies.
    *
    * @generated from rpc fairlead.console.v1.PolicyService.ListPolicies
    */
@@ -297,6 +686,48 @@ export const PolicyService: GenService<{
     methodKind: "unary";
     input: typeof ExplainPolicyRequestSchema;
     output: typeof ExplainPolicyResponseSchema;
+  },
+  /**
+   * One PeerPolicy. NOT_FOUND when there is none.
+   *
+   * @generated from rpc fairlead.console.v1.PolicyService.GetPolicy
+   */
+  getPolicy: {
+    methodKind: "unary";
+    input: typeof GetPolicyRequestSchema;
+    output: typeof GetPolicyResponseSchema;
+  },
+  /**
+   * Makes a PeerPolicy, or makes it this one, and says what changes for whom. INVALID_ARGUMENT when it cannot be understood, ABORTED when
+   * it has changed since it was read, FAILED_PRECONDITION at an agent that stands alone: there policies are files.
+   *
+   * @generated from rpc fairlead.console.v1.PolicyService.ApplyPolicy
+   */
+  applyPolicy: {
+    methodKind: "unary";
+    input: typeof ApplyPolicyRequestSchema;
+    output: typeof ApplyPolicyResponseSchema;
+  },
+  /**
+   * Deletes a PeerPolicy, and says what changes for whom. It fails as ApplyPolicy does; NOT_FOUND when there is none.
+   *
+   * @generated from rpc fairlead.console.v1.PolicyService.DeletePolicy
+   */
+  deletePolicy: {
+    methodKind: "unary";
+    input: typeof DeletePolicyRequestSchema;
+    output: typeof DeletePolicyResponseSchema;
+  },
+  /**
+   * What would be said to an app of a peer, by the policies as they are, or with one more or another. It is judged as if the peer had
+   * nothing else here, so that amounts which are taken already do not count: for that the peer itself asks, by AppService.CheckApp.
+   *
+   * @generated from rpc fairlead.console.v1.PolicyService.TryPolicy
+   */
+  tryPolicy: {
+    methodKind: "unary";
+    input: typeof TryPolicyRequestSchema;
+    output: typeof TryPolicyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_policy_service, 0);

@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { ObjectMeta } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
 import type { ForwardSpec, ForwardStatus } from "../../resources/v1alpha1/forward_pb.ts";
@@ -15,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/tunnel_service.proto.
  */
 export const file_fairlead_console_v1_tunnel_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIisKEkxpc3RUYXJnZXRzUmVxdWVzdBIVCgRwZWVyGAEgASgJQge6SARyAhg/In0KE0xpc3RUYXJnZXRzUmVzcG9uc2USMAoHdGFyZ2V0cxgBIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclRhcmdldBI0Cghwcm9ibGVtcxgCIAMoCzIiLmZhaXJsZWFkLmNvbnNvbGUudjEuVGFyZ2V0UHJvYmxlbSKuAQoKUGVlclRhcmdldBIMCgRwZWVyGAEgASgJEg4KBnRhcmdldBgCIAEoCRIRCglwb3J0X25hbWUYAyABKAkSEAoIcHJvdG9jb2wYBCABKAkSFAoMYXBwX3Byb3RvY29sGAUgASgJEhcKD2FwcHJvdmFsX25lZWRlZBgGIAEoCBIRCglub3RfcmVhZHkYByABKAkSDQoFdW50aWwYCCABKAkSDAoEcGF0aBgJIAEoCSKRAQoRT3BlblRhcmdldFJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/EhoKBnRhcmdldBgCIAEoCUIKukgHcgUQARiABBIWCgRwYXRoGAMgASgJQgi6SAVyAxiAQBIvCgxhcHBfcHJvdG9jb2wYBCABKAlCGbpIFnIUUgBSBGh0dHBSBWh0dHBzUgNoMmMiLwoST3BlblRhcmdldFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIi4KDVRhcmdldFByb2JsZW0SDAoEcGVlchgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkgKE0xpc3RGb3J3YXJkc1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8iRgoUTGlzdEZvcndhcmRzUmVzcG9uc2USLgoIZm9yd2FyZHMYASADKAsyHC5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmQi3gEKB0ZvcndhcmQSMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESNgoEc3BlYxgCIAEoCzIoLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3BlYxI6CgZzdGF0dXMYAyABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFN0YXR1cxIsCgN1c2UYBCABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmRVc2Ui8QEKCkZvcndhcmRVc2USEwoLY29ubmVjdGlvbnMYASABKAUSDQoFdGFrZW4YAiABKAMSQAoJbm90X3Rha2VuGAMgAygLMi0uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlLk5vdFRha2VuRW50cnkSEQoJYnl0ZXNfb3V0GAQgASgDEhAKCGJ5dGVzX2luGAUgASgDEhMKC2Ryb3BwZWRfb3V0GAYgASgDEhIKCmRyb3BwZWRfaW4YByABKAMaLwoNTm90VGFrZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBMrUCCg1UdW5uZWxTZXJ2aWNlEmAKC0xpc3RUYXJnZXRzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2USYwoMTGlzdEZvcndhcmRzEiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXNwb25zZRJdCgpPcGVuVGFyZ2V0EiYuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuVGFyZ2V0UmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIsgBChJMaXN0VGFyZ2V0c1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIgCg5sYWJlbF9zZWxlY3RvchgKIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAiqgEKE0xpc3RUYXJnZXRzUmVzcG9uc2USMAoHdGFyZ2V0cxgBIAMoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclRhcmdldBI0Cghwcm9ibGVtcxgCIAMoCzIiLmZhaXJsZWFkLmNvbnNvbGUudjEuVGFyZ2V0UHJvYmxlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSKuAQoKUGVlclRhcmdldBIMCgRwZWVyGAEgASgJEg4KBnRhcmdldBgCIAEoCRIRCglwb3J0X25hbWUYAyABKAkSEAoIcHJvdG9jb2wYBCABKAkSFAoMYXBwX3Byb3RvY29sGAUgASgJEhcKD2FwcHJvdmFsX25lZWRlZBgGIAEoCBIRCglub3RfcmVhZHkYByABKAkSDQoFdW50aWwYCCABKAkSDAoEcGF0aBgJIAEoCSKRAQoRT3BlblRhcmdldFJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/EhoKBnRhcmdldBgCIAEoCUIKukgHcgUQARiABBIWCgRwYXRoGAMgASgJQgi6SAVyAxiAQBIvCgxhcHBfcHJvdG9jb2wYBCABKAlCGbpIFnIUUgBSBGh0dHBSBWh0dHBzUgNoMmMiLwoST3BlblRhcmdldFJlc3BvbnNlEgsKA3VybBgBIAEoCRIMCgRob3N0GAIgASgJIi4KDVRhcmdldFByb2JsZW0SDAoEcGVlchgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIuUBChNMaXN0Rm9yd2FyZHNSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICGD8SGgoJbmFtZXNwYWNlGAIgASgJQge6SARyAhg/EiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJzChRMaXN0Rm9yd2FyZHNSZXNwb25zZRIuCghmb3J3YXJkcxgBIAMoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZBIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSLeAQoHRm9yd2FyZBIxCghtZXRhZGF0YRgBIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0TWV0YRI2CgRzcGVjGAIgASgLMiguZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTcGVjEjoKBnN0YXR1cxgDIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5Gb3J3YXJkU3RhdHVzEiwKA3VzZRgEIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZFVzZSLxAQoKRm9yd2FyZFVzZRITCgtjb25uZWN0aW9ucxgBIAEoBRINCgV0YWtlbhgCIAEoAxJACglub3RfdGFrZW4YAyADKAsyLS5mYWlybGVhZC5jb25zb2xlLnYxLkZvcndhcmRVc2UuTm90VGFrZW5FbnRyeRIRCglieXRlc19vdXQYBCABKAMSEAoIYnl0ZXNfaW4YBSABKAMSEwoLZHJvcHBlZF9vdXQYBiABKAMSEgoKZHJvcHBlZF9pbhgHIAEoAxovCg1Ob3RUYWtlbkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAzoCOAEy2QIKDVR1bm5lbFNlcnZpY2USagoLTGlzdFRhcmdldHMSJy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFRhcmdldHNSZXNwb25zZSII0oAZBAgBEAYSbQoMTGlzdEZvcndhcmRzEiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXF1ZXN0GikuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Rm9yd2FyZHNSZXNwb25zZSII0oAZBAgBEAYSbQoKT3BlblRhcmdldBImLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlcXVlc3QaJy5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5UYXJnZXRSZXNwb25zZSIO0oAZCggCEAIaBHBlZXJiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
 
 /**
  * @generated from message fairlead.console.v1.ListTargetsRequest
@@ -27,6 +28,41 @@ export type ListTargetsRequest = Message<"fairlead.console.v1.ListTargetsRequest
    * @generated from field: string peer = 1;
    */
   peer: string;
+
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "protocol=TCP"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "target"; empty: by peer, as each says them.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -51,6 +87,21 @@ export type ListTargetsResponse = Message<"fairlead.console.v1.ListTargetsRespon
    * @generated from field: repeated fairlead.console.v1.TargetProblem problems = 2;
    */
   problems: TargetProblem[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**
@@ -242,6 +293,41 @@ export type ListForwardsRequest = Message<"fairlead.console.v1.ListForwardsReque
    * @generated from field: string namespace = 2;
    */
   namespace: string;
+
+  /**
+   * Only things with these labels, in Kubernetes' syntax: "app=shop,tier!=test,zone in (a, b)"; empty: all.
+   *
+   * @generated from field: string label_selector = 10;
+   */
+  labelSelector: string;
+
+  /**
+   * Only things of which these fields are so: "phase=Ready,direction=Reverse"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "peer, name"; empty: by namespace and name.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
 };
 
 /**
@@ -259,6 +345,21 @@ export type ListForwardsResponse = Message<"fairlead.console.v1.ListForwardsResp
    * @generated from field: repeated fairlead.console.v1.Forward forwards = 1;
    */
   forwards: Forward[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
 };
 
 /**

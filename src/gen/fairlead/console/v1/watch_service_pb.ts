@@ -2,55 +2,52 @@
 // @generated from file fairlead/console/v1/watch_service.proto (package fairlead.console.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { App } from "./app_service_pb.ts";
 import { file_fairlead_console_v1_app_service } from "./app_service_pb.ts";
+import type { AuditEntry } from "./audit_service_pb.ts";
+import { file_fairlead_console_v1_audit_service } from "./audit_service_pb.ts";
 import type { InboxItem } from "./inbox_service_pb.ts";
 import { file_fairlead_console_v1_inbox_service } from "./inbox_service_pb.ts";
-import type { ObjectRef } from "./object_pb.ts";
-import { file_fairlead_console_v1_object } from "./object_pb.ts";
-import type { Peer } from "./peer_service_pb.ts";
+import type { Link } from "./link_service_pb.ts";
+import { file_fairlead_console_v1_link_service } from "./link_service_pb.ts";
+import type { Notification } from "./notification_service_pb.ts";
+import { file_fairlead_console_v1_notification_service } from "./notification_service_pb.ts";
+import type { Invite, Peer } from "./peer_service_pb.ts";
 import { file_fairlead_console_v1_peer_service } from "./peer_service_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Policy } from "./policy_service_pb.ts";
+import { file_fairlead_console_v1_policy_service } from "./policy_service_pb.ts";
+import type { Forward } from "./tunnel_service_pb.ts";
+import { file_fairlead_console_v1_tunnel_service } from "./tunnel_service_pb.ts";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/console/v1/watch_service.proto.
  */
 export const file_fairlead_console_v1_watch_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL3dhdGNoX3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiTQoMV2F0Y2hSZXF1ZXN0Eg0KBXBlZXJzGAEgASgIEgwKBGFwcHMYAiABKAgSEQoJbmFtZXNwYWNlGAMgASgJEg0KBWluYm94GAQgASgIIrYCCg1XYXRjaFJlc3BvbnNlEikKBHBlZXIYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJIABITCglwZWVyX2dvbmUYAiABKAlIABInCgNhcHAYAyABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcEgAEjIKCGFwcF9nb25lGAQgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZIABItCgZzeW5jZWQYBSABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLlN5bmNlZEgAEjQKCmluYm94X2l0ZW0YBiABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbUgAEhkKD2luYm94X2l0ZW1fZ29uZRgHIAEoCUgAQggKBmNoYW5nZSIICgZTeW5jZWQyYAoMV2F0Y2hTZXJ2aWNlElAKBVdhdGNoEiEuZmFpcmxlYWQuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaIi5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z", [file_fairlead_console_v1_app_service, file_fairlead_console_v1_inbox_service, file_fairlead_console_v1_object, file_fairlead_console_v1_peer_service]);
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL3dhdGNoX3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiiAEKDFdhdGNoUmVxdWVzdBI5CgZ0b3BpY3MYBSADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoVG9waWNCCLpIBZIBAhAgEhgKBnJlc3VtZRgGIAEoCUIIukgFcgMYgAJKBAgBEAVSBXBlZXJzUgRhcHBzUgluYW1lc3BhY2VSBWluYm94IrABCgpXYXRjaFRvcGljEjUKBXRvcGljGAEgASgOMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub3BpY0IKukgHggEEEAEgABIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SFQoEcGVlchgDIAEoCUIHukgEcgIYPxIWCgRuYW1lGAQgASgJQgi6SAVyAxiABBIgCg5sYWJlbF9zZWxlY3RvchgFIAEoCUIIukgFcgMYgAgi1gEKDVdhdGNoUmVzcG9uc2USLAoHY2hhbmdlcxgIIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hhbmdlEg4KBnJlc3VtZRgJIAEoCRIRCglpc19zeW5jZWQYCiABKAgSKQoFcmVzZXQYCyABKAsyGi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0SgQIARAIUgRwZWVyUglwZWVyX2dvbmVSA2FwcFIIYXBwX2dvbmVSBnN5bmNlZFIKaW5ib3hfaXRlbVIPaW5ib3hfaXRlbV9nb25lIs8BCgVSZXNldBIxCgZyZWFzb24YASABKA4yIS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0LlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJIoEBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVUkVBU09OX09USEVSX0lOU1RBTkNFEAESEgoOUkVBU09OX1RPT19PTEQQAhIXChNSRUFTT05fT1RIRVJfVE9QSUNTEAMSFwoTUkVBU09OX09USEVSX0FDQ0VTUxAEIrAECgZDaGFuZ2USDgoGbnVtYmVyGAEgASgDEikKBXRvcGljGAIgASgOMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub3BpYxIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIMCgRnb25lGAUgASgIEikKBHBlZXIYCiABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJIABInCgNhcHAYCyABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcEgAEjQKCmluYm94X2l0ZW0YDCABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbUgAEi0KBnBvbGljeRgNIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUG9saWN5SAASLwoHZm9yd2FyZBgOIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZEgAEikKBGxpbmsYDyABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLkxpbmtIABItCgZpbnZpdGUYECABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZUgAEjYKC2F1ZGl0X2VudHJ5GBEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5BdWRpdEVudHJ5SAASOQoMbm90aWZpY2F0aW9uGBMgASgLMiEuZmFpcmxlYWQuY29uc29sZS52MS5Ob3RpZmljYXRpb25IAEIFCgNub3cqxgEKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLVE9QSUNfUEVFUlMQARIOCgpUT1BJQ19BUFBTEAISDwoLVE9QSUNfSU5CT1gQAxISCg5UT1BJQ19QT0xJQ0lFUxAEEhIKDlRPUElDX0ZPUldBUkRTEAUSDwoLVE9QSUNfTElOS1MQBhIRCg1UT1BJQ19JTlZJVEVTEAcSFwoTVE9QSUNfTk9USUZJQ0FUSU9OUxAIEg8KC1RPUElDX0FVRElUEAkyagoMV2F0Y2hTZXJ2aWNlEloKBVdhdGNoEiEuZmFpcmxlYWQuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaIi5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoUmVzcG9uc2UiCNKAGQQIARAGMAFiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_app_service, file_fairlead_console_v1_audit_service, file_fairlead_console_v1_inbox_service, file_fairlead_console_v1_link_service, file_fairlead_console_v1_notification_service, file_fairlead_console_v1_peer_service, file_fairlead_console_v1_policy_service, file_fairlead_console_v1_tunnel_service]);
 
 /**
  * @generated from message fairlead.console.v1.WatchRequest
  */
 export type WatchRequest = Message<"fairlead.console.v1.WatchRequest"> & {
   /**
-   * Watch peers.
+   * What to watch; empty: everything that the caller may see.
    *
-   * @generated from field: bool peers = 1;
+   * @generated from field: repeated fairlead.console.v1.WatchTopic topics = 5;
    */
-  peers: boolean;
+  topics: WatchTopic[];
 
   /**
-   * Watch RemoteApps.
+   * To go on where an earlier watch of the same topics was: the last `resume` that it said. Nothing is missed and nothing comes twice.
+   * When that cannot be done, `reset` says why and the present state comes anew. Empty: begin with the present state.
    *
-   * @generated from field: bool apps = 2;
+   * @generated from field: string resume = 6;
    */
-  apps: boolean;
-
-  /**
-   * Only RemoteApps of this namespace; empty: all.
-   *
-   * @generated from field: string namespace = 3;
-   */
-  namespace: string;
-
-  /**
-   * Watch what peers ask for and what a person here decided about it.
-   *
-   * @generated from field: bool inbox = 4;
-   */
-  inbox: boolean;
+  resume: string;
 };
 
 /**
@@ -61,69 +58,85 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_watch_service, 0);
 
 /**
+ * One topic, or what of it is asked for: all that is said must hold.
+ *
+ * @generated from message fairlead.console.v1.WatchTopic
+ */
+export type WatchTopic = Message<"fairlead.console.v1.WatchTopic"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Topic topic = 1;
+   */
+  topic: Topic;
+
+  /**
+   * Only of this namespace; empty: of all.
+   *
+   * @generated from field: string namespace = 2;
+   */
+  namespace: string;
+
+  /**
+   * Only what this peer has to do with, by our name for it; empty: whatever peers.
+   *
+   * @generated from field: string peer = 3;
+   */
+  peer: string;
+
+  /**
+   * Only the one of this name; empty: all.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * Only with these labels, in Kubernetes' selector syntax; empty: all. What loses them is told as gone. For four topics of one watch at most.
+   *
+   * @generated from field: string label_selector = 5;
+   */
+  labelSelector: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.WatchTopic.
+ * Use `create(WatchTopicSchema)` to create a new message.
+ */
+export const WatchTopicSchema: GenMessage<WatchTopic> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_watch_service, 1);
+
+/**
+ * What has happened since the last one. Without changes it is a sign of life, which comes each 15 seconds when nothing else does.
+ *
  * @generated from message fairlead.console.v1.WatchResponse
  */
 export type WatchResponse = Message<"fairlead.console.v1.WatchResponse"> & {
   /**
-   * @generated from oneof fairlead.console.v1.WatchResponse.change
+   * In the order in which they happened; those of the present state by topic.
+   *
+   * @generated from field: repeated fairlead.console.v1.Change changes = 8;
    */
-  change: {
-    /**
-     * A peer as it is now.
-     *
-     * @generated from field: fairlead.console.v1.Peer peer = 1;
-     */
-    value: Peer;
-    case: "peer";
-  } | {
-    /**
-     * A peer that is no more.
-     *
-     * @generated from field: string peer_gone = 2;
-     */
-    value: string;
-    case: "peerGone";
-  } | {
-    /**
-     * A RemoteApp as it is now.
-     *
-     * @generated from field: fairlead.console.v1.App app = 3;
-     */
-    value: App;
-    case: "app";
-  } | {
-    /**
-     * A RemoteApp that is no more.
-     *
-     * @generated from field: fairlead.console.v1.ObjectRef app_gone = 4;
-     */
-    value: ObjectRef;
-    case: "appGone";
-  } | {
-    /**
-     * All that was there at the start has been sent.
-     *
-     * @generated from field: fairlead.console.v1.Synced synced = 5;
-     */
-    value: Synced;
-    case: "synced";
-  } | {
-    /**
-     * An item of the inbox as it is now.
-     *
-     * @generated from field: fairlead.console.v1.InboxItem inbox_item = 6;
-     */
-    value: InboxItem;
-    case: "inboxItem";
-  } | {
-    /**
-     * The name of an item about which there is nothing to decide any more.
-     *
-     * @generated from field: string inbox_item_gone = 7;
-     */
-    value: string;
-    case: "inboxItemGone";
-  } | { case: undefined; value?: undefined };
+  changes: Change[];
+
+  /**
+   * Names this moment of this watch. Opaque; empty before the present state is whole. Who gives it back with the same topics goes on here.
+   *
+   * @generated from field: string resume = 9;
+   */
+  resume: string;
+
+  /**
+   * Everything that was there when the watch began, or has changed while it was away, has been told. Said once after each beginning.
+   *
+   * @generated from field: bool is_synced = 10;
+   */
+  isSynced: boolean;
+
+  /**
+   * The watch begins anew: the present state follows, up to `is_synced`. Whatever is not told again until then is gone.
+   *
+   * @generated from field: fairlead.console.v1.Reset reset = 11;
+   */
+  reset?: Reset | undefined;
 };
 
 /**
@@ -131,32 +144,290 @@ export type WatchResponse = Message<"fairlead.console.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_watch_service, 1);
-
-/**
- * Marks the end of the present state.
- *
- * @generated from message fairlead.console.v1.Synced
- */
-export type Synced = Message<"fairlead.console.v1.Synced"> & {
-};
-
-/**
- * Describes the message fairlead.console.v1.Synced.
- * Use `create(SyncedSchema)` to create a new message.
- */
-export const SyncedSchema: GenMessage<Synced> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_watch_service, 2);
 
 /**
- * One stream for everything that a page or a terminal watches.
+ * Why a watch does not go on where it was.
+ *
+ * @generated from message fairlead.console.v1.Reset
+ */
+export type Reset = Message<"fairlead.console.v1.Reset"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Reset.Reason reason = 1;
+   */
+  reason: Reset_Reason;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.Reset.
+ * Use `create(ResetSchema)` to create a new message.
+ */
+export const ResetSchema: GenMessage<Reset> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_watch_service, 3);
+
+/**
+ * @generated from enum fairlead.console.v1.Reset.Reason
+ */
+export const Reset_Reason = {
+  /**
+   * @generated from enum value: REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The agent was started anew since, or `resume` is not from this agent.
+   *
+   * @generated from enum value: REASON_OTHER_INSTANCE = 1;
+   */
+  OTHER_INSTANCE: 1,
+
+  /**
+   * So much has happened since that what has gone is no longer known.
+   *
+   * @generated from enum value: REASON_TOO_OLD = 2;
+   */
+  TOO_OLD: 2,
+
+  /**
+   * It was a watch of other topics.
+   *
+   * @generated from enum value: REASON_OTHER_TOPICS = 3;
+   */
+  OTHER_TOPICS: 3,
+
+  /**
+   * The caller may see something else than before.
+   *
+   * @generated from enum value: REASON_OTHER_ACCESS = 4;
+   */
+  OTHER_ACCESS: 4,
+} as const;
+
+/**
+ * @generated from enum fairlead.console.v1.Reset.Reason
+ */
+export type Reset_Reason = (typeof Reset_Reason)[keyof typeof Reset_Reason] | UnknownEnum;
+
+/**
+ * Describes the enum fairlead.console.v1.Reset.Reason.
+ */
+export const Reset_ReasonSchema: GenEnum<Reset_Reason> = /*@__PURE__*/
+  enumDesc(file_fairlead_console_v1_watch_service, 3, 0);
+
+/**
+ * One thing as it is now, or that it is no more.
+ *
+ * @generated from message fairlead.console.v1.Change
+ */
+export type Change = Message<"fairlead.console.v1.Change"> & {
+  /**
+   * Counts changes of whatever topics in this agent since it was started. Later changes have higher numbers; those that the watch does
+   * not tell leave gaps.
+   *
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * @generated from field: fairlead.console.v1.Topic topic = 2;
+   */
+  topic: Topic;
+
+  /**
+   * Which one. The namespace is empty for what has none.
+   *
+   * @generated from field: string namespace = 3;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * It is no more, or no longer within what is asked for or may be seen.
+   *
+   * @generated from field: bool gone = 5;
+   */
+  gone: boolean;
+
+  /**
+   * As it is now; absent when it is gone.
+   *
+   * @generated from oneof fairlead.console.v1.Change.now
+   */
+  now: {
+    /**
+     * @generated from field: fairlead.console.v1.Peer peer = 10;
+     */
+    value: Peer;
+    case: "peer";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.App app = 11;
+     */
+    value: App;
+    case: "app";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.InboxItem inbox_item = 12;
+     */
+    value: InboxItem;
+    case: "inboxItem";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Policy policy = 13;
+     */
+    value: Policy;
+    case: "policy";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Forward forward = 14;
+     */
+    value: Forward;
+    case: "forward";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Link link = 15;
+     */
+    value: Link;
+    case: "link";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Invite invite = 16;
+     */
+    value: Invite;
+    case: "invite";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.AuditEntry audit_entry = 17;
+     */
+    value: AuditEntry;
+    case: "auditEntry";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Notification notification = 19;
+     */
+    value: Notification;
+    case: "notification";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_watch_service, 4);
+
+/**
+ * What can be watched. What a number names is never changed; new ones are added.
+ *
+ * @generated from enum fairlead.console.v1.Topic
+ */
+export const Topic = {
+  /**
+   * @generated from enum value: TOPIC_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Peers, by name, as PeerService lists them.
+   *
+   * @generated from enum value: TOPIC_PEERS = 1;
+   */
+  PEERS: 1,
+
+  /**
+   * RemoteApps, by namespace and name, as AppService lists them.
+   *
+   * @generated from enum value: TOPIC_APPS = 2;
+   */
+  APPS: 2,
+
+  /**
+   * What peers ask for and what a person here decided about it, by the item's name, as InboxService lists them.
+   *
+   * @generated from enum value: TOPIC_INBOX = 3;
+   */
+  INBOX: 3,
+
+  /**
+   * PeerPolicies, by name, as PolicyService lists them.
+   *
+   * @generated from enum value: TOPIC_POLICIES = 4;
+   */
+  POLICIES: 4,
+
+  /**
+   * Forwards, by namespace and name, as TunnelService lists them. What goes by them changes all the time and is not told for itself.
+   *
+   * @generated from enum value: TOPIC_FORWARDS = 5;
+   */
+  FORWARDS: 5,
+
+  /**
+   * Links, by the peer's name, as LinkService has them. They are told when their state, path or message changes; for numbers as they
+   * change there is LinkService.WatchLink.
+   *
+   * @generated from enum value: TOPIC_LINKS = 6;
+   */
+  LINKS: 6,
+
+  /**
+   * Invites that can still be used and joins that wait for a person, by id, as PeerService lists them.
+   *
+   * @generated from enum value: TOPIC_INVITES = 7;
+   */
+  INVITES: 7,
+
+  /**
+   * What needs somebody, by id, as NotificationService lists it.
+   *
+   * @generated from enum value: TOPIC_NOTIFICATIONS = 8;
+   */
+  NOTIFICATIONS: 8,
+
+  /**
+   * Entries of the audit, by their sequence. The present state has the latest 100; what is kept of older ones is in AuditService.
+   * Entries do not go.
+   *
+   * @generated from enum value: TOPIC_AUDIT = 9;
+   */
+  AUDIT: 9,
+} as const;
+
+/**
+ * What can be watched. What a number names is never changed; new ones are added.
+ *
+ * @generated from enum fairlead.console.v1.Topic
+ */
+export type Topic = (typeof Topic)[keyof typeof Topic] | UnknownEnum;
+
+/**
+ * Describes the enum fairlead.console.v1.Topic.
+ */
+export const TopicSchema: GenEnum<Topic> = /*@__PURE__*/
+  enumDesc(file_fairlead_console_v1_watch_service, 0);
+
+/**
+ * One stream for everything that a page or a terminal shows. The same comes as server-sent events from GET /events.
  *
  * @generated from service fairlead.console.v1.WatchService
  */
 export const WatchService: GenService<{
   /**
-   * First the present state, then a `synced`, then each change. What changes faster than it is read arrives as its latest
-   * state. The stream lasts until the caller ends it.
+   * First the present state of what is asked for, then `synced`, then each change, until the caller ends it. What changes faster
+   * than it is read arrives as its latest state. Of each topic it holds what its list would show the caller, and no more; what
+   * leaves the caller's view is told as gone. It ends within a second when the caller may no longer see any of it.
    *
    * @generated from rpc fairlead.console.v1.WatchService.Watch
    */

@@ -1,0 +1,152 @@
+/** `AccessService`: who may use this agent, by what, and as what. */
+import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { AccessService, User as UserMessage } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
+import { describeGrants } from "../access/decide.ts";
+import { toRoleGrant } from "../access/refusal.ts";
+import { adminTokenName } from "../auth/admin-token.ts";
+import { fromRoleGrant, holdsAll } from "../auth/grants.ts";
+import type { Grant, Principal } from "../auth/principal.ts";
+import type { User } from "../auth/user-record.ts";
+import type { Users } from "../auth/users.ts";
+import { callerOf } from "./access-caller.ts";
+import { roleList, userList } from "./access-lists.ts";
+import { type KnownSessions, sessionHandlers } from "./access-sessions.ts";
+import { type TokenHandlersDeps, tokenHandlers } from "./access-tokens.ts";
+import type { Listing } from "./listing.ts";
+import { describeRoles } from "./roles.ts";
+
+/** What others are called who are no users. */
+const reserved: readonly string[] = [adminTokenName, "public", "unknown", "agent", "token"];
+
+export interface AccessServiceDeps extends TokenHandlersDeps {
+  readonly users: Users;
+  readonly sessions: KnownSessions;
+}
+
+export function createAccessService(
+  deps: AccessServiceDeps,
+  listing: Listing,
+  services: () => readonly DescService[],
+): ServiceImpl<typeof AccessService> {
+  const { users, tokens } = deps;
+  /** Names of the tokens that count, were made by this user and stand by themselves. */
+  const tokensLeftBy = (name: string): string[] =>
+    tokens
+      .list()
+      .filter((token) => token.createdBy === name && !token.owner && tokens.grantsOf(token).length > 0)
+      .map((token) => token.name);
+  return {
+    ...tokenHandlers(deps, listing),
+    ...sessionHandlers(deps.sessions, listing),
+
+    whoAmI(_request, context) {
+      const { name, kind, grants, mustChangePassword = false } = callerOf(context);
+      return { name, kind, grants: grants.map(toRoleGrant), mustChangePassword };
+    },
+
+    listRoles(request) {
+      const { items, ...page } = listing(roleList, describeRoles(services()), request);
+      return { ...page, roles: items };
+    },
+
+    listUsers(request) {
+      const { items, ...page } = listing(userList, users.list(), request);
+      return { ...page, users: items.map(toMessage) };
+    },
+
+    async createUser({ name, grants: asked }, context) {
+      const caller = callerOf(context);
+      const grants = asked.map(fromRoleGrant);
+      requireHeld(caller, grants);
+      if (reserved.includes(name)) {
+        throw new ConnectError(`The audit calls somebody else ${name}. Take another name.`, Code.InvalidArgument);
+      }
+      const made = await users.create({ name, grants, by: caller.name }, context.signal);
+      if (made === "exists") throw new ConnectError(`There is a user called ${name} already.`, Code.AlreadyExists);
+      if (made === "full") throw new ConnectError("There are too many users.", Code.ResourceExhausted);
+      if (made === "busy") throw tooBusy();
+      return { user: toMessage(made.user), password: made.password.reveal() };
+    },
+
+    async updateUser({ name, grants: asked, disabled }, context) {
+      const caller = callerOf(context);
+      const before = requireUser(users, name);
+      const grants = asked?.values.map(fromRoleGrant);
+      requireHeld(caller, before.grants);
+      if (grants) requireHeld(caller, grants);
+      if (isSelf(caller, before) && (disabled || (grants && !holdsAll(grants, before.grants)))) throw onOneself();
+      const user = await users.update(name, { grants, disabled }, context.signal);
+      if (!user) throw noSuchUser(name);
+      return { user: toMessage(user), tokensLeft: tokensLeftBy(name) };
+    },
+
+    async resetPassword({ name }, context) {
+      const caller = callerOf(context);
+      const before = requireUser(users, name);
+      requireHeld(caller, before.grants);
+      const password = await users.resetPassword(name, context.signal);
+      if (password === "busy") throw tooBusy();
+      if (!password) throw noSuchUser(name);
+      // Whoever had the password may have made them.
+      await tokens.revokeOf(name, context.signal);
+      return { password: password.reveal(), tokensLeft: tokensLeftBy(name) };
+    },
+
+    async deleteUser({ name }, context) {
+      const caller = callerOf(context);
+      const before = requireUser(users, name);
+      requireHeld(caller, before.grants);
+      if (isSelf(caller, before)) throw onOneself();
+      if (!(await users.delete(name, context.signal))) throw noSuchUser(name);
+      await tokens.revokeOf(name, context.signal);
+      return { tokensLeft: tokensLeftBy(name) };
+    },
+  };
+}
+
+/** Whoever gives a role, or takes the place of who has it, holds it. */
+function requireHeld(caller: Principal, grants: readonly Grant[]): void {
+  if (holdsAll(caller.grants, grants)) return;
+  const message = `Nobody decides over more than they may themselves. You are ${describeGrants(caller.grants)}.`;
+  throw new ConnectError(message, Code.PermissionDenied);
+}
+
+function requireUser(users: Pick<Users, "get">, name: string): User {
+  const user = users.get(name);
+  if (!user) throw noSuchUser(name);
+  return user;
+}
+
+function isSelf(caller: Principal, user: User): boolean {
+  return caller.kind === "user" && caller.name === user.name;
+}
+
+function onOneself(): ConnectError {
+  const message = "Nobody takes their own rights, so that somebody is left who has them. Ask another admin.";
+  return new ConnectError(message, Code.FailedPrecondition);
+}
+
+function noSuchUser(name: string): ConnectError {
+  return new ConnectError(`There is no user called ${JSON.stringify(name)}.`, Code.NotFound);
+}
+
+function tooBusy(): ConnectError {
+  const detail = { desc: RetryAfterSchema, value: { seconds: 2 } };
+  return new ConnectError("Too many passwords are being made or checked now.", Code.ResourceExhausted, undefined, [
+    detail,
+  ]);
+}
+
+function toMessage({ name, grants, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt }: User) {
+  return {
+    name,
+    grants: grants.map(toRoleGrant),
+    disabled,
+    mustChangePassword,
+    createdAt: new Date(createdAt).toISOString(),
+    createdBy,
+    passwordSetAt: new Date(passwordSetAt).toISOString(),
+  } satisfies Omit<UserMessage, "$typeName">;
+}

@@ -1,0 +1,134 @@
+/** The part of `AccessService` that is about tokens for programs. */
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { Clock } from "../../base/clock.ts";
+import type { AccessService, Token as TokenMessage } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { describeGrants } from "../access/decide.ts";
+import { toRoleGrant } from "../access/refusal.ts";
+import { fromRoleGrant, holdsAll } from "../auth/grants.ts";
+import type { Principal } from "../auth/principal.ts";
+import { looksLikeToken } from "../auth/token.ts";
+import type { Token } from "../auth/token-record.ts";
+import type { Tokens } from "../auth/tokens.ts";
+import type { Users } from "../auth/users.ts";
+import { isAdmin, settledCaller } from "./access-caller.ts";
+import { tokenList } from "./access-lists.ts";
+import type { Listing } from "./listing.ts";
+
+export interface TokenHandlersDeps {
+  readonly tokens: Tokens;
+  readonly users: Pick<Users, "get">;
+  readonly clock: Clock;
+}
+
+/** 90 days: long enough to be of use, short enough that what is forgotten ends. */
+const usualSeconds = 90 * 24 * 60 * 60;
+
+type Handlers = Pick<ServiceImpl<typeof AccessService>, "listTokens" | "createToken" | "revokeToken">;
+
+export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listing: Listing): Handlers {
+  /** A name alone would not do: a user may be deleted, and another be called the same. */
+  function isOwn(caller: Principal, { owner }: Token): boolean {
+    if (caller.kind !== "user" || owner?.name !== caller.name) return false;
+    return users.get(caller.name)?.createdAt === owner.createdAt;
+  }
+
+  /** Those that are the caller's to see and to end. */
+  function seenBy(caller: Principal): Token[] {
+    return tokens.list().filter((token) => isAdmin(caller) || isOwn(caller, token));
+  }
+
+  /** The token that makes another, which is to have its owner and to end no later. */
+  function makerOf(caller: Principal): Token | undefined {
+    return caller.kind === "token" ? tokens.list().find(({ id }) => caller.credential === `token:${id}`) : undefined;
+  }
+
+  /** The user whose the token is to be; undefined for one that stands by itself. Throws for who can have neither. */
+  function ownerOf(caller: Principal, standalone: boolean): Token["owner"] {
+    const user = caller.kind === "user" ? users.get(caller.name) : makerOf(caller)?.owner;
+    if (user && !(standalone && caller.kind === "user")) return { name: user.name, createdAt: user.createdAt };
+    if (isAdmin(caller)) return undefined;
+    const message = user
+      ? "Only an admin makes tokens that go on without them."
+      : "Only users of this agent make tokens of their own, since it knows of no other when they may no longer. Ask an admin for one.";
+    throw new ConnectError(message, Code.PermissionDenied);
+  }
+
+  return {
+    listTokens(request, context) {
+      const { items, ...page } = listing(tokenList, seenBy(settledCaller(context)), request);
+      return { ...page, tokens: items.map((token) => toMessage(token, tokens)) };
+    },
+
+    async createToken({ name, description, grants: asked, lifetimeSeconds, standalone }, context) {
+      const caller = settledCaller(context);
+      const grants = asked.map(fromRoleGrant);
+      if (!holdsAll(caller.grants, grants)) {
+        const message = `A token may no more than who makes it. You are ${describeGrants(caller.grants)}.`;
+        throw new ConnectError(message, Code.PermissionDenied);
+      }
+      const owner = ownerOf(caller, standalone);
+      const wishedMs = clock.now() + (Number(lifetimeSeconds) || usualSeconds) * 1_000;
+      const expiresAt = Math.min(wishedMs, makerOf(caller)?.expiresAt ?? wishedMs);
+      const wanted = { name, description, grants, expiresAt, createdBy: caller.name, owner };
+      const made = await tokens.create(wanted, context.signal);
+      if (made === "exists") {
+        throw new ConnectError(`There is a token called ${name}. Revoke it, or take another name.`, Code.AlreadyExists);
+      }
+      if (made === "full") {
+        throw new ConnectError(
+          "There are too many tokens, of yours or in all. Revoke some that nobody uses.",
+          Code.ResourceExhausted,
+        );
+      }
+      return { token: toMessage(made.token, tokens), secret: made.secret.reveal() };
+    },
+
+    async revokeToken({ token: said }, context) {
+      const seen = seenBy(settledCaller(context));
+      // People give the token itself, which is not to be said again.
+      if (looksLikeToken(said)) {
+        const given = seen.find(({ id }) => id === tokens.find(said)?.id);
+        if (given && (await tokens.revoke(given.id, context.signal))) return { id: given.id };
+        throw new ConnectError("There is no such token of yours.", Code.NotFound);
+      }
+      const named = seen.filter(({ name }) => name === said);
+      const counting = named.filter((token) => tokens.grantsOf(token).length > 0);
+      const found = seen.find(({ id }) => id === said) ?? (named.length > 1 ? only(counting) : only(named));
+      if (!found && named.length > 1) {
+        const ids = named.map(({ id }) => id).join(", ");
+        throw new ConnectError(
+          `Several tokens are called ${said}. Say which by its id: ${ids}.`,
+          Code.FailedPrecondition,
+        );
+      }
+      if (!found || !(await tokens.revoke(found.id, context.signal))) {
+        throw new ConnectError(`There is no token ${JSON.stringify(said)} of yours.`, Code.NotFound);
+      }
+      return { id: found.id };
+    },
+  };
+}
+
+function only<T>(of: readonly T[]): T | undefined {
+  return of.length === 1 ? of[0] : undefined;
+}
+
+function toMessage(token: Token, tokens: Pick<Tokens, "grantsOf">): Omit<TokenMessage, "$typeName"> {
+  const { id, name, description, grants, createdAt, createdBy, expiresAt, usedAt, owner } = token;
+  return {
+    id,
+    name,
+    description,
+    grants: grants.map(toRoleGrant),
+    createdAt: timeText(createdAt),
+    createdBy,
+    expiresAt: timeText(expiresAt),
+    usedAt: usedAt === undefined ? "" : timeText(usedAt),
+    owner: owner?.name ?? "",
+    counts: tokens.grantsOf(token).length > 0,
+  };
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,65 @@
+/** What somebody may do, as it is kept, sent and put together. Pure. */
+import { Role, type RoleGrant } from "../../gen/fairlead/console/v1/access_pb.ts";
+import type { Grant } from "./principal.ts";
+
+/** What both allow. */
+export function meet(a: readonly Grant[], b: readonly Grant[]): Grant[] {
+  return a.flatMap((one) =>
+    b.flatMap((other) => {
+      const role = one.role < other.role ? one.role : other.role;
+      if (one.peers === "all") return [{ role, peers: other.peers }];
+      if (other.peers === "all") return [{ role, peers: one.peers }];
+      const { peers } = other;
+      const both = one.peers.filter((peer) => peers.includes(peer));
+      return both.length > 0 ? [{ role, peers: both }] : [];
+    }),
+  );
+}
+
+/** Whether `theirs` hold all of `wanted`, so that nobody could do by `wanted` what those who hold `theirs` may not. */
+export function holdsAll(theirs: readonly Grant[], wanted: readonly Grant[]): boolean {
+  return wanted.every(({ role, peers }) => {
+    const held = theirs.filter((grant) => grant.role >= role).map((grant) => grant.peers);
+    if (held.includes("all")) return true;
+    return peers !== "all" && peers.every((peer) => held.some((names) => names.includes(peer)));
+  });
+}
+
+/** Of a message that was validated. */
+export function fromRoleGrant({ role, allPeers, peers }: Pick<RoleGrant, "role" | "allPeers" | "peers">): Grant {
+  return { role, peers: allPeers ? "all" : [...peers] };
+}
+
+const words: ReadonlyMap<string, Role> = new Map([
+  ["viewer", Role.VIEWER],
+  ["operator", Role.OPERATOR],
+  ["admin", Role.ADMIN],
+]);
+
+/** As it is kept, where a number would say nothing to whoever reads it. */
+export function formatGrants(grants: readonly Grant[]): { role: string; peers: "all" | readonly string[] }[] {
+  return grants.map(({ role, peers }) => ({ role: wordOf(role), peers }));
+}
+
+/** Undefined for what says anything else, which is then less than nothing. */
+export function parseGrants(kept: unknown): Grant[] | undefined {
+  if (!Array.isArray(kept)) return undefined;
+  const grants = kept.map(parseGrant);
+  return grants.every((grant) => grant !== undefined) ? grants : undefined;
+}
+
+function parseGrant(kept: unknown): Grant | undefined {
+  if (typeof kept !== "object" || kept === null || !("role" in kept) || !("peers" in kept)) return undefined;
+  const role = typeof kept.role === "string" ? words.get(kept.role) : undefined;
+  const peers = kept.peers === "all" ? kept.peers : namesIn(kept.peers);
+  return role !== undefined && peers !== undefined ? { role, peers } : undefined;
+}
+
+function namesIn(kept: unknown): string[] | undefined {
+  return Array.isArray(kept) && kept.every((name) => typeof name === "string") ? kept : undefined;
+}
+
+function wordOf(role: Role): string {
+  for (const [word, known] of words) if (known === role) return word;
+  throw new TypeError(`There is no role ${role}.`);
+}

@@ -1,0 +1,3 @@
+import { sharesOf } from "./shares.ts";
+
+sharesOf({ console: 8_000 });
