@@ -78,7 +78,7 @@ test("the first administrator signs in, has to change the password, and is known
   const other = await call("SignInService/SignIn", { name, password: next }, mark);
   assert.equal(other.status, 200, other.text);
 
-  const { sessions } = JSON.parse((await call("AccessService/ListSessions", {}, cookie)).text);
+  const { sessions } = JSON.parse((await call("AccessService/ListBrowserSessions", {}, cookie)).text);
   assert.equal(sessions.length, 2);
   const who = JSON.parse((await call("AccessService/WhoAmI", {}, cookie)).text);
   assert.equal(who.name, "admin");
@@ -91,7 +91,7 @@ test("the first administrator signs in, has to change the password, and is known
 
   const byToken = { authorization: `Bearer ${lisbon.token}` };
   for (const { id } of sessions) {
-    assert.equal((await call("AccessService/RevokeSession", { id }, "", byToken)).status, 200);
+    assert.equal((await call("AccessService/RevokeBrowserSession", { id }, "", byToken)).status, 200);
   }
   assert.equal((await listPeers(cookie)).status, 401);
   await ended;

@@ -29,7 +29,7 @@ export async function listenAsDoor(o: {
     access: createConsoleAccess({
       ways: [],
       known: { peersOfApp: () => undefined, namesMore: () => false, peerOfWorkload: () => undefined },
-      refuse: createRefuser({ granters: () => [], refused: () => undefined }),
+      refuse: createRefuser({ admins: () => [], refused: () => undefined }),
       clock,
     }),
     apps: { list: () => [view], get: () => view, subscribe: () => () => undefined },

@@ -41,7 +41,7 @@ const sources = feedSources(log, [
   }),
 ]);
 for (let index = 0; index < apps; index += 1) change(index);
-const refuse = createRefuser({ granters: () => [], refused: () => undefined });
+const refuse = createRefuser({ admins: () => [], refused: () => undefined });
 const { authenticator } = accessBy([office]);
 const hub = createWatchHub({
   log,

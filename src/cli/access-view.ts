@@ -1,4 +1,6 @@
 /** How users, tokens, sessions and roles look on a terminal. Pure. */
+import type { DescEnum } from "@bufbuild/protobuf";
+import { type CallerKind, CallerKindSchema, type Door, DoorSchema } from "../gen/fairlead/console/v1/access_pb.ts";
 import type {
   BrowserSession,
   RoleDescription,
@@ -7,25 +9,25 @@ import type {
   WhoAmIResponse,
 } from "../gen/fairlead/console/v1/access_service_pb.ts";
 import type { View } from "./output.ts";
-import { formatRoles } from "./role-grant.ts";
+import { formatRoles } from "./role-option.ts";
 import { formatAge, sinceOf, type Tone } from "./table.ts";
 
-const roleText = (grants: Parameters<typeof formatRoles>[0]): string => formatRoles(grants).join(" ") || "none";
+const roleText = (roles: Parameters<typeof formatRoles>[0]): string => formatRoles(roles).join(" ") || "none";
 
 export function userView(now: number): View<User> {
   return {
     name: ({ name }) => `user/${name}`,
     columns: [
       { head: "NAME", cell: ({ name }) => name },
-      { head: "ROLES", cell: ({ grants }) => roleText(grants) },
+      { head: "ROLES", cell: ({ roles }) => roleText(roles) },
       { head: "STATUS", cell: userState, tone: userTone },
       { head: "AGE", cell: ({ createdAt }) => sinceOf(createdAt, now) },
       { head: "CREATED-BY", cell: ({ createdBy }) => createdBy, wide: true },
       { head: "PASSWORD-AGE", cell: ({ passwordSetAt }) => sinceOf(passwordSetAt, now), wide: true },
     ],
-    json: ({ name, grants, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt }) => ({
+    json: ({ name, roles, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt }) => ({
       name,
-      roles: formatRoles(grants),
+      roles: formatRoles(roles),
       disabled,
       mustChangePassword,
       createdAt,
@@ -52,23 +54,23 @@ export function tokenView(now: number): View<Token> {
     columns: [
       { head: "ID", cell: ({ id }) => id },
       { head: "NAME", cell: ({ name }) => name },
-      { head: "ROLES", cell: ({ grants }) => roleText(grants) },
-      { head: "EXPIRES", cell: (token) => tokenState(token, now), tone: ({ counts }) => (counts ? "good" : "bad") },
-      { head: "USED", cell: ({ usedAt }) => (usedAt ? `${sinceOf(usedAt, now)} ago` : "never") },
+      { head: "ROLES", cell: ({ roles }) => roleText(roles) },
+      { head: "EXPIRES", cell: (token) => tokenState(token, now), tone: ({ active }) => (active ? "good" : "bad") },
+      { head: "USED", cell: ({ lastUsedAt }) => (lastUsedAt ? `${sinceOf(lastUsedAt, now)} ago` : "never") },
       { head: "OWNER", cell: ({ owner }) => owner || "-" },
       { head: "AGE", cell: ({ createdAt }) => sinceOf(createdAt, now) },
       { head: "CREATED-BY", cell: ({ createdBy }) => createdBy, wide: true },
       { head: "DESCRIPTION", cell: ({ description }) => description, wide: true },
     ],
-    json: ({ $typeName: _, $unknown: __, grants, ...token }) => ({ ...token, roles: formatRoles(grants) }),
+    json: ({ $typeName: _, $unknown: __, roles, ...token }) => ({ ...token, roles: formatRoles(roles) }),
     empty: "No tokens. Make one with `fairlead token create NAME --role viewer`.",
   };
 }
 
-function tokenState({ expiresAt, counts }: Token, now: number): string {
+function tokenState({ expiresAt, active }: Token, now: number): string {
   const leftMs = Date.parse(expiresAt) - now;
   if (leftMs <= 0) return "Expired";
-  return counts ? `in ${formatAge(leftMs)}` : "OwnerGone";
+  return active ? `in ${formatAge(leftMs)}` : "OwnerGone";
 }
 
 export function sessionView(now: number): View<BrowserSession> {
@@ -81,25 +83,25 @@ export function sessionView(now: number): View<BrowserSession> {
       { head: "SEEN", cell: ({ lastSeenAt }) => `${sinceOf(lastSeenAt, now)} ago` },
       { head: "ENDS", cell: ({ expiresAt }) => `in ${formatAge(Math.max(0, Date.parse(expiresAt) - now))}` },
       { head: "AGE", cell: ({ createdAt }) => sinceOf(createdAt, now) },
-      { head: "KIND", cell: ({ kind }) => kind, wide: true },
+      { head: "KIND", cell: ({ kind }) => kindWord(kind), wide: true },
       { head: "BROWSER", cell: ({ userAgent }) => userAgent, wide: true },
     ],
-    json: ({ $typeName: _, $unknown: __, ...session }) => session,
+    json: ({ $typeName: _, $unknown: __, kind, ...session }) => ({ ...session, kind: kindWord(kind) }),
     empty: "Nobody is signed in with a browser.",
   };
 }
 
 export const callerView: View<WhoAmIResponse> = {
-  name: ({ kind, name }) => `${kind}/${name}`,
+  name: ({ kind, name }) => `${kindWord(kind)}/${name}`,
   columns: [
     { head: "NAME", cell: ({ name }) => name },
-    { head: "KIND", cell: ({ kind }) => kind },
-    { head: "ROLES", cell: ({ grants }) => roleText(grants) },
+    { head: "KIND", cell: ({ kind }) => kindWord(kind) },
+    { head: "ROLES", cell: ({ roles }) => roleText(roles) },
   ],
-  json: ({ name, kind, grants, mustChangePassword }) => ({
+  json: ({ name, kind, roles, mustChangePassword }) => ({
     name,
-    kind,
-    roles: formatRoles(grants),
+    kind: kindWord(kind),
+    roles: formatRoles(roles),
     mustChangePassword,
   }),
   empty: "",
@@ -112,6 +114,19 @@ export const roleView: View<RoleDescription> = {
     { head: "MAY", cell: ({ description }) => description },
     { head: "METHODS", cell: ({ methods }) => String(methods.length), wide: true },
   ],
-  json: ({ $typeName: _, $unknown: __, role: ___, ...role }) => role,
+  json: ({ name, description, methods, doors }) => ({ name, description, methods, doors: doors.map(doorWord) }),
   empty: "",
 };
+
+function kindWord(kind: CallerKind): string {
+  return wordOf(CallerKindSchema, kind);
+}
+
+function doorWord(door: Door): string {
+  return wordOf(DoorSchema, door);
+}
+
+/** As commands show it: "admin-token". */
+function wordOf({ value }: DescEnum, number: number): string {
+  return value[number]?.localName.toLowerCase().replaceAll("_", "-") ?? String(number);
+}

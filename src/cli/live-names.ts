@@ -168,7 +168,10 @@ export async function liveNames(
     case "token":
       return (await client.access.listTokens({}, call)).tokens.map(({ id, name }) => ({ word: id, about: name }));
     case "session":
-      return (await client.access.listSessions({}, call)).sessions.map(({ id, user }) => ({ word: id, about: user }));
+      return (await client.access.listBrowserSessions({}, call)).sessions.map(({ id, user }) => ({
+        word: id,
+        about: user,
+      }));
     case "target": {
       const [named = ""] = asked.before;
       const peer = namedPeer(named);

@@ -1,18 +1,18 @@
 /** `fairlead token`: what programs present in the place of a person. */
 import type { Command } from "commander";
-import type { RoleGrant } from "../gen/fairlead/console/v1/access_pb.ts";
+import type { RoleBinding } from "../gen/fairlead/console/v1/access_pb.ts";
 import { tokenView } from "./access-view.ts";
 import { outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { addListOptions, type ListOptions, readList } from "./list-options.ts";
 import { type Format, printList } from "./output.ts";
-import { collectRoles, roleMeaning } from "./role-grant.ts";
+import { collectRoles, roleMeaning } from "./role-option.ts";
 
 interface TokenOptions {
-  readonly role: RoleGrant[];
+  readonly role: RoleBinding[];
   readonly for?: number;
   readonly description?: string;
-  readonly standalone?: boolean;
+  readonly owner: boolean;
 }
 
 export function addTokenCommands(program: Command, context: CliContext): void {
@@ -40,14 +40,14 @@ export function addTokenCommands(program: Command, context: CliContext): void {
     .option("--for <span>", 'for how long it counts, as in "30d"; by default 90d', spanSeconds)
     .option("--description <text>", "what it is for")
     .option(
-      "--standalone",
+      "--no-owner",
       "for an admin: it goes on without you, for programs that are to; else it ends with you and never may more",
     );
-  create.action((name: string, { role: grants, description = "", standalone = false, ...options }: TokenOptions) =>
+  create.action((name: string, { role: roles, description = "", owner, ...options }: TokenOptions) =>
     withAgent(create, context, async ({ client }, signal) => {
       const lifetimeSeconds = BigInt(Math.round(options.for ?? 0));
       const made = await client.access.createToken(
-        { name, description, grants, lifetimeSeconds, standalone },
+        { name, description, roles, lifetimeSeconds, withoutOwner: !owner },
         { signal },
       );
       // The token alone goes to standard output, so that it can be piped.

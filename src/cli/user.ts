@@ -1,13 +1,13 @@
 /** `fairlead user`: people who sign in with a password. */
 import type { Command } from "commander";
-import type { RoleGrant } from "../gen/fairlead/console/v1/access_pb.ts";
+import type { RoleBinding } from "../gen/fairlead/console/v1/access_pb.ts";
 import { userView } from "./access-view.ts";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { addListOptions, type ListOptions, readList } from "./list-options.ts";
 import { type Format, printList } from "./output.ts";
-import { collectRoles, formatRoles, roleMeaning } from "./role-grant.ts";
+import { collectRoles, formatRoles, roleMeaning } from "./role-option.ts";
 
 export function addUserCommands(program: Command, context: CliContext): void {
   const { terminal } = context;
@@ -31,21 +31,21 @@ export function addUserCommands(program: Command, context: CliContext): void {
     .command("create <name>")
     .description("a user, with a password that is printed once and that they change when they first sign in")
     .requiredOption("--role <role>", roleMeaning, collectRoles)
-    .action((name: string, { role: grants }: { role: RoleGrant[] }) =>
+    .action((name: string, { role: roles }: { role: RoleBinding[] }) =>
       withAgent(create, context, async ({ client }, signal) => {
-        const { password } = await client.access.createUser({ name, grants }, { signal });
+        const { password } = await client.access.createUser({ name, roles }, { signal });
         await tellPassword(context, password, `${name} can sign in with it once, and chooses another then.`);
       }),
     );
 
-  const grant = user
-    .command("grant <name>")
+  const setRoles = user
+    .command("set-roles <name>")
     .description("say anew what a user may do; it counts at once, also for what is signed in already")
     .requiredOption("--role <role>", roleMeaning, collectRoles)
-    .action((name: string, { role: values }: { role: RoleGrant[] }) =>
-      withAgent(grant, context, async ({ client }, signal) => {
-        const changed = await client.access.updateUser({ name, grants: { values } }, { signal });
-        await terminal.out(`user/${name} is ${formatRoles(changed.user?.grants ?? []).join(" ")}\n`);
+    .action((name: string, { role: values }: { role: RoleBinding[] }) =>
+      withAgent(setRoles, context, async ({ client }, signal) => {
+        const changed = await client.access.updateUser({ name, roles: { values } }, { signal });
+        await terminal.out(`user/${name} is ${formatRoles(changed.user?.roles ?? []).join(" ")}\n`);
       }),
     );
 

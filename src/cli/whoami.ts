@@ -31,7 +31,7 @@ export function addWhoAmICommands(program: Command, context: CliContext): void {
       withAgent(list, context, async ({ client }, signal) => {
         const sessions = await readList(
           options,
-          (words) => client.access.listSessions(words, { signal }),
+          (words) => client.access.listBrowserSessions(words, { signal }),
           (answer) => answer.sessions,
         );
         await printList(terminal, sessionView(Date.now()), sessions, options.output);
@@ -40,7 +40,7 @@ export function addWhoAmICommands(program: Command, context: CliContext): void {
   const revoke = session.command("revoke <id>").description("end a session at once");
   revoke.action((id: string) =>
     withAgent(revoke, context, async ({ client }, signal) => {
-      await client.access.revokeSession({ id }, { signal });
+      await client.access.revokeBrowserSession({ id }, { signal });
       await terminal.out(`session/${id} ended\n`);
     }),
   );

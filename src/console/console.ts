@@ -108,7 +108,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
   const people = await openPeople({ ...deps, client: kube.client }, signal);
   const signIn = createSignIn({ ...deps, settings: deps.signIn, kept: people.kept, users: people.users });
   const refuse = createRefuser({
-    granters: people.granters,
+    admins: people.admins,
     refused: ({ principal: { name: person }, what: target, message }) =>
       refusals.note(person, { action: "access.refuse", actor: { person }, target, verdict: "denied", message }),
   });

@@ -22,7 +22,7 @@ export interface People {
   /** By which those sign in who need no session. */
   readonly ways: readonly Way[];
   /** Who may say what others may do, as people read it. */
-  granters(): readonly string[];
+  admins(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -65,7 +65,7 @@ export async function openPeople(deps: PeopleDeps, signal: AbortSignal): Promise
     tokens,
     kept,
     ways: [adminToken.way, tokens.way],
-    granters: () => [...named(users.list()), `whoever holds the token in the Secret ${adminTokenSecret.name}`],
+    admins: () => [...named(users.list()), `whoever holds the token in the Secret ${adminTokenSecret.name}`],
     close,
   };
 }
@@ -75,11 +75,11 @@ const mostNamed = 5;
 
 function named(users: readonly User[]): string[] {
   return users
-    .filter(isGranter)
+    .filter(isAdmin)
     .map(({ name }) => name)
     .slice(0, mostNamed);
 }
 
-function isGranter({ disabled, grants }: User): boolean {
-  return !disabled && grants.some(({ role, peers }) => role === Role.ADMIN && peers === "all");
+function isAdmin({ disabled, roles }: User): boolean {
+  return !disabled && roles.some(({ role, peers }) => role === Role.ADMIN && peers === "all");
 }

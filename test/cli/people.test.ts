@@ -41,7 +41,7 @@ suite("users and tokens by the command line", { timeout: 120_000 }, () => {
   });
 
   test("a user is given another role, kept out, let in again, and deleted when that is confirmed", async () => {
-    assert.equal((await done("user grant ann --role admin")).out, "user/ann is admin\n");
+    assert.equal((await done("user set-roles ann --role admin")).out, "user/ann is admin\n");
     assert.equal((await done("user disable ann")).out, "user/ann disabled\n");
     assert.match((await done("user list")).out, /^ann +admin +Disabled/m);
     assert.equal((await done("user enable ann")).out, "user/ann enabled\n");

@@ -30,10 +30,10 @@ suite("what a failure says to a program", () => {
   });
 
   test("tells what the caller lacks, and who can give it", () => {
-    const value = create(PermissionMissingSchema, { what: "x/Y", role: Role.ADMIN, grantedBy: ["grace"] });
+    const value = create(PermissionMissingSchema, { what: "x/Y", role: Role.ADMIN, givenBy: ["grace"] });
     const error = new ConnectError("no", Code.PermissionDenied, undefined, [{ desc: PermissionMissingSchema, value }]);
     const { missing, message, violations } = explainError(error);
-    assert.deepEqual([missing?.role, missing?.grantedBy, message, violations], [Role.ADMIN, ["grace"], "no", []]);
+    assert.deepEqual([missing?.role, missing?.givenBy, message, violations], [Role.ADMIN, ["grace"], "no", []]);
   });
 
   test("tells when it is worth to try again", () => {

@@ -6,13 +6,13 @@ import { type ConsoleAccess, createConsoleAccess } from "../../src/console/acces
 import type { DoorGuard } from "../../src/console/access/door-guard.ts";
 import { createRefuser } from "../../src/console/access/refuser.ts";
 import type { Way } from "../../src/console/auth/authenticator.ts";
-import { type Grant, type Principal, principalKey } from "../../src/console/auth/principal.ts";
+import { type Principal, principalKey, type RoleBinding } from "../../src/console/auth/principal.ts";
 import { bearerToken } from "../../src/console/auth/token.ts";
 import { Role } from "../../src/gen/fairlead/console/v1/access_pb.ts";
 
 /** Somebody; an administrator unless said otherwise. */
-export function person(name: string, grants: readonly Grant[] = [{ role: Role.ADMIN, peers: "all" }]): Principal {
-  return { name, kind: "token", grants, credential: `test:${name}` };
+export function person(name: string, roles: readonly RoleBinding[] = [{ role: Role.ADMIN, peers: "all" }]): Principal {
+  return { name, kind: "token", roles, credential: `test:${name}` };
 }
 
 /** A way in for whoever is in it now, by the token of their name: what they may do can be changed, and all of it be taken away. */
@@ -45,7 +45,7 @@ export function accessBy(ways: readonly Way[], clock: Clock = systemClock, known
   return createConsoleAccess({
     ways,
     known: { peersOfApp: () => undefined, namesMore: () => false, peerOfWorkload: () => undefined, ...known },
-    refuse: createRefuser({ granters: () => ["grace"], refused: () => undefined }),
+    refuse: createRefuser({ admins: () => ["grace"], refused: () => undefined }),
     clock,
   });
 }

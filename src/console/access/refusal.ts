@@ -1,11 +1,11 @@
 /** A refusal, as people and programs read it. Pure. */
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RoleGrantSchema } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { RoleBindingSchema } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { PermissionMissingSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import { howToSignIn, whyUnknown } from "../auth/authenticator.ts";
-import type { Grant, Principal } from "../auth/principal.ts";
-import { type Decision, describeGrants, roleWord } from "./decide.ts";
+import type { Principal, RoleBinding } from "../auth/principal.ts";
+import { type Decision, describeRoles, roleWord } from "./decide.ts";
 
 type Refused = Decision & { readonly ok: false };
 
@@ -15,7 +15,7 @@ export interface Asked {
   readonly principal: Principal | undefined;
   readonly authorization?: string | undefined;
   /** Names of those who could give what is missing. */
-  readonly granters: readonly string[];
+  readonly admins: readonly string[];
 }
 
 /** With details of what is missing. */
@@ -23,29 +23,29 @@ export function refusal(refused: Refused, asked: Asked): ConnectError {
   if (refused.why === "unknown") return new ConnectError(`${whyUnknown(asked)} ${howToSignIn}`, Code.Unauthenticated);
   const message = wordsOf(refused, asked);
   if (refused.why === "password") return new ConnectError(message, Code.FailedPrecondition);
-  const { principal, what, granters } = asked;
+  const { principal, what, admins } = asked;
   const { role, peers } = refused;
   const detail = create(PermissionMissingSchema, {
     what,
     role,
-    peers: peers === "all" ? [] : [...peers],
-    held: (principal?.grants ?? []).map(toRoleGrant),
-    grantedBy: granters.map(String),
+    ...(peers === "all" ? { allPeers: true } : { peers: [...peers] }),
+    held: (principal?.roles ?? []).map(toRoleBinding),
+    givenBy: admins.map(String),
   });
   return new ConnectError(message, Code.PermissionDenied, undefined, [
     { desc: PermissionMissingSchema, value: detail },
   ]);
 }
 
-function wordsOf(refused: Exclude<Refused, { why: "unknown" }>, { principal, granters }: Asked): string {
+function wordsOf(refused: Exclude<Refused, { why: "unknown" }>, { principal, admins }: Asked): string {
   if (refused.why === "password") return "Change your password first: it was given to you by somebody else.";
   const { role, peers } = refused;
-  const where = peers === "all" ? " for all peers" : peers.length > 0 ? ` for ${peers.join(", ")}` : "";
-  const held = principal ? ` ${principal.name} is ${describeGrants(principal.grants)}.` : "";
-  const who = granters.length > 0 ? ` Who can give it: ${granters.join(", ")}.` : "";
+  const where = peers === "all" ? " for all peers" : peers.length > 0 ? ` for ${peers.join(", ")}` : " for some peer";
+  const held = principal ? ` ${principal.name} is ${describeRoles(principal.roles)}.` : "";
+  const who = admins.length > 0 ? ` Who can give it: ${admins.join(", ")}.` : "";
   return `This needs the role ${roleWord(role)}${where}.${held}${who}`;
 }
 
-export function toRoleGrant({ role, peers }: Grant) {
-  return create(RoleGrantSchema, { role, allPeers: peers === "all", peers: peers === "all" ? [] : [...peers] });
+export function toRoleBinding({ role, peers }: RoleBinding) {
+  return create(RoleBindingSchema, { role, allPeers: peers === "all", peers: peers === "all" ? [] : [...peers] });
 }

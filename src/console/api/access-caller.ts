@@ -1,7 +1,16 @@
 /** Who asks about people and tokens, and whether about their own only. Pure. */
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { CallerKind, Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { type Principal, principalKey } from "../auth/principal.ts";
+
+/** As messages have it. */
+export const callerKinds: Readonly<Record<Principal["kind"], CallerKind>> = {
+  "admin-token": CallerKind.ADMIN_TOKEN,
+  user: CallerKind.USER,
+  token: CallerKind.TOKEN,
+  kubernetes: CallerKind.KUBERNETES,
+  oidc: CallerKind.OIDC,
+};
 
 /** Throws for nobody, whom the guard in front lets not come here. */
 export function callerOf(context: Pick<HandlerContext, "values">): Principal {
@@ -21,6 +30,6 @@ export function settledCaller(context: Pick<HandlerContext, "values">): Principa
 }
 
 /** Whether somebody decides here who may what. */
-export function isAdmin({ grants, mustChangePassword }: Principal): boolean {
-  return mustChangePassword !== true && grants.some(({ role, peers }) => role === Role.ADMIN && peers === "all");
+export function isAdmin({ roles, mustChangePassword }: Principal): boolean {
+  return mustChangePassword !== true && roles.some(({ role, peers }) => role === Role.ADMIN && peers === "all");
 }

@@ -3,19 +3,19 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { AccessService, User as UserMessage } from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
-import { describeGrants } from "../access/decide.ts";
-import { toRoleGrant } from "../access/refusal.ts";
+import { describeRoles } from "../access/decide.ts";
+import { toRoleBinding } from "../access/refusal.ts";
 import { adminTokenName } from "../auth/admin-token.ts";
-import { fromRoleGrant, holdsAll } from "../auth/grants.ts";
-import type { Grant, Principal } from "../auth/principal.ts";
+import type { Principal, RoleBinding } from "../auth/principal.ts";
+import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import type { User } from "../auth/user-record.ts";
 import type { Users } from "../auth/users.ts";
-import { callerOf } from "./access-caller.ts";
+import { callerKinds, callerOf } from "./access-caller.ts";
 import { roleList, userList } from "./access-lists.ts";
 import { type KnownSessions, sessionHandlers } from "./access-sessions.ts";
 import { type TokenHandlersDeps, tokenHandlers } from "./access-tokens.ts";
 import type { Listing } from "./listing.ts";
-import { describeRoles } from "./roles.ts";
+import { roleDescriptions } from "./roles.ts";
 
 /** What others are called who are no users. */
 const reserved: readonly string[] = [adminTokenName, "public", "unknown", "agent", "token"];
@@ -35,19 +35,19 @@ export function createAccessService(
   const tokensLeftBy = (name: string): string[] =>
     tokens
       .list()
-      .filter((token) => token.createdBy === name && !token.owner && tokens.grantsOf(token).length > 0)
+      .filter((token) => token.createdBy === name && !token.owner && tokens.rolesOf(token).length > 0)
       .map((token) => token.name);
   return {
     ...tokenHandlers(deps, listing),
     ...sessionHandlers(deps.sessions, listing),
 
     whoAmI(_request, context) {
-      const { name, kind, grants, mustChangePassword = false } = callerOf(context);
-      return { name, kind, grants: grants.map(toRoleGrant), mustChangePassword };
+      const { name, kind, roles, mustChangePassword = false } = callerOf(context);
+      return { name, kind: callerKinds[kind], roles: roles.map(toRoleBinding), mustChangePassword };
     },
 
     listRoles(request) {
-      const { items, ...page } = listing(roleList, describeRoles(services()), request);
+      const { items, ...page } = listing(roleList, roleDescriptions(services()), request);
       return { ...page, roles: items };
     },
 
@@ -56,28 +56,28 @@ export function createAccessService(
       return { ...page, users: items.map(toMessage) };
     },
 
-    async createUser({ name, grants: asked }, context) {
+    async createUser({ name, roles: asked }, context) {
       const caller = callerOf(context);
-      const grants = asked.map(fromRoleGrant);
-      requireHeld(caller, grants);
+      const roles = asked.map(fromRoleBinding);
+      requireHeld(caller, roles);
       if (reserved.includes(name)) {
         throw new ConnectError(`The audit calls somebody else ${name}. Take another name.`, Code.InvalidArgument);
       }
-      const made = await users.create({ name, grants, by: caller.name }, context.signal);
+      const made = await users.create({ name, roles, by: caller.name }, context.signal);
       if (made === "exists") throw new ConnectError(`There is a user called ${name} already.`, Code.AlreadyExists);
       if (made === "full") throw new ConnectError("There are too many users.", Code.ResourceExhausted);
       if (made === "busy") throw tooBusy();
       return { user: toMessage(made.user), password: made.password.reveal() };
     },
 
-    async updateUser({ name, grants: asked, disabled }, context) {
+    async updateUser({ name, roles: asked, disabled }, context) {
       const caller = callerOf(context);
       const before = requireUser(users, name);
-      const grants = asked?.values.map(fromRoleGrant);
-      requireHeld(caller, before.grants);
-      if (grants) requireHeld(caller, grants);
-      if (isSelf(caller, before) && (disabled || (grants && !holdsAll(grants, before.grants)))) throw onOneself();
-      const user = await users.update(name, { grants, disabled }, context.signal);
+      const roles = asked?.values.map(fromRoleBinding);
+      requireHeld(caller, before.roles);
+      if (roles) requireHeld(caller, roles);
+      if (isSelf(caller, before) && (disabled || (roles && !holdsAll(roles, before.roles)))) throw onOneself();
+      const user = await users.update(name, { roles, disabled }, context.signal);
       if (!user) throw noSuchUser(name);
       return { user: toMessage(user), tokensLeft: tokensLeftBy(name) };
     },
@@ -85,7 +85,7 @@ export function createAccessService(
     async resetPassword({ name }, context) {
       const caller = callerOf(context);
       const before = requireUser(users, name);
-      requireHeld(caller, before.grants);
+      requireHeld(caller, before.roles);
       const password = await users.resetPassword(name, context.signal);
       if (password === "busy") throw tooBusy();
       if (!password) throw noSuchUser(name);
@@ -97,7 +97,7 @@ export function createAccessService(
     async deleteUser({ name }, context) {
       const caller = callerOf(context);
       const before = requireUser(users, name);
-      requireHeld(caller, before.grants);
+      requireHeld(caller, before.roles);
       if (isSelf(caller, before)) throw onOneself();
       if (!(await users.delete(name, context.signal))) throw noSuchUser(name);
       await tokens.revokeOf(name, context.signal);
@@ -107,9 +107,9 @@ export function createAccessService(
 }
 
 /** Whoever gives a role, or takes the place of who has it, holds it. */
-function requireHeld(caller: Principal, grants: readonly Grant[]): void {
-  if (holdsAll(caller.grants, grants)) return;
-  const message = `Nobody decides over more than they may themselves. You are ${describeGrants(caller.grants)}.`;
+function requireHeld(caller: Principal, roles: readonly RoleBinding[]): void {
+  if (holdsAll(caller.roles, roles)) return;
+  const message = `Nobody decides over more than they may themselves. You are ${describeRoles(caller.roles)}.`;
   throw new ConnectError(message, Code.PermissionDenied);
 }
 
@@ -139,10 +139,10 @@ function tooBusy(): ConnectError {
   ]);
 }
 
-function toMessage({ name, grants, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt }: User) {
+function toMessage({ name, roles, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt }: User) {
   return {
     name,
-    grants: grants.map(toRoleGrant),
+    roles: roles.map(toRoleBinding),
     disabled,
     mustChangePassword,
     createdAt: new Date(createdAt).toISOString(),

@@ -2,7 +2,7 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { AccessService } from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import type { Principal } from "../auth/principal.ts";
-import { isAdmin, settledCaller } from "./access-caller.ts";
+import { callerKinds, isAdmin, settledCaller } from "./access-caller.ts";
 import { type SessionView, sessionList } from "./access-lists.ts";
 import type { Listing } from "./listing.ts";
 
@@ -12,18 +12,19 @@ export interface KnownSessions {
   revoke(id: string, signal: AbortSignal): Promise<boolean>;
 }
 
-type Handlers = Pick<ServiceImpl<typeof AccessService>, "listSessions" | "revokeSession">;
+type Handlers = Pick<ServiceImpl<typeof AccessService>, "listBrowserSessions" | "revokeBrowserSession">;
 
 export function sessionHandlers(sessions: KnownSessions, listing: Listing): Handlers {
   return {
-    listSessions(request, context) {
+    listBrowserSessions(request, context) {
       const caller = settledCaller(context);
       const seen = sessions.list().filter((session) => isAdmin(caller) || isOwn(caller, session));
       const { items, ...page } = listing(sessionList, seen, request);
       return {
         ...page,
-        sessions: items.map(({ createdAt, lastSeenAt, expiresAt, ...session }) => ({
+        sessions: items.map(({ kind, createdAt, lastSeenAt, expiresAt, ...session }) => ({
           ...session,
+          kind: callerKinds[kind],
           createdAt: timeText(createdAt),
           lastSeenAt: timeText(lastSeenAt),
           expiresAt: timeText(expiresAt),
@@ -32,7 +33,7 @@ export function sessionHandlers(sessions: KnownSessions, listing: Listing): Hand
       };
     },
 
-    async revokeSession({ id }, context) {
+    async revokeBrowserSession({ id }, context) {
       const caller = settledCaller(context);
       const found = sessions.list().find((session) => session.id === id);
       // Whose it is is told to nobody else.

@@ -2,10 +2,10 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import type { AccessService, Token as TokenMessage } from "../../gen/fairlead/console/v1/access_service_pb.ts";
-import { describeGrants } from "../access/decide.ts";
-import { toRoleGrant } from "../access/refusal.ts";
-import { fromRoleGrant, holdsAll } from "../auth/grants.ts";
+import { describeRoles } from "../access/decide.ts";
+import { toRoleBinding } from "../access/refusal.ts";
 import type { Principal } from "../auth/principal.ts";
+import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { Token } from "../auth/token-record.ts";
 import type { Tokens } from "../auth/tokens.ts";
@@ -43,9 +43,9 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
   }
 
   /** The user whose the token is to be; undefined for one that stands by itself. Throws for who can have neither. */
-  function ownerOf(caller: Principal, standalone: boolean): Token["owner"] {
+  function ownerOf(caller: Principal, withoutOwner: boolean): Token["owner"] {
     const user = caller.kind === "user" ? users.get(caller.name) : makerOf(caller)?.owner;
-    if (user && !(standalone && caller.kind === "user")) return { name: user.name, createdAt: user.createdAt };
+    if (user && !(withoutOwner && caller.kind === "user")) return { name: user.name, createdAt: user.createdAt };
     if (isAdmin(caller)) return undefined;
     const message = user
       ? "Only an admin makes tokens that go on without them."
@@ -59,17 +59,17 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
       return { ...page, tokens: items.map((token) => toMessage(token, tokens)) };
     },
 
-    async createToken({ name, description, grants: asked, lifetimeSeconds, standalone }, context) {
+    async createToken({ name, description, roles: asked, lifetimeSeconds, withoutOwner }, context) {
       const caller = settledCaller(context);
-      const grants = asked.map(fromRoleGrant);
-      if (!holdsAll(caller.grants, grants)) {
-        const message = `A token may no more than who makes it. You are ${describeGrants(caller.grants)}.`;
+      const roles = asked.map(fromRoleBinding);
+      if (!holdsAll(caller.roles, roles)) {
+        const message = `A token may no more than who makes it. You are ${describeRoles(caller.roles)}.`;
         throw new ConnectError(message, Code.PermissionDenied);
       }
-      const owner = ownerOf(caller, standalone);
+      const owner = ownerOf(caller, withoutOwner);
       const wishedMs = clock.now() + (Number(lifetimeSeconds) || usualSeconds) * 1_000;
       const expiresAt = Math.min(wishedMs, makerOf(caller)?.expiresAt ?? wishedMs);
-      const wanted = { name, description, grants, expiresAt, createdBy: caller.name, owner };
+      const wanted = { name, description, roles, expiresAt, createdBy: caller.name, owner };
       const made = await tokens.create(wanted, context.signal);
       if (made === "exists") {
         throw new ConnectError(`There is a token called ${name}. Revoke it, or take another name.`, Code.AlreadyExists);
@@ -92,8 +92,8 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
         throw new ConnectError("There is no such token of yours.", Code.NotFound);
       }
       const named = seen.filter(({ name }) => name === said);
-      const counting = named.filter((token) => tokens.grantsOf(token).length > 0);
-      const found = seen.find(({ id }) => id === said) ?? (named.length > 1 ? only(counting) : only(named));
+      const active = named.filter((token) => tokens.rolesOf(token).length > 0);
+      const found = seen.find(({ id }) => id === said) ?? (named.length > 1 ? only(active) : only(named));
       if (!found && named.length > 1) {
         const ids = named.map(({ id }) => id).join(", ");
         throw new ConnectError(
@@ -113,19 +113,19 @@ function only<T>(of: readonly T[]): T | undefined {
   return of.length === 1 ? of[0] : undefined;
 }
 
-function toMessage(token: Token, tokens: Pick<Tokens, "grantsOf">): Omit<TokenMessage, "$typeName"> {
-  const { id, name, description, grants, createdAt, createdBy, expiresAt, usedAt, owner } = token;
+function toMessage(token: Token, tokens: Pick<Tokens, "rolesOf">): Omit<TokenMessage, "$typeName"> {
+  const { id, name, description, roles, createdAt, createdBy, expiresAt, usedAt, owner } = token;
   return {
     id,
     name,
     description,
-    grants: grants.map(toRoleGrant),
+    roles: roles.map(toRoleBinding),
     createdAt: timeText(createdAt),
     createdBy,
     expiresAt: timeText(expiresAt),
-    usedAt: usedAt === undefined ? "" : timeText(usedAt),
+    lastUsedAt: usedAt === undefined ? "" : timeText(usedAt),
     owner: owner?.name ?? "",
-    counts: tokens.grantsOf(token).length > 0,
+    active: tokens.rolesOf(token).length > 0,
   };
 }
 

@@ -3,7 +3,7 @@ import { type DescMessage, type DescMethod, isMessage, type Message, type Messag
 import type { Interceptor } from "@connectrpc/connect";
 import type { AuditEntry } from "../../audit/entry.ts";
 import { errorText } from "../../base/error-text.ts";
-import type { RoleGrant } from "../../gen/fairlead/console/v1/access_pb.ts";
+import type { RoleBinding } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { AccessService } from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import { type App, AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
@@ -15,9 +15,9 @@ import { type Grants, PeerService, type Relays } from "../../gen/fairlead/consol
 import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import { TunnelService } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { accessOf } from "../access/access-of.ts";
-import { describeGrants } from "../access/decide.ts";
-import { fromRoleGrant } from "../auth/grants.ts";
+import { describeRoles } from "../access/decide.ts";
 import { personOf, principalKey } from "../auth/principal.ts";
+import { fromRoleBinding } from "../auth/role-bindings.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { CallRecord } from "./call-record.ts";
 
@@ -143,16 +143,13 @@ export const changeRules: readonly ChangeRule[] = [
     recordedBelow: true,
   }),
   tell(AccessService.method.createUser, {
-    asked: ({ name, grants }) => ({ action: "user.create", target: name, message: rolesText(grants) }),
+    asked: ({ name, roles }) => ({ action: "user.create", target: name, message: rolesText(roles) }),
   }),
   tell(AccessService.method.updateUser, {
-    asked: ({ name, grants, disabled }) => ({
+    asked: ({ name, roles, disabled }) => ({
       action: "user.update",
       target: name,
-      message: [
-        grants && rolesText(grants.values),
-        disabled !== undefined && (disabled ? "Kept out." : "Let in again."),
-      ]
+      message: [roles && rolesText(roles.values), disabled !== undefined && (disabled ? "Kept out." : "Let in again.")]
         .filter(Boolean)
         .join(" "),
     }),
@@ -160,16 +157,16 @@ export const changeRules: readonly ChangeRule[] = [
   tell(AccessService.method.resetPassword, { asked: ({ name }) => ({ action: "user.reset-password", target: name }) }),
   tell(AccessService.method.deleteUser, { asked: ({ name }) => ({ action: "user.delete", target: name }) }),
   tell(AccessService.method.createToken, {
-    asked: ({ name, grants }) => ({ action: "token.create", target: name, message: rolesText(grants) }),
+    asked: ({ name, roles }) => ({ action: "token.create", target: name, message: rolesText(roles) }),
     answered: ({ token }) => ({
-      message: `${rolesText(token?.grants ?? [])} Until ${token?.expiresAt}, id ${token?.id}.`,
+      message: `${rolesText(token?.roles ?? [])} Until ${token?.expiresAt}, id ${token?.id}.`,
     }),
   }),
   tell(AccessService.method.revokeToken, {
     asked: ({ token }) => ({ action: "token.revoke", ...(!looksLikeToken(token) && { target: token }) }),
     answered: ({ id }) => ({ message: `Id ${id}.` }),
   }),
-  tell(AccessService.method.revokeSession, { asked: ({ id }) => ({ action: "session.revoke", target: id }) }),
+  tell(AccessService.method.revokeBrowserSession, { asked: ({ id }) => ({ action: "session.revoke", target: id }) }),
 ];
 
 /** Records each unary RPC that changes something, as in "app.deploy" of "default/shop", and those that failed. */
@@ -227,8 +224,8 @@ function nameOf(ref: Pick<ObjectRef, "namespace" | "name"> | undefined): string 
 }
 
 /** "Roles: operator for west, viewer." */
-function rolesText(grants: readonly RoleGrant[]): string {
-  return `Roles: ${describeGrants(grants.map(fromRoleGrant))}.`;
+function rolesText(roles: readonly RoleBinding[]): string {
+  return `Roles: ${describeRoles(roles.map(fromRoleBinding))}.`;
 }
 
 /** As the host calls the same wish. */

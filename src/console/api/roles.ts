@@ -1,6 +1,6 @@
 /** What each role may do, as the protos declare it. Pure. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Door, DoorSchema, Role } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { Door, Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { accessOf, accessOfDoor } from "../access/access-of.ts";
 import { roleWord } from "../access/decide.ts";
 
@@ -25,7 +25,7 @@ const descriptions: readonly { readonly role: Role; readonly description: string
 const doors: readonly Door[] = Object.values(Door).filter((door) => door !== Door.UNSPECIFIED);
 
 /** In the order of what they may. Each has what those before it may not. */
-export function describeRoles(services: readonly DescService[]) {
+export function roleDescriptions(services: readonly DescService[]) {
   const methods = services.flatMap((service) => service.methods);
   return descriptions.map(({ role, description }) => ({
     role,
@@ -35,9 +35,6 @@ export function describeRoles(services: readonly DescService[]) {
       .filter((method) => accessOf(method).role === role)
       .map(({ parent, name }) => `${parent.typeName}/${name}`)
       .sort(),
-    doors: doors
-      .filter((door) => accessOfDoor(door).role === role)
-      .map((door) => DoorSchema.value[door]?.name ?? "")
-      .sort(),
+    doors: doors.filter((door) => accessOfDoor(door).role === role),
   }));
 }

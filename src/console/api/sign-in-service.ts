@@ -111,9 +111,9 @@ export function createSignInService(deps: SignInServiceDeps): ServiceImpl<typeof
         const before = sessions.authenticate(cookie);
         if (before) await sessions.revoke(idOf(before.credential), context.signal);
       }
-      const expires = await begin(right, origin, context);
+      const expiresAt = await begin(right, origin, context);
       audit.record({ action: "session.begin", actor: { person: user.name }, target: user.name, verdict: "done" });
-      return { name: user.name, mustChangePassword: user.mustChangePassword, expires };
+      return { name: user.name, mustChangePassword: user.mustChangePassword, expiresAt };
     },
 
     async signOut(_request, context) {
@@ -138,7 +138,7 @@ export function createSignInService(deps: SignInServiceDeps): ServiceImpl<typeof
       const right = rightOf(verdict, "The current password is not right.");
       audit.record({ action: "user.change-password", actor: { person: name }, target: name, verdict: "done" });
       // What they had signed in by does not count any more.
-      return bySession ? { expires: await begin(right, originOf(context), context) } : {};
+      return bySession ? { expiresAt: await begin(right, originOf(context), context) } : {};
     },
   };
 }

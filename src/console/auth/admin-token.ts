@@ -145,8 +145,8 @@ export async function watchAdminToken(deps: AdminTokenDeps, signal: AbortSignal)
 /** The way of whoever has the token of this hash. */
 export function adminTokenWay(tokenHash: Buffer): Way {
   const credential = `admin:${createHash("sha256").update("credential").update(tokenHash).digest("base64url")}`;
-  const grants = [{ role: Role.ADMIN, peers: "all" }] as const;
-  const principal: Principal = { name: adminTokenName, kind: "admin-token", grants, credential };
+  const roles = [{ role: Role.ADMIN, peers: "all" }] as const;
+  const principal: Principal = { name: adminTokenName, kind: "admin-token", roles, credential };
   return {
     async authenticate({ authorization }) {
       const token = bearerToken(authorization);

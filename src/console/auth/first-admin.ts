@@ -34,8 +34,8 @@ export async function ensureFirstAdmin(deps: FirstAdminDeps, signal: AbortSignal
   if (users.list().length > 0) return;
   const password = (await readPassword(deps, signal)) ?? (await makePassword(deps, signal));
   if (password === "used") return;
-  const grants = [{ role: Role.ADMIN, peers: "all" }] as const;
-  const made = await users.create({ name: firstAdmin, grants, by: "the agent", password }, signal);
+  const roles = [{ role: Role.ADMIN, peers: "all" }] as const;
+  const made = await users.create({ name: firstAdmin, roles, by: "the agent", password }, signal);
   if (typeof made === "string") return;
   audit.record({ action: "user.create", actor: {}, target: firstAdmin, verdict: "done", message: "The first one." });
   log.info({ secret: firstAdminSecret, user: firstAdmin }, "first administrator made");

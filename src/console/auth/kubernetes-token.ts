@@ -13,7 +13,7 @@ import type { ReviewToken, TokenOwner } from "../../kube/token-review.ts";
 import type { Way } from "./authenticator.ts";
 import { audience, readClaims } from "./jwt-claims.ts";
 import type { Principal } from "./principal.ts";
-import { grantsOf, type RoleRule } from "./role-rules.ts";
+import { type RoleRule, rolesOf } from "./role-rules.ts";
 import { bearerToken } from "./token.ts";
 
 export interface KubernetesWayDeps {
@@ -139,9 +139,9 @@ export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps)
   /** Each pod can have a token for this audience: whom no rule names is nobody here. */
   function principalOf(hash: string, { owner }: Known): Principal | undefined {
     const { username, groups } = owner;
-    const grants = grantsOf(rules, { user: username, groups });
-    if (grants.length === 0) return undefined;
-    return { name: prefix + username, kind: "kubernetes", grants, credential: prefix + hash };
+    const roles = rolesOf(rules, { user: username, groups });
+    if (roles.length === 0) return undefined;
+    return { name: prefix + username, kind: "kubernetes", roles, credential: prefix + hash };
   }
 }
 

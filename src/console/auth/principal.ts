@@ -1,8 +1,8 @@
 import { type ContextKey, createContextKey } from "@connectrpc/connect";
 import type { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 
-/** A role, and for which peers it is given; "all" covers what concerns the agent itself, too. */
-export interface Grant {
+/** A role that somebody has, and for which peers; "all" covers what concerns the agent itself, too. */
+export interface RoleBinding {
   readonly role: Role;
   readonly peers: "all" | readonly string[];
 }
@@ -14,7 +14,7 @@ export interface Principal {
   /** What they signed in by. */
   readonly kind: "admin-token" | "user" | "token" | "kubernetes" | "oidc";
   /** What they may do. */
-  readonly grants: readonly Grant[];
+  readonly roles: readonly RoleBinding[];
   /** Names what they signed in by, and is no secret: what is made for them stands as long as it does. Begins with the way's own word, as in "token:". */
   readonly credential: string;
   /** Of a token that somebody has made for a program of theirs, and that may no more than they: the user. */

@@ -1,7 +1,7 @@
 /** Which roles somebody has whom another says who they are: an OIDC provider, or the cluster's own API server. Pure. */
 import { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { isJsonObject } from "../../kube/object.ts";
-import type { Grant } from "./principal.ts";
+import type { RoleBinding } from "./principal.ts";
 
 /** Gives a role to a group, or to one by name. */
 export interface RoleRule {
@@ -20,10 +20,10 @@ const mostPeers = 200;
 const longestName = 256;
 
 /** What the rules give to one of this name, in these groups. Nothing, to whom no rule names. */
-export function grantsOf(
+export function rolesOf(
   rules: readonly RoleRule[],
   who: { readonly user: string; readonly groups: readonly string[] },
-): Grant[] {
+): RoleBinding[] {
   return rules
     .filter(({ group, user }) => (group === undefined ? user === who.user : who.groups.includes(group)))
     .map(({ role, peers }) => ({ role: roles[role], peers: peers ?? "all" }));

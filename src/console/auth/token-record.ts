@@ -1,6 +1,7 @@
 /** A token for programs, as it is kept. Pure. */
-import { formatGrants, parseGrants } from "./grants.ts";
-import type { Grant } from "./principal.ts";
+
+import type { RoleBinding } from "./principal.ts";
+import { formatRoles, parseRoles } from "./role-bindings.ts";
 
 /** What a program presents instead of a person. */
 export interface Token {
@@ -8,7 +9,7 @@ export interface Token {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  readonly grants: readonly Grant[];
+  readonly roles: readonly RoleBinding[];
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -26,7 +27,7 @@ export interface TokenRecord extends Omit<Token, "id"> {
 
 /** What is kept as JSON. */
 export function formatToken(record: TokenRecord): object {
-  return { ...record, grants: formatGrants(record.grants) };
+  return { ...record, roles: formatRoles(record.roles) };
 }
 
 /** Undefined for what is not understood as a whole. */
@@ -34,10 +35,10 @@ export function parseToken(kept: unknown): TokenRecord | undefined {
   if (typeof kept !== "object" || kept === null) return undefined;
   const fields: Readonly<Record<string, unknown>> = { ...kept };
   const { hash, name, description, createdAt, expiresAt, usedAt, createdBy } = fields;
-  const grants = parseGrants(fields.grants);
+  const roles = parseRoles(fields.roles);
   const owner = parseOwner(fields.owner);
   if (
-    grants === undefined ||
+    roles === undefined ||
     owner === "unclear" ||
     typeof hash !== "string" ||
     !/^[0-9a-f]{64}$/.test(hash) ||
@@ -50,7 +51,7 @@ export function parseToken(kept: unknown): TokenRecord | undefined {
   ) {
     return undefined;
   }
-  return { hash, name, description, grants, createdAt, expiresAt, usedAt, createdBy, owner };
+  return { hash, name, description, roles, createdAt, expiresAt, usedAt, createdBy, owner };
 }
 
 function parseOwner(kept: unknown): TokenRecord["owner"] | "unclear" {

@@ -4,9 +4,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { SecretText } from "../../base/secret-text.ts";
 import type { Way } from "./authenticator.ts";
-import { meet } from "./grants.ts";
 import type { Kept, KeptSecrets } from "./kept-secrets.ts";
-import type { Grant, Principal } from "./principal.ts";
+import type { Principal, RoleBinding } from "./principal.ts";
+import { meet } from "./role-bindings.ts";
 import { bearerToken, hashToken, isSameHash, looksLikeToken, mintToken } from "./token.ts";
 import { formatToken, parseToken, type Token, type TokenRecord } from "./token-record.ts";
 import type { User } from "./user-record.ts";
@@ -17,10 +17,10 @@ export interface Tokens {
   /** Those that are kept, also those that have expired, the youngest first. */
   list(): Token[];
   /** What it may do now; nothing when it has expired, or its owner may nothing any more. */
-  grantsOf(token: Pick<Token, "grants" | "owner" | "expiresAt">): readonly Grant[];
+  rolesOf(token: Pick<Token, "roles" | "owner" | "expiresAt">): readonly RoleBinding[];
   /** "exists" when one of that name and owner has not expired, "full" when there are too many, of the owner or in all. */
   create(
-    token: Pick<Token, "name" | "description" | "grants" | "expiresAt" | "createdBy" | "owner">,
+    token: Pick<Token, "name" | "description" | "roles" | "expiresAt" | "createdBy" | "owner">,
     signal: AbortSignal,
   ): Promise<{ readonly token: Token; readonly secret: SecretText } | "exists" | "full">;
   /** The one of this secret text, whether it counts or not. */
@@ -56,19 +56,19 @@ export function createTokens({ kept: secrets, users, clock, log }: TokensDeps): 
   const writing = new Set<Promise<void>>();
   const closing = new AbortController();
 
-  function grantsOf({ grants, owner, expiresAt }: Pick<Token, "grants" | "owner" | "expiresAt">): readonly Grant[] {
+  function rolesOf({ roles, owner, expiresAt }: Pick<Token, "roles" | "owner" | "expiresAt">): readonly RoleBinding[] {
     if (expiresAt <= clock.now()) return [];
-    if (!owner) return grants;
+    if (!owner) return roles;
     const user = users.get(owner.name);
     if (!user || user.disabled || user.mustChangePassword || user.createdAt !== owner.createdAt) return [];
-    return meet(grants, user.grants);
+    return meet(roles, user.roles);
   }
 
   function principalOf(id: string, record: TokenRecord): Principal | undefined {
-    const grants = grantsOf(record);
-    if (grants.length === 0) return undefined;
+    const roles = rolesOf(record);
+    if (roles.length === 0) return undefined;
     const owner = record.owner && { owner: record.owner.name };
-    return { name: `token/${record.name}`, kind: "token", grants, credential: `${word}${id}`, ...owner };
+    return { name: `token/${record.name}`, kind: "token", roles, credential: `${word}${id}`, ...owner };
   }
 
   function noteUse(id: string, { usedAt = 0 }: TokenRecord): void {
@@ -106,7 +106,7 @@ export function createTokens({ kept: secrets, users, clock, log }: TokensDeps): 
 
   return {
     way,
-    grantsOf,
+    rolesOf,
 
     list() {
       const tokens = kept.list().map(({ id, record }) => toToken(id, record));

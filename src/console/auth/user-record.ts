@@ -1,11 +1,12 @@
 /** A user, as they are kept. Pure. */
-import { formatGrants, parseGrants } from "./grants.ts";
-import type { Grant, Principal } from "./principal.ts";
+
+import type { Principal, RoleBinding } from "./principal.ts";
+import { formatRoles, parseRoles } from "./role-bindings.ts";
 
 /** Somebody who signs in here with a password. */
 export interface User {
   readonly name: string;
-  readonly grants: readonly Grant[];
+  readonly roles: readonly RoleBinding[];
   /** They cannot sign in, and what they signed in before does not count. */
   readonly disabled: boolean;
   /** They know a password that somebody else knows, too. */
@@ -25,7 +26,7 @@ export interface UserRecord extends Omit<User, "name"> {
 
 /** What is kept as JSON. */
 export function formatUser(record: UserRecord): object {
-  return { ...record, grants: formatGrants(record.grants) };
+  return { ...record, roles: formatRoles(record.roles) };
 }
 
 /** Undefined for what is not understood as a whole. */
@@ -33,9 +34,9 @@ export function parseUser(kept: unknown): UserRecord | undefined {
   if (typeof kept !== "object" || kept === null) return undefined;
   const fields: Readonly<Record<string, unknown>> = { ...kept };
   const { password, stamp, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt } = fields;
-  const grants = parseGrants(fields.grants);
+  const roles = parseRoles(fields.roles);
   if (
-    grants === undefined ||
+    roles === undefined ||
     typeof password !== "string" ||
     typeof stamp !== "string" ||
     stamp === "" ||
@@ -47,14 +48,14 @@ export function parseUser(kept: unknown): UserRecord | undefined {
   ) {
     return undefined;
   }
-  return { grants, password, stamp, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt };
+  return { roles, password, stamp, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt };
 }
 
 /** One who signed in by `credential`. */
 export function userPrincipal(
-  user: Pick<User, "name" | "grants" | "mustChangePassword">,
+  user: Pick<User, "name" | "roles" | "mustChangePassword">,
   credential: string,
 ): Principal {
-  const { name, grants, mustChangePassword } = user;
-  return { name, kind: "user", grants, credential, ...(mustChangePassword && { mustChangePassword }) };
+  const { name, roles, mustChangePassword } = user;
+  return { name, kind: "user", roles, credential, ...(mustChangePassword && { mustChangePassword }) };
 }

@@ -9,7 +9,7 @@ import { createTally } from "../../base/tally.ts";
 import { type Attempt, createAttempts } from "./attempts.ts";
 import type { Kept, KeptSecrets } from "./kept-secrets.ts";
 import { mintPassword, type Passwords, unfitPassword } from "./passwords.ts";
-import type { Grant } from "./principal.ts";
+import type { RoleBinding } from "./principal.ts";
 import { isSameHash } from "./token.ts";
 import { formatUser, parseUser, type User, type UserRecord } from "./user-record.ts";
 
@@ -55,16 +55,16 @@ export interface Users {
   create(
     user: {
       readonly name: string;
-      readonly grants: readonly Grant[];
+      readonly roles: readonly RoleBinding[];
       readonly by: string;
       readonly password?: SecretText;
     },
     signal: AbortSignal,
   ): Promise<{ readonly user: User; readonly password: SecretText } | "exists" | "full" | "busy">;
-  /** What is absent stays; undefined when there is none of that name. A change of grants counts for what is signed in already. */
+  /** What is absent stays; undefined when there is none of that name. A change of roles counts for what is signed in already. */
   update(
     name: string,
-    change: { readonly grants?: readonly Grant[] | undefined; readonly disabled?: boolean | undefined },
+    change: { readonly roles?: readonly RoleBinding[] | undefined; readonly disabled?: boolean | undefined },
     signal: AbortSignal,
   ): Promise<User | undefined>;
   /** A password that is told once and has to be changed; what was signed in before ends. */
@@ -192,13 +192,13 @@ export function createUsers(deps: UsersDeps): Users {
       return { ok: true, user: toUser(name, changed), mark: marks.mint(name) };
     },
 
-    async create({ name, grants, by, password = mintPassword() }, signal) {
+    async create({ name, roles, by, password = mintPassword() }, signal) {
       if (kept.get(name)) return "exists";
       if (kept.list().length >= mostUsers) return "full";
       const hashed = await passwords.hash(password, signal);
       if (hashed === undefined) return "busy";
       const record: UserRecord = {
-        grants,
+        roles,
         password: hashed,
         stamp: mintStamp(),
         disabled: false,
@@ -211,12 +211,12 @@ export function createUsers(deps: UsersDeps): Users {
       return { user: toUser(name, record), password };
     },
 
-    async update(name, { grants, disabled }, signal) {
+    async update(name, { roles, disabled }, signal) {
       const changed = await kept.change(
         name,
         (record) => ({
           ...record,
-          ...(grants && { grants }),
+          ...(roles && { roles }),
           ...(disabled !== undefined && { disabled }),
           ...(disabled && !record.disabled && { stamp: mintStamp() }),
         }),

@@ -10,7 +10,7 @@ import type { Way } from "../auth/authenticator.ts";
 import type { KeptSecrets } from "../auth/kept-secrets.ts";
 import { createKubernetesWay } from "../auth/kubernetes-token.ts";
 import type { Principal } from "../auth/principal.ts";
-import { grantsOf, type RoleRule } from "../auth/role-rules.ts";
+import { type RoleRule, rolesOf } from "../auth/role-rules.ts";
 import { parseSessionRecord, personOf, type SessionOwner } from "../auth/session-record.ts";
 import { createSessions, type Sessions } from "../auth/sessions.ts";
 import { userPrincipal } from "../auth/user-record.ts";
@@ -38,7 +38,7 @@ export interface SignInDeps {
 }
 
 /** A user as they are now. */
-interface KnownUser extends Pick<Principal, "name" | "grants"> {
+interface KnownUser extends Pick<Principal, "name" | "roles"> {
   readonly stamp: string;
   readonly disabled: boolean;
   readonly mustChangePassword: boolean;
@@ -96,7 +96,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
       registerOidcRoutes(app, {
         oidc: createOidc({ settings: oidc, clock }),
         ownerOf: ({ name, groups }) => {
-          if (grantsOf(oidc.roles, { user: name, groups }).length === 0) return undefined;
+          if (rolesOf(oidc.roles, { user: name, groups }).length === 0) return undefined;
           const named = new Set(oidc.roles.map(({ group }) => group));
           return { kind: "oidc", name, issuer: oidc.issuer, groups: groups.filter((group) => named.has(group)) };
         },
@@ -127,6 +127,6 @@ function principalOf({ users, settings }: SignInDeps, owner: SessionOwner, crede
   }
   const { oidc } = settings;
   if (!oidc || oidc.issuer !== owner.issuer) return undefined;
-  const grants = grantsOf(oidc.roles, { user: owner.name, groups: owner.groups });
-  return grants.length === 0 ? undefined : { name: personOf(owner), kind: "oidc", grants, credential };
+  const roles = rolesOf(oidc.roles, { user: owner.name, groups: owner.groups });
+  return roles.length === 0 ? undefined : { name: personOf(owner), kind: "oidc", roles, credential };
 }

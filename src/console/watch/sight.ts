@@ -53,7 +53,7 @@ export function methodOf(topic: Topic): DescMethod {
 
 /** The same for whoever may see the same. */
 export function accessText(principal: Principal | undefined): string {
-  const grants = principal?.mustChangePassword ? [] : (principal?.grants ?? []);
-  const texts = grants.map(({ role, peers }) => `${role} ${peers === "all" ? "*" : peers.toSorted().join(",")}`);
+  const roles = principal?.mustChangePassword ? [] : (principal?.roles ?? []);
+  const texts = roles.map(({ role, peers }) => `${role} ${peers === "all" ? "*" : peers.toSorted().join(",")}`);
   return texts.sort().join("; ");
 }

@@ -20,7 +20,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { accessPage, consoleServices } from "../../../docs/generate-access.ts";
 import { withToken } from "../../../src/client/token.ts";
 import type { Concern, Known } from "../../../src/console/access/concern.ts";
-import { type Grant, type Principal, principalKey } from "../../../src/console/auth/principal.ts";
+import { type Principal, principalKey, type RoleBinding } from "../../../src/console/auth/principal.ts";
 import { access, Role, RoleSchema, Scope, ScopeSchema } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { PermissionMissingSchema } from "../../../src/gen/fairlead/console/v1/error_pb.ts";
@@ -31,9 +31,9 @@ import { createOffice, person } from "../people.ts";
 const services = await consoleServices();
 
 const roles = [Role.VIEWER, Role.OPERATOR, Role.ADMIN] as const;
-const reaches: Readonly<Record<string, Grant["peers"]>> = { all: "all", west: ["west"], east: ["east"] };
+const reaches: Readonly<Record<string, RoleBinding["peers"]>> = { all: "all", west: ["west"], east: ["east"] };
 
-/** By their tokens. Whoever has two grants has what either gives, and nothing that only both together would. */
+/** By their tokens. Whoever has two roles has what either gives, and nothing that only both together would. */
 const people: Record<string, Principal> = {
   nothing: person("nothing", []),
   mixed: person("mixed", [
@@ -105,9 +105,9 @@ suite("every call of the API", () => {
 
     test(`${what} (${words}) lets in whom its proto says, and nobody else`, async () => {
       const ofWest = requestAbout(method, fields, "west");
-      for (const [token, { grants, mustChangePassword = false }] of Object.entries(people)) {
+      for (const [token, { roles, mustChangePassword = false }] of Object.entries(people)) {
         const open = scope === Scope.SELF || scope === Scope.EVERYBODY;
-        const reaching = grants.filter(
+        const reaching = roles.filter(
           ({ role: held, peers }) =>
             held >= role &&
             (peers === "all" || scope === Scope.FILTERED || (scope !== Scope.AGENT && peers.includes("west"))),
@@ -121,7 +121,9 @@ suite("every call of the API", () => {
         const [missing] = error.findDetails(PermissionMissingSchema);
         assert.equal(missing?.role, role);
         assert.equal(missing.what, `${method.parent.typeName}/${method.name}`);
-        assert.deepEqual(missing.grantedBy, ["grace"]);
+        const lacking = scope === Scope.AGENT ? "all" : scope === Scope.FILTERED ? "any" : ["west"];
+        assert.deepEqual(missing.allPeers ? "all" : missing.peers.length === 0 ? "any" : missing.peers, lacking);
+        assert.deepEqual(missing.givenBy, ["grace"]);
       }
       for (const token of [undefined, "unknown"]) {
         const error = await refusal(method, token, ofWest);

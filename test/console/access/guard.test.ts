@@ -27,7 +27,7 @@ suite("what goes on", () => {
     [
       "the role is taken away",
       (office: ReturnType<typeof createOffice>) =>
-        void office.people.set("hers", { ...viewer, grants: [{ role: Role.VIEWER, peers: ["east"] }] }),
+        void office.people.set("hers", { ...viewer, roles: [{ role: Role.VIEWER, peers: ["east"] }] }),
     ],
   ] as const) {
     test(`ends within a second when ${what}, and the handler hears of it`, async () => {

@@ -4,16 +4,22 @@ import { after, before, suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createFairleadClient, type FairleadClient } from "../../../src/client/index.ts";
-import { Role, type RoleGrant, RoleGrantSchema } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
+import {
+  CallerKind,
+  Door,
+  Role,
+  type RoleBinding,
+  RoleBindingSchema,
+} from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import { PermissionMissingSchema } from "../../../src/gen/fairlead/console/v1/error_pb.ts";
 import { secrets } from "../../../src/kube/resources.ts";
 import { until } from "../../patience.ts";
 import { type ApiWorld, startApi } from "./world.ts";
 
-const grant = (role: Role, ...peers: string[]): RoleGrant =>
-  create(RoleGrantSchema, { role, allPeers: peers.length === 0, peers });
-const viewer = [grant(Role.VIEWER)];
-const admin = [grant(Role.ADMIN)];
+const binding = (role: Role, ...peers: string[]): RoleBinding =>
+  create(RoleBindingSchema, { role, allPeers: peers.length === 0, peers });
+const viewer = [binding(Role.VIEWER)];
+const admin = [binding(Role.ADMIN)];
 
 async function refused(code: Code, call: Promise<unknown>, pattern = /./): Promise<ConnectError> {
   const error: unknown = await call.then(
@@ -37,18 +43,18 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
 
   const as = (token: string): FairleadClient => createFairleadClient({ transport: world.transport, token });
 
-  async function tokenOf(client: FairleadClient, name: string, grants: RoleGrant[]): Promise<string> {
-    return (await client.access.createToken({ name, grants })).secret;
+  async function tokenOf(client: FairleadClient, name: string, roles: RoleBinding[]): Promise<string> {
+    return (await client.access.createToken({ name, roles })).secret;
   }
 
   test("whoever calls is told who they are and what they may", async () => {
-    const { name, kind, grants } = await root.access.whoAmI({});
+    const { name, kind, roles } = await root.access.whoAmI({});
     assert.deepEqual(
-      [name, kind, grants.map(({ role, allPeers }) => [role, allPeers])],
-      ["admin-token", "admin-token", [[Role.ADMIN, true]]],
+      [name, kind, roles.map(({ role, allPeers }) => [role, allPeers])],
+      ["admin-token", CallerKind.ADMIN_TOKEN, [[Role.ADMIN, true]]],
     );
-    const ci = await as(await tokenOf(root, "who", [grant(Role.OPERATOR, "west")])).access.whoAmI({});
-    assert.deepEqual([ci.name, ci.kind, ci.grants[0]?.peers], ["token/who", "token", ["west"]]);
+    const ci = await as(await tokenOf(root, "who", [binding(Role.OPERATOR, "west")])).access.whoAmI({});
+    assert.deepEqual([ci.name, ci.kind, ci.roles[0]?.peers], ["token/who", CallerKind.TOKEN, ["west"]]);
   });
 
   test("each role tells what it may that the one before may not, from what the protos declare", async () => {
@@ -63,13 +69,13 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
     assert.ok(decides?.includes("fairlead.console.v1.AccessService/CreateUser"));
     const all = roles.flatMap(({ methods }) => methods);
     assert.equal(new Set(all).size, all.length);
-    assert.deepEqual(roles[1]?.doors, ["DOOR_DIAL", "DOOR_KUBERNETES", "DOOR_TARGET"]);
+    assert.deepEqual(roles[1]?.doors, [Door.KUBERNETES, Door.TARGET, Door.DIAL]);
   });
 
   test("a user is made, listed, given another role, kept out, and deleted; a password is told once and to nobody else", async () => {
-    const made = await root.access.createUser({ name: "ann", grants: viewer });
+    const made = await root.access.createUser({ name: "ann", roles: viewer });
     assert.match(made.password, /^[a-z2-9-]{24}$/);
-    await refused(Code.AlreadyExists, root.access.createUser({ name: "ann", grants: viewer }));
+    await refused(Code.AlreadyExists, root.access.createUser({ name: "ann", roles: viewer }));
     const { users, totalSize } = await root.access.listUsers({});
     assert.deepEqual([users.map(({ name }) => name), totalSize], [["admin", "ann"], 2]);
     const [ann] = (await root.access.listUsers({ fieldSelector: "name=ann" })).users;
@@ -78,8 +84,8 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
       JSON.stringify(users, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
       /argon2/,
     );
-    const changed = await root.access.updateUser({ name: "ann", grants: { values: admin } });
-    assert.equal(changed.user?.grants[0]?.role, Role.ADMIN);
+    const changed = await root.access.updateUser({ name: "ann", roles: { values: admin } });
+    assert.equal(changed.user?.roles[0]?.role, Role.ADMIN);
     assert.equal((await root.access.updateUser({ name: "ann", disabled: true })).user?.disabled, true);
     const reset = await root.access.resetPassword({ name: "ann" });
     assert.notEqual(reset.password, made.password);
@@ -96,28 +102,28 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
   test("a name, a role or a span of time that cannot be is refused, with the field", async () => {
     const { access } = root;
     for (const [field, call] of [
-      ["name", access.createUser({ name: "Ann", grants: viewer })],
-      ["name", access.createUser({ name: "token:ann", grants: viewer })],
-      ["name", access.createUser({ name: "a".repeat(101), grants: viewer })],
-      ["grants", access.createUser({ name: "ann", grants: [] })],
-      ["grants", access.createUser({ name: "ann", grants: [create(RoleGrantSchema, { role: Role.VIEWER })] })],
-      ["role", access.createUser({ name: "ann", grants: [create(RoleGrantSchema, { allPeers: true })] })],
-      ["name", access.createToken({ name: "a b", grants: viewer })],
-      ["lifetime", access.createToken({ name: "ci", grants: viewer, lifetimeSeconds: -1n })],
-      ["lifetime", access.createToken({ name: "ci", grants: viewer, lifetimeSeconds: 200_000_000n })],
+      ["name", access.createUser({ name: "Ann", roles: viewer })],
+      ["name", access.createUser({ name: "token:ann", roles: viewer })],
+      ["name", access.createUser({ name: "a".repeat(101), roles: viewer })],
+      ["roles", access.createUser({ name: "ann", roles: [] })],
+      ["roles", access.createUser({ name: "ann", roles: [create(RoleBindingSchema, { role: Role.VIEWER })] })],
+      ["role", access.createUser({ name: "ann", roles: [create(RoleBindingSchema, { allPeers: true })] })],
+      ["name", access.createToken({ name: "a b", roles: viewer })],
+      ["lifetime", access.createToken({ name: "ci", roles: viewer, lifetimeSeconds: -1n })],
+      ["lifetime", access.createToken({ name: "ci", roles: viewer, lifetimeSeconds: 200_000_000n })],
     ] as const) {
       await refused(Code.InvalidArgument, call, new RegExp(field));
     }
   });
 
   test("who is no admin for all peers sees no users and decides over none, and is told who may", async () => {
-    const some = as(await tokenOf(root, "admin-of-west", [grant(Role.ADMIN, "west")]));
+    const some = as(await tokenOf(root, "admin-of-west", [binding(Role.ADMIN, "west")]));
     const error = await refused(Code.PermissionDenied, some.access.listUsers({}), /admin for all peers/);
     const [detail] = error.findDetails(PermissionMissingSchema);
     assert.equal(detail?.role, Role.ADMIN);
-    assert.ok(detail?.grantedBy.includes("admin"));
+    assert.ok(detail?.givenBy.includes("admin"));
     for (const call of [
-      some.access.createUser({ name: "eve", grants: viewer }),
+      some.access.createUser({ name: "eve", roles: viewer }),
       some.access.updateUser({ name: "admin", disabled: true }),
       some.access.resetPassword({ name: "admin" }),
       some.access.deleteUser({ name: "admin" }),
@@ -128,24 +134,24 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
 
   test("a token makes no tokens unless it is an admin's, and then none that may more", async () => {
     const viewing = as(await tokenOf(root, "viewing", viewer));
-    await refused(Code.PermissionDenied, viewing.access.createToken({ name: "more", grants: admin }), /no more than/);
-    await refused(Code.PermissionDenied, viewing.access.createToken({ name: "same", grants: viewer }), /Only users/);
+    await refused(Code.PermissionDenied, viewing.access.createToken({ name: "more", roles: admin }), /no more than/);
+    await refused(Code.PermissionDenied, viewing.access.createToken({ name: "same", roles: viewer }), /Only users/);
     assert.deepEqual((await viewing.access.listTokens({})).tokens, []);
     await refused(Code.NotFound, viewing.access.revokeToken({ token: "viewing" }));
     const deciding = as(await tokenOf(root, "deciding", admin));
-    const made = await deciding.access.createToken({ name: "third", grants: admin });
+    const made = await deciding.access.createToken({ name: "third", roles: admin });
     assert.equal(made.token?.createdBy, "token/deciding");
-    const long = await deciding.access.createToken({ name: "fourth", grants: viewer, lifetimeSeconds: 150_000_000n });
+    const long = await deciding.access.createToken({ name: "fourth", roles: viewer, lifetimeSeconds: 150_000_000n });
     const maker = (await root.access.listTokens({ fieldSelector: "name=deciding" })).tokens[0];
     assert.equal(long.token?.expiresAt, maker?.expiresAt);
     for (const name of ["admin-token", "public", "unknown", "agent"]) {
-      await refused(Code.InvalidArgument, root.access.createUser({ name, grants: viewer }), /audit/);
+      await refused(Code.InvalidArgument, root.access.createUser({ name, roles: viewer }), /audit/);
     }
   });
 
   test("a token that is revoked, by name or by id, lets nobody in from that moment", async () => {
     for (const by of ["name", "id"] as const) {
-      const { secret, token } = await root.access.createToken({ name: `gone-by-${by}`, grants: viewer });
+      const { secret, token } = await root.access.createToken({ name: `gone-by-${by}`, roles: viewer });
       const client = as(secret);
       await client.access.whoAmI({});
       const { id } = await root.access.revokeToken({ token: token?.[by] ?? "" });
@@ -161,7 +167,7 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
     assert.ok(!`${again.message} ${entries.map(({ target, message }) => target + message).join()}`.includes("flt_"));
     assert.ok(!entries.some(({ target }) => target.includes("secret")));
     await tokenOf(root, "twice", viewer);
-    await refused(Code.AlreadyExists, root.access.createToken({ name: "twice", grants: viewer }));
+    await refused(Code.AlreadyExists, root.access.createToken({ name: "twice", roles: viewer }));
   });
 
   test("a watch that goes on ends within a second when the token is revoked, or its Secret deleted with kubectl", async () => {
@@ -177,7 +183,7 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
           await client.delete(secrets, { namespace, name: metadata.name ?? "" }, {}, signal);
       },
     ]) {
-      const { secret, token } = await root.access.createToken({ name: "watching", grants: viewer });
+      const { secret, token } = await root.access.createToken({ name: "watching", roles: viewer });
       const watching = as(secret);
       const controller = new AbortController();
       let heard = 0;
@@ -198,13 +204,13 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
   });
 
   test("what was done to whom is in the audit, with who did it, and nothing secret", async () => {
-    const { password } = await root.access.createUser({ name: "audited", grants: viewer });
+    const { password } = await root.access.createUser({ name: "audited", roles: viewer });
     await root.access.updateUser({
       name: "audited",
-      grants: { values: [grant(Role.OPERATOR, "west")] },
+      roles: { values: [binding(Role.OPERATOR, "west")] },
       disabled: true,
     });
-    const { secret, token } = await root.access.createToken({ name: "audited", grants: viewer });
+    const { secret, token } = await root.access.createToken({ name: "audited", roles: viewer });
     await root.access.revokeToken({ token: "audited" });
     const { password: second } = await root.access.resetPassword({ name: "audited" });
     await root.access.deleteUser({ name: "audited" });

@@ -54,14 +54,14 @@ suite("the first person who signs in", { timeout: 120_000 }, () => {
     const signedIn = await browser.call("SignInService/SignIn", { name: "admin", password });
     assert.deepEqual([signedIn.status, signedIn.body.mustChangePassword], [200, true]);
     assert.equal((await browser.call("AccessService/WhoAmI")).body.mustChangePassword, true);
-    const token = { name: "early", grants: [{ role: "ROLE_ADMIN", allPeers: true }] };
+    const token = { name: "early", roles: [{ role: "ROLE_ADMIN", allPeers: true }] };
     for (const [method, request] of [
       ["PeerService/ListPeers", {}],
       ["AccessService/ListUsers", {}],
       ["AccessService/ListTokens", {}],
       ["AccessService/CreateToken", token],
-      ["AccessService/ListSessions", {}],
-      ["AccessService/RevokeSession", { id: "x" }],
+      ["AccessService/ListBrowserSessions", {}],
+      ["AccessService/RevokeBrowserSession", { id: "x" }],
     ] as const) {
       const { body } = await browser.call(method, request);
       assert.deepEqual(
@@ -78,18 +78,18 @@ suite("the first person who signs in", { timeout: 120_000 }, () => {
     assert.equal((await browser.call("PeerService/ListPeers")).status, 200);
     const own = await browser.call("AccessService/CreateToken", { ...token, name: "own" });
     const mine = createFairleadClient({ transport: world.transport, token: String(own.body.secret) });
-    const grants = [{ role: Role.ADMIN, allPeers: true }];
+    const roles = [{ role: Role.ADMIN, allPeers: true }];
     const child = await mine.access.createToken({
       name: "child",
-      grants,
-      standalone: true,
+      roles,
+      withoutOwner: true,
       lifetimeSeconds: 150_000_000n,
     });
     assert.equal(child.token?.owner, "admin", "what a user's token makes is the user's, whatever it asks for");
     assert.equal(child.token?.expiresAt, (own.body.token as { expiresAt: string }).expiresAt);
     for (const name of ["own", "child"]) await browser.call("AccessService/RevokeToken", { token: name });
-    const standalone = await browser.call("AccessService/CreateToken", { ...token, standalone: true });
-    assert.equal(standalone.status, 200, JSON.stringify(standalone.body));
+    const ownerless = await browser.call("AccessService/CreateToken", { ...token, withoutOwner: true });
+    assert.equal(ownerless.status, 200, JSON.stringify(ownerless.body));
     assert.equal(await read("password"), undefined, "the Secret holds none any more");
     assert.match((await read("used")) ?? "", /changed/);
   });
@@ -97,12 +97,15 @@ suite("the first person who signs in", { timeout: 120_000 }, () => {
   test("sees where they are signed in, and a session that is ended elsewhere is over at once", async () => {
     const [here, there] = [new Browser(), new Browser()];
     for (const browser of [here, there]) await browser.call("SignInService/SignIn", { name: "admin", password: next });
-    const { body } = await there.call("AccessService/ListSessions");
+    const { body } = await there.call("AccessService/ListBrowserSessions");
     const sessions: unknown = body.sessions;
     assert.ok(Array.isArray(sessions) && sessions.length >= 2);
     const mine = sessions.filter((session: { current?: boolean }) => session.current === true);
-    assert.deepEqual([mine.length, mine[0].user, mine[0].kind, mine[0].address], [1, "admin", "user", "127.0.0.1"]);
-    assert.equal((await here.call("AccessService/RevokeSession", { id: mine[0].id })).status, 200);
+    assert.deepEqual(
+      [mine.length, mine[0].user, mine[0].kind, mine[0].address],
+      [1, "admin", "CALLER_KIND_USER", "127.0.0.1"],
+    );
+    assert.equal((await here.call("AccessService/RevokeBrowserSession", { id: mine[0].id })).status, 200);
     assert.equal((await there.call("AccessService/WhoAmI")).status, 401);
     assert.equal((await here.call("AccessService/WhoAmI")).status, 200);
   });
@@ -113,19 +116,19 @@ suite("the first person who signs in", { timeout: 120_000 }, () => {
     await browser.call("SignInService/SignIn", { name: "admin", password: next });
     for (const [method, request] of [
       ["UpdateUser", { name: "admin", disabled: true }],
-      ["UpdateUser", { name: "admin", grants: { values: [{ role: "ROLE_VIEWER", allPeers: true }] } }],
+      ["UpdateUser", { name: "admin", roles: { values: [{ role: "ROLE_VIEWER", allPeers: true }] } }],
       ["DeleteUser", { name: "admin" }],
     ] as const) {
       const { body } = await browser.call(`AccessService/${method}`, request);
       assert.deepEqual([body.code, /Ask another admin/.test(String(body.message))], ["failed_precondition", true]);
     }
     const values = [{ role: Role.VIEWER, allPeers: true }];
-    await root.access.updateUser({ name: "admin", grants: { values } });
+    await root.access.updateUser({ name: "admin", roles: { values } });
     assert.equal((await browser.call("AccessService/ListUsers")).status, 403);
     assert.equal((await browser.call("PeerService/ListPeers")).status, 200);
     const own = await browser.call("AccessService/CreateToken", {
       name: "mine",
-      grants: [{ role: "ROLE_VIEWER", allPeers: true }],
+      roles: [{ role: "ROLE_VIEWER", allPeers: true }],
     });
     assert.equal(own.status, 200, JSON.stringify(own.body));
     assert.deepEqual([(own.body.token as { owner: string }).owner], ["admin"]);
@@ -143,7 +146,7 @@ suite("the first person who signs in", { timeout: 120_000 }, () => {
       ["mine"],
     );
     assert.equal((await browser.call("AccessService/RevokeToken", { token: "early" })).status, 404);
-    const more = { name: "more", grants: [{ role: "ROLE_VIEWER", allPeers: true }], standalone: true };
+    const more = { name: "more", roles: [{ role: "ROLE_VIEWER", allPeers: true }], withoutOwner: true };
     assert.equal((await browser.call("AccessService/CreateToken", more)).status, 403);
     const { tokensLeft } = await root.access.updateUser({ name: "admin", disabled: true });
     assert.deepEqual(tokensLeft, ["early"]);

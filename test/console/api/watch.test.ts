@@ -265,11 +265,11 @@ suite("the watch", { timeout: 60_000 }, () => {
     world.apps.set("shop/b", { peer: "west", replicas: 1 });
     const watch = new Watching(world, { topics: apps }, erin);
     assert.deepEqual(await watch.until("synced"), ["app shop/a 1", "synced"]);
-    world.people.set(erin.credential, { ...erin, grants: [{ role: Role.VIEWER, peers: ["west"] }] });
+    world.people.set(erin.credential, { ...erin, roles: [{ role: Role.VIEWER, peers: ["west"] }] });
     const anew = watch.until("synced");
     await clock.advance(1_000);
     assert.deepEqual(await anew, [`reset ${Reason.OTHER_ACCESS}`, "app shop/b 1", "synced"]);
-    world.people.set(erin.credential, { ...erin, grants: [] });
+    world.people.set(erin.credential, { ...erin, roles: [] });
     const denied = assert.rejects(watch.next(), (error) => ConnectError.from(error).code === Code.PermissionDenied);
     await clock.advance(1_000);
     await denied;

@@ -6,7 +6,7 @@ import { silentLog } from "../../../src/base/log.ts";
 import { SecretText } from "../../../src/base/secret-text.ts";
 import { openKeptSecrets } from "../../../src/console/auth/kept-secrets.ts";
 import type { Passwords } from "../../../src/console/auth/passwords.ts";
-import type { Grant } from "../../../src/console/auth/principal.ts";
+import type { RoleBinding } from "../../../src/console/auth/principal.ts";
 import { createTokens } from "../../../src/console/auth/tokens.ts";
 import { createUsers } from "../../../src/console/auth/users.ts";
 import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
@@ -14,8 +14,8 @@ import { createFakeClock } from "../../base/fake-clock.ts";
 import { createSecretStore } from "./secret-store.ts";
 
 export const namespace = "fairlead-system";
-export const viewer: readonly Grant[] = [{ role: Role.VIEWER, peers: "all" }];
-export const admin: readonly Grant[] = [{ role: Role.ADMIN, peers: "all" }];
+export const viewer: readonly RoleBinding[] = [{ role: Role.VIEWER, peers: "all" }];
+export const admin: readonly RoleBinding[] = [{ role: Role.ADMIN, peers: "all" }];
 
 /** The same after a restart. */
 export const markKey = Buffer.alloc(32, 7);
@@ -49,8 +49,8 @@ export async function startAuth(t: TestContext, o: { passwords?: Passwords; sign
   });
   const signIn = (name: string, password: string, more: { address?: string; mark?: string } = {}) =>
     users.verify({ name, password: new SecretText(password), address: "192.0.2.1", ...more }, o.signal);
-  async function makeUser(name: string, grants = viewer): Promise<string> {
-    const made = await users.create({ name, grants, by: "root" }, o.signal);
+  async function makeUser(name: string, roles = viewer): Promise<string> {
+    const made = await users.create({ name, roles, by: "root" }, o.signal);
     if (typeof made === "string") throw new Error(made);
     return made.password.reveal();
   }

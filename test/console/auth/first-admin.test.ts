@@ -54,7 +54,7 @@ test("the first administrator is made once, of two agents that start at the same
     const verdict = await users.verify({ name: "admin", password, address }, signal);
     assert.ok(verdict.ok);
     assert.equal(verdict.user.mustChangePassword, true);
-    assert.deepEqual(verdict.user.grants, admin);
+    assert.deepEqual(verdict.user.roles, admin);
   }
   const said = both.map(({ lines, audit }) => lines.join() + inspect(audit)).join();
   assert.ok(!said.includes(password.reveal()));
@@ -73,7 +73,7 @@ test("once they have another password the Secret holds none, and nobody is made 
   await first.close();
   const second = await start(t, client);
   assert.ok((await second.users.verify({ name: "admin", password: next, address }, signal)).ok);
-  await second.users.create({ name: "ben", grants: admin, by: "admin" }, signal);
+  await second.users.create({ name: "ben", roles: admin, by: "admin" }, signal);
   await client.delete(secrets, ref, {}, signal);
   await second.close();
   const third = await start(t, client);
@@ -146,10 +146,10 @@ test("nobody is made because a read failed", async () => {
 
 test("who may help is told by name: users that are administrators for all peers, a few of them, and who may read the Secret", async (t) => {
   const { client } = createSecretStore();
-  const { users, granters } = await start(t, client);
-  await users.create({ name: "ann", grants: admin, by: "admin" }, signal);
-  await users.create({ name: "ben", grants: viewer, by: "admin" }, signal);
-  await users.create({ name: "cid", grants: admin, by: "admin" }, signal);
+  const { users, admins } = await start(t, client);
+  await users.create({ name: "ann", roles: admin, by: "admin" }, signal);
+  await users.create({ name: "ben", roles: viewer, by: "admin" }, signal);
+  await users.create({ name: "cid", roles: admin, by: "admin" }, signal);
   await users.update("cid", { disabled: true }, signal);
-  assert.deepEqual(granters(), ["admin", "ann", "whoever holds the token in the Secret fairlead-admin-token"]);
+  assert.deepEqual(admins(), ["admin", "ann", "whoever holds the token in the Secret fairlead-admin-token"]);
 });

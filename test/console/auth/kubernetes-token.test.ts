@@ -53,7 +53,7 @@ test("whom the API server knows has what the rules give to their groups", async 
     {
       name: `kubernetes:${ci.username}`,
       kind: "kubernetes",
-      grants: [{ role: Role.OPERATOR, peers: ["berlin"] }],
+      roles: [{ role: Role.OPERATOR, peers: ["berlin"] }],
       credential: "",
     },
   );

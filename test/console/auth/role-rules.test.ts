@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeRoleRules, grantsOf, readRoleRules } from "../../../src/console/auth/role-rules.ts";
+import { describeRoleRules, readRoleRules, rolesOf } from "../../../src/console/auth/role-rules.ts";
 import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 
 const rules = readRoleRules(
@@ -15,10 +15,10 @@ test("somebody has what is given to their groups and to their name, and nobody h
   const view = { role: Role.VIEWER, peers: "all" };
   const operate = { role: Role.OPERATOR, peers: ["berlin", "oslo"] };
   const administer = { role: Role.ADMIN, peers: "all" };
-  assert.deepEqual(grantsOf(rules, { user: "zoë", groups: ["staff", "shop"] }), [view, operate]);
-  assert.deepEqual(grantsOf(rules, { user: "ana@example.com", groups: ["staff"] }), [view, administer]);
-  assert.deepEqual(grantsOf(rules, { user: "staff", groups: ["ana@example.com", "Staff", ""] }), []);
-  assert.deepEqual(grantsOf([], { user: "ana@example.com", groups: ["staff"] }), []);
+  assert.deepEqual(rolesOf(rules, { user: "zoë", groups: ["staff", "shop"] }), [view, operate]);
+  assert.deepEqual(rolesOf(rules, { user: "ana@example.com", groups: ["staff"] }), [view, administer]);
+  assert.deepEqual(rolesOf(rules, { user: "staff", groups: ["ana@example.com", "Staff", ""] }), []);
+  assert.deepEqual(rolesOf([], { user: "ana@example.com", groups: ["staff"] }), []);
 });
 
 test("rules are shown as they are", () => {

@@ -24,7 +24,7 @@ function world() {
       kept,
       principalOf(owner, credential): Principal | undefined {
         if (owner.kind === "user" && stamps.get(owner.name) !== owner.stamp) return undefined;
-        return { name: owner.name, kind: owner.kind, grants: [], credential };
+        return { name: owner.name, kind: owner.kind, roles: [], credential };
       },
       onReplay: (session) => void replays.push(session),
       clock,
@@ -41,7 +41,7 @@ test("who has signed in is known by the cookie, and by nothing that is kept or l
   const { id, cookie, maxAgeMs } = await begin();
   assert.equal(maxAgeMs, 7 * 24 * hour);
   const principal = sessions.authenticate(cookie);
-  assert.deepEqual(principal, { name: "ana", kind: "user", grants: [], credential: `session:${id}` });
+  assert.deepEqual(principal, { name: "ana", kind: "user", roles: [], credential: `session:${id}` });
   assert.deepEqual(sessions.present(`session:${id}`), principal);
   const [, secret = ""] = cookie.split(".");
   assert.ok(secret.length === 43);

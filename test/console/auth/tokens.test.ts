@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { decide } from "../../../src/console/access/decide.ts";
-import { formatGrants, holdsAll, meet, parseGrants } from "../../../src/console/auth/grants.ts";
-import type { Grant } from "../../../src/console/auth/principal.ts";
+import type { RoleBinding } from "../../../src/console/auth/principal.ts";
+import { formatRoles, holdsAll, meet, parseRoles } from "../../../src/console/auth/role-bindings.ts";
 import { mintToken } from "../../../src/console/auth/token.ts";
 import { Role, Scope } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import { KubeError } from "../../../src/kube/errors.ts";
@@ -16,7 +16,7 @@ import { admin, namespace, startAuth, viewer } from "./auth-world.ts";
 
 const signal = patience();
 const dayMs = 24 * 60 * 60_000;
-const operator: readonly Grant[] = [{ role: Role.OPERATOR, peers: ["west", "east"] }];
+const operator: readonly RoleBinding[] = [{ role: Role.OPERATOR, peers: ["west", "east"] }];
 
 async function start(t: Parameters<typeof startAuth>[0]) {
   const world = await startAuth(t, { signal });
@@ -26,13 +26,13 @@ async function start(t: Parameters<typeof startAuth>[0]) {
       { authorization: `Bearer ${text}`, method: "GET", url: "http://here/", upgrade: false },
       signal,
     );
-  async function make(name: string, grants = operator, o: { days?: number; owner?: string } = {}) {
+  async function make(name: string, roles = operator, o: { days?: number; owner?: string } = {}) {
     const user = o.owner === undefined ? undefined : users.get(o.owner);
     const made = await tokens.create(
       {
         name,
         description: "",
-        grants,
+        roles,
         expiresAt: clock.now() + (o.days ?? 30) * dayMs,
         createdBy: "root",
         ...(user && { owner: { name: user.name, createdAt: user.createdAt } }),
@@ -43,8 +43,8 @@ async function start(t: Parameters<typeof startAuth>[0]) {
     return { id: made.token.id, text: made.secret.reveal() };
   }
   /** Who has chosen a password of their own, without which nothing of theirs counts. */
-  async function settle(name: string, grants: readonly Grant[]): Promise<void> {
-    const made = await users.create({ name, grants, by: "root" }, signal);
+  async function settle(name: string, roles: readonly RoleBinding[]): Promise<void> {
+    const made = await users.create({ name, roles, by: "root" }, signal);
     assert.ok(typeof made !== "string");
     const next = made.password.reveal().toUpperCase();
     const { SecretText } = await import("../../../src/base/secret-text.ts");
@@ -58,7 +58,7 @@ test("a token lets in whoever has it, as what it was made for, until it expires"
   const { make, who, clock, tokens } = await start(t);
   const { id, text } = await make("ci");
   const principal = await who(text);
-  assert.deepEqual(principal, { name: "token/ci", kind: "token", grants: operator, credential: `token:${id}` });
+  assert.deepEqual(principal, { name: "token/ci", kind: "token", roles: operator, credential: `token:${id}` });
   assert.deepEqual(tokens.way.present(`token:${id}`), principal);
   for (const other of [`${text}x`, text.slice(0, -1), mintToken().reveal(), "flt_", "", id, "x".repeat(5_000)]) {
     assert.equal(await who(other), undefined);
@@ -99,18 +99,18 @@ test("a user's own token may no more than they, now, and nothing while they may 
   const { make, who, users, settle } = await start(t);
   await settle("ann", operator);
   const { text } = await make("anns", [{ role: Role.ADMIN, peers: ["west", "north"] }], { owner: "ann" });
-  const grants = async () => (await who(text))?.grants;
-  assert.deepEqual(await grants(), [{ role: Role.OPERATOR, peers: ["west"] }]);
-  await users.update("ann", { grants: viewer }, signal);
-  assert.deepEqual(await grants(), [{ role: Role.VIEWER, peers: ["west", "north"] }]);
-  await users.update("ann", { grants: [{ role: Role.ADMIN, peers: ["south"] }] }, signal);
-  assert.equal(await grants(), undefined);
-  await users.update("ann", { grants: admin, disabled: true }, signal);
-  assert.equal(await grants(), undefined);
+  const roles = async () => (await who(text))?.roles;
+  assert.deepEqual(await roles(), [{ role: Role.OPERATOR, peers: ["west"] }]);
+  await users.update("ann", { roles: viewer }, signal);
+  assert.deepEqual(await roles(), [{ role: Role.VIEWER, peers: ["west", "north"] }]);
+  await users.update("ann", { roles: [{ role: Role.ADMIN, peers: ["south"] }] }, signal);
+  assert.equal(await roles(), undefined);
+  await users.update("ann", { roles: admin, disabled: true }, signal);
+  assert.equal(await roles(), undefined);
   await users.update("ann", { disabled: false }, signal);
-  assert.deepEqual(await grants(), [{ role: Role.ADMIN, peers: ["west", "north"] }]);
+  assert.deepEqual(await roles(), [{ role: Role.ADMIN, peers: ["west", "north"] }]);
   await users.resetPassword("ann", signal);
-  assert.equal(await grants(), undefined, "somebody else knows their password");
+  assert.equal(await roles(), undefined, "somebody else knows their password");
 });
 
 test("a user who is made anew under the same name has nothing of the tokens of the one before", async (t) => {
@@ -218,7 +218,7 @@ test("one owner takes no more than their part, and neither the names of others n
   assert.ok(users.get("ann"));
 });
 
-const anyGrants = fc.array(
+const anyRoles = fc.array(
   fc.record({
     role: fc.constantFrom(Role.VIEWER, Role.OPERATOR, Role.ADMIN),
     peers: fc.oneof(fc.constant("all" as const), fc.uniqueArray(fc.constantFrom("a", "b", "c"), { minLength: 1 })),
@@ -226,8 +226,8 @@ const anyGrants = fc.array(
   { maxLength: 4 },
 );
 
-function may(grants: readonly Grant[], role: Role, concern: "all" | readonly string[]): boolean {
-  const principal = { name: "x", kind: "user", grants, credential: "x" } as const;
+function may(roles: readonly RoleBinding[], role: Role, concern: "all" | readonly string[]): boolean {
+  const principal = { name: "x", kind: "user", roles, credential: "x" } as const;
   return decide(principal, { role, scope: concern === "all" ? Scope.AGENT : Scope.PEER }, concern).ok;
 }
 
@@ -235,7 +235,7 @@ test("what two hold in common is what each may of every peer, and whoever holds 
   const roles = [Role.VIEWER, Role.OPERATOR, Role.ADMIN];
   const concerns = ["all", ["a"], ["b"], ["c"], ["d"], ["a", "b"]] as const;
   fc.assert(
-    fc.property(anyGrants, anyGrants, (a, b) => {
+    fc.property(anyRoles, anyRoles, (a, b) => {
       const both = meet(a, b);
       for (const role of roles) {
         for (const concern of concerns) {
@@ -246,13 +246,13 @@ test("what two hold in common is what each may of every peer, and whoever holds 
         }
       }
       assert.ok(holdsAll(a, both) && holdsAll(b, both) && holdsAll(a, a));
-      assert.equal(JSON.stringify(parseGrants(JSON.parse(JSON.stringify(formatGrants(a))))), JSON.stringify(a));
+      assert.equal(JSON.stringify(parseRoles(JSON.parse(JSON.stringify(formatRoles(a))))), JSON.stringify(a));
     }),
     { numRuns: 500 },
   );
 });
 
-test("what is kept of grants and is no grant makes all of them none", () => {
+test("what is kept of roles and is no binding makes all of them none", () => {
   for (const wrong of [
     undefined,
     null,
@@ -267,6 +267,6 @@ test("what is kept of grants and is no grant makes all of them none", () => {
       { role: 3, peers: "all" },
     ],
   ]) {
-    assert.equal(parseGrants(wrong), undefined);
+    assert.equal(parseRoles(wrong), undefined);
   }
 });

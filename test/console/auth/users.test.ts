@@ -81,19 +81,19 @@ test("one who is disabled, or deleted and made anew, while a password is compare
   await users.update("ann", { disabled: false }, signal);
   meanwhile = async () => {
     await users.delete("ann", signal);
-    await users.create({ name: "ann", grants: admin, by: "root" }, signal);
+    await users.create({ name: "ann", roles: admin, by: "root" }, signal);
   };
   assert.deepEqual(await signIn("ann", password), { ok: false, why: "wrong" });
 });
 
-test("a change of grants counts for who is signed in; the stamp stays", async (t) => {
+test("a change of roles counts for who is signed in; the stamp stays", async (t) => {
   const { makeUser, users } = await startAuth(t, { signal });
   await makeUser("ann");
   const before = users.get("ann");
-  const after = await users.update("ann", { grants: admin }, signal);
-  assert.deepEqual(after?.grants, admin);
+  const after = await users.update("ann", { roles: admin }, signal);
+  assert.deepEqual(after?.roles, admin);
   assert.equal(after?.stamp, before?.stamp);
-  assert.equal(await users.update("nobody", { grants: admin }, signal), undefined);
+  assert.equal(await users.update("nobody", { roles: admin }, signal), undefined);
 });
 
 test("a password is changed by who has the old one, ends what was signed in, and need not be changed again", async (t) => {
@@ -214,7 +214,7 @@ test("who cannot be heard for now is told to wait, and it is no mistake of their
   const passwords = { ...plainPasswords, isKept: async () => "busy" as const, hash: async () => undefined };
   const { signIn, users } = await startAuth(t, { signal, passwords });
   for (let n = 0; n < 20; n += 1) assert.deepEqual(await signIn("ann", "x"), { ok: false, why: "wait", seconds: 2 });
-  assert.equal(await users.create({ name: "ann", grants: viewer, by: "root" }, signal), "busy");
+  assert.equal(await users.create({ name: "ann", roles: viewer, by: "root" }, signal), "busy");
 });
 
 test("one who leaves while a password is compared is no mistake either", async (t) => {
@@ -242,7 +242,7 @@ test("failed sign-ins are in the audit, counted when they are many, and name nob
 
 test("nothing that is shown of a user holds their password, nor does what is kept", async (t) => {
   const { users, store, signIn } = await startAuth(t, { signal, passwords: createPasswords() });
-  const made = await users.create({ name: "ann", grants: viewer, by: "root" }, signal);
+  const made = await users.create({ name: "ann", roles: viewer, by: "root" }, signal);
   assert.ok(typeof made !== "string");
   const word = made.password.reveal();
   const shown = JSON.stringify([users.get("ann"), users.list(), made]) + inspect([made, await signIn("ann", word)]);
@@ -257,9 +257,9 @@ test("nothing that is shown of a user holds their password, nor does what is kep
 test("there is one user of a name, and no more than a thousand in all", async (t) => {
   const { users, makeUser } = await startAuth(t, { signal });
   await makeUser("ann");
-  assert.equal(await users.create({ name: "ann", grants: admin, by: "root" }, signal), "exists");
+  assert.equal(await users.create({ name: "ann", roles: admin, by: "root" }, signal), "exists");
   for (let n = 1; n < 1_000; n += 1) await makeUser(`user-${n}`);
-  assert.equal(await users.create({ name: "one-more", grants: viewer, by: "root" }, signal), "full");
+  assert.equal(await users.create({ name: "one-more", roles: viewer, by: "root" }, signal), "full");
   assert.equal(await users.delete("ann", signal), true);
   assert.equal(typeof (await makeUser("one-more")), "string");
 });
@@ -272,7 +272,7 @@ test("a user is a principal with what they may do now", async (t) => {
   assert.deepEqual(userPrincipal(user, "session:1"), {
     name: "ann",
     kind: "user",
-    grants: viewer,
+    roles: viewer,
     credential: "session:1",
     mustChangePassword: true,
   });

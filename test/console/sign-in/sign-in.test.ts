@@ -240,7 +240,7 @@ test("whom a provider calls as a user of this agent is called is somebody else, 
   const known = t.signIn.sessions.authenticate(await begin(["staff"]));
   assert.deepEqual(
     { ...known, credential: "" },
-    { name: "oidc:ana", kind: "oidc", grants: [{ role: Role.VIEWER, peers: "all" }], credential: "" },
+    { name: "oidc:ana", kind: "oidc", roles: [{ role: Role.VIEWER, peers: "all" }], credential: "" },
   );
   assert.equal(t.signIn.sessions.authenticate(await begin(["others"])), undefined);
   assert.equal(t.signIn.sessions.authenticate(await begin(["staff"], "https://another.example")), undefined);

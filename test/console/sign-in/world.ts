@@ -12,7 +12,7 @@ import {
   type PasswordVerdict,
 } from "../../../src/console/api/sign-in-service.ts";
 import type { KeptSecrets } from "../../../src/console/auth/kept-secrets.ts";
-import type { Grant } from "../../../src/console/auth/principal.ts";
+import type { RoleBinding } from "../../../src/console/auth/principal.ts";
 import { parseSessionRecord, type SessionRecord } from "../../../src/console/auth/session-record.ts";
 import { createSignIn, type SignIn, type SignInSettings } from "../../../src/console/sign-in/sign-in.ts";
 import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
@@ -22,7 +22,7 @@ import { createMemoryKept, type MemoryKept } from "../auth/memory-kept.ts";
 import { bearer, type ConsoleWorld, ownWay, startConsole } from "../console-world.ts";
 
 interface User extends PasswordUser {
-  readonly grants: readonly Grant[];
+  readonly roles: readonly RoleBinding[];
   readonly disabled: boolean;
 }
 
@@ -67,7 +67,7 @@ export async function startSignIn(o: {
   const { clock, consoleUrl } = o;
   const kept = createMemoryKept(parseSessionRecord);
   const known: Omit<User, "name"> = {
-    grants: [{ role: Role.ADMIN, peers: "all" }],
+    roles: [{ role: Role.ADMIN, peers: "all" }],
     stamp: "first",
     disabled: false,
     mustChangePassword: false,

@@ -20,7 +20,7 @@ export async function startWatchConsole(o: Parameters<typeof startWatches>[0] = 
   const office = createOffice({ grace });
   const world = startWatches({ ...o, present: office.present });
   const { authenticator } = accessBy([office]);
-  const refuse = createRefuser({ granters: () => ["grace"], refused: () => undefined });
+  const refuse = createRefuser({ admins: () => ["grace"], refused: () => undefined });
   const console = await startConsole({
     ways: [office],
     routes: (router) => void router.service(WatchService, createWatchService({ hub: world.hub })),

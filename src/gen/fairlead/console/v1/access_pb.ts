@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/access.proto.
  */
 export const file_fairlead_console_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("CiBmYWlybGVhZC9jb25zb2xlL3YxL2FjY2Vzcy5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSJsCgZBY2Nlc3MSJwoEcm9sZRgBIAEoDjIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZRIpCgVzY29wZRgCIAEoDjIaLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NvcGUSDgoGZmllbGRzGAMgAygJIt4BCglSb2xlR3JhbnQSNQoEcm9sZRgBIAEoDjIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUIMukgJggEGGAEYAhgDEhEKCWFsbF9wZWVycxgCIAEoCBIiCgVwZWVycxgDIAMoCUITukgQkgENEMgBGAEiBnIEEAEYPzpjukhgGl4KEHJvbGVfZ3JhbnQucGVlcnMSIHNheSBlaXRoZXIgYWxsUGVlcnMgb3IgdGhlIHBlZXJzGih0aGlzLmFsbF9wZWVycyAhPSAoc2l6ZSh0aGlzLnBlZXJzKSA+IDApKlAKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfVklFV0VSEAESEQoNUk9MRV9PUEVSQVRPUhACEg4KClJPTEVfQURNSU4QAyqxAQoFU2NvcGUSFQoRU0NPUEVfVU5TUEVDSUZJRUQQABIPCgtTQ09QRV9BR0VOVBABEg4KClNDT1BFX1BFRVIQAhINCglTQ09QRV9BUFAQAxISCg5TQ09QRV9XT1JLTE9BRBAEEhQKEFNDT1BFX0lOQk9YX0lURU0QBRISCg5TQ09QRV9GSUxURVJFRBAGEg4KClNDT1BFX1NFTEYQBxITCg9TQ09QRV9FVkVSWUJPRFkQCCqhAQoERG9vchIUChBET09SX1VOU1BFQ0lGSUVEEAASFgoIRE9PUl9BUFAQARoI2oAZBAgBEAISHQoPRE9PUl9LVUJFUk5FVEVTEAIaCNqAGQQIAhACEhkKC0RPT1JfVEFSR0VUEAMaCNqAGQQIAhACEhcKCURPT1JfRElBTBAEGgjagBkECAIQAhIYCgxET09SX1NFU1NJT04QBRoG2oAZAhAHOlgKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGIqQAyABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkFjY2Vzc1IGYWNjZXNziAEBOmQKC2Rvb3JfYWNjZXNzEiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMYi5ADIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuQWNjZXNzUgpkb29yQWNjZXNziAEBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_descriptor]);
+  fileDesc("CiBmYWlybGVhZC9jb25zb2xlL3YxL2FjY2Vzcy5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSJsCgZBY2Nlc3MSJwoEcm9sZRgBIAEoDjIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZRIpCgVzY29wZRgCIAEoDjIaLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NvcGUSDgoGZmllbGRzGAMgAygJIuIBCgtSb2xlQmluZGluZxI1CgRyb2xlGAEgASgOMhkuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlQgy6SAmCAQYYARgCGAMSEQoJYWxsX3BlZXJzGAIgASgIEiIKBXBlZXJzGAMgAygJQhO6SBCSAQ0QyAEYASIGcgQQARg/OmW6SGIaYAoScm9sZV9iaW5kaW5nLnBlZXJzEiBzYXkgZWl0aGVyIGFsbFBlZXJzIG9yIHRoZSBwZWVycxoodGhpcy5hbGxfcGVlcnMgIT0gKHNpemUodGhpcy5wZWVycykgPiAwKSpQCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX1ZJRVdFUhABEhEKDVJPTEVfT1BFUkFUT1IQAhIOCgpST0xFX0FETUlOEAMqsQEKBVNjb3BlEhUKEVNDT1BFX1VOU1BFQ0lGSUVEEAASDwoLU0NPUEVfQUdFTlQQARIOCgpTQ09QRV9QRUVSEAISDQoJU0NPUEVfQVBQEAMSEgoOU0NPUEVfV09SS0xPQUQQBBIUChBTQ09QRV9JTkJPWF9JVEVNEAUSEgoOU0NPUEVfRklMVEVSRUQQBhIOCgpTQ09QRV9TRUxGEAcSEwoPU0NPUEVfRVZFUllCT0RZEAgqpQEKCkNhbGxlcktpbmQSGwoXQ0FMTEVSX0tJTkRfVU5TUEVDSUZJRUQQABIbChdDQUxMRVJfS0lORF9BRE1JTl9UT0tFThABEhQKEENBTExFUl9LSU5EX1VTRVIQAhIVChFDQUxMRVJfS0lORF9UT0tFThADEhoKFkNBTExFUl9LSU5EX0tVQkVSTkVURVMQBBIUChBDQUxMRVJfS0lORF9PSURDEAUqoQEKBERvb3ISFAoQRE9PUl9VTlNQRUNJRklFRBAAEhYKCERPT1JfQVBQEAEaCNqAGQQIARACEh0KD0RPT1JfS1VCRVJORVRFUxACGgjagBkECAIQAhIZCgtET09SX1RBUkdFVBADGgjagBkECAIQAhIXCglET09SX0RJQUwQBBoI2oAZBAgCEAISGAoMRE9PUl9TRVNTSU9OEAUaBtqAGQIQBzpYCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiKkAMgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5BY2Nlc3NSBmFjY2Vzc4gBATpkCgtkb29yX2FjY2VzcxIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGIuQAyABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkFjY2Vzc1IKZG9vckFjY2Vzc4gBAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_descriptor]);
 
 /**
  * What is needed of a caller.
@@ -56,11 +56,11 @@ export const AccessSchema: GenMessage<Access> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access, 0);
 
 /**
- * A role, and for which peers it is given.
+ * A role that somebody has, and for which peers.
  *
- * @generated from message fairlead.console.v1.RoleGrant
+ * @generated from message fairlead.console.v1.RoleBinding
  */
-export type RoleGrant = Message<"fairlead.console.v1.RoleGrant"> & {
+export type RoleBinding = Message<"fairlead.console.v1.RoleBinding"> & {
   /**
    * Which role.
    *
@@ -76,7 +76,7 @@ export type RoleGrant = Message<"fairlead.console.v1.RoleGrant"> & {
   allPeers: boolean;
 
   /**
-   * Names of the peers that it is given for.
+   * Names of the peers for which they have it.
    *
    * @generated from field: repeated string peers = 3;
    */
@@ -84,10 +84,10 @@ export type RoleGrant = Message<"fairlead.console.v1.RoleGrant"> & {
 };
 
 /**
- * Describes the message fairlead.console.v1.RoleGrant.
- * Use `create(RoleGrantSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.RoleBinding.
+ * Use `create(RoleBindingSchema)` to create a new message.
  */
-export const RoleGrantSchema: GenMessage<RoleGrant> = /*@__PURE__*/
+export const RoleBindingSchema: GenMessage<RoleBinding> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access, 1);
 
 /**
@@ -220,6 +220,66 @@ export const ScopeSchema: GenEnum<Scope> = /*@__PURE__*/
   enumDesc(file_fairlead_console_v1_access, 1);
 
 /**
+ * What somebody signs in by.
+ *
+ * @generated from enum fairlead.console.v1.CallerKind
+ */
+export const CallerKind = {
+  /**
+   * @generated from enum value: CALLER_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The administrator's token.
+   *
+   * @generated from enum value: CALLER_KIND_ADMIN_TOKEN = 1;
+   */
+  ADMIN_TOKEN: 1,
+
+  /**
+   * A user of this agent, by their password.
+   *
+   * @generated from enum value: CALLER_KIND_USER = 2;
+   */
+  USER: 2,
+
+  /**
+   * A token that AccessService has made.
+   *
+   * @generated from enum value: CALLER_KIND_TOKEN = 3;
+   */
+  TOKEN: 3,
+
+  /**
+   * A token of the cluster, by the word of its API server.
+   *
+   * @generated from enum value: CALLER_KIND_KUBERNETES = 4;
+   */
+  KUBERNETES: 4,
+
+  /**
+   * The word of a provider of OpenID Connect.
+   *
+   * @generated from enum value: CALLER_KIND_OIDC = 5;
+   */
+  OIDC: 5,
+} as const;
+
+/**
+ * What somebody signs in by.
+ *
+ * @generated from enum fairlead.console.v1.CallerKind
+ */
+export type CallerKind = (typeof CallerKind)[keyof typeof CallerKind] | UnknownEnum;
+
+/**
+ * Describes the enum fairlead.console.v1.CallerKind.
+ */
+export const CallerKindSchema: GenEnum<CallerKind> = /*@__PURE__*/
+  enumDesc(file_fairlead_console_v1_access, 2);
+
+/**
  * The ways into this agent beside its API, and what each needs.
  *
  * @generated from enum fairlead.console.v1.Door
@@ -259,7 +319,7 @@ export const Door = {
   DIAL: 4,
 
   /**
-   * A session with programs. What is called and dialled on it is judged each by itself.
+   * A session as agents have it with each other, for programs: streams over one connection. Each call and dial on it is judged by itself.
    *
    * @generated from enum value: DOOR_SESSION = 5;
    */
@@ -277,7 +337,7 @@ export type Door = (typeof Door)[keyof typeof Door] | UnknownEnum;
  * Describes the enum fairlead.console.v1.Door.
  */
 export const DoorSchema: GenEnum<Door> = /*@__PURE__*/
-  enumDesc(file_fairlead_console_v1_access, 2);
+  enumDesc(file_fairlead_console_v1_access, 3);
 
 /**
  * What the method needs of its caller.

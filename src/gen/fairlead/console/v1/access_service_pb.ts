@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Role, RoleGrant } from "./access_pb.ts";
+import type { CallerKind, Door, Role, RoleBinding } from "./access_pb.ts";
 import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/access_service.proto.
  */
 export const file_fairlead_console_v1_access_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL2FjY2Vzc19zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIg8KDVdob0FtSVJlcXVlc3QiegoOV2hvQW1JUmVzcG9uc2USDAoEbmFtZRgBIAEoCRIMCgRraW5kGAIgASgJEi4KBmdyYW50cxgDIAMoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUdyYW50EhwKFG11c3RfY2hhbmdlX3Bhc3N3b3JkGAQgASgIIq8BChBMaXN0Um9sZXNSZXF1ZXN0EiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJ1ChFMaXN0Um9sZXNSZXNwb25zZRIzCgVyb2xlcxgBIAMoCzIkLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZURlc2NyaXB0aW9uEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIn0KD1JvbGVEZXNjcmlwdGlvbhInCgRyb2xlGAEgASgOMhkuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSDwoHbWV0aG9kcxgEIAMoCRINCgVkb29ycxgFIAMoCSK1AQoEVXNlchIMCgRuYW1lGAEgASgJEi4KBmdyYW50cxgCIAMoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUdyYW50EhAKCGRpc2FibGVkGAMgASgIEhwKFG11c3RfY2hhbmdlX3Bhc3N3b3JkGAQgASgIEhIKCmNyZWF0ZWRfYXQYBSABKAkSEgoKY3JlYXRlZF9ieRgGIAEoCRIXCg9wYXNzd29yZF9zZXRfYXQYByABKAkirwEKEExpc3RVc2Vyc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAImoKEUxpc3RVc2Vyc1Jlc3BvbnNlEigKBXVzZXJzGAEgAygLMhkuZmFpcmxlYWQuY29uc29sZS52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIowBChFDcmVhdGVVc2VyUmVxdWVzdBI7CgRuYW1lGAEgASgJQi26SCpyKBABGGQyIl5bYS16MC05XShbLWEtejAtOS5fQF0qW2EtejAtOV0pPyQSOgoGZ3JhbnRzGAIgAygLMh4uZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlR3JhbnRCCrpIB5IBBAgBEBQiVAoSQ3JlYXRlVXNlclJlc3BvbnNlEicKBHVzZXIYASABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlVzZXISFQoIcGFzc3dvcmQYAiABKAlCA4ABASKBAQoRVXBkYXRlVXNlclJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQQARhkEi8KBmdyYW50cxgCIAEoCzIfLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUdyYW50cxIVCghkaXNhYmxlZBgDIAEoCEgAiAEBQgsKCV9kaXNhYmxlZCJICgpSb2xlR3JhbnRzEjoKBnZhbHVlcxgBIAMoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUdyYW50Qgq6SAeSAQQIARAUIlIKElVwZGF0ZVVzZXJSZXNwb25zZRInCgR1c2VyGAEgASgLMhkuZmFpcmxlYWQuY29uc29sZS52MS5Vc2VyEhMKC3Rva2Vuc19sZWZ0GAIgAygJIi8KFFJlc2V0UGFzc3dvcmRSZXF1ZXN0EhcKBG5hbWUYASABKAlCCbpIBnIEEAEYZCJDChVSZXNldFBhc3N3b3JkUmVzcG9uc2USFQoIcGFzc3dvcmQYASABKAlCA4ABARITCgt0b2tlbnNfbGVmdBgCIAMoCSIsChFEZWxldGVVc2VyUmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiKQoSRGVsZXRlVXNlclJlc3BvbnNlEhMKC3Rva2Vuc19sZWZ0GAEgAygJItIBCgVUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEi4KBmdyYW50cxgEIAMoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUdyYW50EhIKCmNyZWF0ZWRfYXQYBSABKAkSEgoKY3JlYXRlZF9ieRgGIAEoCRISCgpleHBpcmVzX2F0GAcgASgJEg8KB3VzZWRfYXQYCCABKAkSDQoFb3duZXIYCSABKAkSDgoGY291bnRzGAogASgIIrABChFMaXN0VG9rZW5zUmVxdWVzdBIgCg5sYWJlbF9zZWxlY3RvchgKIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAibQoSTGlzdFRva2Vuc1Jlc3BvbnNlEioKBnRva2VucxgBIAMoCzIaLmZhaXJsZWFkLmNvbnNvbGUudjEuVG9rZW4SFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUi5wEKEkNyZWF0ZVRva2VuUmVxdWVzdBI6CgRuYW1lGAEgASgJQiy6SClyJxABGD8yIV5bYS16MC05XShbLWEtejAtOS5fXSpbYS16MC05XSk/JBIdCgtkZXNjcmlwdGlvbhgCIAEoCUIIukgFcgMY9AMSOgoGZ3JhbnRzGAMgAygLMh4uZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlR3JhbnRCCrpIB5IBBAgBEBQSJgoQbGlmZXRpbWVfc2Vjb25kcxgEIAEoA0IMukgJIgcYgIOYSygAEhIKCnN0YW5kYWxvbmUYBSABKAgiVQoTQ3JlYXRlVG9rZW5SZXNwb25zZRIpCgV0b2tlbhgBIAEoCzIaLmZhaXJsZWFkLmNvbnNvbGUudjEuVG9rZW4SEwoGc2VjcmV0GAIgASgJQgOAAQEiLgoSUmV2b2tlVG9rZW5SZXF1ZXN0EhgKBXRva2VuGAEgASgJQgm6SAZyBBABGGQiIQoTUmV2b2tlVG9rZW5SZXNwb25zZRIKCgJpZBgBIAEoCSKsAQoOQnJvd3NlclNlc3Npb24SCgoCaWQYASABKAkSDAoEdXNlchgCIAEoCRIMCgRraW5kGAMgASgJEhIKCmNyZWF0ZWRfYXQYBCABKAkSFAoMbGFzdF9zZWVuX2F0GAUgASgJEhIKCmV4cGlyZXNfYXQYBiABKAkSDwoHYWRkcmVzcxgHIAEoCRISCgp1c2VyX2FnZW50GAggASgJEg8KB2N1cnJlbnQYCSABKAgisgEKE0xpc3RTZXNzaW9uc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAInoKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEjUKCHNlc3Npb25zGAEgAygLMiMuZmFpcmxlYWQuY29uc29sZS52MS5Ccm93c2VyU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSItChRSZXZva2VTZXNzaW9uUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIhcKFVJldm9rZVNlc3Npb25SZXNwb25zZTL5CQoNQWNjZXNzU2VydmljZRJZCgZXaG9BbUkSIi5mYWlybGVhZC5jb25zb2xlLnYxLldob0FtSVJlcXVlc3QaIy5mYWlybGVhZC5jb25zb2xlLnYxLldob0FtSVJlc3BvbnNlIgbSgBkCEAcSYgoJTGlzdFJvbGVzEiUuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Um9sZXNSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0Um9sZXNSZXNwb25zZSIG0oAZAhAHEmQKCUxpc3RVc2VycxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFVzZXJzUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFVzZXJzUmVzcG9uc2UiCNKAGQQIAxABEmcKCkNyZWF0ZVVzZXISJi5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVVc2VyUmVzcG9uc2UiCNKAGQQIAxABEmcKClVwZGF0ZVVzZXISJi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVVc2VyUmVzcG9uc2UiCNKAGQQIAxABEnAKDVJlc2V0UGFzc3dvcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0UGFzc3dvcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5SZXNldFBhc3N3b3JkUmVzcG9uc2UiCNKAGQQIAxABEmcKCkRlbGV0ZVVzZXISJi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZVVzZXJSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVVc2VyUmVzcG9uc2UiCNKAGQQIAxABEmUKCkxpc3RUb2tlbnMSJi5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUb2tlbnNSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VG9rZW5zUmVzcG9uc2UiBtKAGQIQBxJoCgtDcmVhdGVUb2tlbhInLmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlVG9rZW5SZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVUb2tlblJlc3BvbnNlIgbSgBkCEAcSaAoLUmV2b2tlVG9rZW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLlJldm9rZVRva2VuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuUmV2b2tlVG9rZW5SZXNwb25zZSIG0oAZAhAHEmsKDExpc3RTZXNzaW9ucxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFNlc3Npb25zUmVzcG9uc2UiBtKAGQIQBxJuCg1SZXZva2VTZXNzaW9uEikuZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VTZXNzaW9uUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuUmV2b2tlU2Vzc2lvblJlc3BvbnNlIgbSgBkCEAdiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL2FjY2Vzc19zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIg8KDVdob0FtSVJlcXVlc3QinAEKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSLQoEa2luZBgCIAEoDjIfLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2FsbGVyS2luZBIvCgVyb2xlcxgDIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUJpbmRpbmcSHAoUbXVzdF9jaGFuZ2VfcGFzc3dvcmQYBCABKAgirwEKEExpc3RSb2xlc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAInUKEUxpc3RSb2xlc1Jlc3BvbnNlEjMKBXJvbGVzGAEgAygLMiQuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlRGVzY3JpcHRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUimAEKD1JvbGVEZXNjcmlwdGlvbhInCgRyb2xlGAEgASgOMhkuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSDwoHbWV0aG9kcxgEIAMoCRIoCgVkb29ycxgFIAMoDjIZLmZhaXJsZWFkLmNvbnNvbGUudjEuRG9vciK2AQoEVXNlchIMCgRuYW1lGAEgASgJEi8KBXJvbGVzGAIgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlQmluZGluZxIQCghkaXNhYmxlZBgDIAEoCBIcChRtdXN0X2NoYW5nZV9wYXNzd29yZBgEIAEoCBISCgpjcmVhdGVkX2F0GAUgASgJEhIKCmNyZWF0ZWRfYnkYBiABKAkSFwoPcGFzc3dvcmRfc2V0X2F0GAcgASgJIq8BChBMaXN0VXNlcnNSZXF1ZXN0EiAKDmxhYmVsX3NlbGVjdG9yGAogASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJqChFMaXN0VXNlcnNSZXNwb25zZRIoCgV1c2VycxgBIAMoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSKNAQoRQ3JlYXRlVXNlclJlcXVlc3QSOwoEbmFtZRgBIAEoCUItukgqcigQARhkMiJeW2EtejAtOV0oWy1hLXowLTkuX0BdKlthLXowLTldKT8kEjsKBXJvbGVzGAIgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlQmluZGluZ0IKukgHkgEECAEQFCJUChJDcmVhdGVVc2VyUmVzcG9uc2USJwoEdXNlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuVXNlchIVCghwYXNzd29yZBgCIAEoCUIDgAEBIoIBChFVcGRhdGVVc2VyUmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQSMAoFcm9sZXMYAiABKAsyIS5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGVCaW5kaW5ncxIVCghkaXNhYmxlZBgDIAEoCEgAiAEBQgsKCV9kaXNhYmxlZCJMCgxSb2xlQmluZGluZ3MSPAoGdmFsdWVzGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlQmluZGluZ0IKukgHkgEECAEQFCJSChJVcGRhdGVVc2VyUmVzcG9uc2USJwoEdXNlchgBIAEoCzIZLmZhaXJsZWFkLmNvbnNvbGUudjEuVXNlchITCgt0b2tlbnNfbGVmdBgCIAMoCSIvChRSZXNldFBhc3N3b3JkUmVxdWVzdBIXCgRuYW1lGAEgASgJQgm6SAZyBBABGGQiQwoVUmVzZXRQYXNzd29yZFJlc3BvbnNlEhUKCHBhc3N3b3JkGAEgASgJQgOAAQESEwoLdG9rZW5zX2xlZnQYAiADKAkiLAoRRGVsZXRlVXNlclJlcXVlc3QSFwoEbmFtZRgBIAEoCUIJukgGcgQQARhkIikKEkRlbGV0ZVVzZXJSZXNwb25zZRITCgt0b2tlbnNfbGVmdBgBIAMoCSLYAQoFVG9rZW4SCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIvCgVyb2xlcxgEIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUJpbmRpbmcSEgoKY3JlYXRlZF9hdBgFIAEoCRISCgpjcmVhdGVkX2J5GAYgASgJEhIKCmV4cGlyZXNfYXQYByABKAkSFAoMbGFzdF91c2VkX2F0GAggASgJEg0KBW93bmVyGAkgASgJEg4KBmFjdGl2ZRgKIAEoCCKwAQoRTGlzdFRva2Vuc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIm0KEkxpc3RUb2tlbnNSZXNwb25zZRIqCgZ0b2tlbnMYASADKAsyGi5mYWlybGVhZC5jb25zb2xlLnYxLlRva2VuEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIusBChJDcmVhdGVUb2tlblJlcXVlc3QSOgoEbmFtZRgBIAEoCUIsukgpcicQARg/MiFeW2EtejAtOV0oWy1hLXowLTkuX10qW2EtejAtOV0pPyQSHQoLZGVzY3JpcHRpb24YAiABKAlCCLpIBXIDGPQDEjsKBXJvbGVzGAMgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlQmluZGluZ0IKukgHkgEECAEQFBImChBsaWZldGltZV9zZWNvbmRzGAQgASgDQgy6SAkiBxiAg5hLKAASFQoNd2l0aG91dF9vd25lchgFIAEoCCJVChNDcmVhdGVUb2tlblJlc3BvbnNlEikKBXRva2VuGAEgASgLMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub2tlbhITCgZzZWNyZXQYAiABKAlCA4ABASIxChJSZXZva2VUb2tlblJlcXVlc3QSGwoFdG9rZW4YASABKAlCDIABAbpIBnIEEAEYZCIhChNSZXZva2VUb2tlblJlc3BvbnNlEgoKAmlkGAEgASgJIs0BCg5Ccm93c2VyU2Vzc2lvbhIKCgJpZBgBIAEoCRIMCgR1c2VyGAIgASgJEi0KBGtpbmQYAyABKA4yHy5mYWlybGVhZC5jb25zb2xlLnYxLkNhbGxlcktpbmQSEgoKY3JlYXRlZF9hdBgEIAEoCRIUCgxsYXN0X3NlZW5fYXQYBSABKAkSEgoKZXhwaXJlc19hdBgGIAEoCRIPCgdhZGRyZXNzGAcgASgJEhIKCnVzZXJfYWdlbnQYCCABKAkSDwoHY3VycmVudBgJIAEoCCK5AQoaTGlzdEJyb3dzZXJTZXNzaW9uc1JlcXVlc3QSIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIoEBChtMaXN0QnJvd3NlclNlc3Npb25zUmVzcG9uc2USNQoIc2Vzc2lvbnMYASADKAsyIy5mYWlybGVhZC5jb25zb2xlLnYxLkJyb3dzZXJTZXNzaW9uEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIjQKG1Jldm9rZUJyb3dzZXJTZXNzaW9uUmVxdWVzdBIVCgJpZBgBIAEoCUIJukgGcgQQARhAIh4KHFJldm9rZUJyb3dzZXJTZXNzaW9uUmVzcG9uc2UypQoKDUFjY2Vzc1NlcnZpY2USWQoGV2hvQW1JEiIuZmFpcmxlYWQuY29uc29sZS52MS5XaG9BbUlSZXF1ZXN0GiMuZmFpcmxlYWQuY29uc29sZS52MS5XaG9BbUlSZXNwb25zZSIG0oAZAhAHEmIKCUxpc3RSb2xlcxIlLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFJvbGVzUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFJvbGVzUmVzcG9uc2UiBtKAGQIQBxJkCglMaXN0VXNlcnMSJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RVc2Vyc1JlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgjSgBkECAMQARJnCgpDcmVhdGVVc2VyEiYuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVVc2VyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlVXNlclJlc3BvbnNlIgjSgBkECAMQARJnCgpVcGRhdGVVc2VyEiYuZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVVc2VyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlVXNlclJlc3BvbnNlIgjSgBkECAMQARJwCg1SZXNldFBhc3N3b3JkEikuZmFpcmxlYWQuY29uc29sZS52MS5SZXNldFBhc3N3b3JkUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuUmVzZXRQYXNzd29yZFJlc3BvbnNlIgjSgBkECAMQARJnCgpEZWxldGVVc2VyEiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVVc2VyUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlVXNlclJlc3BvbnNlIgjSgBkECAMQARJlCgpMaXN0VG9rZW5zEiYuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VG9rZW5zUmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFRva2Vuc1Jlc3BvbnNlIgbSgBkCEAcSaAoLQ3JlYXRlVG9rZW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlVG9rZW5SZXNwb25zZSIG0oAZAhAHEmgKC1Jldm9rZVRva2VuEicuZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VUb2tlblJlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLlJldm9rZVRva2VuUmVzcG9uc2UiBtKAGQIQBxKAAQoTTGlzdEJyb3dzZXJTZXNzaW9ucxIvLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEJyb3dzZXJTZXNzaW9uc1JlcXVlc3QaMC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RCcm93c2VyU2Vzc2lvbnNSZXNwb25zZSIG0oAZAhAHEoMBChRSZXZva2VCcm93c2VyU2Vzc2lvbhIwLmZhaXJsZWFkLmNvbnNvbGUudjEuUmV2b2tlQnJvd3NlclNlc3Npb25SZXF1ZXN0GjEuZmFpcmxlYWQuY29uc29sZS52MS5SZXZva2VCcm93c2VyU2Vzc2lvblJlc3BvbnNlIgbSgBkCEAdiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access]);
 
 /**
  * @generated from message fairlead.console.v1.WhoAmIRequest
@@ -40,18 +40,18 @@ export type WhoAmIResponse = Message<"fairlead.console.v1.WhoAmIResponse"> & {
   name: string;
 
   /**
-   * By what they are known: "admin-token", "user", "token", "kubernetes", "oidc".
+   * What they have signed in by.
    *
-   * @generated from field: string kind = 2;
+   * @generated from field: fairlead.console.v1.CallerKind kind = 2;
    */
-  kind: string;
+  kind: CallerKind;
 
   /**
    * What they may do.
    *
-   * @generated from field: repeated fairlead.console.v1.RoleGrant grants = 3;
+   * @generated from field: repeated fairlead.console.v1.RoleBinding roles = 3;
    */
-  grants: RoleGrant[];
+  roles: RoleBinding[];
 
   /**
    * They have to change their password before they may do anything else.
@@ -179,11 +179,11 @@ export type RoleDescription = Message<"fairlead.console.v1.RoleDescription"> & {
   methods: string[];
 
   /**
-   * Ways in beside the API, as in "DOOR_KUBERNETES".
+   * Ways in beside the API.
    *
-   * @generated from field: repeated string doors = 5;
+   * @generated from field: repeated fairlead.console.v1.Door doors = 5;
    */
-  doors: string[];
+  doors: Door[];
 };
 
 /**
@@ -205,9 +205,11 @@ export type User = Message<"fairlead.console.v1.User"> & {
   name: string;
 
   /**
-   * @generated from field: repeated fairlead.console.v1.RoleGrant grants = 2;
+   * What they may do.
+   *
+   * @generated from field: repeated fairlead.console.v1.RoleBinding roles = 2;
    */
-  grants: RoleGrant[];
+  roles: RoleBinding[];
 
   /**
    * They are kept out.
@@ -231,11 +233,15 @@ export type User = Message<"fairlead.console.v1.User"> & {
   createdAt: string;
 
   /**
+   * As WhoAmI says it, "the agent" for the first one.
+   *
    * @generated from field: string created_by = 6;
    */
   createdBy: string;
 
   /**
+   * When they or somebody else last changed their password.
+   *
    * @generated from field: string password_set_at = 7;
    */
   passwordSetAt: string;
@@ -338,9 +344,9 @@ export type CreateUserRequest = Message<"fairlead.console.v1.CreateUserRequest">
   name: string;
 
   /**
-   * @generated from field: repeated fairlead.console.v1.RoleGrant grants = 2;
+   * @generated from field: repeated fairlead.console.v1.RoleBinding roles = 2;
    */
-  grants: RoleGrant[];
+  roles: RoleBinding[];
 };
 
 /**
@@ -384,11 +390,11 @@ export type UpdateUserRequest = Message<"fairlead.console.v1.UpdateUserRequest">
   name: string;
 
   /**
-   * Replaces all grants when present.
+   * Replaces all roles when present.
    *
-   * @generated from field: fairlead.console.v1.RoleGrants grants = 2;
+   * @generated from field: fairlead.console.v1.RoleBindings roles = 2;
    */
-  grants?: RoleGrants | undefined;
+  roles?: RoleBindings | undefined;
 
   /**
    * Stays as it is when absent.
@@ -408,20 +414,20 @@ export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE_
 /**
  * All that somebody may do.
  *
- * @generated from message fairlead.console.v1.RoleGrants
+ * @generated from message fairlead.console.v1.RoleBindings
  */
-export type RoleGrants = Message<"fairlead.console.v1.RoleGrants"> & {
+export type RoleBindings = Message<"fairlead.console.v1.RoleBindings"> & {
   /**
-   * @generated from field: repeated fairlead.console.v1.RoleGrant values = 1;
+   * @generated from field: repeated fairlead.console.v1.RoleBinding values = 1;
    */
-  values: RoleGrant[];
+  values: RoleBinding[];
 };
 
 /**
- * Describes the message fairlead.console.v1.RoleGrants.
- * Use `create(RoleGrantsSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.RoleBindings.
+ * Use `create(RoleBindingsSchema)` to create a new message.
  */
-export const RoleGrantsSchema: GenMessage<RoleGrants> = /*@__PURE__*/
+export const RoleBindingsSchema: GenMessage<RoleBindings> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access_service, 11);
 
 /**
@@ -534,18 +540,22 @@ export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PUR
  */
 export type Token = Message<"fairlead.console.v1.Token"> & {
   /**
-   * 16 hexadecimal digits.
+   * 16 hexadecimal digits, and no part of what the program presents.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
+   * What the audit calls it, with "token/" before it.
+   *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
+   * For people.
+   *
    * @generated from field: string description = 3;
    */
   description: string;
@@ -553,9 +563,9 @@ export type Token = Message<"fairlead.console.v1.Token"> & {
   /**
    * What it was made to be able to do. With an owner it may no more than they.
    *
-   * @generated from field: repeated fairlead.console.v1.RoleGrant grants = 4;
+   * @generated from field: repeated fairlead.console.v1.RoleBinding roles = 4;
    */
-  grants: RoleGrant[];
+  roles: RoleBinding[];
 
   /**
    * RFC 3339 in UTC, as the other times.
@@ -565,6 +575,8 @@ export type Token = Message<"fairlead.console.v1.Token"> & {
   createdAt: string;
 
   /**
+   * As WhoAmI says it.
+   *
    * @generated from field: string created_by = 6;
    */
   createdBy: string;
@@ -577,12 +589,12 @@ export type Token = Message<"fairlead.console.v1.Token"> & {
   /**
    * To some minutes; empty when it never was.
    *
-   * @generated from field: string used_at = 8;
+   * @generated from field: string last_used_at = 8;
    */
-  usedAt: string;
+  lastUsedAt: string;
 
   /**
-   * The user with whom it ends; empty for one that stands by itself.
+   * The user with whom it ends; empty when it has none.
    *
    * @generated from field: string owner = 9;
    */
@@ -591,9 +603,9 @@ export type Token = Message<"fairlead.console.v1.Token"> & {
   /**
    * Whether it lets anybody in: false when it has expired, or its owner may not sign in.
    *
-   * @generated from field: bool counts = 10;
+   * @generated from field: bool active = 10;
    */
-  counts: boolean;
+  active: boolean;
 };
 
 /**
@@ -702,9 +714,9 @@ export type CreateTokenRequest = Message<"fairlead.console.v1.CreateTokenRequest
   /**
    * What it may do, which the caller has to be allowed, too.
    *
-   * @generated from field: repeated fairlead.console.v1.RoleGrant grants = 3;
+   * @generated from field: repeated fairlead.console.v1.RoleBinding roles = 3;
    */
-  grants: RoleGrant[];
+  roles: RoleBinding[];
 
   /**
    * How long it counts, in seconds; 0: 90 days. Five years at most.
@@ -714,11 +726,12 @@ export type CreateTokenRequest = Message<"fairlead.console.v1.CreateTokenRequest
   lifetimeSeconds: bigint;
 
   /**
-   * For an admin: it goes on without the user who makes it, for programs that are to. Those of whom is no user do anyway.
+   * For an admin: it gets no owner, and goes on without the user who makes it, for programs that are to. Those of whom is no user never
+   * have one.
    *
-   * @generated from field: bool standalone = 5;
+   * @generated from field: bool without_owner = 5;
    */
-  standalone: boolean;
+  withoutOwner: boolean;
 };
 
 /**
@@ -757,7 +770,7 @@ export const CreateTokenResponseSchema: GenMessage<CreateTokenResponse> = /*@__P
  */
 export type RevokeTokenRequest = Message<"fairlead.console.v1.RevokeTokenRequest"> & {
   /**
-   * Its id, its name where only one that counts has it, or the token itself, which is said nowhere again.
+   * Its id, its name where only one that is active has it, or the token itself, which is said nowhere again.
    *
    * @generated from field: string token = 1;
    */
@@ -807,11 +820,11 @@ export type BrowserSession = Message<"fairlead.console.v1.BrowserSession"> & {
   user: string;
 
   /**
-   * By what they signed in: "user", "oidc".
+   * What they have signed in by: a password, or the word of a provider.
    *
-   * @generated from field: string kind = 3;
+   * @generated from field: fairlead.console.v1.CallerKind kind = 3;
    */
-  kind: string;
+  kind: CallerKind;
 
   /**
    * RFC 3339 in UTC, as the other times.
@@ -864,9 +877,9 @@ export const BrowserSessionSchema: GenMessage<BrowserSession> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access_service, 24);
 
 /**
- * @generated from message fairlead.console.v1.ListSessionsRequest
+ * @generated from message fairlead.console.v1.ListBrowserSessionsRequest
  */
-export type ListSessionsRequest = Message<"fairlead.console.v1.ListSessionsRequest"> & {
+export type ListBrowserSessionsRequest = Message<"fairlead.console.v1.ListBrowserSessionsRequest"> & {
   /**
    * In Kubernetes' syntax; empty: all. These have no labels, so anything else is refused.
    *
@@ -904,16 +917,16 @@ export type ListSessionsRequest = Message<"fairlead.console.v1.ListSessionsReque
 };
 
 /**
- * Describes the message fairlead.console.v1.ListSessionsRequest.
- * Use `create(ListSessionsRequestSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.ListBrowserSessionsRequest.
+ * Use `create(ListBrowserSessionsRequestSchema)` to create a new message.
  */
-export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
+export const ListBrowserSessionsRequestSchema: GenMessage<ListBrowserSessionsRequest> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access_service, 25);
 
 /**
- * @generated from message fairlead.console.v1.ListSessionsResponse
+ * @generated from message fairlead.console.v1.ListBrowserSessionsResponse
  */
-export type ListSessionsResponse = Message<"fairlead.console.v1.ListSessionsResponse"> & {
+export type ListBrowserSessionsResponse = Message<"fairlead.console.v1.ListBrowserSessionsResponse"> & {
   /**
    * @generated from field: repeated fairlead.console.v1.BrowserSession sessions = 1;
    */
@@ -935,16 +948,16 @@ export type ListSessionsResponse = Message<"fairlead.console.v1.ListSessionsResp
 };
 
 /**
- * Describes the message fairlead.console.v1.ListSessionsResponse.
- * Use `create(ListSessionsResponseSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.ListBrowserSessionsResponse.
+ * Use `create(ListBrowserSessionsResponseSchema)` to create a new message.
  */
-export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
+export const ListBrowserSessionsResponseSchema: GenMessage<ListBrowserSessionsResponse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access_service, 26);
 
 /**
- * @generated from message fairlead.console.v1.RevokeSessionRequest
+ * @generated from message fairlead.console.v1.RevokeBrowserSessionRequest
  */
-export type RevokeSessionRequest = Message<"fairlead.console.v1.RevokeSessionRequest"> & {
+export type RevokeBrowserSessionRequest = Message<"fairlead.console.v1.RevokeBrowserSessionRequest"> & {
   /**
    * @generated from field: string id = 1;
    */
@@ -952,27 +965,30 @@ export type RevokeSessionRequest = Message<"fairlead.console.v1.RevokeSessionReq
 };
 
 /**
- * Describes the message fairlead.console.v1.RevokeSessionRequest.
- * Use `create(RevokeSessionRequestSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.RevokeBrowserSessionRequest.
+ * Use `create(RevokeBrowserSessionRequestSchema)` to create a new message.
  */
-export const RevokeSessionRequestSchema: GenMessage<RevokeSessionRequest> = /*@__PURE__*/
+export const RevokeBrowserSessionRequestSchema: GenMessage<RevokeBrowserSessionRequest> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access_service, 27);
 
 /**
- * @generated from message fairlead.console.v1.RevokeSessionResponse
+ * @generated from message fairlead.console.v1.RevokeBrowserSessionResponse
  */
-export type RevokeSessionResponse = Message<"fairlead.console.v1.RevokeSessionResponse"> & {
+export type RevokeBrowserSessionResponse = Message<"fairlead.console.v1.RevokeBrowserSessionResponse"> & {
 };
 
 /**
- * Describes the message fairlead.console.v1.RevokeSessionResponse.
- * Use `create(RevokeSessionResponseSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.RevokeBrowserSessionResponse.
+ * Use `create(RevokeBrowserSessionResponseSchema)` to create a new message.
  */
-export const RevokeSessionResponseSchema: GenMessage<RevokeSessionResponse> = /*@__PURE__*/
+export const RevokeBrowserSessionResponseSchema: GenMessage<RevokeBrowserSessionResponse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_access_service, 28);
 
 /**
- * Who may use this agent, by what, and as what: users with a password, tokens for programs, sessions of browsers, roles.
+ * Who may use this agent, by what, and as what: users with a password, tokens for programs, browsers in which people are signed in, roles.
+ *
+ * Nobody gives a role that they do not have, or decides over who may more than they do: PERMISSION_DENIED. What is not the caller's to see
+ * is NOT_FOUND to them, as what does not exist.
  *
  * @generated from service fairlead.console.v1.AccessService
  */
@@ -1008,7 +1024,8 @@ export const AccessService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * A user with a password that this answer tells and nothing else ever does. They change it when they first sign in. ALREADY_EXISTS when there is one of that name.
+   * A user with a password that this answer tells and nothing else ever does. They change it when they first sign in. ALREADY_EXISTS
+   * when there is one of that name; RESOURCE_EXHAUSTED when there are as many as there may be, and with RetryAfter while too many are being made.
    *
    * @generated from rpc fairlead.console.v1.AccessService.CreateUser
    */
@@ -1019,7 +1036,7 @@ export const AccessService: GenService<{
   },
   /**
    * Changes what a user may do, which counts for what they have signed in already, or keeps them out, which ends all of it. Nobody takes that
-   * from themselves.
+   * from themselves: FAILED_PRECONDITION. NOT_FOUND when there is none of that name.
    *
    * @generated from rpc fairlead.console.v1.AccessService.UpdateUser
    */
@@ -1030,6 +1047,7 @@ export const AccessService: GenService<{
   },
   /**
    * Another password, told by this answer alone, which the user changes when they sign in. What they have signed in ends, and their own tokens do.
+   * NOT_FOUND when there is none of that name, RESOURCE_EXHAUSTED with RetryAfter while too many are being made.
    *
    * @generated from rpc fairlead.console.v1.AccessService.ResetPassword
    */
@@ -1039,7 +1057,7 @@ export const AccessService: GenService<{
     output: typeof ResetPasswordResponseSchema;
   },
   /**
-   * What they have signed in ends, and their tokens do.
+   * What they have signed in ends, and their own tokens do. NOT_FOUND when there is none of that name, FAILED_PRECONDITION for oneself.
    *
    * @generated from rpc fairlead.console.v1.AccessService.DeleteUser
    */
@@ -1060,7 +1078,8 @@ export const AccessService: GenService<{
   },
   /**
    * A token, told by this answer alone, that may no more than the caller. A user's own may never do more than that user may then, and ends with
-   * them; an admin can have it stand by itself. One that a token makes has the owner of that token, and ends no later.
+   * them; an admin can have it without an owner. One that a token makes has the owner of that token, and ends no later. ALREADY_EXISTS when
+   * the caller has an active one of that name, RESOURCE_EXHAUSTED when there are as many as there may be.
    *
    * @generated from rpc fairlead.console.v1.AccessService.CreateToken
    */
@@ -1070,7 +1089,8 @@ export const AccessService: GenService<{
     output: typeof CreateTokenResponseSchema;
   },
   /**
-   * Ends one of the caller's own tokens at once, and anybody's for an admin.
+   * Ends one of the caller's own tokens at once, and anybody's for an admin. NOT_FOUND when there is none that is theirs to end,
+   * FAILED_PRECONDITION when several have that name.
    *
    * @generated from rpc fairlead.console.v1.AccessService.RevokeToken
    */
@@ -1080,24 +1100,24 @@ export const AccessService: GenService<{
     output: typeof RevokeTokenResponseSchema;
   },
   /**
-   * The caller's sessions in browsers; all of them for an admin.
+   * The browsers in which the caller is signed in; everybody's for an admin.
    *
-   * @generated from rpc fairlead.console.v1.AccessService.ListSessions
+   * @generated from rpc fairlead.console.v1.AccessService.ListBrowserSessions
    */
-  listSessions: {
+  listBrowserSessions: {
     methodKind: "unary";
-    input: typeof ListSessionsRequestSchema;
-    output: typeof ListSessionsResponseSchema;
+    input: typeof ListBrowserSessionsRequestSchema;
+    output: typeof ListBrowserSessionsResponseSchema;
   },
   /**
-   * Ends one of the caller's own sessions at once, and anybody's for an admin.
+   * Ends one of the caller's own at once, and anybody's for an admin. NOT_FOUND when there is none that is theirs to end.
    *
-   * @generated from rpc fairlead.console.v1.AccessService.RevokeSession
+   * @generated from rpc fairlead.console.v1.AccessService.RevokeBrowserSession
    */
-  revokeSession: {
+  revokeBrowserSession: {
     methodKind: "unary";
-    input: typeof RevokeSessionRequestSchema;
-    output: typeof RevokeSessionResponseSchema;
+    input: typeof RevokeBrowserSessionRequestSchema;
+    output: typeof RevokeBrowserSessionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_access_service, 0);

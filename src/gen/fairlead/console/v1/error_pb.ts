@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Role, RoleGrant } from "./access_pb.ts";
+import type { Role, RoleBinding } from "./access_pb.ts";
 import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/error.proto.
  */
 export const file_fairlead_console_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("Ch9mYWlybGVhZC9jb25zb2xlL3YxL2Vycm9yLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIpsBChFQZXJtaXNzaW9uTWlzc2luZxIMCgR3aGF0GAEgASgJEicKBHJvbGUYAiABKA4yGS5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGUSDQoFcGVlcnMYAyADKAkSLAoEaGVsZBgEIAMoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUdyYW50EhIKCmdyYW50ZWRfYnkYBSADKAkiHQoKUmV0cnlBZnRlchIPCgdzZWNvbmRzGAEgASgBYgZwcm90bzM", [file_fairlead_console_v1_access]);
+  fileDesc("Ch9mYWlybGVhZC9jb25zb2xlL3YxL2Vycm9yLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIq4BChFQZXJtaXNzaW9uTWlzc2luZxIMCgR3aGF0GAEgASgJEicKBHJvbGUYAiABKA4yGS5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGUSEQoJYWxsX3BlZXJzGAYgASgIEg0KBXBlZXJzGAMgAygJEi4KBGhlbGQYBCADKAsyIC5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGVCaW5kaW5nEhAKCGdpdmVuX2J5GAUgAygJIh0KClJldHJ5QWZ0ZXISDwoHc2Vjb25kcxgBIAEoAWIGcHJvdG8z", [file_fairlead_console_v1_access]);
 
 /**
  * With PERMISSION_DENIED: what the caller lacks, and who can help.
@@ -38,7 +38,14 @@ export type PermissionMissing = Message<"fairlead.console.v1.PermissionMissing">
   role: Role;
 
   /**
-   * The peers for which it is needed and not held; empty: for all of them.
+   * It is needed for all peers and for the agent itself, as the administrators of the whole agent have it. Then no peers are named.
+   *
+   * @generated from field: bool all_peers = 6;
+   */
+  allPeers: boolean;
+
+  /**
+   * The peers for which it is needed and not held. None, without `all_peers`: for whatever peer would do, and it is held for none.
    *
    * @generated from field: repeated string peers = 3;
    */
@@ -47,16 +54,16 @@ export type PermissionMissing = Message<"fairlead.console.v1.PermissionMissing">
   /**
    * What the caller holds.
    *
-   * @generated from field: repeated fairlead.console.v1.RoleGrant held = 4;
+   * @generated from field: repeated fairlead.console.v1.RoleBinding held = 4;
    */
-  held: RoleGrant[];
+  held: RoleBinding[];
 
   /**
-   * Who may give it: names of the users here that may, and what is to be done. People read it.
+   * Who may give it: names of users of this agent, and whoever else may. For people.
    *
-   * @generated from field: repeated string granted_by = 5;
+   * @generated from field: repeated string given_by = 5;
    */
-  grantedBy: string[];
+  givenBy: string[];
 };
 
 /**
@@ -67,13 +74,14 @@ export const PermissionMissingSchema: GenMessage<PermissionMissing> = /*@__PURE_
   messageDesc(file_fairlead_console_v1_error, 0);
 
 /**
- * With RESOURCE_EXHAUSTED and UNAVAILABLE: when it is worth to try again.
+ * With RESOURCE_EXHAUSTED and UNAVAILABLE: when it is worth to try again. An answer that says so has the header Retry-After, too, in whole
+ * seconds. Where there is none, trying again does not help before something else has changed.
  *
  * @generated from message fairlead.console.v1.RetryAfter
  */
 export type RetryAfter = Message<"fairlead.console.v1.RetryAfter"> & {
   /**
-   * Seconds from now.
+   * Seconds from now, more than 0.
    *
    * @generated from field: double seconds = 1;
    */

@@ -626,7 +626,7 @@ export const PolicyDraftSchema: GenMessage<PolicyDraft> = /*@__PURE__*/
  */
 export type TryPolicyResponse = Message<"fairlead.console.v1.TryPolicyResponse"> & {
   /**
-   * "Admitted", "Held" or "Denied".
+   * "Admitted", "Held" or "Denied", as PeerVerdict has it.
    *
    * @generated from field: string verdict = 1;
    */

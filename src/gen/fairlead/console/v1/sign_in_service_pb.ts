@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/sign_in_service.proto.
  */
 export const file_fairlead_console_v1_sign_in_service: GenFile = /*@__PURE__*/
-  fileDesc("CilmYWlybGVhZC9jb25zb2xlL3YxL3NpZ25faW5fc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIZChdHZXRTaWduSW5PcHRpb25zUmVxdWVzdCJ6ChhHZXRTaWduSW5PcHRpb25zUmVzcG9uc2USEAoIcGFzc3dvcmQYASABKAgSEAoIcHJvdmlkZXIYAiABKAkSFQoNcHJvdmlkZXJfcGF0aBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgJEhIKCmJldHRlcl91cmwYBSABKAkiSgoNU2lnbkluUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIACEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRABGIAIIk0KDlNpZ25JblJlc3BvbnNlEgwKBG5hbWUYASABKAkSHAoUbXVzdF9jaGFuZ2VfcGFzc3dvcmQYAiABKAgSDwoHZXhwaXJlcxgDIAEoCSIQCg5TaWduT3V0UmVxdWVzdCIRCg9TaWduT3V0UmVzcG9uc2UiVAoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0Eh4KB2N1cnJlbnQYASABKAlCDYABAbpIB3IFEAEYgAgSGwoEbmV4dBgCIAEoCUINgAEBukgHcgUQARiACCIpChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEg8KB2V4cGlyZXMYASABKAkytAMKDVNpZ25JblNlcnZpY2USdwoQR2V0U2lnbkluT3B0aW9ucxIsLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0U2lnbkluT3B0aW9uc1JlcXVlc3QaLS5mYWlybGVhZC5jb25zb2xlLnYxLkdldFNpZ25Jbk9wdGlvbnNSZXNwb25zZSIG0oAZAhAIElkKBlNpZ25JbhIiLmZhaXJsZWFkLmNvbnNvbGUudjEuU2lnbkluUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuU2lnbkluUmVzcG9uc2UiBtKAGQIQCBJcCgdTaWduT3V0EiMuZmFpcmxlYWQuY29uc29sZS52MS5TaWduT3V0UmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuU2lnbk91dFJlc3BvbnNlIgbSgBkCEAcScQoOQ2hhbmdlUGFzc3dvcmQSKi5mYWlybGVhZC5jb25zb2xlLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBorLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSIG0oAZAhAHYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_access]);
+  fileDesc("CilmYWlybGVhZC9jb25zb2xlL3YxL3NpZ25faW5fc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIZChdHZXRTaWduSW5PcHRpb25zUmVxdWVzdCJ6ChhHZXRTaWduSW5PcHRpb25zUmVzcG9uc2USEAoIcGFzc3dvcmQYASABKAgSEAoIcHJvdmlkZXIYAiABKAkSFQoNcHJvdmlkZXJfcGF0aBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgJEhIKCmJldHRlcl91cmwYBSABKAkiSgoNU2lnbkluUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIACEh8KCHBhc3N3b3JkGAIgASgJQg2AAQG6SAdyBRABGIAIIlAKDlNpZ25JblJlc3BvbnNlEgwKBG5hbWUYASABKAkSHAoUbXVzdF9jaGFuZ2VfcGFzc3dvcmQYAiABKAgSEgoKZXhwaXJlc19hdBgDIAEoCSIQCg5TaWduT3V0UmVxdWVzdCIRCg9TaWduT3V0UmVzcG9uc2UiVAoVQ2hhbmdlUGFzc3dvcmRSZXF1ZXN0Eh4KB2N1cnJlbnQYASABKAlCDYABAbpIB3IFEAEYgAgSGwoEbmV4dBgCIAEoCUINgAEBukgHcgUQARiACCIsChZDaGFuZ2VQYXNzd29yZFJlc3BvbnNlEhIKCmV4cGlyZXNfYXQYASABKAkytAMKDVNpZ25JblNlcnZpY2USdwoQR2V0U2lnbkluT3B0aW9ucxIsLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0U2lnbkluT3B0aW9uc1JlcXVlc3QaLS5mYWlybGVhZC5jb25zb2xlLnYxLkdldFNpZ25Jbk9wdGlvbnNSZXNwb25zZSIG0oAZAhAIElkKBlNpZ25JbhIiLmZhaXJsZWFkLmNvbnNvbGUudjEuU2lnbkluUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuU2lnbkluUmVzcG9uc2UiBtKAGQIQCBJcCgdTaWduT3V0EiMuZmFpcmxlYWQuY29uc29sZS52MS5TaWduT3V0UmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuU2lnbk91dFJlc3BvbnNlIgbSgBkCEAcScQoOQ2hhbmdlUGFzc3dvcmQSKi5mYWlybGVhZC5jb25zb2xlLnYxLkNoYW5nZVBhc3N3b3JkUmVxdWVzdBorLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hhbmdlUGFzc3dvcmRSZXNwb25zZSIG0oAZAhAHYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_access]);
 
 /**
  * @generated from message fairlead.console.v1.GetSignInOptionsRequest
@@ -119,11 +119,11 @@ export type SignInResponse = Message<"fairlead.console.v1.SignInResponse"> & {
   mustChangePassword: boolean;
 
   /**
-   * When the session ends in any case: RFC 3339, in UTC. It ends sooner when nobody uses it for 12 hours.
+   * When the session ends in any case: RFC 3339 in UTC. It ends sooner when nobody uses it for 12 hours.
    *
-   * @generated from field: string expires = 3;
+   * @generated from field: string expires_at = 3;
    */
-  expires: string;
+  expiresAt: string;
 };
 
 /**
@@ -190,11 +190,11 @@ export const ChangePasswordRequestSchema: GenMessage<ChangePasswordRequest> = /*
  */
 export type ChangePasswordResponse = Message<"fairlead.console.v1.ChangePasswordResponse"> & {
   /**
-   * When the session ends that goes on: RFC 3339, in UTC; empty for who did not come by one.
+   * When the session ends that goes on: RFC 3339 in UTC; empty for who did not come by one.
    *
-   * @generated from field: string expires = 1;
+   * @generated from field: string expires_at = 1;
    */
-  expires: string;
+  expiresAt: string;
 };
 
 /**
@@ -234,7 +234,7 @@ export const SignInService: GenService<{
     output: typeof SignInResponseSchema;
   },
   /**
-   * Ends the session that the cookie stands for, and takes the cookie back.
+   * Ends the browser session that the cookie stands for, and takes the cookie back.
    *
    * @generated from rpc fairlead.console.v1.SignInService.SignOut
    */
@@ -244,8 +244,9 @@ export const SignInService: GenService<{
     output: typeof SignOutResponseSchema;
   },
   /**
-   * Of the caller, who must be a user of this agent. It ends all their sessions and sets the cookie of a new one, where they have come by
-   * one. UNAUTHENTICATED when the current one is not right; INVALID_ARGUMENT when the next one will not do.
+   * Of the caller, who must be a user of this agent. It ends all their browser sessions and sets the cookie of a new one, where they have come by
+   * one. UNAUTHENTICATED when the current one is not right; INVALID_ARGUMENT when the next one will not do; RESOURCE_EXHAUSTED with RetryAfter
+   * when too many have been tried.
    *
    * @generated from rpc fairlead.console.v1.SignInService.ChangePassword
    */

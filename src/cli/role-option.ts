@@ -1,7 +1,7 @@
 /** Roles as they are written on a command line and shown: "viewer", "operator@west,east". Pure. */
 import { create } from "@bufbuild/protobuf";
 import { InvalidArgumentError } from "commander";
-import { Role, type RoleGrant, RoleGrantSchema } from "../gen/fairlead/console/v1/access_pb.ts";
+import { Role, type RoleBinding, RoleBindingSchema } from "../gen/fairlead/console/v1/access_pb.ts";
 
 /** What `--role` means. */
 export const roleMeaning =
@@ -14,7 +14,7 @@ const roles: ReadonlyMap<string, Role> = new Map([
 ]);
 
 /** Collects `--role viewer --role operator@west`. */
-export function collectRoles(text: string, before: readonly RoleGrant[] = []): RoleGrant[] {
+export function collectRoles(text: string, before: readonly RoleBinding[] = []): RoleBinding[] {
   const [word = "", named, ...more] = text.split("@");
   const role = roles.get(word);
   const peers = named?.split(",").map((name) => name.trim());
@@ -24,12 +24,12 @@ export function collectRoles(text: string, before: readonly RoleGrant[] = []): R
       `It must be one of ${known}, or one of these for some peers, as in operator@west,east.`,
     );
   }
-  return [...before, create(RoleGrantSchema, { role, allPeers: peers === undefined, peers: peers ?? [] })];
+  return [...before, create(RoleBindingSchema, { role, allPeers: peers === undefined, peers: peers ?? [] })];
 }
 
 /** As it would be given. */
-export function formatRoles(grants: readonly RoleGrant[]): string[] {
-  return grants.map(({ role, allPeers, peers }) => (allPeers ? wordOf(role) : `${wordOf(role)}@${peers.join(",")}`));
+export function formatRoles(roles: readonly RoleBinding[]): string[] {
+  return roles.map(({ role, allPeers, peers }) => (allPeers ? wordOf(role) : `${wordOf(role)}@${peers.join(",")}`));
 }
 
 function wordOf(role: Role): string {

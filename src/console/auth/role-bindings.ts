@@ -1,9 +1,9 @@
 /** What somebody may do, as it is kept, sent and put together. Pure. */
-import { Role, type RoleGrant } from "../../gen/fairlead/console/v1/access_pb.ts";
-import type { Grant } from "./principal.ts";
+import { Role, type RoleBinding as RoleBindingMessage } from "../../gen/fairlead/console/v1/access_pb.ts";
+import type { RoleBinding } from "./principal.ts";
 
 /** What both allow. */
-export function meet(a: readonly Grant[], b: readonly Grant[]): Grant[] {
+export function meet(a: readonly RoleBinding[], b: readonly RoleBinding[]): RoleBinding[] {
   return a.flatMap((one) =>
     b.flatMap((other) => {
       const role = one.role < other.role ? one.role : other.role;
@@ -17,16 +17,20 @@ export function meet(a: readonly Grant[], b: readonly Grant[]): Grant[] {
 }
 
 /** Whether `theirs` hold all of `wanted`, so that nobody could do by `wanted` what those who hold `theirs` may not. */
-export function holdsAll(theirs: readonly Grant[], wanted: readonly Grant[]): boolean {
+export function holdsAll(theirs: readonly RoleBinding[], wanted: readonly RoleBinding[]): boolean {
   return wanted.every(({ role, peers }) => {
-    const held = theirs.filter((grant) => grant.role >= role).map((grant) => grant.peers);
+    const held = theirs.filter((binding) => binding.role >= role).map((binding) => binding.peers);
     if (held.includes("all")) return true;
     return peers !== "all" && peers.every((peer) => held.some((names) => names.includes(peer)));
   });
 }
 
 /** Of a message that was validated. */
-export function fromRoleGrant({ role, allPeers, peers }: Pick<RoleGrant, "role" | "allPeers" | "peers">): Grant {
+export function fromRoleBinding({
+  role,
+  allPeers,
+  peers,
+}: Pick<RoleBindingMessage, "role" | "allPeers" | "peers">): RoleBinding {
   return { role, peers: allPeers ? "all" : [...peers] };
 }
 
@@ -37,18 +41,18 @@ const words: ReadonlyMap<string, Role> = new Map([
 ]);
 
 /** As it is kept, where a number would say nothing to whoever reads it. */
-export function formatGrants(grants: readonly Grant[]): { role: string; peers: "all" | readonly string[] }[] {
-  return grants.map(({ role, peers }) => ({ role: wordOf(role), peers }));
+export function formatRoles(roles: readonly RoleBinding[]): { role: string; peers: "all" | readonly string[] }[] {
+  return roles.map(({ role, peers }) => ({ role: wordOf(role), peers }));
 }
 
 /** Undefined for what says anything else, which is then less than nothing. */
-export function parseGrants(kept: unknown): Grant[] | undefined {
+export function parseRoles(kept: unknown): RoleBinding[] | undefined {
   if (!Array.isArray(kept)) return undefined;
-  const grants = kept.map(parseGrant);
-  return grants.every((grant) => grant !== undefined) ? grants : undefined;
+  const roles = kept.map(parseBinding);
+  return roles.every((binding) => binding !== undefined) ? roles : undefined;
 }
 
-function parseGrant(kept: unknown): Grant | undefined {
+function parseBinding(kept: unknown): RoleBinding | undefined {
   if (typeof kept !== "object" || kept === null || !("role" in kept) || !("peers" in kept)) return undefined;
   const role = typeof kept.role === "string" ? words.get(kept.role) : undefined;
   const peers = kept.peers === "all" ? kept.peers : namesIn(kept.peers);
