@@ -36,7 +36,9 @@ const sources = feedSources(log, [
         return () => undefined;
       },
     },
-    traitsOf: (app) => ({ peers: [app.spec.peer ?? ""], labels: app.metadata.labels }),
+    traitsOf({ metadata: { labels }, spec: { peer = "" } }) {
+      return { peers: [peer], about: [peer], labels };
+    },
     now: (app) => ({ case: "app", value: toApp(app) }),
   }),
 ]);

@@ -12,10 +12,14 @@ export function peersOf({ spec, status }: RemoteApp): string[] {
   return [spec.peer ?? status?.peer ?? ""].filter((name) => name !== "");
 }
 
-/** Which peers an app is about: those that run it and the one that is to, or all where it may be placed anywhere. */
+/** The peer that an app names and those that run it, be it by name or because a selector has placed it there. */
+export function namedPeersOf(app: RemoteApp): string[] {
+  return [...new Set([...(app.spec.peer === undefined ? [] : [app.spec.peer]), ...peersOf(app)])];
+}
+
+/** Which peers an app concerns: those that run it and the one that is to, or all where it may be placed anywhere. */
 export function concernOfApp(app: RemoteApp): Concern {
-  const wanted = concernOfSpec(app.spec);
-  return wanted === "all" ? "all" : [...new Set([...wanted, ...peersOf(app)])];
+  return concernOfSpec(app.spec) === "all" ? "all" : namedPeersOf(app);
 }
 
 /** Whether the spec names Secrets or ConfigMaps of its namespace that the app as it is does not. */

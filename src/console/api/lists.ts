@@ -14,6 +14,7 @@ import {
 import type { PeerTarget } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type { Forward, Peer, PeerPolicy, RemoteApp } from "../../kube/resources.ts";
 import type { InviteRecord } from "../../peering/invite-record.ts";
+import { namedPeersOf } from "../app-peer.ts";
 import type { Notification } from "../notifications/ledger.ts";
 import type { FieldValue, ListOf } from "./listing.ts";
 
@@ -38,12 +39,6 @@ const named = {
 };
 const namespaced = { ...named, namespace: ({ metadata }: Named): string => metadata.namespace ?? "" };
 
-/** Of an app: the peers that run it or are to end it, and the one that is to run it. */
-function peersOf({ spec, status }: RemoteApp): readonly string[] {
-  const held = status?.peers.flatMap(({ peer }) => peer ?? []) ?? [];
-  return spec.peer === undefined || held.includes(spec.peer) ? held : [spec.peer, ...held];
-}
-
 export const appList: ListOf<RemoteApp> = {
   kind: "apps",
   key: ({ metadata: { namespace, name } }) => pathOf(namespace, name),
@@ -52,7 +47,7 @@ export const appList: ListOf<RemoteApp> = {
     ...namespaced,
     phase: ({ status }) => status?.phase ?? "Pending",
     reason: ({ status }) => status?.reason,
-    peer: peersOf,
+    peer: namedPeersOf,
     kind: ({ spec }) => spec.kind ?? "Deployment",
     image: ({ spec }) => spec.image,
     replicas: ({ spec }) => spec.replicas ?? 1,

@@ -30,7 +30,11 @@ export function auditSource(audit: RecordedAudit): WatchSource {
       const tell = (record: AuditRecord): void => {
         const ref = { namespace: "", name: String(record.sequence) };
         const peers = [record.actor.peer ?? ""];
-        into.put(ref, { peers, now: () => ({ case: "auditEntry", value: create(AuditEntrySchema, toEntry(record)) }) });
+        into.put(ref, {
+          peers,
+          about: peers,
+          now: () => ({ case: "auditEntry", value: create(AuditEntrySchema, toEntry(record)) }),
+        });
         remembered.push(ref);
         const oldest = remembered.length > mostRemembered ? remembered.shift() : undefined;
         if (oldest) into.forget(oldest);

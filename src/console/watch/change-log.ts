@@ -178,6 +178,6 @@ function keyOf({ namespace, name }: Ref): string {
 }
 
 /** Nothing of the thing itself, which would be kept as long as they are. */
-function traitsOf({ peers, labels }: Told): Traits {
-  return labels && Object.keys(labels).length > 0 ? { peers, labels } : { peers };
+function traitsOf({ peers, about, labels }: Told): Traits {
+  return labels && Object.keys(labels).length > 0 ? { peers, about, labels } : { peers, about };
 }

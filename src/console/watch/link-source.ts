@@ -30,7 +30,7 @@ export function linkSource(links: KnownLinks): WatchSource {
           into.put(ref, undefined);
         } else if (!before || differs(link, before)) {
           told.set(peer, link);
-          into.put(ref, { peers: [peer], now: () => ({ case: "link", value: link }) });
+          into.put(ref, { peers: [peer], about: [peer], now: () => ({ case: "link", value: link }) });
         }
       };
       for (const peer of links.peers()) look(peer);

@@ -11,8 +11,10 @@ export interface Ref {
 
 /** By what it is said whether a watch is told of a thing. */
 export interface Traits {
-  /** The peers that it is about: who sees all of them sees it. "" stands for what is about the agent, or about all of them. */
+  /** Whom it concerns: who sees all of these peers sees it. "" stands for what concerns the agent, and so any of them. */
   readonly peers: readonly string[];
+  /** The peers for which it is asked. What concerns the agent may be about some all the same, as an app that a selector has placed there. */
+  readonly about: readonly string[];
   /** None unless given. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }

@@ -15,7 +15,7 @@ import { toNotification } from "../api/notification-service.ts";
 import { toApp, toForward, toPeer } from "../api/object.ts";
 import { toInvite } from "../api/peer-service.ts";
 import { toPolicy } from "../api/policy-service.ts";
-import { concernOfApp } from "../app-peer.ts";
+import { concernOfApp, namedPeersOf } from "../app-peer.ts";
 import type { Notification } from "../notifications/ledger.ts";
 import { auditSource, type RecordedAudit } from "./audit-source.ts";
 import { type KnownLinks, linkSource } from "./link-source.ts";
@@ -53,20 +53,20 @@ export function ownSources(deps: OwnSourcesDeps): WatchSource[] {
     objectSource({
       topic: Topic.PEERS,
       objects: deps.peers,
-      traitsOf: ({ metadata }) => ({ peers: [metadata.name ?? ""], labels: metadata.labels }),
+      traitsOf: ({ metadata: { name = "", labels } }) => ({ peers: [name], about: [name], labels }),
       now: (peer) => ({ case: "peer", value: toPeer(peer) }),
     }),
     objectSource({
       topic: Topic.APPS,
       objects: deps.apps,
       isNamespaced: true,
-      traitsOf: (app) => ({ peers: peersOfApp(app), labels: app.metadata.labels }),
+      traitsOf: (app) => ({ peers: concernedBy(app), about: namedPeersOf(app), labels: app.metadata.labels }),
       now: (app) => ({ case: "app", value: toApp(app) }),
     }),
     objectSource({
       topic: Topic.POLICIES,
       objects: deps.policies,
-      traitsOf: ({ metadata }) => ({ peers: agent, labels: metadata.labels }),
+      traitsOf: ({ metadata, status }) => ({ peers: agent, about: status?.peers ?? [], labels: metadata.labels }),
       now: (policy) => ({ case: "policy", value: toPolicy(policy) }),
     }),
     linkSource(deps.links),
@@ -99,7 +99,7 @@ function inviteSource({ invites, clock, log }: OwnSourcesDeps): WatchSource {
       ends = records.map(({ expiresAt }) => expiresAt);
       return records.map((record) => {
         const value = toInvite(record);
-        const traits = { peers: agent, labels: value.labels };
+        const traits = { peers: agent, about: [], labels: value.labels };
         return listed({ namespace: "", name: value.id }, traits, InviteSchema, value, () => ({
           case: "invite",
           value,
@@ -114,13 +114,16 @@ function inviteSource({ invites, clock, log }: OwnSourcesDeps): WatchSource {
 
 function listedItem(value: InboxItem): Listed {
   const ref = { namespace: "", name: value.name };
-  return listed(ref, { peers: [value.peer] }, InboxItemSchema, value, () => ({ case: "inboxItem", value }));
+  return listed(ref, { peers: [value.peer], about: [value.peer] }, InboxItemSchema, value, () => ({
+    case: "inboxItem",
+    value,
+  }));
 }
 
 function listedNotification(one: Notification): Listed {
   const value = toNotification(one);
   // What is about no peer, or about any, is the agent's.
-  const traits = { peers: one.peers.length === 0 ? agent : one.peers };
+  const traits = { peers: one.peers.length === 0 ? agent : one.peers, about: one.peers };
   const ref = { namespace: "", name: one.id };
   return listed(ref, traits, NotificationSchema, value, () => ({ case: "notification", value }));
 }
@@ -128,7 +131,8 @@ function listedNotification(one: Notification): Listed {
 /** What goes by it changes all the time, and is told as it is when the rest has changed. */
 function listedForward({ forward, counts }: KnownForward): Listed {
   const { namespace = "", name = "", labels } = forward.metadata;
-  const traits = { peers: [forward.spec.peer ?? ""], labels };
+  const peers = [forward.spec.peer ?? ""];
+  const traits = { peers, about: peers, labels };
   return listed({ namespace, name }, traits, ForwardSchema, toForward(forward, undefined), () => ({
     case: "forward",
     value: toForward(forward, counts),
@@ -146,7 +150,7 @@ function listed<Desc extends DescMessage>(
 }
 
 /** One that may be placed anywhere concerns the agent, and so does one that nobody runs or is to run. */
-function peersOfApp(app: RemoteApp): readonly string[] {
+function concernedBy(app: RemoteApp): readonly string[] {
   const concern = concernOfApp(app);
   return concern === "all" || concern.length === 0 ? agent : concern.toSorted();
 }

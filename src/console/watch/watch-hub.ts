@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Timer } from "../../base/clock.ts";
 import type { WatchRequest } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type Principal, personOf } from "../auth/principal.ts";
-import { allTopics } from "./sight.ts";
+import { allTopics } from "./topics.ts";
 import { type News, Watch, type WatchDeps } from "./watch.ts";
 
 export interface WatchHubDeps extends WatchDeps {

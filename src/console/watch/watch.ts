@@ -8,8 +8,9 @@ import type { ChangeLog } from "./change-log.ts";
 import type { Logged } from "./logged.ts";
 import { type PositionOf, positionWriter, readPosition } from "./position-text.ts";
 import { askedText, selectionOf, type WatchedTopic } from "./selection.ts";
-import { accessText, mayCall, methodOf } from "./sight.ts";
+import { accessText, mayCall } from "./sight.ts";
 import type { Sources } from "./sources.ts";
+import { methodOf } from "./topics.ts";
 import { type Selection, WatchReader } from "./watch-reader.ts";
 
 export interface WatchDeps {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { type Client, Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { explainError } from "../../../src/client/explain.ts";
 import { createWatchService } from "../../../src/console/api/watch-service.ts";
 import { principalKey } from "../../../src/console/auth/principal.ts";
 import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
@@ -118,6 +119,44 @@ suite("the watch", { timeout: 60_000 }, () => {
     world.apps.set("other/z", { peer: "west", replicas: 7 });
     assert.deepEqual(await watch.until("app other/z 7"), ["app shop/a gone", "app shop/c 2", "app other/z 7"]);
     watch.stop();
+  });
+
+  test("an app that a selector has placed is found by the peer where it is, and only by who sees the agent", async () => {
+    const world = startWatches();
+    const erin = person("erin", [{ role: Role.VIEWER, peers: ["east"] }]);
+    world.people.set(erin.credential, erin);
+    world.apps.set("shop/a", { peer: "east", replicas: 1, isPlaced: true });
+    world.apps.set("shop/b", { peer: "east", replicas: 1 });
+    const topics = [{ topic: Topic.APPS, peer: "east" }];
+    const watch = new Watching(world, { topics });
+    assert.deepEqual(await watch.until("synced"), ["app shop/a 1", "app shop/b 1", "synced"]);
+    world.apps.set("shop/a", { peer: "west", replicas: 1, isPlaced: true });
+    assert.deepEqual(await watch.until("app shop/a gone"), ["app shop/a gone"]);
+    watch.stop();
+    world.apps.set("shop/a", { peer: "east", replicas: 2, isPlaced: true });
+    const hers = new Watching(world, { topics }, erin);
+    assert.deepEqual(await hers.until("synced"), ["app shop/b 1", "synced"]);
+    hers.stop();
+  });
+
+  test("a topic is asked for only by what its things have, and a refusal names the field and the topic", async () => {
+    const refused = async (topic: object, field: string, names: RegExp): Promise<void> => {
+      const watch = new Watching(startWatches(), { topics: [{ topic: Topic.APPS, namespace: "shop" }, topic] });
+      await assert.rejects(watch.next(), (error) => {
+        const { code, message, violations } = explainError(error);
+        assert.equal(code, Code.InvalidArgument);
+        assert.deepEqual(
+          violations.map((one) => one.field),
+          [`topics[1].${field}`],
+        );
+        assert.match(message, names);
+        return true;
+      });
+    };
+    await refused({ topic: Topic.LINKS, namespace: "shop" }, "namespace", /TOPIC_LINKS are in no namespace/);
+    await refused({ topic: Topic.INVITES, peer: "east" }, "peer", /TOPIC_INVITES have to do with no peer/);
+    await refused({ topic: Topic.INBOX, labelSelector: "a=b" }, "labelSelector", /TOPIC_INBOX have no labels/);
+    await refused({ topic: Topic.APPS, labelSelector: "a in b" }, "labelSelector", /a in b/);
   });
 
   test("a selector that cannot be read is refused", async () => {

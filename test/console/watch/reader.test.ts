@@ -25,7 +25,7 @@ function seeing(peers: readonly string[]): Selection {
 }
 
 function put(log: ChangeLog, name: string, peers: readonly string[] | undefined, topic: Topic = APPS): void {
-  log.put(topic, refOf(name), peers && { peers, now: () => ({ case: undefined }) });
+  log.put(topic, refOf(name), peers && { peers, about: peers, now: () => ({ case: undefined }) });
 }
 
 /** A client that keeps what it was told, and finds fault with what it must not be told. */

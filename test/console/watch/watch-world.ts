@@ -46,7 +46,7 @@ export class Listing {
     return this.items.map(({ name, peer, hash }) => {
       const value = create(InboxItemSchema, { name, peer, hash });
       const now = (): Change["now"] => ({ case: "inboxItem", value });
-      return { ref: { namespace: "", name }, peers: [peer], state: hash, now };
+      return { ref: { namespace: "", name }, peers: [peer], about: [peer], state: hash, now };
     });
   }
 
@@ -65,6 +65,8 @@ export class Listing {
 export interface TestApp {
   readonly peer: string;
   readonly replicas: number;
+  /** By a selector, so that it concerns the agent and is about the peer where it is now. */
+  readonly isPlaced?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -103,14 +105,14 @@ export function startWatches(
     objectSource({
       topic: Topic.PEERS,
       objects: peers,
-      traitsOf: (name) => ({ peers: [name] }),
+      traitsOf: (name) => ({ peers: [name], about: [name] }),
       now: (name) => ({ case: "peer", value: create(PeerSchema, { metadata: { name } }) }),
     }),
     objectSource({
       topic: Topic.APPS,
       objects: apps,
       isNamespaced: true,
-      traitsOf: ({ peer, labels }) => ({ peers: [peer], labels }),
+      traitsOf: ({ peer, isPlaced, labels }) => ({ peers: [isPlaced ? "" : peer], about: [peer], labels }),
       now({ peer, replicas }) {
         shown.count += 1;
         const metadata = { annotations: { padding: o.padding ?? "" } };

@@ -58,7 +58,8 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_watch_service, 0);
 
 /**
- * One topic, or what of it is asked for: all that is said must hold.
+ * One topic, or what of it is asked for: all that is said must hold. What things of the topic do not have, they cannot be asked for by:
+ * INVALID_ARGUMENT names the field and the topic. docs/watch.md says which topics have what.
  *
  * @generated from message fairlead.console.v1.WatchTopic
  */
@@ -69,14 +70,15 @@ export type WatchTopic = Message<"fairlead.console.v1.WatchTopic"> & {
   topic: Topic;
 
   /**
-   * Only of this namespace; empty: of all.
+   * Only of this namespace; empty: of all. For TOPIC_APPS and TOPIC_FORWARDS.
    *
    * @generated from field: string namespace = 2;
    */
   namespace: string;
 
   /**
-   * Only what this peer has to do with, by our name for it; empty: whatever peers.
+   * Only what this peer has to do with now, by our name for it; empty: whatever peers. An app has to do with the peer that it names and with
+   * those that run it, a PeerPolicy with those that it selects. For all topics but TOPIC_INVITES.
    *
    * @generated from field: string peer = 3;
    */
@@ -90,7 +92,8 @@ export type WatchTopic = Message<"fairlead.console.v1.WatchTopic"> & {
   name: string;
 
   /**
-   * Only with these labels, in Kubernetes' selector syntax; empty: all. What loses them is told as gone. For four topics of one watch at most.
+   * Only with these labels, in Kubernetes' selector syntax; empty: all. What loses them is told as gone. For TOPIC_PEERS, TOPIC_APPS,
+   * TOPIC_POLICIES, TOPIC_FORWARDS and TOPIC_INVITES, and for four of one watch at most.
    *
    * @generated from field: string label_selector = 5;
    */
