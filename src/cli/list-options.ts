@@ -13,7 +13,8 @@ export interface ListOptions {
 
 /** The words of a request for one page of a list. */
 export interface ListWords {
-  readonly labelSelector: string;
+  /** Of lists of things that have labels. */
+  readonly labelSelector?: string;
   readonly fieldSelector: string;
   readonly orderBy: string;
   readonly pageSize: number;
@@ -41,11 +42,11 @@ export function addListOptions(command: Command, { labels }: { readonly labels: 
 
 /** Reads a list to its end, as the options say. */
 export function readList<Answer extends { readonly nextPageToken: string }, Item>(
-  { selector = "", fieldSelector = "", sortBy = "", chunkSize }: ListOptions,
+  { selector, fieldSelector = "", sortBy = "", chunkSize }: ListOptions,
   ask: (words: ListWords) => Promise<Answer>,
   itemsOf: (answer: Answer) => readonly Item[],
 ): Promise<Item[]> {
-  const words = { labelSelector: selector, fieldSelector, orderBy: sortBy };
+  const words = { ...(selector !== undefined && { labelSelector: selector }), fieldSelector, orderBy: sortBy };
   return readAll((page) => ask({ ...words, ...page }), itemsOf, chunkSize || largestPage);
 }
 

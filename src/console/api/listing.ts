@@ -13,7 +13,8 @@ import { createPageTokens, type PageTokensDeps, type Place, type Rank } from "./
 
 /** The words of every request for a list. */
 export interface ListRequest {
-  readonly labelSelector: string;
+  /** Of lists of things that have labels. */
+  readonly labelSelector?: string;
   readonly fieldSelector: string;
   readonly orderBy: string;
   readonly pageSize: number;
@@ -100,12 +101,11 @@ function questionOf<T>({ kind }: ListOf<T>, request: ListRequest): string {
 }
 
 /** INVALID_ARGUMENT, with what can be said. */
-function selectorOf<T>(list: ListOf<T>, { labelSelector, fieldSelector }: ListRequest): (item: T) => boolean {
+function selectorOf<T>(list: ListOf<T>, { labelSelector = "", fieldSelector }: ListRequest): (item: T) => boolean {
   const checks: ((item: T) => boolean)[] = [];
+  const { labels } = list;
   try {
-    if (labelSelector.trim() !== "") {
-      const { labels } = list;
-      if (!labels) throw invalid(`${list.kind} have no labels to be selected by`);
+    if (labels && labelSelector.trim() !== "") {
       const matches = parseLabelSelector(labelSelector);
       checks.push((item) => matches(labels(item)));
     }

@@ -85,11 +85,6 @@ suite("a list", () => {
     ] as const) {
       assert.throws(() => listing(boats, fleet, asked(request)), refused(Code.InvalidArgument, text));
     }
-    const { labels: _labels, ...unlabelled } = boats;
-    assert.throws(
-      () => listing(unlabelled, fleet, asked({ labelSelector: "a" })),
-      refused(Code.InvalidArgument, /boats have no labels/),
-    );
   });
 
   test("has a thousand on a page unless said, and says how many there are", () => {
