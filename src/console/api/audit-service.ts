@@ -34,9 +34,8 @@ export function createAuditService(deps: AuditServiceDeps, listing: Listing): Se
         ...(since && { since: timeOf(since) }),
         ofPeers: viewOf(values.get(principalKey)),
         verdict: verdicts.find((known) => known === verdict),
-        limit: limit || shownEntries,
       });
-      const { items, ...page } = listing(auditList, found, request);
+      const { items, ...page } = listing(auditList, found, request, limit || shownEntries);
       return { ...page, entries: items.map(toEntry) };
     },
 

@@ -47,11 +47,11 @@ export interface Page<T> {
 }
 
 /**
- * What a request asks for, of all there is. Everything else that the request says is kept in the token, so that it cannot be
+ * What a request asks for, of all there is; with `latest`, of that the last so many, as `items` has them. Everything else that the request says is kept in the token, so that it cannot be
  * used for another question. Throws INVALID_ARGUMENT for words that cannot be read and a token that is not of this list, and
  * FAILED_PRECONDITION for one that is too old or of an earlier start of the agent.
  */
-export type Listing = <T>(list: ListOf<T>, items: readonly T[], request: ListRequest) => Page<T>;
+export type Listing = <T>(list: ListOf<T>, items: readonly T[], request: ListRequest, latest?: number) => Page<T>;
 
 /** Things on one page unless said, and at most. */
 const usualPageSize = 1_000;
@@ -70,12 +70,13 @@ interface Order {
 export function createListing(deps: PageTokensDeps): Listing {
   const tokens = createPageTokens(deps);
 
-  function page<T>(list: ListOf<T>, items: readonly T[], request: ListRequest): Page<T> {
+  function page<T>(list: ListOf<T>, items: readonly T[], request: ListRequest, latest?: number): Page<T> {
     const orders = readOrder(list, request.orderBy || (list.order ?? ""));
     const compare = comparer(orders);
     const question = questionOf(list, request);
     const after = request.pageToken === "" ? undefined : tokens.open(request.pageToken, question);
-    const found = items.filter(selectorOf(list, request));
+    const selected = items.filter(selectorOf(list, request));
+    const found = latest === undefined ? selected : selected.slice(Math.max(0, selected.length - latest));
     const ranked: Ranked<T>[] = [];
     for (const item of found) {
       const place = placeOf(list, orders, item);

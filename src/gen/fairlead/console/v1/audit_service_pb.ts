@@ -148,7 +148,7 @@ export type ListAuditRequest = Message<"fairlead.console.v1.ListAuditRequest"> &
   since: string;
 
   /**
-   * The latest so many; 0: 1,000.
+   * Of all that is asked for, the latest so many; 0: 1,000.
    *
    * @generated from field: int32 limit = 6;
    */
