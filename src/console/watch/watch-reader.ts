@@ -71,15 +71,20 @@ export class WatchReader {
 
   /** Undefined when there is nothing to tell now. */
   next(): Step | undefined {
-    if (this.#settled < this.#log.floor(this.#selection.topics) && !this.#first) {
+    const step = this.#nextReset() ?? this.#nextOfFirst();
+    if (step) return step;
+    // Not before what there was has been told: whoever reads that slowly would begin anew for ever.
+    if (this.#settled < this.#log.floor(this.#selection.topics)) {
       this.beginAnew(this.#selection, Reason.TOO_OLD);
+      return this.#nextReset();
     }
-    if (this.#reset !== undefined) {
-      const reason = this.#reset;
-      this.#reset = undefined;
-      return { kind: "reset", reason };
-    }
-    return this.#nextOfFirst() ?? this.#nextChange();
+    return this.#nextChange();
+  }
+
+  #nextReset(): Step | undefined {
+    const reason = this.#reset;
+    this.#reset = undefined;
+    return reason === undefined ? undefined : { kind: "reset", reason };
   }
 
   #begin(): void {

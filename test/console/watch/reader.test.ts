@@ -212,6 +212,20 @@ suite("a place in the log of changes", () => {
     assert.deepEqual([...client.known.keys()], ["d"]);
   });
 
+  test("of what was told at the beginning none is forgotten that went while the rest was told", () => {
+    const log = newLog({ mostViews: 2 });
+    put(log, "a", ["east"]);
+    put(log, "b", ["east"]);
+    const client = new Client(log, seeing(["east"]));
+    client.read(1);
+    put(log, "a", ["west"]);
+    put(log, "a", undefined);
+    put(log, "b", undefined);
+    client.read(9);
+    assert.deepEqual([...client.known.keys()], []);
+    assert.deepEqual(client.resets, [Reason.TOO_OLD]);
+  });
+
   test("what goes in other topics ends no place", () => {
     const log = newLog({ mostGone: 1 });
     put(log, "a", ["east"]);
