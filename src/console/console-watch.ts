@@ -14,10 +14,11 @@ import type { Authenticator } from "./auth/authenticator.ts";
 import { ChangeLog } from "./watch/change-log.ts";
 import type { Changing } from "./watch/object-source.ts";
 import { type News, type OwnSourcesDeps, ownSources } from "./watch/own-sources.ts";
+import type { PeopleSourcesDeps } from "./watch/people-sources.ts";
 import { feedSources } from "./watch/sources.ts";
 import { createWatchHub, type WatchHub } from "./watch/watch-hub.ts";
 
-export interface ConsoleWatchDeps {
+export interface ConsoleWatchDeps extends Omit<PeopleSourcesDeps, "clock" | "log"> {
   readonly peering: Peering;
   readonly peerObjects: Reflector<Peer>;
   readonly workloads: Pick<Workloads, "origin" | "host">;
@@ -25,6 +26,7 @@ export interface ConsoleWatchDeps {
   readonly tunnelInbox: { pending(): readonly HeldTunnel[] } & News;
   readonly forwards: { list(signal: AbortSignal): Promise<KnownForward[]> } & News;
   readonly notifications: OwnSourcesDeps["notifications"];
+  readonly health: OwnSourcesDeps["health"];
   readonly audit: Pick<AuditLog, "list" | "subscribe">;
   readonly authenticator: Pick<Authenticator, "present">;
   readonly refuse: Refuse;
@@ -39,22 +41,20 @@ export function createConsoleWatch(deps: ConsoleWatchDeps): WatchHub {
   const sources = feedSources(
     log,
     ownSources({
+      ...deps,
       peers: knownPeers(deps.peerObjects),
       apps: { subscribe: workloads.origin.subscribe, synced: workloads.origin.synced },
       policies: { subscribe: policies.subscribeToEach, synced: policies.synced },
       inbox: inboxNews(deps),
-      forwards: deps.forwards,
       invites: peering.invites,
+      orphans: { list: workloads.host.orphans, subscribe: (listener) => workloads.host.subscribe(() => listener()) },
+      orphansAtPeers: { list: workloads.origin.orphans, subscribe: workloads.origin.subscribeToOrphans },
       links: {
         peers: () => roster.list().map(({ name }) => name),
         look: (peer) => switchboard.look(peer),
         subscribe: (listener) =>
           endAll([switchboard.subscribe(listener), roster.subscribe(({ name }) => listener(name))]),
       },
-      notifications: deps.notifications,
-      audit: deps.audit,
-      clock,
-      log: deps.log,
     }),
   );
   const hub = createWatchHub({

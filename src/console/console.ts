@@ -119,7 +119,14 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
     clock,
   });
   const notifications = openNotifications({ ...deps, inbox: inboxNews(deps) });
-  const watches = createConsoleWatch({ ...deps, notifications, authenticator: access.authenticator, refuse });
+  const watches = createConsoleWatch({
+    ...deps,
+    ...people,
+    sessions: signIn.sessions,
+    notifications,
+    authenticator: access.authenticator,
+    refuse,
+  });
   const kubernetes = createKubernetesAccess({
     ...deps,
     authenticator: access.authenticator,

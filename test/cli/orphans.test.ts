@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exitCode } from "../../src/cli/errors.ts";
+import type { Town } from "../../src/demo/town.ts";
+import { Topic } from "../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { namespaces, workloads } from "../../src/kube/resources.ts";
 import { fingerprintLabel, labels, peerNamespace } from "../../src/workloads/host/names.ts";
 import { until } from "../patience.ts";
@@ -13,6 +15,8 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
   await using world = await startWorld();
   const { client } = world.berlin.kube;
   await loseApps(world, ["shop"]);
+  const here = watchOrphans(world.berlin, Topic.ORPHANS);
+  const there = watchOrphans(world.lisbon, Topic.ORPHANS_AT_PEERS);
   await pair(world, "apps");
 
   const path = `${namespace}/shop-0123456789`;
@@ -26,6 +30,8 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
     return out.includes("uid-shop") ? out : undefined;
   });
   assert.match(lostThere, /berlin +uid-shop +default\/shop/, "the origin is told too");
+  const known = `${namespace}/shop-0123456789`;
+  await until("who watches hears of both", () => (here.has(known) && there.has("/berlin/uid-shop")) || undefined);
   assert.match((await run(world.lisbon, ["status"])).out, /no RemoteApp stands for.*default\/shop/s);
   const status = await run(world.berlin, ["status"]);
   assert.match(status.out, /no longer knows.*shop-0123456789/s);
@@ -39,6 +45,7 @@ test("a workload that its origin no longer knows is shown, goes on running, and 
   await until("it is gone", async () =>
     (await client.get(workloads, { namespace, name: "shop-0123456789" }, never)) ? undefined : true,
   );
+  await until("who watches hears that both are gone", () => here.size + there.size === 0 || undefined);
   assert.equal((await run(world.berlin, ["orphan", "delete", path])).code, exitCode.notFound);
 });
 
@@ -65,6 +72,21 @@ test("an origin that lost apps takes one over again, and has the peer delete the
   assert.match(out, /kept +berlin/);
   assert.equal((await run(world.lisbon, ["orphan", "adopt", "uid-gone", "--at", "berlin"])).code, exitCode.notFound);
 });
+
+/** What there is of the topic, by "namespace/name", until the agent ends. */
+function watchOrphans({ client }: Town, topic: Topic): ReadonlySet<string> {
+  const known = new Set<string>();
+  const watch = async (): Promise<void> => {
+    for await (const { changes } of client.watch.watch({ topics: [{ topic }] })) {
+      for (const { namespace: where, name, gone } of changes) {
+        if (gone) known.delete(`${where}/${name}`);
+        else known.add(`${where}/${name}`);
+      }
+    }
+  };
+  void watch().catch(() => undefined);
+  return known;
+}
 
 /** As if lisbon had been put back to a backup from before these apps, which berlin runs for it. */
 async function loseApps({ lisbon, berlin }: World, names: readonly string[]): Promise<void> {

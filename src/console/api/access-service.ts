@@ -1,7 +1,11 @@
 /** `AccessService`: who may use this agent, by what, and as what. */
-import type { DescService } from "@bufbuild/protobuf";
+import { create, type DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { AccessService, User as UserMessage } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import {
+  type AccessService,
+  type User as UserMessage,
+  UserSchema,
+} from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import { describeRoles } from "../access/decide.ts";
 import { toRoleBinding } from "../access/refusal.ts";
@@ -53,7 +57,7 @@ export function createAccessService(
 
     listUsers(request) {
       const { items, ...page } = listing(userList, users.list(), request);
-      return { ...page, users: items.map(toMessage) };
+      return { ...page, users: items.map(toUser) };
     },
 
     async createUser({ name, roles: asked }, context) {
@@ -67,7 +71,7 @@ export function createAccessService(
       if (made === "exists") throw new ConnectError(`There is a user called ${name} already.`, Code.AlreadyExists);
       if (made === "full") throw new ConnectError("There are too many users.", Code.ResourceExhausted);
       if (made === "busy") throw tooBusy();
-      return { user: toMessage(made.user), password: made.password.reveal() };
+      return { user: toUser(made.user), password: made.password.reveal() };
     },
 
     async updateUser({ name, roles: asked, disabled }, context) {
@@ -79,7 +83,7 @@ export function createAccessService(
       if (isSelf(caller, before) && (disabled || (roles && !holdsAll(roles, before.roles)))) throw onOneself();
       const user = await users.update(name, { roles, disabled }, context.signal);
       if (!user) throw noSuchUser(name);
-      return { user: toMessage(user), tokensLeft: tokensLeftBy(name) };
+      return { user: toUser(user), tokensLeft: tokensLeftBy(name) };
     },
 
     async resetPassword({ name }, context) {
@@ -139,8 +143,16 @@ function tooBusy(): ConnectError {
   ]);
 }
 
-function toMessage({ name, roles, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt }: User) {
-  return {
+export function toUser({
+  name,
+  roles,
+  disabled,
+  mustChangePassword,
+  createdAt,
+  createdBy,
+  passwordSetAt,
+}: User): UserMessage {
+  return create(UserSchema, {
     name,
     roles: roles.map(toRoleBinding),
     disabled,
@@ -148,5 +160,5 @@ function toMessage({ name, roles, disabled, mustChangePassword, createdAt, creat
     createdAt: new Date(createdAt).toISOString(),
     createdBy,
     passwordSetAt: new Date(passwordSetAt).toISOString(),
-  } satisfies Omit<UserMessage, "$typeName">;
+  });
 }

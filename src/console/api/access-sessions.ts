@@ -1,7 +1,12 @@
 /** The part of `AccessService` that is about browsers in which somebody is signed in. */
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { AccessService } from "../../gen/fairlead/console/v1/access_service_pb.ts";
-import type { Principal } from "../auth/principal.ts";
+import {
+  type AccessService,
+  type BrowserSession,
+  BrowserSessionSchema,
+} from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { ownerKey, type Principal } from "../auth/principal.ts";
 import { callerKinds, isAdmin, settledCaller } from "./access-caller.ts";
 import { type SessionView, sessionList } from "./access-lists.ts";
 import type { Listing } from "./listing.ts";
@@ -22,12 +27,8 @@ export function sessionHandlers(sessions: KnownSessions, listing: Listing): Hand
       const { items, ...page } = listing(sessionList, seen, request);
       return {
         ...page,
-        sessions: items.map(({ kind, createdAt, lastSeenAt, expiresAt, ...session }) => ({
-          ...session,
-          kind: callerKinds[kind],
-          createdAt: timeText(createdAt),
-          lastSeenAt: timeText(lastSeenAt),
-          expiresAt: timeText(expiresAt),
+        sessions: items.map((session) => ({
+          ...toBrowserSession(session),
           current: caller.credential === `session:${session.id}`,
         })),
       };
@@ -46,8 +47,24 @@ export function sessionHandlers(sessions: KnownSessions, listing: Listing): Hand
   };
 }
 
-function isOwn({ kind, name }: Principal, session: SessionView): boolean {
-  return kind === session.kind && name === session.user;
+function isOwn(caller: Principal, session: SessionView): boolean {
+  return ownerKey(caller) === ownerOfSession(session);
+}
+
+/** As `ownerKey` says it of its user. */
+export function ownerOfSession({ kind, user }: SessionView): string | undefined {
+  return ownerKey({ kind, name: user });
+}
+
+/** The same for everybody: which is the caller's is added for each. */
+export function toBrowserSession(session: SessionView): BrowserSession {
+  return create(BrowserSessionSchema, {
+    ...session,
+    kind: callerKinds[session.kind],
+    createdAt: timeText(session.createdAt),
+    lastSeenAt: timeText(session.lastSeenAt),
+    expiresAt: timeText(session.expiresAt),
+  });
 }
 
 function timeText(ms: number): string {

@@ -1,10 +1,15 @@
 /** The part of `AccessService` that is about tokens for programs. */
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
-import type { AccessService, Token as TokenMessage } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import {
+  type AccessService,
+  type Token as TokenMessage,
+  TokenSchema,
+} from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import { describeRoles } from "../access/decide.ts";
 import { toRoleBinding } from "../access/refusal.ts";
-import type { Principal } from "../auth/principal.ts";
+import { ownerKey, type Principal } from "../auth/principal.ts";
 import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { Token } from "../auth/token-record.ts";
@@ -26,10 +31,9 @@ const usualSeconds = 90 * 24 * 60 * 60;
 type Handlers = Pick<ServiceImpl<typeof AccessService>, "listTokens" | "createToken" | "revokeToken">;
 
 export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listing: Listing): Handlers {
-  /** A name alone would not do: a user may be deleted, and another be called the same. */
-  function isOwn(caller: Principal, { owner }: Token): boolean {
-    if (caller.kind !== "user" || owner?.name !== caller.name) return false;
-    return users.get(caller.name)?.createdAt === owner.createdAt;
+  function isOwn(caller: Principal, token: Token): boolean {
+    const owner = ownerOfToken(token, users);
+    return owner !== undefined && owner === ownerKey(caller);
   }
 
   /** Those that are the caller's to see and to end. */
@@ -56,7 +60,7 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
   return {
     listTokens(request, context) {
       const { items, ...page } = listing(tokenList, seenBy(settledCaller(context)), request);
-      return { ...page, tokens: items.map((token) => toMessage(token, tokens)) };
+      return { ...page, tokens: items.map((token) => toToken(token, tokens)) };
     },
 
     async createToken({ name, description, roles: asked, lifetimeSeconds, withoutOwner }, context) {
@@ -80,7 +84,7 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
           Code.ResourceExhausted,
         );
       }
-      return { token: toMessage(made.token, tokens), secret: made.secret.reveal() };
+      return { token: toToken(made.token, tokens), secret: made.secret.reveal() };
     },
 
     async revokeToken({ token: said }, context) {
@@ -113,9 +117,15 @@ function only<T>(of: readonly T[]): T | undefined {
   return of.length === 1 ? of[0] : undefined;
 }
 
-function toMessage(token: Token, tokens: Pick<Tokens, "rolesOf">): Omit<TokenMessage, "$typeName"> {
+/** As `ownerKey` says it. A name alone would not do: a user may be deleted, and another be called the same. */
+export function ownerOfToken({ owner }: Token, users: Pick<Users, "get">): string | undefined {
+  if (!owner || users.get(owner.name)?.createdAt !== owner.createdAt) return undefined;
+  return ownerKey({ kind: "user", name: owner.name });
+}
+
+export function toToken(token: Token, tokens: Pick<Tokens, "rolesOf">): TokenMessage {
   const { id, name, description, roles, createdAt, createdBy, expiresAt, usedAt, owner } = token;
-  return {
+  return create(TokenSchema, {
     id,
     name,
     description,
@@ -126,7 +136,7 @@ function toMessage(token: Token, tokens: Pick<Tokens, "rolesOf">): Omit<TokenMes
     lastUsedAt: usedAt === undefined ? "" : timeText(usedAt),
     owner: owner?.name ?? "",
     active: tokens.rolesOf(token).length > 0,
-  };
+  });
 }
 
 function timeText(ms: number): string {

@@ -6,13 +6,14 @@ import type { Clock } from "../../base/clock.ts";
 import type { TestedStep } from "../../doctor/test-connection.ts";
 import {
   type AgentService,
+  type Component,
   ComponentSchema,
   FeatureSchema,
   type PeerVersion,
   TestConnectionResponseSchema,
 } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
-import type { HealthReport } from "../../telemetry/health.ts";
+import type { HealthCheck, HealthReport } from "../../telemetry/health.ts";
 import { viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
 import { type KeptLog, readLog } from "./agent-log.ts";
@@ -74,13 +75,7 @@ export function createAgentService(deps: AgentServiceDeps, listing: Listing): Se
 
     getHealth() {
       const { ok, checks } = deps.health();
-      const components = checks.map(({ work, ...check }) =>
-        create(ComponentSchema, {
-          ...check,
-          ...(work && { oldestWorkMs: BigInt(Math.round(work.oldestMs)), limitMs: BigInt(work.limitMs) }),
-        }),
-      );
-      return { ok, components };
+      return { ok, components: checks.map(toComponent) };
     },
 
     listFeatures(request) {
@@ -112,6 +107,13 @@ export function createAgentService(deps: AgentServiceDeps, listing: Listing): Se
 
     readLog: (request, { signal }) => readLog(deps.ownLog, request, signal),
   };
+}
+
+export function toComponent({ work, ...check }: HealthCheck): Component {
+  return create(ComponentSchema, {
+    ...check,
+    ...(work && { oldestWorkMs: BigInt(Math.round(work.oldestMs)), limitMs: BigInt(work.limitMs) }),
+  });
 }
 
 function tooMany(): ConnectError {

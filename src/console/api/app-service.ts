@@ -23,7 +23,7 @@ import { toRevisions } from "./app-revisions.ts";
 import { verdictOf } from "./app-verdict.ts";
 import type { Listing } from "./listing.ts";
 import { appList, orphanAtPeerList, orphanList, revisionList } from "./lists.ts";
-import { toApp } from "./object.ts";
+import { toApp, toOrphan, toOrphanAtPeer } from "./object.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
 const fieldManager = "fairlead-console";
@@ -163,17 +163,14 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
       const view = viewOf(values.get(principalKey));
       const all = deps.here.orphans().filter(({ peer }) => view(peer));
       const { items, ...page } = listing(orphanList, all, request);
-      return { ...page, orphans: items.map((orphan) => ({ ...orphan })) };
+      return { ...page, orphans: items.map(toOrphan) };
     },
 
     listOrphansAtPeers(request, { values }) {
       const view = viewOf(values.get(principalKey));
       const all = deps.atPeers.orphans().filter(({ peer }) => view(peer));
       const { items, ...page } = listing(orphanAtPeerList, all, request);
-      const orphans = items.map(({ peer, uid, namespace, name, since }) => {
-        return { peer, uid, app: { namespace, name }, since };
-      });
-      return { ...page, orphans };
+      return { ...page, orphans: items.map(toOrphanAtPeer) };
     },
 
     async deleteOrphan({ workload }, { signal }) {

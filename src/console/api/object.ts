@@ -1,12 +1,21 @@
 /** Kubernetes' objects as the API shows them. Pure. */
 import { create } from "@bufbuild/protobuf";
-import { type App, AppSchema } from "../../gen/fairlead/console/v1/app_service_pb.ts";
+import {
+  type App,
+  AppSchema,
+  type Orphan,
+  type OrphanAtPeer,
+  OrphanAtPeerSchema,
+  OrphanSchema,
+} from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { type ObjectMeta, ObjectMetaSchema } from "../../gen/fairlead/console/v1/object_pb.ts";
 import { type Peer, PeerSchema } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { type Forward, ForwardSchema } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type * as kube from "../../kube/object.ts";
 import type { Forward as ForwardResource, Peer as PeerResource, RemoteApp } from "../../kube/resources.ts";
 import type { TrafficCounts } from "../../tunnel/forwards/traffic.ts";
+import type { HeldOrphan } from "../../workloads/host/host.ts";
+import type { OrphanAtPeer as AppAtPeer } from "../../workloads/origin/origin.ts";
 
 export function toApp(resource: RemoteApp): App {
   const { metadata, spec, status } = resource;
@@ -39,6 +48,16 @@ export function toForward(resource: ForwardResource, counts: TrafficCounts | und
       },
     }),
   });
+}
+
+/** What a peer runs here and no longer knows. */
+export function toOrphan({ workload, peer, origin, since }: HeldOrphan): Orphan {
+  return create(OrphanSchema, { workload, peer, origin, since });
+}
+
+/** What a peer runs for this agent that it does not know. */
+export function toOrphanAtPeer({ peer, uid, namespace, name, since }: AppAtPeer): OrphanAtPeer {
+  return create(OrphanAtPeerSchema, { peer, uid, app: { namespace, name }, since });
 }
 
 /** Of any object. */

@@ -29,6 +29,8 @@ export interface KeptSecrets {
    * count, and stays as it is. `format` makes the JSON of a record that is not its own.
    */
   of<R>(kind: KeptKind, parse: (json: unknown) => R | undefined, format?: (record: R) => unknown): Kept<R>;
+  /** Calls the listener when records of whatever kind have come, changed or gone. Returns what ends it. */
+  subscribe(listener: () => void): () => void;
   /** Resolves when all that is kept is known; until then nobody is. */
   synced(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -183,7 +185,12 @@ export function openKeptSecrets({ client, namespace, clock, log }: KeptSecretsDe
     };
   }
 
-  return { of, synced: (signal) => reflector.synced(signal), close: () => reflector.close() };
+  return {
+    of,
+    subscribe: (listener) => reflector.subscribe(() => listener()),
+    synced: (signal) => reflector.synced(signal),
+    close: () => reflector.close(),
+  };
 }
 
 /** Whether what was written here is newer than what was heard. */

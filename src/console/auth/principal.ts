@@ -28,6 +28,11 @@ export function personOf({ kind, name, owner }: Pick<Principal, "kind" | "name" 
   return owner === undefined ? `${kind}:${name}` : `user:${owner}`;
 }
 
+/** By what somebody's own things are known to be theirs, as the browsers in which they are signed in; undefined for programs, which own nothing. */
+export function ownerKey({ kind, name }: Pick<Principal, "kind" | "name">): string | undefined {
+  return kind === "user" || kind === "oidc" ? `${kind} ${name}` : undefined;
+}
+
 /** An RPC handler reads who calls from `context.values.get(principalKey)`; undefined for callers of what is for everybody alone. */
 export const principalKey: ContextKey<Principal | undefined> = createContextKey<Principal | undefined>(undefined, {
   description: "who calls the console",

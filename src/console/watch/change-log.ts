@@ -178,6 +178,10 @@ function keyOf({ namespace, name }: Ref): string {
 }
 
 /** Nothing of the thing itself, which would be kept as long as they are. */
-function traitsOf({ peers, about, labels }: Told): Traits {
-  return labels && Object.keys(labels).length > 0 ? { peers, about, labels } : { peers, about };
+function traitsOf({ peers, about, owner, labels = {} }: Told): Traits {
+  return {
+    ...{ peers, about },
+    ...(owner !== undefined && { owner }),
+    ...(Object.keys(labels).length > 0 && { labels }),
+  };
 }

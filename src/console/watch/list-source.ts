@@ -1,9 +1,11 @@
 /** Things of which it is only known that something may have changed: what did is found by looking, while somebody watches. */
+import { createHash } from "node:crypto";
+import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { abortable } from "../../base/abort.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Topic } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
-import type { Ref, Told } from "./logged.ts";
+import type { Ref, Told, Traits } from "./logged.ts";
 import type { TopicFeed, WatchSource } from "./sources.ts";
 
 /** One thing as a look found it. */
@@ -29,6 +31,18 @@ export interface ListSourceOptions {
 const gatherMs = 25;
 /** After a look that failed, in milliseconds. */
 const retryMs = 5_000;
+
+/** One thing, of which `state` or whom it concerns has to change for it to be told again. */
+export function listed<Desc extends DescMessage>(
+  ref: Ref,
+  traits: Traits,
+  schema: Desc,
+  state: MessageShape<Desc>,
+  now: Told["now"],
+): Listed {
+  const hash = createHash("sha256").update(JSON.stringify(traits)).update(toBinary(schema, state));
+  return { ref, ...traits, now, state: hash.digest("base64") };
+}
 
 export function listSource(o: ListSourceOptions): WatchSource {
   const { clock, log } = o;
@@ -100,7 +114,11 @@ export function listSource(o: ListSourceOptions): WatchSource {
 
   return {
     topic: o.topic,
-    synced: (signal) => abortable(look(), signal),
+    synced(signal) {
+      // What changes by the time was not looked at while nobody watched.
+      isStale ||= o.changesIn !== undefined;
+      return abortable(look(), signal);
+    },
     feed(into) {
       feed = into;
       const unsubscribe = o.subscribe(onNews);

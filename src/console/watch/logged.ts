@@ -15,9 +15,14 @@ export interface Traits {
   readonly peers: readonly string[];
   /** The peers for which it is asked. What concerns the agent may be about some all the same, as an app that a selector has placed there. */
   readonly about: readonly string[];
+  /** Whose own it is, as `ownerKey` says it: they see it, too. */
+  readonly owner?: string | undefined;
   /** None unless given. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }
+
+/** Of what concerns the agent and is about no peer. */
+export const agentsOwn: Traits = { peers: [""], about: [] };
 
 /** A thing as it is now. */
 export interface Told extends Traits {

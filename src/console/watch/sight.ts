@@ -1,10 +1,10 @@
 /** What somebody may watch: of each topic what its list would show them. Pure. */
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { Role, Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
 import type { Topic } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { accessOf } from "../access/access-of.ts";
 import { type Decision, decide, viewOf } from "../access/decide.ts";
-import type { Principal } from "../auth/principal.ts";
+import { ownerKey, type Principal } from "../auth/principal.ts";
 import type { Traits } from "./logged.ts";
 import { methodOf } from "./topics.ts";
 
@@ -17,14 +17,20 @@ export function mayCall(principal: Principal | undefined, method: DescMethod): D
 }
 
 /** Whether they may see a thing of the topic. */
-export function sightOf(principal: Principal | undefined, topic: Topic): (thing: Pick<Traits, "peers">) => boolean {
-  const view = viewOf(principal, accessOf(methodOf(topic)).role);
-  return ({ peers }) => peers.every(view);
+export function sightOf(
+  principal: Principal | undefined,
+  topic: Topic,
+): (thing: Pick<Traits, "peers" | "owner">) => boolean {
+  const { role, scope } = accessOf(methodOf(topic));
+  // What is somebody's own is theirs and an admin's.
+  const view = viewOf(principal, scope === Scope.SELF ? Role.ADMIN : role);
+  const self = principal && ownerKey(principal);
+  return ({ peers, owner }) => peers.every(view) || (owner !== undefined && owner === self);
 }
 
 /** The same for whoever may see the same. */
 export function accessText(principal: Principal | undefined): string {
   const roles = principal?.mustChangePassword ? [] : (principal?.roles ?? []);
   const texts = roles.map(({ role, peers }) => `${role} ${peers === "all" ? "*" : peers.toSorted().join(",")}`);
-  return texts.sort().join("; ");
+  return [...texts.sort(), (principal && ownerKey(principal)) ?? ""].join("; ");
 }

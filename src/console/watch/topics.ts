@@ -1,5 +1,7 @@
 /** What can be watched: the call by which the same is listed, and what of it can be asked for. Pure. docs/watch.md tells them. */
 import type { DescMethod } from "@bufbuild/protobuf";
+import { AccessService } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { AgentService } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
 import { AppService } from "../../gen/fairlead/console/v1/app_service_pb.ts";
 import { AuditService } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
 import { InboxService } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
@@ -29,6 +31,12 @@ const rules: ReadonlyMap<Topic, TopicRules> = new Map<Topic, TopicRules>([
   [Topic.FORWARDS, { shownBy: TunnelService.method.listForwards, selectors: ["namespace", "peer", "labelSelector"] }],
   [Topic.INVITES, { shownBy: PeerService.method.listInvites, selectors: ["labelSelector"] }],
   [Topic.NOTIFICATIONS, { shownBy: NotificationService.method.listNotifications, selectors: ["peer"] }],
+  [Topic.ORPHANS, { shownBy: AppService.method.listOrphans, selectors: ["namespace", "peer"] }],
+  [Topic.ORPHANS_AT_PEERS, { shownBy: AppService.method.listOrphansAtPeers, selectors: ["peer"] }],
+  [Topic.HEALTH, { shownBy: AgentService.method.getHealth, selectors: [] }],
+  [Topic.USERS, { shownBy: AccessService.method.listUsers, selectors: [] }],
+  [Topic.TOKENS, { shownBy: AccessService.method.listTokens, selectors: [] }],
+  [Topic.BROWSER_SESSIONS, { shownBy: AccessService.method.listBrowserSessions, selectors: [] }],
   [Topic.AUDIT, { shownBy: AuditService.method.listAudit, selectors: ["peer"] }],
 ]);
 

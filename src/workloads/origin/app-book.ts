@@ -23,6 +23,8 @@ export interface AppBook {
   runnable(peer: string, uids: readonly string[]): string[];
   /** All that the peers said they run for us and we do not know. */
   orphans(): (Orphan & { peer: string })[];
+  /** Calls the listener after each change of what those are. */
+  subscribeToOrphans(listener: () => void): () => void;
   /** It is no peer any more, and nothing that it runs is our affair. */
   forgetPeer(peer: string): void;
 }
@@ -42,6 +44,7 @@ export function createAppBook(deps: {
   const heard = new Map<string, Map<string, Heard>>();
   const leaving = new Map<string, readonly string[]>();
   const orphans = new Map<string, readonly Orphan[]>();
+  const orphanListeners = new Set<() => void>();
 
   latest.subscribe((key, app, before) => {
     const [uid, old] = [app?.metadata.uid, before?.metadata.uid];
@@ -83,6 +86,10 @@ export function createAppBook(deps: {
     deps.onHeard(keyOf(app));
   }
 
+  function tellOfOrphans(): void {
+    for (const listener of [...orphanListeners]) listener();
+  }
+
   /** What is wished anew is not gone, whatever was heard before. */
   function speak(uid: string, peer: string, wish: Wish | undefined): Wish | "unspoken" {
     if (!wish) return "unspoken";
@@ -120,7 +127,10 @@ export function createAppBook(deps: {
       },
       refused: ({ uid, hash, refusal }) => hear(peer, uid, { refused: { hash, refusal } }),
       gone: (uid) => hear(peer, uid, { gone: true }),
-      orphans: (all) => void orphans.set(peer, all),
+      orphans(all) {
+        orphans.set(peer, all);
+        tellOfOrphans();
+      },
     }),
     heard: (app) => [...(heard.get(app.metadata.uid ?? "")?.values() ?? [])],
     forgetHeard(app, peers) {
@@ -137,7 +147,13 @@ export function createAppBook(deps: {
         const app = appAt(peer, uid);
         return app !== undefined && !isLeaving(app, peer);
       }),
-    forgetPeer: (peer) => void orphans.delete(peer),
+    forgetPeer(peer) {
+      if (orphans.delete(peer)) tellOfOrphans();
+    },
     orphans: () => [...orphans].flatMap(([peer, all]) => all.map((orphan) => ({ ...orphan, peer }))),
+    subscribeToOrphans(listener) {
+      orphanListeners.add(listener);
+      return () => void orphanListeners.delete(listener);
+    },
   };
 }

@@ -92,10 +92,9 @@ export interface WorkloadOrigin {
   reconsider(key: string): void;
   /** What connected peers run for us and we do not know. */
   orphans(): OrphanAtPeer[];
-  /**
-   * Makes a RemoteApp that takes over an orphan with what it runs. Throws a ConnectError when there is no such orphan, a
-   * KubeError when there is a RemoteApp by its name.
-   */
+  /** Calls the listener after each change of what those are. */
+  subscribeToOrphans(listener: () => void): () => void;
+  /** Makes a RemoteApp that takes over an orphan with what it runs. Throws a ConnectError when there is none, a KubeError when the name is taken. */
   adopt(peer: string, uid: string, signal: AbortSignal): Promise<RemoteApp>;
   /** Has the peer delete an orphan. Throws a ConnectError. */
   deleteOrphan(peer: string, uid: string, signal: AbortSignal): Promise<void>;
@@ -368,6 +367,7 @@ export function createOrigin(deps: OriginDeps): WorkloadOrigin {
     release: releases.release,
     reconsider: (key) => worker.add(key),
     orphans: book.orphans,
+    subscribeToOrphans: book.subscribeToOrphans,
     async adopt(peer, uid, signal) {
       const orphan = book.orphans().find((one) => one.peer === peer && one.uid === uid);
       if (!orphan) {

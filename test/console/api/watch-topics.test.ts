@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { agentNamespace } from "../../../src/demo/town.ts";
+import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import { type Change, Topic } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { forwards, peerPolicies } from "../../../src/kube/resources.ts";
 import { startWorld, type World } from "../../cli/world.ts";
@@ -100,6 +101,28 @@ suite("one watch of an agent tells", { timeout: 120_000 }, () => {
     await world.lisbon.client.peers.removePeer({ name: "berlin" });
     await hear(Topic.LINKS, "berlin", ({ gone }) => gone);
     await hear(Topic.PEERS, "berlin", ({ gone }) => gone);
+  });
+
+  test("users and tokens, as they are made and end", async () => {
+    const { access } = world.lisbon.client;
+    const roles = [{ role: Role.VIEWER, allPeers: true }];
+    await access.createUser({ name: "ann", roles });
+    await hear(Topic.USERS, "ann", ({ now }) => now.case === "user" && now.value.mustChangePassword);
+    const { token } = await access.createToken({ name: "ci", roles });
+    const id = token?.id ?? "";
+    const { now } = await hear(Topic.TOKENS, id, () => true);
+    assert.deepEqual(now, { case: "token", value: token });
+    await access.revokeToken({ token: id });
+    await access.deleteUser({ name: "ann" });
+    await hear(Topic.TOKENS, id, ({ gone }) => gone);
+    await hear(Topic.USERS, "ann", ({ gone }) => gone);
+  });
+
+  test("each part of the agent, and that it is well", async () => {
+    const { components } = await world.lisbon.client.agent.getHealth({});
+    for (const { name } of components) {
+      await hear(Topic.HEALTH, name, ({ now }) => now.case === "component" && now.value.ok);
+    }
   });
 
   test("the audit as it is written, each entry as the list has it", async () => {

@@ -7,6 +7,8 @@ import type { Told } from "../../../src/console/watch/logged.ts";
 import { type OwnSourcesDeps, ownSources } from "../../../src/console/watch/own-sources.ts";
 import { Topic } from "../../../src/gen/fairlead/console/v1/watch_service_pb.ts";
 import { type PeerPolicy, peerPolicies, type RemoteApp, remoteApps } from "../../../src/kube/resources.ts";
+import type { HealthCheck } from "../../../src/telemetry/health.ts";
+import { createFakeClock } from "../../base/fake-clock.ts";
 import { Source } from "./watch-world.ts";
 
 const nothing = { list: () => [], subscribe: () => () => undefined };
@@ -23,6 +25,13 @@ function createAgent(o: Partial<OwnSourcesDeps> = {}) {
     forwards: { ...nothing, list: async () => [] },
     invites: { ...nothing, list: async () => [] },
     notifications: nothing,
+    orphans: nothing,
+    orphansAtPeers: nothing,
+    health: () => ({ checks: [] }),
+    users: { list: () => [], get: () => undefined },
+    tokens: { list: () => [], rolesOf: () => [] },
+    sessions: nothing,
+    kept: nothing,
     links: { peers: () => [], look: () => undefined, subscribe: nothing.subscribe },
     audit: nothing,
     clock: systemClock,
@@ -43,7 +52,7 @@ function createAgent(o: Partial<OwnSourcesDeps> = {}) {
     end();
     return found;
   }
-  return { apps, policies, told };
+  return { apps, policies, sources, told };
 }
 
 suite("a thing that is watched", () => {
@@ -72,5 +81,34 @@ suite("a thing that is watched", () => {
     policies.set("system/some", peerPolicies.parse({ metadata, spec: {}, status: { peers: ["east"] } }));
     const some = (await told(Topic.POLICIES)).get("some");
     assert.deepEqual([some?.peers, some?.about], [[""], ["east"]]);
+  });
+
+  test("is, of the agent's parts, told again within a second when it becomes well or ill, and not as its work ages", async () => {
+    const clock = createFakeClock();
+    let check: HealthCheck = { name: "audit", ok: true, work: { oldestMs: 0, limitMs: 10 } };
+    const { sources } = createAgent({ clock, health: () => ({ checks: [check] }) });
+    const source = sources.find(({ topic }) => topic === Topic.HEALTH);
+    const told: string[] = [];
+    const end = source?.feed({
+      put: (_ref, thing) => void told.push(JSON.stringify(thing?.now().value, ["ok", "problem"])),
+      forget: () => undefined,
+      isWatched: true,
+    });
+    await source?.synced(AbortSignal.timeout(10_000));
+    const set = async (ok: boolean, oldestMs: number, problem = ""): Promise<void> => {
+      check = { name: "audit", ok, problem, work: { oldestMs, limitMs: 10 } };
+      await clock.advance(1_000);
+    };
+    await set(true, 5);
+    await set(false, 11, "waits for 11 ms");
+    await set(false, 12, "waits for 12 ms");
+    await set(true, 0);
+    end?.();
+    assert.deepEqual(told, [
+      '{"ok":true,"problem":""}',
+      '{"ok":false,"problem":"waits for 11 ms"}',
+      '{"ok":true,"problem":""}',
+    ]);
+    assert.equal(clock.timers, 0);
   });
 });

@@ -6,7 +6,11 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_fairlead_console_v1_access } from "./access_pb.ts";
-import type { App } from "./app_service_pb.ts";
+import type { BrowserSession, Token, User } from "./access_service_pb.ts";
+import { file_fairlead_console_v1_access_service } from "./access_service_pb.ts";
+import type { Component } from "./agent_service_pb.ts";
+import { file_fairlead_console_v1_agent_service } from "./agent_service_pb.ts";
+import type { App, Orphan, OrphanAtPeer } from "./app_service_pb.ts";
 import { file_fairlead_console_v1_app_service } from "./app_service_pb.ts";
 import type { AuditEntry } from "./audit_service_pb.ts";
 import { file_fairlead_console_v1_audit_service } from "./audit_service_pb.ts";
@@ -28,7 +32,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/watch_service.proto.
  */
 export const file_fairlead_console_v1_watch_service: GenFile = /*@__PURE__*/
-  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL3dhdGNoX3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiiAEKDFdhdGNoUmVxdWVzdBI5CgZ0b3BpY3MYBSADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoVG9waWNCCLpIBZIBAhAgEhgKBnJlc3VtZRgGIAEoCUIIukgFcgMYgAJKBAgBEAVSBXBlZXJzUgRhcHBzUgluYW1lc3BhY2VSBWluYm94IrABCgpXYXRjaFRvcGljEjUKBXRvcGljGAEgASgOMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub3BpY0IKukgHggEEEAEgABIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SFQoEcGVlchgDIAEoCUIHukgEcgIYPxIWCgRuYW1lGAQgASgJQgi6SAVyAxiABBIgCg5sYWJlbF9zZWxlY3RvchgFIAEoCUIIukgFcgMYgAgi1gEKDVdhdGNoUmVzcG9uc2USLAoHY2hhbmdlcxgIIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hhbmdlEg4KBnJlc3VtZRgJIAEoCRIRCglpc19zeW5jZWQYCiABKAgSKQoFcmVzZXQYCyABKAsyGi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0SgQIARAIUgRwZWVyUglwZWVyX2dvbmVSA2FwcFIIYXBwX2dvbmVSBnN5bmNlZFIKaW5ib3hfaXRlbVIPaW5ib3hfaXRlbV9nb25lIs8BCgVSZXNldBIxCgZyZWFzb24YASABKA4yIS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0LlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJIoEBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVUkVBU09OX09USEVSX0lOU1RBTkNFEAESEgoOUkVBU09OX1RPT19PTEQQAhIXChNSRUFTT05fT1RIRVJfVE9QSUNTEAMSFwoTUkVBU09OX09USEVSX0FDQ0VTUxAEIrAECgZDaGFuZ2USDgoGbnVtYmVyGAEgASgDEikKBXRvcGljGAIgASgOMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub3BpYxIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIMCgRnb25lGAUgASgIEikKBHBlZXIYCiABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJIABInCgNhcHAYCyABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcEgAEjQKCmluYm94X2l0ZW0YDCABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbUgAEi0KBnBvbGljeRgNIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUG9saWN5SAASLwoHZm9yd2FyZBgOIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZEgAEikKBGxpbmsYDyABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLkxpbmtIABItCgZpbnZpdGUYECABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZUgAEjYKC2F1ZGl0X2VudHJ5GBEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5BdWRpdEVudHJ5SAASOQoMbm90aWZpY2F0aW9uGBMgASgLMiEuZmFpcmxlYWQuY29uc29sZS52MS5Ob3RpZmljYXRpb25IAEIFCgNub3cqxgEKBVRvcGljEhUKEVRPUElDX1VOU1BFQ0lGSUVEEAASDwoLVE9QSUNfUEVFUlMQARIOCgpUT1BJQ19BUFBTEAISDwoLVE9QSUNfSU5CT1gQAxISCg5UT1BJQ19QT0xJQ0lFUxAEEhIKDlRPUElDX0ZPUldBUkRTEAUSDwoLVE9QSUNfTElOS1MQBhIRCg1UT1BJQ19JTlZJVEVTEAcSFwoTVE9QSUNfTk9USUZJQ0FUSU9OUxAIEg8KC1RPUElDX0FVRElUEAkyagoMV2F0Y2hTZXJ2aWNlEloKBVdhdGNoEiEuZmFpcmxlYWQuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaIi5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoUmVzcG9uc2UiCNKAGQQIARAGMAFiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_app_service, file_fairlead_console_v1_audit_service, file_fairlead_console_v1_inbox_service, file_fairlead_console_v1_link_service, file_fairlead_console_v1_notification_service, file_fairlead_console_v1_peer_service, file_fairlead_console_v1_policy_service, file_fairlead_console_v1_tunnel_service]);
+  fileDesc("CidmYWlybGVhZC9jb25zb2xlL3YxL3dhdGNoX3NlcnZpY2UucHJvdG8SE2ZhaXJsZWFkLmNvbnNvbGUudjEiiAEKDFdhdGNoUmVxdWVzdBI5CgZ0b3BpY3MYBSADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoVG9waWNCCLpIBZIBAhAgEhgKBnJlc3VtZRgGIAEoCUIIukgFcgMYgAJKBAgBEAVSBXBlZXJzUgRhcHBzUgluYW1lc3BhY2VSBWluYm94IrABCgpXYXRjaFRvcGljEjUKBXRvcGljGAEgASgOMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub3BpY0IKukgHggEEEAEgABIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SFQoEcGVlchgDIAEoCUIHukgEcgIYPxIWCgRuYW1lGAQgASgJQgi6SAVyAxiABBIgCg5sYWJlbF9zZWxlY3RvchgFIAEoCUIIukgFcgMYgAgi1gEKDVdhdGNoUmVzcG9uc2USLAoHY2hhbmdlcxgIIAMoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hhbmdlEg4KBnJlc3VtZRgJIAEoCRIRCglpc19zeW5jZWQYCiABKAgSKQoFcmVzZXQYCyABKAsyGi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0SgQIARAIUgRwZWVyUglwZWVyX2dvbmVSA2FwcFIIYXBwX2dvbmVSBnN5bmNlZFIKaW5ib3hfaXRlbVIPaW5ib3hfaXRlbV9nb25lIs8BCgVSZXNldBIxCgZyZWFzb24YASABKA4yIS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc2V0LlJlYXNvbhIPCgdtZXNzYWdlGAIgASgJIoEBCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASGQoVUkVBU09OX09USEVSX0lOU1RBTkNFEAESEgoOUkVBU09OX1RPT19PTEQQAhIXChNSRUFTT05fT1RIRVJfVE9QSUNTEAMSFwoTUkVBU09OX09USEVSX0FDQ0VTUxAEIukGCgZDaGFuZ2USDgoGbnVtYmVyGAEgASgDEikKBXRvcGljGAIgASgOMhouZmFpcmxlYWQuY29uc29sZS52MS5Ub3BpYxIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIMCgRnb25lGAUgASgIEikKBHBlZXIYCiABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlBlZXJIABInCgNhcHAYCyABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcEgAEjQKCmluYm94X2l0ZW0YDCABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkluYm94SXRlbUgAEi0KBnBvbGljeRgNIAEoCzIbLmZhaXJsZWFkLmNvbnNvbGUudjEuUG9saWN5SAASLwoHZm9yd2FyZBgOIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZEgAEikKBGxpbmsYDyABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLkxpbmtIABItCgZpbnZpdGUYECABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkludml0ZUgAEjYKC2F1ZGl0X2VudHJ5GBEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5BdWRpdEVudHJ5SAASOQoMbm90aWZpY2F0aW9uGBMgASgLMiEuZmFpcmxlYWQuY29uc29sZS52MS5Ob3RpZmljYXRpb25IABItCgZvcnBoYW4YFSABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbkgAEjsKDm9ycGhhbl9hdF9wZWVyGBYgASgLMiEuZmFpcmxlYWQuY29uc29sZS52MS5PcnBoYW5BdFBlZXJIABIzCgljb21wb25lbnQYFyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLkNvbXBvbmVudEgAEikKBHVzZXIYGCABKAsyGS5mYWlybGVhZC5jb25zb2xlLnYxLlVzZXJIABIrCgV0b2tlbhgZIAEoCzIaLmZhaXJsZWFkLmNvbnNvbGUudjEuVG9rZW5IABI+Cg9icm93c2VyX3Nlc3Npb24YGiABKAsyIy5mYWlybGVhZC5jb25zb2xlLnYxLkJyb3dzZXJTZXNzaW9uSABCBQoDbm93KsYCCgVUb3BpYxIVChFUT1BJQ19VTlNQRUNJRklFRBAAEg8KC1RPUElDX1BFRVJTEAESDgoKVE9QSUNfQVBQUxACEg8KC1RPUElDX0lOQk9YEAMSEgoOVE9QSUNfUE9MSUNJRVMQBBISCg5UT1BJQ19GT1JXQVJEUxAFEg8KC1RPUElDX0xJTktTEAYSEQoNVE9QSUNfSU5WSVRFUxAHEhcKE1RPUElDX05PVElGSUNBVElPTlMQCBIPCgtUT1BJQ19BVURJVBAJEhEKDVRPUElDX09SUEhBTlMQCxIaChZUT1BJQ19PUlBIQU5TX0FUX1BFRVJTEAwSEAoMVE9QSUNfSEVBTFRIEA0SDwoLVE9QSUNfVVNFUlMQDhIQCgxUT1BJQ19UT0tFTlMQDxIaChZUT1BJQ19CUk9XU0VSX1NFU1NJT05TEBAyagoMV2F0Y2hTZXJ2aWNlEloKBVdhdGNoEiEuZmFpcmxlYWQuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaIi5mYWlybGVhZC5jb25zb2xlLnYxLldhdGNoUmVzcG9uc2UiCNKAGQQIARAGMAFiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_access_service, file_fairlead_console_v1_agent_service, file_fairlead_console_v1_app_service, file_fairlead_console_v1_audit_service, file_fairlead_console_v1_inbox_service, file_fairlead_console_v1_link_service, file_fairlead_console_v1_notification_service, file_fairlead_console_v1_peer_service, file_fairlead_console_v1_policy_service, file_fairlead_console_v1_tunnel_service]);
 
 /**
  * @generated from message fairlead.console.v1.WatchRequest
@@ -70,7 +74,7 @@ export type WatchTopic = Message<"fairlead.console.v1.WatchTopic"> & {
   topic: Topic;
 
   /**
-   * Only of this namespace; empty: of all. For TOPIC_APPS and TOPIC_FORWARDS.
+   * Only of this namespace; empty: of all. For TOPIC_APPS, TOPIC_FORWARDS and TOPIC_ORPHANS.
    *
    * @generated from field: string namespace = 2;
    */
@@ -78,7 +82,7 @@ export type WatchTopic = Message<"fairlead.console.v1.WatchTopic"> & {
 
   /**
    * Only what this peer has to do with now, by our name for it; empty: whatever peers. An app has to do with the peer that it names and with
-   * those that run it, a PeerPolicy with those that it selects. For all topics but TOPIC_INVITES.
+   * those that run it, a PeerPolicy with those that it selects. Not for TOPIC_INVITES, TOPIC_HEALTH, TOPIC_USERS, TOPIC_TOKENS and TOPIC_BROWSER_SESSIONS.
    *
    * @generated from field: string peer = 3;
    */
@@ -321,6 +325,42 @@ export type Change = Message<"fairlead.console.v1.Change"> & {
      */
     value: Notification;
     case: "notification";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Orphan orphan = 21;
+     */
+    value: Orphan;
+    case: "orphan";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.OrphanAtPeer orphan_at_peer = 22;
+     */
+    value: OrphanAtPeer;
+    case: "orphanAtPeer";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Component component = 23;
+     */
+    value: Component;
+    case: "component";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.User user = 24;
+     */
+    value: User;
+    case: "user";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.Token token = 25;
+     */
+    value: Token;
+    case: "token";
+  } | {
+    /**
+     * @generated from field: fairlead.console.v1.BrowserSession browser_session = 26;
+     */
+    value: BrowserSession;
+    case: "browserSession";
   } | { case: undefined; value?: undefined };
 };
 
@@ -406,6 +446,50 @@ export const Topic = {
    * @generated from enum value: TOPIC_AUDIT = 9;
    */
   AUDIT: 9,
+
+  /**
+   * Workloads here whose origin no longer knows them, by namespace and name, as AppService.ListOrphans has them.
+   *
+   * @generated from enum value: TOPIC_ORPHANS = 11;
+   */
+  ORPHANS: 11,
+
+  /**
+   * What peers run for this agent that no RemoteApp here stands for, by "peer/uid", as AppService.ListOrphansAtPeers has them.
+   *
+   * @generated from enum value: TOPIC_ORPHANS_AT_PEERS = 12;
+   */
+  ORPHANS_AT_PEERS: 12,
+
+  /**
+   * Parts of the agent, by name, as AgentService.GetHealth has them. They are told within a second when they become well or ill, and when the
+   * problem is another; the age of work changes all the time and is not told for itself.
+   *
+   * @generated from enum value: TOPIC_HEALTH = 13;
+   */
+  HEALTH: 13,
+
+  /**
+   * Who signs in with a password, by name, as AccessService lists them.
+   *
+   * @generated from enum value: TOPIC_USERS = 14;
+   */
+  USERS: 14,
+
+  /**
+   * Tokens for programs, by id, as AccessService lists them: the caller's own, and all for an admin.
+   *
+   * @generated from enum value: TOPIC_TOKENS = 15;
+   */
+  TOKENS: 15,
+
+  /**
+   * Browsers in which somebody is signed in, by id, as AccessService lists them: the caller's own, and all for an admin. Which one the caller's
+   * own request came from is not told here. When one was seen last is told each five minutes at most.
+   *
+   * @generated from enum value: TOPIC_BROWSER_SESSIONS = 16;
+   */
+  BROWSER_SESSIONS: 16,
 } as const;
 
 /**
