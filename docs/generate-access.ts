@@ -3,7 +3,7 @@ import { globSync, writeFileSync } from "node:fs";
 import type { DescService } from "@bufbuild/protobuf";
 import { accessOf, accessOfDoor, type Need } from "../src/console/access/access-of.ts";
 import { roleWord } from "../src/console/access/decide.ts";
-import { Door, DoorSchema, Scope } from "../src/gen/fairlead/console/v1/access_pb.ts";
+import { Door, DoorSchema, Role, Scope } from "../src/gen/fairlead/console/v1/access_pb.ts";
 
 const folder = new URL("../src/gen/fairlead/console/v1/", import.meta.url);
 
@@ -34,7 +34,8 @@ Each role may what those before it may. What a call needs stands in its proto
 does not start, and a test calls every method here as everybody there may be.
 
 A refusal is \`PERMISSION_DENIED\` with the detail \`fairlead.console.v1.PermissionMissing\`: the role that is missing, for which peers, what the caller
-has, and who can give it. It is in the audit as \`access.refuse\`. What goes on (a watch, a shell, a forward) ends within a second when the role
+has, and who can give it. What somebody may not see is answered as what does not exist, word for word: the same refusal where the request names
+the peer, an app, a Workload or an item of the inbox; \`NOT_FOUND\` for another's token or browser session, and for a peer by which a list is narrowed. It is in the audit as \`access.refuse\`. What goes on (a watch, a shell, a forward) ends within a second when the role
 or what somebody signed in by is taken away.
 
 ## Calls
@@ -50,12 +51,13 @@ ${table(doors)}
 function table(rows: readonly (readonly [string, Need])[]): string {
   const lines = rows.map(([name, need]) => {
     const who = need.scope === Scope.EVERYBODY ? "everybody" : need.scope === Scope.SELF ? "any" : roleWord(need.role);
-    return `| ${name} | ${who} | ${about(need)} |`;
+    const early = need.beforePasswordChange || need.scope === Scope.EVERYBODY ? "yes" : "";
+    return `| ${name} | ${who} | ${about(need)} | ${early} |`;
   });
-  return ["| | role | for |", "|---|---|---|", ...lines].join("\n");
+  return ["| | role | for | before the first password is changed |", "|---|---|---|---|", ...lines].join("\n");
 }
 
-function about({ scope, fields }: Need): string {
+function about({ scope, fields, others }: Need): string {
   const named = fields.map((field) => `\`${field}\``).join(", ");
   switch (scope) {
     case Scope.AGENT:
@@ -71,7 +73,7 @@ function about({ scope, fields }: Need): string {
     case Scope.FILTERED:
       return "any peer; holds what the role covers";
     case Scope.SELF:
-      return "oneself";
+      return others === Role.UNSPECIFIED ? "oneself" : `oneself; everybody for \`${roleWord(others)}\``;
     default:
       return "nobody in particular";
   }

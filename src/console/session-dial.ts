@@ -1,5 +1,5 @@
 /** What a dial on a session reaches: a port of an app, wherever it runs, or what else a peer has. */
-import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import { startDeadline } from "../base/abort.ts";
 import type { Clock } from "../base/clock.ts";
 import { joinDatagrams } from "../base/datagram-pipe.ts";
@@ -12,7 +12,7 @@ import { Reason } from "../wire/reason.ts";
 import type { IncomingDial } from "../wire/session.ts";
 import { readTarget } from "../wire/target.ts";
 import { isDatagrams, type NamedTarget } from "../wire/target-text.ts";
-import type { DoorGuard } from "./access/door-guard.ts";
+import type { DoorGuard, Whither } from "./access/door-guard.ts";
 import type { Principal } from "./auth/principal.ts";
 
 /** Header of a dial's metadata: the peer. Needed for all but an app that runs at one only. */
@@ -41,10 +41,11 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
       return incoming.refuse(reason, read.message);
     }
     const destination = destinationOf(read.target, incoming.metadata.get(peerHeader) ?? undefined);
+    const refused = destination.to && deps.guard.refuses(principal, Door.DIAL, destination.to);
+    if (refused !== undefined) return incoming.refuse(Reason.DENIED, refused);
+    if (!destination.ok) return incoming.refuse(Reason.NOT_FOUND, destination.message);
     const { name: person } = principal;
     const { peer, target } = destination;
-    const refused = deps.guard.refuses(principal, Door.DIAL, peer);
-    if (refused !== undefined) return incoming.refuse(Reason.DENIED, refused);
     const hold = (breakOff: () => void) => deps.guard.hold(principal, Door.DIAL, peer, breakOff);
     if (isDatagrams(target)) {
       const pipe = await inTime(peer, incoming, (signal) => deps.dialDatagrams({ peer, target, person }, signal));
@@ -93,24 +94,33 @@ export function createSessionDial(deps: SessionDialDeps): (dial: IncomingDial, p
     }
   }
 
-  function destinationOf(target: NamedTarget, peer: string | undefined): { peer: string; target: NamedTarget } {
+  /** Where it leads, or why it leads nowhere; `to` is what that is judged by in either case. */
+  function destinationOf(target: NamedTarget, named: string | undefined): Destination {
     if (target.kind === "app") {
-      const found = deps.find(target, peer);
-      return { peer: found.peer, target: { ...target, uid: found.uid } };
+      try {
+        const { peer, uid } = deps.find(target, named);
+        return { ok: true, to: { found: peer }, peer, target: { ...target, uid } };
+      } catch (error) {
+        return { ok: false, to: { found: undefined }, message: ConnectError.from(error).rawMessage };
+      }
     }
-    if (peer === undefined) throw new ConnectError("It is not said at which peer.", Code.InvalidArgument);
-    if (!deps.hasPeer(peer)) throw new ConnectError(`There is no peer "${peer}".`, Code.NotFound);
-    return { peer, target };
+    if (named === undefined) return { ok: false, message: "It is not said at which peer." };
+    const to = { named };
+    if (!deps.hasPeer(named)) return { ok: false, to, message: `There is no peer "${named}".` };
+    return { ok: true, to, peer: named, target };
   }
 
   return (incoming, principal) => {
     answer(incoming, principal).catch((error: unknown) => {
-      if (error instanceof ConnectError) return incoming.refuse(Reason.NOT_FOUND, error.rawMessage);
       const failure = toTunnelError(error);
       incoming.refuse(reasonOf[failure.failure], errorText(failure));
     });
   };
 }
+
+type Destination =
+  | { readonly ok: true; readonly to: Whither; readonly peer: string; readonly target: NamedTarget }
+  | { readonly ok: false; readonly to?: Whither; readonly message: string };
 
 function noLonger(): TunnelError {
   return new TunnelError("denied", "This is no longer allowed to you.");

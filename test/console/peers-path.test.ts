@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { answer } from "../../src/console/doors/exchange.ts";
 import type { PeerDoor, PeerRequest } from "../../src/console/doors/peers-path.ts";
+import { Door } from "../../src/gen/fairlead/console/v1/access_pb.ts";
 import { admin, bearer, startConsole } from "./console-world.ts";
 import { person } from "./people.ts";
 
@@ -9,6 +10,7 @@ import { person } from "./people.ts";
 function recording(more: Partial<PeerDoor> = {}): PeerDoor & { readonly asked: PeerRequest[] } {
   const asked: PeerRequest[] = [];
   return {
+    door: Door.TARGET,
     asked,
     async serve(request, what) {
       asked.push(what);

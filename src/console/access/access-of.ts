@@ -12,10 +12,16 @@ import {
 import { fieldAt } from "./request-field.ts";
 
 /** What is needed, with the least role and what it is about. */
-export type Need = Pick<Access, "role" | "scope" | "fields">;
+export type Need = Omit<Access, "$typeName" | "$unknown">;
 
 /** gRPC's own services tell what the protos say anyway, and whether the port answers. */
-const foreign: Need = { role: Role.UNSPECIFIED, scope: Scope.EVERYBODY, fields: [] };
+const foreign: Need = {
+  role: Role.UNSPECIFIED,
+  scope: Scope.EVERYBODY,
+  fields: [],
+  others: Role.UNSPECIFIED,
+  beforePasswordChange: false,
+};
 
 /** Throws for a method of ours that says nothing, or nothing that makes sense: it would be open to all or to nobody. */
 export function accessOf(method: DescMethod): Need {
@@ -39,9 +45,10 @@ export function accessOfDoor(door: Door): Need {
 const needsFields: readonly Scope[] = [Scope.PEER, Scope.APP, Scope.WORKLOAD, Scope.INBOX_ITEM];
 const needsNoRole: readonly Scope[] = [Scope.SELF, Scope.EVERYBODY];
 
-function mistakeIn({ role, scope, fields }: Need): string | undefined {
+function mistakeIn({ role, scope, fields, others }: Need): string | undefined {
   if (scope === Scope.UNSPECIFIED) return "its access has no scope.";
   if (needsNoRole.includes(scope) !== (role === Role.UNSPECIFIED)) return "its access has no role, or one too many.";
+  if (others !== Role.UNSPECIFIED && scope !== Scope.SELF) return "its access is about others and not about oneself.";
   return needsFields.includes(scope) === fields.length > 0
     ? undefined
     : "its access has no fields, or fields too many.";

@@ -7,8 +7,16 @@ import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/reso
 import type { Need } from "./access-of.ts";
 import { valuesAt } from "./request-field.ts";
 
-/** What a request is about: these peers, or the agent and so all of them. */
+/** Peers that something is about, or the agent and so all of them. */
 export type Concern = "all" | readonly string[];
+
+/** What a request is about. */
+export interface About {
+  /** By its own words: peers that it names, and those of the specs that it holds. */
+  readonly said: Concern;
+  /** By what it names and this agent knows, which not everybody does; "nothing" when that does not exist. Absent when it names nothing such. */
+  readonly found?: Concern | "nothing";
+}
 
 type Ref = { readonly namespace: string; readonly name: string };
 
@@ -22,41 +30,49 @@ export interface Known {
   peerOfWorkload(workload: Ref): string | undefined;
 }
 
-/** What a request is about. `known` is asked for what it only names; what does not exist is nobody's, and keeps nobody out. */
-export function concernOf(
+/** What a request is about. `known` is asked for what it only names. */
+export function aboutOf(
   { scope, fields }: Need,
   request: Message | undefined,
   input: DescMessage,
   known: Known,
-): Concern {
-  if (scope === Scope.AGENT) return "all";
-  const peers = new Set<string>();
+): About {
+  if (scope === Scope.AGENT) return { said: "all" };
   const values = request ? fields.flatMap((field) => valuesAt(input, request, field)) : [];
-  const app = values.find((value) => isMessage(value, ObjectRefSchema));
-  for (const value of values) {
-    const concern = concernOfValue(scope, value, app, known);
-    if (concern === "all") return "all";
-    for (const peer of concern) peers.add(peer);
-  }
-  return scope === Scope.PEER && peers.size === 0 ? "all" : [...peers];
-}
-
-function concernOfValue(scope: Scope, value: unknown, app: Ref | undefined, known: Known): Concern {
-  if (isMessage(value, RemoteAppSpecSchema)) {
+  const refs = values.filter((value) => isMessage(value, ObjectRefSchema));
+  const specs = values.filter((value) => isMessage(value, RemoteAppSpecSchema));
+  const names = values.filter((value) => typeof value === "string" && value !== "").map(String);
+  const said = join([
+    scope === Scope.INBOX_ITEM ? names.map((name) => name.split("/", 1)[0] ?? "") : names,
     // What lies in a namespace was put there for some app at some peer. Who may not go there could have it sent to where they may.
-    return known.namesMore(app, value) ? "all" : concernOfSpec(value);
-  }
-  if (isMessage(value, ObjectRefSchema)) {
-    if (scope !== Scope.WORKLOAD) return known.peersOfApp(value) ?? [];
-    const peer = known.peerOfWorkload(value);
-    return peer === undefined ? [] : [peer];
-  }
-  if (typeof value !== "string" || value === "") return [];
-  return [scope === Scope.INBOX_ITEM ? (value.split("/", 1)[0] ?? "") : value];
+    ...specs.map((spec) => (known.namesMore(refs[0], spec) ? "all" : concernOfSpec(spec))),
+  ]);
+  if (scope === Scope.PEER && said.length === 0) return { said: "all" };
+  const found = refs.map((ref) => (scope === Scope.WORKLOAD ? concernOfWorkload(ref, known) : known.peersOfApp(ref)));
+  const there = found.filter((concern) => concern !== undefined);
+  // What concerns no peer yet is the agent's.
+  if (there.length > 0) return { said, found: join(there.map((concern) => (concern.length > 0 ? concern : "all"))) };
+  // A spec says what the app would be.
+  return refs.length > 0 && specs.length === 0 ? { said, found: "nothing" } : { said };
 }
 
 /** Of what an app is to be. */
 export function concernOfSpec({ peer, placement }: Pick<RemoteAppSpec, "peer" | "placement">): Concern {
   if (placement !== undefined) return "all";
   return peer === undefined ? [] : [peer];
+}
+
+function concernOfWorkload(ref: Ref, known: Known): Concern | undefined {
+  const peer = known.peerOfWorkload(ref);
+  return peer === undefined ? undefined : [peer];
+}
+
+/** What all of them are about together. */
+export function join(concerns: readonly Concern[]): Concern {
+  const peers = new Set<string>();
+  for (const concern of concerns) {
+    if (concern === "all") return "all";
+    for (const peer of concern) peers.add(peer);
+  }
+  return [...peers];
 }

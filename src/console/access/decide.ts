@@ -2,38 +2,53 @@
 import { Role, RoleSchema, Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
 import type { Need } from "./access-of.ts";
-import type { Concern } from "./concern.ts";
+import { type About, type Concern, join } from "./concern.ts";
 
 export type Decision =
   | { readonly ok: true }
   /** They are not known, and would have to be. */
   | { readonly ok: false; readonly why: "unknown" }
   | { readonly ok: false; readonly why: "password" }
-  /** `peers` are those for which the role is not held; "all" when it would have to be held for all. */
-  | { readonly ok: false; readonly why: "role"; readonly role: Role; readonly peers: Concern };
+  /**
+   * `peers` are those for which the role is not held; "all" when it would have to be held for all; "unsaid" for what they may not see,
+   * whether it exists or not: the answer is the same.
+   */
+  | { readonly ok: false; readonly why: "role"; readonly role: Role; readonly peers: Concern | "unsaid" };
 
 const allowed: Decision = { ok: true };
 
-/** `concern` counts for what is about peers alone. */
+/** `about` counts for what is about peers alone. */
 export function decide(
   principal: Principal | undefined,
-  need: Pick<Need, "role" | "scope">,
-  concern: Concern,
+  need: Pick<Need, "role" | "scope"> & Partial<Pick<Need, "beforePasswordChange">>,
+  about: About,
 ): Decision {
   const { role, scope } = need;
   if (scope === Scope.EVERYBODY) return allowed;
   if (!principal) return { ok: false, why: "unknown" };
+  if (principal.mustChangePassword && !need.beforePasswordChange) return { ok: false, why: "password" };
   if (scope === Scope.SELF) return allowed;
-  if (principal.mustChangePassword) return { ok: false, why: "password" };
   const holds = principal.roles.filter((binding) => binding.role >= role);
-  // For what holds only what they may see, and for what names nothing that exists, any such role will do.
-  if (scope === Scope.FILTERED || (concern !== "all" && concern.length === 0)) {
-    return holds.length > 0 ? allowed : { ok: false, why: "role", role, peers: [] };
-  }
+  const refused = (peers: Concern | "unsaid"): Decision => ({ ok: false, why: "role", role, peers });
+  // What holds only what they may see any such role may ask for.
+  if (scope === Scope.FILTERED) return holds.length > 0 ? allowed : refused([]);
   if (holds.some(({ peers }) => peers === "all")) return allowed;
-  if (concern === "all") return { ok: false, why: "role", role, peers: "all" };
-  const missing = concern.filter((peer) => !holds.some((binding) => covers(binding, peer)));
-  return missing.length === 0 ? allowed : { ok: false, why: "role", role, peers: missing };
+  const { said, found = [] } = about;
+  const view = viewOf(principal);
+  if (found === "nothing") return view("") && holds.length > 0 ? allowed : refused(view("") ? "all" : "unsaid");
+  const concern = join([said, found]);
+  // Where a request is so wrong that it names no peer, what is wrong with it may be told to whoever has the role at all.
+  if (concern.length === 0) return holds.length > 0 ? allowed : refused([]);
+  const missing = concern === "all" ? concern : concern.filter((peer) => !holds.some((held) => covers(held, peer)));
+  if (missing.length === 0) return allowed;
+  const isOpen = found === "all" ? view("") : found.every((peer) => view(peer) || said.includes(peer));
+  return refused(isOpen ? missing : "unsaid");
+}
+
+/** Whether a call about oneself may be about others, too. */
+export function mayAskOfOthers(principal: Principal | undefined, { others: role }: Pick<Need, "others">): boolean {
+  if (role === Role.UNSPECIFIED) return false;
+  return decide(principal, { role, scope: Scope.AGENT }, { said: "all" }).ok;
 }
 
 /** What somebody may see: a peer, by its name, and with "" what is about no peer. */

@@ -17,8 +17,8 @@ import { type Principal, personOf, principalKey } from "../auth/principal.ts";
 import type { UnderWay } from "../auth/under-way.ts";
 import { accessOf, type Need } from "./access-of.ts";
 import { createCallsAtOnce } from "./calls-at-once.ts";
-import { type Concern, concernOf, type Known } from "./concern.ts";
-import { decide } from "./decide.ts";
+import { type About, aboutOf, type Concern, type Known } from "./concern.ts";
+import { decide, mayAskOfOthers } from "./decide.ts";
 import type { Refuse } from "./refuser.ts";
 
 /**
@@ -30,6 +30,11 @@ export const judgeMoreKey: ContextKey<(concern: Concern) => void> = createContex
   },
   { description: "judges what more a call is about" },
 );
+
+/** For handlers of what is about oneself: whether the caller asks about everybody's, as the method declares it (`others`). */
+export const othersKey: ContextKey<boolean> = createContextKey<boolean>(false, {
+  description: "whether the call is about others, too",
+});
 
 export interface GuardDeps {
   readonly authenticator: Pick<Authenticator, "authenticate">;
@@ -81,13 +86,14 @@ export function createGuard(deps: GuardDeps): Guard {
       const need = accessOf(request.method);
       const principal = request.contextValues.get(principalKey);
       const what = `${request.method.parent.typeName}/${request.method.name}`;
-      const judge = (now: Principal | undefined, concern: Concern): void => {
-        const decision = decide(now, need, concern);
+      const judge = (now: Principal | undefined, about: About): void => {
+        const decision = decide(now, need, about);
         if (!decision.ok) throw deps.refuse(decision, { what, principal: now });
       };
-      request.contextValues.set(judgeMoreKey, (concern) => judge(principal, concern));
+      request.contextValues.set(judgeMoreKey, (said) => judge(principal, { said }));
+      request.contextValues.set(othersKey, mayAskOfOthers(principal, need));
       if (!request.stream) {
-        judge(principal, concernOf(need, request.message, request.method.input, deps.known));
+        judge(principal, aboutOf(need, request.message, request.method.input, deps.known));
         if (!principal) return next(request);
         const end = unary.begin(personOf(principal));
         try {
@@ -97,15 +103,14 @@ export function createGuard(deps: GuardDeps): Guard {
         }
       }
       const { first, messages } = await peek(request.message);
-      const concern = concernOf(need, first, request.method.input, deps.known);
-      judge(principal, concern);
+      judge(principal, aboutOf(need, first, request.method.input, deps.known));
       if (!principal) return next({ ...request, message: messages });
       const stop = new AbortController();
       const end = streams.begin(personOf(principal));
       const forget = deps.underWay.hold(
         principal.credential,
         // What an app concerns may change while its logs are followed.
-        (now) => decide(now, need, concernOf(need, first, request.method.input, deps.known)).ok,
+        (now) => decide(now, need, aboutOf(need, first, request.method.input, deps.known)).ok,
         () => stop.abort(new ConnectError("This is no longer allowed to you.", Code.PermissionDenied)),
       );
       const letGo = (): void => {

@@ -5,6 +5,7 @@ import { RoleBindingSchema } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { PermissionMissingSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import { howToSignIn, whyUnknown } from "../auth/authenticator.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
+import type { Concern } from "./concern.ts";
 import { type Decision, describeRoles, roleWord } from "./decide.ts";
 
 type Refused = Decision & { readonly ok: false };
@@ -28,7 +29,7 @@ export function refusal(refused: Refused, asked: Asked): ConnectError {
   const detail = create(PermissionMissingSchema, {
     what,
     role,
-    ...(peers === "all" ? { allPeers: true } : { peers: [...peers] }),
+    ...(typeof peers === "string" ? { allPeers: true } : { peers: [...peers] }),
     held: (principal?.roles ?? []).map(toRoleBinding),
     givenBy: admins.map(String),
   });
@@ -40,10 +41,15 @@ export function refusal(refused: Refused, asked: Asked): ConnectError {
 function wordsOf(refused: Exclude<Refused, { why: "unknown" }>, { principal, admins }: Asked): string {
   if (refused.why === "password") return "Change your password first: it was given to you by somebody else.";
   const { role, peers } = refused;
-  const where = peers === "all" ? " for all peers" : peers.length > 0 ? ` for ${peers.join(", ")}` : " for some peer";
   const held = principal ? ` ${principal.name} is ${describeRoles(principal.roles)}.` : "";
   const who = admins.length > 0 ? ` Who can give it: ${admins.join(", ")}.` : "";
-  return `This needs the role ${roleWord(role)}${where}.${held}${who}`;
+  return `This needs the role ${roleWord(role)} for ${whereOf(peers)}.${held}${who}`;
+}
+
+function whereOf(peers: Concern | "unsaid"): string {
+  if (peers === "unsaid") return "the peers of what was named, if there is such a thing";
+  if (peers === "all") return "all peers";
+  return peers.length > 0 ? peers.join(", ") : "some peer";
 }
 
 export function toRoleBinding({ role, peers }: RoleBinding) {

@@ -6,8 +6,9 @@ import {
   type BrowserSession,
   BrowserSessionSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { othersKey } from "../access/guard.ts";
 import { ownerKey, type Principal } from "../auth/principal.ts";
-import { callerKinds, isAdmin, settledCaller } from "./access-caller.ts";
+import { callerKinds, callerOf } from "./access-caller.ts";
 import { type SessionView, sessionList } from "./access-lists.ts";
 import type { Listing } from "./listing.ts";
 
@@ -22,8 +23,8 @@ type Handlers = Pick<ServiceImpl<typeof AccessService>, "listBrowserSessions" | 
 export function sessionHandlers(sessions: KnownSessions, listing: Listing): Handlers {
   return {
     listBrowserSessions(request, context) {
-      const caller = settledCaller(context);
-      const seen = sessions.list().filter((session) => isAdmin(caller) || isOwn(caller, session));
+      const caller = callerOf(context);
+      const seen = sessions.list().filter((session) => context.values.get(othersKey) || isOwn(caller, session));
       const { items, ...page } = listing(sessionList, seen, request);
       return {
         ...page,
@@ -35,10 +36,10 @@ export function sessionHandlers(sessions: KnownSessions, listing: Listing): Hand
     },
 
     async revokeBrowserSession({ id }, context) {
-      const caller = settledCaller(context);
+      const caller = callerOf(context);
       const found = sessions.list().find((session) => session.id === id);
       // Whose it is is told to nobody else.
-      const isTheirs = found !== undefined && (isAdmin(caller) || isOwn(caller, found));
+      const isTheirs = found !== undefined && (context.values.get(othersKey) || isOwn(caller, found));
       if (!isTheirs || !(await sessions.revoke(id, context.signal))) {
         throw new ConnectError(`There is no session ${JSON.stringify(id)} of yours.`, Code.NotFound);
       }

@@ -1,6 +1,6 @@
 /** The part of `AccessService` that is about tokens for programs. */
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import {
   type AccessService,
@@ -8,6 +8,7 @@ import {
   TokenSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
 import { describeRoles } from "../access/decide.ts";
+import { othersKey } from "../access/guard.ts";
 import { toRoleBinding } from "../access/refusal.ts";
 import { ownerKey, type Principal } from "../auth/principal.ts";
 import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
@@ -15,7 +16,7 @@ import { looksLikeToken } from "../auth/token.ts";
 import type { Token } from "../auth/token-record.ts";
 import type { Tokens } from "../auth/tokens.ts";
 import type { Users } from "../auth/users.ts";
-import { isAdmin, settledCaller } from "./access-caller.ts";
+import { callerOf } from "./access-caller.ts";
 import { tokenList } from "./access-lists.ts";
 import type { Listing } from "./listing.ts";
 
@@ -37,8 +38,9 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
   }
 
   /** Those that are the caller's to see and to end. */
-  function seenBy(caller: Principal): Token[] {
-    return tokens.list().filter((token) => isAdmin(caller) || isOwn(caller, token));
+  function seenBy({ values }: Pick<HandlerContext, "values">): Token[] {
+    const caller = callerOf({ values });
+    return tokens.list().filter((token) => values.get(othersKey) || isOwn(caller, token));
   }
 
   /** The token that makes another, which is to have its owner and to end no later. */
@@ -47,10 +49,14 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
   }
 
   /** The user whose the token is to be; undefined for one that stands by itself. Throws for who can have neither. */
-  function ownerOf(caller: Principal, withoutOwner: boolean): Token["owner"] {
+  function ownerOf(
+    caller: Principal,
+    o: { readonly withoutOwner: boolean; readonly isForOthers: boolean },
+  ): Token["owner"] {
+    const { withoutOwner, isForOthers } = o;
     const user = caller.kind === "user" ? users.get(caller.name) : makerOf(caller)?.owner;
     if (user && !(withoutOwner && caller.kind === "user")) return { name: user.name, createdAt: user.createdAt };
-    if (isAdmin(caller)) return undefined;
+    if (isForOthers) return undefined;
     const message = user
       ? "Only an admin makes tokens that go on without them."
       : "Only users of this agent make tokens of their own, since it knows of no other when they may no longer. Ask an admin for one.";
@@ -59,18 +65,18 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
 
   return {
     listTokens(request, context) {
-      const { items, ...page } = listing(tokenList, seenBy(settledCaller(context)), request);
+      const { items, ...page } = listing(tokenList, seenBy(context), request);
       return { ...page, tokens: items.map((token) => toToken(token, tokens)) };
     },
 
     async createToken({ name, description, roles: asked, lifetimeSeconds, withoutOwner }, context) {
-      const caller = settledCaller(context);
+      const caller = callerOf(context);
       const roles = asked.map(fromRoleBinding);
       if (!holdsAll(caller.roles, roles)) {
         const message = `A token may no more than who makes it. You are ${describeRoles(caller.roles)}.`;
         throw new ConnectError(message, Code.PermissionDenied);
       }
-      const owner = ownerOf(caller, withoutOwner);
+      const owner = ownerOf(caller, { withoutOwner, isForOthers: context.values.get(othersKey) });
       const wishedMs = clock.now() + (Number(lifetimeSeconds) || usualSeconds) * 1_000;
       const expiresAt = Math.min(wishedMs, makerOf(caller)?.expiresAt ?? wishedMs);
       const wanted = { name, description, roles, expiresAt, createdBy: caller.name, owner };
@@ -88,7 +94,7 @@ export function tokenHandlers({ tokens, users, clock }: TokenHandlersDeps, listi
     },
 
     async revokeToken({ token: said }, context) {
-      const seen = seenBy(settledCaller(context));
+      const seen = seenBy(context);
       // People give the token itself, which is not to be said again.
       if (looksLikeToken(said)) {
         const given = seen.find(({ id }) => id === tokens.find(said)?.id);

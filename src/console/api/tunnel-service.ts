@@ -119,7 +119,7 @@ export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): 
       const all = (await deps.listForwards(signal)).filter(({ forward }) => view(forward.spec.peer ?? ""));
       const ofPeer = peer === "" ? all : all.filter(({ forward }) => forward.spec.peer === peer);
       // One that waits for such a peer is just what is looked for.
-      if (peer !== "" && ofPeer.length === 0 && !deps.presence(peer)) throw noSuchPeer(peer);
+      if (peer !== "" && ofPeer.length === 0 && !(deps.presence(peer) && view(peer))) throw noSuchPeer(peer);
       const wanted = ofPeer.filter(({ forward }) => namespace === "" || forward.metadata.namespace === namespace);
       const { items, ...page } = listing(forwardList, wanted, request);
       return { ...page, forwards: items.map(({ forward, counts }) => toForward(forward, counts)) };

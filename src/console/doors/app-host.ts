@@ -133,7 +133,7 @@ export function createAppHostDoor(deps: AppHostDeps): AppHostDoor {
   }
 
   function admitPrincipal({ app }: AppDoor, principal: Principal, how: { unasked: boolean; spent: boolean }) {
-    const refused = app.peer === undefined ? undefined : deps.guard.refuses(principal, Door.APP, app.peer);
+    const refused = deps.guard.refuses(principal, Door.APP, { found: app.peer });
     if (refused !== undefined) return refuse(mayNot(refused));
     return { ok: true, person: principal.name, principal, ...how } as const;
   }

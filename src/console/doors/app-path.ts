@@ -62,10 +62,10 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
         ["Cache-Control", "no-store"],
       ]);
     }
+    const refused = deps.guard.refuses(principal, Door.APP, { found: app?.peer });
+    if (refused !== undefined) return answerProblem(request, mayNot(refused));
     if (!app) return answerProblem(request, noSuchApp(namespace, name));
     if (!port) return answerProblem(request, noSuchPort(app, portText));
-    const refused = app.peer === undefined ? undefined : deps.guard.refuses(principal, Door.APP, app.peer);
-    if (refused !== undefined) return answerProblem(request, mayNot(refused));
     await passOnToApp(deps, request, {
       door: { app, port },
       person: principal.name,

@@ -95,6 +95,7 @@ export function createDoors(deps: DoorsDeps): Doors {
       ...deps.peerDoors,
     },
     authenticator: deps.authenticator,
+    guard: deps.guard,
     isPeer: (name) => deps.presence(name) !== undefined,
   });
 

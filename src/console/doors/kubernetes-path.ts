@@ -30,6 +30,7 @@ export interface KubernetesPathDeps extends ForwardDeps {
 
 export function createKubernetesPath(deps: KubernetesPathDeps): PeerDoor {
   return {
+    door: Door.KUBERNETES,
     authenticate: (authorization, peer) => deps.tokens.authenticate(authorization, peer),
     refuse: (request, problem) => refuse(request, inKubernetesWords(problem), authenticateHeader(problem)),
     async serve(request, asked) {
@@ -49,8 +50,6 @@ export function createKubernetesPath(deps: KubernetesPathDeps): PeerDoor {
         requestHeaders: [personHeader, asHeader(principal.name)],
         answerHeaders: pathAnswerHeaders,
       };
-      const refused = deps.guard.refuses(principal, Door.KUBERNETES, peer);
-      if (refused !== undefined) return refuse(request, forbidden(refused));
       const outgoing = request.kind === "http" ? request.res : request.socket;
       const letGo = deps.guard.hold(principal, Door.KUBERNETES, peer, () => outgoing.destroy());
       try {
@@ -81,6 +80,7 @@ function refuse(request: DoorRequest, status: StatusAnswer, more: readonly [stri
 }
 
 function inKubernetesWords({ status, detail, hint }: Problem): StatusAnswer {
+  if (status === 403) return forbidden(detail);
   const reason = status === 401 ? "Unauthorized" : "NotFound";
   return { code: status, reason, message: [detail, hint].filter(Boolean).join(" ") };
 }

@@ -2,16 +2,18 @@
  * The doors to a peer: `/peers/<peer>/<word>/…` on the console's own host, for programs, with a bearer token and never with a
  * cookie. What the word stands for is a door of its own; here is decided who asks, and of which peer.
  */
+import type { Door } from "../../gen/fairlead/console/v1/access_pb.ts";
+import type { DoorGuard } from "../access/door-guard.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { presentedBy } from "../auth/presented.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { Problem } from "../problem.ts";
 import { answerProblem, type DoorRequest, goneSignal } from "./exchange.ts";
-import { badRequest } from "./explain.ts";
+import { badRequest, mayNot } from "./explain.ts";
 import { unauthenticated } from "./explain-entry.ts";
 import { climbsOut, readRequestTarget } from "./request-target.ts";
 
-/** A request for something at a peer, by somebody who is known. */
+/** A request for something at a peer, by somebody who may. */
 export interface PeerRequest {
   /** A peer that exists. */
   readonly peer: string;
@@ -28,6 +30,8 @@ export interface PeerRequest {
 
 /** What stands behind one word of `/peers/<peer>/<word>/…`. */
 export interface PeerDoor {
+  /** What is needed of who comes. */
+  readonly door: Door;
   /** Who presents these credentials, where it knows others than the console does. */
   authenticate?(authorization: string | undefined, peer: string): Principal | undefined;
   /** Says what kept a request from being served, where its clients understand another language than the console's. */
@@ -39,6 +43,7 @@ export interface PeersPathDeps {
   /** By their words. */
   doors: Readonly<Record<string, PeerDoor>>;
   authenticator: Authenticator;
+  guard: Pick<DoorGuard, "refuses">;
   isPeer(name: string): boolean;
 }
 
@@ -72,6 +77,8 @@ export function createPeersPath(deps: PeersPathDeps): PeersPath {
     // Nobody is known yet, so nothing is told about which peers there are.
     if (!principal) return refuse(unauthenticated(authorization));
     if (!door || climbsOut(rest)) return refuse(noSuchDoor([...doors.keys()]));
+    const refused = deps.guard.refuses(principal, door.door, { named: peer });
+    if (refused !== undefined) return refuse(mayNot(refused));
     if (!deps.isPeer(peer)) return refuse(noSuchPeer(peer));
     const prefix = `/peers/${peer}/${word}`;
     await door.serve(request, { peer, rest, query: target.query, principal, secure, prefix });

@@ -79,7 +79,7 @@ export function createTargetHostDoor(deps: TargetHostDeps): TargetHostDoor {
     const authority = authorityOf(req);
     const asker = { ...browserRequest(request), host: authority };
     if (!mayUseCookie(asker)) return answerProblem(request, foreignPage());
-    const refused = deps.guard.refuses(principal, Door.TARGET, door.peer);
+    const refused = deps.guard.refuses(principal, Door.TARGET, { named: door.peer });
     if (refused !== undefined) return answerProblem(request, mayNot(refused));
     const leave = {
       destination: { peer: door.peer, target: door.target, person: principal.name },
@@ -101,7 +101,7 @@ export function createTargetHostDoor(deps: TargetHostDeps): TargetHostDoor {
     knows: (label) => hosts.has(label),
     serve,
     open(door, path, principal, base) {
-      const refused = deps.guard.refuses(principal, Door.TARGET, door.peer);
+      const refused = deps.guard.refuses(principal, Door.TARGET, { named: door.peer });
       if (refused !== undefined) return { ok: false, problem: mayNot(refused) };
       const identity = deps.identityOf(door.peer);
       if (identity === undefined) return { ok: false, problem: targetNotIn(door) };

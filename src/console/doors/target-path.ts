@@ -8,7 +8,6 @@ import { authorityOf } from "../../tunnel/client-side.ts";
 import { isNameOf, isNamespace, parsePort } from "../../wire/target-text.ts";
 import type { Problem } from "../problem.ts";
 import { answerProblem } from "./exchange.ts";
-import { mayNot } from "./explain.ts";
 import { type ForwardDeps, passOn, pathAnswerHeaders } from "./pass-on.ts";
 import type { PeerDoor } from "./peers-path.ts";
 import { climbsOut } from "./request-target.ts";
@@ -25,12 +24,11 @@ interface TargetPath {
 
 export function createTargetPathDoor(deps: ForwardDeps, kind: HttpTarget["kind"]): PeerDoor {
   return {
+    door: Door.TARGET,
     async serve(request, { peer, rest, query, principal, secure, prefix }) {
       const read = readTargetPath(kind, rest);
       if (!read) return answerProblem(request, noTargetPath(kind));
       const { target, scheme, own, path } = read;
-      const refused = deps.guard.refuses(principal, Door.TARGET, peer);
-      if (refused !== undefined) return answerProblem(request, mayNot(refused));
       const arrival = {
         scheme: secure ? "https" : "http",
         host: authorityOf(request.req),

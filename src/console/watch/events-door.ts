@@ -40,7 +40,7 @@ export function createEventsDoor(deps: EventsDoorDeps): EventsDoor {
     const secure = "encrypted" in req.socket && req.socket.encrypted === true;
     const presented = presentedBy(req, { secure, upgrade: false });
     const principal = await deps.authenticator.authenticate(presented, signal);
-    const decision = decide(principal, accessOf(WatchService.method.watch), []);
+    const decision = decide(principal, accessOf(WatchService.method.watch), { said: [] });
     if (decision.ok) return principal;
     const { authorization } = presented;
     throw deps.refuse(decision, { what: "/events", principal, authorization });

@@ -1,9 +1,9 @@
 /** What somebody may watch: of each topic what its list would show them. Pure. */
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Role, Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
 import type { Topic } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { accessOf } from "../access/access-of.ts";
-import { type Decision, decide, viewOf } from "../access/decide.ts";
+import { type Decision, decide, mayAskOfOthers, viewOf } from "../access/decide.ts";
 import { ownerKey, type Principal } from "../auth/principal.ts";
 import type { Traits } from "./logged.ts";
 import { methodOf } from "./topics.ts";
@@ -13,7 +13,7 @@ export function mayCall(principal: Principal | undefined, method: DescMethod): D
   const { role, scope } = accessOf(method);
   // A call about one peer may be made for each that is theirs.
   const asked = scope === Scope.PEER ? Scope.FILTERED : scope;
-  return decide(principal, { role, scope: asked }, scope === Scope.AGENT ? "all" : []);
+  return decide(principal, { role, scope: asked }, { said: scope === Scope.AGENT ? "all" : [] });
 }
 
 /** Whether they may see a thing of the topic. */
@@ -21,9 +21,9 @@ export function sightOf(
   principal: Principal | undefined,
   topic: Topic,
 ): (thing: Pick<Traits, "peers" | "owner">) => boolean {
-  const { role, scope } = accessOf(methodOf(topic));
-  // What is somebody's own is theirs and an admin's.
-  const view = viewOf(principal, scope === Scope.SELF ? Role.ADMIN : role);
+  const need = accessOf(methodOf(topic));
+  const ofOthers = mayAskOfOthers(principal, need);
+  const view = need.scope === Scope.SELF ? () => ofOthers : viewOf(principal, need.role);
   const self = principal && ownerKey(principal);
   return ({ peers, owner }) => peers.every(view) || (owner !== undefined && owner === self);
 }

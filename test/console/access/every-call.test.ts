@@ -20,6 +20,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { accessPage, consoleServices } from "../../../docs/generate-access.ts";
 import { withToken } from "../../../src/client/token.ts";
 import type { Concern, Known } from "../../../src/console/access/concern.ts";
+import { othersKey } from "../../../src/console/access/guard.ts";
 import { type Principal, principalKey, type RoleBinding } from "../../../src/console/auth/principal.ts";
 import { access, Role, RoleSchema, Scope, ScopeSchema } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
@@ -62,6 +63,7 @@ suite("every call of the API", () => {
   let bare: Transport;
   /** Who has got through to what stands behind the port. */
   let reached: (string | undefined)[] = [];
+  let ofOthers = false;
 
   before(async () => {
     world = await startConsole({
@@ -73,6 +75,7 @@ suite("every call of the API", () => {
       interceptors: [
         () => (request) => {
           reached.push(request.contextValues.get(principalKey)?.name);
+          ofOthers = request.contextValues.get(othersKey);
           throw new ConnectError("This is far enough.", Code.Aborted);
         },
       ],
@@ -99,31 +102,38 @@ suite("every call of the API", () => {
   }
 
   for (const method of services.flatMap((service) => service.methods)) {
-    const { role, scope, fields } = getOption(method, access);
+    const { role, scope, fields, others, beforePasswordChange } = getOption(method, access);
     const what = `${method.parent.name}.${method.name}`;
     const words = `${RoleSchema.value[role]?.localName.toLowerCase()} ${ScopeSchema.value[scope]?.localName.toLowerCase()}`;
 
     test(`${what} (${words}) lets in whom its proto says, and nobody else`, async () => {
       const ofWest = requestAbout(method, fields, "west");
       for (const [token, { roles, mustChangePassword = false }] of Object.entries(people)) {
-        const open = scope === Scope.SELF || scope === Scope.EVERYBODY;
         const reaching = roles.filter(
           ({ role: held, peers }) =>
             held >= role &&
             (peers === "all" || scope === Scope.FILTERED || (scope !== Scope.AGENT && peers.includes("west"))),
         );
         const error = await refusal(method, token, ofWest);
-        const may = open || (!mustChangePassword && reaching.length > 0);
+        const isSettled = scope === Scope.EVERYBODY || beforePasswordChange || !mustChangePassword;
+        const may = isSettled && (scope === Scope.EVERYBODY || scope === Scope.SELF || reaching.length > 0);
         assert.equal(error === undefined, may, `${token}: ${error?.message ?? "was let in"}`);
-        if (error === undefined) continue;
+        if (error === undefined) {
+          const decides = roles.some(({ role: held, peers }) => held >= others && peers === "all");
+          const isOfOthers = others !== Role.UNSPECIFIED && decides && !mustChangePassword;
+          // What breaks a rule of its proto gets no further than to be judged.
+          if (reached.length > 0) assert.equal(ofOthers, isOfOthers, token);
+          continue;
+        }
         assert.equal(error.code, mustChangePassword ? Code.FailedPrecondition : Code.PermissionDenied, error.message);
         if (mustChangePassword) continue;
         const [missing] = error.findDetails(PermissionMissingSchema);
         assert.equal(missing?.role, role);
         assert.equal(missing.what, `${method.parent.typeName}/${method.name}`);
-        const lacking = scope === Scope.AGENT ? "all" : scope === Scope.FILTERED ? "any" : ["west"];
-        assert.deepEqual(missing.allPeers ? "all" : missing.peers.length === 0 ? "any" : missing.peers, lacking);
         assert.deepEqual(missing.givenBy, ["grace"]);
+        const isHidden = namesByReference(scope, fields) && !seesWest(roles);
+        const lacking = scope === Scope.AGENT || isHidden ? "all" : scope === Scope.FILTERED ? "any" : ["west"];
+        assert.deepEqual(missing.allPeers ? "all" : missing.peers.length === 0 ? "any" : missing.peers, lacking);
       }
       for (const token of [undefined, "unknown"]) {
         const error = await refusal(method, token, ofWest);
@@ -132,6 +142,19 @@ suite("every call of the API", () => {
       }
     });
 
+    if (fields.length > 0) {
+      test(`${what} tells nobody of what they may not see whether it exists`, async () => {
+        for (const [token, { roles }] of Object.entries(people)) {
+          if (seesWest(roles)) continue;
+          const there = await refusal(method, token, requestAbout(method, fields, "west"));
+          const nowhere = await refusal(method, token, requestAbout(method, fields, "ghost"));
+          assert.deepEqual(tellingOf(there), tellingOf(nowhere), token);
+          if (!namesByReference(scope, fields) || scope === Scope.WORKLOAD) continue;
+          const anywhere = await refusal(method, token, requestAbout(method, fields, "everywhere"));
+          assert.deepEqual(tellingOf(anywhere), tellingOf(nowhere), token);
+        }
+      });
+    }
     if (scope === Scope.APP) {
       test(`${what} needs its role for all peers where an app may be placed anywhere`, async () => {
         const anywhere = requestAbout(method, fields, "everywhere");
@@ -170,6 +193,22 @@ suite("every call of the API", () => {
 test("the page of access says what the protos do (make docs brings it up to date)", () => {
   assert.equal(readFileSync(new URL("../../../docs/access.md", import.meta.url), "utf8"), accessPage(services));
 });
+
+/** Whether the request says by a name alone what it is about, and neither its peers nor what it is to be. */
+function namesByReference(scope: Scope, fields: readonly string[]): boolean {
+  return scope === Scope.WORKLOAD || (scope === Scope.APP && !fields.includes("spec"));
+}
+
+function seesWest(roles: readonly RoleBinding[]): boolean {
+  return roles.some(({ peers }) => peers === "all" || peers.includes("west"));
+}
+
+/** All that a refusal says, but for the name that was asked for. */
+function tellingOf(error: ConnectError | undefined): unknown {
+  const [missing] = error?.findDetails(PermissionMissingSchema) ?? [];
+  const unnamed = (text: string): string => text.replace(/ for (west|ghost)\./, " for it.");
+  return [error?.code, unnamed(error?.rawMessage ?? ""), missing?.allPeers, missing?.peers.length];
+}
 
 /** One that names `name` in these fields, which are paths of strings, references or specs. */
 function requestAbout<M extends DescMethod>(

@@ -131,7 +131,7 @@ suite("what goes on", () => {
     await clock.advance(1_000);
     assert.deepEqual(broken, ["west"]);
     assert.match(
-      doors.refuses(vera, Door.KUBERNETES, "north") ?? "",
+      doors.refuses(vera, Door.KUBERNETES, { named: "north" }) ?? "",
       /role operator for north\. vera is operator for west, east\./,
     );
   });

@@ -228,7 +228,7 @@ const anyRoles = fc.array(
 
 function may(roles: readonly RoleBinding[], role: Role, concern: "all" | readonly string[]): boolean {
   const principal = { name: "x", kind: "user", roles, credential: "x" } as const;
-  return decide(principal, { role, scope: concern === "all" ? Scope.AGENT : Scope.PEER }, concern).ok;
+  return decide(principal, { role, scope: concern === "all" ? Scope.AGENT : Scope.PEER }, { said: concern }).ok;
 }
 
 test("what two hold in common is what each may of every peer, and whoever holds all of another's may all that they may", () => {

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/access.proto.
  */
 export const file_fairlead_console_v1_access: GenFile = /*@__PURE__*/
-  fileDesc("CiBmYWlybGVhZC9jb25zb2xlL3YxL2FjY2Vzcy5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSJsCgZBY2Nlc3MSJwoEcm9sZRgBIAEoDjIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZRIpCgVzY29wZRgCIAEoDjIaLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NvcGUSDgoGZmllbGRzGAMgAygJIuIBCgtSb2xlQmluZGluZxI1CgRyb2xlGAEgASgOMhkuZmFpcmxlYWQuY29uc29sZS52MS5Sb2xlQgy6SAmCAQYYARgCGAMSEQoJYWxsX3BlZXJzGAIgASgIEiIKBXBlZXJzGAMgAygJQhO6SBCSAQ0QyAEYASIGcgQQARg/OmW6SGIaYAoScm9sZV9iaW5kaW5nLnBlZXJzEiBzYXkgZWl0aGVyIGFsbFBlZXJzIG9yIHRoZSBwZWVycxoodGhpcy5hbGxfcGVlcnMgIT0gKHNpemUodGhpcy5wZWVycykgPiAwKSpQCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX1ZJRVdFUhABEhEKDVJPTEVfT1BFUkFUT1IQAhIOCgpST0xFX0FETUlOEAMqsQEKBVNjb3BlEhUKEVNDT1BFX1VOU1BFQ0lGSUVEEAASDwoLU0NPUEVfQUdFTlQQARIOCgpTQ09QRV9QRUVSEAISDQoJU0NPUEVfQVBQEAMSEgoOU0NPUEVfV09SS0xPQUQQBBIUChBTQ09QRV9JTkJPWF9JVEVNEAUSEgoOU0NPUEVfRklMVEVSRUQQBhIOCgpTQ09QRV9TRUxGEAcSEwoPU0NPUEVfRVZFUllCT0RZEAgqpQEKCkNhbGxlcktpbmQSGwoXQ0FMTEVSX0tJTkRfVU5TUEVDSUZJRUQQABIbChdDQUxMRVJfS0lORF9BRE1JTl9UT0tFThABEhQKEENBTExFUl9LSU5EX1VTRVIQAhIVChFDQUxMRVJfS0lORF9UT0tFThADEhoKFkNBTExFUl9LSU5EX0tVQkVSTkVURVMQBBIUChBDQUxMRVJfS0lORF9PSURDEAUqoQEKBERvb3ISFAoQRE9PUl9VTlNQRUNJRklFRBAAEhYKCERPT1JfQVBQEAEaCNqAGQQIARACEh0KD0RPT1JfS1VCRVJORVRFUxACGgjagBkECAIQAhIZCgtET09SX1RBUkdFVBADGgjagBkECAIQAhIXCglET09SX0RJQUwQBBoI2oAZBAgCEAISGAoMRE9PUl9TRVNTSU9OEAUaBtqAGQIQBzpYCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiKkAMgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5BY2Nlc3NSBmFjY2Vzc4gBATpkCgtkb29yX2FjY2VzcxIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGIuQAyABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkFjY2Vzc1IKZG9vckFjY2Vzc4gBAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_descriptor]);
+  fileDesc("CiBmYWlybGVhZC9jb25zb2xlL3YxL2FjY2Vzcy5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSK3AQoGQWNjZXNzEicKBHJvbGUYASABKA4yGS5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGUSKQoFc2NvcGUYAiABKA4yGi5mYWlybGVhZC5jb25zb2xlLnYxLlNjb3BlEg4KBmZpZWxkcxgDIAMoCRIpCgZvdGhlcnMYBCABKA4yGS5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGUSHgoWYmVmb3JlX3Bhc3N3b3JkX2NoYW5nZRgFIAEoCCLiAQoLUm9sZUJpbmRpbmcSNQoEcm9sZRgBIAEoDjIZLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sZUIMukgJggEGGAEYAhgDEhEKCWFsbF9wZWVycxgCIAEoCBIiCgVwZWVycxgDIAMoCUITukgQkgENEMgBGAEiBnIEEAEYPzplukhiGmAKEnJvbGVfYmluZGluZy5wZWVycxIgc2F5IGVpdGhlciBhbGxQZWVycyBvciB0aGUgcGVlcnMaKHRoaXMuYWxsX3BlZXJzICE9IChzaXplKHRoaXMucGVlcnMpID4gMCkqUAoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9WSUVXRVIQARIRCg1ST0xFX09QRVJBVE9SEAISDgoKUk9MRV9BRE1JThADKrEBCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEg8KC1NDT1BFX0FHRU5UEAESDgoKU0NPUEVfUEVFUhACEg0KCVNDT1BFX0FQUBADEhIKDlNDT1BFX1dPUktMT0FEEAQSFAoQU0NPUEVfSU5CT1hfSVRFTRAFEhIKDlNDT1BFX0ZJTFRFUkVEEAYSDgoKU0NPUEVfU0VMRhAHEhMKD1NDT1BFX0VWRVJZQk9EWRAIKqUBCgpDYWxsZXJLaW5kEhsKF0NBTExFUl9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXQ0FMTEVSX0tJTkRfQURNSU5fVE9LRU4QARIUChBDQUxMRVJfS0lORF9VU0VSEAISFQoRQ0FMTEVSX0tJTkRfVE9LRU4QAxIaChZDQUxMRVJfS0lORF9LVUJFUk5FVEVTEAQSFAoQQ0FMTEVSX0tJTkRfT0lEQxAFKqMBCgREb29yEhQKEERPT1JfVU5TUEVDSUZJRUQQABIWCghET09SX0FQUBABGgjagBkECAEQAhIdCg9ET09SX0tVQkVSTkVURVMQAhoI2oAZBAgCEAISGQoLRE9PUl9UQVJHRVQQAxoI2oAZBAgCEAISFwoJRE9PUl9ESUFMEAQaCNqAGQQIAhACEhoKDERPT1JfU0VTU0lPThAFGgjagBkEEAcoATpYCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiKkAMgASgLMhsuZmFpcmxlYWQuY29uc29sZS52MS5BY2Nlc3NSBmFjY2Vzc4gBATpkCgtkb29yX2FjY2VzcxIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGIuQAyABKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLkFjY2Vzc1IKZG9vckFjY2Vzc4gBAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_descriptor]);
 
 /**
  * What is needed of a caller.
@@ -46,6 +46,21 @@ export type Access = Message<"fairlead.console.v1.Access"> & {
    * @generated from field: repeated string fields = 3;
    */
   fields: string[];
+
+  /**
+   * With SCOPE_SELF: who has this role for all peers is asked about everybody's, not their own alone. Unspecified: nobody is.
+   *
+   * @generated from field: fairlead.console.v1.Role others = 4;
+   */
+  others: Role;
+
+  /**
+   * Open also to somebody whose password was given to them and who has not changed it. All else is FAILED_PRECONDITION to them, but for
+   * SCOPE_EVERYBODY.
+   *
+   * @generated from field: bool before_password_change = 5;
+   */
+  beforePasswordChange: boolean;
 };
 
 /**
@@ -164,14 +179,14 @@ export const Scope = {
 
   /**
    * The apps that the fields name, or the specs they hold: each peer that runs the app or is to run it. One that is placed by labels
-   * may run anywhere, and is about the agent.
+   * may run anywhere, and is about the agent; so is one that does not exist, unless a spec says what it would be.
    *
    * @generated from enum value: SCOPE_APP = 3;
    */
   APP: 3,
 
   /**
-   * The Workload that the field names: the peer that it belongs to.
+   * The Workload that the field names: the peer that it belongs to. One that does not exist is about the agent.
    *
    * @generated from enum value: SCOPE_WORKLOAD = 4;
    */
@@ -192,7 +207,8 @@ export const Scope = {
   FILTERED: 6,
 
   /**
-   * The caller alone: any role will do, for whatever peers, and none.
+   * The caller alone, whose own things it reads and changes: any role will do, for whatever peers, and none. What is not theirs is answered
+   * as what does not exist.
    *
    * @generated from enum value: SCOPE_SELF = 7;
    */

@@ -38,7 +38,8 @@ export type PermissionMissing = Message<"fairlead.console.v1.PermissionMissing">
   role: Role;
 
   /**
-   * It is needed for all peers and for the agent itself, as the administrators of the whole agent have it. Then no peers are named.
+   * It is needed for all peers and for the agent itself, as the administrators of the whole agent have it. Then no peers are named. Also
+   * said of what the caller may not see, whose peers are not told, and of what does not exist, which is not told either.
    *
    * @generated from field: bool all_peers = 6;
    */
