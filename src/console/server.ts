@@ -7,19 +7,20 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError, type ConnectRouter, type Interceptor } from "@connectrpc/connect";
-import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { createValidateInterceptor } from "@connectrpc/validate";
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { failWhatIsCutShort } from "../rpc/cut-short.ts";
+import { shortenErrors } from "../rpc/short-errors.ts";
+import type { ClientRequest, ClientResponse } from "../tunnel/client-side.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { LocalHello } from "../wire/session.ts";
 import type { ConsoleAccess } from "./access/console-access.ts";
 import { createAnyoneServices } from "./anyone/anyone-services.ts";
 import { createOpenCalls } from "./anyone/open-calls.ts";
 import { serveOpenApi } from "./anyone/openapi-page.ts";
-import { callerAddress } from "./auth/caller-address.ts";
+import { createApiCalls } from "./api-calls.ts";
 import { guardRouter } from "./auth/guarded-router.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors, type DoorsDeps } from "./doors/doors.ts";
@@ -27,7 +28,7 @@ import type { PeerPresence } from "./doors/explain.ts";
 import type { PeerDoor } from "./doors/peers-path.ts";
 import { divert } from "./first-bytes.ts";
 import { createHttpServer } from "./http-server.ts";
-import { boundTimeouts, createHttp2Api } from "./http2-api.ts";
+import { createHttp2Api } from "./http2-api.ts";
 import { renderProblem } from "./problem.ts";
 import { createSessionDoor, type SessionDoorDeps } from "./session-door.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
@@ -82,8 +83,8 @@ export interface ConsoleServer {
   close(): Promise<void>;
 }
 
-/** Bytes of one message of the API. Doors have no limit: they hold nothing. */
-const maxMessageBytes = 4 * 1024 * 1024;
+/** Bytes of what is asked of the console's own pages. Doors have no limit: they hold nothing. */
+const largestBody = 64 * 1024;
 /** At the end, requests at doors have so long to finish, in milliseconds, and calls of the API so long: watches never do. */
 const doorGraceMs = 5_000;
 const apiGraceMs = 500;
@@ -100,20 +101,21 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const own = new EventEmitter();
   const { authenticator, guard, doors: doorGuard } = deps.access;
   const always = [failWhatIsCutShort(), createValidateInterceptor()];
-  const interceptors = [guard.know, guard.judge, ...always, ...(deps.interceptors ?? [])];
+  const interceptors = [shortenErrors(), guard.know, guard.judge, ...always, ...(deps.interceptors ?? [])];
   const anyone = createAnyoneServices({
     ...deps,
     isServing: () => !stopping && (deps.isReady?.() ?? true),
   });
   const isCall = (url: string | undefined): boolean => url !== undefined && (isOurs(url) || anyone.claims(url));
-  const api = {
-    routes: (router: ConnectRouter): void => {
+  const serveCall = createApiCalls({
+    routes(router) {
       deps.routes(guardRouter(router, { interceptors, gate: guard.gate }));
       anyone.routes(guardRouter(router, { interceptors: always }));
     },
-    readMaxBytes: maxMessageBytes,
-    shutdownSignal: stopApi.signal,
-  };
+    stop: stopApi.signal,
+    clock: deps.clock,
+    log,
+  });
   const session = createSessionDoor({
     ...deps,
     authenticator,
@@ -128,27 +130,29 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     port: () => port,
   });
   const open = createOpenCalls({ paths: anyone.openPaths, clock: deps.clock });
+  /** What is for no door, over either protocol. */
+  const serveOwn = (req: ClientRequest, res: ClientResponse): void => {
+    if (!isCall(req.url)) {
+      own.emit("request", req, res);
+      return;
+    }
+    for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
+    if (open.admit(req, res)) serveCall(req, res);
+  };
   const http2 = createHttp2Api({
-    ...api,
-    admit: open.admit,
-    isCall,
     door: (req, res) => doors.serve({ kind: "http", req, res }),
-    own: (req, res) => void own.emit("request", req, res),
-    headers: securityHeaders,
+    own: serveOwn,
     log,
   });
   const tls = createTlsPort({ ...deps, http1: (socket) => serveHttp1(socket), http2: http2.accept });
   const app = fastify({
     logger: false,
-    bodyLimit: maxMessageBytes,
+    bodyLimit: largestBody,
     // Of what it cannot read at all, such as a path, of which no hook is told.
     frameworkErrors: (error, request, reply) => void explain(error, request, reply.headers(securityHeaders), log),
     serverFactory: (handler) => {
       own.on("request", handler);
-      server = createHttpServer(doors, upgraded, log, (req, res) => {
-        boundTimeouts(req.headers);
-        if (open.admit(req, res)) handler(req, res);
-      });
+      server = createHttpServer(doors, upgraded, log, serveOwn);
       serveHttp1 = divert(server, { http2: http2.accept, tls: tls.accept });
       server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
         // Node closes what is idle when it stops; what ends only then would be kept alive.
@@ -160,12 +164,11 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   refuseTheRest(app, log);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(securityHeaders);
-    // The router decodes paths; whoever bounds what is read of a stranger looks at them as they came.
-    if (!isCall(request.routeOptions.url) || isCall(request.raw.url)) return;
+    // Of what is for nothing here no body is read.
+    if (!request.is404) return;
     reply.callNotFound();
     return reply;
   });
-  app.register(fastifyConnectPlugin, { ...api, contextValues: ({ raw }) => callerAddress(raw) });
   deps.pages?.(app);
   serveOpenApi(app, deps.clock);
   if (deps.events) serveEvents(app, deps.events, securityHeaders);

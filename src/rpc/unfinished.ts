@@ -83,6 +83,18 @@ export class UnfinishedCall {
     }
   }
 
+  /**
+   * Passes on a body that is one message of which nobody has said the length. What has come of it counts until the call is over, since
+   * as long somebody works with it. Throws as `meter` does.
+   */
+  async *meterWhole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of body) {
+      if (!this.#owner.mayHold(piece.length)) throw tooMuch();
+      this.#hold(this.#held + piece.length);
+      yield piece;
+    }
+  }
+
   /** The call is over: nothing of it counts any more. Whoever read its body may have left it in the middle, with no word to `meter`. */
   end(): void {
     this.#hold(0);

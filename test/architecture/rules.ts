@@ -50,7 +50,6 @@ const soleImporters: Readonly<Record<string, string>> = {
   "@kubernetes/client-node": "kube",
   fastify: "console",
   "@fastify/": "console",
-  "@connectrpc/connect-fastify": "console",
   "openid-client": "console",
   pino: "telemetry",
   "prom-client": "telemetry",
