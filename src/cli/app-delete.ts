@@ -85,7 +85,7 @@ async function untilGone(
   let said = "";
   let isThere = false;
   try {
-    for await (const heard of watchApps(client, ref, limit)) {
+    for await (const heard of watchApps({ client, signal: limit, say }, ref)) {
       if (heard.kind === "gone" || (heard.kind === "synced" && !isThere)) return;
       if (heard.kind === "synced") continue;
       isThere = true;
@@ -102,7 +102,6 @@ async function untilGone(
       cause: error,
     });
   }
-  throw new CliError(`the agent ended the watch before ${ref.name} was gone`, { code: exitCode.unavailable });
 }
 
 function howToTakeBack({ uid, peers }: { readonly uid: string; readonly peers: readonly string[] }): string {

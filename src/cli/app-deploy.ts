@@ -114,7 +114,7 @@ async function untilReady(
   const { namespace, name } = manifest.ref;
   let said = "";
   try {
-    for await (const heard of watchApps(client, manifest.ref, limit)) {
+    for await (const heard of watchApps({ client, signal: limit, say }, manifest.ref)) {
       if (heard.kind === "gone") {
         throw new CliError(`${name} was deleted while waiting`, { code: exitCode.notFound });
       }
@@ -144,5 +144,4 @@ async function untilReady(
       cause: error,
     });
   }
-  throw new CliError(`the agent ended the watch before ${name} was Ready`, { code: exitCode.unavailable });
 }

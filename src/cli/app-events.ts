@@ -6,7 +6,6 @@ import { isAtSeveral } from "./app-status.ts";
 import { plainName } from "./app-targets.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
-import { CliError, exitCode } from "./errors.ts";
 import { createWatchPrinter, type Format, printList, type View } from "./output.ts";
 import { sinceOf } from "./table.ts";
 import { watchApps } from "./watch.ts";
@@ -36,7 +35,7 @@ export function addAppEvents(app: Command, context: CliContext): void {
         if (!options.watch) return printList(terminal, view(), known, options.output);
         const printer = createWatchPrinter(terminal, view, options.output);
         const told = new Set<string>();
-        for await (const heard of watchApps(client, ref, signal)) {
+        for await (const heard of watchApps({ client, signal, say: terminal.err }, ref)) {
           if (heard.kind === "gone") return terminal.err(`${ref.name} is gone\n`);
           if (heard.kind === "synced") continue;
           const all = inOrder(heard.item.status?.events ?? []);
@@ -45,7 +44,6 @@ export function addAppEvents(app: Command, context: CliContext): void {
           told.clear();
           for (const event of all) told.add(keyOf(event));
         }
-        throw new CliError("the agent ended the watch", { code: exitCode.unavailable });
       }),
     );
 }

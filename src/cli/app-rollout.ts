@@ -43,7 +43,7 @@ export function addAppRollout(app: Command, context: CliContext): void {
         let printed = "";
         let isThere = false;
         try {
-          for await (const heard of watchApps(client, ref, limit)) {
+          for await (const heard of watchApps({ client, signal: limit, say: terminal.err }, ref)) {
             if (heard.kind === "gone" || (heard.kind === "synced" && !isThere)) {
               throw new CliError(`there is no RemoteApp ${ref.namespace}/${ref.name}`, { code: exitCode.notFound });
             }
@@ -65,9 +65,6 @@ export function addAppRollout(app: Command, context: CliContext): void {
             cause: error,
           });
         }
-        throw new CliError(`the agent ended the watch before ${ref.name} was rolled out`, {
-          code: exitCode.unavailable,
-        });
       }),
     );
 }

@@ -15,7 +15,6 @@ import { addAppPortForward } from "./app-port-forward.ts";
 import { addAppRollout } from "./app-rollout.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
-import { parseLabelSelector } from "./label-selector.ts";
 import { addListOptions, type ListOptions, readList, refuseWithWatch } from "./list-options.ts";
 import { type Format, printList, printOne } from "./output.ts";
 import { appView } from "./views.ts";
@@ -61,12 +60,10 @@ function addList(app: Command, context: CliContext): void {
         const namespace = options.allNamespaces ? "" : (options.namespace ?? connection.namespace);
         if (options.watch) {
           refuseWithWatch(options);
-          const matches = parseLabelSelector(options.selector ?? "");
-          return printWatch(terminal, watchApps(connection.client, { namespace }, signal), {
-            view: () => appView(Date.now(), namespace),
-            format: options.output,
-            only: ({ metadata }) => matches(metadata?.labels ?? {}),
-          });
+          const watcher = { client: connection.client, signal, say: terminal.err };
+          const heard = watchApps(watcher, { namespace, labelSelector: options.selector ?? "" });
+          const view = (): ReturnType<typeof appView> => appView(Date.now(), namespace);
+          return printWatch(terminal, heard, { view, format: options.output });
         }
         const apps = await readList(
           options,
@@ -91,7 +88,7 @@ function addGet(app: Command, context: CliContext): void {
         const { app: found } = await connection.client.apps.getApp({ ref: { namespace, name } }, { signal });
         const view = (): ReturnType<typeof appView> => appView(Date.now(), namespace);
         if (options.watch) {
-          const heard = watchApps(connection.client, { namespace, name }, signal);
+          const heard = watchApps({ client: connection.client, signal, say: terminal.err }, { namespace, name });
           return printWatch(terminal, heard, { view, format: options.output, untilGone: true });
         }
         if (found) await printOne(terminal, view(), found, options.output);

@@ -39,7 +39,7 @@ function addList(inbox: Command, context: CliContext): void {
         if (options.watch) {
           refuseWithWatch(options);
           const view = (): ReturnType<typeof inboxView> => inboxView(Date.now(), peer);
-          const heard = watchInbox(client, { peer, decided }, signal);
+          const heard = watchInbox({ client, signal, say: context.terminal.err }, { peer, decided });
           return printWatch(context.terminal, heard, { view, format: options.output });
         }
         const items = await readList(

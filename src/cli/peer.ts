@@ -3,7 +3,6 @@ import { Argument, type Command, Option } from "commander";
 import { collectList, collectPairs, outputOption, spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { parseLabelSelector } from "./label-selector.ts";
 import { linkView } from "./link-view.ts";
 import { readLinkedPeer, watchLinkedPeer } from "./linked-peer.ts";
 import { addListOptions, type ListOptions, readList, refuseWithWatch } from "./list-options.ts";
@@ -32,13 +31,9 @@ export function addPeerCommands(program: Command, context: CliContext): void {
           return printList(terminal, peerView(Date.now()), peers, options.output);
         }
         refuseWithWatch(options);
-        const matches = parseLabelSelector(options.selector ?? "");
         const view = (): ReturnType<typeof peerView> => peerView(Date.now());
-        await printWatch(terminal, watchPeers(client, signal), {
-          view,
-          format: options.output,
-          only: ({ metadata }) => matches(metadata?.labels ?? {}),
-        });
+        const heard = watchPeers({ client, signal, say: terminal.err }, options.selector ?? "");
+        await printWatch(terminal, heard, { view, format: options.output });
       }),
     );
 

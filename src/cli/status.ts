@@ -21,7 +21,7 @@ export function addStatusCommands(program: Command, context: CliContext): void {
     .action(({ watch = false }: { watch?: boolean }) =>
       withAgent(status, context, async ({ client }, signal) => {
         if (!watch) return show(client, signal);
-        for await (const _ of watchStatus(client, (line) => terminal.err(line), signal)) await show(client, signal);
+        for await (const _ of watchStatus({ client, signal, say: terminal.err })) await show(client, signal);
       }),
     );
 

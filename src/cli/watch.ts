@@ -1,75 +1,60 @@
 /** What `--watch` prints: what is there now, then each change, until Ctrl-C. */
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { FairleadClient } from "../client/index.ts";
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { type InboxItem, InboxItem_State } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
-import { type Change, Topic, type WatchTopicSchema } from "../gen/fairlead/console/v1/watch_service_pb.ts";
+import { Topic } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import type { Terminal } from "./context.ts";
-import { CliError, exitCode } from "./errors.ts";
+import { followTopic, type Watcher } from "./follow.ts";
 import { createWatchPrinter, type Format, type View } from "./output.ts";
 
 /** One thing that a watch heard. */
 export type Heard<T> =
   | { readonly kind: "now"; readonly item: T }
   | { readonly kind: "gone"; readonly name: string }
-  /** All that was there at the start has been told. */
+  /** All that was there at the start, or since the agent was lost, has been told. */
   | { readonly kind: "synced" };
 
 /** Apps of a namespace, of all when it is empty, or one of them. */
 export async function* watchApps(
-  client: FairleadClient,
-  wanted: { readonly namespace: string; readonly name?: string },
-  signal: AbortSignal,
-): AsyncGenerator<Heard<App>> {
-  const { namespace, name = "" } = wanted;
-  for await (const heard of watchTopic(client, { topic: Topic.APPS, namespace, name }, signal)) {
-    if (heard.kind === "synced") yield heard;
-    else if (heard.change.now.case === "app") yield { kind: "now", item: heard.change.now.value };
-    else if (heard.change.gone) {
-      const { change } = heard;
-      yield { kind: "gone", name: namespace === "" ? `${change.namespace}/${change.name}` : change.name };
+  watcher: Watcher,
+  wanted: { readonly namespace: string; readonly name?: string; readonly labelSelector?: string },
+): AsyncGenerator<Heard<App>, void, undefined> {
+  for await (const heard of followTopic(watcher, { topic: Topic.APPS, ...wanted })) {
+    if (heard === "synced") yield { kind: "synced" };
+    else if (heard.now.case === "app") yield { kind: "now", item: heard.now.value };
+    else if (heard.gone) {
+      yield { kind: "gone", name: wanted.namespace === "" ? `${heard.namespace}/${heard.name}` : heard.name };
     }
   }
 }
 
-/** All peers. */
-export async function* watchPeers(client: FairleadClient, signal: AbortSignal): AsyncGenerator<Heard<Peer>> {
-  for await (const heard of watchTopic(client, { topic: Topic.PEERS }, signal)) {
-    if (heard.kind === "synced") yield heard;
-    else if (heard.change.now.case === "peer") yield { kind: "now", item: heard.change.now.value };
-    else if (heard.change.gone) yield { kind: "gone", name: heard.change.name };
+/** All peers, or those with these labels. */
+export async function* watchPeers(
+  watcher: Watcher,
+  labelSelector: string,
+): AsyncGenerator<Heard<Peer>, void, undefined> {
+  for await (const heard of followTopic(watcher, { topic: Topic.PEERS, labelSelector })) {
+    if (heard === "synced") yield { kind: "synced" };
+    else if (heard.now.case === "peer") yield { kind: "now", item: heard.now.value };
+    else if (heard.gone) yield { kind: "gone", name: heard.name };
   }
 }
 
 /** What peers ask for: what waits, and what becomes of it; with `decided` also what was decided before. */
 export async function* watchInbox(
-  client: FairleadClient,
+  watcher: Watcher,
   { peer, decided }: { readonly peer: string; readonly decided: boolean },
-  signal: AbortSignal,
-): AsyncGenerator<Heard<InboxItem>> {
+): AsyncGenerator<Heard<InboxItem>, void, undefined> {
   const told = new Set<string>();
-  for await (const heard of watchTopic(client, { topic: Topic.INBOX, peer }, signal)) {
-    if (heard.kind === "synced") yield heard;
-    else if (heard.change.now.case === "inboxItem") {
-      const item = heard.change.now.value;
+  for await (const heard of followTopic(watcher, { topic: Topic.INBOX, peer })) {
+    if (heard === "synced") yield { kind: "synced" };
+    else if (heard.now.case === "inboxItem") {
+      const item = heard.now.value;
       const isNew = item.state === InboxItem_State.HELD || decided;
       if (!isNew && !told.has(item.name)) continue;
       told.add(item.name);
       yield { kind: "now", item };
-    } else if (heard.change.gone && told.delete(heard.change.name)) yield { kind: "gone", name: heard.change.name };
-  }
-}
-
-/** The changes of one topic one by one, and where the present state ends. */
-async function* watchTopic(
-  client: FairleadClient,
-  topic: MessageInitShape<typeof WatchTopicSchema>,
-  signal: AbortSignal,
-): AsyncGenerator<{ kind: "change"; change: Change } | { kind: "synced" }> {
-  for await (const { changes, isSynced } of client.watch.watch({ topics: [topic] }, { signal })) {
-    for (const change of changes) yield { kind: "change", change };
-    if (isSynced) yield { kind: "synced" };
+    } else if (heard.gone && told.delete(heard.name)) yield { kind: "gone", name: heard.name };
   }
 }
 
@@ -77,7 +62,7 @@ async function* watchTopic(
 export async function printWatch<T>(
   terminal: Terminal,
   heard: AsyncIterable<Heard<T>>,
-  options: { view: () => View<T>; format: Format; untilGone?: boolean; only?: (item: T) => boolean },
+  options: { view: () => View<T>; format: Format; untilGone?: boolean },
 ): Promise<void> {
   const printer = createWatchPrinter(terminal, options.view, options.format);
   let first: T[] | undefined = [];
@@ -86,7 +71,7 @@ export async function printWatch<T>(
       if (first.length === 0) terminal.err(`${options.view().empty}\n`);
       await printer.print(first.sort((a, b) => options.view().name(a).localeCompare(options.view().name(b))));
       first = undefined;
-    } else if (event.kind === "now" && options.only?.(event.item) !== false) {
+    } else if (event.kind === "now") {
       if (first) first.push(event.item);
       else await printer.print([event.item]);
     } else if (event.kind === "gone") {
@@ -94,5 +79,4 @@ export async function printWatch<T>(
       if (options.untilGone) return;
     }
   }
-  throw new CliError("the agent ended the watch", { code: exitCode.unavailable });
 }

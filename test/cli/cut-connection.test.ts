@@ -49,6 +49,21 @@ suite("a cut connection to the agent", () => {
     assert.equal(digest(out), digest(lines));
   });
 
+  test("ends no watch, which says so and hears what came meanwhile", async () => {
+    const watch = start(world.lisbon, onTheWay("list", "--watch"));
+    await watch.until((out) => /^web /m.test(out));
+    await until("there is a connection to cut", () => way.cut() > 0);
+    await watch.until(() => watch.err().includes("lost touch with the agent"));
+    const ref = { namespace: "default", name: "meanwhile" };
+    await world.lisbon.client.apps.deployApp({ ref, spec: { peer: "nobody", image: "fairlead.dev/echo:1" } });
+    await watch.until((out) => /^meanwhile /m.test(out));
+    await world.lisbon.client.apps.deleteApp({ ref });
+    await watch.until(() => watch.err().includes("meanwhile is gone"));
+    watch.interrupt();
+    assert.equal((await watch.ended).code, exitCode.interrupted);
+    assert.equal(watch.out().match(/^web /gm)?.length, 1, "what it knew was not told again");
+  });
+
   test("breaks no connection of a port-forward", async () => {
     const running = start(world.lisbon, onTheWay("port-forward", "web", ":8080"));
     await running.until((out) => out.includes("is web"));
