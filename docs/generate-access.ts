@@ -68,6 +68,8 @@ function about({ scope, fields, others }: Need): string {
       return `the peers of ${named}; all where an app is placed by labels`;
     case Scope.WORKLOAD:
       return `the peer of ${named}`;
+    case Scope.FORWARD:
+      return `the peer of ${named}; all where something of this cluster is offered`;
     case Scope.INBOX_ITEM:
       return `the peer that asks for ${named}`;
     case Scope.FILTERED:

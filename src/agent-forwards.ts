@@ -21,7 +21,7 @@ import type { Tunnel } from "./tunnel/tunnel.ts";
 import { labels as hostLabels, peerNamespace } from "./workloads/host/names.ts";
 import type { Workloads } from "./workloads/workloads.ts";
 
-export interface AgentForwards extends Pick<Forwards, "counts" | "list" | "subscribe" | "oldestPendingMs"> {
+export interface AgentForwards extends Pick<Forwards, "counts" | "list" | "get" | "subscribe" | "oldestPendingMs"> {
   /** What peers offer here. */
   readonly offered: Offered;
   readonly find: Offering["find"];
@@ -106,6 +106,7 @@ export function agentForwards(deps: AgentForwardsDeps): AgentForwards {
     offered,
     find: offering.find,
     list: forwards.list,
+    get: forwards.get,
     subscribe: forwards.subscribe,
     counts: () => [...forwards.counts(), ...offered.counts()],
     oldestPendingMs: () => forwards.oldestPendingMs(),

@@ -28,7 +28,12 @@ export async function listenAsDoor(o: {
     routes: () => undefined,
     access: createConsoleAccess({
       ways: [],
-      known: { peersOfApp: () => undefined, namesMore: () => false, peerOfWorkload: () => undefined },
+      known: {
+        peersOfApp: () => undefined,
+        namesMore: () => false,
+        peerOfWorkload: () => undefined,
+        concernOfForward: () => undefined,
+      },
       refuse: createRefuser({ admins: () => [], refused: () => undefined }),
       clock,
     }),

@@ -1,18 +1,11 @@
 /** RemoteApps as a person writes them: YAML documents, or options of the command line. Pure. */
-import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
-import { type Document, DocumentError, parseDocuments } from "../base/document.ts";
-import { errorText } from "../base/error-text.ts";
+import type { JsonObject } from "@bufbuild/protobuf";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { CliError, exitCode } from "./errors.ts";
-import { findMistakes, isMap, type Path, pathText } from "./spec-mistakes.ts";
+import { type Manifest, readManifestsOf, readSpec } from "./manifest.ts";
 
 /** What `app deploy` sends. */
-export interface AppManifest {
-  readonly ref: { readonly namespace: string; readonly name: string };
-  readonly spec: RemoteAppSpec;
-  readonly labels: Record<string, string>;
-  readonly annotations: Record<string, string>;
-}
+export type AppManifest = Manifest<RemoteAppSpec>;
 
 /** The options that stand for a manifest. */
 export interface DeployOptions {
@@ -38,11 +31,12 @@ export function isPlaced({ placementSelector, placementFact, count, spread, move
   return [placementSelector, placementFact, count, spread, move].some((option) => option !== undefined);
 }
 
+/** As manifests have it. */
+export const remoteApp = { kind: "RemoteApp", spec: RemoteAppSpecSchema, noun: "an app" };
+
 /** The RemoteApps in a YAML or JSON text of one or more documents. Throws a `CliError` with the place of the mistake. */
 export function readManifests(text: string, from: string, defaultNamespace: string): AppManifest[] {
-  const manifests = documents(text, from).map((source) => readManifest(source, defaultNamespace));
-  if (manifests.length > 0) return manifests;
-  throw usage(`${from} holds no RemoteApp`, "a document with apiVersion: fairlead.dev/v1alpha1 and kind: RemoteApp");
+  return readManifestsOf(remoteApp, text, from, defaultNamespace);
 }
 
 /** One RemoteApp from the command line. */
@@ -73,95 +67,10 @@ export function appFromOptions(name: string | undefined, namespace: string, opti
   };
   return {
     ref: { namespace, name },
-    spec: readSpec(spec, () => "the command line"),
+    spec: readSpec(remoteApp, spec, () => "the command line"),
     labels: {},
     annotations: {},
   };
-}
-
-/** Names a place in what was read, as in "shop.yaml, line 7, column 3: spec.imagee". */
-type Where = (path: Path) => string;
-
-interface Source {
-  readonly value: JsonValue;
-  readonly where: Where;
-}
-
-function documents(text: string, from: string): Source[] {
-  return parse(text, from).flatMap((document) => {
-    // Through JSON, so that what only YAML can say (dates, infinities) arrives as JSON has it.
-    const value: JsonValue = JSON.parse(JSON.stringify(document.value));
-    const where =
-      (base: Path): Where =>
-      (path) => {
-        const at = `${from}, ${document.locate([...base, ...path])}`;
-        return path.length === 0 ? at : `${at}: ${pathText(path)}`;
-      };
-    if (!isMap(value) || value.kind !== "List" || !Array.isArray(value.items)) return [{ value, where: where([]) }];
-    return value.items.map((item, index) => ({ value: item, where: where(["items", index]) }));
-  });
-}
-
-function parse(text: string, from: string): Document[] {
-  try {
-    return parseDocuments(text, from);
-  } catch (error) {
-    if (!(error instanceof DocumentError)) throw error;
-    throw new CliError(error.message, { code: exitCode.usage, cause: error });
-  }
-}
-
-function readManifest({ value, where }: Source, defaultNamespace: string): AppManifest {
-  if (!isMap(value)) throw usage(`${where([])}: this is no RemoteApp`, "kubectl explain remoteapp");
-  const { apiVersion, kind, metadata = {}, spec = {} } = value;
-  if (apiVersion !== "fairlead.dev/v1alpha1" || kind !== "RemoteApp") {
-    const is = [apiVersion, kind].filter((part) => typeof part === "string").join(" ") || "of no kind";
-    throw usage(
-      `${where([])}: this is ${is}, not fairlead.dev/v1alpha1 RemoteApp`,
-      "kubectl apply -f, for other kinds",
-    );
-  }
-  // `status` and what the API server adds to the metadata may stand there, so that what `get -o yaml` prints can be used.
-  const unknown = Object.keys(value).find((key) => !["apiVersion", "kind", "metadata", "spec", "status"].includes(key));
-  if (unknown) throw usage(`${where([unknown])}: there is no such field`);
-  if (!isMap(metadata)) throw usage(`${where(["metadata"])}: must be a map`);
-  const name = readString(metadata, "name", where);
-  if (!name) throw usage(`${where(["metadata", "name"])}: an app needs a name`);
-  return {
-    ref: { namespace: readString(metadata, "namespace", where) || defaultNamespace, name },
-    spec: readSpec(spec, where),
-    labels: readStrings(metadata, "labels", where),
-    annotations: readStrings(metadata, "annotations", where),
-  };
-}
-
-function readSpec(spec: JsonValue, where: Where): RemoteAppSpec {
-  const hint = "kubectl explain remoteapp.spec";
-  const mistakes = findMistakes(RemoteAppSpecSchema, spec, ["spec"]);
-  if (mistakes.length > 0) throw usage(mistakes.map(({ path, says }) => `${where(path)}: ${says}`).join("\n"), hint);
-  try {
-    return fromJson(RemoteAppSpecSchema, spec);
-  } catch (error) {
-    const reason = errorText(error);
-    throw new CliError(`${where(["spec"])}: ${reason}`, { code: exitCode.usage, hint, cause: error });
-  }
-}
-
-function readString(metadata: JsonObject, field: string, where: Where): string {
-  const text = metadata[field] ?? "";
-  if (typeof text === "string") return text;
-  throw usage(`${where(["metadata", field])}: must be a text; put it in quotes`);
-}
-
-function readStrings(metadata: JsonObject, field: string, where: Where): Record<string, string> {
-  const value = metadata[field] ?? {};
-  if (!isMap(value)) throw usage(`${where(["metadata", field])}: must be a map`);
-  const strings: Record<string, string> = {};
-  for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== "string") throw usage(`${where(["metadata", field, key])}: must be a text; put it in quotes`);
-    strings[key] = text;
-  }
-  return strings;
 }
 
 function readPort(text: string): JsonObject {

@@ -4,6 +4,7 @@ import { isDatagrams, parseTarget, targetText } from "../client/target.ts";
 import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { addForwardList } from "./forward-list.ts";
+import { addForwardWriting } from "./forward-write.ts";
 import { type Forward, forwardUntil } from "./forwarding.ts";
 import { datagramPlace, planForwards } from "./listen-place.ts";
 import { namedPeer } from "./peer-name.ts";
@@ -34,6 +35,7 @@ export function addForwardCommand(program: Command, context: CliContext): void {
     .helpCommand(false)
     .addHelpText("after", "\nA peer that is called as a command is, such as list, is named peer/list.");
   addForwardList(forward, context);
+  addForwardWriting(forward, context);
   forward.action((named: string, first: string, rest: string[], options: ForwardOptions) => {
     const peer = namedPeer(named);
     const plans = planForwards([first, ...rest], parseTarget, options.address);

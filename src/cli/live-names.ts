@@ -20,6 +20,7 @@ type Subject =
   | "orphan"
   | "orphan at a peer"
   | "revision"
+  | "forward"
   | "user"
   | "token"
   | "session"
@@ -48,7 +49,7 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   doctor: { peer: "peer" },
   orphan: { uid: "orphan at a peer", workload: "orphan" },
   join: { invite: "free" },
-  forward: { peer: "peer", target: "target", listen: "target" },
+  forward: { peer: "peer", target: "target", listen: "target", name: "forward", names: "forward", ports: "free" },
   target: { peer: "peer", target: "target" },
   kubeconfig: { peer: "peer" },
   "kube-token": { peer: "peer" },
@@ -163,6 +164,11 @@ export async function liveNames(
       const { revisions } = await client.apps.listAppRevisions({ ref: { namespace, name } }, call);
       return revisions.map(({ number, cause }) => ({ word: String(number), about: cause }));
     }
+    case "forward":
+      return (await client.tunnels.listForwards({ namespace }, call)).forwards.map(({ metadata, status }) => ({
+        word: metadata?.name ?? "",
+        about: status?.phase,
+      }));
     case "user":
       return (await client.access.listUsers({}, call)).users.map(({ name }) => ({ word: name }));
     case "token":
@@ -173,8 +179,8 @@ export async function liveNames(
         about: user,
       }));
     case "target": {
-      const [named = ""] = asked.before;
-      const peer = namedPeer(named);
+      // That which is to be made has its own name first.
+      const peer = namedPeer(asked.before[asked.command[1] === "create" ? 1 : 0] ?? "");
       if (peer === "") return [];
       const { targets } = await client.tunnels.listTargets({ peer }, call);
       return targets.map(({ target, portName, appProtocol }) => ({ word: target, about: portName || appProtocol }));

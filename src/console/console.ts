@@ -8,7 +8,7 @@ import type { Doctor } from "../doctor/doctor.ts";
 import type { KubeConnection } from "../kube/connect.ts";
 import { keyOf } from "../kube/object.ts";
 import type { Reflector } from "../kube/reflector.ts";
-import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
+import { type Forward, type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
 import type { Peering } from "../peering/peering.ts";
 import { checkRelays } from "../peering/relays.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
@@ -20,7 +20,7 @@ import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
 import type { LocalHello } from "../wire/session.ts";
 import type { Workloads } from "../workloads/workloads.ts";
 import { aboutAgent } from "./about-agent.ts";
-import type { Concern, Known } from "./access/concern.ts";
+import { type Concern, concernOfForward, type Known } from "./access/concern.ts";
 import { createConsoleAccess } from "./access/console-access.ts";
 import { createRefuser } from "./access/refuser.ts";
 import type { AgentServiceDeps } from "./api/agent-service.ts";
@@ -30,6 +30,7 @@ import { auditChanges } from "./api/audit.ts";
 import type { AuditServiceDeps } from "./api/audit-service.ts";
 import { createCallRecord } from "./api/call-record.ts";
 import { translateErrors } from "./api/errors.ts";
+import { createForwardChanges, type ForwardChanges } from "./api/forward-changes.ts";
 import type { InboxServiceDeps } from "./api/inbox-service.ts";
 import type { LinkServiceDeps } from "./api/link-service.ts";
 import { createListing } from "./api/listing.ts";
@@ -77,7 +78,7 @@ export interface ConsoleDeps {
   readonly dial: AppDialer;
   /** Asks a peer what it lets this agent reach. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
-  readonly forwards: ConsoleWatchDeps["forwards"];
+  readonly forwards: ConsoleWatchDeps["forwards"] & { get(key: string): Forward | undefined };
   readonly dialDatagrams: DatagramDialer;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
@@ -148,6 +149,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
         presence: (peer) => presenceOf(deps.peering, peer),
         listTargets: deps.listTargets,
         listForwards: deps.forwards.list,
+        forwards: forwardChanges(deps),
         openTarget: (asked, principal, context) => answerOf(server.openTarget(asked, principal, callersWay(context))),
         clock,
       },
@@ -204,13 +206,17 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
   };
 }
 
-function knownConcerns({ workloads: { origin, host } }: ConsoleDeps): Known {
+function knownConcerns({ workloads: { origin, host }, forwards }: ConsoleDeps): Known {
   return {
     peersOfApp(ref): Concern | undefined {
       const app = origin.get(keyOf(ref));
       return app && concernOfApp(app);
     },
     namesMore: (ref, spec) => namesMore(ref && origin.get(keyOf(ref)), spec),
+    concernOfForward(ref): Concern | undefined {
+      const forward = forwards.get(keyOf(ref));
+      return forward && concernOfForward(forward.spec);
+    },
     peerOfWorkload: (ref) => host.orphans().find(({ workload }) => keyOf(workload) === keyOf(ref))?.peer,
   };
 }
@@ -286,6 +292,16 @@ function linkDeps({ peering: { switchboard, roster }, clock }: ConsoleDeps): Lin
       };
     },
   };
+}
+
+function forwardChanges({ kube, about }: ConsoleDeps): ForwardChanges {
+  return createForwardChanges({
+    kube: kube.client,
+    noneHere:
+      about.kubernetesVersion === ""
+        ? "This agent stands alone: there is no cluster here for which Forwards could make Services. `fairlead forward PEER TARGET` makes ports of a machine."
+        : undefined,
+  });
 }
 
 function policyDeps(deps: ConsoleDeps): PolicyServiceDeps {

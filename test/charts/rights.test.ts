@@ -109,6 +109,7 @@ test("Services of Forwards are made where the values say so, and an admission po
   assert.equal(role.metadata.namespace, "shop");
   const verbs = ["get", "create", "update", "delete"];
   assert.deepEqual(role.rules, [
+    { apiGroups: ["fairlead.dev"], resources: ["forwards"], verbs: ["create", "patch", "delete"] },
     { apiGroups: [""], resources: ["services"], verbs },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs },
   ]);

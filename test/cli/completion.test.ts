@@ -116,7 +116,7 @@ suite("names that the agent knows", { timeout: 120_000 }, () => {
     assert.deepEqual(await live("app", "port-forward", "shop", ""), ["8080"]);
     assert.deepEqual(await live("app", "cp", "sho"), [":files", "shop:"]);
     assert.deepEqual(await live("target", "list", ""), ["berlin"]);
-    assert.deepEqual(await live("forward", ""), ["list", "berlin"]);
+    assert.deepEqual(await live("forward", ""), ["list", "get", "create", "edit", "delete", "berlin"]);
     assert.deepEqual(await live("forward", "list", ""), ["berlin"]);
     assert.deepEqual(await live("forward", "peer/berlin", "app/default/sho"), ["app/default/shop:8080"]);
     assert.deepEqual(await live("forward", "berlin", "app/default/sh"), [

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { exitCode } from "../../src/cli/errors.ts";
+import type { ForwardChanges } from "../../src/console/api/forward-changes.ts";
 import { createTunnelService } from "../../src/console/api/tunnel-service.ts";
 import { forwards } from "../../src/kube/resources.ts";
 import type { KnownForward } from "../../src/tunnel/forwards/forwards.ts";
@@ -45,6 +46,13 @@ const clusterForwards: KnownForward[] = [
   },
 ];
 
+const nobodyWrites: ForwardChanges = {
+  get: () => assert.fail("nobody reads one"),
+  make: () => assert.fail("nobody makes any"),
+  change: () => assert.fail("nobody changes any"),
+  delete: () => assert.fail("nobody deletes any"),
+};
+
 function openWith(known: readonly KnownForward[]): Offices {
   const offices = openOffices();
   offices.tunnels = createTunnelService(
@@ -53,6 +61,7 @@ function openWith(known: readonly KnownForward[]): Offices {
       presence: (peer) => (peer === "berlin" ? { connected: true } : undefined),
       listTargets: () => Promise.reject(new Error("nobody asks for targets")),
       listForwards: async () => [...known],
+      forwards: nobodyWrites,
       openTarget: () => assert.fail("nobody opens anything"),
       clock: systemClock,
     },

@@ -44,7 +44,13 @@ export const openDoors: DoorGuard = { refuses: () => undefined, hold: () => () =
 export function accessBy(ways: readonly Way[], clock: Clock = systemClock, known: Partial<Known> = {}): ConsoleAccess {
   return createConsoleAccess({
     ways,
-    known: { peersOfApp: () => undefined, namesMore: () => false, peerOfWorkload: () => undefined, ...known },
+    known: {
+      peersOfApp: () => undefined,
+      namesMore: () => false,
+      peerOfWorkload: () => undefined,
+      concernOfForward: () => undefined,
+      ...known,
+    },
     refuse: createRefuser({ admins: () => ["grace"], refused: () => undefined }),
     clock,
   });

@@ -133,7 +133,7 @@ test("kubectl apply in a namespace of its own runs it there, Ready here with Eve
     const { items } = await a.get<Listed<{ reason: string; involvedObject: { kind: string } }>>(events);
     return items.some(({ reason, involvedObject }) => involvedObject.kind === "RemoteApp" && /Ready/.test(reason));
   });
-  await forwardNamesItsRight(a, namespace, host.name);
+  await forwardNamesItsRight(origin, namespace, host.name);
   await tokenOpens(origin, namespace);
 });
 

@@ -1,4 +1,6 @@
+import assert from "node:assert/strict";
 import type { Cluster } from "./clusters.ts";
+import type { InstalledAgent } from "./installed.ts";
 import type { PolicyStage } from "./policy-rights.ts";
 import { until } from "./until.ts";
 
@@ -24,7 +26,11 @@ export function echoServer(namespace: string): string {
 }
 
 /** A Forward in a namespace where none may have a Service says which value of the chart lets it. */
-export async function forwardNamesItsRight(cluster: Cluster, namespace: string, peer: string): Promise<void> {
+export async function forwardNamesItsRight(
+  { cluster, cli }: Pick<InstalledAgent, "cluster" | "cli">,
+  namespace: string,
+  peer: string,
+): Promise<void> {
   const spec = { peer, target: "app/echo", ports: [{ name: "http", port: 80, targetPort: 8080 }] };
   const forward = { apiVersion: "fairlead.dev/v1alpha1", kind: "Forward", metadata: { name: "echo", namespace }, spec };
   await cluster.kubectl(["apply", "-f", "-"], JSON.stringify(forward));
@@ -32,6 +38,10 @@ export async function forwardNamesItsRight(cluster: Cluster, namespace: string, 
     const { status } = await cluster.get<{ status?: { message?: string } }>(["forward", "echo", "-n", namespace]);
     return status?.message?.includes(`forwards.namespaces: [${namespace}]`) ?? false;
   });
+  // The console may show it, and may not write there.
+  assert.match(await cli(["forward", "get", "echo", "-n", namespace]), new RegExp(`${peer} +app/echo`));
+  const value = new RegExp(`forwards\\.namespaces: \\[${namespace}\\]`);
+  await assert.rejects(cli(["forward", "delete", "echo", "-n", namespace]), value);
   await cluster.kubectl(["delete", "forward", "echo", "-n", namespace]);
 }
 
@@ -50,6 +60,14 @@ export async function forwardHasItsService(stage: PolicyStage): Promise<void> {
   await apply(8_083);
   await isServed(8_083);
   await kubectl(["delete", "forward", "onward", "-n", namespace]);
+}
+
+/** What somebody writes at the origin's console is a Forward until they delete it. */
+export async function forwardIsWritten({ namespace, host, origin }: PolicyStage): Promise<void> {
+  const words = ["written", host.name, "metrics", "8084", "-n", namespace];
+  await origin.cli(["forward", "create", ...words, "--dry-run"]);
+  await origin.cli(["forward", "create", ...words]);
+  await origin.cli(["forward", "delete", "written", "-n", namespace]);
 }
 
 /** What the origin offers has a Service at the host, which follows it, leads to the next agent, and goes with it. */

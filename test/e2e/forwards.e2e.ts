@@ -217,10 +217,11 @@ test("the cluster keeps the agent from any other Service and EndpointSlice, also
 test("what belongs to a Forward goes with it, and each right for that was used", { timeout: 120_000 }, async (t) => {
   // What an earlier Forward of the name has left is deleted.
   await a.kubectl(["delete", "forward", "there", "-n", namespace, "--cascade=orphan"]);
-  await a.kubectl(["apply", "-f", "-"], forward("there"));
+  await origin.cli(["forward", "create", "-f", "-", "--dry-run"], forward("there"));
+  await origin.cli(["forward", "create", "-f", "-"], forward("there"));
   await settles("there", "Ready");
   await answers();
-  await a.kubectl(["delete", "forward", "there", "-n", namespace]);
+  await origin.cli(["forward", "delete", "there", "-n", namespace]);
   await until("nothing of it is left", async () => {
     const left = await a.kubectl(["get", "services,endpointslices", "-n", namespace, "-o", "name"]);
     return !left.includes("there");

@@ -1,7 +1,7 @@
 /** A short run of all that an agent does with its rights, for without-right.ts: the first step that fails tells which right is missed. */
 
 import assert from "node:assert/strict";
-import { forwardHasItsService, offerHasItsService } from "./forward-steps.ts";
+import { forwardHasItsService, forwardIsWritten, offerHasItsService } from "./forward-steps.ts";
 import { historyIsKept } from "./history-steps.ts";
 import { connected, type InstalledAgent } from "./installed.ts";
 import { kindSteps } from "./kind-rights.ts";
@@ -216,6 +216,7 @@ function stepsOf({ namespace, apps, origin, host }: Stage, kind: string): Record
     "a node is read": () => nodeIsRead(policy),
     "a token of Kubernetes": () => tokenOpens(origin, namespace),
     "a Forward": () => forwardHasItsService(policy),
+    "a Forward at the console": () => forwardIsWritten(policy),
     "a Forward in reverse": () => offerHasItsService(policy),
     ...ofKind,
     async scale() {

@@ -42,7 +42,7 @@ export function accessOfDoor(door: Door): Need {
   return getOption(value, door_access);
 }
 
-const needsFields: readonly Scope[] = [Scope.PEER, Scope.APP, Scope.WORKLOAD, Scope.INBOX_ITEM];
+const needsFields: readonly Scope[] = [Scope.PEER, Scope.APP, Scope.WORKLOAD, Scope.INBOX_ITEM, Scope.FORWARD];
 const needsNoRole: readonly Scope[] = [Scope.SELF, Scope.EVERYBODY];
 
 function mistakeIn({ role, scope, fields, others }: Need): string | undefined {

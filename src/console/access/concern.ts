@@ -3,6 +3,7 @@ import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { isMessage } from "@bufbuild/protobuf";
 import { Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { ObjectRefSchema } from "../../gen/fairlead/console/v1/object_pb.ts";
+import { type ForwardSpec, ForwardSpecSchema } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { Need } from "./access-of.ts";
 import { valuesAt } from "./request-field.ts";
@@ -28,6 +29,8 @@ export interface Known {
   namesMore(app: Ref | undefined, spec: RemoteAppSpec): boolean;
   /** The peer whose Workload it is; undefined when there is none. */
   peerOfWorkload(workload: Ref): string | undefined;
+  /** What a Forward of this cluster is about; undefined when there is none. */
+  concernOfForward(forward: Ref): Concern | undefined;
 }
 
 /** What a request is about. `known` is asked for what it only names. */
@@ -41,19 +44,21 @@ export function aboutOf(
   const values = request ? fields.flatMap((field) => valuesAt(input, request, field)) : [];
   const refs = values.filter((value) => isMessage(value, ObjectRefSchema));
   const specs = values.filter((value) => isMessage(value, RemoteAppSpecSchema));
+  const forwards = values.filter((value) => isMessage(value, ForwardSpecSchema));
   const names = values.filter((value) => typeof value === "string" && value !== "").map(String);
   const said = join([
     scope === Scope.INBOX_ITEM ? names.map((name) => name.split("/", 1)[0] ?? "") : names,
     // What lies in a namespace was put there for some app at some peer. Who may not go there could have it sent to where they may.
     ...specs.map((spec) => (known.namesMore(refs[0], spec) ? "all" : concernOfSpec(spec))),
+    ...forwards.map(concernOfForward),
   ]);
   if (scope === Scope.PEER && said.length === 0) return { said: "all" };
-  const found = refs.map((ref) => (scope === Scope.WORKLOAD ? concernOfWorkload(ref, known) : known.peersOfApp(ref)));
+  const found = refs.map((ref) => concernOfNamed(scope, ref, known));
   const there = found.filter((concern) => concern !== undefined);
   // What concerns no peer yet is the agent's.
   if (there.length > 0) return { said, found: join(there.map((concern) => (concern.length > 0 ? concern : "all"))) };
-  // A spec says what the app would be.
-  return refs.length > 0 && specs.length === 0 ? { said, found: "nothing" } : { said };
+  // A spec says what it would be.
+  return refs.length > 0 && specs.length + forwards.length === 0 ? { said, found: "nothing" } : { said };
 }
 
 /** Of what an app is to be. */
@@ -62,7 +67,9 @@ export function concernOfSpec({ peer, placement }: Pick<RemoteAppSpec, "peer" | 
   return peer === undefined ? [] : [peer];
 }
 
-function concernOfWorkload(ref: Ref, known: Known): Concern | undefined {
+function concernOfNamed(scope: Scope, ref: Ref, known: Known): Concern | undefined {
+  if (scope === Scope.FORWARD) return known.concernOfForward(ref);
+  if (scope !== Scope.WORKLOAD) return known.peersOfApp(ref);
   const peer = known.peerOfWorkload(ref);
   return peer === undefined ? undefined : [peer];
 }
@@ -75,4 +82,10 @@ export function join(concerns: readonly Concern[]): Concern {
     for (const peer of concern) peers.add(peer);
   }
   return [...peers];
+}
+
+/** What is offered to a peer is this cluster's, whoever the peer is. */
+export function concernOfForward({ peer, direction }: Pick<ForwardSpec, "peer" | "direction">): Concern {
+  if (direction === "Reverse") return "all";
+  return peer === undefined ? [] : [peer];
 }

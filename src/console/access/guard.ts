@@ -17,14 +17,14 @@ import { type Principal, personOf, principalKey } from "../auth/principal.ts";
 import type { UnderWay } from "../auth/under-way.ts";
 import { accessOf, type Need } from "./access-of.ts";
 import { createCallsAtOnce } from "./calls-at-once.ts";
-import { type About, aboutOf, type Concern, type Known } from "./concern.ts";
+import { type About, aboutOf, type Known } from "./concern.ts";
 import { decide, mayAskOfOthers } from "./decide.ts";
 import type { Refuse } from "./refuser.ts";
 
 /**
  * For handlers of calls that turn out to be about more than the request says: throws unless the caller has the call's role for that, too.
  */
-export const judgeMoreKey: ContextKey<(concern: Concern) => void> = createContextKey(
+export const judgeMoreKey: ContextKey<(about: About) => void> = createContextKey(
   (): void => {
     throw new ConnectError("Nobody judges this call.", Code.Internal);
   },
@@ -90,7 +90,7 @@ export function createGuard(deps: GuardDeps): Guard {
         const decision = decide(now, need, about);
         if (!decision.ok) throw deps.refuse(decision, { what, principal: now });
       };
-      request.contextValues.set(judgeMoreKey, (said) => judge(principal, { said }));
+      request.contextValues.set(judgeMoreKey, (about) => judge(principal, about));
       request.contextValues.set(othersKey, mayAskOfOthers(principal, need));
       if (!request.stream) {
         judge(principal, aboutOf(need, request.message, request.method.input, deps.known));

@@ -3,7 +3,11 @@ import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { isMessage } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { ObjectRefSchema } from "../../gen/fairlead/console/v1/object_pb.ts";
+import { ForwardSpecSchema } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import { RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+
+/** Messages that say what a request is about. */
+const speaking: readonly DescMessage[] = [ObjectRefSchema, RemoteAppSpecSchema, ForwardSpecSchema];
 
 type FieldAt =
   | { readonly ok: true; readonly path: readonly DescField[] }
@@ -20,13 +24,10 @@ export function fieldAt(message: DescMessage, path: string): FieldAt {
     within = field.fieldKind === "message" ? field.message : undefined;
   }
   const last = found.at(-1);
-  const fits =
-    last?.fieldKind === "message"
-      ? last.message === ObjectRefSchema || last.message === RemoteAppSpecSchema
-      : isText(last);
+  const fits = last?.fieldKind === "message" ? speaking.includes(last.message) : isText(last);
   return fits
     ? { ok: true, path: found }
-    : { ok: false, message: `${path} of ${message.typeName} names no peer and no app.` };
+    : { ok: false, message: `${path} of ${message.typeName} names no peer, no app and no Forward.` };
 }
 
 function isText(field: DescField | undefined): boolean {

@@ -13,6 +13,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import { type RemoteApp, remoteApps } from "../../kube/resources.ts";
 import type { WorkloadHost } from "../../workloads/host/host.ts";
 import type { WorkloadOrigin } from "../../workloads/origin/origin.ts";
+import type { Concern } from "../access/concern.ts";
 import { sees, viewOf } from "../access/decide.ts";
 import { judgeMoreKey } from "../access/guard.ts";
 import { concernOfApp } from "../app-peer.ts";
@@ -24,6 +25,7 @@ import { verdictOf } from "./app-verdict.ts";
 import type { Listing } from "./listing.ts";
 import { appList, orphanAtPeerList, orphanList, revisionList } from "./lists.ts";
 import { toApp, toOrphan, toOrphanAtPeer } from "./object.ts";
+import { requiredRef, requiredSpec } from "./required-parts.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
 const fieldManager = "fairlead-console";
@@ -53,7 +55,7 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
   const changes = createAppChanges(deps);
 
   async function find(ref: ObjectRef | undefined, signal: AbortSignal): Promise<RemoteApp> {
-    const wanted = required(ref);
+    const wanted = requiredRef(ref);
     const found = await kube.get(remoteApps, wanted, signal);
     if (found) return found;
     throw noSuchApp(wanted);
@@ -89,7 +91,7 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
     },
 
     async deployApp({ ref, spec, labels, annotations, dryRun }, { signal }) {
-      const { namespace, name } = required(ref);
+      const { namespace, name } = requiredRef(ref);
       const before = await kube.get(remoteApps, { namespace, name }, signal);
       const metadata = { namespace, name, labels, annotations: peoplesOwn(annotations) };
       const applied = await kube.apply(
@@ -106,8 +108,8 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
       return { app: toApp(applied), outcome, verdict };
     },
 
-    async checkApp({ ref, spec, peers }, { signal }) {
-      if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
+    async checkApp({ ref, peers, ...request }, { signal }) {
+      const spec = requiredSpec(request.spec);
       const found = ref && (await kube.get(remoteApps, { namespace: ref.namespace, name: ref.name }, signal));
       const asked = peers.length > 0 ? peers : spec.peer === undefined ? deps.peers() : [spec.peer];
       const judged = found ? await asDeployed(found, spec, asked[0], signal) : spec;
@@ -119,43 +121,44 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
     },
 
     async scaleApp({ ref, replicas, currentReplicas, dryRun }, { signal }) {
-      return told(await changes.scale(required(ref), { replicas, current: currentReplicas, dryRun }, signal));
+      return told(await changes.scale(requiredRef(ref), { replicas, current: currentReplicas, dryRun }, signal));
     },
 
     async restartApp({ ref, dryRun }, { signal }) {
-      return told(await changes.restart(required(ref), dryRun, signal));
+      return told(await changes.restart(requiredRef(ref), dryRun, signal));
     },
 
     async pauseApp({ ref, dryRun }, { signal }) {
-      return told(await changes.pause(required(ref), true, dryRun, signal));
+      return told(await changes.pause(requiredRef(ref), true, dryRun, signal));
     },
 
     async resumeApp({ ref, dryRun }, { signal }) {
-      return told(await changes.pause(required(ref), false, dryRun, signal));
+      return told(await changes.pause(requiredRef(ref), false, dryRun, signal));
     },
 
     async listAppRevisions(request, { signal }) {
-      const { app, revisions } = await changes.revisions(required(request.ref), signal);
+      const { app, revisions } = await changes.revisions(requiredRef(request.ref), signal);
       const { items, ...page } = listing(revisionList, toRevisions(app, revisions), request);
       return { ...page, revisions: items };
     },
 
     async rollBackApp({ ref, toRevision, dryRun }, { values, signal }) {
-      const asked = { to: Number(toRevision), dryRun, judge: values.get(judgeMoreKey) };
-      const rolledBack = await changes.rollBack(required(ref), asked, signal);
+      const judge = (said: Concern): void => values.get(judgeMoreKey)({ said });
+      const asked = { to: Number(toRevision), dryRun, judge };
+      const rolledBack = await changes.rollBack(requiredRef(ref), asked, signal);
       return { ...told(rolledBack), revision: BigInt(rolledBack.revision) };
     },
 
-    async editApp({ ref, uid, generation, spec, labels, annotations, dryRun }, { signal }) {
-      if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
+    async editApp({ ref, uid, generation, labels, annotations, dryRun, ...request }, { signal }) {
+      const spec = requiredSpec(request.spec);
       const edited = { uid, generation: Number(generation), spec, labels, annotations };
-      return told(await changes.edit(required(ref), edited, dryRun, signal));
+      return told(await changes.edit(requiredRef(ref), edited, dryRun, signal));
     },
 
-    deleteApp: ({ ref, keep, dryRun }, { signal }) => deleteApp(kube, required(ref), { keep, dryRun }, signal),
+    deleteApp: ({ ref, keep, dryRun }, { signal }) => deleteApp(kube, requiredRef(ref), { keep, dryRun }, signal),
 
     openApp({ ref, port, path }, context) {
-      const { namespace, name } = required(ref);
+      const { namespace, name } = requiredRef(ref);
       return deps.openApp({ namespace, name, port, path: path || "/" }, context);
     },
 
@@ -174,7 +177,7 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
     },
 
     async deleteOrphan({ workload }, { signal }) {
-      const ref = required(workload);
+      const ref = requiredRef(workload);
       if (await deps.here.deleteOrphan({ namespace: ref.namespace, name: ref.name }, signal)) return {};
       throw new ConnectError(`${ref.namespace}/${ref.name} is no orphan here`, Code.NotFound);
     },
@@ -204,10 +207,4 @@ function shape({ metadata }: RemoteApp): object {
 
 function told({ app, changed }: Changed): { app: App; changed: boolean } {
   return { app: toApp(app), changed };
-}
-
-/** Validation has refused requests without it; this tells the compiler. */
-function required(ref: ObjectRef | undefined): ObjectRef {
-  if (ref) return ref;
-  throw new ConnectError("the request names no object", Code.InvalidArgument);
 }

@@ -14,6 +14,7 @@ import type { ObjectRef } from "../../gen/fairlead/console/v1/object_pb.ts";
 import { type Grants, PeerService, type Relays } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import { TunnelService } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
+import type { ForwardSpec } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import { accessOf } from "../access/access-of.ts";
 import { describeRoles } from "../access/decide.ts";
 import { personOf, principalKey } from "../auth/principal.ts";
@@ -82,6 +83,16 @@ export const changeRules: readonly ChangeRule[] = [
   }),
   tell(TunnelService.method.openTarget, {
     asked: ({ peer, target }) => ({ action: "target.open", peer, target }),
+  }),
+  tell(TunnelService.method.createForward, {
+    asked: ({ ref, spec, dryRun }) => (dryRun ? undefined : { action: "forward.create", ...forwardOf(ref, spec) }),
+  }),
+  tell(TunnelService.method.updateForward, {
+    asked: ({ ref, spec, dryRun }) => (dryRun ? undefined : { action: "forward.update", ...forwardOf(ref, spec) }),
+    answered: ({ changed }) => (changed ? {} : { message: "Nothing of it was different." }),
+  }),
+  tell(TunnelService.method.deleteForward, {
+    asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "forward.delete", target: nameOf(ref) }),
   }),
   tell(AppService.method.deleteOrphan, {
     asked: ({ workload }) => ({ action: "orphan.delete", target: nameOf(workload) }),
@@ -221,6 +232,12 @@ function effectsText(effects: readonly { readonly peer: string }[]): string {
 
 function nameOf(ref: Pick<ObjectRef, "namespace" | "name"> | undefined): string {
   return ref ? `${ref.namespace}/${ref.name}` : "";
+}
+
+/** Where it leads, too. */
+function forwardOf(ref: ObjectRef | undefined, spec: ForwardSpec | undefined): Omit<Told, "action"> {
+  const { peer, target, direction } = spec ?? {};
+  return { peer, target: nameOf(ref), message: `${direction === "Reverse" ? "Offers" : "Leads to"} ${target}.` };
 }
 
 /** "Roles: operator for west, viewer." */

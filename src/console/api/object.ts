@@ -16,6 +16,7 @@ import type { Forward as ForwardResource, Peer as PeerResource, RemoteApp } from
 import type { TrafficCounts } from "../../tunnel/forwards/traffic.ts";
 import type { HeldOrphan } from "../../workloads/host/host.ts";
 import type { OrphanAtPeer as AppAtPeer } from "../../workloads/origin/origin.ts";
+import { versionOf } from "./seen-changes.ts";
 
 export function toApp(resource: RemoteApp): App {
   const { metadata, spec, status } = resource;
@@ -35,6 +36,7 @@ export function toForward(resource: ForwardResource, counts: TrafficCounts | und
   return create(ForwardSchema, {
     metadata: toMeta(metadata),
     spec,
+    version: versionOf({ metadata }),
     ...(status && { status }),
     ...(counts && {
       use: {

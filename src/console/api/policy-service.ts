@@ -1,6 +1,6 @@
 /** `PolicyService`: what peers may do here, and which PeerPolicy says so. */
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { type Policy, PolicySchema, type PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import type { PeerPolicySpec } from "../../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import type { PeerPolicy } from "../../kube/resources.ts";
@@ -10,8 +10,10 @@ import { sentence } from "../../workloads/host/verdict-words.ts";
 import type { Listing } from "./listing.ts";
 import { policyList } from "./lists.ts";
 import { toMeta } from "./object.ts";
-import { type PolicyChanges, versionOf } from "./policy-changes.ts";
+import type { PolicyChanges } from "./policy-changes.ts";
 import { type SummarisedPolicy, summarise } from "./policy-summary.ts";
+import { requiredSpec } from "./required-parts.ts";
+import { versionOf } from "./seen-changes.ts";
 
 export interface PolicyServiceDeps {
   readonly changes: PolicyChanges;
@@ -58,8 +60,8 @@ export function createPolicyService(deps: PolicyServiceDeps, listing: Listing): 
     },
 
     async applyPolicy({ spec, ...draft }, { signal }) {
-      if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
-      const { policy, changed, effects } = await deps.changes.apply({ ...draft, spec }, signal);
+      const wanted = { ...draft, spec: requiredSpec(spec) };
+      const { policy, changed, effects } = await deps.changes.apply(wanted, signal);
       return { policy: toPolicy(policy), changed, effects: effects.map(toEffect) };
     },
 
@@ -70,10 +72,9 @@ export function createPolicyService(deps: PolicyServiceDeps, listing: Listing): 
     tryPolicy({ peer: name, assumed, spec, draft }) {
       const peer = assumed ? { name, ...assumed } : deps.peer(name);
       if (!peer) throw noSuchPeer(name);
-      if (!spec) throw new ConnectError("the request has no spec", Code.InvalidArgument);
       const policies = draft?.spec ? withDraft(deps.policies(), draft.name, draft.spec) : deps.policies();
       const about = { now: deps.now(), hasImageDoor: deps.hasImageDoor() };
-      const { decision, findings, policies: selecting } = foreseeVerdict(spec, peer, policies, about);
+      const { decision, findings, policies: selecting } = foreseeVerdict(requiredSpec(spec), peer, policies, about);
       return {
         verdict: verdicts[decision],
         message: findings.length > 0 ? sentence(findings) : "",

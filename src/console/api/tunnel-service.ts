@@ -1,6 +1,6 @@
 /** `TunnelService`: what is at peers and can be reached from here, and by which Forwards it is. */
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { abortable, startDeadline } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { mapLimited } from "../../base/map-limited.ts";
@@ -9,17 +9,22 @@ import {
   PeerTargetSchema,
   type TunnelService,
 } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
+import type { Forward as ForwardResource } from "../../kube/resources.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
 import { httpScheme } from "../../tunnel/app-port.ts";
 import type { KnownForward } from "../../tunnel/forwards/forwards.ts";
 import type { TargetsAtPeer } from "../../tunnel/targets-at.ts";
 import { type NamedTarget, parseTarget, targetText } from "../../wire/target-text.ts";
+import { concernOfForward } from "../access/concern.ts";
 import { viewOf } from "../access/decide.ts";
+import { judgeMoreKey } from "../access/guard.ts";
 import { type Principal, principalKey } from "../auth/principal.ts";
 import { type HttpTarget, type TargetDoor, targetPath } from "../doors/target-door.ts";
+import { type ForwardChanges, noSuchForward } from "./forward-changes.ts";
 import type { Listing } from "./listing.ts";
 import { forwardList, targetList } from "./lists.ts";
 import { toForward } from "./object.ts";
+import { requiredRef, requiredSpec } from "./required-parts.ts";
 
 export interface TunnelServiceDeps {
   /** Of all peers. */
@@ -36,6 +41,7 @@ export interface TunnelServiceDeps {
   ): { url: string; host: string };
   /** Of this cluster. */
   listForwards(signal: AbortSignal): Promise<KnownForward[]>;
+  readonly forwards: ForwardChanges;
   readonly clock: Clock;
 }
 
@@ -124,7 +130,40 @@ export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): 
       const { items, ...page } = listing(forwardList, wanted, request);
       return { ...page, forwards: items.map(({ forward, counts }) => toForward(forward, counts)) };
     },
+
+    async getForward({ ref }, { values, signal }) {
+      const wanted = requiredRef(ref);
+      const forward = await deps.forwards.get(wanted, signal);
+      const view = viewOf(values.get(principalKey));
+      if (!view(forward.spec.peer ?? "")) throw noSuchForward(wanted);
+      const { metadata } = forward;
+      // What was written may not be heard of yet, and what is heard of may be newer in how it stands.
+      const known = (await deps.listForwards(signal)).find((one) => one.forward.metadata.uid === metadata.uid);
+      const status = known?.forward.status ?? forward.status;
+      return { forward: toForward({ ...forward, ...(status && { status }) }, known?.counts) };
+    },
+
+    async createForward({ ref, spec, ...draft }, { signal }) {
+      const made = await deps.forwards.make(requiredRef(ref), { ...draft, spec: requiredSpec(spec) }, signal);
+      return { forward: toForward(made, undefined) };
+    },
+
+    async updateForward({ ref, spec, ...draft }, { values, signal }) {
+      const seen = { ...draft, spec: requiredSpec(spec), check: mayChange(values) };
+      const { now, changed } = await deps.forwards.change(requiredRef(ref), seen, signal);
+      return { forward: toForward(now, undefined), changed };
+    },
+
+    async deleteForward({ ref, version, dryRun }, { values, signal }) {
+      await deps.forwards.delete(requiredRef(ref), { version, dryRun, check: mayChange(values) }, signal);
+      return {};
+    },
   };
+}
+
+/** It may lead to another peer by now than when the call was judged. */
+function mayChange(values: ContextValues): (present: ForwardResource) => void {
+  return ({ spec }) => values.get(judgeMoreKey)({ said: [], found: concernOfForward(spec) });
 }
 
 /** Of a name without a port, what is known to speak HTTP comes before what may, and that before what cannot. */

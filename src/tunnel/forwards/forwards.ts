@@ -62,6 +62,8 @@ export interface Forwards {
   counts(): ForwardCount[];
   /** All that there are, once those that there were at the start are known. */
   list(signal: AbortSignal): Promise<KnownForward[]>;
+  /** By "namespace/name", as it was told last; undefined when there is none, or nothing is known yet. */
+  get(key: string): Forward | undefined;
   /** Tells that one has come, gone or changed, its status among it. Returns what ends it. */
   subscribe(listener: () => void): () => void;
   /** It stands otherwise with this Forward beside what is written in it. */
@@ -254,6 +256,7 @@ export function createForwards(deps: ForwardsDeps): Forwards {
         return { forward: { ...forward, ...(status && { status }) }, counts };
       });
     },
+    get: (key) => reflector.get(key),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -55,6 +55,7 @@ const known: Known = {
   namesMore: (_app, { secrets }) => secrets.length > 0,
   peersOfApp: ({ name }): Concern | undefined =>
     name === "everywhere" ? "all" : name === "west" ? ["west"] : undefined,
+  concernOfForward: ({ name }) => (name === "everywhere" ? "all" : name === "west" ? ["west"] : undefined),
   peerOfWorkload: ({ name }) => (name === "west" ? "west" : undefined),
 };
 
@@ -196,7 +197,8 @@ test("the page of access says what the protos do (make docs brings it up to date
 
 /** Whether the request says by a name alone what it is about, and neither its peers nor what it is to be. */
 function namesByReference(scope: Scope, fields: readonly string[]): boolean {
-  return scope === Scope.WORKLOAD || (scope === Scope.APP && !fields.includes("spec"));
+  if (scope === Scope.WORKLOAD) return true;
+  return (scope === Scope.APP || scope === Scope.FORWARD) && !fields.includes("spec");
 }
 
 function seesWest(roles: readonly RoleBinding[]): boolean {

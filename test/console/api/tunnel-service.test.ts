@@ -23,6 +23,12 @@ function createPeer(...targets: { target: string; protocol?: string; appProtocol
         return { url: "http://there/", host: "there" };
       },
       listForwards: async () => [],
+      forwards: {
+        get: () => assert.fail("nobody reads one"),
+        make: () => assert.fail("nobody makes any"),
+        change: () => assert.fail("nobody changes any"),
+        delete: () => assert.fail("nobody deletes any"),
+      },
       clock: systemClock,
     },
     testListing,

@@ -6,7 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_fairlead_console_v1_access } from "./access_pb.ts";
-import type { ObjectMeta } from "./object_pb.ts";
+import type { ObjectMeta, ObjectRef } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
 import type { ForwardSpec, ForwardStatus } from "../../resources/v1alpha1/forward_pb.ts";
 import { file_fairlead_resources_v1alpha1_forward } from "../../resources/v1alpha1/forward_pb.ts";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/tunnel_service.proto.
  */
 export const file_fairlead_console_v1_tunnel_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIqYBChJMaXN0VGFyZ2V0c1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCKqAQoTTGlzdFRhcmdldHNSZXNwb25zZRIwCgd0YXJnZXRzGAEgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5QZWVyVGFyZ2V0EjQKCHByb2JsZW1zGAIgAygLMiIuZmFpcmxlYWQuY29uc29sZS52MS5UYXJnZXRQcm9ibGVtEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIq4BCgpQZWVyVGFyZ2V0EgwKBHBlZXIYASABKAkSDgoGdGFyZ2V0GAIgASgJEhEKCXBvcnRfbmFtZRgDIAEoCRIQCghwcm90b2NvbBgEIAEoCRIUCgxhcHBfcHJvdG9jb2wYBSABKAkSFwoPYXBwcm92YWxfbmVlZGVkGAYgASgIEhEKCW5vdF9yZWFkeRgHIAEoCRINCgV1bnRpbBgIIAEoCRIMCgRwYXRoGAkgASgJIpEBChFPcGVuVGFyZ2V0UmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SGgoGdGFyZ2V0GAIgASgJQgq6SAdyBRABGIAEEhYKBHBhdGgYAyABKAlCCLpIBXIDGIBAEi8KDGFwcF9wcm90b2NvbBgEIAEoCUIZukgWchRSAFIEaHR0cFIFaHR0cHNSA2gyYyIvChJPcGVuVGFyZ2V0UmVzcG9uc2USCwoDdXJsGAEgASgJEgwKBGhvc3QYAiABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAki5QEKE0xpc3RGb3J3YXJkc1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAInMKFExpc3RGb3J3YXJkc1Jlc3BvbnNlEi4KCGZvcndhcmRzGAEgAygLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIt4BCgdGb3J3YXJkEjEKCG1ldGFkYXRhGAEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RNZXRhEjYKBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWMSOgoGc3RhdHVzGAMgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTdGF0dXMSLAoDdXNlGAQgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlIvEBCgpGb3J3YXJkVXNlEhMKC2Nvbm5lY3Rpb25zGAEgASgFEg0KBXRha2VuGAIgASgDEkAKCW5vdF90YWtlbhgDIAMoCzItLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZFVzZS5Ob3RUYWtlbkVudHJ5EhEKCWJ5dGVzX291dBgEIAEoAxIQCghieXRlc19pbhgFIAEoAxITCgtkcm9wcGVkX291dBgGIAEoAxISCgpkcm9wcGVkX2luGAcgASgDGi8KDU5vdFRha2VuRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ATLZAgoNVHVubmVsU2VydmljZRJqCgtMaXN0VGFyZ2V0cxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdFRhcmdldHNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1Jlc3BvbnNlIgjSgBkECAEQBhJtCgxMaXN0Rm9yd2FyZHMSKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RGb3J3YXJkc1JlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RGb3J3YXJkc1Jlc3BvbnNlIgjSgBkECAEQBhJtCgpPcGVuVGFyZ2V0EiYuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuVGFyZ2V0UmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIqYBChJMaXN0VGFyZ2V0c1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCKqAQoTTGlzdFRhcmdldHNSZXNwb25zZRIwCgd0YXJnZXRzGAEgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5QZWVyVGFyZ2V0EjQKCHByb2JsZW1zGAIgAygLMiIuZmFpcmxlYWQuY29uc29sZS52MS5UYXJnZXRQcm9ibGVtEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIq4BCgpQZWVyVGFyZ2V0EgwKBHBlZXIYASABKAkSDgoGdGFyZ2V0GAIgASgJEhEKCXBvcnRfbmFtZRgDIAEoCRIQCghwcm90b2NvbBgEIAEoCRIUCgxhcHBfcHJvdG9jb2wYBSABKAkSFwoPYXBwcm92YWxfbmVlZGVkGAYgASgIEhEKCW5vdF9yZWFkeRgHIAEoCRINCgV1bnRpbBgIIAEoCRIMCgRwYXRoGAkgASgJIpEBChFPcGVuVGFyZ2V0UmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SGgoGdGFyZ2V0GAIgASgJQgq6SAdyBRABGIAEEhYKBHBhdGgYAyABKAlCCLpIBXIDGIBAEi8KDGFwcF9wcm90b2NvbBgEIAEoCUIZukgWchRSAFIEaHR0cFIFaHR0cHNSA2gyYyIvChJPcGVuVGFyZ2V0UmVzcG9uc2USCwoDdXJsGAEgASgJEgwKBGhvc3QYAiABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAki5QEKE0xpc3RGb3J3YXJkc1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAInMKFExpc3RGb3J3YXJkc1Jlc3BvbnNlEi4KCGZvcndhcmRzGAEgAygLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIu8BCgdGb3J3YXJkEjEKCG1ldGFkYXRhGAEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RNZXRhEjYKBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWMSOgoGc3RhdHVzGAMgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTdGF0dXMSLAoDdXNlGAQgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlEg8KB3ZlcnNpb24YBSABKAkiSAoRR2V0Rm9yd2FyZFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJDChJHZXRGb3J3YXJkUmVzcG9uc2USLQoHZm9yd2FyZBgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZCKXAwoUQ3JlYXRlRm9yd2FyZFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARI+CgRzcGVjGAIgASgLMiguZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTcGVjQga6SAPIAQESRQoGbGFiZWxzGAMgAygLMjUuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVGb3J3YXJkUmVxdWVzdC5MYWJlbHNFbnRyeRJPCgthbm5vdGF0aW9ucxgEIAMoCzI6LmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlRm9yd2FyZFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkYKFUNyZWF0ZUZvcndhcmRSZXNwb25zZRItCgdmb3J3YXJkGAEgASgLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkIrQDChRVcGRhdGVGb3J3YXJkUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEj4KBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBARIbCgd2ZXJzaW9uGAMgASgJQgq6SAdyBRABGIABEkUKBmxhYmVscxgEIAMoCzI1LmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlRm9yd2FyZFJlcXVlc3QuTGFiZWxzRW50cnkSTwoLYW5ub3RhdGlvbnMYBSADKAsyOi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZUZvcndhcmRSZXF1ZXN0LkFubm90YXRpb25zRW50cnkSDwoHZHJ5X3J1bhgGIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJXChVVcGRhdGVGb3J3YXJkUmVzcG9uc2USLQoHZm9yd2FyZBgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZBIPCgdjaGFuZ2VkGAIgASgIIncKFERlbGV0ZUZvcndhcmRSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESGQoHdmVyc2lvbhgCIAEoCUIIukgFcgMYgAESDwoHZHJ5X3J1bhgDIAEoCCIXChVEZWxldGVGb3J3YXJkUmVzcG9uc2Ui8QEKCkZvcndhcmRVc2USEwoLY29ubmVjdGlvbnMYASABKAUSDQoFdGFrZW4YAiABKAMSQAoJbm90X3Rha2VuGAMgAygLMi0uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlLk5vdFRha2VuRW50cnkSEQoJYnl0ZXNfb3V0GAQgASgDEhAKCGJ5dGVzX2luGAUgASgDEhMKC2Ryb3BwZWRfb3V0GAYgASgDEhIKCmRyb3BwZWRfaW4YByABKAMaLwoNTm90VGFrZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBMq4GCg1UdW5uZWxTZXJ2aWNlEmoKC0xpc3RUYXJnZXRzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2UiCNKAGQQIARAGEm0KDExpc3RGb3J3YXJkcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVzcG9uc2UiCNKAGQQIARAGEmcKCkdldEZvcndhcmQSJi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEZvcndhcmRSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5HZXRGb3J3YXJkUmVzcG9uc2UiCNKAGQQIARAGEnYKDUNyZWF0ZUZvcndhcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUZvcndhcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVGb3J3YXJkUmVzcG9uc2UiDtKAGQoIAhAJGgRzcGVjEnsKDVVwZGF0ZUZvcndhcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZUZvcndhcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVGb3J3YXJkUmVzcG9uc2UiE9KAGQ8IAhAJGgNyZWYaBHNwZWMSdQoNRGVsZXRlRm9yd2FyZBIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlRm9yd2FyZFJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUZvcndhcmRSZXNwb25zZSIN0oAZCQgCEAkaA3JlZhJtCgpPcGVuVGFyZ2V0EiYuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuVGFyZ2V0UmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
 
 /**
  * @generated from message fairlead.console.v1.ListTargetsRequest
@@ -390,6 +390,14 @@ export type Forward = Message<"fairlead.console.v1.Forward"> & {
    * @generated from field: fairlead.console.v1.ForwardUse use = 4;
    */
   use?: ForwardUse | undefined;
+
+  /**
+   * Names what people wrote of it, and is opaque: another one when somebody has changed its spec, labels or annotations. What the agent writes
+   * into its status does not count. UpdateForward and DeleteForward take it.
+   *
+   * @generated from field: string version = 5;
+   */
+  version: string;
 };
 
 /**
@@ -398,6 +406,212 @@ export type Forward = Message<"fairlead.console.v1.Forward"> & {
  */
 export const ForwardSchema: GenMessage<Forward> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_tunnel_service, 8);
+
+/**
+ * @generated from message fairlead.console.v1.GetForwardRequest
+ */
+export type GetForwardRequest = Message<"fairlead.console.v1.GetForwardRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetForwardRequest.
+ * Use `create(GetForwardRequestSchema)` to create a new message.
+ */
+export const GetForwardRequestSchema: GenMessage<GetForwardRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 9);
+
+/**
+ * @generated from message fairlead.console.v1.GetForwardResponse
+ */
+export type GetForwardResponse = Message<"fairlead.console.v1.GetForwardResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Forward forward = 1;
+   */
+  forward?: Forward | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetForwardResponse.
+ * Use `create(GetForwardResponseSchema)` to create a new message.
+ */
+export const GetForwardResponseSchema: GenMessage<GetForwardResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 10);
+
+/**
+ * @generated from message fairlead.console.v1.CreateForwardRequest
+ */
+export type CreateForwardRequest = Message<"fairlead.console.v1.CreateForwardRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.ForwardSpec spec = 2;
+   */
+  spec?: ForwardSpec | undefined;
+
+  /**
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 4;
+   */
+  annotations: { [key: string]: string };
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 5;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.CreateForwardRequest.
+ * Use `create(CreateForwardRequestSchema)` to create a new message.
+ */
+export const CreateForwardRequestSchema: GenMessage<CreateForwardRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 11);
+
+/**
+ * @generated from message fairlead.console.v1.CreateForwardResponse
+ */
+export type CreateForwardResponse = Message<"fairlead.console.v1.CreateForwardResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Forward forward = 1;
+   */
+  forward?: Forward | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.CreateForwardResponse.
+ * Use `create(CreateForwardResponseSchema)` to create a new message.
+ */
+export const CreateForwardResponseSchema: GenMessage<CreateForwardResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 12);
+
+/**
+ * @generated from message fairlead.console.v1.UpdateForwardRequest
+ */
+export type UpdateForwardRequest = Message<"fairlead.console.v1.UpdateForwardRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * @generated from field: fairlead.resources.v1alpha1.ForwardSpec spec = 2;
+   */
+  spec?: ForwardSpec | undefined;
+
+  /**
+   * Of the Forward as it was read.
+   *
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * All that it is to have.
+   *
+   * @generated from field: map<string, string> labels = 4;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 5;
+   */
+  annotations: { [key: string]: string };
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.UpdateForwardRequest.
+ * Use `create(UpdateForwardRequestSchema)` to create a new message.
+ */
+export const UpdateForwardRequestSchema: GenMessage<UpdateForwardRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 13);
+
+/**
+ * @generated from message fairlead.console.v1.UpdateForwardResponse
+ */
+export type UpdateForwardResponse = Message<"fairlead.console.v1.UpdateForwardResponse"> & {
+  /**
+   * @generated from field: fairlead.console.v1.Forward forward = 1;
+   */
+  forward?: Forward | undefined;
+
+  /**
+   * Whether anything is different now, or would be.
+   *
+   * @generated from field: bool changed = 2;
+   */
+  changed: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.UpdateForwardResponse.
+ * Use `create(UpdateForwardResponseSchema)` to create a new message.
+ */
+export const UpdateForwardResponseSchema: GenMessage<UpdateForwardResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 14);
+
+/**
+ * @generated from message fairlead.console.v1.DeleteForwardRequest
+ */
+export type DeleteForwardRequest = Message<"fairlead.console.v1.DeleteForwardRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * Of the Forward as it was read: only that is deleted; empty: whatever it is.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * Check everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message fairlead.console.v1.DeleteForwardRequest.
+ * Use `create(DeleteForwardRequestSchema)` to create a new message.
+ */
+export const DeleteForwardRequestSchema: GenMessage<DeleteForwardRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 15);
+
+/**
+ * @generated from message fairlead.console.v1.DeleteForwardResponse
+ */
+export type DeleteForwardResponse = Message<"fairlead.console.v1.DeleteForwardResponse"> & {
+};
+
+/**
+ * Describes the message fairlead.console.v1.DeleteForwardResponse.
+ * Use `create(DeleteForwardResponseSchema)` to create a new message.
+ */
+export const DeleteForwardResponseSchema: GenMessage<DeleteForwardResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 16);
 
 /**
  * What goes by a Forward's Service, counted since this agent listens for it.
@@ -457,7 +671,7 @@ export type ForwardUse = Message<"fairlead.console.v1.ForwardUse"> & {
  * Use `create(ForwardUseSchema)` to create a new message.
  */
 export const ForwardUseSchema: GenMessage<ForwardUse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_tunnel_service, 9);
+  messageDesc(file_fairlead_console_v1_tunnel_service, 17);
 
 /**
  * What is at peers and can be reached from here, and by which Forwards it is.
@@ -487,6 +701,49 @@ export const TunnelService: GenService<{
     methodKind: "unary";
     input: typeof ListForwardsRequestSchema;
     output: typeof ListForwardsResponseSchema;
+  },
+  /**
+   * One Forward. NOT_FOUND when there is none, or it is of a peer that the caller may not see.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.GetForward
+   */
+  getForward: {
+    methodKind: "unary";
+    input: typeof GetForwardRequestSchema;
+    output: typeof GetForwardResponseSchema;
+  },
+  /**
+   * Makes a Forward, and does not wait for its Service: its status says how that goes. INVALID_ARGUMENT when it cannot be carried out as it
+   * is written, ALREADY_EXISTS when there is one of the name, FAILED_PRECONDITION in a namespace where the agent may write none (the chart's
+   * forwards.namespaces says where it may), and at an agent without a cluster.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.CreateForward
+   */
+  createForward: {
+    methodKind: "unary";
+    input: typeof CreateForwardRequestSchema;
+    output: typeof CreateForwardResponseSchema;
+  },
+  /**
+   * Makes a Forward this one. Connections by a port that leads elsewhere then are reset. It fails as CreateForward does; NOT_FOUND when there
+   * is none, ABORTED when it has changed since it was read.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.UpdateForward
+   */
+  updateForward: {
+    methodKind: "unary";
+    input: typeof UpdateForwardRequestSchema;
+    output: typeof UpdateForwardResponseSchema;
+  },
+  /**
+   * Deletes a Forward. Its Service goes with it, and connections by it are reset. It fails as UpdateForward does.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.DeleteForward
+   */
+  deleteForward: {
+    methodKind: "unary";
+    input: typeof DeleteForwardRequestSchema;
+    output: typeof DeleteForwardResponseSchema;
   },
   /**
    * Makes an address that opens a Service or an address at a peer in a browser, once, within 60 seconds. It fails as ListTargets does;

@@ -1,0 +1,62 @@
+/** Changes of Forwards by people at this agent: exactly of what they saw, judged as the agent itself will judge what is written. */
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ForwardSpec, ForwardSpecSchema } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
+import { isForbidden } from "../../kube/errors.ts";
+import { type Forward, forwards } from "../../kube/resources.ts";
+import { planForward } from "../../tunnel/forwards/plan.ts";
+import { createSeenChanges, type SeenChanges, type SeenChangesDeps, type SeenRef } from "./seen-changes.ts";
+
+export interface ForwardChangesDeps {
+  readonly kube: SeenChangesDeps<typeof ForwardSpecSchema, unknown>["kube"];
+  /** Undefined where there can be Forwards: why there can be none, in a sentence. */
+  readonly noneHere: string | undefined;
+}
+
+/** It throws ConnectErrors for what a person can mend, and KubeErrors for the rest. */
+export type ForwardChanges = SeenChanges<ForwardSpec, Forward>;
+
+export function createForwardChanges({ kube, noneHere }: ForwardChangesDeps): ForwardChanges {
+  const changes = createSeenChanges({
+    kube,
+    kind: forwards,
+    spec: ForwardSpecSchema,
+    missing: noSuchForward,
+  });
+
+  async function where<T>({ namespace }: SeenRef, write: () => Promise<T>): Promise<T> {
+    if (noneHere !== undefined) throw new ConnectError(noneHere, Code.FailedPrecondition);
+    try {
+      return await write();
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      const message = `this agent may not write Forwards in the namespace ${namespace}: list it in forwards.namespaces of the chart, forwards.namespaces: [${namespace}] (docs/forwards.md)`;
+      throw new ConnectError(message, Code.FailedPrecondition, undefined, undefined, error);
+    }
+  }
+
+  return {
+    get: changes.get,
+    make: (ref, draft, signal) =>
+      where(ref, () => {
+        refuseUnfit(ref, draft.spec);
+        return changes.make(ref, draft, signal);
+      }),
+    change: (ref, draft, signal) =>
+      where(ref, () => {
+        refuseUnfit(ref, draft.spec);
+        return changes.change(ref, draft, signal);
+      }),
+    delete: (ref, how, signal) => where(ref, () => changes.delete(ref, how, signal)),
+  };
+}
+
+export function noSuchForward({ namespace, name }: SeenRef): ConnectError {
+  return new ConnectError(`there is no Forward ${namespace}/${name}; see: fairlead forward list`, Code.NotFound);
+}
+
+/** INVALID_ARGUMENT for what would only become a Forward whose status says that it is Invalid. */
+function refuseUnfit({ namespace, name }: SeenRef, spec: ForwardSpec): void {
+  const metadata = { namespace, name };
+  const planned = planForward({ apiVersion: "fairlead.dev/v1alpha1", kind: "Forward", metadata, spec });
+  if (!planned.ok) throw new ConnectError(planned.message, Code.InvalidArgument);
+}
