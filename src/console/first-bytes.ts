@@ -13,6 +13,8 @@ const handshake = 0x16;
 const silenceMs = 30_000;
 
 export interface Diverted {
+  /** Whether it is taken at all; one that is not is cut already. */
+  admit(socket: Socket): boolean;
   http2(socket: Socket): void;
   tls(socket: Socket): void;
 }
@@ -28,6 +30,7 @@ export function divert(server: Server, to: Diverted): (connection: Duplex) => vo
   };
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
+    if (!to.admit(socket)) return;
     let seen: Buffer = Buffer.alloc(0);
     const cut = (): void => void socket.destroy();
     const onData = (chunk: Buffer): void => {

@@ -22,6 +22,7 @@ import { createOpenCalls } from "./anyone/open-calls.ts";
 import { serveOpenApi } from "./anyone/openapi-page.ts";
 import { createApiCalls } from "./api-calls.ts";
 import { guardRouter } from "./auth/guarded-router.ts";
+import { createConnections } from "./connections.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors, type DoorsDeps } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
@@ -66,6 +67,8 @@ export interface ConsoleServerDeps {
   content: DoorsDeps["content"];
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
   peerDoors?: Readonly<Record<string, PeerDoor>>;
+  /** Connections at a time; 10,000 unless given. */
+  mostConnections?: number;
   /** For clients that begin with TLS, on the same port. */
   certificate: ServedCertificate;
   clock: Clock;
@@ -85,6 +88,7 @@ export interface ConsoleServer {
 
 /** Bytes of what is asked of the console's own pages. Doors have no limit: they hold nothing. */
 const largestBody = 64 * 1024;
+const mostConnections = 10_000;
 /** At the end, requests at doors have so long to finish, in milliseconds, and calls of the API so long: watches never do. */
 const doorGraceMs = 5_000;
 const apiGraceMs = 500;
@@ -93,6 +97,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const { log } = deps;
   let port = deps.port;
   const stopApi = new AbortController();
+  const connections = createConnections(deps.mostConnections ?? mostConnections);
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
   let serveHttp1 = (connection: Duplex): void => void connection.destroy(); // Until there is a server.
@@ -142,6 +147,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const http2 = createHttp2Api({
     door: (req, res) => doors.serve({ kind: "http", req, res }),
     own: serveOwn,
+    connections,
     log,
   });
   const tls = createTlsPort({ ...deps, http1: (socket) => serveHttp1(socket), http2: http2.accept });
@@ -152,8 +158,8 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     frameworkErrors: (error, request, reply) => void explain(error, request, reply.headers(securityHeaders), log),
     serverFactory: (handler) => {
       own.on("request", handler);
-      server = createHttpServer(doors, upgraded, log, serveOwn);
-      serveHttp1 = divert(server, { http2: http2.accept, tls: tls.accept });
+      server = createHttpServer({ doors, connections, upgraded, log }, serveOwn);
+      serveHttp1 = divert(server, { admit: connections.admit, http2: http2.accept, tls: tls.accept });
       server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
         // Node closes what is idle when it stops; what ends only then would be kept alive.
         res.once("close", () => stopping && setImmediate(() => server?.closeIdleConnections()));

@@ -70,7 +70,16 @@ export async function startConsole(
   o: { clock?: Clock; agents?: Parameters<typeof startTwoAgents>[0] } & Partial<
     Pick<
       ConsoleServerDeps,
-      "routes" | "dial" | "pages" | "peerDoors" | "interceptors" | "isReady" | "domain" | "consoleUrl" | "events"
+      | "routes"
+      | "dial"
+      | "pages"
+      | "peerDoors"
+      | "interceptors"
+      | "isReady"
+      | "domain"
+      | "consoleUrl"
+      | "events"
+      | "mostConnections"
     >
   > & { ways?: readonly Way[]; known?: Partial<Known> } = {},
 ): Promise<ConsoleWorld> {
@@ -112,6 +121,7 @@ export async function startConsole(
     },
     ...(o.peerDoors && { peerDoors: o.peerDoors }),
     consoleUrl: o.consoleUrl,
+    ...(o.mostConnections !== undefined && { mostConnections: o.mostConnections }),
     certificate: ownCertificate(
       {
         issue: (names, lifetimeMs) => issueServerLeaf(authority, names, Date.now(), lifetimeMs),
