@@ -77,9 +77,12 @@ const byCode: Readonly<Partial<Record<Code, { code: ExitCode; hint?: string }>>>
 
 function fromConnect(error: ConnectError): CliError {
   const known = byCode[error.code];
-  return new CliError(explainViolations(explainError(error)) ?? error.rawMessage, {
+  const explained = explainError(error);
+  const { retryAfter } = explained;
+  const again = retryAfter === undefined ? undefined : `try again in ${Math.max(1, Math.ceil(retryAfter))} s`;
+  return new CliError(explainViolations(explained) ?? error.rawMessage, {
     code: known?.code ?? exitCode.failed,
-    hint: known?.hint,
+    hint: [again, known?.hint].filter((one) => one !== undefined).join("; ") || undefined,
     cause: error,
   });
 }

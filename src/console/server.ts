@@ -34,6 +34,7 @@ import { renderProblem } from "./problem.ts";
 import { createSessionDoor, type SessionDoorDeps } from "./session-door.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
 import { createTlsPort } from "./tls/tls-port.ts";
+import { sayWhenBack } from "./try-later.ts";
 import { type EventsDoor, serveEvents } from "./watch/events-door.ts";
 
 export interface ConsoleServerDeps {
@@ -192,7 +193,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     },
     async close() {
       stopping = true;
-      const reason = new ConnectError("The agent is stopping.", Code.Unavailable);
+      const reason = sayWhenBack(new ConnectError("The agent is stopping.", Code.Unavailable));
       const ends = [
         deps.clock.after(apiGraceMs, () => stopApi.abort(reason)),
         deps.clock.after(doorGraceMs, () => {

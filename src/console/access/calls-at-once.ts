@@ -1,7 +1,5 @@
 /** How many calls of one person run at a time, and of all: each holds its request and its answer until that is taken. */
-import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
+import { tryLater } from "../try-later.ts";
 
 export interface CallsAtOnce {
   /** Until the answer is called, it counts. Throws RESOURCE_EXHAUSTED when there are as many as there may be. */
@@ -16,13 +14,7 @@ export function createCallsAtOnce(most: { readonly ofOne: number; readonly all: 
       const own = running.get(person) ?? 0;
       if (own >= most.ofOne || all >= most.all) {
         const whose = own >= most.ofOne ? `${own} calls of yours` : `${all} calls`;
-        const retry = create(RetryAfterSchema, { seconds: 1 });
-        throw new ConnectError(
-          `${whose} run already, which is as many as may at a time.`,
-          Code.ResourceExhausted,
-          undefined,
-          [{ desc: RetryAfterSchema, value: retry }],
-        );
+        throw tryLater(`${whose} run already, which is as many as may at a time.`, { seconds: 1 });
       }
       running.set(person, own + 1);
       all += 1;

@@ -2,6 +2,7 @@
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import { tryLater } from "../try-later.ts";
 
 export interface HealthServiceDeps {
   /** Full names. */
@@ -34,7 +35,7 @@ export function createHealthService(deps: HealthServiceDeps): ServiceImpl<typeof
 
     async *watch({ service }, { signal }) {
       if (watches >= mostWatches) {
-        throw new ConnectError(`${mostWatches} callers watch already; use Check.`, Code.ResourceExhausted);
+        throw tryLater(`${mostWatches} callers watch already; use Check.`, { seconds: 5 });
       }
       watches += 1;
       try {

@@ -7,6 +7,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import type { ServerReflectionRequest } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import type { ServerReflectionRequest as AlphaRequest } from "../../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { tryLater } from "../try-later.ts";
 import type { Descriptors } from "./descriptors.ts";
 
 type Asked = ServerReflectionRequest | AlphaRequest;
@@ -49,7 +50,7 @@ export function createReflectionService(deps: { descriptors: Descriptors; clock:
   return {
     async *serverReflectionInfo(requests, { signal }) {
       if (streams >= mostStreams) {
-        throw new ConnectError(`${mostStreams} callers ask about the API already; try again.`, Code.ResourceExhausted);
+        throw tryLater(`${mostStreams} callers ask about the API already; try again.`, { seconds: 1 });
       }
       streams += 1;
       const over = new AbortController();

@@ -6,7 +6,6 @@ import {
   type User as UserMessage,
   UserSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
-import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import { describeRoles } from "../access/decide.ts";
 import { toRoleBinding } from "../access/refusal.ts";
 import { adminTokenName } from "../auth/admin-token.ts";
@@ -14,6 +13,7 @@ import type { Principal, RoleBinding } from "../auth/principal.ts";
 import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import type { User } from "../auth/user-record.ts";
 import type { Users } from "../auth/users.ts";
+import { tryLater } from "../try-later.ts";
 import { callerKinds, callerOf } from "./access-caller.ts";
 import { roleList, userList } from "./access-lists.ts";
 import { type KnownSessions, sessionHandlers } from "./access-sessions.ts";
@@ -137,10 +137,7 @@ function noSuchUser(name: string): ConnectError {
 }
 
 function tooBusy(): ConnectError {
-  const detail = { desc: RetryAfterSchema, value: { seconds: 2 } };
-  return new ConnectError("Too many passwords are being made or checked now.", Code.ResourceExhausted, undefined, [
-    detail,
-  ]);
+  return tryLater("Too many passwords are being made or checked now.", { seconds: 2 });
 }
 
 export function toUser({

@@ -12,10 +12,10 @@ import {
   type PeerVersion,
   TestConnectionResponseSchema,
 } from "../../gen/fairlead/console/v1/agent_service_pb.ts";
-import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import type { HealthCheck, HealthReport } from "../../telemetry/health.ts";
 import { viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
+import { tryLater } from "../try-later.ts";
 import { type KeptLog, readLog } from "./agent-log.ts";
 import type { Listing } from "./listing.ts";
 import { featureList, settingList, versionList } from "./lists.ts";
@@ -118,6 +118,5 @@ export function toComponent({ work, ...check }: HealthCheck): Component {
 
 function tooMany(): ConnectError {
   const message = `${testsAtOnce} tests of connections go on already; try again when one has ended`;
-  const detail = { desc: RetryAfterSchema, value: { seconds: longestTestMs / 1_000 } };
-  return new ConnectError(message, Code.ResourceExhausted, undefined, [detail]);
+  return tryLater(message, { seconds: longestTestMs / 1_000 });
 }

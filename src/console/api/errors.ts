@@ -3,6 +3,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { KubeError } from "../../kube/errors.ts";
 import { PeeringError, type PeeringErrorCode } from "../../peering/error.ts";
 import { HostError, type HostErrorCode } from "../../workloads/host/error.ts";
+import { sayWhenBack, tryLater } from "../try-later.ts";
 
 /** Turns the errors of rooms below, in unary and streaming RPCs into `ConnectError`s with the code that a client can act on. */
 export const translateErrors: Interceptor = (next) => async (request) => {
@@ -15,9 +16,20 @@ export const translateErrors: Interceptor = (next) => async (request) => {
   }
 };
 
-/** The same failure with the code that a client can act on; anything else as it is. */
+/** The same failure with the code that a client can act on, and with when to try again if that helps; anything else as it is. */
 function translate(error: unknown): unknown {
-  if (error instanceof KubeError) return new ConnectError(error.message, codeOf(error), undefined, undefined, error);
+  const known = toConnect(error);
+  return known instanceof ConnectError ? sayWhenBack(known) : known;
+}
+
+function toConnect(error: unknown): unknown {
+  if (error instanceof KubeError) {
+    const { message, retryAfterMs } = error;
+    const code = codeOf(error);
+    if (code === Code.ResourceExhausted)
+      return tryLater(message, { seconds: (retryAfterMs ?? 1_000) / 1_000, cause: error });
+    return new ConnectError(message, code, undefined, undefined, error);
+  }
   if (error instanceof PeeringError) {
     return new ConnectError(error.message, peeringCodes[error.code], undefined, undefined, error);
   }

@@ -3,7 +3,6 @@ import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@conn
 import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SecretText } from "../../base/secret-text.ts";
-import { RetryAfterSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import type { SignInService } from "../../gen/fairlead/console/v1/sign_in_service_pb.ts";
 import { callerAddressKey } from "../auth/caller-address.ts";
 import { presentedByCall } from "../auth/presented.ts";
@@ -12,6 +11,7 @@ import type { Sessions } from "../auth/sessions.ts";
 import { isOwnPage, judgeConnection } from "../sign-in/connection.ts";
 import { markCookieName, readCookies, setMarkCookie, setSessionCookie } from "../sign-in/cookie.ts";
 import { sessionCookies } from "../sign-in/session-way.ts";
+import { tryLater } from "../try-later.ts";
 
 /** Somebody with a password here. */
 export interface PasswordUser {
@@ -157,9 +157,7 @@ function rightOf(verdict: PasswordVerdict, wrong: string): Right {
   if (verdict.ok) return verdict;
   if (verdict.why === "wrong") throw new ConnectError(wrong, Code.Unauthenticated);
   const { seconds } = verdict;
-  const message = `Too many have been tried. Try again in ${Math.ceil(seconds)} s.`;
-  const details = [{ desc: RetryAfterSchema, value: { seconds } }];
-  throw new ConnectError(message, Code.ResourceExhausted, undefined, details);
+  throw tryLater(`Too many have been tried. Try again in ${Math.ceil(seconds)} s.`, { seconds });
 }
 
 function cameBy({ requestMethod, url, requestHeader: header }: HandlerContext) {

@@ -3,13 +3,14 @@
  * `kubectl create token NAME --audience fairlead.dev`. The API server says whose it is; the settings, what they may do.
  */
 import { createHash } from "node:crypto";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { createNetworkLimits } from "../../base/network-limits.ts";
 import { networkOf } from "../../base/network-of.ts";
 import { SecretText } from "../../base/secret-text.ts";
 import type { ReviewToken, TokenOwner } from "../../kube/token-review.ts";
+import { tryLater } from "../try-later.ts";
 import type { Way } from "./authenticator.ts";
 import { audience, readClaims } from "./jwt-claims.ts";
 import type { Principal } from "./principal.ts";
@@ -95,7 +96,7 @@ export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps)
       if (refusedAt !== undefined && clock.monotonic() - refusedAt < badMs) return undefined;
       const limit = friendly.has(networkOf(address)) ? acquaintances : strangers;
       if (!known && !asking.has(hash) && !limit.take(address)) {
-        throw new ConnectError("Too many unknown tokens at the moment. Try again in a second.", Code.ResourceExhausted);
+        throw tryLater("Too many unknown tokens at the moment. Try again in a second.", { seconds: 1 });
       }
       signal.throwIfAborted();
       try {
@@ -105,7 +106,7 @@ export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps)
       } catch (error) {
         if (known && isLasting(known)) return standing(hash, known);
         const message = `The cluster does not say whose this token is: ${errorText(error)}`;
-        throw new ConnectError(message, Code.Unavailable);
+        throw tryLater(message, { seconds: badMs / 1_000, code: Code.Unavailable, cause: error });
       }
     },
 

@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { targetText } from "../../wire/target-text.ts";
 import { howToSignIn } from "../auth/authenticator.ts";
 import type { Problem } from "../problem.ts";
+import { secondsIn } from "../try-later.ts";
 import type { AppDoor, AppView } from "./app-view.ts";
 import type { TargetDoor } from "./target-door.ts";
 
@@ -43,7 +44,11 @@ export function foreignPage(): Problem {
 /** For when nobody could say who came; undefined for any other error. */
 export function notFoundOut(error: unknown): Problem | undefined {
   if (!(error instanceof ConnectError)) return undefined;
-  const problem = { title: "Nobody can say who you are", detail: error.rawMessage, retryAfter: 1 };
+  const problem = {
+    title: "Nobody can say who you are",
+    detail: error.rawMessage,
+    retryAfter: Math.ceil(secondsIn(error) ?? 1),
+  };
   if (error.code === Code.Unavailable) return { status: 503, code: "unavailable", ...problem };
   return error.code === Code.ResourceExhausted ? { status: 429, code: "too-many-requests", ...problem } : undefined;
 }

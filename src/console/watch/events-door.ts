@@ -15,6 +15,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { presentedBy } from "../auth/presented.ts";
 import type { Principal } from "../auth/principal.ts";
 import { answer, type DoorRequest, goneSignal } from "../doors/exchange.ts";
+import { sayWhenBack } from "../try-later.ts";
 import { readEventsQuery } from "./events-query.ts";
 import { eventsOf, firstWords, lastWords } from "./events-text.ts";
 import type { WatchHub } from "./watch-hub.ts";
@@ -97,13 +98,14 @@ export function serveEvents(app: FastifyInstance, events: EventsDoor, headers: R
   });
 }
 
-const stopped = new ConnectError("The agent is stopping.", Code.Unavailable);
+const stopped = sayWhenBack(new ConnectError("The agent is stopping.", Code.Unavailable));
 
 /** As a call that Connect refuses. */
 function refuse(request: DoorRequest, error: ConnectError): void {
   const status = codeToHttpStatus(error.code);
+  const retryAfter = [...error.metadata].filter(([name]) => name === "retry-after");
   const body = `${JSON.stringify(errorToJson(error, undefined))}\n`;
-  answer(request, status, [["Content-Type", "application/json"]], body);
+  answer(request, status, [["Content-Type", "application/json"], ...retryAfter], body);
 }
 
 /** Resolves when there is room for more, so that a client that reads slowly is owed one write. */

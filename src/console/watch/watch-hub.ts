@@ -1,8 +1,8 @@
 /** All watches of this agent: how many there are, who may have them, and what each is told when. */
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Timer } from "../../base/clock.ts";
 import type { WatchRequest } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type Principal, personOf } from "../auth/principal.ts";
+import { tryLater } from "../try-later.ts";
 import { allTopics } from "./topics.ts";
 import { type News, Watch, type WatchDeps } from "./watch.ts";
 
@@ -48,10 +48,7 @@ export function createWatchHub(deps: WatchHubDeps): WatchHub {
     const ofOne = [...watches].filter((watch) => watch.person === person).length;
     if (watches.size < most.all && ofOne < most.ofOne) return;
     const many = watches.size < most.all ? `${ofOne} of your watches` : `${watches.size} watches`;
-    throw new ConnectError(
-      `There are ${many} open, which is as many as there may be. Close some.`,
-      Code.ResourceExhausted,
-    );
+    throw tryLater(`There are ${many} open, which is as many as there may be. Close some.`, { seconds: 5 });
   }
 
   return {
