@@ -303,6 +303,7 @@ async function compose(
       listTargets: tunnel.listTargets,
       forwards: tunnel.forwards,
       dialDatagrams: tunnel.dialDatagrams,
+      connections: tunnel.connections,
       hello,
       doorKey: identity.keyFor("fairlead tokens for doors"),
       consoleUrl: config.console.url,

@@ -21,6 +21,7 @@ type Subject =
   | "orphan at a peer"
   | "revision"
   | "forward"
+  | "connection"
   | "user"
   | "token"
   | "session"
@@ -51,6 +52,7 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   join: { invite: "free" },
   forward: { peer: "peer", target: "target", listen: "target", name: "forward", names: "forward", ports: "free" },
   target: { peer: "peer", target: "target" },
+  connection: { peer: "peer", ids: "connection" },
   kubeconfig: { peer: "peer" },
   "kube-token": { peer: "peer" },
   user: { name: "user" },
@@ -169,6 +171,10 @@ export async function liveNames(
         word: metadata?.name ?? "",
         about: status?.phase,
       }));
+    case "connection":
+      return (await client.tunnels.listConnections({ peer: asked.before[0] ?? "" }, call)).connections.map(
+        ({ id, target }) => ({ word: id, about: target }),
+      );
     case "user":
       return (await client.access.listUsers({}, call)).users.map(({ name }) => ({ word: name }));
     case "token":

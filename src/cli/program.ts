@@ -16,6 +16,7 @@ import { addJoinCommand } from "./join.ts";
 import { addKubeconfigCommands } from "./kubeconfig.ts";
 import { addOrphanCommands } from "./orphan.ts";
 import { addPeerCommands } from "./peer.ts";
+import { addConnectionCommands } from "./peer-connection.ts";
 import { addPolicyCommands } from "./policy.ts";
 import { addStatusCommands } from "./status.ts";
 import { plain } from "./table.ts";
@@ -77,6 +78,7 @@ export function buildProgram(context: CliContext): Command {
   addAppCommands(program, context);
   addTargetCommands(program, context);
   addForwardCommand(program, context);
+  addConnectionCommands(program, context);
   addOrphanCommands(program, context);
   addPolicyCommands(program, context);
   addInboxCommands(program, context);

@@ -14,6 +14,7 @@ import { checkRelays } from "../peering/relays.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
 import type { Pods } from "../pods/pods.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
+import type { Connections } from "../tunnel/connections.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
@@ -80,6 +81,8 @@ export interface ConsoleDeps {
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
   readonly forwards: ConsoleWatchDeps["forwards"] & { get(key: string): Forward | undefined };
   readonly dialDatagrams: DatagramDialer;
+  /** What is open over the links at this moment. */
+  readonly connections: Pick<Connections, "list" | "end">;
   readonly hello: LocalHello;
   readonly certificate: ServedCertificate;
   /** What tokens for the doors are signed by; this agent's alone. */
@@ -150,6 +153,7 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
         listTargets: deps.listTargets,
         listForwards: deps.forwards.list,
         forwards: forwardChanges(deps),
+        connections: deps.connections,
         openTarget: (asked, principal, context) => answerOf(server.openTarget(asked, principal, callersWay(context))),
         clock,
       },

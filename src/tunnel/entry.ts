@@ -6,6 +6,7 @@ import { isRevoked, ruleIn, type StreamRecord, verdictOn } from "../peering/stre
 import { StreamError } from "../wire/reason.ts";
 import { writeTarget } from "../wire/target.ts";
 import { type DatagramTarget, isDatagrams, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
+import { type Connections, countDatagrams, type Opened, passedBy } from "./connections.ts";
 import { TunnelError, toTunnelError } from "./tunnel-error.ts";
 
 /** Dials through the switchboard, which waits a while for a link that is being made. */
@@ -31,9 +32,21 @@ export interface Destination<T extends NamedTarget = NamedTarget> {
   readonly person?: string | undefined;
 }
 
+export interface DialerDeps {
+  readonly record: Pick<StreamRecord, "note">;
+  readonly connections: Pick<Connections, "add">;
+}
+
 /** Resolves when what is dialled has taken the connection. Each dial, and each that loses its right, is written down. */
-export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "note">): AppDialer {
-  const recorded = recordedDial(dial, record, (stream, broken) => void stream.once("error", broken));
+export function createAppDialer(dial: PeerDialer, deps: DialerDeps): AppDialer {
+  const recorded = recordedDial(deps, async (peer, target, o) => {
+    const stream = await dial(peer, target, o);
+    const { promise: closed, resolve } = Promise.withResolvers<Error | undefined>();
+    stream.once("error", resolve);
+    stream.once("close", () => resolve(undefined));
+    if (stream.closed) resolve(stream.errored ?? undefined);
+    return { made: stream, closed, passed: () => passedBy(stream), end: (error) => void stream.destroy(error) };
+  });
   return async (to, signal) => {
     if (isDatagrams(to.target)) throw new TunnelError("denied", `${targetText(to.target)} is reached by datagrams.`);
     return recorded(to, signal);
@@ -41,17 +54,23 @@ export function createAppDialer(dial: PeerDialer, record: Pick<StreamRecord, "no
 }
 
 /** The same for datagrams. */
-export function createDatagramDialer(
-  dial: PeerDialer<DatagramPipe>,
-  record: Pick<StreamRecord, "note">,
-): DatagramDialer {
-  return recordedDial(dial, record, (pipe, broken) => void pipe.closed.then((error) => error && broken(error)));
+export function createDatagramDialer(dial: PeerDialer<DatagramPipe>, deps: DialerDeps): DatagramDialer {
+  return recordedDial(deps, async (peer, target, o) => {
+    const { pipe, passed } = countDatagrams(await dial(peer, target, o));
+    return { made: pipe, closed: pipe.closed, passed, end: (error) => pipe.close(error) };
+  });
+}
+
+/** What was dialled, and what has to be known of it while it is open. */
+interface Dialled<T> extends Pick<Opened, "passed" | "end"> {
+  readonly made: T;
+  /** Resolves when it is over, with what broke it. */
+  readonly closed: Promise<Error | undefined>;
 }
 
 function recordedDial<T>(
-  dial: PeerDialer<T>,
-  record: Pick<StreamRecord, "note">,
-  onBroken: (made: T, broken: (error: Error) => void) => void,
+  { record, connections }: DialerDeps,
+  dial: PeerDialer<Dialled<T>>,
 ): (to: Destination, signal?: AbortSignal) => Promise<T> {
   return async (to, signal) => {
     const { peer, person, target } = to;
@@ -77,9 +96,14 @@ function recordedDial<T>(
       record.note(`${peer}/${person ?? ""}`, entry);
     };
     try {
-      const made = await dial(peer, writeTarget(target), { answered, ...(signal && { signal }) });
+      const { made, closed, passed, end } = await dial(peer, writeTarget(target), {
+        answered,
+        ...(signal && { signal }),
+      });
       note("tunnel.open", "allowed");
-      onBroken(made, (error) => {
+      const forget = connections.add({ peer, person, target, correlation, direction: "Out", passed, end });
+      void closed.then((error) => {
+        forget();
         if (isRevoked(error)) note("tunnel.revoke", "done", error.message);
       });
       return made;

@@ -14,6 +14,7 @@ import type { TunnelLimits } from "../policy/effective-policy.ts";
 import { Reason, StreamError } from "../wire/reason.ts";
 import { readTarget } from "../wire/target.ts";
 import { type AppTarget, isDatagrams, type NamedTarget, targetName, targetText } from "../wire/target-text.ts";
+import { type Connections, countDatagrams, type Passed, passedBy } from "./connections.ts";
 import type { ExitCaller } from "./exit-caller.ts";
 import type { Permission } from "./hosted-app.ts";
 import { type Passage, Passages } from "./passages.ts";
@@ -55,6 +56,7 @@ export interface ExitDeps {
   /** Where targets wait that a person has to approve. */
   pending: Pick<PendingDials, "ask" | "delete">;
   record: Pick<StreamRecord, "note">;
+  readonly connections: Pick<Connections, "add">;
   clock: Clock;
   log: Log;
   /** How much of all this a peer may have and use at a time, by its policy. */
@@ -195,7 +197,8 @@ export function createExit(deps: ExitDeps): Exit {
       stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
       breakOff(made.socket, ended.signal.reason);
     };
-    await during(passage, onEnded, async () => {
+    const passed = (): Passed => passedBy(stream);
+    await during(passage, passed, onEnded, async () => {
       const { sent, received, error } = await join(stream, made.socket, (side) =>
         limits.paceFor(caller.fingerprint, counts.flow(caller.peer, target.kind, side === stream ? "in" : "out")),
       );
@@ -217,16 +220,18 @@ export function createExit(deps: ExitDeps): Exit {
       return;
     }
     const { socket } = made;
-    const stream = accept(
-      () => dial.acceptDatagrams(),
-      () => socket.close(),
+    const { pipe: stream, passed } = countDatagrams(
+      accept(
+        () => dial.acceptDatagrams(),
+        () => socket.close(),
+      ),
     );
     note(caller, target, { verdict: "allowed" });
     const onEnded = (): void => {
       const { reason } = ended.signal;
       for (const side of [stream, socket]) side.close(reason instanceof Error ? reason : undefined);
     };
-    await during(passage, onEnded, async () => {
+    await during(passage, passed, onEnded, async () => {
       const count = counts.datagrams(caller.peer, target.kind);
       const mayPass = limits.datagramsFor(caller.fingerprint);
       const { error, ...flow } = await joinDatagrams(stream, socket, {
@@ -245,7 +250,8 @@ export function createExit(deps: ExitDeps): Exit {
     note(caller, target, { verdict: "allowed" });
     const onEnded = (): void =>
       void stream.destroy(ended.signal.reason instanceof Error ? ended.signal.reason : undefined);
-    await during(passage, onEnded, async () => {
+    const passed = (): Passed => passedBy(stream);
+    await during(passage, passed, onEnded, async () => {
       try {
         await way.serve(stream, ended.signal);
         return {};
@@ -257,13 +263,27 @@ export function createExit(deps: ExitDeps): Exit {
     });
   }
 
+  function remember({ caller, target, correlation, ended }: Passage, passed: () => Passed): () => void {
+    const { peer } = caller;
+    if (peer === undefined) return () => undefined; // No guest gets so far.
+    const end = (reason: StreamError): void => ended.abort(reason);
+    return deps.connections.add({ peer, target, correlation, person: undefined, direction: "In", passed, end });
+  }
+
   /** What runs while the passage is open, and is told when it has to end. */
-  async function during(passage: Passage, onEnded: () => void, run: () => Promise<object>): Promise<void> {
+  async function during(
+    passage: Passage,
+    passed: () => Passed,
+    onEnded: () => void,
+    run: () => Promise<object>,
+  ): Promise<void> {
     const { signal } = passage.ended;
+    const forget = remember(passage, passed);
     const startedAt = clock.monotonic();
     signal.addEventListener("abort", onEnded, { once: true });
     if (signal.aborted) onEnded();
     const end = await run();
+    forget();
     signal.removeEventListener("abort", onEnded);
     const { caller, target } = passage;
     const ms = Math.round(clock.monotonic() - startedAt);

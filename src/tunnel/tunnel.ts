@@ -13,6 +13,7 @@ import { createStreamRecord } from "../peering/stream-record.ts";
 import type { AppTarget, KubernetesTarget, MetricsTarget } from "../wire/target-text.ts";
 import { type AddressWayDeps, createAddressWay } from "./address-way.ts";
 import { type AppWayDeps, createAppWay } from "./app-way.ts";
+import { Connections } from "./connections.ts";
 import type { AddressDialer } from "./dial-address.ts";
 import {
   type AppDialer,
@@ -41,7 +42,7 @@ import { listTargetsAt, type TargetsAtPeer } from "./targets-at.ts";
 import { type StreamServer, serving } from "./way.ts";
 
 export interface TunnelDeps
-  extends Omit<ExitDeps, "ways" | "hasApp" | "limitsOf" | "pending" | "record">,
+  extends Omit<ExitDeps, "ways" | "hasApp" | "limitsOf" | "pending" | "record" | "connections">,
     AppWayDeps,
     Pick<OffersDeps, "rulesFor">,
     Pick<ServiceWayDeps, "findDatagramService">,
@@ -92,6 +93,8 @@ export interface Tunnel {
   readonly exit: Exit;
   /** What is carried between two peers. */
   readonly relay: Relay;
+  /** What is open at this moment, at both ends. */
+  readonly connections: Pick<Connections, "list" | "end">;
   /** What waits at the host for a person. */
   readonly inbox: TunnelInbox;
   /** The origin's end for bytes; rejects with a {@link TunnelError}. */
@@ -111,6 +114,7 @@ export interface Tunnel {
 export function createTunnel(deps: TunnelDeps): Tunnel {
   const { audit, clock, roster } = deps;
   const pending = new PendingDials();
+  const connections = new Connections(clock);
   // Of each end its own, so that what peers do here takes no room from what is done there.
   const hosted = createStreamRecord({ audit, clock });
   const dialled = createStreamRecord({ audit, clock });
@@ -130,9 +134,9 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
   const { limitsOf = (fingerprint: string) => deps.policyOf(fingerprint)?.tunnels.limits } = deps;
   const permit: ExitDeps["permit"] = (caller, target) =>
     target.kind === "reverse" ? permitOffered(target, findOffered?.(caller.peer, target)) : deps.permit(caller, target);
-  const exit = createExit({ ...deps, permit, ways, hasApp, limitsOf, pending, record: hosted });
+  const exit = createExit({ ...deps, permit, ways, hasApp, limitsOf, pending, record: hosted, connections });
   const relay = createRelay({ ...deps, record: hosted });
-  const dial = createAppDialer(deps.dialPeer, dialled);
+  const dial = createAppDialer(deps.dialPeer, { record: dialled, connections });
   const http = createHttpForwarder({ dial, clock, rates: new PeerRates(clock, deps.doorRates ?? {}) });
   return {
     open: (caller, incoming) => {
@@ -145,6 +149,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     },
     exit,
     relay,
+    connections,
     inbox: createTunnelInbox({
       roster,
       dials: pending,
@@ -156,7 +161,7 @@ export function createTunnel(deps: TunnelDeps): Tunnel {
     dial,
     listTargets: (peer, signal) => listTargetsAt({ transport: deps.transport(peer), peer }, signal),
     routes: (router) => void router.service(TargetService, targets),
-    dialDatagrams: createDatagramDialer(deps.dialPeerDatagrams, dialled),
+    dialDatagrams: createDatagramDialer(deps.dialPeerDatagrams, { record: dialled, connections }),
     http,
     async close() {
       http.close();

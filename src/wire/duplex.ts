@@ -20,6 +20,8 @@ export class StreamDuplex extends Duplex {
   #given = 0;
   #ended = false;
   #endGiven = false;
+  #read = 0;
+  #written = 0;
 
   /** `onHead` is called once, when the other end has accepted. */
   constructor(stream: Stream, onHead?: () => void) {
@@ -42,6 +44,15 @@ export class StreamDuplex extends Duplex {
     });
   }
 
+  /** As a socket of Node's has them: what has come from the other end, and what was written to it. */
+  get bytesRead(): number {
+    return this.#read;
+  }
+
+  get bytesWritten(): number {
+    return this.#written;
+  }
+
   /** As Node's, and tells the stream what was consumed by it: only that gives the sender new credit. */
   override read(size?: number): unknown {
     const chunk: unknown = super.read(size);
@@ -55,11 +66,13 @@ export class StreamDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#written += chunk.length;
     if (this.#stream.write([chunk], callback)) callback();
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], callback: (error?: Error | null) => void): void {
     const pieces = chunks.map((c) => c.chunk);
+    for (const piece of pieces) this.#written += piece.length;
     if (this.#stream.write(pieces, callback)) callback();
   }
 
@@ -86,6 +99,7 @@ export class StreamDuplex extends Duplex {
 
   #give(piece: Uint8Array): void {
     this.#given += piece.length;
+    this.#read += piece.length;
     this.push(piece);
     this.#settle();
   }

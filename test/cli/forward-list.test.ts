@@ -6,6 +6,7 @@ import { exitCode } from "../../src/cli/errors.ts";
 import type { ForwardChanges } from "../../src/console/api/forward-changes.ts";
 import { createTunnelService } from "../../src/console/api/tunnel-service.ts";
 import { forwards } from "../../src/kube/resources.ts";
+import { Connections } from "../../src/tunnel/connections.ts";
 import type { KnownForward } from "../../src/tunnel/forwards/forwards.ts";
 import { testListing } from "../console/api/test-listing.ts";
 import { type Offices, openOffices } from "./offices.ts";
@@ -60,6 +61,7 @@ function openWith(known: readonly KnownForward[]): Offices {
       peers: () => ["berlin"],
       presence: (peer) => (peer === "berlin" ? { connected: true } : undefined),
       listTargets: () => Promise.reject(new Error("nobody asks for targets")),
+      connections: new Connections(systemClock),
       listForwards: async () => [...known],
       forwards: nobodyWrites,
       openTarget: () => assert.fail("nobody opens anything"),

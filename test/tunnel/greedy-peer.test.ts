@@ -6,6 +6,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { TargetSchema } from "../../src/gen/fairlead/wire/v1/target_pb.ts";
 import { createAppWay } from "../../src/tunnel/app-way.ts";
+import { Connections } from "../../src/tunnel/connections.ts";
 import { createExit, type IncomingDial } from "../../src/tunnel/exit.ts";
 import { PendingDials } from "../../src/tunnel/pending.ts";
 import { Reason } from "../../src/wire/reason.ts";
@@ -18,6 +19,7 @@ test("one peer gets so many connections and no more, and others get theirs", asy
     permit: () => ({ allowed: true }),
     pending: new PendingDials(),
     record: { note: () => undefined },
+    connections: new Connections(systemClock),
     clock: systemClock,
     log: silentLog,
     limitsOf: () => ({ connections: 3 }),

@@ -84,6 +84,10 @@ export const changeRules: readonly ChangeRule[] = [
   tell(TunnelService.method.openTarget, {
     asked: ({ peer, target }) => ({ action: "target.open", peer, target }),
   }),
+  tell(TunnelService.method.endConnection, {
+    asked: ({ peer, id }) => ({ action: "connection.end", peer, target: id }),
+    answered: ({ connection }) => ({ target: connection?.target, correlation: connection?.correlation || undefined }),
+  }),
   tell(TunnelService.method.createForward, {
     asked: ({ ref, spec, dryRun }) => (dryRun ? undefined : { action: "forward.create", ...forwardOf(ref, spec) }),
   }),

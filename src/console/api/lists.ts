@@ -14,6 +14,8 @@ import {
 import type { PeerTarget } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type { Forward, Peer, PeerPolicy, RemoteApp } from "../../kube/resources.ts";
 import type { InviteRecord } from "../../peering/invite-record.ts";
+import type { Connection } from "../../tunnel/connections.ts";
+import { isDatagrams, targetText } from "../../wire/target-text.ts";
 import { namedPeersOf } from "../app-peer.ts";
 import type { Notification } from "../notifications/ledger.ts";
 import type { FieldValue, ListOf } from "./listing.ts";
@@ -174,6 +176,24 @@ export const forwardList: ListOf<{ readonly forward: Forward }> = {
     direction: ({ forward }) => forward.spec.direction ?? "Forward",
     phase: ({ forward }) => forward.status?.phase,
   },
+};
+
+export const connectionList: ListOf<Connection> = {
+  kind: "connections",
+  key: ({ id }) => id,
+  fields: {
+    id: ({ id }) => id,
+    peer: ({ peer }) => peer,
+    direction: ({ direction }) => direction,
+    target: ({ target }) => targetText(target),
+    kind: ({ target }) => target.kind,
+    protocol: ({ target }) => (isDatagrams(target) ? "UDP" : "TCP"),
+    by: ({ person }) => person,
+    opened: ({ openedAt }) => timeText(openedAt),
+    out: ({ passed }) => passed.out,
+    in: ({ passed }) => passed.in,
+  },
+  order: "opened",
 };
 
 export const targetList: ListOf<PeerTarget> = {

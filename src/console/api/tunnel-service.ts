@@ -5,6 +5,9 @@ import { abortable, startDeadline } from "../../base/abort.ts";
 import type { Clock } from "../../base/clock.ts";
 import { mapLimited } from "../../base/map-limited.ts";
 import {
+  type Connection,
+  ConnectionSchema,
+  Connection_Direction as Direction,
   type PeerTarget,
   PeerTargetSchema,
   type TunnelService,
@@ -12,9 +15,10 @@ import {
 import type { Forward as ForwardResource } from "../../kube/resources.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
 import { httpScheme } from "../../tunnel/app-port.ts";
+import type { Connections, Connection as OpenConnection } from "../../tunnel/connections.ts";
 import type { KnownForward } from "../../tunnel/forwards/forwards.ts";
 import type { TargetsAtPeer } from "../../tunnel/targets-at.ts";
-import { type NamedTarget, parseTarget, targetText } from "../../wire/target-text.ts";
+import { isDatagrams, type NamedTarget, parseTarget, targetText } from "../../wire/target-text.ts";
 import { concernOfForward } from "../access/concern.ts";
 import { viewOf } from "../access/decide.ts";
 import { judgeMoreKey } from "../access/guard.ts";
@@ -22,7 +26,7 @@ import { type Principal, principalKey } from "../auth/principal.ts";
 import { type HttpTarget, type TargetDoor, targetPath } from "../doors/target-door.ts";
 import { type ForwardChanges, noSuchForward } from "./forward-changes.ts";
 import type { Listing } from "./listing.ts";
-import { forwardList, targetList } from "./lists.ts";
+import { connectionList, forwardList, targetList } from "./lists.ts";
 import { toForward } from "./object.ts";
 import { requiredRef, requiredSpec } from "./required-parts.ts";
 
@@ -42,6 +46,8 @@ export interface TunnelServiceDeps {
   /** Of this cluster. */
   listForwards(signal: AbortSignal): Promise<KnownForward[]>;
   readonly forwards: ForwardChanges;
+  /** What is open at this moment. */
+  readonly connections: Pick<Connections, "list" | "end">;
   readonly clock: Clock;
 }
 
@@ -131,6 +137,22 @@ export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): 
       return { ...page, forwards: items.map(({ forward, counts }) => toForward(forward, counts)) };
     },
 
+    listConnections(request, { values }) {
+      const { peer } = request;
+      const view = viewOf(values.get(principalKey));
+      if (peer !== "" && !(deps.presence(peer) && view(peer))) throw noSuchPeer(peer);
+      const seen = deps.connections.list().filter((one) => view(one.peer) && (peer === "" || one.peer === peer));
+      const { items, ...page } = listing(connectionList, seen, request);
+      return { ...page, connections: items.map(toConnection) };
+    },
+
+    endConnection({ peer, id }) {
+      const ended = deps.connections.end(peer, id);
+      if (ended) return { connection: toConnection(ended) };
+      const message = `there is no connection ${id} with ${peer}, or no more; see: fairlead connection list ${peer}`;
+      throw new ConnectError(message, Code.NotFound);
+    },
+
     async getForward({ ref }, { values, signal }) {
       const wanted = requiredRef(ref);
       const forward = await deps.forwards.get(wanted, signal);
@@ -160,6 +182,32 @@ export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): 
     },
   };
 }
+
+function toConnection({
+  id,
+  peer,
+  direction,
+  target,
+  person,
+  correlation,
+  openedAt,
+  passed,
+}: OpenConnection): Connection {
+  return create(ConnectionSchema, {
+    id,
+    peer,
+    direction: directions[direction],
+    target: targetText(target),
+    protocol: isDatagrams(target) ? "UDP" : "TCP",
+    openedBy: person ?? "",
+    openedAt: new Date(openedAt).toISOString(),
+    bytesOut: BigInt(passed.out),
+    bytesIn: BigInt(passed.in),
+    correlation: correlation ?? "",
+  });
+}
+
+const directions = { Out: Direction.OUT, In: Direction.IN } as const;
 
 /** It may lead to another peer by now than when the call was judged. */
 function mayChange(values: ContextValues): (present: ForwardResource) => void {

@@ -6,6 +6,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { createTunnelService } from "../../../src/console/api/tunnel-service.ts";
 import { TunnelService } from "../../../src/gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { ListTargetsResponseSchema } from "../../../src/gen/fairlead/peer/v1/targets_pb.ts";
+import { Connections } from "../../../src/tunnel/connections.ts";
 import { targetText } from "../../../src/wire/target-text.ts";
 import { calledBy, person } from "../people.ts";
 import { testListing } from "./test-listing.ts";
@@ -22,6 +23,7 @@ function createPeer(...targets: { target: string; protocol?: string; appProtocol
         opened.push(targetText(target));
         return { url: "http://there/", host: "there" };
       },
+      connections: new Connections(systemClock),
       listForwards: async () => [],
       forwards: {
         get: () => assert.fail("nobody reads one"),

@@ -2,21 +2,21 @@
 // @generated from file fairlead/console/v1/tunnel_service.proto (package fairlead.console.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { file_fairlead_console_v1_access } from "./access_pb.ts";
 import type { ObjectMeta, ObjectRef } from "./object_pb.ts";
 import { file_fairlead_console_v1_object } from "./object_pb.ts";
 import type { ForwardSpec, ForwardStatus } from "../../resources/v1alpha1/forward_pb.ts";
 import { file_fairlead_resources_v1alpha1_forward } from "../../resources/v1alpha1/forward_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fairlead/console/v1/tunnel_service.proto.
  */
 export const file_fairlead_console_v1_tunnel_service: GenFile = /*@__PURE__*/
-  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIqYBChJMaXN0VGFyZ2V0c1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCKqAQoTTGlzdFRhcmdldHNSZXNwb25zZRIwCgd0YXJnZXRzGAEgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5QZWVyVGFyZ2V0EjQKCHByb2JsZW1zGAIgAygLMiIuZmFpcmxlYWQuY29uc29sZS52MS5UYXJnZXRQcm9ibGVtEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIq4BCgpQZWVyVGFyZ2V0EgwKBHBlZXIYASABKAkSDgoGdGFyZ2V0GAIgASgJEhEKCXBvcnRfbmFtZRgDIAEoCRIQCghwcm90b2NvbBgEIAEoCRIUCgxhcHBfcHJvdG9jb2wYBSABKAkSFwoPYXBwcm92YWxfbmVlZGVkGAYgASgIEhEKCW5vdF9yZWFkeRgHIAEoCRINCgV1bnRpbBgIIAEoCRIMCgRwYXRoGAkgASgJIpEBChFPcGVuVGFyZ2V0UmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SGgoGdGFyZ2V0GAIgASgJQgq6SAdyBRABGIAEEhYKBHBhdGgYAyABKAlCCLpIBXIDGIBAEi8KDGFwcF9wcm90b2NvbBgEIAEoCUIZukgWchRSAFIEaHR0cFIFaHR0cHNSA2gyYyIvChJPcGVuVGFyZ2V0UmVzcG9uc2USCwoDdXJsGAEgASgJEgwKBGhvc3QYAiABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAki5QEKE0xpc3RGb3J3YXJkc1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAInMKFExpc3RGb3J3YXJkc1Jlc3BvbnNlEi4KCGZvcndhcmRzGAEgAygLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIu8BCgdGb3J3YXJkEjEKCG1ldGFkYXRhGAEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RNZXRhEjYKBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWMSOgoGc3RhdHVzGAMgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTdGF0dXMSLAoDdXNlGAQgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlEg8KB3ZlcnNpb24YBSABKAkiSAoRR2V0Rm9yd2FyZFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJDChJHZXRGb3J3YXJkUmVzcG9uc2USLQoHZm9yd2FyZBgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZCKXAwoUQ3JlYXRlRm9yd2FyZFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARI+CgRzcGVjGAIgASgLMiguZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTcGVjQga6SAPIAQESRQoGbGFiZWxzGAMgAygLMjUuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVGb3J3YXJkUmVxdWVzdC5MYWJlbHNFbnRyeRJPCgthbm5vdGF0aW9ucxgEIAMoCzI6LmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlRm9yd2FyZFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkYKFUNyZWF0ZUZvcndhcmRSZXNwb25zZRItCgdmb3J3YXJkGAEgASgLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkIrQDChRVcGRhdGVGb3J3YXJkUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEj4KBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBARIbCgd2ZXJzaW9uGAMgASgJQgq6SAdyBRABGIABEkUKBmxhYmVscxgEIAMoCzI1LmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlRm9yd2FyZFJlcXVlc3QuTGFiZWxzRW50cnkSTwoLYW5ub3RhdGlvbnMYBSADKAsyOi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZUZvcndhcmRSZXF1ZXN0LkFubm90YXRpb25zRW50cnkSDwoHZHJ5X3J1bhgGIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJXChVVcGRhdGVGb3J3YXJkUmVzcG9uc2USLQoHZm9yd2FyZBgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZBIPCgdjaGFuZ2VkGAIgASgIIncKFERlbGV0ZUZvcndhcmRSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESGQoHdmVyc2lvbhgCIAEoCUIIukgFcgMYgAESDwoHZHJ5X3J1bhgDIAEoCCIXChVEZWxldGVGb3J3YXJkUmVzcG9uc2Ui8QEKCkZvcndhcmRVc2USEwoLY29ubmVjdGlvbnMYASABKAUSDQoFdGFrZW4YAiABKAMSQAoJbm90X3Rha2VuGAMgAygLMi0uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlLk5vdFRha2VuRW50cnkSEQoJYnl0ZXNfb3V0GAQgASgDEhAKCGJ5dGVzX2luGAUgASgDEhMKC2Ryb3BwZWRfb3V0GAYgASgDEhIKCmRyb3BwZWRfaW4YByABKAMaLwoNTm90VGFrZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBMq4GCg1UdW5uZWxTZXJ2aWNlEmoKC0xpc3RUYXJnZXRzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2UiCNKAGQQIARAGEm0KDExpc3RGb3J3YXJkcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVzcG9uc2UiCNKAGQQIARAGEmcKCkdldEZvcndhcmQSJi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEZvcndhcmRSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5HZXRGb3J3YXJkUmVzcG9uc2UiCNKAGQQIARAGEnYKDUNyZWF0ZUZvcndhcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUZvcndhcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVGb3J3YXJkUmVzcG9uc2UiDtKAGQoIAhAJGgRzcGVjEnsKDVVwZGF0ZUZvcndhcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZUZvcndhcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVGb3J3YXJkUmVzcG9uc2UiE9KAGQ8IAhAJGgNyZWYaBHNwZWMSdQoNRGVsZXRlRm9yd2FyZBIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlRm9yd2FyZFJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUZvcndhcmRSZXNwb25zZSIN0oAZCQgCEAkaA3JlZhJtCgpPcGVuVGFyZ2V0EiYuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuVGFyZ2V0UmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
+  fileDesc("CihmYWlybGVhZC9jb25zb2xlL3YxL3R1bm5lbF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIqYBChJMaXN0VGFyZ2V0c1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCKqAQoTTGlzdFRhcmdldHNSZXNwb25zZRIwCgd0YXJnZXRzGAEgAygLMh8uZmFpcmxlYWQuY29uc29sZS52MS5QZWVyVGFyZ2V0EjQKCHByb2JsZW1zGAIgAygLMiIuZmFpcmxlYWQuY29uc29sZS52MS5UYXJnZXRQcm9ibGVtEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIq4BCgpQZWVyVGFyZ2V0EgwKBHBlZXIYASABKAkSDgoGdGFyZ2V0GAIgASgJEhEKCXBvcnRfbmFtZRgDIAEoCRIQCghwcm90b2NvbBgEIAEoCRIUCgxhcHBfcHJvdG9jb2wYBSABKAkSFwoPYXBwcm92YWxfbmVlZGVkGAYgASgIEhEKCW5vdF9yZWFkeRgHIAEoCRINCgV1bnRpbBgIIAEoCRIMCgRwYXRoGAkgASgJIpEBChFPcGVuVGFyZ2V0UmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SGgoGdGFyZ2V0GAIgASgJQgq6SAdyBRABGIAEEhYKBHBhdGgYAyABKAlCCLpIBXIDGIBAEi8KDGFwcF9wcm90b2NvbBgEIAEoCUIZukgWchRSAFIEaHR0cFIFaHR0cHNSA2gyYyIvChJPcGVuVGFyZ2V0UmVzcG9uc2USCwoDdXJsGAEgASgJEgwKBGhvc3QYAiABKAkiLgoNVGFyZ2V0UHJvYmxlbRIMCgRwZWVyGAEgASgJEg8KB21lc3NhZ2UYAiABKAki5QEKE0xpc3RGb3J3YXJkc1JlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIYPxIaCgluYW1lc3BhY2UYAiABKAlCB7pIBHICGD8SIAoObGFiZWxfc2VsZWN0b3IYCiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAInMKFExpc3RGb3J3YXJkc1Jlc3BvbnNlEi4KCGZvcndhcmRzGAEgAygLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIu8BCgdGb3J3YXJkEjEKCG1ldGFkYXRhGAEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RNZXRhEjYKBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWMSOgoGc3RhdHVzGAMgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTdGF0dXMSLAoDdXNlGAQgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlEg8KB3ZlcnNpb24YBSABKAkiSAoRR2V0Rm9yd2FyZFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASJDChJHZXRGb3J3YXJkUmVzcG9uc2USLQoHZm9yd2FyZBgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZCKXAwoUQ3JlYXRlRm9yd2FyZFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARI+CgRzcGVjGAIgASgLMiguZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLkZvcndhcmRTcGVjQga6SAPIAQESRQoGbGFiZWxzGAMgAygLMjUuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVGb3J3YXJkUmVxdWVzdC5MYWJlbHNFbnRyeRJPCgthbm5vdGF0aW9ucxgEIAMoCzI6LmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlRm9yd2FyZFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAUgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkYKFUNyZWF0ZUZvcndhcmRSZXNwb25zZRItCgdmb3J3YXJkGAEgASgLMhwuZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkIrQDChRVcGRhdGVGb3J3YXJkUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEj4KBHNwZWMYAiABKAsyKC5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuRm9yd2FyZFNwZWNCBrpIA8gBARIbCgd2ZXJzaW9uGAMgASgJQgq6SAdyBRABGIABEkUKBmxhYmVscxgEIAMoCzI1LmZhaXJsZWFkLmNvbnNvbGUudjEuVXBkYXRlRm9yd2FyZFJlcXVlc3QuTGFiZWxzRW50cnkSTwoLYW5ub3RhdGlvbnMYBSADKAsyOi5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZUZvcndhcmRSZXF1ZXN0LkFubm90YXRpb25zRW50cnkSDwoHZHJ5X3J1bhgGIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJXChVVcGRhdGVGb3J3YXJkUmVzcG9uc2USLQoHZm9yd2FyZBgBIAEoCzIcLmZhaXJsZWFkLmNvbnNvbGUudjEuRm9yd2FyZBIPCgdjaGFuZ2VkGAIgASgIIncKFERlbGV0ZUZvcndhcmRSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESGQoHdmVyc2lvbhgCIAEoCUIIukgFcgMYgAESDwoHZHJ5X3J1bhgDIAEoCCIXChVEZWxldGVGb3J3YXJkUmVzcG9uc2Ui8QEKCkZvcndhcmRVc2USEwoLY29ubmVjdGlvbnMYASABKAUSDQoFdGFrZW4YAiABKAMSQAoJbm90X3Rha2VuGAMgAygLMi0uZmFpcmxlYWQuY29uc29sZS52MS5Gb3J3YXJkVXNlLk5vdFRha2VuRW50cnkSEQoJYnl0ZXNfb3V0GAQgASgDEhAKCGJ5dGVzX2luGAUgASgDEhMKC2Ryb3BwZWRfb3V0GAYgASgDEhIKCmRyb3BwZWRfaW4YByABKAMaLwoNTm90VGFrZW5FbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAM6AjgBIqoBChZMaXN0Q29ubmVjdGlvbnNSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICGD8SIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAifAoXTGlzdENvbm5lY3Rpb25zUmVzcG9uc2USNAoLY29ubmVjdGlvbnMYASADKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLkNvbm5lY3Rpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAogASgJEhIKCnRvdGFsX3NpemUYCyABKAUiswIKCkNvbm5lY3Rpb24SCgoCaWQYASABKAkSDAoEcGVlchgCIAEoCRI8CglkaXJlY3Rpb24YAyABKA4yKS5mYWlybGVhZC5jb25zb2xlLnYxLkNvbm5lY3Rpb24uRGlyZWN0aW9uEg4KBnRhcmdldBgEIAEoCRIQCghwcm90b2NvbBgFIAEoCRIRCglvcGVuZWRfYnkYBiABKAkSEQoJb3BlbmVkX2F0GAcgASgJEhEKCWJ5dGVzX291dBgIIAEoAxIQCghieXRlc19pbhgJIAEoAxITCgtjb3JyZWxhdGlvbhgKIAEoCSJLCglEaXJlY3Rpb24SGQoVRElSRUNUSU9OX1VOU1BFQ0lGSUVEEAASEQoNRElSRUNUSU9OX09VVBABEhAKDERJUkVDVElPTl9JThACIkYKFEVuZENvbm5lY3Rpb25SZXF1ZXN0EhcKBHBlZXIYASABKAlCCbpIBnIEEAEYPxIVCgJpZBgCIAEoCUIJukgGcgQQARhAIkwKFUVuZENvbm5lY3Rpb25SZXNwb25zZRIzCgpjb25uZWN0aW9uGAEgASgLMh8uZmFpcmxlYWQuY29uc29sZS52MS5Db25uZWN0aW9uMp4ICg1UdW5uZWxTZXJ2aWNlEmoKC0xpc3RUYXJnZXRzEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0VGFyZ2V0c1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RUYXJnZXRzUmVzcG9uc2UiCNKAGQQIARAGEm0KDExpc3RGb3J3YXJkcxIoLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdEZvcndhcmRzUmVzcG9uc2UiCNKAGQQIARAGEmcKCkdldEZvcndhcmQSJi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEZvcndhcmRSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5HZXRGb3J3YXJkUmVzcG9uc2UiCNKAGQQIARAGEnYKDUNyZWF0ZUZvcndhcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUZvcndhcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVGb3J3YXJkUmVzcG9uc2UiDtKAGQoIAhAJGgRzcGVjEnsKDVVwZGF0ZUZvcndhcmQSKS5mYWlybGVhZC5jb25zb2xlLnYxLlVwZGF0ZUZvcndhcmRSZXF1ZXN0GiouZmFpcmxlYWQuY29uc29sZS52MS5VcGRhdGVGb3J3YXJkUmVzcG9uc2UiE9KAGQ8IAhAJGgNyZWYaBHNwZWMSdQoNRGVsZXRlRm9yd2FyZBIpLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlRm9yd2FyZFJlcXVlc3QaKi5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZUZvcndhcmRSZXNwb25zZSIN0oAZCQgCEAkaA3JlZhJ2Cg9MaXN0Q29ubmVjdGlvbnMSKy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RDb25uZWN0aW9uc1JlcXVlc3QaLC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RDb25uZWN0aW9uc1Jlc3BvbnNlIgjSgBkECAEQBhJ2Cg1FbmRDb25uZWN0aW9uEikuZmFpcmxlYWQuY29uc29sZS52MS5FbmRDb25uZWN0aW9uUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuRW5kQ29ubmVjdGlvblJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlchJtCgpPcGVuVGFyZ2V0EiYuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuVGFyZ2V0UmVxdWVzdBonLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlblRhcmdldFJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_forward]);
 
 /**
  * @generated from message fairlead.console.v1.ListTargetsRequest
@@ -674,6 +674,244 @@ export const ForwardUseSchema: GenMessage<ForwardUse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_tunnel_service, 17);
 
 /**
+ * @generated from message fairlead.console.v1.ListConnectionsRequest
+ */
+export type ListConnectionsRequest = Message<"fairlead.console.v1.ListConnectionsRequest"> & {
+  /**
+   * Only those with this peer, by our name for it; empty: all.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * Only things of which these fields are so: "direction=Out,kind=service"; empty: all. The fields are in docs/lists.md.
+   *
+   * @generated from field: string field_selector = 11;
+   */
+  fieldSelector: string;
+
+  /**
+   * In which order they come: "in desc"; empty: by when they were opened.
+   *
+   * @generated from field: string order_by = 12;
+   */
+  orderBy: string;
+
+  /**
+   * How many to a page; 0: 1,000.
+   *
+   * @generated from field: int32 page_size = 13;
+   */
+  pageSize: number;
+
+  /**
+   * From the answer before; empty: the first page. All else has to be as it was asked there.
+   *
+   * @generated from field: string page_token = 14;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListConnectionsRequest.
+ * Use `create(ListConnectionsRequestSchema)` to create a new message.
+ */
+export const ListConnectionsRequestSchema: GenMessage<ListConnectionsRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 18);
+
+/**
+ * @generated from message fairlead.console.v1.ListConnectionsResponse
+ */
+export type ListConnectionsResponse = Message<"fairlead.console.v1.ListConnectionsResponse"> & {
+  /**
+   * @generated from field: repeated fairlead.console.v1.Connection connections = 1;
+   */
+  connections: Connection[];
+
+  /**
+   * For the next page, within an hour; empty: this is the last one. A page shows what is so when it is asked for: what stays is on exactly
+   * one, what comes or goes meanwhile may be on none.
+   *
+   * @generated from field: string next_page_token = 10;
+   */
+  nextPageToken: string;
+
+  /**
+   * How many there are on all pages, at this moment.
+   *
+   * @generated from field: int32 total_size = 11;
+   */
+  totalSize: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.ListConnectionsResponse.
+ * Use `create(ListConnectionsResponseSchema)` to create a new message.
+ */
+export const ListConnectionsResponseSchema: GenMessage<ListConnectionsResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 19);
+
+/**
+ * One stream of bytes or of datagrams with a peer.
+ *
+ * @generated from message fairlead.console.v1.Connection
+ */
+export type Connection = Message<"fairlead.console.v1.Connection"> & {
+  /**
+   * Opaque, and of no other connection, also not after the agent was started anew.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Our name for it.
+   *
+   * @generated from field: string peer = 2;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: fairlead.console.v1.Connection.Direction direction = 3;
+   */
+  direction: Connection_Direction;
+
+  /**
+   * What it leads to, as `fairlead forward` takes it: "service/shop/db:5432", "kubernetes".
+   *
+   * @generated from field: string target = 4;
+   */
+  target: string;
+
+  /**
+   * "TCP" or "UDP".
+   *
+   * @generated from field: string protocol = 5;
+   */
+  protocol: string;
+
+  /**
+   * Who has opened it from here, as the audit names them: a person, "token/ci", "forward shop/db". Empty for what a peer has opened, and where
+   * nobody can know. Requests of several people may follow one another on one that was opened for the first.
+   *
+   * @generated from field: string opened_by = 6;
+   */
+  openedBy: string;
+
+  /**
+   * When it was opened, RFC 3339 in UTC.
+   *
+   * @generated from field: string opened_at = 7;
+   */
+  openedAt: string;
+
+  /**
+   * Bytes from here to the peer, and from the peer, so far.
+   *
+   * @generated from field: int64 bytes_out = 8;
+   */
+  bytesOut: bigint;
+
+  /**
+   * @generated from field: int64 bytes_in = 9;
+   */
+  bytesIn: bigint;
+
+  /**
+   * What the audits of both agents call it: "stream:1a2b3c4d/7". Empty when a peer's agent is too old to say.
+   *
+   * @generated from field: string correlation = 10;
+   */
+  correlation: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.Connection.
+ * Use `create(ConnectionSchema)` to create a new message.
+ */
+export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 20);
+
+/**
+ * @generated from enum fairlead.console.v1.Connection.Direction
+ */
+export const Connection_Direction = {
+  /**
+   * @generated from enum value: DIRECTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * From here to what is at the peer.
+   *
+   * @generated from enum value: DIRECTION_OUT = 1;
+   */
+  OUT: 1,
+
+  /**
+   * From the peer to what is here.
+   *
+   * @generated from enum value: DIRECTION_IN = 2;
+   */
+  IN: 2,
+} as const;
+
+/**
+ * @generated from enum fairlead.console.v1.Connection.Direction
+ */
+export type Connection_Direction = (typeof Connection_Direction)[keyof typeof Connection_Direction] | UnknownEnum;
+
+/**
+ * Describes the enum fairlead.console.v1.Connection.Direction.
+ */
+export const Connection_DirectionSchema: GenEnum<Connection_Direction> = /*@__PURE__*/
+  enumDesc(file_fairlead_console_v1_tunnel_service, 20, 0);
+
+/**
+ * @generated from message fairlead.console.v1.EndConnectionRequest
+ */
+export type EndConnectionRequest = Message<"fairlead.console.v1.EndConnectionRequest"> & {
+  /**
+   * Our name for the peer.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.EndConnectionRequest.
+ * Use `create(EndConnectionRequestSchema)` to create a new message.
+ */
+export const EndConnectionRequestSchema: GenMessage<EndConnectionRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 21);
+
+/**
+ * @generated from message fairlead.console.v1.EndConnectionResponse
+ */
+export type EndConnectionResponse = Message<"fairlead.console.v1.EndConnectionResponse"> & {
+  /**
+   * As it was at its end.
+   *
+   * @generated from field: fairlead.console.v1.Connection connection = 1;
+   */
+  connection?: Connection | undefined;
+};
+
+/**
+ * Describes the message fairlead.console.v1.EndConnectionResponse.
+ * Use `create(EndConnectionResponseSchema)` to create a new message.
+ */
+export const EndConnectionResponseSchema: GenMessage<EndConnectionResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_tunnel_service, 22);
+
+/**
  * What is at peers and can be reached from here, and by which Forwards it is.
  *
  * @generated from service fairlead.console.v1.TunnelService
@@ -744,6 +982,28 @@ export const TunnelService: GenService<{
     methodKind: "unary";
     input: typeof DeleteForwardRequestSchema;
     output: typeof DeleteForwardResponseSchema;
+  },
+  /**
+   * What is open at this moment over the links to peers: what people, programs and Forwards have opened from here, and what peers have opened
+   * to what is here. What is only carried between two peers is not in it.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.ListConnections
+   */
+  listConnections: {
+    methodKind: "unary";
+    input: typeof ListConnectionsRequestSchema;
+    output: typeof ListConnectionsResponseSchema;
+  },
+  /**
+   * Resets one connection at both ends. Who had it may open another; what takes the right away is a policy or a role. NOT_FOUND when there is
+   * none of that id with that peer, or no more.
+   *
+   * @generated from rpc fairlead.console.v1.TunnelService.EndConnection
+   */
+  endConnection: {
+    methodKind: "unary";
+    input: typeof EndConnectionRequestSchema;
+    output: typeof EndConnectionResponseSchema;
   },
   /**
    * Makes an address that opens a Service or an address at a peer in a browser, once, within 60 seconds. It fails as ListTargets does;
