@@ -4,10 +4,10 @@ import type { AuditFilter } from "../../audit/audit-log.ts";
 import type { AuditRecord, AuditVerdict } from "../../audit/entry.ts";
 import type { ChainReport } from "../../base/audit-chain.ts";
 import { errorText } from "../../base/error-text.ts";
-import type { AuditService } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
-import { readTime } from "../../kube/time.ts";
+import { type AuditService, ListAuditRequestSchema } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
 import { viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
+import { timeIn } from "./broken-rule.ts";
 import type { Listing } from "./listing.ts";
 import { auditList } from "./lists.ts";
 
@@ -31,7 +31,7 @@ export function createAuditService(deps: AuditServiceDeps, listing: Listing): Se
         ...(peer && { peer }),
         ...(action && { action }),
         ...(correlation && { correlation }),
-        ...(since && { since: timeOf(since) }),
+        ...(since && { since: timeIn(ListAuditRequestSchema, "since", since) }),
         ofPeers: viewOf(values.get(principalKey)),
         verdict: verdicts.find((known) => known === verdict),
       });
@@ -83,10 +83,4 @@ export function toEntry(record: AuditRecord) {
     hash: record.hash,
     instance: record.instance,
   };
-}
-
-function timeOf(text: string): number {
-  const ms = readTime(text);
-  if (ms !== undefined) return ms;
-  throw new ConnectError(`"${text}" is no time as in 2026-11-21T16:00:00Z`, Code.InvalidArgument);
 }

@@ -135,9 +135,9 @@ export const changeRules: readonly ChangeRule[] = [
     answered: ({ expires }) => ({ message: `Until ${expires}.` }),
   }),
   tell(NotificationService.method.acknowledgeNotifications, {
-    asked: ({ ids }) => ({
+    asked: ({ ids, until }) => ({
       action: "notification.acknowledge",
-      target: ids.length > 8 ? `${ids.length}` : ids.join(", "),
+      target: until ? `until ${until}` : ids.length > 8 ? `${ids.length}` : ids.join(", "),
     }),
     answered: ({ acknowledged }) => ({ message: `${acknowledged} that were new to them.` }),
   }),

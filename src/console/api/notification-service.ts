@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import {
+  AcknowledgeNotificationsRequestSchema,
   Notification_Kind as Kind,
   type Notification,
   NotificationSchema,
@@ -12,6 +13,7 @@ import { sees, viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
 import { isAcknowledged, type Notification as Kept, type NotificationKind } from "../notifications/ledger.ts";
 import type { Notifications } from "../notifications/notifications.ts";
+import { timeIn } from "./broken-rule.ts";
 import type { Listing } from "./listing.ts";
 import { notificationList } from "./lists.ts";
 
@@ -37,8 +39,10 @@ export function createNotificationService(
       return { ...page, notifications: items.map(toNotification) };
     },
 
-    acknowledgeNotifications({ ids }, context) {
-      const wanted = shown(context).filter(({ id }) => ids.length === 0 || ids.includes(id));
+    acknowledgeNotifications({ ids, until }, context) {
+      const untilMs =
+        until === "" ? Number.NEGATIVE_INFINITY : timeIn(AcknowledgeNotificationsRequestSchema, "until", until);
+      const wanted = shown(context).filter(({ id, lastAt }) => lastAt <= untilMs || ids.includes(id));
       const acknowledged = deps.acknowledge(
         wanted.map(({ id }) => id),
         nameOf(context),

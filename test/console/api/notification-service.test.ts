@@ -5,7 +5,13 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { createNotificationService } from "../../../src/console/api/notification-service.ts";
 import type { Principal } from "../../../src/console/auth/principal.ts";
 import { createKubeNotificationStore } from "../../../src/console/notifications/kube-notification-store.ts";
-import { acknowledge, type Cause, emptyLedger, keepLedger } from "../../../src/console/notifications/ledger.ts";
+import {
+  acknowledge,
+  type Cause,
+  emptyLedger,
+  isAcknowledged,
+  keepLedger,
+} from "../../../src/console/notifications/ledger.ts";
 import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import {
   Notification_Kind as Kind,
@@ -93,7 +99,7 @@ suite("the service of notifications", () => {
 
   test("each acknowledges what they see, for themselves", async () => {
     const as = openService();
-    assert.equal((await as(ben).acknowledgeNotifications({})).acknowledged, 1);
+    assert.equal((await as(ben).acknowledgeNotifications({ until: new Date(5_000).toISOString() })).acknowledged, 1);
     assert.equal((await as(ben).acknowledgeNotifications({ ids: ["n2", "n3"] })).acknowledged, 0);
     assert.equal((await as(ada).listNotifications({ unacknowledged: true })).totalSize, 4);
     assert.equal((await as(ben).listNotifications({ unacknowledged: true })).totalSize, 0);
@@ -104,6 +110,35 @@ suite("the service of notifications", () => {
       ["ben", "ada"],
     );
   });
+});
+
+test("whoever acknowledges all that they have been shown does so for nothing that came after it", async () => {
+  let now = 5_000;
+  let ledger = keepLedger(emptyLedger, causes.slice(0, 2), now);
+  const service = createNotificationService(
+    {
+      list: () => ledger.notifications,
+      acknowledge(ids, name) {
+        const known = ledger.notifications.filter((one) => ids.includes(one.id) && !isAcknowledged(one, name));
+        ledger = acknowledge(ledger, new Set(ids), name, now);
+        return known.length;
+      },
+    },
+    testListing,
+  );
+  const transport = createRouterTransport((router) => void router.service(NotificationService, service), {
+    router: { interceptors: [calledBy(ada)] },
+  });
+  const client = createClient(NotificationService, transport);
+  const { notifications: shown } = await client.listNotifications({});
+  const until = shown[0]?.lastAt ?? "";
+  now = 6_000;
+  const later = causes.slice(2).map((cause) => ({ ...cause, dueAt: now }));
+  ledger = keepLedger(ledger, [...causes.slice(0, 2), ...later], now);
+  assert.equal((await client.acknowledgeNotifications({ until })).acknowledged, 2);
+  assert.equal((await client.acknowledgeNotifications({ until })).acknowledged, 0, "once more changes nothing");
+  assert.equal((await client.listNotifications({ unacknowledged: true })).totalSize, 2);
+  await assert.rejects(client.acknowledgeNotifications({ until: "yesterday" }), /"yesterday" is no time/);
 });
 
 test("notifications are kept in one ConfigMap, of which nothing foreign is believed", async (t) => {
