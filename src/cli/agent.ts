@@ -1,14 +1,18 @@
-/** `fairlead agent` and `fairlead demo`: the commands that do not call an agent but are one. */
+/** `fairlead agent` and `fairlead demo`: the commands that are an agent, and what is below the former about one that is there. */
 import type { Command } from "commander";
+import { addAgentAbout } from "./agent-about.ts";
 import type { CliContext } from "./context.ts";
 import { CliError } from "./errors.ts";
 import { addSettingOptions, readSettingOptions, type SettingOptions } from "./settings.ts";
 
 export function addAgentCommands(program: Command, context: CliContext): void {
-  addSettingOptions(program.command("agent").description("run an agent, in a cluster or beside one")).action(
-    (options: SettingOptions, command: Command) =>
-      context.runAgent(readSettingOptions({ ...command.optsWithGlobals(), ...options }), options.config),
+  const agent = program
+    .command("agent")
+    .description("run an agent, in a cluster or beside one; or ask one that is there");
+  addSettingOptions(agent).action((options: SettingOptions, command: Command) =>
+    context.runAgent(readSettingOptions({ ...command.optsWithGlobals(), ...options }), options.config),
   );
+  addAgentAbout(agent, context);
 
   program
     .command("demo")

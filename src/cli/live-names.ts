@@ -15,6 +15,7 @@ type Subject =
   | "port"
   | "place"
   | "policy"
+  | "notification"
   | "inbox"
   | "invite"
   | "orphan"
@@ -46,8 +47,10 @@ const byArgument: Readonly<Record<string, Readonly<Record<string, Subject>>>> = 
   peer: { name: "peer", relays: "peer", grants: "grant", labels: "free" },
   policy: { name: "policy", peer: "peer" },
   inbox: { name: "inbox" },
+  notification: { id: "notification", ids: "notification" },
   invite: { id: "invite" },
   doctor: { peer: "peer" },
+  agent: { peer: "peer" },
   orphan: { uid: "orphan at a peer", workload: "orphan" },
   join: { invite: "free" },
   forward: { peer: "peer", target: "target", listen: "target", name: "forward", names: "forward", ports: "free" },
@@ -140,6 +143,11 @@ export async function liveNames(
     case "policy":
       return (await client.policies.listPolicies({}, call)).policies.map(({ metadata }) => ({
         word: metadata?.name ?? "",
+      }));
+    case "notification":
+      return (await client.notifications.listNotifications({}, call)).notifications.map(({ id, summary }) => ({
+        word: id,
+        about: summary,
       }));
     case "inbox":
       return (await client.inbox.listInbox({}, call)).items.map(({ name, subject }) => ({

@@ -14,6 +14,7 @@ import { addInboxCommands } from "./inbox.ts";
 import { addInviteCommands } from "./invite.ts";
 import { addJoinCommand } from "./join.ts";
 import { addKubeconfigCommands } from "./kubeconfig.ts";
+import { addNotificationCommands } from "./notification.ts";
 import { addOrphanCommands } from "./orphan.ts";
 import { addPeerCommands } from "./peer.ts";
 import { addConnectionCommands } from "./peer-connection.ts";
@@ -70,6 +71,7 @@ export function buildProgram(context: CliContext): Command {
     .showHelpAfterError("(`--help` shows the options)")
     .exitOverride();
   addStatusCommands(program, context);
+  addNotificationCommands(program, context);
   addInviteCommands(program, context);
   addJoinCommand(program, context);
   addPeerCommands(program, context);

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
 import type { FairleadClient } from "../client/index.ts";
 import { readAll } from "../client/pages.ts";
-import type { GetInfoResponse } from "../gen/fairlead/console/v1/agent_service_pb.ts";
+import { placeOf } from "./agent-view.ts";
 import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -27,8 +27,9 @@ export function addStatusCommands(program: Command, context: CliContext): void {
 
   async function show(client: FairleadClient, signal: AbortSignal): Promise<void> {
     const { apps: calls } = client;
-    const [info, peers, apps, invites, orphans, atPeers, items] = await Promise.all([
+    const [info, { totalSize: news }, peers, apps, invites, orphans, atPeers, items] = await Promise.all([
       client.agent.getInfo({}, { signal }),
+      client.notifications.listNotifications({ unacknowledged: true, pageSize: 1 }, { signal }),
       readAll(
         (page) => client.peers.listPeers(page, { signal }),
         (answer) => answer.peers,
@@ -72,6 +73,11 @@ export function addStatusCommands(program: Command, context: CliContext): void {
           ? "\n"
           : `   ${info.appsReady} of ${info.apps} apps ready   ${info.workloads} workloads of peers here\n`),
     );
+    if (news > 0) {
+      await terminal.out(
+        `${news} ${news === 1 ? "notification is" : "notifications are"} new to you (fairlead notification list)\n`,
+      );
+    }
     const away = peers.filter((peer) => peer.status?.link?.state !== "Connected");
     const unwell = apps.filter((app) => app.status?.phase !== "Ready" || app.status.unknownSince);
     const waiting = invites.filter((invite) => invite.pending);
@@ -140,8 +146,4 @@ async function whatIsAllowed<T>(asked: Promise<T[]>): Promise<T[]> {
     if (error instanceof ConnectError && error.code === Code.PermissionDenied) return [];
     throw error;
   }
-}
-
-function placeOf({ kubernetesVersion }: Pick<GetInfoResponse, "kubernetesVersion">): string {
-  return kubernetesVersion === "" ? "no cluster" : `Kubernetes ${kubernetesVersion}`;
 }

@@ -1,6 +1,7 @@
 /** What `--watch` prints: what is there now, then each change, until Ctrl-C. */
 import type { App } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { type InboxItem, InboxItem_State } from "../gen/fairlead/console/v1/inbox_service_pb.ts";
+import type { Notification } from "../gen/fairlead/console/v1/notification_service_pb.ts";
 import type { Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { Topic } from "../gen/fairlead/console/v1/watch_service_pb.ts";
 import type { Terminal } from "./context.ts";
@@ -53,6 +54,24 @@ export async function* watchInbox(
       const isNew = item.state === InboxItem_State.HELD || decided;
       if (!isNew && !told.has(item.name)) continue;
       told.add(item.name);
+      yield { kind: "now", item };
+    } else if (heard.gone && told.delete(heard.name)) yield { kind: "gone", name: heard.name };
+  }
+}
+
+/** What needs somebody: what this one has not acknowledged, or all unless one is named, and what becomes of it. */
+export async function* watchNotifications(
+  watcher: Watcher,
+  { notOf, living }: { readonly notOf: string | undefined; readonly living: boolean },
+): AsyncGenerator<Heard<Notification>, void, undefined> {
+  const told = new Set<string>();
+  for await (const heard of followTopic(watcher, { topic: Topic.NOTIFICATIONS })) {
+    if (heard === "synced") yield { kind: "synced" };
+    else if (heard.now.case === "notification") {
+      const item = heard.now.value;
+      const isNew = !item.acknowledged.some(({ name }) => name === notOf) && (!living || item.resolvedAt === "");
+      if (!isNew && !told.has(item.id)) continue;
+      told.add(item.id);
       yield { kind: "now", item };
     } else if (heard.gone && told.delete(heard.name)) yield { kind: "gone", name: heard.name };
   }
