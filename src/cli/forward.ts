@@ -16,14 +16,26 @@ interface ForwardOptions {
   readonly verbose?: boolean;
 }
 
+const targetsHelp = `
+A target is one of these, with /udp behind it for datagrams:
+  app/NAMESPACE/NAME:PORT       an app
+  service/NAMESPACE/NAME:PORT   a Service
+  address/NAME:PORT             an address that the peer's policy names
+  route/HOST                    the Service behind a host of the peer's Ingress or route
+  node/NAME                     what the kubelet of a node tells
+  kubernetes                    the Kubernetes API
+  metrics                       the metrics of its agent
+
+Behind each target stand the places to listen at: [ADDRESS:]LOCAL[:PORT], :0 for any free port, or unix:PATH.
+  fairlead forward berlin app/default/web:http 8080
+  fairlead forward berlin service/shop/db:5432 5432 kubernetes 127.0.0.2:6443`;
+
 export function addForwardCommand(program: Command, context: CliContext): void {
   const { terminal } = context;
   const forward = program
     .command("forward <peer> <target> [listen...]")
-    .description(
-      "make ports of what a peer has ports of this machine: service/NAMESPACE/NAME:PORT, app/NAMESPACE/NAME:PORT, address/NAME:PORT, route/HOST:PORT, node/NAME, kubernetes or metrics; " +
-        "/udp behind it for datagrams; each target with the places to listen at after it, [ADDRESS:]LOCAL[:PORT], :0 or unix:PATH",
-    )
+    .summary("make ports of what a peer has ports of this machine")
+    .description("make ports of what a peer has ports of this machine, until Ctrl-C")
     .addOption(new Option("--address <address>", "the address to listen on where none is said").default("127.0.0.1"))
     .option("--proxy-protocol", "begin each connection with a PROXY header (version 2) that says who connected here")
     .addOption(
@@ -33,6 +45,7 @@ export function addForwardCommand(program: Command, context: CliContext): void {
     )
     .option("--verbose", "a line for each connection that begins and ends")
     .helpCommand(false)
+    .addHelpText("after", targetsHelp)
     .addHelpText("after", "\nA peer that is called as a command is, such as list, is named peer/list.");
   addForwardList(forward, context);
   addForwardWriting(forward, context);

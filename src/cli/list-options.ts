@@ -30,7 +30,7 @@ export function addListOptions(command: Command, { labels }: { readonly labels: 
   return command
     .option(
       "--field-selector <selector>",
-      'only of which fields are so, as in "peer=berlin"; the agent names the fields',
+      'only those of which fields are so, as in "name=web"; to a wrong field the agent says which there are',
     )
     .option("--sort-by <fields>", 'in this order, as in "name", or "created desc"')
     .addOption(

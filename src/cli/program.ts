@@ -1,5 +1,5 @@
 /** The `fairlead` command: its nouns and verbs, and one place where failures become words and exit codes. */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
 import { addAgentCommands } from "./agent.ts";
 import { addAppCommands } from "./app.ts";
 import { addAuditCommands } from "./audit.ts";
@@ -68,30 +68,28 @@ export function buildProgram(context: CliContext): Command {
       writeErr: (text) => context.terminal.err(text),
     })
     .showSuggestionAfterError()
+    .configureHelp({ minWidthToWrap: 24, subcommandTerm })
+    .addHelpText("afterAll", ({ command }) =>
+      command.parent
+        ? "\nWhich agent, and by which token: --server, --token, --context and others of `fairlead --help`."
+        : "",
+    )
     .showHelpAfterError("(`--help` shows the options)")
     .exitOverride();
-  addStatusCommands(program, context);
-  addNotificationCommands(program, context);
-  addInviteCommands(program, context);
-  addJoinCommand(program, context);
-  addPeerCommands(program, context);
-  addKubeconfigCommands(program, context);
-  addDoctorCommand(program, context);
-  addAppCommands(program, context);
-  addTargetCommands(program, context);
-  addForwardCommand(program, context);
-  addConnectionCommands(program, context);
-  addOrphanCommands(program, context);
-  addPolicyCommands(program, context);
-  addInboxCommands(program, context);
-  addAuditCommands(program, context);
-  addWhoAmICommands(program, context);
-  addUserCommands(program, context);
-  addTokenCommands(program, context);
-  addConfigCommands(program, context);
-  addAgentCommands(program, context);
-  addImagesCommands(program, context);
-  addCompletionCommands(program, context);
+  const groups: readonly (readonly [heading: string, ...add: ((program: Command, context: CliContext) => void)[]])[] = [
+    ["This agent:", addStatusCommands, addNotificationCommands, addDoctorCommand],
+    ["Peers:", addInviteCommands, addJoinCommand, addPeerCommands],
+    ["What runs at peers:", addAppCommands, addOrphanCommands],
+    ["What peers have:", addTargetCommands, addForwardCommand, addConnectionCommands, addKubeconfigCommands],
+    ["What peers may do here:", addPolicyCommands, addInboxCommands, addAuditCommands],
+    ["Who may use this agent:", addWhoAmICommands, addUserCommands, addTokenCommands],
+    ["Programs:", addAgentCommands, addConfigCommands, addImagesCommands, addCompletionCommands],
+  ];
+  for (const [heading, ...adders] of groups) {
+    program.commandsGroup(heading);
+    for (const add of adders) add(program, context);
+  }
+  program.helpCommand("help [command]", "what a command can be told");
   inheritSettings(program);
   return program;
 }
@@ -102,6 +100,11 @@ function inheritSettings(command: Command): void {
     child.copyInheritedSettings(command);
     inheritSettings(child);
   }
+}
+
+/** At the top there are so many that a name has to be enough. */
+function subcommandTerm(command: Command): string {
+  return command.parent?.parent ? new Help().subcommandTerm(command) : command.name();
 }
 
 function withoutControls(message: string): string {

@@ -44,8 +44,10 @@ export function addUserCommands(program: Command, context: CliContext): void {
     .requiredOption("--role <role>", roleMeaning, collectRoles)
     .action((name: string, { role: values }: { role: RoleBinding[] }) =>
       withAgent(setRoles, context, async ({ client }, signal) => {
-        const changed = await client.access.updateUser({ name, roles: { values } }, { signal });
-        await terminal.out(`user/${name} is ${formatRoles(changed.user?.roles ?? []).join(" ")}\n`);
+        const { user: changed, tokensLeft } = await client.access.updateUser({ name, roles: { values } }, { signal });
+        await terminal.out(`user/${name} is ${formatRoles(changed?.roles ?? []).join(" ")}\n`);
+        terminal.err("What they have signed in, and their own tokens, may no more than that from now on.\n");
+        tellTokens(context, tokensLeft, "keep their roles");
       }),
     );
 
@@ -94,9 +96,11 @@ async function tellPassword({ terminal }: CliContext, password: string, meaning:
 }
 
 /** What a user has made that goes on without them. */
-function tellTokens({ terminal }: CliContext, names: readonly string[]): void {
+function tellTokens({ terminal }: CliContext, names: readonly string[], verb = "go on"): void {
   if (names.length === 0) return;
-  terminal.err(`Tokens that they made go on: ${names.join(", ")}. End one with \`fairlead token revoke NAME\`.\n`);
+  terminal.err(
+    `Tokens that they made, and that stand by themselves, ${verb}: ${names.join(", ")}. End one with \`fairlead token revoke NAME\`.\n`,
+  );
 }
 
 async function confirm({ terminal }: CliContext, name: string): Promise<void> {

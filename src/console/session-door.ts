@@ -9,7 +9,7 @@ import type { Log } from "../base/log.ts";
 import { acceptWebSocket } from "../link/websocket.ts";
 import { createRpcServer } from "../rpc/server.ts";
 import { type IncomingDial, type IncomingStream, type LocalHello, openSession } from "../wire/session.ts";
-import { type Authenticator, howToSignIn, whyUnknown } from "./auth/authenticator.ts";
+import { type Authenticator, howToSignIn } from "./auth/authenticator.ts";
 import { presentedBy } from "./auth/presented.ts";
 import { type Principal, principalKey } from "./auth/principal.ts";
 import { answerProblem, type DoorRequest } from "./doors/exchange.ts";
@@ -69,7 +69,7 @@ export function createSessionDoor(deps: SessionDoorDeps): SessionDoor {
       const presented = presentedBy(req, { secure, upgrade: request.kind === "upgrade" });
       const principal = await authenticator.authenticate(presented, stopping.signal);
       if (!principal) {
-        const detail = `${whyUnknown(presented)} ${howToSignIn}`;
+        const detail = `${authenticator.whyNot(presented)} ${howToSignIn}`;
         return answerProblem(request, { status: 401, code: "unauthenticated", title: "Not signed in", detail });
       }
       if (request.kind !== "upgrade") {

@@ -26,7 +26,7 @@ export const mostOfOne = 64;
 const lookMs = 500;
 
 export class SessionGuests {
-  readonly #authenticator: Authenticator;
+  readonly #authenticator: Pick<Authenticator, "present">;
   readonly #clock: Clock;
   readonly #guests = new Map<string, HeldGuest>();
   /** Programs by person. */
@@ -34,7 +34,7 @@ export class SessionGuests {
   #strangers = 0;
   #look: Timer | undefined;
 
-  constructor(authenticator: Authenticator, clock: Clock) {
+  constructor(authenticator: Pick<Authenticator, "present">, clock: Clock) {
     this.#authenticator = authenticator;
     this.#clock = clock;
   }

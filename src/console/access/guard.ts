@@ -37,7 +37,7 @@ export const othersKey: ContextKey<boolean> = createContextKey<boolean>(false, {
 });
 
 export interface GuardDeps {
-  readonly authenticator: Pick<Authenticator, "authenticate">;
+  readonly authenticator: Pick<Authenticator, "authenticate" | "whyNot">;
   readonly underWay: Pick<UnderWay, "hold">;
   readonly known: Known;
   readonly refuse: Refuse;
@@ -64,8 +64,8 @@ export function createGuard(deps: GuardDeps): Guard {
     const presented = presentedByCall(call);
     const principal = await deps.authenticator.authenticate(presented, signal);
     if (principal || need.scope === Scope.EVERYBODY) return principal;
-    const { authorization } = presented;
-    throw deps.refuse({ ok: false, why: "unknown" }, { what: "", principal, authorization });
+    const whyNot = deps.authenticator.whyNot(presented);
+    throw deps.refuse({ ok: false, why: "unknown" }, { what: "", principal, whyNot });
   }
 
   return {

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RoleBindingSchema } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { PermissionMissingSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
-import { howToSignIn, whyUnknown } from "../auth/authenticator.ts";
+import { howToSignIn } from "../auth/authenticator.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
 import type { Concern } from "./concern.ts";
 import { type Decision, describeRoles, roleWord } from "./decide.ts";
@@ -14,14 +14,16 @@ export interface Asked {
   /** The method or door, as in "fairlead.console.v1.AppService/DeployApp". */
   readonly what: string;
   readonly principal: Principal | undefined;
-  readonly authorization?: string | undefined;
+  /** Of somebody who is not known: what is wrong with what they presented. */
+  readonly whyNot?: string;
   /** Names of those who could give what is missing. */
   readonly admins: readonly string[];
 }
 
 /** With details of what is missing. */
 export function refusal(refused: Refused, asked: Asked): ConnectError {
-  if (refused.why === "unknown") return new ConnectError(`${whyUnknown(asked)} ${howToSignIn}`, Code.Unauthenticated);
+  if (refused.why === "unknown")
+    return new ConnectError(`${asked.whyNot ?? "Nobody has signed in."} ${howToSignIn}`, Code.Unauthenticated);
   const message = wordsOf(refused, asked);
   if (refused.why === "password") return new ConnectError(message, Code.FailedPrecondition);
   const { principal, what, admins } = asked;

@@ -1,6 +1,7 @@
 /** Who presents these credentials: by each of the ways to sign in, one after the other. */
 import type { Presented } from "./presented.ts";
 import type { Principal } from "./principal.ts";
+import { bearerToken } from "./token.ts";
 
 /** One way to sign in. */
 export interface Way {
@@ -9,11 +10,16 @@ export interface Way {
    * that says why; nobody is let in then.
    */
   authenticate(presented: Presented, signal: AbortSignal): Promise<Principal | undefined>;
+  /** Of credentials by which nobody is known: what has become of them, where this way knew them. For who presents them alone. */
+  whyNot?(presented: Pick<Presented, "authorization">): string | undefined;
   /** Whose credential this is now, with what they may do now; undefined when it has ended, and when it is another way's. */
   present(credential: string): Principal | undefined;
 }
 
-export type Authenticator = Way;
+export interface Authenticator extends Way {
+  /** What is wrong with the credentials of somebody who is not known. */
+  whyNot(presented: Pick<Presented, "authorization">): string;
+}
 
 /** The first that knows whose it is has the word. */
 export function createAuthenticator(ways: readonly Way[]): Authenticator {
@@ -24,6 +30,16 @@ export function createAuthenticator(ways: readonly Way[]): Authenticator {
         if (principal) return principal;
       }
       return undefined;
+    },
+    whyNot(presented) {
+      for (const way of ways) {
+        const why = way.whyNot?.(presented);
+        if (why !== undefined) return why;
+      }
+      if (presented.authorization === undefined) return "This needs a bearer token.";
+      return bearerToken(presented.authorization) === undefined
+        ? 'What is in Authorization is no bearer token, as in "Bearer flt_…".'
+        : "This token is not valid here.";
     },
     present(credential) {
       for (const way of ways) {
@@ -37,9 +53,4 @@ export function createAuthenticator(ways: readonly Way[]): Authenticator {
 
 /** What to tell somebody without credentials. */
 export const howToSignIn =
-  "The token of the administrator is in the Secret fairlead-admin-token in the agent's namespace; the CLI finds it through your kubeconfig, or takes --token.";
-
-/** What is wrong with the credentials of somebody who is not known. */
-export function whyUnknown({ authorization }: Pick<Presented, "authorization">): string {
-  return authorization === undefined ? "This needs a bearer token." : "This token is not valid here.";
-}
+  "`fairlead token create` makes tokens for programs. The administrator's is in the Secret fairlead-admin-token in the agent's namespace, where the fairlead command finds it through your kubeconfig.";

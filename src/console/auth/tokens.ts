@@ -84,17 +84,33 @@ export function createTokens({ kept: secrets, users, clock, log }: TokensDeps): 
     writing.add(written);
   }
 
+  /** The one that is shown, whether it counts or not. */
+  function shown(authorization: string | undefined): { readonly id: string; readonly record: TokenRecord } | undefined {
+    const secret = bearerToken(authorization);
+    if (secret === undefined || !looksLikeToken(secret)) return undefined;
+    const hash = hashToken(secret);
+    const id = idOf(hash);
+    const record = kept.get(id);
+    return record && isSameHash(hash, Buffer.from(record.hash, "hex")) ? { id, record } : undefined;
+  }
+
   const way: Way = {
     async authenticate({ authorization }) {
-      const secret = bearerToken(authorization);
-      if (secret === undefined || !looksLikeToken(secret)) return undefined;
-      const hash = hashToken(secret);
-      const id = idOf(hash);
-      const record = kept.get(id);
-      if (!record || !isSameHash(hash, Buffer.from(record.hash, "hex"))) return undefined;
+      const { id, record } = shown(authorization) ?? {};
+      if (id === undefined || !record) return undefined;
       const principal = principalOf(id, record);
       if (principal) noteUse(id, record);
       return principal;
+    },
+    whyNot({ authorization }) {
+      const { record } = shown(authorization) ?? {};
+      if (!record) return undefined;
+      const { name, expiresAt, owner } = record;
+      if (expiresAt <= clock.now()) return `The token ${name} has expired: it counted until ${minuteOf(expiresAt)}.`;
+      return (
+        owner &&
+        `The token ${name} does not count now: its owner ${owner.name} is disabled, has to change their password, or may nothing of what it is for.`
+      );
     },
     present(credential) {
       if (!credential.startsWith(word)) return undefined;
@@ -156,6 +172,10 @@ export function createTokens({ kept: secrets, users, clock, log }: TokensDeps): 
 /** Of the hash another hash, so that what is shown of a token is no part of what is compared. */
 function idOf(hash: Buffer): string {
   return createHash("sha256").update("token").update(hash).digest("hex").slice(0, 16);
+}
+
+function minuteOf(time: number): string {
+  return new Date(time).toISOString().replace(/:\d\d\.\d+Z$/, "Z");
 }
 
 function toToken(id: string, { hash: _, ...token }: TokenRecord): Token {

@@ -45,17 +45,16 @@ export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
     }
     const browser = isNavigation(request);
     const presented = presentedBy(req, { secure: base.secure, upgrade: request.kind === "upgrade" });
-    const { authorization } = presented;
     // Never by a cookie: no foreign page is shown on this host, and none asks in its visitor's name.
     const principal = browser
       ? undefined
       : await deps.authenticator.authenticate({ ...presented, cookie: undefined }, goneSignal(request));
-    if (!browser && !principal) return answerProblem(request, unauthenticated(authorization));
+    if (!browser && !principal) return answerProblem(request, unauthenticated(presented, deps.authenticator));
     const app = deps.apps.get(namespace, name);
     const port = app && findPort(app.ports, parsePort(portText) ?? portText);
     if (!principal) {
       // Nobody is known here, so nothing is told about what exists: only where a known app is shown.
-      if (!app || !port) return answerProblem(request, unauthenticated(undefined));
+      if (!app || !port) return answerProblem(request, unauthenticated({}, deps.authenticator));
       const location = deps.appHost.addressOf({ app, port }, (rest || "/") + target.query, base);
       return answer(request, 307, [
         ["Location", location],

@@ -1,7 +1,8 @@
 /** Why an app's host lets a request not in, in plain words. Pure. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { targetText } from "../../wire/target-text.ts";
-import { howToSignIn } from "../auth/authenticator.ts";
+import { type Authenticator, howToSignIn } from "../auth/authenticator.ts";
+import type { Presented } from "../auth/presented.ts";
 import type { Problem } from "../problem.ts";
 import { secondsIn } from "../try-later.ts";
 import type { AppDoor, AppView } from "./app-view.ts";
@@ -54,13 +55,16 @@ export function notFoundOut(error: unknown): Problem | undefined {
 }
 
 /** For a path, which no browser is let in at. */
-export function unauthenticated(authorization: string | undefined): Problem {
+export function unauthenticated(
+  presented: Pick<Presented, "authorization">,
+  authenticator: Pick<Authenticator, "whyNot">,
+): Problem {
+  const isBare = presented.authorization === undefined;
   return {
     status: 401,
     code: "unauthenticated",
     title: "A token is needed",
-    detail:
-      authorization === undefined ? "This door takes a bearer token and no cookies." : "This token is not valid here.",
+    detail: isBare ? "This door takes a bearer token and no cookies." : authenticator.whyNot(presented),
     hint: howToSignIn,
     authenticate: 'Bearer realm="fairlead"',
   };

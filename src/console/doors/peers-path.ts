@@ -75,7 +75,7 @@ export function createPeersPath(deps: PeersPathDeps): PeersPath {
     const refuse = (problem: Problem): void =>
       door?.refuse ? door.refuse(request, problem) : answerProblem(request, problem);
     // Nobody is known yet, so nothing is told about which peers there are.
-    if (!principal) return refuse(unauthenticated(authorization));
+    if (!principal) return refuse(unauthenticated(presented, deps.authenticator));
     if (!door || climbsOut(rest)) return refuse(noSuchDoor([...doors.keys()]));
     const refused = deps.guard.refuses(principal, door.door, { named: peer });
     if (refused !== undefined) return refuse(mayNot(refused));

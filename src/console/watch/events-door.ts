@@ -29,7 +29,7 @@ export interface EventsDoor {
 
 export interface EventsDoorDeps {
   readonly hub: Pick<WatchHub, "watch">;
-  readonly authenticator: Pick<Authenticator, "authenticate">;
+  readonly authenticator: Pick<Authenticator, "authenticate" | "whyNot">;
   readonly refuse: Refuse;
   readonly log: Log;
 }
@@ -43,8 +43,7 @@ export function createEventsDoor(deps: EventsDoorDeps): EventsDoor {
     const principal = await deps.authenticator.authenticate(presented, signal);
     const decision = decide(principal, accessOf(WatchService.method.watch), { said: [] });
     if (decision.ok) return principal;
-    const { authorization } = presented;
-    throw deps.refuse(decision, { what: "/events", principal, authorization });
+    throw deps.refuse(decision, { what: "/events", principal, whyNot: deps.authenticator.whyNot(presented) });
   }
 
   async function tell(req: ClientRequest, res: ClientResponse, signal: AbortSignal): Promise<void> {

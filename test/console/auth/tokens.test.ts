@@ -69,6 +69,19 @@ test("a token lets in whoever has it, as what it was made for, until it expires"
   assert.equal(tokens.way.present(`token:${id}`), undefined);
 });
 
+test("who shows a token that does not count is told why, and nobody else is", async (t) => {
+  const { make, settle, users, clock, tokens } = await start(t);
+  const whyNot = (text: string) => tokens.way.whyNot?.({ authorization: `Bearer ${text}` });
+  await settle("ann", operator);
+  const hers = await make("ci", operator, { owner: "ann" });
+  await users.update("ann", { disabled: true }, signal);
+  assert.match(whyNot(hers.text) ?? "", /^The token ci does not count now: its owner ann is disabled,/);
+  const { text } = await make("nightly");
+  await clock.advance(30 * dayMs);
+  assert.match(whyNot(text) ?? "", /^The token nightly has expired: it counted until \d{4}-\d\d-\d\dT\d\d:\d\dZ\.$/);
+  for (const other of [`${text}x`, text.slice(0, -1), mintToken().reveal(), ""]) assert.equal(whyNot(other), undefined);
+});
+
 test("a token that is revoked counts no more at once, here or by the Secret's deletion", async (t) => {
   const { make, who, tokens, store } = await start(t);
   const [one, two] = [await make("one"), await make("two")];
