@@ -20,10 +20,11 @@ export function signInSettings(config: Config, cluster: KubeClient | undefined):
 function oidcSettings(config: Config): SignInSettings["oidc"] {
   const issuer = config.console.oidc.issuer;
   const file = config.console.oidc.clientSecretFile;
+  const caFile = config.console.oidc.caFile;
   const scopes = config.console.oidc.scopes;
   const roles = config.console.oidc.roles;
   if (issuer === undefined) {
-    if (roles.length === 0 && file === undefined) return undefined;
+    if (roles.length === 0 && file === undefined && caFile === undefined) return undefined;
     throw new Error("console.oidc.issuer: without it the other settings of console.oidc mean nothing.");
   }
   if (!scopes.split(/\s+/).includes("openid")) throw new Error("console.oidc.scopes: openid must be among them.");
@@ -32,6 +33,7 @@ function oidcSettings(config: Config): SignInSettings["oidc"] {
     name: config.console.oidc.name,
     clientId: config.console.oidc.clientId,
     ...(file !== undefined && { clientSecret: () => readSecret(file) }),
+    ...(caFile !== undefined && { ca: () => readFile(caFile, "utf8") }),
     scopes,
     usernameClaim: config.console.oidc.usernameClaim,
     groupsClaim: config.console.oidc.groupsClaim,

@@ -105,6 +105,11 @@ export const schema = {
           doc: "File with the secret that the provider has given to this client, read anew for each sign-in. Without one: a public client, which PKCE protects.",
         }),
       ),
+      caFile: optional(
+        text({
+          doc: "PEM file of roots under which the provider's certificate verifies, instead of the public ones; read anew for each request to it.",
+        }),
+      ),
       scopes: text({
         fallback: "openid profile email",
         doc: "What the provider is asked for, separated by spaces; openid is among it.",

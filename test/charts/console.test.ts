@@ -83,7 +83,7 @@ test("whose tokens of Kubernetes open what is for the values to say, and without
 
 test("a provider of the values is the agent's, with the client's secret as a file", async () => {
   const roles = [{ group: "platform", role: "admin" }];
-  const oidc = { issuer: "https://id.example.com", clientSecret: "oidc-client", roles };
+  const oidc = { issuer: "https://id.example.com", clientSecret: "oidc-client", caSecret: "oidc-ca", roles };
   const rendered = await render({
     console: { url: "https://fairlead.example.com", oidc },
     config: { console: { oidc: { scopes: "openid groups" } } },
@@ -93,13 +93,15 @@ test("a provider of the values is the agent's, with the client's secret as a fil
   assert.deepEqual(console.oidc, {
     issuer: "https://id.example.com",
     clientId: "fairlead",
+    caFile: "/etc/fairlead-oidc-ca/ca.crt",
     clientSecretFile: "/etc/fairlead-oidc/client-secret",
     roles,
     scopes: "openid groups",
   });
   const { spec } = rendered.get("Deployment", "fairlead").spec.template;
-  const volume = spec.volumes.find(({ name }: Manifest) => name === "oidc-client");
-  assert.deepEqual(volume.secret, { secretName: "oidc-client" });
+  const secretOf = (volume: string) => spec.volumes.find(({ name }: Manifest) => name === volume).secret;
+  assert.deepEqual(secretOf("oidc-client"), { secretName: "oidc-client" });
+  assert.deepEqual(secretOf("oidc-ca"), { secretName: "oidc-ca" });
   const [agent] = spec.containers;
   const mount = agent.volumeMounts.find(({ name }: Manifest) => name === "oidc-client");
   assert.deepEqual([mount.mountPath, mount.readOnly], ["/etc/fairlead-oidc", true]);

@@ -1,7 +1,7 @@
 /** What the chart lets the agent do, and where. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Manifest, render } from "./render.ts";
+import { type Manifest, render, type Values } from "./render.ts";
 
 test("cluster-wide the agent has no right to Secrets, Deployments, Pods, Services or ConfigMaps, and binds one role", async () => {
   const rendered = await render();
@@ -175,4 +175,13 @@ test("routes are looked at in the namespaces that the values or a policy of thei
   });
   const rules = roles.flatMap((role: Manifest) => role.rules);
   assert.ok(rules.every(({ verbs }: Manifest) => verbs.every((verb: string) => ["get", "list"].includes(verb))));
+});
+
+test("policies can be left to those who may write them in the cluster: then the agent only reads them", async () => {
+  const verbs = async (values: Values) => {
+    const { rules } = (await render(values)).get("Role", "fairlead-agent");
+    return rules.find((rule: Manifest) => rule.resources.includes("peerpolicies")).verbs;
+  };
+  assert.deepEqual(await verbs({}), ["get", "list", "watch", "create", "patch", "delete"]);
+  assert.deepEqual(await verbs({ rbac: { policies: false } }), ["get", "list", "watch"]);
 });

@@ -54,6 +54,7 @@ way: {{ ternary "HostPort" "NodePort" .relay.enabled }}
 {{- with .Values.console.kubernetes.roles }}{{ $_ := set $said "kubernetes" (dict "roles" .) }}{{ end -}}
 {{- with .Values.console.oidc }}{{ if .issuer }}
 {{- $_ := set $said "oidc" (dict "issuer" .issuer "clientId" .clientId "roles" .roles) -}}
+{{- if .caSecret }}{{ $_ := set $said.oidc "caFile" "/etc/fairlead-oidc-ca/ca.crt" }}{{ end -}}
 {{- if .clientSecret }}{{ $_ := set $said.oidc "clientSecretFile" "/etc/fairlead-oidc/client-secret" }}{{ end -}}
 {{- end }}{{ end -}}
 {{- if $said }}{{ $_ := set $own "console" $said }}{{ end -}}

@@ -1,6 +1,7 @@
 /** Changes of PeerPolicies by people at this agent: exactly of what they saw, and with what comes of it for whom. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type PeerPolicySpec, PeerPolicySpecSchema } from "../../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
+import { isForbidden } from "../../kube/errors.ts";
 import { type PeerPolicy, peerPolicies } from "../../kube/resources.ts";
 import type { PolicyPeer } from "../../policy/effective.ts";
 import { foreseeEffects, type PolicyEffect } from "../../policy/foresee.ts";
@@ -48,8 +49,16 @@ export function createPolicyChanges(deps: PolicyChangesDeps): PolicyChanges {
     missing: ({ name }) => new ConnectError(`there is no PeerPolicy ${name}; see: fairlead policy list`, Code.NotFound),
   });
 
-  function refuseElsewhere(): void {
+  /** FAILED_PRECONDITION where policies are written otherwise, or the cluster does not let this agent write them. */
+  async function here<T>(write: () => Promise<T>): Promise<T> {
     if (deps.writtenElsewhere !== undefined) throw new ConnectError(deps.writtenElsewhere, Code.FailedPrecondition);
+    try {
+      return await write();
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      const message = `this agent may not write PeerPolicies: write them with kubectl, or let it by rbac.policies=true of its chart (${error.message})`;
+      throw new ConnectError(message, Code.FailedPrecondition, undefined, undefined, error);
+    }
   }
 
   /** What changes when `policy` takes the place of the one of its name in `before`; undefined: when that goes. */
@@ -61,30 +70,30 @@ export function createPolicyChanges(deps: PolicyChangesDeps): PolicyChanges {
   return {
     get: (name, signal) => changes.get({ namespace, name }, signal),
 
-    async apply(draft, signal) {
-      refuseElsewhere();
-      const { name, spec, version } = draft;
-      const ref = { namespace, name };
-      const { apiVersion, kind } = { apiVersion: "fairlead.dev/v1alpha1", kind: "PeerPolicy" };
-      const { problems } = statePolicy({ apiVersion, kind, metadata: ref, spec });
-      // Half a rule would be worse than none: such a policy shuts out all peers that it is about.
-      if (problems.length > 0) {
-        throw new ConnectError(`${name} cannot be understood: ${problems.join("; ")}`, Code.InvalidArgument);
-      }
-      // News of the write may be here before its answer is.
-      const before = deps.policies();
-      const { now: policy, changed } =
-        version === ""
-          ? { now: await changes.make(ref, draft, signal), changed: true }
-          : await changes.change(ref, draft, signal);
-      return { policy, changed, effects: changed ? effects(before, name, policy) : [] };
-    },
+    apply: (draft, signal) =>
+      here(async () => {
+        const { name, spec, version } = draft;
+        const ref = { namespace, name };
+        const { apiVersion, kind } = { apiVersion: "fairlead.dev/v1alpha1", kind: "PeerPolicy" };
+        const { problems } = statePolicy({ apiVersion, kind, metadata: ref, spec });
+        // Half a rule would be worse than none: such a policy shuts out all peers that it is about.
+        if (problems.length > 0) {
+          throw new ConnectError(`${name} cannot be understood: ${problems.join("; ")}`, Code.InvalidArgument);
+        }
+        // News of the write may be here before its answer is.
+        const before = deps.policies();
+        const { now: policy, changed } =
+          version === ""
+            ? { now: await changes.make(ref, draft, signal), changed: true }
+            : await changes.change(ref, draft, signal);
+        return { policy, changed, effects: changed ? effects(before, name, policy) : [] };
+      }),
 
-    async delete({ name, ...how }, signal) {
-      refuseElsewhere();
-      const coming = effects(deps.policies(), name, undefined);
-      await changes.delete({ namespace, name }, how, signal);
-      return coming;
-    },
+    delete: ({ name, ...how }, signal) =>
+      here(async () => {
+        const coming = effects(deps.policies(), name, undefined);
+        await changes.delete({ namespace, name }, how, signal);
+        return coming;
+      }),
   };
 }

@@ -8,12 +8,15 @@ import { errorText } from "../../base/error-text.ts";
 import type { SecretText } from "../../base/secret-text.ts";
 import { type OidcPerson, readPerson } from "./claims.ts";
 import { OidcError } from "./error.ts";
+import { createProviderFetch } from "./provider-fetch.ts";
 
 export interface OidcSettings {
   readonly issuer: string;
   readonly clientId: string;
   /** Read anew for each sign-in, since it may rotate; absent for a public client. */
   clientSecret?(): Promise<SecretText>;
+  /** Roots to trust instead of the public ones, as PEM; read anew for each request. */
+  ca?(): Promise<string>;
   /** Separated by spaces; `openid` is among them. */
   readonly scopes: string;
   readonly usernameClaim: string;
@@ -37,9 +40,8 @@ export interface Oidc {
   finish(query: URLSearchParams, pending: Pending): Promise<OidcPerson>;
 }
 
-/** Of one request to the provider, in seconds; and of its answer, in bytes. */
+/** Of one request to the provider, in seconds. */
 const timeoutSeconds = 10;
-const mostBytes = 1024 * 1024;
 /** What the provider says of itself is asked again after so long, in milliseconds; after it was not to be had, after so long. */
 const freshMs = 3_600_000;
 const failedMs = 3_000;
@@ -59,7 +61,7 @@ export function createOidc(deps: { settings: OidcSettings; clock: Clock }): Oidc
     return oidc.discovery(new URL(issuer), clientId, undefined, authentication, {
       timeout: timeoutSeconds,
       execute,
-      [oidc.customFetch]: boundedFetch,
+      [oidc.customFetch]: createProviderFetch(settings.ca),
     });
   }
 
@@ -127,21 +129,6 @@ export function createOidc(deps: { settings: OidcSettings; clock: Clock }): Oidc
     },
   };
 }
-
-/** An answer that has no end is cut off, and a redirect is not followed. */
-const boundedFetch: oidc.CustomFetch = async (url, { body, signal, ...options }) => {
-  const answer = await fetch(url, { ...options, ...(body != null && { body }), ...(signal && { signal }) });
-  if (!answer.body) return answer;
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  for await (const part of answer.body) {
-    size += part.byteLength;
-    if (size > mostBytes) throw new Error(`The provider answers with more than ${mostBytes} bytes.`);
-    parts.push(part);
-  }
-  const { status, statusText, headers } = answer;
-  return new Response(Buffer.concat(parts), { status, statusText, headers });
-};
 
 /** Without what was sent or received: the library's words for it have no secrets. */
 function reasonOf(error: unknown): string {

@@ -9,6 +9,7 @@ import {
   PeerPolicySpecSchema,
   PeerPolicyStatusSchema,
 } from "../../../src/gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
+import { KubeError } from "../../../src/kube/errors.ts";
 import type { JsonObject } from "../../../src/kube/object.ts";
 import { type PeerPolicy, peerPolicies } from "../../../src/kube/resources.ts";
 import { patience, until } from "../../patience.ts";
@@ -64,6 +65,37 @@ suite("policies at the console", () => {
     );
     const gone = await changes.delete({ name: "soon", version: "", dryRun: false }, patience());
     assert.equal(gone[0]?.peer, "west");
+  });
+
+  test("an agent that may only read policies says what to do", async () => {
+    const { namespace } = await world.town.client.agent.getInfo({});
+    const { client } = world.town.kube;
+    const refuse = async () => {
+      throw new KubeError({ status: 403, reason: "Forbidden", message: "peerpolicies is forbidden" });
+    };
+    const changes = createPolicyChanges({
+      kube: { ...client, create: refuse, apply: refuse, mergePatch: refuse, delete: refuse },
+      namespace,
+      writtenElsewhere: undefined,
+      policies: () => [],
+      peers: () => [],
+    });
+    await policies().applyPolicy({ name: "stays", spec: {} });
+    const draft = { spec: specOf({ workloads: { accept: true } }), labels: {}, annotations: {} };
+    const { policy } = await policies().getPolicy({ name: "stays" });
+    const version = policy?.version ?? "";
+    for (const dryRun of [false, true]) {
+      for (const [name, seen] of [
+        ["new", ""],
+        ["stays", version],
+      ] as const) {
+        const applied = changes.apply({ ...draft, name, version: seen, dryRun }, patience());
+        await refused(applied, Code.FailedPrecondition, /kubectl, or .*rbac\.policies=true.*is forbidden/);
+      }
+    }
+    const deleted = changes.delete({ name: "stays", version, dryRun: false }, patience());
+    await refused(deleted, Code.FailedPrecondition, /rbac\.policies/);
+    await policies().deletePolicy({ name: "stays" });
   });
 
   test("what the agent writes of a policy's status is no change of somebody else's", async () => {

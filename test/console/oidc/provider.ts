@@ -1,6 +1,7 @@
 /** A real provider of OpenID Connect on this machine: whoever comes is signed in at it as the test says, without a form. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import Provider from "oidc-provider";
 
@@ -19,11 +20,12 @@ export interface TestProvider extends AsyncDisposable {
 export const clientId = "fairlead";
 export const clientSecret = "the-client-s-own-secret-of-the-tests";
 
-export async function startProvider(): Promise<TestProvider> {
-  const server = createServer();
+/** `tls` has it speak that, by a certificate of its own. */
+export async function startProvider(tls?: { readonly key: string; readonly cert: string }): Promise<TestProvider> {
+  const server = tls ? createSecureServer(tls) : createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const issuer = `${tls ? "https" : "http"}://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const tampered = new Map<string, (body: string) => string>();
   const state = { person: { sub: "1", preferred_username: "ana", groups: ["staff"] } as TestProvider["person"] };
   const configuration = {

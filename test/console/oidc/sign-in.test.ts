@@ -8,15 +8,16 @@ import { SecretText } from "../../../src/base/secret-text.ts";
 import type { SessionOwner } from "../../../src/console/auth/session-record.ts";
 import { createOidc, type OidcSettings } from "../../../src/console/oidc/provider.ts";
 import { type OidcVerdict, registerOidcRoutes } from "../../../src/console/sign-in/oidc-routes.ts";
+import { selfSignedCertificate } from "../../../src/sandbox/certificate.ts";
 import { createFakeClock } from "../../base/fake-clock.ts";
 import { clientId, clientSecret, startProvider } from "./provider.ts";
 
 /** A console's port with these two pages alone, a provider, and whoever comes by with a browser. */
-async function world(changes: Partial<OidcSettings> = {}) {
+async function world(changes: Partial<OidcSettings> = {}, tls?: Parameters<typeof startProvider>[0]) {
   const clock = createFakeClock(Date.now());
   const owners: SessionOwner[] = [];
   const verdicts: OidcVerdict[] = [];
-  const provider = await startProvider();
+  const provider = await startProvider(tls);
   const app = fastify();
   const settings: OidcSettings = {
     issuer: provider.issuer,
@@ -376,4 +377,17 @@ test("strangers cannot make the agent ask the provider without end, and keep nob
   assert.equal((await t.browser().get(`${t.origin}/sign-in/oidc`)).status, 303);
   await t.clock.advance(1_000);
   assert.equal((await one.get(location)).status, 303);
+});
+
+test("a provider with a CA of its own is asked under the roots that are given, read anew each time, and under no others", async () => {
+  const { keyPem: key, certPem: cert } = selfSignedCertificate(Date.now());
+  let roots = selfSignedCertificate(Date.now()).certPem;
+  await using t = await world({ ca: async () => roots }, { key, cert });
+  const refused = await t.browser().get(`${t.origin}/sign-in/oidc`);
+  assert.deepEqual([refused.status, codeOf(refused)], [502, "provider-down"]);
+  assert.match(refused.body, /self-signed/);
+  roots = cert;
+  await t.clock.advance(5_000);
+  const { location = "" } = await t.browser().get(`${t.origin}/sign-in/oidc`);
+  assert.ok(location.startsWith(t.provider.issuer));
 });

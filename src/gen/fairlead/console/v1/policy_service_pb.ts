@@ -699,7 +699,8 @@ export const PolicyService: GenService<{
   },
   /**
    * Makes a PeerPolicy, or makes it this one, and says what changes for whom. INVALID_ARGUMENT when it cannot be understood, ABORTED when
-   * it has changed since it was read, FAILED_PRECONDITION at an agent that stands alone: there policies are files.
+   * it has changed since it was read, FAILED_PRECONDITION at an agent that stands alone, where policies are files, and at one
+   * that its cluster does not let write them.
    *
    * @generated from rpc fairlead.console.v1.PolicyService.ApplyPolicy
    */
