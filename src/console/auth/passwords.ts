@@ -4,21 +4,23 @@
  */
 import { type Argon2Parameters, argon2, randomBytes, randomInt } from "node:crypto";
 import { SecretText } from "../../base/secret-text.ts";
+import { createFairLine, type FairLine, type FairLinePlaces, type Waiter } from "./fair-line.ts";
 import { isSameHash } from "./token.ts";
 
 export interface Passwords {
   /** What is to be kept of it, as argon2's own programs write it: "$argon2id$v=19$m=…,t=…,p=…$salt$hash". Undefined when too many wait. */
-  hash(password: SecretText, signal: AbortSignal): Promise<string | undefined>;
+  hash(password: SecretText, account: string, signal: AbortSignal): Promise<string | undefined>;
   /**
    * Whether that is kept of this one; it takes as long for nothing as for something. "busy" when too many wait. Rejects with the
-   * signal's reason while it waits for its turn. Whoever `isKnown` waits in a line of their own, which comes first.
+   * signal's reason while it waits for its turn.
    */
-  isKept(
-    password: SecretText,
-    kept: string | undefined,
-    signal: AbortSignal,
-    isKnown?: boolean,
-  ): Promise<boolean | "busy">;
+  isKept(password: SecretText, kept: string | undefined, who: Asker, signal: AbortSignal): Promise<boolean | "busy">;
+}
+
+/** Who has a password compared. */
+export interface Asker extends Waiter {
+  /** They have signed in by this name before, and wait in a line of their own, which comes first. */
+  readonly isKnown?: boolean;
 }
 
 /** Of OWASP's Password Storage Cheat Sheet (2025): 19 MiB, two passes, one lane. */
@@ -54,47 +56,54 @@ export function mintPassword(): SecretText {
   return new SecretText(groups.join("-"));
 }
 
-/** `atOnce` are computed at a time, 2 unless given, and `waiting` wait in each line, 32 unless given. */
-export function createPasswords({ atOnce = 2, waiting = 32 }: { atOnce?: number; waiting?: number } = {}): Passwords {
-  let running = 0;
-  const known: (() => void)[] = [];
-  const others: (() => void)[] = [];
+/** Who waits in each line: nobody takes all of it, with one account from many networks, or with many accounts from one. */
+const usualPlaces: FairLinePlaces = { most: 32, ofAccount: 4, ofNetwork: 16 };
 
-  async function inTurn<T>(line: (() => void)[], work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+/** `atOnce` are computed at a time, 2 unless given. */
+export function createPasswords({ atOnce = 2, places = usualPlaces } = {}): Passwords {
+  let running = 0;
+  const known = createFairLine(places);
+  const others = createFairLine(places);
+
+  async function inTurn<T>(
+    line: FairLine,
+    who: Waiter,
+    work: () => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T | undefined> {
     signal.throwIfAborted();
-    if (running >= atOnce) {
-      if (line.length >= waiting) return undefined;
-      await turn(line, signal);
-    } else running += 1;
+    if (running < atOnce) running += 1;
+    else if (!(await turn(line, who, signal))) return undefined;
     try {
       return await work();
     } finally {
-      const next = known.shift() ?? others.shift();
+      const next = known.next() ?? others.next();
       if (next) next();
       else running -= 1;
     }
   }
 
-  /** Resolves when one that ends hands its place on. */
-  function turn(line: (() => void)[], signal: AbortSignal): Promise<void> {
+  /** Resolves when one that ends hands its place on; with false at once when there is no place to wait. */
+  function turn(line: FairLine, who: Waiter, signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const begin = (): void => {
-        signal.removeEventListener("abort", leave);
-        resolve();
-      };
-      const leave = (): void => {
-        line.splice(line.indexOf(begin), 1);
+      const leave = line.join(who, () => {
+        signal.removeEventListener("abort", give);
+        resolve(true);
+      });
+      const give = (): void => {
+        leave?.();
         reject(signal.reason);
       };
-      line.push(begin);
-      signal.addEventListener("abort", leave, { once: true });
+      if (leave) signal.addEventListener("abort", give, { once: true });
+      else resolve(false);
     });
   }
 
   return {
-    hash: (password, signal) =>
+    hash: (password, account, signal) =>
       inTurn(
         known,
+        { account },
         async () => {
           const nonce = randomBytes(saltBytes);
           const hash = await derive(password, { ...cost, nonce, tagLength: hashBytes });
@@ -102,15 +111,15 @@ export function createPasswords({ atOnce = 2, waiting = 32 }: { atOnce?: number;
         },
         signal,
       ),
-    async isKept(password, kept, signal, isKnown = false) {
+    async isKept(password, kept, who, signal) {
       const found = kept === undefined ? undefined : readKept(kept);
       const { hash, ...parameters } = found ?? {
         ...cost,
         nonce: Buffer.alloc(saltBytes),
         hash: Buffer.alloc(hashBytes),
       };
-      const line = isKnown ? known : others;
-      const made = await inTurn(line, () => derive(password, { ...parameters, tagLength: hash.length }), signal);
+      const line = who.isKnown ? known : others;
+      const made = await inTurn(line, who, () => derive(password, { ...parameters, tagLength: hash.length }), signal);
       if (!made) return "busy";
       return isSameHash(made, hash) && found !== undefined;
     },

@@ -141,8 +141,8 @@ export function createUsers(deps: UsersDeps): Users {
       return { ok: false, why: "wait", seconds: Math.ceil(waitMs / 1_000) };
     }
     const before = kept.get(name);
-    const isKnown = attempt.browser !== undefined;
-    const verdict = await passwords.isKept(password, before?.password, signal, isKnown).catch((error: unknown) => {
+    const who = { account: name, network: networkOf(address), isKnown: attempt.browser !== undefined };
+    const verdict = await passwords.isKept(password, before?.password, who, signal).catch((error: unknown) => {
       attempts.undone(attempt);
       throw error;
     });
@@ -179,7 +179,7 @@ export function createUsers(deps: UsersDeps): Users {
       const same = next.reveal() === current.reveal();
       const unfit = same ? "The new password is the one that you have already." : unfitPassword(next, name);
       if (unfit !== undefined) return { ok: false, why: "unfit", message: unfit };
-      const password = await passwords.hash(next, signal);
+      const password = await passwords.hash(next, name, signal);
       if (password === undefined) return { ok: false, why: "wait", seconds: busySeconds };
       const news = { password, stamp: mintStamp(), mustChangePassword: false, passwordSetAt: clock.now() };
       const changed = await kept.change(
@@ -195,7 +195,7 @@ export function createUsers(deps: UsersDeps): Users {
     async create({ name, roles, by, password = mintPassword() }, signal) {
       if (kept.get(name)) return "exists";
       if (kept.list().length >= mostUsers) return "full";
-      const hashed = await passwords.hash(password, signal);
+      const hashed = await passwords.hash(password, name, signal);
       if (hashed === undefined) return "busy";
       const record: UserRecord = {
         roles,
@@ -228,7 +228,7 @@ export function createUsers(deps: UsersDeps): Users {
     async resetPassword(name, signal) {
       if (!kept.get(name)) return undefined;
       const password = mintPassword();
-      const hashed = await passwords.hash(password, signal);
+      const hashed = await passwords.hash(password, name, signal);
       if (hashed === undefined) return "busy";
       const news = { password: hashed, stamp: mintStamp(), mustChangePassword: true, passwordSetAt: clock.now() };
       const changed = await kept.change(name, (record) => ({ ...record, ...news }), signal);
