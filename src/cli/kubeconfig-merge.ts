@@ -1,23 +1,54 @@
 /** A peer's API in somebody's kubeconfig. What else is there stays as it is, comments too. Pure. */
-import { type Document, isMap, isSeq, parseDocument, YAMLSeq } from "yaml";
+import { isDeepStrictEqual } from "node:util";
+import { type Document, isMap, isSeq, parse, parseDocument, YAMLSeq } from "yaml";
 import { CliError, exitCode } from "./errors.ts";
 
+/** One context of a kubeconfig. */
 export interface KubeconfigEntry {
   /** Of the context, and of its cluster and user. */
   readonly name: string;
-  readonly server: string;
-  /** PEM; empty where the machine's own roots will do. */
-  readonly caPem: string;
-  /** The name in the certificate, where it is not that of the server's address. */
-  readonly serverName: string;
-  /** What prints tokens, or a token that counts for a while. */
-  readonly user: { readonly command: string; readonly args: readonly string[] } | { readonly token: string };
-  /** Makes it the current context. */
-  readonly use: boolean;
+  readonly cluster: Readonly<Record<string, unknown>>;
+  readonly user: Readonly<Record<string, unknown>>;
 }
 
-/** The file's text with the entry in it. Throws a `CliError` when something else is there by that name, or the text is no kubeconfig. */
-export function mergeKubeconfig(text: string, entry: KubeconfigEntry): string {
+/** What kubectl runs, or whether a token stands in its place. */
+export type AskedUser = { readonly command: string; readonly args: readonly string[] } | "token";
+
+/**
+ * What an agent has answered, if it is what was asked for and nothing more: a kubeconfig makes kubectl run programs, and which, no agent decides.
+ * Throws a `CliError` for any other.
+ */
+export function readAnswer(text: string, name: string, asked: AskedUser): KubeconfigEntry {
+  const file: unknown = parse(text);
+  const cluster = namedIn(file, "clusters", name, "cluster");
+  const user = namedIn(file, "users", name, "user");
+  const isRight =
+    isOurCluster(cluster) &&
+    hasOnly(cluster, ["server", "certificate-authority-data", "tls-server-name"]) &&
+    (asked === "token" ? isOurUser(user) && hasOnly(user, ["token"]) : runsOnly(user, asked));
+  if (isRight && isObject(cluster) && isObject(user)) return { name, cluster, user };
+  throw new CliError("the agent answered with a kubeconfig that is not what was asked for; it is not used");
+}
+
+function namedIn(file: unknown, list: string, name: string, key: string): unknown {
+  const items = isObject(file) ? file[list] : undefined;
+  const [found, ...more] = Array.isArray(items) ? items : [];
+  return more.length === 0 && isObject(found) && found.name === name ? found[key] : undefined;
+}
+
+function hasOnly(value: unknown, keys: readonly string[]): boolean {
+  return isObject(value) && Object.keys(value).every((key) => keys.includes(key));
+}
+
+function runsOnly(user: unknown, { command, args }: Exclude<AskedUser, "token">): boolean {
+  if (!isObject(user) || !hasOnly(user, ["exec"]) || !isObject(user.exec)) return false;
+  const { exec } = user;
+  const known = ["apiVersion", "command", "args", "installHint", "interactiveMode", "provideClusterInfo"];
+  return hasOnly(exec, known) && isDeepStrictEqual([exec.command, exec.args], [command, [...args]]);
+}
+
+/** The file's text with the entry in it; `use` makes it the current context. Throws a `CliError` when something else is there by that name, or the text is no kubeconfig. */
+export function mergeKubeconfig(text: string, entry: KubeconfigEntry, o: { readonly use: boolean }): string {
   const isEmpty = text.split("\n").every((line) => /^\s*(#.*|---\s*)?$/.test(line));
   const file = parseDocument(
     isEmpty ? `${text.replace(/\n*$/, text === "" ? "" : "\n")}apiVersion: v1\nkind: Config\n` : text,
@@ -25,33 +56,15 @@ export function mergeKubeconfig(text: string, entry: KubeconfigEntry): string {
   if (file.errors.length > 0 || !isMap(file.contents)) {
     throw new CliError("the file is no kubeconfig, and is left as it is", { code: exitCode.usage, hint: "--stdout" });
   }
-  const { name } = entry;
-  put(file, "clusters", name, "cluster", isOurCluster, {
-    server: entry.server,
-    ...(entry.caPem !== "" && { "certificate-authority-data": Buffer.from(entry.caPem).toString("base64") }),
-    ...(entry.serverName !== "" && { "tls-server-name": entry.serverName }),
-  });
-  put(file, "users", name, "user", isOurUser, userOf(entry.user));
+  const { name, cluster, user } = entry;
+  put(file, "clusters", name, "cluster", isOurCluster, cluster);
+  put(file, "users", name, "user", isOurUser, user);
   put(file, "contexts", name, "context", (value) => isObject(value) && value.cluster === name && value.user === name, {
     cluster: name,
     user: name,
   });
-  if (entry.use || !file.get("current-context")) file.set("current-context", name);
+  if (o.use || !file.get("current-context")) file.set("current-context", name);
   return file.toString({ lineWidth: 0 });
-}
-
-function userOf(user: KubeconfigEntry["user"]): Record<string, unknown> {
-  if ("token" in user) return { token: user.token };
-  return {
-    exec: {
-      apiVersion: "client.authentication.k8s.io/v1",
-      command: user.command,
-      args: [...user.args],
-      installHint: "The fairlead command must be on the PATH.",
-      interactiveMode: "Never",
-      provideClusterInfo: false,
-    },
-  };
 }
 
 function put(
@@ -60,7 +73,7 @@ function put(
   name: string,
   key: string,
   isOurs: (value: unknown) => boolean,
-  value: Record<string, unknown>,
+  value: Readonly<Record<string, unknown>>,
 ): void {
   let items = file.get(list);
   if (!isSeq(items)) {

@@ -1,11 +1,13 @@
-/** `fairlead kubeconfig`: plain kubectl for a peer's cluster; and `kube-token`, which kubectl runs to sign in. */
+/** `fairlead kubeconfig`: plain kubectl for a peer's cluster, as the agent says it; and `kube-token`, which kubectl runs to sign in. */
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
+import { explainError } from "../client/explain.ts";
 import { spanSeconds, withAgent } from "./command.ts";
-import type { CliContext, ConnectionOptions } from "./context.ts";
+import type { CliContext, ConnectionOptions, Terminal } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
 import { credentialOf, kubeTokenCache, kubeTokenWords } from "./kube-token.ts";
 import { kubeconfigPath, updateKubeconfig } from "./kubeconfig-file.ts";
-import { mergeKubeconfig } from "./kubeconfig-merge.ts";
+import { mergeKubeconfig, readAnswer } from "./kubeconfig-merge.ts";
 
 interface Options {
   readonly name?: string;
@@ -47,27 +49,34 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
     .action((peer: string, options: Options) =>
       withAgent(write, context, async ({ client }, signal) => {
         const found = write.optsWithGlobals<ConnectionOptions>();
-        const door = await client.kubernetes.getKubernetesDoor({ peer }, { signal });
-        const userFor = async ({ withToken, command }: Options) => {
-          if (withToken === undefined) return { command, args: kubeTokenWords({ ...found, peer }) };
-          const asked = { peer, lifetimeSeconds: BigInt(withToken) };
-          return { token: (await client.kubernetes.createKubernetesToken(asked, { signal })).token };
+        const name = options.name ?? peer;
+        const command = { command: options.command, args: kubeTokenWords({ ...found, peer }) };
+        const { withToken, door = "" } = options;
+        const request = {
+          peer,
+          context: name,
+          trust: await trustOf(options, terminal),
+          user:
+            withToken === undefined
+              ? { case: "command" as const, value: command }
+              : { case: "tokenLifetimeSeconds" as const, value: BigInt(withToken) },
         };
-        const own = options.systemCa !== true && options.caFile === undefined;
-        const entry = {
-          name: options.name ?? peer,
-          server: consoleUrl(options.door, door.consoleUrl, found.server ?? terminal.env.FAIRLEAD_SERVER) + door.path,
-          caPem: options.caFile === undefined ? (own ? door.caPem : "") : await terminal.readFile(options.caFile),
-          serverName: own ? door.serverName : "",
-          user: await userFor(options),
-          use: options.use === true,
-        };
+        const ask = (consoleUrl: string) => client.kubernetes.getKubeconfig({ ...request, consoleUrl }, { signal });
+        const { kubeconfig } = await ask(door).catch((error: unknown) => {
+          if (door !== "" || !isUnknownDoor(error)) throw error;
+          // What ends TLS before the agent is known here alone.
+          const server = found.server ?? terminal.env.FAIRLEAD_SERVER;
+          if (server?.startsWith("https:")) return ask(server);
+          throw unknownDoor(error, server);
+        });
+        const entry = readAnswer(kubeconfig, name, withToken === undefined ? command : "token");
+        const use = { use: options.use === true };
         if (options.stdout) {
-          await terminal.out(mergeKubeconfig("", entry));
+          await terminal.out(mergeKubeconfig("", entry, use));
           return;
         }
         const path = kubeconfigPath(terminal.env, options.file ?? found.kubeconfig);
-        await updateKubeconfig(path, (text) => mergeKubeconfig(text, entry));
+        await updateKubeconfig(path, (text) => mergeKubeconfig(text, entry, use));
         await terminal.out(`context ${entry.name} written to ${path}\n`);
         const file = options.file === undefined ? "" : `--kubeconfig ${path} `;
         terminal.err(`  try: kubectl ${file}--context ${entry.name} get pods\n`);
@@ -90,14 +99,20 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
   });
 }
 
-function consoleUrl(given: string | undefined, told: string, server: string | undefined): string {
-  const text = given ?? (told !== "" ? told : server?.startsWith("https:") ? server : undefined);
-  const url = text === undefined ? null : URL.parse(text);
-  if (url?.protocol === "https:") return url.href.replace(/\/$/, "");
+async function trustOf({ caFile, systemCa }: Options, terminal: Pick<Terminal, "readFile">) {
+  if (caFile !== undefined) return { case: "caPem" as const, value: await terminal.readFile(caFile) };
+  return systemCa === true ? { case: "systemRoots" as const, value: true } : { case: undefined };
+}
+
+/** The agent does not know where it is reached over TLS. */
+function isUnknownDoor(error: unknown): error is ConnectError {
+  if (!(error instanceof ConnectError) || error.code !== Code.InvalidArgument) return false;
+  return explainError(error).violations.length === 0;
+}
+
+function unknownDoor(error: ConnectError, server: string | undefined): CliError {
   // The console's port speaks TLS too.
   const guess = server?.startsWith("http:") ? server.replace("http:", "https:") : "https://HOST:PORT";
-  throw new CliError(
-    text === undefined ? "it is not known where kubectl reaches the console over TLS" : `${text} is no https URL`,
-    { code: exitCode.usage, hint: `--door ${guess}, or console.url in the agent's configuration` },
-  );
+  const hint = `--door ${guess}, or console.url in the agent's configuration`;
+  return new CliError(error.rawMessage, { code: exitCode.usage, hint, cause: error });
 }

@@ -5,19 +5,34 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parse, parseAllDocuments } from "yaml";
 import { kubeconfigPath, updateKubeconfig } from "../../src/cli/kubeconfig-file.ts";
-import { type KubeconfigEntry, mergeKubeconfig } from "../../src/cli/kubeconfig-merge.ts";
+import { type KubeconfigEntry, mergeKubeconfig as merge, readAnswer } from "../../src/cli/kubeconfig-merge.ts";
 import { kubectlRights } from "../../src/cli/peer-kubectl.ts";
+import { type Kubeconfig, kubeconfigText } from "../../src/console/api/kubeconfig.ts";
 import { render } from "../charts/render.ts";
 import { run } from "./world.ts";
 
-const entry: KubeconfigEntry = {
-  name: "berlin",
-  server: "https://console.example:8443/peers/berlin/kubernetes",
-  caPem: "PEM",
-  serverName: "console.fairlead.internal",
-  user: { command: "fairlead", args: ["kube-token", "berlin"] },
-  use: false,
-};
+const command = { command: "fairlead", args: ["kube-token", "berlin"] };
+const server = "https://console.example:8443/peers/berlin/kubernetes";
+
+/** As an agent makes it, and as the command line takes it. */
+function made(more: Partial<Kubeconfig> = {}): KubeconfigEntry {
+  const about = {
+    name: "berlin",
+    server,
+    caPem: "PEM",
+    serverName: "console.fairlead.internal",
+    user: command,
+    ...more,
+  };
+  return readAnswer(kubeconfigText(about), "berlin", "token" in about.user ? "token" : command);
+}
+
+const entry = made();
+
+/** What else is chosen is left. */
+function mergeKubeconfig(text: string, one: KubeconfigEntry, use = false): string {
+  return merge(text, one, { use });
+}
 
 const mine = `# mine
 apiVersion: v1
@@ -42,16 +57,14 @@ describe("a kubeconfig", () => {
     assert.deepEqual(read.clusters[1], {
       name: "berlin",
       cluster: {
-        server: entry.server,
+        server,
         "certificate-authority-data": Buffer.from("PEM").toString("base64"),
         "tls-server-name": "console.fairlead.internal",
       },
     });
     assert.deepEqual(read.users[0].user.exec.args, ["kube-token", "berlin"]);
     assert.equal(mergeKubeconfig(once, entry), once);
-    const moved = parse(
-      mergeKubeconfig(once, { ...entry, server: entry.server.replace("8443", "9443"), caPem: "", use: true }),
-    );
+    const moved = parse(mergeKubeconfig(once, made({ server: server.replace("8443", "9443"), caPem: "" }), true));
     assert.match(moved.clusters[1].cluster.server, /9443/);
     assert.equal(moved.clusters[1].cluster["certificate-authority-data"], undefined);
     assert.equal(moved["current-context"], "berlin");
@@ -75,6 +88,37 @@ describe("a kubeconfig", () => {
     ]) {
       assert.throws(() => mergeKubeconfig(text, entry), /left as (they are|it is)/);
     }
+  });
+
+  test("is taken of an agent when it is what was asked for, and no other, which could make kubectl run anything", () => {
+    const token = made({ user: { token: "flk_1" } });
+    assert.deepEqual(token.user, { token: "flk_1" });
+    const right = { name: "berlin", server, caPem: "", serverName: "", user: command };
+    const other = kubeconfigText({ ...right, user: { command: "sh", args: command.args } });
+    const more = kubeconfigText({
+      ...right,
+      user: { command: "fairlead", args: [...command.args, "--state", "/tmp/x"] },
+    });
+    const env = kubeconfigText(right).replace(
+      "exec:\n",
+      "exec:\n        env: [{ name: LD_PRELOAD, value: /tmp/x.so }]\n",
+    );
+    const proxied = kubeconfigText(right).replace("cluster:\n", "cluster:\n      proxy-url: http://mallory\n");
+    const elsewhere = kubeconfigText({ ...right, server: "https://mallory.example" });
+    const both = kubeconfigText(right).replace("user:\n", "user:\n      token: flk_1\n");
+    for (const text of [
+      other,
+      more,
+      env,
+      proxied,
+      elsewhere,
+      both,
+      kubeconfigText({ ...right, name: "oslo" }),
+      "a: b",
+    ]) {
+      assert.throws(() => readAnswer(text, "berlin", command), /not what was asked for/, text);
+    }
+    assert.throws(() => readAnswer(kubeconfigText(right), "berlin", "token"), /not what was asked for/);
   });
 
   test("is found as kubectl finds it, and replaced behind a link, for its owner's eyes", async () => {

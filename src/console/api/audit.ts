@@ -134,6 +134,13 @@ export const changeRules: readonly ChangeRule[] = [
       seconds === 0n ? undefined : { action: "kube.token", peer, target: peer, message: `For ${seconds} s.` },
     answered: ({ expires }) => ({ message: `Until ${expires}.` }),
   }),
+  tell(KubernetesService.method.getKubeconfig, {
+    asked: ({ peer, user }) =>
+      user.case === "tokenLifetimeSeconds"
+        ? { action: "kube.token", peer, target: peer, message: `For ${user.value} s, in a kubeconfig.` }
+        : undefined,
+    answered: ({ expires }) => ({ message: `Until ${expires}, in a kubeconfig.` }),
+  }),
   tell(NotificationService.method.acknowledgeNotifications, {
     asked: ({ ids, until }) => ({
       action: "notification.acknowledge",

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/kubernetes_service.proto.
  */
 export const file_fairlead_console_v1_kubernetes_service: GenFile = /*@__PURE__*/
-  fileDesc("CixmYWlybGVhZC9jb25zb2xlL3YxL2t1YmVybmV0ZXNfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIzChhHZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/ImMKGUdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USEwoLY29uc29sZV91cmwYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZjYV9wZW0YAyABKAkSEwoLc2VydmVyX25hbWUYBCABKAkiXwocQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SJgoQbGlmZXRpbWVfc2Vjb25kcxgCIAEoA0IMukgJIgcYgM7aAygAIkQKHUNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlEhIKBXRva2VuGAEgASgJQgOAAQESDwoHZXhwaXJlcxgCIAEoCTKpAgoRS3ViZXJuZXRlc1NlcnZpY2USggEKEUdldEt1YmVybmV0ZXNEb29yEi0uZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QaLi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2UiDtKAGQoIAhACGgRwZWVyEo4BChVDcmVhdGVLdWJlcm5ldGVzVG9rZW4SMS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlcXVlc3QaMi5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access]);
+  fileDesc("CixmYWlybGVhZC9jb25zb2xlL3YxL2t1YmVybmV0ZXNfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIzChhHZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/ImMKGUdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USEwoLY29uc29sZV91cmwYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZjYV9wZW0YAyABKAkSEwoLc2VydmVyX25hbWUYBCABKAkiXwocQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SJgoQbGlmZXRpbWVfc2Vjb25kcxgCIAEoA0IMukgJIgcYgM7aAygAIkQKHUNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlEhIKBXRva2VuGAEgASgJQgOAAQESDwoHZXhwaXJlcxgCIAEoCSKlAgoUR2V0S3ViZWNvbmZpZ1JlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/EhkKB2NvbnRleHQYAiABKAlCCLpIBXIDGP0BEh0KC2NvbnNvbGVfdXJsGAMgASgJQgi6SAVyAxiAEBIdCgZjYV9wZW0YBCABKAlCC7pICHIGEAEYgIAQSAASHwoMc3lzdGVtX3Jvb3RzGAUgASgIQge6SARqAggBSAASOQoHY29tbWFuZBgGIAEoCzImLmZhaXJsZWFkLmNvbnNvbGUudjEuS3ViZWNvbmZpZ0NvbW1hbmRIARIuChZ0b2tlbl9saWZldGltZV9zZWNvbmRzGAcgASgDQgy6SAkiBxiAztoDKAFIAUIHCgV0cnVzdEIGCgR1c2VyIk8KEUt1YmVjb25maWdDb21tYW5kEhsKB2NvbW1hbmQYASABKAlCCrpIB3IFEAEYgCASHQoEYXJncxgCIAMoCUIPukgMkgEJEEAiBXIDGIAgIkEKFUdldEt1YmVjb25maWdSZXNwb25zZRIXCgprdWJlY29uZmlnGAEgASgJQgOAAQESDwoHZXhwaXJlcxgCIAEoCTKhAwoRS3ViZXJuZXRlc1NlcnZpY2USggEKEUdldEt1YmVybmV0ZXNEb29yEi0uZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QaLi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2UiDtKAGQoIAhACGgRwZWVyEo4BChVDcmVhdGVLdWJlcm5ldGVzVG9rZW4SMS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlcXVlc3QaMi5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlchJ2Cg1HZXRLdWJlY29uZmlnEikuZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlY29uZmlnUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0S3ViZWNvbmZpZ1Jlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access]);
 
 /**
  * @generated from message fairlead.console.v1.GetKubernetesDoorRequest
@@ -126,6 +126,138 @@ export const CreateKubernetesTokenResponseSchema: GenMessage<CreateKubernetesTok
   messageDesc(file_fairlead_console_v1_kubernetes_service, 3);
 
 /**
+ * @generated from message fairlead.console.v1.GetKubeconfigRequest
+ */
+export type GetKubeconfigRequest = Message<"fairlead.console.v1.GetKubeconfigRequest"> & {
+  /**
+   * A peer's name.
+   *
+   * @generated from field: string peer = 1;
+   */
+  peer: string;
+
+  /**
+   * What the context, its cluster and its user are called; empty: as the peer.
+   *
+   * @generated from field: string context = 2;
+   */
+  context: string;
+
+  /**
+   * Where programs reach the console over TLS, "https://console.example:8443"; empty: as console.url says, or where this call came to if that
+   * was over TLS.
+   *
+   * @generated from field: string console_url = 3;
+   */
+  consoleUrl: string;
+
+  /**
+   * By what the certificate there is trusted; unset: by the agent's own CA where it shows a certificate of its own, and else by what the
+   * machine trusts.
+   *
+   * @generated from oneof fairlead.console.v1.GetKubeconfigRequest.trust
+   */
+  trust: {
+    /**
+     * This CA, PEM.
+     *
+     * @generated from field: string ca_pem = 4;
+     */
+    value: string;
+    case: "caPem";
+  } | {
+    /**
+     * What the machine trusts.
+     *
+     * @generated from field: bool system_roots = 5;
+     */
+    value: boolean;
+    case: "systemRoots";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How programs sign in; unset: they run "fairlead kube-token <peer> --server <console_url>".
+   *
+   * @generated from oneof fairlead.console.v1.GetKubeconfigRequest.user
+   */
+  user: {
+    /**
+     * They run this, which prints a token as kubectl wants it. The kubeconfig holds no secret then.
+     *
+     * @generated from field: fairlead.console.v1.KubeconfigCommand command = 6;
+     */
+    value: KubeconfigCommand;
+    case: "command";
+  } | {
+    /**
+     * They show a token that stands in the kubeconfig, which is a secret then, and that counts for so many seconds: 90 days at most. It is in the
+     * name of who asks, and ends with the credential that it was asked for by.
+     *
+     * @generated from field: int64 token_lifetime_seconds = 7;
+     */
+    value: bigint;
+    case: "tokenLifetimeSeconds";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetKubeconfigRequest.
+ * Use `create(GetKubeconfigRequestSchema)` to create a new message.
+ */
+export const GetKubeconfigRequestSchema: GenMessage<GetKubeconfigRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_kubernetes_service, 4);
+
+/**
+ * @generated from message fairlead.console.v1.KubeconfigCommand
+ */
+export type KubeconfigCommand = Message<"fairlead.console.v1.KubeconfigCommand"> & {
+  /**
+   * As it is found on the PATH, or its path.
+   *
+   * @generated from field: string command = 1;
+   */
+  command: string;
+
+  /**
+   * @generated from field: repeated string args = 2;
+   */
+  args: string[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.KubeconfigCommand.
+ * Use `create(KubeconfigCommandSchema)` to create a new message.
+ */
+export const KubeconfigCommandSchema: GenMessage<KubeconfigCommand> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_kubernetes_service, 5);
+
+/**
+ * @generated from message fairlead.console.v1.GetKubeconfigResponse
+ */
+export type GetKubeconfigResponse = Message<"fairlead.console.v1.GetKubeconfigResponse"> & {
+  /**
+   * YAML.
+   *
+   * @generated from field: string kubeconfig = 1;
+   */
+  kubeconfig: string;
+
+  /**
+   * When the token in it ends: RFC 3339 in UTC; empty when it has none.
+   *
+   * @generated from field: string expires = 2;
+   */
+  expires: string;
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetKubeconfigResponse.
+ * Use `create(GetKubeconfigResponseSchema)` to create a new message.
+ */
+export const GetKubeconfigResponseSchema: GenMessage<GetKubeconfigResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_kubernetes_service, 6);
+
+/**
  * The Kubernetes API of a peer, as kubectl reaches it: at the door /peers/<peer>/kubernetes of the console, over TLS.
  *
  * @generated from service fairlead.console.v1.KubernetesService
@@ -151,6 +283,18 @@ export const KubernetesService: GenService<{
     methodKind: "unary";
     input: typeof CreateKubernetesTokenRequestSchema;
     output: typeof CreateKubernetesTokenResponseSchema;
+  },
+  /**
+   * A kubeconfig with one context, by which kubectl and whatever else reads one reaches the API of a peer through this agent. NOT_FOUND when
+   * there is no peer of that name. INVALID_ARGUMENT when console_url is no https URL, and when nothing says where the console is
+   * reached over TLS: neither the request nor console.url does, and the call itself came in clear.
+   *
+   * @generated from rpc fairlead.console.v1.KubernetesService.GetKubeconfig
+   */
+  getKubeconfig: {
+    methodKind: "unary";
+    input: typeof GetKubeconfigRequestSchema;
+    output: typeof GetKubeconfigResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_kubernetes_service, 0);
