@@ -1,4 +1,4 @@
-/** What the README says to type at the API works as it stands. */
+/** What the README and the pages of docs say to type at the API works as it stands. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -6,18 +6,26 @@ import { after, before, describe, test } from "node:test";
 import { startWorldWithWeb, type World } from "./cli/world.ts";
 import { patience } from "./patience.ts";
 
-const text = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const [, section = ""] = /\n## Call its API\n(.*?)\n## /s.exec(text) ?? [];
-const lines = [...section.matchAll(/```\n(.*?)```/gs)].flatMap(([, block = ""]) => block.trim().split("\n"));
+const page = (name: string): string => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
 
-describe("a line of the README that calls the API", () => {
+/** What is to be typed there at the API, each a line, whether it stands in a fence or behind four spaces. */
+function linesOf(text: string): string[] {
+  const joined = text.replaceAll(/ \\\n\s+/g, " ");
+  return [...joined.matchAll(/^ {0,4}((?:buf )?curl .*localhost:8000.*)$/gm)].map(([, line = ""]) => line);
+}
+
+const [, section = ""] = /\n## Call its API\n(.*?)\n## /s.exec(page("README.md")) ?? [];
+const lines = linesOf(section);
+const others = ["docs/api.md", "docs/watch.md"].flatMap((name) => linesOf(page(name)));
+
+describe("a line of the pages that calls the API", () => {
   let world: World;
   before(async () => {
     world = await startWorldWithWeb();
   });
   after(() => world[Symbol.asyncDispose]());
 
-  test("is there for curl, and for buf curl to list, to call and to stream, in clear and over TLS", () => {
+  test("is there in the README for curl, and for buf curl to list, to call and to stream, in clear and over TLS", () => {
     for (const wanted of [
       /^curl .*http:/,
       /list-methods http:/,
@@ -33,7 +41,8 @@ describe("a line of the README that calls the API", () => {
     assert.ok(lines.some((line) => /list-methods https:/.test(line)) && lines.some((line) => /-H.*https:/.test(line)));
   });
 
-  for (const line of lines) {
+  assert.ok(others.length >= 5);
+  for (const line of new Set([...lines, ...others])) {
     test(`works: ${line}`, async () => {
       const { host } = new URL(world.lisbon.consoleUrl);
       const said = await type(line.replace("localhost:8000", host), world.lisbon.token, /Watch$|\/events/.test(line));
