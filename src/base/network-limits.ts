@@ -1,4 +1,5 @@
 /** How often strangers may have something done: so often for each network that they come from, and so often for all of them together. */
+import { BoundedMap } from "./bounded-map.ts";
 import type { Clock } from "./clock.ts";
 import { networkOf } from "./network-of.ts";
 import { createRateLimit, type RateLimit } from "./rate-limit.ts";
@@ -14,20 +15,16 @@ export interface NetworkLimits {
   take(address: string): boolean;
 }
 
-/** Networks that are told apart. The one that was counted first goes. */
+/** Networks that are told apart. The one that has come last longest ago goes. */
 const mostNetworks = 1_000;
 
 export function createNetworkLimits(o: { clock: Clock; each: Allowance; all: Allowance }): NetworkLimits {
   const { clock } = o;
   const all = createRateLimit({ clock, ...o.all });
-  const networks = new Map<string, RateLimit>();
+  const networks = new BoundedMap<string, RateLimit>(mostNetworks);
   return {
     take(address) {
-      const network = networkOf(address);
-      const own = networks.get(network) ?? createRateLimit({ clock, ...o.each });
-      const [oldest] = networks.keys();
-      if (!networks.has(network) && networks.size >= mostNetworks && oldest !== undefined) networks.delete(oldest);
-      networks.set(network, own);
+      const own = networks.touch(networkOf(address), () => createRateLimit({ clock, ...o.each }));
       if (!own.take()) return false;
       if (all.take()) return true;
       own.giveBack();

@@ -1,5 +1,7 @@
 /** The programs that hold sessions with a console, and what each of them has: what they went by at the door, and what goes on. */
+
 import type { Clock, Timer } from "../base/clock.ts";
+import { createPlaces } from "../base/places.ts";
 import { PeerSessions } from "../wire/peer-sessions.ts";
 import { Reason } from "../wire/reason.ts";
 import type { Session } from "../wire/session.ts";
@@ -29,8 +31,8 @@ export class SessionGuests {
   readonly #authenticator: Pick<Authenticator, "present">;
   readonly #clock: Clock;
   readonly #guests = new Map<string, HeldGuest>();
-  /** Programs by person. */
-  readonly #counts = new Map<string, number>();
+  /** Programs of each person, and all. */
+  readonly #places = createPlaces({ ofOne: mostOfOne, all: mostGuests });
   #strangers = 0;
   #look: Timer | undefined;
 
@@ -57,30 +59,23 @@ export class SessionGuests {
     id: string | undefined,
   ): Guest | string {
     const { credential } = principal;
-    const person = personOf(principal);
     this.#strangers += 1;
     const key = id === undefined ? `${this.#strangers}` : `${id} ${credential}`;
     let guest = this.#guests.get(key);
     if (guest === undefined) {
-      const theirs = this.#counts.get(person) ?? 0;
-      if (theirs >= mostOfOne) return `${mostOfOne} of your programs hold sessions already.`;
-      if (this.#guests.size >= mostGuests) return `${mostGuests} programs hold sessions already.`;
+      const place = this.#places.take(personOf(principal));
+      if (place === "own") return `${mostOfOne} of your programs hold sessions already.`;
+      if (place === "all") return `${mostGuests} programs hold sessions already.`;
       const sessions = id === undefined ? undefined : new PeerSessions(this.#clock);
       guest = new HeldGuest(credential, sessions, () => {
-        if (this.#guests.delete(key)) this.#count(person, -1);
+        this.#guests.delete(key);
+        place();
       });
       this.#guests.set(key, guest);
-      this.#count(person, 1);
     }
     guest.opening += 1;
     this.#watch();
     return guest;
-  }
-
-  #count(person: string, change: number): void {
-    const count = (this.#counts.get(person) ?? 0) + change;
-    if (count > 0) this.#counts.set(person, count);
-    else this.#counts.delete(person);
   }
 
   /** Ends all sessions of whoever went by a token that does not count any more. */

@@ -2,8 +2,10 @@
  * Tells what happened to an object by Events on it, for `kubectl describe`. Best effort and bounded: what repeats is counted
  * instead of written again, and when the API server cannot keep up the rest is dropped. Nothing ever waits for an Event.
  */
+
 import { randomBytes } from "node:crypto";
 import { createBackoff } from "../base/backoff.ts";
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Queue } from "../base/queue.ts";
@@ -59,8 +61,8 @@ export function createEventRecorder(deps: {
 }): EventRecorder {
   const { client, clock, log } = deps;
   const waiting = new Queue<() => Promise<unknown>>(maxWaiting);
-  const known = new Map<string, Series>(); // Oldest use first.
-  const allowances = new Map<string, RateLimit>(); // By the object's uid, oldest use first.
+  const known = new BoundedMap<string, Series>(maxSeries); // Oldest use first.
+  const allowances = new BoundedMap<string, RateLimit>(maxSeries); // By the object's uid, oldest use first.
   const closing = new AbortController();
   const running = writeAll();
 
@@ -118,11 +120,8 @@ export function createEventRecorder(deps: {
   }
 
   function mayStart(uid: string): boolean {
-    const allowance = allowances.get(uid) ?? createRateLimit({ clock, burst: maxBurst, perSecond: refillPerSecond });
-    allowances.delete(uid);
-    allowances.set(uid, allowance);
-    forgetOldest(allowances);
-    return allowance.take();
+    const fresh = () => createRateLimit({ clock, burst: maxBurst, perSecond: refillPerSecond });
+    return allowances.touch(uid, fresh).take();
   }
 
   function push(write: () => Promise<unknown>): void {
@@ -140,7 +139,6 @@ export function createEventRecorder(deps: {
         known.set(key, series);
       } else if (mayStart(about.metadata?.uid ?? "")) known.set(key, start(about, happening));
       else log.debug({ reason }, "an event was dropped because too much happens to its object");
-      forgetOldest(known);
     },
     async close() {
       waiting.close();
@@ -149,11 +147,6 @@ export function createEventRecorder(deps: {
       limit.cancel();
     },
   };
-}
-
-function forgetOldest(map: Map<string, unknown>): void {
-  const oldest = map.keys().next().value;
-  if (map.size > maxSeries && oldest !== undefined) map.delete(oldest);
 }
 
 /** At most so many bytes of UTF-8, never ending in half a character. */

@@ -3,8 +3,10 @@
  * endpoints, judged by its address and connected to by that address, so that what was looked at is what is reached: no name is
  * resolved, and nothing in between chooses. Outside it is a ready pod of the Service's own namespace.
  */
+
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DatagramPipe } from "../base/datagram-pipe.ts";
 import { connectUdp } from "../base/udp-socket.ts";
@@ -58,7 +60,7 @@ const mostKnown = 256;
 
 export function createServicePorts(deps: FindServicePortDeps): ServicePorts {
   const { client, clock, random = Math.random } = deps;
-  const known = new Map<string, Known>();
+  const known = new BoundedMap<string, Known>(mostKnown);
 
   async function look(ref: { namespace: string; name: string }, signal: AbortSignal): Promise<Known> {
     const key = keyOf(ref);
@@ -72,8 +74,6 @@ export function createServicePorts(deps: FindServicePortDeps): ServicePorts {
     ]);
     if (!service) throw notFound(`there is no Service ${key}`);
     const now = { service, slices: slices?.items, at: clock.monotonic() };
-    const [oldest] = known.keys();
-    if (known.size >= mostKnown && oldest !== undefined) known.delete(oldest);
     known.set(key, now);
     return now;
   }

@@ -1,6 +1,8 @@
 /** The face of this agent to its peers: `fairlead.peer.v1.TargetService`. Says a peer what it may reach here, page by page. */
+
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import { createRateLimit, type RateLimit } from "../base/rate-limit.ts";
 import { type OfferedTarget, OfferedTargetSchema, type TargetService } from "../gen/fairlead/peer/v1/targets_pb.ts";
@@ -23,16 +25,11 @@ const mostAskers = 4_096;
 
 export function createTargetService(deps: TargetServiceDeps): ServiceImpl<typeof TargetService> {
   const { clock, record } = deps;
-  const askers = new Map<string, RateLimit>();
+  /** Who has asked lately is forgotten last. */
+  const askers = new BoundedMap<string, RateLimit>(mostAskers);
 
   function take(fingerprint: string): boolean {
-    const limit = askers.get(fingerprint) ?? createRateLimit({ clock, ...asking });
-    // Who has asked lately is forgotten last.
-    askers.delete(fingerprint);
-    const [oldest] = askers.keys();
-    if (askers.size >= mostAskers && oldest !== undefined) askers.delete(oldest);
-    askers.set(fingerprint, limit);
-    return limit.take();
+    return askers.touch(fingerprint, () => createRateLimit({ clock, ...asking })).take();
   }
 
   return {

@@ -88,18 +88,18 @@ export function createInboxService(deps: InboxServiceDeps, listing: Listing): Se
 
     async approveInboxItem({ name, hash, message, lastsSeconds }, context) {
       const lasts = lastsSeconds > 0n ? { lastsMs: Number(lastsSeconds) * 1000 } : {};
-      const ruling: Ruling = { verdict: "Approved", by: personOf(context), message, ...lasts };
+      const ruling: Ruling = { verdict: "Approved", by: deciderOf(context), message, ...lasts };
       return { item: await decide({ name, hash }, ruling, context.signal) };
     },
 
     async denyInboxItem({ name, hash, message }, context) {
-      const ruling: Ruling = { verdict: "Denied", by: personOf(context), message };
+      const ruling: Ruling = { verdict: "Denied", by: deciderOf(context), message };
       return { item: await decide({ name, hash }, ruling, context.signal) };
     },
   };
 }
 
-function personOf({ values }: HandlerContext): string {
+function deciderOf({ values }: HandlerContext): string {
   return values.get(principalKey)?.name ?? "unknown";
 }
 

@@ -9,6 +9,7 @@
  *
  * Memory is bounded: the oldest counts are forgotten first. To push one out takes thousands of attempts, each at the price of a password.
  */
+import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { networkOf } from "../../base/network-of.ts";
 import { createRateLimit, type RateLimit } from "../../base/rate-limit.ts";
@@ -66,18 +67,18 @@ interface Right {
 }
 
 export function createAttempts({ clock, most = mostKeys }: { clock: Clock; most?: number }): Attempts {
-  const counts = new Map<string, Count>();
-  const addresses = new Map<string, RateLimit>();
-  const names = new Map<string, RateLimit>();
-  const rights = new Map<string, Right>();
-
-  const allowance = (of: Map<string, RateLimit>, key: string, rate: { burst: number; perSecond: number }): RateLimit =>
-    touch(of, key, () => createRateLimit({ clock, ...rate }), most);
+  const counts = new BoundedMap<string, Count>(most);
+  const addresses = new BoundedMap<string, RateLimit>(most);
+  const names = new BoundedMap<string, RateLimit>(most);
+  const rights = new BoundedMap<string, Right>(most);
 
   /** What bounds this attempt beside the count of its own. */
   function allowancesOf({ name, address, browser }: Attempt): RateLimit[] {
     if (browser !== undefined) return [];
-    return [allowance(addresses, networkOf(address), perAddress), allowance(names, name, perName)];
+    return [
+      addresses.touch(networkOf(address), () => createRateLimit({ clock, ...perAddress })),
+      names.touch(name, () => createRateLimit({ clock, ...perName })),
+    ];
   }
 
   /** In how many milliseconds there is something left for it; takes it if there is now. */
@@ -114,7 +115,7 @@ export function createAttempts({ clock, most = mostKeys }: { clock: Clock; most?
       const waitMs = takeAllowances(attempt, mine);
       if (waitMs > 0) return waitMs;
       // Only what was let through is remembered: to be refused costs nothing, and must push nobody out.
-      touch(counts, key, () => mine, most);
+      counts.set(key, mine);
       if (now - mine.at > forgetMs) mine.wrong = 0;
       mine.wrong += 1;
       mine.at = now;
@@ -125,8 +126,7 @@ export function createAttempts({ clock, most = mostKeys }: { clock: Clock; most?
     succeeded(attempt) {
       giveBack(attempt, counts.get(keyOf(attempt)));
       counts.delete(keyOf(attempt));
-      const fresh = (): Right => ({ limit: createRateLimit({ clock, ...perRight }), until: 0 });
-      const right = touch(rights, attempt.name, fresh, most);
+      const right = rights.touch(attempt.name, () => ({ limit: createRateLimit({ clock, ...perRight }), until: 0 }));
       if (!right.limit.take()) right.until = clock.monotonic() + 1_000 / perRight.perSecond;
     },
     undone(attempt) {
@@ -138,16 +138,6 @@ export function createAttempts({ clock, most = mostKeys }: { clock: Clock; most?
       giveBack(attempt, count);
     },
   };
-}
-
-/** The value of the key, which is the youngest then; the oldest is forgotten for it. */
-function touch<V>(map: Map<string, V>, key: string, make: () => V, most: number): V {
-  const value = map.get(key) ?? make();
-  map.delete(key);
-  const [oldest] = map.keys();
-  if (map.size >= most && oldest !== undefined) map.delete(oldest);
-  map.set(key, value);
-  return value;
 }
 
 function keyOf({ name, address, browser }: Attempt): string {

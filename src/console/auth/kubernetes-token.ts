@@ -2,8 +2,10 @@
  * The way in for what runs in the cluster, and for people of it: a token of Kubernetes that was made for this agent, as by
  * `kubectl create token NAME --audience fairlead.dev`. The API server says whose it is; the settings, what they may do.
  */
+
 import { createHash } from "node:crypto";
 import { Code } from "@connectrpc/connect";
+import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
 import { createNetworkLimits } from "../../base/network-limits.ts";
@@ -55,12 +57,12 @@ interface Known {
 }
 
 export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps): Way {
-  const good = new Map<string, Known>();
-  const bad = new Map<string, number>();
+  const good = new BoundedMap<string, Known>(mostGood);
+  const bad = new BoundedMap<string, number>(mostBad);
   const asking = new Map<string, Promise<Known | undefined>>();
   const strangers = createNetworkLimits({ clock, ...limits });
   const acquaintances = createNetworkLimits({ clock, ...limits });
-  const friendly = new Map<string, true>();
+  const friendly = new BoundedMap<string, true>(mostFriendly);
 
   /** What the API server says now. All who ask of one token meanwhile get one answer. */
   function ask(hash: string, token: SecretText, expires: number): Promise<Known | undefined> {
@@ -68,9 +70,9 @@ export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps)
     if (before) return before;
     const work = review(token.reveal(), AbortSignal.timeout(askMs)).then((owner) => {
       good.delete(hash);
-      if (!owner) return void put(bad, hash, clock.monotonic(), mostBad);
+      if (!owner) return void bad.set(hash, clock.monotonic());
       const known = { token, owner, at: clock.monotonic(), expires };
-      put(good, hash, known, mostGood);
+      good.set(hash, known);
       return known;
     });
     work.catch(() => {
@@ -101,7 +103,7 @@ export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps)
       signal.throwIfAborted();
       try {
         const now = await ask(hash, new SecretText(token), claims.expires);
-        if (now) put(friendly, networkOf(address), true, mostFriendly);
+        if (now) friendly.set(networkOf(address), true);
         return now && principalOf(hash, now);
       } catch (error) {
         if (known && isLasting(known)) return standing(hash, known);
@@ -147,11 +149,3 @@ export function createKubernetesWay({ review, rules, clock }: KubernetesWayDeps)
 }
 
 const prefix = "kubernetes:";
-
-/** The oldest goes. */
-function put<T>(map: Map<string, T>, key: string, value: T, most: number): void {
-  map.delete(key);
-  const [oldest] = map.keys();
-  if (map.size >= most && oldest !== undefined) map.delete(oldest);
-  map.set(key, value);
-}

@@ -20,7 +20,7 @@ export type SessionOwner =
     };
 
 /** As the audit calls them. A provider gives what names it likes: none of them is to be taken for a user of this agent, or for a token. */
-export function personOf({ kind, name }: Pick<SessionOwner, "kind" | "name">): string {
+export function nameOf({ kind, name }: Pick<SessionOwner, "kind" | "name">): string {
   return kind === "user" ? name : `${kind}:${name}`;
 }
 

@@ -14,8 +14,8 @@ import {
   judgeSecret,
   mintId,
   mintSecret,
+  nameOf,
   newRecord,
-  personOf,
   promoted,
   readCookieValue,
   type SessionOwner,
@@ -159,7 +159,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       const now = clock.now();
       const judged = judgeSecret(record, secret, now);
       if (judged === "replayed") {
-        log.warn({ person: personOf(record.owner) }, "a session has ended, since two came with the cookie of one");
+        log.warn({ person: nameOf(record.owner) }, "a session has ended, since two came with the cookie of one");
         deps.onReplay?.(viewOf(id, record));
         end(id);
       }
@@ -209,7 +209,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
     const lastSeenAt = Math.max(record.seenAt, seen.get(id) ?? 0);
     return {
       id,
-      user: personOf(owner),
+      user: nameOf(owner),
       kind: owner.kind,
       createdAt,
       lastSeenAt,

@@ -1,6 +1,8 @@
 /** User names and passwords of an app's own door, as its Secret has them. */
+
 import { type Argon2Parameters, argon2, createHash, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
+import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { createRateLimit, type RateLimit } from "../../base/rate-limit.ts";
 
@@ -14,8 +16,7 @@ export type Checked = { readonly user: string } | "unknown" | "later";
 const hashPassword = promisify(argon2);
 
 /** Wrong passwords of one app, all clients together: so many at once, and one in so many seconds after that. */
-const wrongAtOnce = 20;
-const wrongPerSecond = 1;
+const wrong = { burst: 20, perSecond: 1 } as const;
 /** Of argon2id, which a Secret's owner chooses: KiB, and how often it goes over them. */
 const mostMemory = 256 * 1024;
 const mostPasses = 16;
@@ -23,16 +24,10 @@ const mostApps = 10_000;
 const mostKnown = 1_000;
 
 export function createBasicAuth(clock: Clock): BasicAuth {
-  const limits = new Map<string, RateLimit>();
+  const limits = new BoundedMap<string, RateLimit>(mostApps);
   /** Credentials that were right under what the Secret said then, so that a page with a hundred parts costs one hash. */
-  const known = new Map<string, string>();
+  const known = new BoundedMap<string, string>(mostKnown);
   let hashing: Promise<unknown> = Promise.resolve();
-
-  function limitOf(app: string): RateLimit {
-    const limit = limits.get(app) ?? createRateLimit({ clock, burst: wrongAtOnce, perSecond: wrongPerSecond });
-    put(limits, app, limit, mostApps);
-    return limit;
-  }
 
   return {
     async check(app, texts, authorization) {
@@ -41,7 +36,7 @@ export function createBasicAuth(clock: Clock): BasicAuth {
       const key = digest(JSON.stringify([app, texts, given])).toString("base64url");
       const user = known.get(key);
       if (user !== undefined) return { user };
-      const limit = limitOf(app);
+      const limit = limits.touch(app, () => createRateLimit({ clock, ...wrong }));
       if (!limit.take()) return "later";
       let right = false;
       for (const [name, secret] of accounts(texts)) {
@@ -53,7 +48,7 @@ export function createBasicAuth(clock: Clock): BasicAuth {
       }
       if (!right) return "unknown";
       limit.giveBack();
-      put(known, key, given.user, mostKnown);
+      known.set(key, given.user);
       return { user: given.user };
     },
   };
@@ -64,13 +59,6 @@ export function createBasicAuth(clock: Clock): BasicAuth {
     hashing = result.catch(() => undefined);
     return result;
   }
-}
-
-function put<V>(map: Map<string, V>, key: string, value: V, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > most && oldest !== undefined) map.delete(oldest);
 }
 
 function readCredentials(authorization: string | undefined): { user: string; password: string } | undefined {

@@ -11,7 +11,7 @@ import type { KeptSecrets } from "../auth/kept-secrets.ts";
 import { createKubernetesWay } from "../auth/kubernetes-token.ts";
 import type { Principal } from "../auth/principal.ts";
 import { type RoleRule, rolesOf } from "../auth/role-rules.ts";
-import { parseSessionRecord, personOf, type SessionOwner } from "../auth/session-record.ts";
+import { nameOf, parseSessionRecord, type SessionOwner } from "../auth/session-record.ts";
 import { createSessions, type Sessions } from "../auth/sessions.ts";
 import { userPrincipal } from "../auth/user-record.ts";
 import { createOidc, type OidcSettings } from "../oidc/provider.ts";
@@ -105,7 +105,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
         onSignIn({ person: name, refused }) {
           // Whom the provider does not know either is in the log alone: strangers must not fill the audit.
           if (name === "") return;
-          const person = personOf({ kind: "oidc", name });
+          const person = nameOf({ kind: "oidc", name });
           const verdict = refused === undefined ? "done" : "denied";
           const rule = refused === undefined ? {} : { rule: `oidc/${refused}` };
           audit.record({ action: "session.begin", actor: { person }, target: person, verdict, ...rule });
@@ -128,5 +128,5 @@ function principalOf({ users, settings }: SignInDeps, owner: SessionOwner, crede
   const { oidc } = settings;
   if (!oidc || oidc.issuer !== owner.issuer) return undefined;
   const roles = rolesOf(oidc.roles, { user: owner.name, groups: owner.groups });
-  return roles.length === 0 ? undefined : { name: personOf(owner), kind: "oidc", roles, credential };
+  return roles.length === 0 ? undefined : { name: nameOf(owner), kind: "oidc", roles, credential };
 }

@@ -1,5 +1,7 @@
 /** All watches of this agent: how many there are, who may have them, and what each is told when. */
+
 import type { Timer } from "../../base/clock.ts";
+import { createPlaces } from "../../base/places.ts";
 import type { WatchRequest } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import { type Principal, personOf } from "../auth/principal.ts";
 import { tryLater } from "../try-later.ts";
@@ -29,6 +31,7 @@ const lookMs = 500;
 export function createWatchHub(deps: WatchHubDeps): WatchHub {
   const { log, sources, clock } = deps;
   const most = deps.most ?? { all: 1_000, ofOne: 100 };
+  const places = createPlaces(most);
   const watches = new Set<Watch>();
   let next: Timer | undefined;
 
@@ -44,17 +47,17 @@ export function createWatchHub(deps: WatchHubDeps): WatchHub {
     next.unref?.();
   }
 
-  function refuseTooMany(person: string): void {
-    const ofOne = [...watches].filter((watch) => watch.person === person).length;
-    if (watches.size < most.all && ofOne < most.ofOne) return;
-    const many = watches.size < most.all ? `${ofOne} of your watches` : `${watches.size} watches`;
+  function takePlace(person: string): () => void {
+    const place = places.take(person);
+    if (typeof place !== "string") return place;
+    const many = place === "own" ? `${most.ofOne} of your watches` : `${most.all} watches`;
     throw tryLater(`There are ${many} open, which is as many as there may be. Close some.`, { seconds: 5 });
   }
 
   return {
     async *watch(request, principal, signal) {
-      refuseTooMany(principal ? personOf(principal) : "");
       const watch = new Watch(deps, request.topics, principal);
+      const leavePlace = takePlace(principal ? personOf(principal) : "");
       const topics = request.topics.length > 0 ? request.topics.map(({ topic }) => topic) : allTopics;
       watches.add(watch);
       arm();
@@ -62,6 +65,7 @@ export function createWatchHub(deps: WatchHubDeps): WatchHub {
       // Also of one who has gone and reads no further, so that nothing here goes on by itself.
       const leave = (): void => {
         watches.delete(watch);
+        leavePlace();
         for (const end of ends.splice(0)) end();
         watch.wake();
       };

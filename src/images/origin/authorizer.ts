@@ -2,7 +2,9 @@
  * What a registry wants to see before it lets read: nothing, a username and password, or a token from the place that it
  * names, which is asked for one repository and for reading alone.
  */
+
 import type { IncomingMessage } from "node:http";
+import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Clock } from "../../base/clock.ts";
 import { isJsonObject } from "../../kube/object.ts";
 import { readText } from "../image-answer.ts";
@@ -47,13 +49,10 @@ const mostTokenBytes = 65_536;
 
 export function createAuthorizer(deps: { fetch: Fetch; clock: Clock }): Authorizer {
   const { clock } = deps;
-  const kept = new Map<string, Kept>();
+  const kept = new BoundedMap<string, Kept>(mostKept);
   const keyOf = (access: RegistryAccess, repository: string): string => JSON.stringify([access.key, repository]);
 
   function keep(key: string, header: string, lifetimeMs: number): void {
-    kept.delete(key);
-    const [oldest] = kept.keys();
-    if (kept.size >= mostKept && oldest !== undefined) kept.delete(oldest);
     kept.set(key, { header, until: clock.monotonic() + lifetimeMs });
   }
 
