@@ -13,6 +13,7 @@ import { addAppHistory } from "./app-history.ts";
 import { addAppLogs } from "./app-logs.ts";
 import { addAppPortForward } from "./app-port-forward.ts";
 import { addAppRollout } from "./app-rollout.ts";
+import { addAppStory } from "./app-story.ts";
 import { namespaceOption, outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
 import { addListOptions, type ListOptions, readList, refuseWithWatch } from "./list-options.ts";
@@ -36,6 +37,7 @@ export function addAppCommands(program: Command, context: CliContext): void {
   addAppRollout(app, context);
   addAppDescribe(app, context);
   addAppEvents(app, context);
+  addAppStory(app, context);
   addAppDelete(app, context);
   addOpen(app, context);
 }

@@ -225,7 +225,7 @@ function knownConcerns({ workloads: { origin, host }, forwards }: ConsoleDeps): 
   };
 }
 
-function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
+function appDeps({ kube, workloads, peering, audit, clock }: ConsoleDeps, open: ConsoleServer["open"]): AppServiceDeps {
   return {
     kube: kube.client,
     apps: workloads.origin,
@@ -237,6 +237,7 @@ function appDeps({ kube, workloads, peering, clock }: ConsoleDeps, open: Console
     here: workloads.host,
     atPeers: workloads.origin,
     check: workloads.origin.check,
+    audit,
     clock,
     peers: () => peering.roster.list().map(({ name }) => name),
   };

@@ -1,6 +1,7 @@
 /** `AppService`: RemoteApps of this cluster, written and read through its own API server. */
 import { isDeepStrictEqual } from "node:util";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { AuditLog } from "../../audit/audit-log.ts";
 import type { Clock } from "../../base/clock.ts";
 import {
   type App,
@@ -21,6 +22,7 @@ import { principalKey } from "../auth/principal.ts";
 import { type Changed, createAppChanges, noSuchApp, peoplesOwn } from "./app-changes.ts";
 import { deleteApp } from "./app-deletion.ts";
 import { toRevisions } from "./app-revisions.ts";
+import { appStory } from "./app-story.ts";
 import { verdictOf } from "./app-verdict.ts";
 import type { Listing } from "./listing.ts";
 import { appList, orphanAtPeerList, orphanList, revisionList } from "./lists.ts";
@@ -29,6 +31,9 @@ import { requiredRef, requiredSpec } from "./required-parts.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
 const fieldManager = "fairlead-console";
+
+/** Of a story, so many of the latest happenings unless said. */
+const usualStory = 200;
 
 export interface AppServiceDeps {
   readonly kube: Pick<KubeClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
@@ -45,6 +50,8 @@ export interface AppServiceDeps {
   readonly atPeers: Pick<WorkloadOrigin, "orphans" | "adopt" | "deleteOrphan">;
   /** Asks a peer whether it would run an app. */
   readonly check: WorkloadOrigin["check"];
+  /** What was asked of this agent and done. */
+  readonly audit: Pick<AuditLog, "list">;
   readonly clock: Clock;
   /** The names of all peers. */
   peers(): readonly string[];
@@ -140,6 +147,13 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
       const { app, revisions } = await changes.revisions(requiredRef(request.ref), signal);
       const { items, ...page } = listing(revisionList, toRevisions(app, revisions), request);
       return { ...page, revisions: items };
+    },
+
+    async getAppStory({ ref, limit }, { values, signal }) {
+      const { app, revisions } = await changes.revisions(requiredRef(ref), signal);
+      const records = deps.audit.list({ action: "app", ofPeers: viewOf(values.get(principalKey)) });
+      const story = appStory(app, { revisions: toRevisions(app, revisions), records });
+      return { happenings: story.slice(-(limit || usualStory)) };
     },
 
     async rollBackApp({ ref, toRevision, dryRun }, { values, signal }) {

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/app_service.proto.
  */
 export const file_fairlead_console_v1_app_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiwQEKD0xpc3RBcHBzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSIAoObGFiZWxfc2VsZWN0b3IYAiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAImcKEExpc3RBcHBzUmVzcG9uc2USJgoEYXBwcxgBIAMoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIkQKDUdldEFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASI3Cg5HZXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCKNAwoQRGVwbG95QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEkAKBHNwZWMYAiABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEkEKBmxhYmVscxgDIAMoCzIxLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJLCgthbm5vdGF0aW9ucxgEIAMoCzI2LmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdC5Bbm5vdGF0aW9uc0VudHJ5Eg8KB2RyeV9ydW4YBSABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEilgIKEURlcGxveUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEj8KB291dGNvbWUYAiABKA4yLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlLk91dGNvbWUSMQoHdmVyZGljdBgDIAEoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcmRpY3QiZgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9DUkVBVEVEEAESFgoST1VUQ09NRV9DT05GSUdVUkVEEAISFQoRT1VUQ09NRV9VTkNIQU5HRUQQAyKaAQoPQ2hlY2tBcHBSZXF1ZXN0EisKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEkAKBHNwZWMYAiABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEhgKBXBlZXJzGAMgAygJQgm6SAaSAQMQyAEiRgoQQ2hlY2tBcHBSZXNwb25zZRIyCgh2ZXJkaWN0cxgBIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcmRpY3QifgoLUGVlclZlcmRpY3QSDAoEcGVlchgBIAEoCRIPCgd2ZXJkaWN0GAIgASgJEg8KB21lc3NhZ2UYAyABKAkSPwoIZmluZGluZ3MYBCADKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQWRtaXNzaW9uRmluZGluZyKyAQoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAASJgoQY3VycmVudF9yZXBsaWNhcxgDIAEoBUIHukgEGgIoAEgAiAEBEg8KB2RyeV9ydW4YBCABKAhCEwoRX2N1cnJlbnRfcmVwbGljYXMiSgoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlkKEVJlc3RhcnRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCCI7ChJSZXN0YXJ0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAiVwoPUGF1c2VBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCCJKChBQYXVzZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiWAoQUmVzdW1lQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSwoRUmVzdW1lQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCLJAQoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJ8ChhMaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USMwoJcmV2aXNpb25zGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5BcHBSZXZpc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSKLAQoLQXBwUmV2aXNpb24SDgoGbnVtYmVyGAEgASgDEhIKCmNyZWF0ZWRfYXQYAiABKAkSDQoFY2F1c2UYAyABKAkSDwoHcHJlc2VudBgEIAEoCBI4CgRzcGVjGAUgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMieAoSUm9sbEJhY2tBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICKAASDwoHZHJ5X3J1bhgDIAEoCCJfChNSb2xsQmFja0FwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhAKCHJldmlzaW9uGAIgASgDEg8KB2NoYW5nZWQYAyABKAgiugMKDkVkaXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESFAoDdWlkGAIgASgJQge6SARyAhABEhsKCmdlbmVyYXRpb24YAyABKANCB7pIBCICKAASQAoEc3BlYxgEIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjQga6SAPIAQESPwoGbGFiZWxzGAUgAygLMi8uZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJJCgthbm5vdGF0aW9ucxgGIAMoCzI0LmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAcgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKD0VkaXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIInQKEERlbGV0ZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIRCgRrZWVwGAIgASgISACIAQESDwoHZHJ5X3J1bhgDIAEoCEIHCgVfa2VlcCI9ChFEZWxldGVBcHBSZXNwb25zZRILCgN1aWQYASABKAkSDQoFcGVlcnMYAiADKAkSDAoEa2VwdBgDIAEoCCJhCg5PcGVuQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEgwKBHBvcnQYAiABKAkSDAoEcGF0aBgDIAEoCSIxCg9PcGVuQXBwUmVzcG9uc2USEAoDdXJsGAEgASgJQgOAAQESDAoEaG9zdBgCIAEoCSKPAQoSTGlzdE9ycGhhbnNSZXF1ZXN0EiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIoABChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBUoECAIQA1IIYXRfcGVlcnMilgEKGUxpc3RPcnBoYW5zQXRQZWVyc1JlcXVlc3QSIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAifQoaTGlzdE9ycGhhbnNBdFBlZXJzUmVzcG9uc2USMgoHb3JwaGFucxgBIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuQXRQZWVyEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFImUKDE9ycGhhbkF0UGVlchIMCgRwZWVyGAEgASgJEgsKA3VpZBgCIAEoCRIrCgNhcHAYAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJBChJBZG9wdE9ycGhhblJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiPAoTQWRvcHRPcnBoYW5SZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJIChlEZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIhwKGkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIocBCgZPcnBoYW4SMAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhIMCgRwZWVyGAIgASgJEi4KBm9yaWdpbhgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIk8KE0RlbGV0ZU9ycGhhblJlcXVlc3QSOAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMuYPCgpBcHBTZXJ2aWNlEmEKCExpc3RBcHBzEiQuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1JlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVzcG9uc2UiCNKAGQQIARAGEmAKBkdldEFwcBIiLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVzcG9uc2UiDdKAGQkIARADGgNyZWYSbwoJRGVwbG95QXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZSIT0oAZDwgCEAMaA3JlZhoEc3BlYxJzCghDaGVja0FwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5DaGVja0FwcFJlc3BvbnNlIhrSgBkWCAIQAxoDcmVmGgRzcGVjGgVwZWVycxJmCghTY2FsZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEmwKClJlc3RhcnRBcHASJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3RhcnRBcHBSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5SZXN0YXJ0QXBwUmVzcG9uc2UiDdKAGQkIAhADGgNyZWYSZgoIUGF1c2VBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlBhdXNlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuUGF1c2VBcHBSZXNwb25zZSIN0oAZCQgCEAMaA3JlZhJpCglSZXN1bWVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEn4KEExpc3RBcHBSZXZpc2lvbnMSLC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBSZXZpc2lvbnNSZXF1ZXN0Gi0uZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwUmV2aXNpb25zUmVzcG9uc2UiDdKAGQkIARADGgNyZWYSbwoLUm9sbEJhY2tBcHASJy5mYWlybGVhZC5jb25zb2xlLnYxLlJvbGxCYWNrQXBwUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sbEJhY2tBcHBSZXNwb25zZSIN0oAZCQgCEAMaA3JlZhJpCgdFZGl0QXBwEiMuZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlc3BvbnNlIhPSgBkPCAIQAxoDcmVmGgRzcGVjEmkKCURlbGV0ZUFwcBIlLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVxdWVzdBomLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlQXBwUmVzcG9uc2UiDdKAGQkIAhADGgNyZWYSYwoHT3BlbkFwcBIjLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlcXVlc3QaJC5mYWlybGVhZC5jb25zb2xlLnYxLk9wZW5BcHBSZXNwb25zZSIN0oAZCQgBEAMaA3JlZhJqCgtMaXN0T3JwaGFucxInLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1Jlc3BvbnNlIgjSgBkECAEQBhJ/ChJMaXN0T3JwaGFuc0F0UGVlcnMSLi5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zQXRQZWVyc1JlcXVlc3QaLy5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zQXRQZWVyc1Jlc3BvbnNlIgjSgBkECAEQBhJ3CgxEZWxldGVPcnBoYW4SKC5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhblJlcXVlc3QaKS5mYWlybGVhZC5jb25zb2xlLnYxLkRlbGV0ZU9ycGhhblJlc3BvbnNlIhLSgBkOCAIQBBoId29ya2xvYWQSagoLQWRvcHRPcnBoYW4SJy5mYWlybGVhZC5jb25zb2xlLnYxLkFkb3B0T3JwaGFuUmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXNwb25zZSII0oAZBAgCEAEShQEKEkRlbGV0ZU9ycGhhbkF0UGVlchIuLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuQXRQZWVyUmVxdWVzdBovLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuQXRQZWVyUmVzcG9uc2UiDtKAGQoIAhACGgRwZWVyYgZwcm90bzM", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
+  fileDesc("CiVmYWlybGVhZC9jb25zb2xlL3YxL2FwcF9zZXJ2aWNlLnByb3RvEhNmYWlybGVhZC5jb25zb2xlLnYxIrABCgNBcHASMQoIbWV0YWRhdGEYASABKAsyHy5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdE1ldGESOAoEc3BlYxgCIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjEjwKBnN0YXR1cxgDIAEoCzIsLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTdGF0dXMiwQEKD0xpc3RBcHBzUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSIAoObGFiZWxfc2VsZWN0b3IYAiABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAImcKEExpc3RBcHBzUmVzcG9uc2USJgoEYXBwcxgBIAMoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFIkQKDUdldEFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBASI3Cg5HZXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCKNAwoQRGVwbG95QXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEkAKBHNwZWMYAiABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEkEKBmxhYmVscxgDIAMoCzIxLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJLCgthbm5vdGF0aW9ucxgEIAMoCzI2LmZhaXJsZWFkLmNvbnNvbGUudjEuRGVwbG95QXBwUmVxdWVzdC5Bbm5vdGF0aW9uc0VudHJ5Eg8KB2RyeV9ydW4YBSABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEilgIKEURlcGxveUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEj8KB291dGNvbWUYAiABKA4yLi5mYWlybGVhZC5jb25zb2xlLnYxLkRlcGxveUFwcFJlc3BvbnNlLk91dGNvbWUSMQoHdmVyZGljdBgDIAEoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcmRpY3QiZgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEwoPT1VUQ09NRV9DUkVBVEVEEAESFgoST1VUQ09NRV9DT05GSUdVUkVEEAISFQoRT1VUQ09NRV9VTkNIQU5HRUQQAyKaAQoPQ2hlY2tBcHBSZXF1ZXN0EisKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEkAKBHNwZWMYAiABKAsyKi5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuUmVtb3RlQXBwU3BlY0IGukgDyAEBEhgKBXBlZXJzGAMgAygJQgm6SAaSAQMQyAEiRgoQQ2hlY2tBcHBSZXNwb25zZRIyCgh2ZXJkaWN0cxgBIAMoCzIgLmZhaXJsZWFkLmNvbnNvbGUudjEuUGVlclZlcmRpY3QifgoLUGVlclZlcmRpY3QSDAoEcGVlchgBIAEoCRIPCgd2ZXJkaWN0GAIgASgJEg8KB21lc3NhZ2UYAyABKAkSPwoIZmluZGluZ3MYBCADKAsyLS5mYWlybGVhZC5yZXNvdXJjZXMudjFhbHBoYTEuQWRtaXNzaW9uRmluZGluZyKyAQoPU2NhbGVBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoIcmVwbGljYXMYAiABKAVCCrpIBxoFGJBOKAASJgoQY3VycmVudF9yZXBsaWNhcxgDIAEoBUIHukgEGgIoAEgAiAEBEg8KB2RyeV9ydW4YBCABKAhCEwoRX2N1cnJlbnRfcmVwbGljYXMiSgoQU2NhbGVBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIIlkKEVJlc3RhcnRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCCI7ChJSZXN0YXJ0QXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHAiVwoPUGF1c2VBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESDwoHZHJ5X3J1bhgCIAEoCCJKChBQYXVzZUFwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEg8KB2NoYW5nZWQYAiABKAgiWAoQUmVzdW1lQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEg8KB2RyeV9ydW4YAiABKAgiSwoRUmVzdW1lQXBwUmVzcG9uc2USJQoDYXBwGAEgASgLMhguZmFpcmxlYWQuY29uc29sZS52MS5BcHASDwoHY2hhbmdlZBgCIAEoCCLJAQoXTGlzdEFwcFJldmlzaW9uc1JlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIgCg5maWVsZF9zZWxlY3RvchgLIAEoCUIIukgFcgMYgCASGgoIb3JkZXJfYnkYDCABKAlCCLpIBXIDGIACEh0KCXBhZ2Vfc2l6ZRgNIAEoBUIKukgHGgUYkE4oABIcCgpwYWdlX3Rva2VuGA4gASgJQgi6SAVyAxiAQCJ8ChhMaXN0QXBwUmV2aXNpb25zUmVzcG9uc2USMwoJcmV2aXNpb25zGAEgAygLMiAuZmFpcmxlYWQuY29uc29sZS52MS5BcHBSZXZpc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBSKLAQoLQXBwUmV2aXNpb24SDgoGbnVtYmVyGAEgASgDEhIKCmNyZWF0ZWRfYXQYAiABKAkSDQoFY2F1c2UYAyABKAkSDwoHcHJlc2VudBgEIAEoCBI4CgRzcGVjGAUgASgLMiouZmFpcmxlYWQucmVzb3VyY2VzLnYxYWxwaGExLlJlbW90ZUFwcFNwZWMiZAoSR2V0QXBwU3RvcnlSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESGQoFbGltaXQYAiABKAVCCrpIBxoFGOgHKAAiTAoTR2V0QXBwU3RvcnlSZXNwb25zZRI1CgpoYXBwZW5pbmdzGAEgAygLMiEuZmFpcmxlYWQuY29uc29sZS52MS5BcHBIYXBwZW5pbmcitQIKDEFwcEhhcHBlbmluZxIKCgJhdBgBIAEoCRI0CgRraW5kGAIgASgOMiYuZmFpcmxlYWQuY29uc29sZS52MS5BcHBIYXBwZW5pbmcuS2luZBIMCgRwZWVyGAMgASgJEgoKAmJ5GAQgASgJEg8KB3N1YmplY3QYBSABKAkSDgoGcmVhc29uGAYgASgJEg8KB21lc3NhZ2UYByABKAkSEgoKaXNfdHJvdWJsZRgIIAEoCBINCgVjb3VudBgJIAEoBSJ0CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIMCghLSU5EX0FDVBABEhEKDUtJTkRfUkVWSVNJT04QAhIRCg1LSU5EX0RFQ0lTSU9OEAMSDgoKS0lORF9FVkVOVBAEEhIKDktJTkRfQ09ORElUSU9OEAUieAoSUm9sbEJhY2tBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESHAoLdG9fcmV2aXNpb24YAiABKANCB7pIBCICKAASDwoHZHJ5X3J1bhgDIAEoCCJfChNSb2xsQmFja0FwcFJlc3BvbnNlEiUKA2FwcBgBIAEoCzIYLmZhaXJsZWFkLmNvbnNvbGUudjEuQXBwEhAKCHJldmlzaW9uGAIgASgDEg8KB2NoYW5nZWQYAyABKAgiugMKDkVkaXRBcHBSZXF1ZXN0EjMKA3JlZhgBIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmQga6SAPIAQESFAoDdWlkGAIgASgJQge6SARyAhABEhsKCmdlbmVyYXRpb24YAyABKANCB7pIBCICKAASQAoEc3BlYxgEIAEoCzIqLmZhaXJsZWFkLnJlc291cmNlcy52MWFscGhhMS5SZW1vdGVBcHBTcGVjQga6SAPIAQESPwoGbGFiZWxzGAUgAygLMi8uZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVxdWVzdC5MYWJlbHNFbnRyeRJJCgthbm5vdGF0aW9ucxgGIAMoCzI0LmZhaXJsZWFkLmNvbnNvbGUudjEuRWRpdEFwcFJlcXVlc3QuQW5ub3RhdGlvbnNFbnRyeRIPCgdkcnlfcnVuGAcgASgIGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkkKD0VkaXRBcHBSZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcBIPCgdjaGFuZ2VkGAIgASgIInQKEERlbGV0ZUFwcFJlcXVlc3QSMwoDcmVmGAEgASgLMh4uZmFpcmxlYWQuY29uc29sZS52MS5PYmplY3RSZWZCBrpIA8gBARIRCgRrZWVwGAIgASgISACIAQESDwoHZHJ5X3J1bhgDIAEoCEIHCgVfa2VlcCI9ChFEZWxldGVBcHBSZXNwb25zZRILCgN1aWQYASABKAkSDQoFcGVlcnMYAiADKAkSDAoEa2VwdBgDIAEoCCJhCg5PcGVuQXBwUmVxdWVzdBIzCgNyZWYYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBEgwKBHBvcnQYAiABKAkSDAoEcGF0aBgDIAEoCSIxCg9PcGVuQXBwUmVzcG9uc2USEAoDdXJsGAEgASgJQgOAAQESDAoEaG9zdBgCIAEoCSKPAQoSTGlzdE9ycGhhbnNSZXF1ZXN0EiAKDmZpZWxkX3NlbGVjdG9yGAsgASgJQgi6SAVyAxiAIBIaCghvcmRlcl9ieRgMIAEoCUIIukgFcgMYgAISHQoJcGFnZV9zaXplGA0gASgFQgq6SAcaBRiQTigAEhwKCnBhZ2VfdG9rZW4YDiABKAlCCLpIBXIDGIBAIoABChNMaXN0T3JwaGFuc1Jlc3BvbnNlEiwKB29ycGhhbnMYASADKAsyGy5mYWlybGVhZC5jb25zb2xlLnYxLk9ycGhhbhIXCg9uZXh0X3BhZ2VfdG9rZW4YCiABKAkSEgoKdG90YWxfc2l6ZRgLIAEoBUoECAIQA1IIYXRfcGVlcnMilgEKGUxpc3RPcnBoYW5zQXRQZWVyc1JlcXVlc3QSIAoOZmllbGRfc2VsZWN0b3IYCyABKAlCCLpIBXIDGIAgEhoKCG9yZGVyX2J5GAwgASgJQgi6SAVyAxiAAhIdCglwYWdlX3NpemUYDSABKAVCCrpIBxoFGJBOKAASHAoKcGFnZV90b2tlbhgOIAEoCUIIukgFcgMYgEAifQoaTGlzdE9ycGhhbnNBdFBlZXJzUmVzcG9uc2USMgoHb3JwaGFucxgBIAMoCzIhLmZhaXJsZWFkLmNvbnNvbGUudjEuT3JwaGFuQXRQZWVyEhcKD25leHRfcGFnZV90b2tlbhgKIAEoCRISCgp0b3RhbF9zaXplGAsgASgFImUKDE9ycGhhbkF0UGVlchIMCgRwZWVyGAEgASgJEgsKA3VpZBgCIAEoCRIrCgNhcHAYAyABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhINCgVzaW5jZRgEIAEoCSJBChJBZG9wdE9ycGhhblJlcXVlc3QSFQoEcGVlchgBIAEoCUIHukgEcgIQARIUCgN1aWQYAiABKAlCB7pIBHICEAEiPAoTQWRvcHRPcnBoYW5SZXNwb25zZRIlCgNhcHAYASABKAsyGC5mYWlybGVhZC5jb25zb2xlLnYxLkFwcCJIChlEZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0EhUKBHBlZXIYASABKAlCB7pIBHICEAESFAoDdWlkGAIgASgJQge6SARyAhABIhwKGkRlbGV0ZU9ycGhhbkF0UGVlclJlc3BvbnNlIocBCgZPcnBoYW4SMAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZhIMCgRwZWVyGAIgASgJEi4KBm9yaWdpbhgDIAEoCzIeLmZhaXJsZWFkLmNvbnNvbGUudjEuT2JqZWN0UmVmEg0KBXNpbmNlGAQgASgJIk8KE0RlbGV0ZU9ycGhhblJlcXVlc3QSOAoId29ya2xvYWQYASABKAsyHi5mYWlybGVhZC5jb25zb2xlLnYxLk9iamVjdFJlZkIGukgDyAEBIhYKFERlbGV0ZU9ycGhhblJlc3BvbnNlMtcQCgpBcHBTZXJ2aWNlEmEKCExpc3RBcHBzEiQuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwc1JlcXVlc3QaJS5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBzUmVzcG9uc2UiCNKAGQQIARAGEmAKBkdldEFwcBIiLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVxdWVzdBojLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwUmVzcG9uc2UiDdKAGQkIARADGgNyZWYSbwoJRGVwbG95QXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZXBsb3lBcHBSZXNwb25zZSIT0oAZDwgCEAMaA3JlZhoEc3BlYxJzCghDaGVja0FwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuQ2hlY2tBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5DaGVja0FwcFJlc3BvbnNlIhrSgBkWCAIQAxoDcmVmGgRzcGVjGgVwZWVycxJmCghTY2FsZUFwcBIkLmZhaXJsZWFkLmNvbnNvbGUudjEuU2NhbGVBcHBSZXF1ZXN0GiUuZmFpcmxlYWQuY29uc29sZS52MS5TY2FsZUFwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEmwKClJlc3RhcnRBcHASJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3RhcnRBcHBSZXF1ZXN0GicuZmFpcmxlYWQuY29uc29sZS52MS5SZXN0YXJ0QXBwUmVzcG9uc2UiDdKAGQkIAhADGgNyZWYSZgoIUGF1c2VBcHASJC5mYWlybGVhZC5jb25zb2xlLnYxLlBhdXNlQXBwUmVxdWVzdBolLmZhaXJsZWFkLmNvbnNvbGUudjEuUGF1c2VBcHBSZXNwb25zZSIN0oAZCQgCEAMaA3JlZhJpCglSZXN1bWVBcHASJS5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlcXVlc3QaJi5mYWlybGVhZC5jb25zb2xlLnYxLlJlc3VtZUFwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEn4KEExpc3RBcHBSZXZpc2lvbnMSLC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RBcHBSZXZpc2lvbnNSZXF1ZXN0Gi0uZmFpcmxlYWQuY29uc29sZS52MS5MaXN0QXBwUmV2aXNpb25zUmVzcG9uc2UiDdKAGQkIARADGgNyZWYSbwoLR2V0QXBwU3RvcnkSJy5mYWlybGVhZC5jb25zb2xlLnYxLkdldEFwcFN0b3J5UmVxdWVzdBooLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0QXBwU3RvcnlSZXNwb25zZSIN0oAZCQgBEAMaA3JlZhJvCgtSb2xsQmFja0FwcBInLmZhaXJsZWFkLmNvbnNvbGUudjEuUm9sbEJhY2tBcHBSZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5Sb2xsQmFja0FwcFJlc3BvbnNlIg3SgBkJCAIQAxoDcmVmEmkKB0VkaXRBcHASIy5mYWlybGVhZC5jb25zb2xlLnYxLkVkaXRBcHBSZXF1ZXN0GiQuZmFpcmxlYWQuY29uc29sZS52MS5FZGl0QXBwUmVzcG9uc2UiE9KAGQ8IAhADGgNyZWYaBHNwZWMSaQoJRGVsZXRlQXBwEiUuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVBcHBSZXF1ZXN0GiYuZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVBcHBSZXNwb25zZSIN0oAZCQgCEAMaA3JlZhJjCgdPcGVuQXBwEiMuZmFpcmxlYWQuY29uc29sZS52MS5PcGVuQXBwUmVxdWVzdBokLmZhaXJsZWFkLmNvbnNvbGUudjEuT3BlbkFwcFJlc3BvbnNlIg3SgBkJCAEQAxoDcmVmEmoKC0xpc3RPcnBoYW5zEicuZmFpcmxlYWQuY29uc29sZS52MS5MaXN0T3JwaGFuc1JlcXVlc3QaKC5mYWlybGVhZC5jb25zb2xlLnYxLkxpc3RPcnBoYW5zUmVzcG9uc2UiCNKAGQQIARAGEn8KEkxpc3RPcnBoYW5zQXRQZWVycxIuLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNBdFBlZXJzUmVxdWVzdBovLmZhaXJsZWFkLmNvbnNvbGUudjEuTGlzdE9ycGhhbnNBdFBlZXJzUmVzcG9uc2UiCNKAGQQIARAGEncKDERlbGV0ZU9ycGhhbhIoLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVxdWVzdBopLmZhaXJsZWFkLmNvbnNvbGUudjEuRGVsZXRlT3JwaGFuUmVzcG9uc2UiEtKAGQ4IAhAEGgh3b3JrbG9hZBJqCgtBZG9wdE9ycGhhbhInLmZhaXJsZWFkLmNvbnNvbGUudjEuQWRvcHRPcnBoYW5SZXF1ZXN0GiguZmFpcmxlYWQuY29uc29sZS52MS5BZG9wdE9ycGhhblJlc3BvbnNlIgjSgBkECAIQARKFAQoSRGVsZXRlT3JwaGFuQXRQZWVyEi4uZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5BdFBlZXJSZXF1ZXN0Gi8uZmFpcmxlYWQuY29uc29sZS52MS5EZWxldGVPcnBoYW5BdFBlZXJSZXNwb25zZSIO0oAZCggCEAIaBHBlZXJiBnByb3RvMw", [file_buf_validate_validate, file_fairlead_console_v1_access, file_fairlead_console_v1_object, file_fairlead_resources_v1alpha1_admission, file_fairlead_resources_v1alpha1_remote_app]);
 
 /**
  * A RemoteApp.
@@ -688,6 +688,181 @@ export const AppRevisionSchema: GenMessage<AppRevision> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_app_service, 20);
 
 /**
+ * @generated from message fairlead.console.v1.GetAppStoryRequest
+ */
+export type GetAppStoryRequest = Message<"fairlead.console.v1.GetAppStoryRequest"> & {
+  /**
+   * @generated from field: fairlead.console.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * The latest so many; 0: 200.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetAppStoryRequest.
+ * Use `create(GetAppStoryRequestSchema)` to create a new message.
+ */
+export const GetAppStoryRequestSchema: GenMessage<GetAppStoryRequest> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 21);
+
+/**
+ * @generated from message fairlead.console.v1.GetAppStoryResponse
+ */
+export type GetAppStoryResponse = Message<"fairlead.console.v1.GetAppStoryResponse"> & {
+  /**
+   * The earliest first.
+   *
+   * @generated from field: repeated fairlead.console.v1.AppHappening happenings = 1;
+   */
+  happenings: AppHappening[];
+};
+
+/**
+ * Describes the message fairlead.console.v1.GetAppStoryResponse.
+ * Use `create(GetAppStoryResponseSchema)` to create a new message.
+ */
+export const GetAppStoryResponseSchema: GenMessage<GetAppStoryResponse> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 22);
+
+/**
+ * One thing that has happened to an app.
+ *
+ * @generated from message fairlead.console.v1.AppHappening
+ */
+export type AppHappening = Message<"fairlead.console.v1.AppHappening"> & {
+  /**
+   * When, or when last if it was more than once: RFC 3339 in UTC.
+   *
+   * @generated from field: string at = 1;
+   */
+  at: string;
+
+  /**
+   * @generated from field: fairlead.console.v1.AppHappening.Kind kind = 2;
+   */
+  kind: AppHappening_Kind;
+
+  /**
+   * The peer that it happened at or that it is about; empty for what is of this agent alone.
+   *
+   * @generated from field: string peer = 3;
+   */
+  peer: string;
+
+  /**
+   * Who did it, as the audit names them; empty where nobody did, or nobody knows.
+   *
+   * @generated from field: string by = 4;
+   */
+  by: string;
+
+  /**
+   * What of the app it is about: "Pod web-7d4f-x2x", "revision 3", "Ready=False"; empty: all of it.
+   *
+   * @generated from field: string subject = 5;
+   */
+  subject: string;
+
+  /**
+   * In one word, for programs: an action of the audit ("app.scale"), a verdict ("Denied"), the reason of an event or of a condition, and
+   * "Present" or "Earlier" of a revision.
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 7;
+   */
+  message: string;
+
+  /**
+   * It failed, was denied, is a warning, or a condition that does not hold.
+   *
+   * @generated from field: bool is_trouble = 8;
+   */
+  isTrouble: boolean;
+
+  /**
+   * How often; 1 for what cannot repeat.
+   *
+   * @generated from field: int32 count = 9;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message fairlead.console.v1.AppHappening.
+ * Use `create(AppHappeningSchema)` to create a new message.
+ */
+export const AppHappeningSchema: GenMessage<AppHappening> = /*@__PURE__*/
+  messageDesc(file_fairlead_console_v1_app_service, 23);
+
+/**
+ * @generated from enum fairlead.console.v1.AppHappening.Kind
+ */
+export const AppHappening_Kind = {
+  /**
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Somebody did something to it here, or tried to.
+   *
+   * @generated from enum value: KIND_ACT = 1;
+   */
+  ACT: 1,
+
+  /**
+   * It was given a spec.
+   *
+   * @generated from enum value: KIND_REVISION = 2;
+   */
+  REVISION: 2,
+
+  /**
+   * A host decided whether it runs there: each time that its answer changed, as far as the audit has that, and the latest in any case.
+   *
+   * @generated from enum value: KIND_DECISION = 3;
+   */
+  DECISION: 3,
+
+  /**
+   * Something happened to it at a host.
+   *
+   * @generated from enum value: KIND_EVENT = 4;
+   */
+  EVENT: 4,
+
+  /**
+   * A condition became as it is now.
+   *
+   * @generated from enum value: KIND_CONDITION = 5;
+   */
+  CONDITION: 5,
+} as const;
+
+/**
+ * @generated from enum fairlead.console.v1.AppHappening.Kind
+ */
+export type AppHappening_Kind = (typeof AppHappening_Kind)[keyof typeof AppHappening_Kind] | UnknownEnum;
+
+/**
+ * Describes the enum fairlead.console.v1.AppHappening.Kind.
+ */
+export const AppHappening_KindSchema: GenEnum<AppHappening_Kind> = /*@__PURE__*/
+  enumDesc(file_fairlead_console_v1_app_service, 23, 0);
+
+/**
  * @generated from message fairlead.console.v1.RollBackAppRequest
  */
 export type RollBackAppRequest = Message<"fairlead.console.v1.RollBackAppRequest"> & {
@@ -716,7 +891,7 @@ export type RollBackAppRequest = Message<"fairlead.console.v1.RollBackAppRequest
  * Use `create(RollBackAppRequestSchema)` to create a new message.
  */
 export const RollBackAppRequestSchema: GenMessage<RollBackAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 21);
+  messageDesc(file_fairlead_console_v1_app_service, 24);
 
 /**
  * @generated from message fairlead.console.v1.RollBackAppResponse
@@ -747,7 +922,7 @@ export type RollBackAppResponse = Message<"fairlead.console.v1.RollBackAppRespon
  * Use `create(RollBackAppResponseSchema)` to create a new message.
  */
 export const RollBackAppResponseSchema: GenMessage<RollBackAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 22);
+  messageDesc(file_fairlead_console_v1_app_service, 25);
 
 /**
  * @generated from message fairlead.console.v1.EditAppRequest
@@ -798,7 +973,7 @@ export type EditAppRequest = Message<"fairlead.console.v1.EditAppRequest"> & {
  * Use `create(EditAppRequestSchema)` to create a new message.
  */
 export const EditAppRequestSchema: GenMessage<EditAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 23);
+  messageDesc(file_fairlead_console_v1_app_service, 26);
 
 /**
  * @generated from message fairlead.console.v1.EditAppResponse
@@ -822,7 +997,7 @@ export type EditAppResponse = Message<"fairlead.console.v1.EditAppResponse"> & {
  * Use `create(EditAppResponseSchema)` to create a new message.
  */
 export const EditAppResponseSchema: GenMessage<EditAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 24);
+  messageDesc(file_fairlead_console_v1_app_service, 27);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppRequest
@@ -854,7 +1029,7 @@ export type DeleteAppRequest = Message<"fairlead.console.v1.DeleteAppRequest"> &
  * Use `create(DeleteAppRequestSchema)` to create a new message.
  */
 export const DeleteAppRequestSchema: GenMessage<DeleteAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 25);
+  messageDesc(file_fairlead_console_v1_app_service, 28);
 
 /**
  * @generated from message fairlead.console.v1.DeleteAppResponse
@@ -887,7 +1062,7 @@ export type DeleteAppResponse = Message<"fairlead.console.v1.DeleteAppResponse">
  * Use `create(DeleteAppResponseSchema)` to create a new message.
  */
 export const DeleteAppResponseSchema: GenMessage<DeleteAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 26);
+  messageDesc(file_fairlead_console_v1_app_service, 29);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppRequest
@@ -918,7 +1093,7 @@ export type OpenAppRequest = Message<"fairlead.console.v1.OpenAppRequest"> & {
  * Use `create(OpenAppRequestSchema)` to create a new message.
  */
 export const OpenAppRequestSchema: GenMessage<OpenAppRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 27);
+  messageDesc(file_fairlead_console_v1_app_service, 30);
 
 /**
  * @generated from message fairlead.console.v1.OpenAppResponse
@@ -944,7 +1119,7 @@ export type OpenAppResponse = Message<"fairlead.console.v1.OpenAppResponse"> & {
  * Use `create(OpenAppResponseSchema)` to create a new message.
  */
 export const OpenAppResponseSchema: GenMessage<OpenAppResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 28);
+  messageDesc(file_fairlead_console_v1_app_service, 31);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansRequest
@@ -984,7 +1159,7 @@ export type ListOrphansRequest = Message<"fairlead.console.v1.ListOrphansRequest
  * Use `create(ListOrphansRequestSchema)` to create a new message.
  */
 export const ListOrphansRequestSchema: GenMessage<ListOrphansRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 29);
+  messageDesc(file_fairlead_console_v1_app_service, 32);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansResponse
@@ -1016,7 +1191,7 @@ export type ListOrphansResponse = Message<"fairlead.console.v1.ListOrphansRespon
  * Use `create(ListOrphansResponseSchema)` to create a new message.
  */
 export const ListOrphansResponseSchema: GenMessage<ListOrphansResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 30);
+  messageDesc(file_fairlead_console_v1_app_service, 33);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansAtPeersRequest
@@ -1056,7 +1231,7 @@ export type ListOrphansAtPeersRequest = Message<"fairlead.console.v1.ListOrphans
  * Use `create(ListOrphansAtPeersRequestSchema)` to create a new message.
  */
 export const ListOrphansAtPeersRequestSchema: GenMessage<ListOrphansAtPeersRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 31);
+  messageDesc(file_fairlead_console_v1_app_service, 34);
 
 /**
  * @generated from message fairlead.console.v1.ListOrphansAtPeersResponse
@@ -1088,7 +1263,7 @@ export type ListOrphansAtPeersResponse = Message<"fairlead.console.v1.ListOrphan
  * Use `create(ListOrphansAtPeersResponseSchema)` to create a new message.
  */
 export const ListOrphansAtPeersResponseSchema: GenMessage<ListOrphansAtPeersResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 32);
+  messageDesc(file_fairlead_console_v1_app_service, 35);
 
 /**
  * What a peer runs for this agent and no RemoteApp here stands for.
@@ -1128,7 +1303,7 @@ export type OrphanAtPeer = Message<"fairlead.console.v1.OrphanAtPeer"> & {
  * Use `create(OrphanAtPeerSchema)` to create a new message.
  */
 export const OrphanAtPeerSchema: GenMessage<OrphanAtPeer> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 33);
+  messageDesc(file_fairlead_console_v1_app_service, 36);
 
 /**
  * Names an orphan at a peer.
@@ -1152,7 +1327,7 @@ export type AdoptOrphanRequest = Message<"fairlead.console.v1.AdoptOrphanRequest
  * Use `create(AdoptOrphanRequestSchema)` to create a new message.
  */
 export const AdoptOrphanRequestSchema: GenMessage<AdoptOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 34);
+  messageDesc(file_fairlead_console_v1_app_service, 37);
 
 /**
  * @generated from message fairlead.console.v1.AdoptOrphanResponse
@@ -1169,7 +1344,7 @@ export type AdoptOrphanResponse = Message<"fairlead.console.v1.AdoptOrphanRespon
  * Use `create(AdoptOrphanResponseSchema)` to create a new message.
  */
 export const AdoptOrphanResponseSchema: GenMessage<AdoptOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 35);
+  messageDesc(file_fairlead_console_v1_app_service, 38);
 
 /**
  * Names an orphan at a peer.
@@ -1193,7 +1368,7 @@ export type DeleteOrphanAtPeerRequest = Message<"fairlead.console.v1.DeleteOrpha
  * Use `create(DeleteOrphanAtPeerRequestSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerRequestSchema: GenMessage<DeleteOrphanAtPeerRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 36);
+  messageDesc(file_fairlead_console_v1_app_service, 39);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanAtPeerResponse
@@ -1206,7 +1381,7 @@ export type DeleteOrphanAtPeerResponse = Message<"fairlead.console.v1.DeleteOrph
  * Use `create(DeleteOrphanAtPeerResponseSchema)` to create a new message.
  */
 export const DeleteOrphanAtPeerResponseSchema: GenMessage<DeleteOrphanAtPeerResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 37);
+  messageDesc(file_fairlead_console_v1_app_service, 40);
 
 /**
  * A workload here whose origin no longer knows it.
@@ -1248,7 +1423,7 @@ export type Orphan = Message<"fairlead.console.v1.Orphan"> & {
  * Use `create(OrphanSchema)` to create a new message.
  */
 export const OrphanSchema: GenMessage<Orphan> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 38);
+  messageDesc(file_fairlead_console_v1_app_service, 41);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanRequest
@@ -1265,7 +1440,7 @@ export type DeleteOrphanRequest = Message<"fairlead.console.v1.DeleteOrphanReque
  * Use `create(DeleteOrphanRequestSchema)` to create a new message.
  */
 export const DeleteOrphanRequestSchema: GenMessage<DeleteOrphanRequest> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 39);
+  messageDesc(file_fairlead_console_v1_app_service, 42);
 
 /**
  * @generated from message fairlead.console.v1.DeleteOrphanResponse
@@ -1278,7 +1453,7 @@ export type DeleteOrphanResponse = Message<"fairlead.console.v1.DeleteOrphanResp
  * Use `create(DeleteOrphanResponseSchema)` to create a new message.
  */
 export const DeleteOrphanResponseSchema: GenMessage<DeleteOrphanResponse> = /*@__PURE__*/
-  messageDesc(file_fairlead_console_v1_app_service, 40);
+  messageDesc(file_fairlead_console_v1_app_service, 43);
 
 /**
  * Apps of this cluster that run at peers: its RemoteApps.
@@ -1376,6 +1551,18 @@ export const AppService: GenService<{
     methodKind: "unary";
     input: typeof ListAppRevisionsRequestSchema;
     output: typeof ListAppRevisionsResponseSchema;
+  },
+  /**
+   * What has happened to an app, the earliest first: what people here did to it, the specs that it was given, what its hosts decided and what they
+   * tell, and since when its conditions are as they are. It is put together of what is kept at this moment: of the audit what the caller may
+   * see, of revisions those that ListAppRevisions has, of events the latest.
+   *
+   * @generated from rpc fairlead.console.v1.AppService.GetAppStory
+   */
+  getAppStory: {
+    methodKind: "unary";
+    input: typeof GetAppStoryRequestSchema;
+    output: typeof GetAppStoryResponseSchema;
   },
   /**
    * Makes what runs that of an earlier revision; where it runs and how many stays. NOT_FOUND when there is no such revision.
