@@ -99,5 +99,5 @@ async function* recorded<T>(
 function explain(peer: string, error: unknown): unknown {
   if (!(error instanceof ConnectError) || error.code !== Code.Unimplemented) return error;
   const message = `The agent of ${peer} is of an earlier version, which cannot do this: ${error.rawMessage}`;
-  return new ConnectError(message, Code.Unimplemented, error.metadata, undefined, error.cause);
+  return new ConnectError(message, Code.Unimplemented, undefined, undefined, error.cause);
 }

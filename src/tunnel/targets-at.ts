@@ -61,5 +61,5 @@ function bounded(target: OfferedTarget): OfferedTarget {
 function explain(peer: string, error: unknown): unknown {
   if (!(error instanceof ConnectError) || error.code !== Code.Unimplemented) return error;
   const message = `The agent of ${peer} is of an earlier version, which does not say what can be reached there; what you know of can be reached all the same, as in: fairlead forward ${peer} service/NAMESPACE/NAME:PORT`;
-  return new ConnectError(message, Code.Unimplemented, error.metadata, undefined, error);
+  return new ConnectError(message, Code.Unimplemented, undefined, undefined, error);
 }
