@@ -2,7 +2,7 @@
 import { globSync, writeFileSync } from "node:fs";
 import type { DescService } from "@bufbuild/protobuf";
 import { accessOf, accessOfDoor, type Need } from "../src/console/access/access-of.ts";
-import { roleWord } from "../src/console/access/decide.ts";
+import { roleWord } from "../src/console/auth/role-bindings.ts";
 import { Door, DoorSchema, Role, Scope } from "../src/gen/fairlead/console/v1/access_pb.ts";
 
 const folder = new URL("../src/gen/fairlead/console/v1/", import.meta.url);

@@ -7,6 +7,7 @@ import type { Connection } from "../../src/cli/context.ts";
 import { CliError, exitCode, toCliError } from "../../src/cli/errors.ts";
 import { explainUnreachable } from "../../src/cli/unreachable.ts";
 import { createFairleadClient } from "../../src/client/index.ts";
+import { RetryAfterSchema } from "../../src/gen/fairlead/console/v1/error_pb.ts";
 import { run } from "./world.ts";
 
 /** An agent that serves nothing: whoever calls it finds out that the mistake was not seen before. */
@@ -36,6 +37,17 @@ suite("failures of a call", () => {
       assert.equal(failure.message, "because");
     });
   }
+
+  test("says when to try again, if the agent does", () => {
+    const later = (code: Code) =>
+      toCliError(
+        new ConnectError("later", code, undefined, [{ desc: RetryAfterSchema, value: { seconds: 1.2 } }]),
+        false,
+      );
+    assert.equal(later(Code.ResourceExhausted).hint, "try again in 2 s");
+    assert.equal(later(Code.Unavailable).hint, "try again in 2 s; fairlead peer list");
+    assert.equal(toCliError(new ConnectError("full", Code.ResourceExhausted), false).hint, undefined);
+  });
 
   test("any failure after Ctrl-C is the interruption", () => {
     assert.equal(toCliError(new ConnectError("cancelled", Code.Canceled), true).code, exitCode.interrupted);

@@ -1,5 +1,5 @@
 /** Whether somebody may, and if not, what is missing. Pure. */
-import { Role, RoleSchema, Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { Role, Scope } from "../../gen/fairlead/console/v1/access_pb.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
 import type { Need } from "./access-of.ts";
 import { type About, type Concern, join } from "./concern.ts";
@@ -66,17 +66,4 @@ export function sees(view: (peer: string) => boolean, concern: Concern): boolean
 
 function covers({ peers }: RoleBinding, peer: string): boolean {
   return peers === "all" || (peer !== "" && peers.includes(peer));
-}
-
-/** As people read it: "operator for west and east", "viewer". */
-export function describeRoles(roles: readonly RoleBinding[]): string {
-  const texts = roles.map(({ role, peers }) =>
-    peers === "all" ? roleWord(role) : `${roleWord(role)} for ${peers.join(", ")}`,
-  );
-  return texts.length > 0 ? texts.join("; ") : "no role";
-}
-
-/** In small letters, as people write it. */
-export function roleWord(role: Role): string {
-  return RoleSchema.value[role]?.localName.toLowerCase() ?? "";
 }

@@ -5,8 +5,9 @@ import { RoleBindingSchema } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { PermissionMissingSchema } from "../../gen/fairlead/console/v1/error_pb.ts";
 import { howToSignIn } from "../auth/authenticator.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
+import { describeRoles, roleWord } from "../auth/role-bindings.ts";
 import type { Concern } from "./concern.ts";
-import { type Decision, describeRoles, roleWord } from "./decide.ts";
+import type { Decision } from "./decide.ts";
 
 type Refused = Decision & { readonly ok: false };
 

@@ -6,11 +6,10 @@ import {
   type User as UserMessage,
   UserSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
-import { describeRoles } from "../access/decide.ts";
 import { toRoleBinding } from "../access/refusal.ts";
 import { adminTokenName } from "../auth/admin-token.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
-import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
+import { describeRoles, fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import type { User } from "../auth/user-record.ts";
 import type { Users } from "../auth/users.ts";
 import { tryLater } from "../try-later.ts";

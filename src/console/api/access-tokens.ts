@@ -7,11 +7,10 @@ import {
   type Token as TokenMessage,
   TokenSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
-import { describeRoles } from "../access/decide.ts";
 import { othersKey } from "../access/guard.ts";
 import { toRoleBinding } from "../access/refusal.ts";
 import { ownerKey, type Principal } from "../auth/principal.ts";
-import { fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
+import { describeRoles, fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { Token } from "../auth/token-record.ts";
 import type { Tokens } from "../auth/tokens.ts";

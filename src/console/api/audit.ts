@@ -16,9 +16,8 @@ import { PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.t
 import { TunnelService } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type { ForwardSpec } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import { accessOf } from "../access/access-of.ts";
-import { describeRoles } from "../access/decide.ts";
 import { personOf, principalKey } from "../auth/principal.ts";
-import { fromRoleBinding } from "../auth/role-bindings.ts";
+import { describeRoles, fromRoleBinding } from "../auth/role-bindings.ts";
 import { looksLikeToken } from "../auth/token.ts";
 import type { CallRecord } from "./call-record.ts";
 

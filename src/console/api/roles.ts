@@ -2,7 +2,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Door, Role } from "../../gen/fairlead/console/v1/access_pb.ts";
 import { accessOf, accessOfDoor } from "../access/access-of.ts";
-import { roleWord } from "../access/decide.ts";
+import { roleWord } from "../auth/role-bindings.ts";
 
 const descriptions: readonly { readonly role: Role; readonly description: string }[] = [
   {

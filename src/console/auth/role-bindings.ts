@@ -1,5 +1,5 @@
 /** What somebody may do, as it is kept, sent and put together. Pure. */
-import { Role, type RoleBinding as RoleBindingMessage } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { Role, type RoleBinding as RoleBindingMessage, RoleSchema } from "../../gen/fairlead/console/v1/access_pb.ts";
 import type { RoleBinding } from "./principal.ts";
 
 /** What both allow. */
@@ -34,15 +34,30 @@ export function fromRoleBinding({
   return { role, peers: allPeers ? "all" : [...peers] };
 }
 
-const words: ReadonlyMap<string, Role> = new Map([
-  ["viewer", Role.VIEWER],
-  ["operator", Role.OPERATOR],
-  ["admin", Role.ADMIN],
-]);
+const given: readonly Role[] = [Role.VIEWER, Role.OPERATOR, Role.ADMIN];
+const byWord: ReadonlyMap<unknown, Role> = new Map(given.map((role) => [roleWord(role), role]));
+
+/** In small letters, as people write it: "viewer". */
+export function roleWord(role: Role): string {
+  return RoleSchema.value[role]?.localName.toLowerCase() ?? "";
+}
+
+/** Of its word; undefined for what is no role that anybody can have. */
+export function roleCalled(word: unknown): Role | undefined {
+  return byWord.get(word);
+}
+
+/** As people read it: "operator for west, east; viewer". */
+export function describeRoles(roles: readonly RoleBinding[]): string {
+  const texts = roles.map(({ role, peers }) =>
+    peers === "all" ? roleWord(role) : `${roleWord(role)} for ${peers.join(", ")}`,
+  );
+  return texts.length > 0 ? texts.join("; ") : "no role";
+}
 
 /** As it is kept, where a number would say nothing to whoever reads it. */
 export function formatRoles(roles: readonly RoleBinding[]): { role: string; peers: "all" | readonly string[] }[] {
-  return roles.map(({ role, peers }) => ({ role: wordOf(role), peers }));
+  return roles.map(({ role, peers }) => ({ role: roleWord(role), peers }));
 }
 
 /** Undefined for what says anything else, which is then less than nothing. */
@@ -54,16 +69,11 @@ export function parseRoles(kept: unknown): RoleBinding[] | undefined {
 
 function parseBinding(kept: unknown): RoleBinding | undefined {
   if (typeof kept !== "object" || kept === null || !("role" in kept) || !("peers" in kept)) return undefined;
-  const role = typeof kept.role === "string" ? words.get(kept.role) : undefined;
+  const role = roleCalled(kept.role);
   const peers = kept.peers === "all" ? kept.peers : namesIn(kept.peers);
   return role !== undefined && peers !== undefined ? { role, peers } : undefined;
 }
 
 function namesIn(kept: unknown): string[] | undefined {
   return Array.isArray(kept) && kept.every((name) => typeof name === "string") ? kept : undefined;
-}
-
-function wordOf(role: Role): string {
-  for (const [word, known] of words) if (known === role) return word;
-  throw new TypeError(`There is no role ${role}.`);
 }
