@@ -34,7 +34,7 @@ test("the agent makes the text of a kubeconfig: for a command, or with a token o
   assert.equal(file.clusters[0].cluster.server, "https://door.example:8443/peers/berlin/kubernetes");
   assert.match(Buffer.from(file.clusters[0].cluster["certificate-authority-data"], "base64").toString(), /BEGIN CERT/);
   assert.deepEqual(file.users[0].user.exec.args, ["kube-token", "berlin", "--server", "https://door.example:8443"]);
-  assert.deepEqual([plain.expires, plain.kubeconfig.includes("flk_")], ["", false]);
+  assert.deepEqual([plain.expiresAt, plain.kubeconfig.includes("flk_")], ["", false]);
 
   const own = {
     trust: { case: "systemRoots", value: true },
@@ -45,7 +45,7 @@ test("the agent makes the text of a kubeconfig: for a command, or with a token o
   assert.deepEqual(Object.keys(clusters[0].cluster), ["server"]);
   assert.deepEqual([users[0].name, contexts[0].name], ["mine", "mine"]);
   assert.match(users[0].user.token, /^flk_/);
-  assert.ok(Date.parse(timed.expires) > Date.now());
+  assert.ok(Date.parse(timed.expiresAt) > Date.now());
   const audited = await run(world.lisbon, ["audit", "list", "--action", "kube.token", "-o", "json"]);
   assert.equal(JSON.parse(audited.out).items.length, 1);
   assert.ok(!audited.out.includes("flk_"));

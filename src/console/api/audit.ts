@@ -138,7 +138,7 @@ export const changeRules: readonly ChangeRule[] = [
       user.case === "tokenLifetimeSeconds"
         ? { action: "kube.token", peer, target: peer, message: `For ${user.value} s, in a kubeconfig.` }
         : undefined,
-    answered: ({ expires }) => ({ message: `Until ${expires}, in a kubeconfig.` }),
+    answered: ({ expiresAt }) => ({ message: `Until ${expiresAt}, in a kubeconfig.` }),
   }),
   tell(NotificationService.method.acknowledgeNotifications, {
     asked: ({ ids, until }) => ({

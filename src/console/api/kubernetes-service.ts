@@ -59,7 +59,7 @@ export function createKubernetesService(deps: KubernetesServiceDeps): ServiceImp
         serverName: own?.serverName ?? "",
         user: token ?? (user.case === "command" ? user.value : usualCommand(peer, consoleUrl)),
       });
-      return { kubeconfig, expires: token?.expires ?? "" };
+      return { kubeconfig, expiresAt: token?.expires ?? "" };
     },
   };
 }

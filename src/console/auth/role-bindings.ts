@@ -43,7 +43,7 @@ export function roleWord(role: Role): string {
 }
 
 /** Of its word; undefined for what is no role that anybody can have. */
-export function roleCalled(word: unknown): Role | undefined {
+function roleCalled(word: unknown): Role | undefined {
   return byWord.get(word);
 }
 
