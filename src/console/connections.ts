@@ -1,14 +1,16 @@
 /**
  * The connections of the console's port, which are so many at a time. Where there are as many as there may be, the one goes on which nobody
- * has asked anything for longest: whoever only holds on keeps nobody out, and whoever asked before asks on a new one.
+ * has asked anything for longest: whoever only holds on keeps nobody out, and whoever asked before asks on a new one. Where something is
+ * asked on each, the network that has most of them gives its oldest to one that has fewer, so that nobody takes them all.
  */
 import type { Socket } from "node:net";
+import { networkOf } from "../base/network-of.ts";
 
 /** Of what is connected, no two have the same; a connection has it before its TLS handshake and after. */
 export type ClientAddress = Pick<Socket, "remoteAddress" | "remotePort">;
 
 export interface Connections {
-  /** Takes one in. False when all others are at work: then it was cut. */
+  /** Takes one in. False when all others are at work, and no network has more than its own: then it was cut. */
   admit(socket: Socket): boolean;
   /** Something was asked on it. Until the answer is called, or it closes, it is at work. */
   begin(client: ClientAddress): () => void;
@@ -18,6 +20,7 @@ interface Connection {
   /** A socket that has closed does not know it any more. */
   readonly key: string;
   readonly socket: Socket;
+  readonly network: string;
   asked: number;
 }
 
@@ -25,25 +28,42 @@ export function createConnections(most: number): Connections {
   const all = new Map<string, Connection>();
   /** Those on which nothing is asked, by since when: Sets keep that order. */
   const idle = new Set<Connection>();
+  /** All of each network, by age. */
+  const networks = new Map<string, Set<Connection>>();
 
   function forget(connection: Connection): void {
+    const { key, network } = connection;
     idle.delete(connection);
-    if (all.get(connection.key) === connection) all.delete(connection.key);
+    if (all.get(key) === connection) all.delete(key);
+    const ofIt = networks.get(network);
+    if (ofIt?.delete(connection) && ofIt.size === 0) networks.delete(network);
+  }
+
+  /** Which goes for one more of that network. */
+  function leastNeeded(network: string): Connection | undefined {
+    const [oldestIdle] = idle;
+    if (oldestIdle) return oldestIdle;
+    let most = new Set<Connection>();
+    for (const ofOne of networks.values()) if (ofOne.size > most.size) most = ofOne;
+    const [oldest] = most;
+    return most.size > (networks.get(network)?.size ?? 0) + 1 ? oldest : undefined;
   }
 
   return {
     admit(socket) {
+      const network = networkOf(socket.remoteAddress ?? "");
       if (all.size >= most) {
-        const [oldest] = idle;
-        if (!oldest) {
+        const goes = leastNeeded(network);
+        if (!goes) {
           socket.destroy();
           return false;
         }
-        forget(oldest);
-        oldest.socket.destroy();
+        forget(goes);
+        goes.socket.destroy();
       }
-      const connection = { key: keyOf(socket), socket, asked: 0 };
+      const connection = { key: keyOf(socket), socket, network, asked: 0 };
       all.set(connection.key, connection);
+      networks.set(network, (networks.get(network) ?? new Set()).add(connection));
       idle.add(connection);
       socket.once("close", () => forget(connection));
       return true;

@@ -85,6 +85,26 @@ describe("where there are as many connections as there may be", () => {
     for (const one of silent) one.destroy();
   });
 
+  test("who takes none of their answers has no more than the others' leave of them", async () => {
+    await using at = await world();
+    const begin = () =>
+      connectHttp2(`http://127.0.0.1:${at.port}`, { localAddress: "127.0.0.2", settings: { initialWindowSize: 0 } });
+    const greedy = Array.from({ length: most }, begin);
+    for (const session of greedy) {
+      const stream = session.on("error", () => undefined).request({ ":path": "/" });
+      await once(stream.on("error", () => undefined), "response");
+    }
+    assert.equal((await at.ask("/openapi.yaml")).status, 200);
+    await until("the greedy one has lost a connection", () => greedy.some(({ destroyed }) => destroyed));
+    const session = connectHttp2(`http://127.0.0.1:${at.port}`);
+    const call = await follow(session);
+    const again = Array.from({ length: most }, begin);
+    for (const one of again) one.on("error", () => undefined);
+    await until("no more of them are taken", () => again.every(({ destroyed }) => destroyed));
+    assert.equal(call.closed, false, "one of many is not cut for one of few");
+    for (const one of [...greedy, session]) one.destroy();
+  });
+
   test("and on each something is asked, the new one is not taken", async () => {
     await using at = await world();
     const sessions = Array.from({ length: most }, () => connectHttp2(`http://127.0.0.1:${at.port}`));
