@@ -30,6 +30,7 @@ const maxHeaderBytes = 32 * 1024;
 
 export function createHttp2Api({ door, own, connections, log }: Http2ApiOptions): Http2Api {
   const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
   const server = createServer({
     settings: { maxConcurrentStreams: maxStreams, maxHeaderListSize: maxHeaderBytes },
     maxSessionMemory: 32,
@@ -54,6 +55,8 @@ export function createHttp2Api({ door, own, connections, log }: Http2ApiOptions)
       // A client of HTTP/1.1 may end its half and wait for the answer, so the socket was made for that. In HTTP/2 an end means
       // that the client has gone, and nothing that it began is to be held any longer.
       socket.allowHalfOpen = false;
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
       server.emit("connection", socket);
     },
     drain() {
@@ -61,6 +64,8 @@ export function createHttp2Api({ door, own, connections, log }: Http2ApiOptions)
     },
     destroy() {
       for (const session of sessions) session.destroy();
+      // One that is being drained waits for its client to have read all, which may be never.
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

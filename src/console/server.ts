@@ -35,6 +35,7 @@ import { createSessionDoor, type SessionDoorDeps } from "./session-door.ts";
 import type { ServedCertificate } from "./tls/served-certificate.ts";
 import { createTlsPort } from "./tls/tls-port.ts";
 import { sayWhenBack } from "./try-later.ts";
+import { endUntaken } from "./untaken-answers.ts";
 import { type EventsDoor, serveEvents } from "./watch/events-door.ts";
 
 export interface ConsoleServerDeps {
@@ -64,6 +65,8 @@ export interface ConsoleServerDeps {
   consoleUrl?: string | undefined;
   /** Where changes are told as server-sent events. */
   events?: EventsDoor | undefined;
+  /** How long bytes of an answer of the console's own may wait for who does not read, in milliseconds; two minutes unless given. */
+  untakenMs?: number;
   /** What a Secret or ConfigMap in an app's namespace holds that its door refers to. */
   content: DoorsDeps["content"];
   /** What else can be reached at a peer beside Services, by the word behind `/peers/<peer>/`. */
@@ -138,6 +141,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const open = createOpenCalls({ paths: anyone.openPaths, clock: deps.clock });
   /** What is for no door, over either protocol. */
   const serveOwn = (req: ClientRequest, res: ClientResponse): void => {
+    endUntaken(res, deps.untakenMs);
     if (!isCall(req.url)) {
       own.emit("request", req, res);
       return;

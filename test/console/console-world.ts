@@ -80,6 +80,7 @@ export async function startConsole(
       | "consoleUrl"
       | "events"
       | "mostConnections"
+      | "untakenMs"
     >
   > & { ways?: readonly Way[]; known?: Partial<Known> } = {},
 ): Promise<ConsoleWorld> {
@@ -96,6 +97,7 @@ export async function startConsole(
     host: "127.0.0.1",
     port: 0,
     ...(o.domain !== undefined && { domain: o.domain }),
+    ...(o.untakenMs !== undefined && { untakenMs: o.untakenMs }),
     routes: o.routes ?? (() => undefined),
     ...(o.isReady && { isReady: o.isReady }),
     access: accessBy(o.ways ?? [ownWay], o.clock, o.known),

@@ -16,13 +16,16 @@ export interface WatchConsole extends AsyncDisposable {
 }
 
 /** Whoever is in the office comes by the token of their name. */
-export async function startWatchConsole(o: Parameters<typeof startWatches>[0] = {}): Promise<WatchConsole> {
+export async function startWatchConsole(
+  o: Parameters<typeof startWatches>[0] & { untakenMs?: number } = {},
+): Promise<WatchConsole> {
   const office = createOffice({ grace });
   const world = startWatches({ ...o, present: office.present });
   const { authenticator } = accessBy([office]);
   const refuse = createRefuser({ admins: () => ["grace"], refused: () => undefined });
   const console = await startConsole({
     ways: [office],
+    ...(o.untakenMs !== undefined && { untakenMs: o.untakenMs }),
     routes: (router) => void router.service(WatchService, createWatchService({ hub: world.hub })),
     events: createEventsDoor({ hub: world.hub, authenticator, refuse, log: silentLog }),
   });
