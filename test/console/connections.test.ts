@@ -88,11 +88,17 @@ describe("where there are as many connections as there may be", () => {
   test("who takes none of their answers has no more than the others' leave of them", async () => {
     await using at = await world();
     const begin = () =>
-      connectHttp2(`http://127.0.0.1:${at.port}`, { localAddress: "127.0.0.2", settings: { initialWindowSize: 0 } });
+      connectHttp2(`http://127.0.0.1:${at.port}`, {
+        createConnection: () => connect({ host: "127.0.0.1", port: at.port, localAddress: "127.0.0.2" }),
+        settings: { initialWindowSize: 0 },
+      });
     const greedy = Array.from({ length: most }, begin);
     for (const session of greedy) {
       const stream = session.on("error", () => undefined).request({ ":path": "/" });
-      await once(stream.on("error", () => undefined), "response");
+      await once(
+        stream.on("error", () => undefined),
+        "response",
+      );
     }
     assert.equal((await at.ask("/openapi.yaml")).status, 200);
     await until("the greedy one has lost a connection", () => greedy.some(({ destroyed }) => destroyed));
