@@ -78,6 +78,7 @@ suite("users and tokens by the command line", { timeout: 120_000 }, () => {
       assert.match(out, /porto +fairlead/);
       assert.match(out, /Nothing needs you/);
     }
+    assert.doesNotMatch((await done("audit list --verdict denied")).out, /token\/of-/);
   });
 
   test("the status goes on being shown to who may see less than all", async () => {
