@@ -2,14 +2,12 @@
 import { toJson } from "@bufbuild/protobuf";
 import type { Command } from "commander";
 import { stringify } from "yaml";
-import type { App, AppRevision } from "../gen/fairlead/console/v1/app_service_pb.ts";
+import type { App, AppHappening } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import { AppJobStatusSchema } from "../gen/fairlead/resources/v1alpha1/app_job_pb.ts";
 import { RemoteAppSpecSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { appDetail, factLines, indented } from "./app-detail.ts";
-import { eventView, inOrder } from "./app-events.ts";
-import { revisionView } from "./app-history.ts";
 import { rolloutState } from "./app-rollout.ts";
-import { isAtSeveral } from "./app-status.ts";
+import { storyView } from "./app-story.ts";
 import { addTargetOptions, chooseApps, type TargetOptions, waits } from "./app-targets.ts";
 import { withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -27,16 +25,16 @@ export function addAppDescribe(app: Command, context: CliContext): void {
       const texts: string[] = [];
       for (const ref of targets) {
         const { app: found } = await connection.client.apps.getApp({ ref }, { signal });
-        const { revisions } = await connection.client.apps.listAppRevisions({ ref }, { signal });
-        if (found) texts.push(appDescription(found, revisions, Date.now()));
+        const { happenings } = await connection.client.apps.getAppStory({ ref }, { signal });
+        if (found) texts.push(appDescription(found, happenings, Date.now()));
       }
       if (texts.length > 0) await terminal.out(`${texts.join("\n\n\n")}\n`);
     }),
   );
 }
 
-/** Lines without a last line feed. `now` is in milliseconds since 1970; revisions, the latest first. Pure. */
-function appDescription(app: App, revisions: readonly AppRevision[], now: number): string {
+/** Lines without a last line feed. `now` is in milliseconds since 1970; `happenings`, the earliest first. Pure. */
+function appDescription(app: App, happenings: readonly AppHappening[], now: number): string {
   const { metadata, spec, status } = app;
   const name = metadata?.name ?? "";
   const waiting = waits(app);
@@ -57,14 +55,12 @@ function appDescription(app: App, revisions: readonly AppRevision[], now: number
     ["Waits", waiting],
     ["Page", status?.url],
   ]);
-  const events = inOrder(status?.events ?? []);
   return [
     `${visible(name)}\n${facts}`,
     section("Spec", spec ? yaml(toJson(RemoteAppSpecSchema, spec)) : ""),
     section("Status", appDetail(app, now)),
     section("Job", status?.job ? yaml(toJson(AppJobStatusSchema, status.job)) : ""),
-    section("Events", events.length > 0 ? table(eventView(name, now, isAtSeveral(app)).columns, events) : ""),
-    section("History", revisions.length > 0 ? table(revisionView(name, now).columns, revisions.toReversed()) : ""),
+    section("Story", happenings.length > 0 ? table(storyView(name, now).columns, happenings) : ""),
   ]
     .filter(Boolean)
     .join("\n\n");

@@ -49,7 +49,7 @@ export function addAppEvents(app: Command, context: CliContext): void {
 }
 
 /** Events of an app, at several peers or one. `now` is in milliseconds since 1970. */
-export function eventView(app: string, now: number, several: boolean): View<AppEvent> {
+function eventView(app: string, now: number, several: boolean): View<AppEvent> {
   return {
     name: ({ object, reason }) => `${app}/${object ?? ""}/${reason ?? ""}`,
     columns: [
@@ -70,7 +70,7 @@ export function eventView(app: string, now: number, several: boolean): View<AppE
 }
 
 /** The latest last. */
-export function inOrder(events: readonly AppEvent[]): AppEvent[] {
+function inOrder(events: readonly AppEvent[]): AppEvent[] {
   return events.toSorted((a, b) => (Date.parse(a.lastAt ?? "") || 0) - (Date.parse(b.lastAt ?? "") || 0));
 }
 

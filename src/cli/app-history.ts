@@ -85,7 +85,7 @@ function find(name: string, revisions: readonly AppRevision[], wanted: number): 
 }
 
 /** Specs of an app's history. `now` is in milliseconds since 1970. */
-export function revisionView(app: string, now: number): View<AppRevision> {
+function revisionView(app: string, now: number): View<AppRevision> {
   return {
     name: ({ number }) => `${app}/${number}`,
     columns: [

@@ -46,8 +46,8 @@ const kinds: Readonly<Record<Kind, string>> = {
   [Kind.CONDITION]: "is so",
 };
 
-/** `now` is in milliseconds since 1970. */
-function storyView(app: string, now: number): View<AppHappening> {
+/** What has happened to an app. `now` is in milliseconds since 1970. */
+export function storyView(app: string, now: number): View<AppHappening> {
   return {
     name: ({ reason, subject }) => `${app}/${subject || reason}`,
     columns: [

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { rolloutAtPeers, rolloutState } from "../../src/cli/app-rollout.ts";
 import { exitCode } from "../../src/cli/errors.ts";
-import { type App, AppSchema } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
+import { type App, AppSchema, AppHappening_Kind as Kind } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { RemoteAppStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { openOffices } from "./offices.ts";
 
@@ -126,15 +126,23 @@ test("events are told the latest last, in each format, and harmless", async () =
   assert.match((await offices.run(["app", "events", "web"])).err, /Nothing happened to web at its hosts lately/);
 });
 
-test("describe tells all of it: spec, status, pods, rollout, job, events and history", async () => {
+test("describe tells all of it: spec, status, pods, rollout, job, and what has happened", async () => {
   const offices = openOffices();
   const pods = [{ name: "web-1", phase: "Running", ready: true }];
   const status = { phase: "Progressing", revision: 2, rollout, events, pods, job: { succeeded: 1 } };
   offices.apps.getApp = () => ({ app: app(status) });
-  offices.apps.listAppRevisions = () => ({
-    revisions: [
-      { number: 2n, present: true, cause: "faster", spec: { image: "web:2" } },
-      { number: 1n, spec: { image: "web:1" } },
+  offices.apps.getAppStory = () => ({
+    happenings: [
+      { at: "2026-01-01T00:00:00Z", kind: Kind.ACT, reason: "app.deploy", by: "ana", count: 1 },
+      { at: "2026-01-01T00:00:01Z", kind: Kind.REVISION, subject: "revision 2", message: "web:2: faster", count: 1 },
+      {
+        at: "2026-01-01T00:00:02Z",
+        kind: Kind.EVENT,
+        subject: "Pod web-1",
+        reason: "BackOff",
+        isTrouble: true,
+        count: 3,
+      },
     ],
   });
   const { out, code } = await offices.run(["app", "describe", "web"]);
@@ -147,8 +155,7 @@ test("describe tells all of it: spec, status, pods, rollout, job, events and his
     /\nStatus:\n/,
     /web-1 +Running/,
     /\nJob:\n {2}succeeded: 1\n/,
-    /\nEvents:\n[\s\S]*BackOff/,
-    /\nHistory:\n[\s\S]*2 \(now\).*faster/,
+    /\nStory:\n.*\n.*done here.*app\.deploy +ana.*\n.*revision 2 .*web:2: faster\n.*event +Pod web-1 +BackOff/,
   ]) {
     assert.match(out, part);
   }
