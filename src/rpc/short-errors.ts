@@ -25,10 +25,8 @@ async function* shortened<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
 
 function short(error: unknown): unknown {
   if (!(error instanceof ConnectError) || error.rawMessage.length <= longest) return error;
-  const { rawMessage, code, isWireError, metadata, details } = error;
-  // What a peer sent beside its error would become headers of our answer.
-  const beside = isWireError ? undefined : metadata;
-  const other = new ConnectError(`${rawMessage.slice(0, longest)}…`, code, beside, undefined, error);
+  const { rawMessage, code, metadata, details } = error;
+  const other = new ConnectError(`${rawMessage.slice(0, longest)}…`, code, metadata, undefined, error);
   other.details = details;
   return other;
 }

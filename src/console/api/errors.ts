@@ -36,7 +36,16 @@ function toConnect(error: unknown): unknown {
   if (error instanceof HostError) {
     return new ConnectError(error.message, hostCodes[error.code], undefined, undefined, error);
   }
-  return error;
+  return error instanceof ConnectError && error.isWireError ? ofPeer(error) : error;
+}
+
+/**
+ * What a peer's agent said: its code and its message, without its headers and details, which callers would take for the word of this agent.
+ * Who is signed in here, no peer knows.
+ */
+function ofPeer(error: ConnectError): ConnectError {
+  const code = error.code === Code.Unauthenticated ? Code.FailedPrecondition : error.code;
+  return new ConnectError(error.rawMessage, code, undefined, undefined, error);
 }
 
 const hostCodes: Readonly<Record<HostErrorCode, Code>> = {
