@@ -16,18 +16,16 @@ import type { RemoteApp } from "../../kube/resources.ts";
 /** What is kept of an app in other places than itself. */
 export interface StorySources {
   readonly revisions: readonly AppRevision[];
-  /** Of the audit, what the reader may see. */
+  /** Of the audit, what the reader may see; entries of anything else are left out. */
   readonly records: readonly AuditRecord[];
 }
 
 /** The earliest first; of what is at one time, causes before what came of them. */
 export function appStory(app: RemoteApp, { revisions, records }: StorySources): AppHappening[] {
   const { status, spec } = app;
-  const made = Date.parse(app.metadata.creationTimestamp ?? "") || 0;
-  // An earlier app of this name has its own story.
-  const ours = records.filter(({ at, target }) => target === keyOf(app) && at >= made);
-  const answers = ours.filter(({ action }) => action === "app.answer");
-  const acts = ours.filter(({ action }) => action !== "app.answer");
+  const ours = records.filter((record) => isAbout(app, record));
+  const answers = ours.filter(({ action }) => action === answer);
+  const acts = ours.filter(({ action }) => action !== answer);
   const peers = status?.peers ?? [];
   const decisions =
     peers.length > 0
@@ -45,6 +43,18 @@ export function appStory(app: RemoteApp, { revisions, records }: StorySources): 
     ...(status?.conditions ?? []).map(conditionOf),
   ].filter(({ at }) => !Number.isNaN(Date.parse(at)));
   return happenings.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at) || a.kind - b.kind);
+}
+
+/** What the audit has of a peer's answer to a wish. */
+const answer = "app.answer";
+
+/** Of an entry about an app: not about an earlier one of its name, nor about a peer's of the same name that runs here. */
+function isAbout(app: RemoteApp, { at, action, actor, target, correlation = "" }: AuditRecord): boolean {
+  const { uid, creationTimestamp } = app.metadata;
+  if (target !== keyOf(app) || at < (Date.parse(creationTimestamp ?? "") || 0)) return false;
+  // What peers ask here is of apps of theirs, whatever UID they give them; people at the console come without a link's fingerprint.
+  if (action !== answer && actor.fingerprint !== undefined) return false;
+  return correlation === "" || correlation.startsWith(`wish:${uid}/`);
 }
 
 function actOf({ at, action, actor, verdict, message = "" }: AuditRecord): AppHappening {

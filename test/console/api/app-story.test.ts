@@ -27,7 +27,7 @@ function record(minute: number, more: Partial<AuditRecord>): AuditRecord {
 }
 
 const app = remoteApps.parse({
-  metadata: { namespace: "shop", name: "web", creationTimestamp: at(10) },
+  metadata: { namespace: "shop", name: "web", uid: "u-1", creationTimestamp: at(10) },
   spec: { peer: "berlin", image: "web:2" },
   status: {
     peer: "berlin",
@@ -103,4 +103,27 @@ test("it has nothing of another app, nor of an earlier one of the name", () => {
   ];
   const story = appStory(app, { revisions: [], records });
   assert.ok(story.every(({ kind }) => kind !== Kind.ACT));
+});
+
+test("it has nothing of what a peer runs here under the same name, whatever the peer calls it", () => {
+  const actor = { person: "unknown", peer: "hostile", fingerprint: "f" };
+  const actions = ["app.admit", "app.stop", "app.resume", "app.remove", "app.decide"];
+  const said = { verdict: "denied", message: "Call 555.", actor } as const;
+  const records = ["wish:u-1/1", "wish:u-9/1"].flatMap((correlation) =>
+    actions.map((action) => record(11, { ...said, action, correlation })),
+  );
+  assert.deepEqual(appStory(app, { revisions: [], records }), appStory(app, { revisions: [], records: [] }));
+});
+
+test("of acts and answers that tell of which app they were, it has its own", () => {
+  const actor = { person: "unknown", peer: "berlin", fingerprint: "f" };
+  const records = ["wish:u-1/1", "wish:u-9/1"].flatMap((correlation) => [
+    record(11, { correlation, message: correlation }),
+    record(12, { action: "app.answer", actor, verdict: "held", correlation, message: correlation }),
+  ]);
+  const story = appStory(app, { revisions: [], records });
+  assert.deepEqual(
+    story.filter(({ kind }) => kind === Kind.ACT || kind === Kind.DECISION).map(({ message }) => message),
+    ["wish:u-1/1", "wish:u-1/1"],
+  );
 });
