@@ -21,7 +21,8 @@ import type { Tunnel } from "./tunnel/tunnel.ts";
 import { labels as hostLabels, peerNamespace } from "./workloads/host/names.ts";
 import type { Workloads } from "./workloads/workloads.ts";
 
-export interface AgentForwards extends Pick<Forwards, "counts" | "list" | "get" | "subscribe" | "oldestPendingMs"> {
+export interface AgentForwards
+  extends Pick<Forwards, "counts" | "list" | "get" | "heard" | "subscribe" | "oldestPendingMs"> {
   /** What peers offer here. */
   readonly offered: Offered;
   readonly find: Offering["find"];
@@ -107,6 +108,7 @@ export function agentForwards(deps: AgentForwardsDeps): AgentForwards {
     find: offering.find,
     list: forwards.list,
     get: forwards.get,
+    heard: forwards.heard,
     subscribe: forwards.subscribe,
     counts: () => [...forwards.counts(), ...offered.counts()],
     oldestPendingMs: () => forwards.oldestPendingMs(),

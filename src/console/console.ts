@@ -8,7 +8,7 @@ import type { Doctor } from "../doctor/doctor.ts";
 import type { KubeConnection } from "../kube/connect.ts";
 import { keyOf } from "../kube/object.ts";
 import type { Reflector } from "../kube/reflector.ts";
-import { type Forward, type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
+import { type Peer, peers as peerKind, type RemoteApp } from "../kube/resources.ts";
 import type { Peering } from "../peering/peering.ts";
 import { checkRelays } from "../peering/relays.ts";
 import { createStreamRecord } from "../peering/stream-record.ts";
@@ -16,6 +16,7 @@ import type { Pods } from "../pods/pods.ts";
 import type { PolicyBook } from "../policy/policy-book.ts";
 import type { Connections } from "../tunnel/connections.ts";
 import type { AppDialer, DatagramDialer } from "../tunnel/entry.ts";
+import type { Forwards } from "../tunnel/forwards/forwards.ts";
 import type { HttpForwarder } from "../tunnel/http.ts";
 import type { TargetsAtPeer } from "../tunnel/targets-at.ts";
 import type { LocalHello } from "../wire/session.ts";
@@ -79,7 +80,7 @@ export interface ConsoleDeps {
   readonly dial: AppDialer;
   /** Asks a peer what it lets this agent reach. Rejects with a ConnectError. */
   listTargets(peer: string, signal: AbortSignal): Promise<TargetsAtPeer>;
-  readonly forwards: ConsoleWatchDeps["forwards"] & { get(key: string): Forward | undefined };
+  readonly forwards: ConsoleWatchDeps["forwards"] & Pick<Forwards, "get" | "heard">;
   readonly dialDatagrams: DatagramDialer;
   /** What is open over the links at this moment. */
   readonly connections: Pick<Connections, "list" | "end">;
@@ -299,9 +300,10 @@ function linkDeps({ peering: { switchboard, roster }, clock }: ConsoleDeps): Lin
   };
 }
 
-function forwardChanges({ kube, about }: ConsoleDeps): ForwardChanges {
+function forwardChanges({ kube, about, forwards }: ConsoleDeps): ForwardChanges {
   return createForwardChanges({
     kube: kube.client,
+    heard: forwards.heard,
     noneHere:
       about.kubernetesVersion === ""
         ? "This agent stands alone: there is no cluster here for which Forwards could make Services. `fairlead forward PEER TARGET` makes ports of a machine."

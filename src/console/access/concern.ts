@@ -57,8 +57,8 @@ export function aboutOf(
   const there = found.filter((concern) => concern !== undefined);
   // What concerns no peer yet is the agent's.
   if (there.length > 0) return { said, found: join(there.map((concern) => (concern.length > 0 ? concern : "all"))) };
-  // A spec says what it would be.
-  return refs.length > 0 && specs.length + forwards.length === 0 ? { said, found: "nothing" } : { said };
+  // The spec of an app says what it would be; a Forward that a request names is one to be changed, not to be made.
+  return refs.length > 0 && specs.length === 0 ? { said, found: "nothing" } : { said };
 }
 
 /** Of what an app is to be. */

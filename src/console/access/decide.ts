@@ -35,13 +35,19 @@ export function decide(
   if (holds.some(({ peers }) => peers === "all")) return allowed;
   const { said, found = [] } = about;
   const view = viewOf(principal);
-  if (found === "nothing") return view("") && holds.length > 0 ? allowed : refused(view("") ? "all" : "unsaid");
-  const concern = join([said, found]);
+  if (found === "nothing") {
+    if (!view("")) return refused("unsaid");
+    if (said.length === 0) return holds.length > 0 ? allowed : refused("all");
+  }
+  const seen = found === "nothing" ? [] : found;
+  const concern = join([said, seen]);
   // Where a request is so wrong that it names no peer, what is wrong with it may be told to whoever has the role at all.
   if (concern.length === 0) return holds.length > 0 ? allowed : refused([]);
   const missing = concern === "all" ? concern : concern.filter((peer) => !holds.some((held) => covers(held, peer)));
   if (missing.length === 0) return allowed;
-  const isOpen = found === "all" ? view("") : found.every((peer) => view(peer) || said.includes(peer));
+  // A request that may make an app says its peers, whether there is one by then or not.
+  const mayName = scope === Scope.FORWARD ? [] : said;
+  const isOpen = seen === "all" ? view("") : seen.every((peer) => view(peer) || mayName.includes(peer));
   return refused(isOpen ? missing : "unsaid");
 }
 

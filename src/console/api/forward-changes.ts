@@ -2,12 +2,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ForwardSpec, ForwardSpecSchema } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import { isForbidden } from "../../kube/errors.ts";
+import { keyOf } from "../../kube/object.ts";
 import { type Forward, forwards } from "../../kube/resources.ts";
 import { planForward } from "../../tunnel/forwards/plan.ts";
 import { createSeenChanges, type SeenChanges, type SeenChangesDeps, type SeenRef } from "./seen-changes.ts";
 
 export interface ForwardChangesDeps {
   readonly kube: SeenChangesDeps<typeof ForwardSpecSchema, unknown>["kube"];
+  /** Resolves once this agent knows the Forward of this key, or has waited for that long enough. */
+  heard(key: string, signal: AbortSignal): Promise<void>;
   /** Undefined where there can be Forwards: why there can be none, in a sentence. */
   readonly noneHere: string | undefined;
 }
@@ -15,7 +18,7 @@ export interface ForwardChangesDeps {
 /** It throws ConnectErrors for what a person can mend, and KubeErrors for the rest. */
 export type ForwardChanges = SeenChanges<ForwardSpec, Forward>;
 
-export function createForwardChanges({ kube, noneHere }: ForwardChangesDeps): ForwardChanges {
+export function createForwardChanges({ kube, heard, noneHere }: ForwardChangesDeps): ForwardChanges {
   const changes = createSeenChanges({
     kube,
     kind: forwards,
@@ -37,9 +40,12 @@ export function createForwardChanges({ kube, noneHere }: ForwardChangesDeps): Fo
   return {
     get: changes.get,
     make: (ref, draft, signal) =>
-      where(ref, () => {
+      where(ref, async () => {
         refuseUnfit(ref, draft.spec);
-        return changes.make(ref, draft, signal);
+        const made = await changes.make(ref, draft, signal);
+        // Who made it may change it at once only when it is known whose it is.
+        if (!draft.dryRun) await heard(keyOf(ref), signal);
+        return made;
       }),
     change: (ref, draft, signal) =>
       where(ref, () => {

@@ -64,6 +64,8 @@ export interface Forwards {
   list(signal: AbortSignal): Promise<KnownForward[]>;
   /** By "namespace/name", as it was told last; undefined when there is none, or nothing is known yet. */
   get(key: string): Forward | undefined;
+  /** Resolves once there is one of this key for all that {@link Forwards.get} knows: when that takes long, without it. */
+  heard(key: string, signal: AbortSignal): Promise<void>;
   /** Tells that one has come, gone or changed, its status among it. Returns what ends it. */
   subscribe(listener: () => void): () => void;
   /** It stands otherwise with this Forward beside what is written in it. */
@@ -76,6 +78,8 @@ export interface Forwards {
 
 /** Services that somebody changes are looked at again so often, in milliseconds. */
 const lookAgainMs = 30_000;
+/** What was written is waited for so long, in milliseconds. */
+const mostHearingMs = 2_000;
 
 export function createForwards(deps: ForwardsDeps): Forwards {
   const { client, roster, links, maker, entrance, clock, log } = deps;
@@ -257,6 +261,15 @@ export function createForwards(deps: ForwardsDeps): Forwards {
       });
     },
     get: (key) => reflector.get(key),
+    async heard(key, signal) {
+      if (reflector.get(key)) return;
+      const come = new AbortController();
+      const end = reflector.subscribe((other, now) => {
+        if (now && other === key) come.abort();
+      });
+      await clock.sleep(mostHearingMs, AbortSignal.any([signal, come.signal])).catch(() => undefined);
+      end();
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

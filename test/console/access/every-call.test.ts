@@ -25,6 +25,7 @@ import { type Principal, principalKey, type RoleBinding } from "../../../src/con
 import { access, Role, RoleSchema, Scope, ScopeSchema } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
 import { AppService } from "../../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { PermissionMissingSchema } from "../../../src/gen/fairlead/console/v1/error_pb.ts";
+import { TunnelService } from "../../../src/gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { AppSecretSchema } from "../../../src/gen/fairlead/resources/v1alpha1/app_config_pb.ts";
 import { type ConsoleWorld, startConsole } from "../console-world.ts";
 import { createOffice, person } from "../people.ts";
@@ -180,6 +181,25 @@ suite("every call of the API", () => {
     assert.equal(await refusal(method, "operator-all", request), undefined);
   });
 
+  test("one that would change a Forward tells nobody of one they may not see whether it exists, wherever it is to lead", async () => {
+    const method = TunnelService.method.updateForward;
+    const changed = (name: string, to: string): Message => {
+      const { spec } = requestAbout(method, ["spec"], to);
+      return Object.assign(requestAbout(method, ["ref"], name), { spec });
+    };
+    for (const to of ["east", "west", "everywhere"]) {
+      const nowhere = await refusal(method, "operator-east", changed("ghost", to));
+      assert.equal(nowhere?.code, Code.PermissionDenied);
+      for (const name of ["west", "everywhere"]) {
+        const there = await refusal(method, "operator-east", changed(name, to));
+        assert.deepEqual(tellingOf(there), tellingOf(nowhere), `${name} to ${to}`);
+      }
+    }
+    // Whoever sees all learns that it is not there, and still needs the role for where it would lead.
+    assert.equal((await refusal(method, "mixed", changed("ghost", "west")))?.code, Code.PermissionDenied);
+    assert.equal(await refusal(method, "mixed", changed("ghost", "east")), undefined);
+  });
+
   test("one that moves an app needs its role for where it was and where it goes", async () => {
     const method = AppService.method.deployApp;
     const moved = requestAbout(method, ["ref"], "west");
@@ -195,10 +215,10 @@ test("the page of access says what the protos do (make docs brings it up to date
   assert.equal(readFileSync(new URL("../../../docs/access.md", import.meta.url), "utf8"), accessPage(services));
 });
 
-/** Whether the request says by a name alone what it is about, and neither its peers nor what it is to be. */
+/** Whether the request names what has to be there already, or is refused as if it named nothing. */
 function namesByReference(scope: Scope, fields: readonly string[]): boolean {
   if (scope === Scope.WORKLOAD) return true;
-  return (scope === Scope.APP || scope === Scope.FORWARD) && !fields.includes("spec");
+  return scope === Scope.FORWARD ? fields.includes("ref") : scope === Scope.APP && !fields.includes("spec");
 }
 
 function seesWest(roles: readonly RoleBinding[]): boolean {
@@ -232,7 +252,8 @@ function requestAbout<M extends DescMethod>(
         else if (field.fieldKind !== "message")
           at[key] = field.name === "name" && /inbox/i.test(method.name) ? `${name}/x` : name;
         else if (field.message.name === "ObjectRef") at[key] = { namespace: "shop", name };
-        else at[key] = name === "everywhere" ? { placement: {} } : { peer: name };
+        else if (name !== "everywhere") at[key] = { peer: name };
+        else at[key] = field.message.name === "ForwardSpec" ? { direction: "Reverse" } : { placement: {} };
         return;
       }
       assert.ok(field.fieldKind === "message");

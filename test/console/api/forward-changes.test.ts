@@ -144,12 +144,16 @@ const mute = {
 };
 
 test("where the agent may write no Forwards, the refusal names the value of the chart that lets it", async () => {
-  const changes = createForwardChanges({ kube: mute, noneHere: undefined });
+  const changes = createForwardChanges({ kube: mute, heard: async () => undefined, noneHere: undefined });
   await refused(changes.make(nowhere, draft, patience()), Code.FailedPrecondition, /forwards\.namespaces: \[shop\]/);
 });
 
 test("an agent without a cluster makes none, and says why", async () => {
-  const changes = createForwardChanges({ kube: mute, noneHere: "This agent stands alone." });
+  const changes = createForwardChanges({
+    kube: mute,
+    heard: async () => undefined,
+    noneHere: "This agent stands alone.",
+  });
   await refused(changes.make(nowhere, draft, patience()), Code.FailedPrecondition, /stands alone/);
   await refused(changes.delete(nowhere, { version: "", dryRun: false }, patience()), Code.FailedPrecondition, /alone/);
 });

@@ -142,6 +142,7 @@ test("a Forward that was moved to another peer is not touched by the old one's o
       mergePatch: () => assert.fail("it was written"),
       delete: () => assert.fail("it was deleted"),
     },
+    heard: async () => undefined,
     noneHere: undefined,
   });
   const { version = "" } = (await serve({ forwards }).getForward({ ref })).forward ?? {};
