@@ -47,7 +47,7 @@ describe("the doors to a peer", () => {
       "/peers/there/things/",
       "/peers/none/things/",
       "/peers/there/none/",
-      "/peers",
+      "/peers//",
       "/x/../peers/a",
     ]) {
       for (const headers of [{}, { authorization: "Bearer flt_wrong" }, { cookie: "fairlead-app=1" }]) {

@@ -14,7 +14,7 @@ import { answer, answerProblem, type DoorRequest, goneSignal } from "./exchange.
 import { badRequest, mayNot, noSuchApp, noSuchPort } from "./explain.ts";
 import { unauthenticated } from "./explain-entry.ts";
 import { type PassOnDeps, passOnToApp, pathAnswerHeaders } from "./pass-on.ts";
-import { climbsOut, readRequestTarget } from "./request-target.ts";
+import { climbsOut, isOwnPage, readRequestTarget } from "./request-target.ts";
 
 export interface AppPathDeps extends PassOnDeps {
   apps: AppCatalogue;
@@ -31,7 +31,8 @@ export interface AppPathDoor {
 export function createAppPathDoor(deps: AppPathDeps): AppPathDoor {
   function claims(url: string): boolean {
     const target = readRequestTarget(url);
-    return target.ok && (target.normal === "/apps" || target.normal.startsWith("/apps/"));
+    if (!target.ok || isOwnPage(target.path, "/apps", 2)) return false;
+    return target.normal === "/apps" || target.normal.startsWith("/apps/");
   }
 
   async function serve(request: DoorRequest, base: { secure: boolean; port: number }): Promise<void> {

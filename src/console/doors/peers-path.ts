@@ -11,7 +11,7 @@ import type { Problem } from "../problem.ts";
 import { answerProblem, type DoorRequest, goneSignal } from "./exchange.ts";
 import { badRequest, mayNot } from "./explain.ts";
 import { unauthenticated } from "./explain-entry.ts";
-import { climbsOut, readRequestTarget } from "./request-target.ts";
+import { climbsOut, isOwnPage, readRequestTarget } from "./request-target.ts";
 
 /** A request for something at a peer, by somebody who may. */
 export interface PeerRequest {
@@ -58,7 +58,8 @@ export function createPeersPath(deps: PeersPathDeps): PeersPath {
 
   function claims(url: string): boolean {
     const target = readRequestTarget(url);
-    return target.ok && (target.normal === "/peers" || target.normal.startsWith("/peers/"));
+    if (!target.ok || isOwnPage(target.path, "/peers", 1)) return false;
+    return target.normal === "/peers" || target.normal.startsWith("/peers/");
   }
 
   async function serve(request: DoorRequest, { secure }: { secure: boolean }): Promise<void> {

@@ -56,3 +56,13 @@ function normalise(decoded: string): string {
 function refuse(detail: string): RequestTarget {
   return { ok: false, detail };
 }
+
+/**
+ * Whether a door leaves this path to the console's own pages: `root` itself, and so many names below it, written plainly. What is
+ * written in any other way, or goes deeper, stays the door's.
+ */
+export function isOwnPage(path: string, root: string, names: number): boolean {
+  if (path !== root && !path.startsWith(`${root}/`)) return false;
+  const below = path.slice(root.length).split("/").slice(1);
+  return below.length <= names && below.every((name) => /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name));
+}
