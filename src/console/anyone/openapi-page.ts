@@ -3,17 +3,17 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { FastifyInstance } from "fastify";
 import type { Clock } from "../../base/clock.ts";
+import { createAnswerBound } from "./answer-bound.ts";
 
 const document = new URL("../../gen/openapi/openapi.yaml", import.meta.url);
 
-/** Answers under way at a time, and how long one may take, in milliseconds: whoever asks may be anybody, and read nothing. */
+/** Answers under way at a time. */
 const mostAnswers = 32;
-const answerMs = 30_000;
 
 /** Reads the document when it is asked for first, and keeps it: one for all answers, so that each costs no memory of its own. */
 export function serveOpenApi(app: FastifyInstance, clock: Clock): void {
   let kept: Promise<{ bytes: Buffer; tag: string }> | undefined;
-  let answers = 0;
+  const bound = createAnswerBound({ most: mostAnswers, clock });
   app.get("/openapi.yaml", async (request, reply) => {
     kept ??= read();
     const { bytes, tag } = await kept.catch((error: unknown) => {
@@ -22,16 +22,7 @@ export function serveOpenApi(app: FastifyInstance, clock: Clock): void {
     });
     reply.headers({ ETag: tag, "Cache-Control": "no-cache" });
     if (request.headers["if-none-match"] === tag) return reply.code(304).send();
-    if (answers >= mostAnswers) {
-      return reply.code(503).header("Retry-After", "1").send("Too many read this at once. Try again in a moment.\n");
-    }
-    answers += 1;
-    const late = clock.after(answerMs, () => void reply.raw.destroy());
-    late.unref?.();
-    reply.raw.once("close", () => {
-      answers -= 1;
-      late.cancel();
-    });
+    if (!bound.admit(reply)) return reply;
     return reply.type("application/yaml; charset=utf-8").send(bytes);
   });
 }
