@@ -1,12 +1,12 @@
 /** How peers, apps, invites and orphans look on a terminal. Pure. */
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { readyOf } from "../client/app-ready.ts";
 import type { App, Orphan, OrphanAtPeer } from "../gen/fairlead/console/v1/app_service_pb.ts";
 import type { ObjectMeta } from "../gen/fairlead/console/v1/object_pb.ts";
 import type { Invite, Peer } from "../gen/fairlead/console/v1/peer_service_pb.ts";
 import { PeerSpecSchema, PeerStatusSchema } from "../gen/fairlead/resources/v1alpha1/peer_pb.ts";
 import { RemoteAppSpecSchema, RemoteAppStatusSchema } from "../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import { appDetail } from "./app-detail.ts";
-import { readyOf } from "./app-status.ts";
 import type { View } from "./output.ts";
 import { grantTexts, peerDetail } from "./peer-detail.ts";
 import { formatAge, sinceOf, type Tone } from "./table.ts";

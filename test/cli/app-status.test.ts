@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { appDetail } from "../../src/cli/app-detail.ts";
-import { readyOf } from "../../src/cli/app-status.ts";
+import { readyOf } from "../../src/client/app-ready.ts";
 import { type App, AppSchema } from "../../src/gen/fairlead/console/v1/app_service_pb.ts";
 import { RemoteAppSpecSchema, RemoteAppStatusSchema } from "../../src/gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { JsonObject } from "../../src/kube/object.ts";
