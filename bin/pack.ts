@@ -1,7 +1,7 @@
 /**
  * Makes `dist/fairlead-<version>.tgz`, which `npm install` puts anywhere: Node strips no types under `node_modules`,
- * so the package holds JavaScript with declarations beside it, in the folders of the sources. With `--unpacked FOLDER` it
- * writes what of that an agent runs into a folder instead, for the image.
+ * so the package holds JavaScript with declarations beside it, in the folders of the sources, and the console's pages as they
+ * are built. With `--unpacked FOLDER` it writes what of that an agent runs into a folder instead, for the image.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,6 +19,7 @@ if (unpacked === undefined) emit.push("--declaration");
 run(join(root, "node_modules", ".bin", "tsc"), ["--project", join(root, "tsconfig.build.json"), ...emit]);
 const data = globSync("src/**/*.{json,yaml}", { cwd: root });
 const documents = unpacked === undefined ? ["charts", "README.md", "CHANGELOG.md"] : ["charts/fairlead/crds"];
+run(process.execPath, [join(root, "ui/build.ts"), "--production", join(stage, "dist/ui")]);
 for (const name of [...data, ...documents, "bin/fairlead", "LICENSE"]) {
   cpSync(join(root, name), join(stage, name), { recursive: true });
 }

@@ -19,6 +19,7 @@ interface Step {
 
 const checks: Step[] = [
   { name: "types", command: ["tsc", "--noEmit", "--project", "."] },
+  { name: "types of the console", command: ["tsc", "--noEmit", "--project", "ui"] },
   { name: "format and lint", command: ["biome", "ci", "--log-level=warn", "--error-on-warnings"] },
   { name: "dead code", command: ["knip", "--no-progress"] },
   { name: "architecture", command: ["node", "--test", "--test-reporter=dot", "test/architecture.test.ts"] },

@@ -52,6 +52,8 @@ import type { CallersWay } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
 import { createKubernetesAccess } from "./kubernetes.ts";
 import { type OpenNotificationsDeps, openNotifications } from "./notifications/open-notifications.ts";
+import { createPageSource } from "./pages/page-source.ts";
+import { servePages } from "./pages/pages.ts";
 import { openPeople } from "./people.ts";
 import { type ConsoleServer, createConsoleServer } from "./server.ts";
 import { createSessionDial } from "./session-dial.ts";
@@ -170,7 +172,10 @@ export async function createConsole(deps: ConsoleDeps, signal: AbortSignal): Pro
       listing: createListing({ key: randomBytes(32), now: () => clock.now() }),
     }),
     interceptors: [auditChanges(record), translateErrors, signIn.refresh],
-    pages: signIn.routes,
+    pages(app) {
+      signIn.routes(app);
+      servePages(app, { ...createPageSource(), clock });
+    },
     access,
     isReady: () => deps.health().ok,
     apps: catalogueOf(deps),

@@ -8,10 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { aborted } from "../base/abort.ts";
+import { firstAdminSecret } from "../console/auth/first-admin.ts";
+import { secrets } from "../kube/resources.ts";
+import { decodeData } from "../kube/secret-data.ts";
 import { createLog } from "../telemetry/log.ts";
 import { createLogRing } from "../telemetry/log-ring.ts";
 import { type Claim, demoApp, tellStory } from "./story.ts";
-import { buildTown, type Town, type TownOptions } from "./town.ts";
+import { agentNamespace, buildTown, type Town, type TownOptions } from "./town.ts";
 
 export interface DemoOptions {
   /** End after the claims are checked; else stay up until the signal. */
@@ -97,6 +100,9 @@ ${head("What is so")}
   ${origin.name.padEnd(9)} ${origin.consoleUrl.padEnd(24)} ${origin.kubeconfig}
   ${host.name.padEnd(9)} ${host.consoleUrl.padEnd(24)} ${host.kubeconfig}
 
+${head("Look at the console")} in a browser, at ${origin.consoleUrl}. Sign in as admin, and choose another password than this:
+  ${await firstPassword(origin, o.signal)}
+
 ${head("Look at the page")} in a browser; ${host.name} serves it, and this address works once, within 60 s:
   ${page.url}
 
@@ -116,6 +122,13 @@ ${head("Try next")}, in another terminal, in this folder:
 
 Ctrl-C takes everything down.
 `);
+}
+
+/** That of the user admin, until it is changed. The cluster is gone with the demo, and so is whoever can sign in there. */
+async function firstPassword({ kube }: Town, signal: AbortSignal): Promise<string> {
+  const ref = { namespace: agentNamespace, name: firstAdminSecret };
+  const secret = await kube.client.get(secrets, ref, signal);
+  return (secret && decodeData(secret, "password")) ?? "it has been changed already";
 }
 
 function explain(error: unknown): string {

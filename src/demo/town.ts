@@ -21,10 +21,13 @@ export interface Town {
   /** A kubeconfig file of the embedded cluster's administrator. */
   readonly kubeconfig: string;
   readonly kube: KubeConnection;
+  /** The one that runs now. */
   readonly agent: Agent;
   readonly client: FairleadClient;
   readonly consoleUrl: string;
   readonly token: string;
+  /** Ends the agent and calls `meanwhile`; then starts another at the same ports, as a node that goes and comes back. */
+  restart(meanwhile: () => Promise<void>, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,12 +67,23 @@ export async function buildTown(o: TownOptions, signal: AbortSignal): Promise<To
     await installDefinitions(kube, signal);
     await kube.client.create(namespaces, { metadata: { name: agentNamespace } }, signal);
 
-    const agent = await onFreePorts(o.firstPort, (ports) => startAgentOn(ports, kubeconfig, o, signal));
+    let agent = await onFreePorts(o.firstPort, (ports) => startAgentOn(ports, kubeconfig, o, signal));
     built.push(() => agent.close());
     const token = await readToken(kube, signal);
     const consoleUrl = `http://127.0.0.1:${agent.ports.console}`;
     const client = createFairleadClient({ url: consoleUrl, token });
-    return { name: o.name, kubeconfig, kube, agent, client, consoleUrl, token, close };
+    return {
+      ...{ name: o.name, kubeconfig, kube, client, consoleUrl, token, close },
+      get agent() {
+        return agent;
+      },
+      async restart(meanwhile, until) {
+        const { console, link, telemetry } = agent.ports;
+        await agent.close();
+        await meanwhile();
+        agent = await startAgentOn([console, link, telemetry], kubeconfig, o, until);
+      },
+    };
   } catch (error) {
     await close();
     throw error;

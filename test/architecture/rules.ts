@@ -43,6 +43,14 @@ const narrow: Readonly<Record<string, { sees: readonly string[]; why: string }>>
   gen: { sees: [], why: "generated code knows only the runtime of protobuf" },
 };
 
+/** The rooms of the console's pages, in ui/src, and what each sees of the others. */
+const pageRooms: Readonly<Record<string, { sees: readonly string[]; why: string }>> = {
+  model: { sees: [], why: "what the pages think is values and nothing else" },
+  state: { sees: ["model"], why: "the state is there without anything that draws" },
+  elements: { sees: ["model", "styles"], why: "elements draw what they are given" },
+  dialogs: { sees: ["model", "elements"], why: "dialogs ask, and do not fetch" },
+};
+
 /** Packages that one room wraps for all others. A name that ends in a slash stands for its whole scope. */
 const soleImporters: Readonly<Record<string, string>> = {
   "node-forge": "identity",
@@ -94,9 +102,7 @@ function readImports({ path, text }: SourceFile): Import[] {
 function checkFloor({ from, to, relative }: Import): string[] {
   if (!relative) return [];
   const where = `${from} imports ${to}`;
-  if (from.startsWith("ui/") && to.startsWith("src/") && !to.startsWith("src/gen/")) {
-    return [`${where}: the UI sees src/gen and nothing else of src.`];
-  }
+  if (from.startsWith("ui/src/")) return checkPages(from, to, where);
   if (!from.startsWith("src/")) return [];
   if (!to.startsWith("src/")) return [`${where}: what runs never imports what is beside src.`];
   const [room, other] = [roomOf(from), roomOf(to)];
@@ -119,6 +125,25 @@ function checkFloor({ from, to, relative }: Import): string[] {
     ];
   }
   return [];
+}
+
+/** Of the console's pages: what they see of src, and that what draws does not fetch. */
+function checkPages(from: string, to: string, where: string): string[] {
+  if (to.startsWith("src/")) {
+    const isSeen = /^src\/(gen|client)\/|^src\/base\/clock\.ts$/.test(to);
+    return isSeen
+      ? []
+      : [`${where}: the console's pages see src/gen, src/client and src/base/clock.ts, and nothing else of src.`];
+  }
+  const [room, other] = [pageRoomOf(from), pageRoomOf(to)];
+  const limits = pageRooms[room];
+  if (!limits || room === other || other === "" || limits.sees.includes(other)) return [];
+  return [`${where}: ${room} may import ${limits.sees.join(", ") || "nothing else"}, because ${limits.why}.`];
+}
+
+/** The folder of a file of the console's pages; empty for what ties them together. */
+function pageRoomOf(path: string): string {
+  return /^ui\/src\/([^/]+)\//.exec(path)?.[1] ?? "";
 }
 
 function checkSoleImporter({ from, to, relative }: Import): string[] {

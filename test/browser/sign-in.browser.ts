@@ -6,6 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { systemClock } from "../../src/base/clock.ts";
 import { SecretText } from "../../src/base/secret-text.ts";
+import { createPageSource } from "../../src/console/pages/page-source.ts";
+import { servePages } from "../../src/console/pages/pages.ts";
 import { issueServerLeaf } from "../../src/identity/leaf.ts";
 import { authority } from "../console/console-world.ts";
 import { clientId, clientSecret, startProvider } from "../console/oidc/provider.ts";
@@ -29,11 +31,12 @@ interface Called {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-async function world() {
+async function world(o: { withPages?: boolean } = {}) {
   const provider = await startProvider();
   const t = await startSignIn({
     clock: systemClock,
     domain: "apps.example",
+    ...(o.withPages && { pages: (app) => servePages(app, { ...createPageSource(), clock: systemClock }) }),
     settings: {
       oidc: {
         issuer: provider.issuer,
@@ -157,5 +160,17 @@ describe("a person with a browser", () => {
       w.t.signIn.sessions.list().map(({ kind, user }) => `${kind} ${user}`),
       ["oidc oidc:ana", "oidc oidc:ana", "oidc oidc:ana"],
     );
+  });
+
+  test("goes by the console's own page to the provider, and is where they wanted to be when they come back", async () => {
+    await using w = await world({ withPages: true });
+    const visitor = await browser.visitor();
+    const page = await visitor.newPage();
+    const [wanted] = w.origins.map((origin) => `${origin}/apps?q=shop`);
+    await page.goto(wanted ?? "");
+    await page.getByRole("link", { name: "Sign in with the tests" }).click();
+    await page.getByTitle("Sign out (oidc:ana").waitFor();
+    assert.equal(page.url(), wanted);
+    await visitor.close();
   });
 });

@@ -1,7 +1,7 @@
 /** What `make build` packs works where there is nothing of the clone but the packages that it depends on. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, suite, test } from "node:test";
@@ -32,6 +32,16 @@ suite("the package", { timeout: 120_000 }, () => {
   test("has the document of its API, which the console serves", () => {
     const path = "src/gen/openapi/openapi.yaml";
     assert.deepEqual(readFileSync(join(installed, path)), readFileSync(join(root, path)));
+  });
+
+  test("has the console's pages, built, and nothing that only their makers look at", () => {
+    const { pages }: { pages: string[] } = JSON.parse(readFileSync(join(installed, "dist/ui/pages.json"), "utf8"));
+    assert.ok(pages.includes("/apps") && !pages.includes("/gallery"), pages.join());
+    const index = readFileSync(join(installed, "dist/ui/index.html"), "utf8");
+    for (const [, path = ""] of index.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)) {
+      assert.ok(readFileSync(join(installed, "dist/ui", path)).length > 0, path);
+    }
+    assert.ok(!existsSync(join(installed, "ui")), "their sources stay in the clone");
   });
 
   test("runs the demo", () => {

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type RequestOptions } from "node:http";
 import https from "node:https";
+import type { FastifyInstance } from "fastify";
 import type { AuditEntry } from "../../../src/audit/entry.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import { silentLog } from "../../../src/base/log.ts";
@@ -12,10 +13,11 @@ import {
   type PasswordVerdict,
 } from "../../../src/console/api/sign-in-service.ts";
 import type { KeptSecrets } from "../../../src/console/auth/kept-secrets.ts";
-import type { RoleBinding } from "../../../src/console/auth/principal.ts";
+import { principalKey, type RoleBinding } from "../../../src/console/auth/principal.ts";
 import { parseSessionRecord, type SessionRecord } from "../../../src/console/auth/session-record.ts";
 import { createSignIn, type SignIn, type SignInSettings } from "../../../src/console/sign-in/sign-in.ts";
-import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
+import { CallerKind, Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
+import { AccessService } from "../../../src/gen/fairlead/console/v1/access_service_pb.ts";
 import { PeerService } from "../../../src/gen/fairlead/console/v1/peer_service_pb.ts";
 import { SignInService } from "../../../src/gen/fairlead/console/v1/sign_in_service_pb.ts";
 import { createMemoryKept, type MemoryKept } from "../auth/memory-kept.ts";
@@ -63,6 +65,8 @@ export async function startSignIn(o: {
   consoleUrl?: string;
   settings?: SignInSettings;
   domain?: string;
+  /** Beside those of signing in. */
+  pages?(app: FastifyInstance): void;
 }): Promise<SignInWorld> {
   const { clock, consoleUrl } = o;
   const kept = createMemoryKept(parseSessionRecord);
@@ -119,8 +123,14 @@ export async function startSignIn(o: {
     ...(o.domain !== undefined && { domain: o.domain }),
     ways: [ownWay, ...signIn.ways],
     interceptors: [signIn.refresh],
-    pages: signIn.routes,
+    pages(app) {
+      signIn.routes(app);
+      o.pages?.(app);
+    },
     routes(router) {
+      router.service(AccessService, {
+        whoAmI: (_request, { values }) => ({ name: values.get(principalKey)?.name ?? "", kind: CallerKind.OIDC }),
+      });
       router.service(SignInService, createSignInService(signIn.service));
       router.service(PeerService, { listPeers: () => ({}) });
     },
