@@ -14,18 +14,28 @@ export interface KubeconfigEntry {
 /** What kubectl runs, or whether a token stands in its place. */
 export type AskedUser = { readonly command: string; readonly args: readonly string[] } | "token";
 
+export interface AskedEntry {
+  /** Of the context. */
+  readonly name: string;
+  readonly peer: string;
+  /** Where the console is reached; empty where the agent was to say it. */
+  readonly door: string;
+  readonly user: AskedUser;
+}
+
 /**
  * What an agent has answered, if it is what was asked for and nothing more: a kubeconfig makes kubectl run programs, and which, no agent decides.
  * Throws a `CliError` for any other.
  */
-export function readAnswer(text: string, name: string, asked: AskedUser): KubeconfigEntry {
+export function readAnswer(text: string, asked: AskedEntry): KubeconfigEntry {
+  const { name } = asked;
   const file: unknown = parse(text);
   const cluster = namedIn(file, "clusters", name, "cluster");
   const user = namedIn(file, "users", name, "user");
   const isRight =
-    isOurCluster(cluster) &&
+    isAtDoor(cluster, asked) &&
     hasOnly(cluster, ["server", "certificate-authority-data", "tls-server-name"]) &&
-    (asked === "token" ? isOurUser(user) && hasOnly(user, ["token"]) : runsOnly(user, asked));
+    (asked.user === "token" ? isOurUser(user) && hasOnly(user, ["token"]) : runsOnly(user, asked.user));
   if (isRight && isObject(cluster) && isObject(user)) return { name, cluster, user };
   throw new CliError("the agent answered with a kubeconfig that is not what was asked for; it is not used");
 }
@@ -34,6 +44,13 @@ function namedIn(file: unknown, list: string, name: string, key: string): unknow
   const items = isObject(file) ? file[list] : undefined;
   const [found, ...more] = Array.isArray(items) ? items : [];
   return more.length === 0 && isObject(found) && found.name === name ? found[key] : undefined;
+}
+
+function isAtDoor(cluster: unknown, { peer, door }: AskedEntry): boolean {
+  if (!isObject(cluster) || typeof cluster.server !== "string") return false;
+  const path = `/peers/${peer}/kubernetes`;
+  if (door === "") return cluster.server.startsWith("https://") && cluster.server.endsWith(path);
+  return cluster.server === URL.parse(door.replace(/\/+$/, "") + path)?.href;
 }
 
 function hasOnly(value: unknown, keys: readonly string[]): boolean {

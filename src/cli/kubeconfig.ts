@@ -1,7 +1,6 @@
 /** `fairlead kubeconfig`: plain kubectl for a peer's cluster, as the agent says it; and `kube-token`, which kubectl runs to sign in. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Command } from "commander";
-import { explainError } from "../client/explain.ts";
 import { spanSeconds, withAgent } from "./command.ts";
 import type { CliContext, ConnectionOptions, Terminal } from "./context.ts";
 import { CliError, exitCode } from "./errors.ts";
@@ -58,18 +57,22 @@ export function addKubeconfigCommands(program: Command, context: CliContext): vo
           trust: await trustOf(options, terminal),
           user:
             withToken === undefined
-              ? { case: "command" as const, value: command }
+              ? { case: "exec" as const, value: command }
               : { case: "tokenLifetimeSeconds" as const, value: BigInt(withToken) },
         };
-        const ask = (consoleUrl: string) => client.kubernetes.getKubeconfig({ ...request, consoleUrl }, { signal });
-        const { kubeconfig } = await ask(door).catch((error: unknown) => {
+        const ask = async (consoleUrl: string) => {
+          const { kubeconfig } = await client.kubernetes.createKubeconfig({ ...request, consoleUrl }, { signal });
+          return { kubeconfig, door: consoleUrl };
+        };
+        const answer = await ask(door).catch((error: unknown) => {
           if (door !== "" || !isUnknownDoor(error)) throw error;
           // What ends TLS before the agent is known here alone.
           const server = found.server ?? terminal.env.FAIRLEAD_SERVER;
           if (server?.startsWith("https:")) return ask(server);
           throw unknownDoor(error, server);
         });
-        const entry = readAnswer(kubeconfig, name, withToken === undefined ? command : "token");
+        const user = withToken === undefined ? command : "token";
+        const entry = readAnswer(answer.kubeconfig, { name, peer, door: answer.door, user });
         const use = { use: options.use === true };
         if (options.stdout) {
           await terminal.out(mergeKubeconfig("", entry, use));
@@ -106,8 +109,7 @@ async function trustOf({ caFile, systemCa }: Options, terminal: Pick<Terminal, "
 
 /** The agent does not know where it is reached over TLS. */
 function isUnknownDoor(error: unknown): error is ConnectError {
-  if (!(error instanceof ConnectError) || error.code !== Code.InvalidArgument) return false;
-  return explainError(error).violations.length === 0;
+  return error instanceof ConnectError && error.code === Code.FailedPrecondition;
 }
 
 function unknownDoor(error: ConnectError, server: string | undefined): CliError {

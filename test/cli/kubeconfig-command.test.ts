@@ -3,9 +3,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { parse } from "yaml";
 import { exitCode } from "../../src/cli/errors.ts";
+import { explainError } from "../../src/client/explain.ts";
 import { pair, run, startWorld } from "./world.ts";
 
 test("what is to be tried next uses the file that was written; without an address over TLS one is named that may do", async (t) => {
@@ -28,7 +29,7 @@ test("the agent makes the text of a kubeconfig: for a command, or with a token o
   await pair(world, "tunnels");
   const { kubernetes } = world.lisbon.client;
   const consoleUrl = "https://door.example:8443/";
-  const plain = await kubernetes.getKubeconfig({ peer: "berlin", consoleUrl });
+  const plain = await kubernetes.createKubeconfig({ peer: "berlin", consoleUrl });
   const file = parse(plain.kubeconfig);
   assert.equal(file["current-context"], "berlin");
   assert.equal(file.clusters[0].cluster.server, "https://door.example:8443/peers/berlin/kubernetes");
@@ -40,7 +41,7 @@ test("the agent makes the text of a kubeconfig: for a command, or with a token o
     trust: { case: "systemRoots", value: true },
     user: { case: "tokenLifetimeSeconds", value: 3_600n },
   } as const;
-  const timed = await kubernetes.getKubeconfig({ peer: "berlin", consoleUrl, context: "mine", ...own });
+  const timed = await kubernetes.createKubeconfig({ peer: "berlin", consoleUrl, context: "mine", ...own });
   const { clusters, users, contexts } = parse(timed.kubeconfig);
   assert.deepEqual(Object.keys(clusters[0].cluster), ["server"]);
   assert.deepEqual([users[0].name, contexts[0].name], ["mine", "mine"]);
@@ -50,11 +51,35 @@ test("the agent makes the text of a kubeconfig: for a command, or with a token o
   assert.equal(JSON.parse(audited.out).items.length, 1);
   assert.ok(!audited.out.includes("flk_"));
 
-  for (const [asked, code] of [
-    [{ peer: "berlin" }, Code.InvalidArgument],
-    [{ peer: "berlin", consoleUrl: "http://door.example" }, Code.InvalidArgument],
-    [{ peer: "nobody", consoleUrl }, Code.NotFound],
+  const asked = { peer: "berlin", consoleUrl };
+  const broken = {
+    consoleUrl: ["http://door.example", "https://ana:secret@door.example", "https://door.example/x?y", "door"],
+    caPem: ["none", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"],
+  };
+  for (const request of [
+    ...broken.consoleUrl.map((other) => ({ ...asked, consoleUrl: other })),
+    ...broken.caPem.map((value) => ({ ...asked, trust: { case: "caPem" as const, value } })),
+  ]) {
+    const { code, message, violations } = explainError(await rejected(kubernetes.createKubeconfig(request)));
+    assert.equal(code, Code.InvalidArgument);
+    const field = "trust" in request ? "caPem" : "consoleUrl";
+    assert.deepEqual(
+      violations.map((one) => one.field),
+      [field],
+    );
+    assert.ok(!message.includes("secret"));
+  }
+  for (const [request, code] of [
+    [{ peer: "berlin" }, Code.FailedPrecondition],
+    [{ ...asked, peer: "nobody" }, Code.NotFound],
   ] as const) {
-    await assert.rejects(kubernetes.getKubeconfig(asked), (error) => ConnectError.from(error).code === code);
+    assert.equal(explainError(await rejected(kubernetes.createKubeconfig(request))).code, code);
   }
 });
+
+async function rejected(call: Promise<unknown>): Promise<unknown> {
+  return await call.then(
+    () => assert.fail("it was answered"),
+    (error: unknown) => error,
+  );
+}

@@ -12,7 +12,9 @@ import { render } from "../charts/render.ts";
 import { run } from "./world.ts";
 
 const command = { command: "fairlead", args: ["kube-token", "berlin"] };
-const server = "https://console.example:8443/peers/berlin/kubernetes";
+const door = "https://console.example:8443";
+const server = `${door}/peers/berlin/kubernetes`;
+const asked = { name: "berlin", peer: "berlin", door, user: command };
 
 /** As an agent makes it, and as the command line takes it. */
 function made(more: Partial<Kubeconfig> = {}): KubeconfigEntry {
@@ -24,7 +26,8 @@ function made(more: Partial<Kubeconfig> = {}): KubeconfigEntry {
     user: command,
     ...more,
   };
-  return readAnswer(kubeconfigText(about), "berlin", "token" in about.user ? "token" : command);
+  const at = about.server.replace("/peers/berlin/kubernetes", "");
+  return readAnswer(kubeconfigText(about), { ...asked, door: at, user: "token" in about.user ? "token" : command });
 }
 
 const entry = made();
@@ -116,9 +119,19 @@ describe("a kubeconfig", () => {
       kubeconfigText({ ...right, name: "oslo" }),
       "a: b",
     ]) {
-      assert.throws(() => readAnswer(text, "berlin", command), /not what was asked for/, text);
+      assert.throws(() => readAnswer(text, asked), /not what was asked for/, text);
     }
-    assert.throws(() => readAnswer(kubeconfigText(right), "berlin", "token"), /not what was asked for/);
+    for (const part of [
+      { user: "token" as const },
+      { peer: "oslo" },
+      { peer: "oslo", door: "" },
+      { door: "https://other.example:8443" },
+    ]) {
+      assert.throws(() => readAnswer(kubeconfigText(right), { ...asked, ...part }), /not what was asked for/);
+    }
+    for (const door of ["", "https://CONSOLE.example:8443/"]) {
+      assert.equal(readAnswer(kubeconfigText(right), { ...asked, door }).cluster.server, server);
+    }
   });
 
   test("is found as kubectl finds it, and replaced behind a link, for its owner's eyes", async () => {

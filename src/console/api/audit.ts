@@ -133,7 +133,7 @@ export const changeRules: readonly ChangeRule[] = [
       seconds === 0n ? undefined : { action: "kube.token", peer, target: peer, message: `For ${seconds} s.` },
     answered: ({ expires }) => ({ message: `Until ${expires}.` }),
   }),
-  tell(KubernetesService.method.getKubeconfig, {
+  tell(KubernetesService.method.createKubeconfig, {
     asked: ({ peer, user }) =>
       user.case === "tokenLifetimeSeconds"
         ? { action: "kube.token", peer, target: peer, message: `For ${user.value} s, in a kubeconfig.` }

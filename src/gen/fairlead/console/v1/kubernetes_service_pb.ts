@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fairlead/console/v1/kubernetes_service.proto.
  */
 export const file_fairlead_console_v1_kubernetes_service: GenFile = /*@__PURE__*/
-  fileDesc("CixmYWlybGVhZC9jb25zb2xlL3YxL2t1YmVybmV0ZXNfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIzChhHZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/ImMKGUdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USEwoLY29uc29sZV91cmwYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZjYV9wZW0YAyABKAkSEwoLc2VydmVyX25hbWUYBCABKAkiXwocQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SJgoQbGlmZXRpbWVfc2Vjb25kcxgCIAEoA0IMukgJIgcYgM7aAygAIkQKHUNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlEhIKBXRva2VuGAEgASgJQgOAAQESDwoHZXhwaXJlcxgCIAEoCSKlAgoUR2V0S3ViZWNvbmZpZ1JlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/EhkKB2NvbnRleHQYAiABKAlCCLpIBXIDGP0BEh0KC2NvbnNvbGVfdXJsGAMgASgJQgi6SAVyAxiAEBIdCgZjYV9wZW0YBCABKAlCC7pICHIGEAEYgIAQSAASHwoMc3lzdGVtX3Jvb3RzGAUgASgIQge6SARqAggBSAASOQoHY29tbWFuZBgGIAEoCzImLmZhaXJsZWFkLmNvbnNvbGUudjEuS3ViZWNvbmZpZ0NvbW1hbmRIARIuChZ0b2tlbl9saWZldGltZV9zZWNvbmRzGAcgASgDQgy6SAkiBxiAztoDKAFIAUIHCgV0cnVzdEIGCgR1c2VyIk8KEUt1YmVjb25maWdDb21tYW5kEhsKB2NvbW1hbmQYASABKAlCCrpIB3IFEAEYgCASHQoEYXJncxgCIAMoCUIPukgMkgEJEEAiBXIDGIAgIkQKFUdldEt1YmVjb25maWdSZXNwb25zZRIXCgprdWJlY29uZmlnGAEgASgJQgOAAQESEgoKZXhwaXJlc19hdBgCIAEoCTKhAwoRS3ViZXJuZXRlc1NlcnZpY2USggEKEUdldEt1YmVybmV0ZXNEb29yEi0uZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QaLi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2UiDtKAGQoIAhACGgRwZWVyEo4BChVDcmVhdGVLdWJlcm5ldGVzVG9rZW4SMS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlcXVlc3QaMi5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlchJ2Cg1HZXRLdWJlY29uZmlnEikuZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlY29uZmlnUmVxdWVzdBoqLmZhaXJsZWFkLmNvbnNvbGUudjEuR2V0S3ViZWNvbmZpZ1Jlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access]);
+  fileDesc("CixmYWlybGVhZC9jb25zb2xlL3YxL2t1YmVybmV0ZXNfc2VydmljZS5wcm90bxITZmFpcmxlYWQuY29uc29sZS52MSIzChhHZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/ImMKGUdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2USEwoLY29uc29sZV91cmwYASABKAkSDAoEcGF0aBgCIAEoCRIOCgZjYV9wZW0YAyABKAkSEwoLc2VydmVyX25hbWUYBCABKAkiXwocQ3JlYXRlS3ViZXJuZXRlc1Rva2VuUmVxdWVzdBIXCgRwZWVyGAEgASgJQgm6SAZyBBABGD8SJgoQbGlmZXRpbWVfc2Vjb25kcxgCIAEoA0IMukgJIgcYgM7aAygAIkQKHUNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlEhIKBXRva2VuGAEgASgJQgOAAQESDwoHZXhwaXJlcxgCIAEoCSKlAgoXQ3JlYXRlS3ViZWNvbmZpZ1JlcXVlc3QSFwoEcGVlchgBIAEoCUIJukgGcgQQARg/EhkKB2NvbnRleHQYAiABKAlCCLpIBXIDGP0BEh0KC2NvbnNvbGVfdXJsGAMgASgJQgi6SAVyAxiAEBIdCgZjYV9wZW0YBCABKAlCC7pICHIGEAEYgIAQSAASHwoMc3lzdGVtX3Jvb3RzGAUgASgIQge6SARqAggBSAASNgoEZXhlYxgGIAEoCzImLmZhaXJsZWFkLmNvbnNvbGUudjEuS3ViZWNvbmZpZ0NvbW1hbmRIARIuChZ0b2tlbl9saWZldGltZV9zZWNvbmRzGAcgASgDQgy6SAkiBxiAztoDKAFIAUIHCgV0cnVzdEIGCgR1c2VyIk8KEUt1YmVjb25maWdDb21tYW5kEhsKB2NvbW1hbmQYASABKAlCCrpIB3IFEAEYgCASHQoEYXJncxgCIAMoCUIPukgMkgEJEEAiBXIDGIAgIkcKGENyZWF0ZUt1YmVjb25maWdSZXNwb25zZRIXCgprdWJlY29uZmlnGAEgASgJQgOAAQESEgoKZXhwaXJlc19hdBgCIAEoCTKqAwoRS3ViZXJuZXRlc1NlcnZpY2USggEKEUdldEt1YmVybmV0ZXNEb29yEi0uZmFpcmxlYWQuY29uc29sZS52MS5HZXRLdWJlcm5ldGVzRG9vclJlcXVlc3QaLi5mYWlybGVhZC5jb25zb2xlLnYxLkdldEt1YmVybmV0ZXNEb29yUmVzcG9uc2UiDtKAGQoIAhACGgRwZWVyEo4BChVDcmVhdGVLdWJlcm5ldGVzVG9rZW4SMS5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlcXVlc3QaMi5mYWlybGVhZC5jb25zb2xlLnYxLkNyZWF0ZUt1YmVybmV0ZXNUb2tlblJlc3BvbnNlIg7SgBkKCAIQAhoEcGVlchJ/ChBDcmVhdGVLdWJlY29uZmlnEiwuZmFpcmxlYWQuY29uc29sZS52MS5DcmVhdGVLdWJlY29uZmlnUmVxdWVzdBotLmZhaXJsZWFkLmNvbnNvbGUudjEuQ3JlYXRlS3ViZWNvbmZpZ1Jlc3BvbnNlIg7SgBkKCAIQAhoEcGVlcmIGcHJvdG8z", [file_buf_validate_validate, file_fairlead_console_v1_access]);
 
 /**
  * @generated from message fairlead.console.v1.GetKubernetesDoorRequest
@@ -111,7 +111,7 @@ export type CreateKubernetesTokenResponse = Message<"fairlead.console.v1.CreateK
   token: string;
 
   /**
-   * When it ends: RFC 3339 in UTC.
+   * When it ends: RFC 3339 in UTC. Older than the word expires_at, by which all others say it.
    *
    * @generated from field: string expires = 2;
    */
@@ -126,9 +126,9 @@ export const CreateKubernetesTokenResponseSchema: GenMessage<CreateKubernetesTok
   messageDesc(file_fairlead_console_v1_kubernetes_service, 3);
 
 /**
- * @generated from message fairlead.console.v1.GetKubeconfigRequest
+ * @generated from message fairlead.console.v1.CreateKubeconfigRequest
  */
-export type GetKubeconfigRequest = Message<"fairlead.console.v1.GetKubeconfigRequest"> & {
+export type CreateKubeconfigRequest = Message<"fairlead.console.v1.CreateKubeconfigRequest"> & {
   /**
    * A peer's name.
    *
@@ -144,8 +144,8 @@ export type GetKubeconfigRequest = Message<"fairlead.console.v1.GetKubeconfigReq
   context: string;
 
   /**
-   * Where programs reach the console over TLS, "https://console.example:8443"; empty: as console.url says, or where this call came to if that
-   * was over TLS.
+   * Where programs reach the console over TLS, "https://console.example:8443": an https URL without a user, a query and a fragment; empty: as
+   * console.url says, or where this call came to if that was over TLS.
    *
    * @generated from field: string console_url = 3;
    */
@@ -155,11 +155,11 @@ export type GetKubeconfigRequest = Message<"fairlead.console.v1.GetKubeconfigReq
    * By what the certificate there is trusted; unset: by the agent's own CA where it shows a certificate of its own, and else by what the
    * machine trusts.
    *
-   * @generated from oneof fairlead.console.v1.GetKubeconfigRequest.trust
+   * @generated from oneof fairlead.console.v1.CreateKubeconfigRequest.trust
    */
   trust: {
     /**
-     * This CA, PEM.
+     * This CA: one certificate or more, PEM.
      *
      * @generated from field: string ca_pem = 4;
      */
@@ -178,16 +178,16 @@ export type GetKubeconfigRequest = Message<"fairlead.console.v1.GetKubeconfigReq
   /**
    * How programs sign in; unset: they run "fairlead kube-token <peer> --server <console_url>".
    *
-   * @generated from oneof fairlead.console.v1.GetKubeconfigRequest.user
+   * @generated from oneof fairlead.console.v1.CreateKubeconfigRequest.user
    */
   user: {
     /**
      * They run this, which prints a token as kubectl wants it. The kubeconfig holds no secret then.
      *
-     * @generated from field: fairlead.console.v1.KubeconfigCommand command = 6;
+     * @generated from field: fairlead.console.v1.KubeconfigCommand exec = 6;
      */
     value: KubeconfigCommand;
-    case: "command";
+    case: "exec";
   } | {
     /**
      * They show a token that stands in the kubeconfig, which is a secret then, and that counts for so many seconds: 90 days at most. It is in the
@@ -201,10 +201,10 @@ export type GetKubeconfigRequest = Message<"fairlead.console.v1.GetKubeconfigReq
 };
 
 /**
- * Describes the message fairlead.console.v1.GetKubeconfigRequest.
- * Use `create(GetKubeconfigRequestSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.CreateKubeconfigRequest.
+ * Use `create(CreateKubeconfigRequestSchema)` to create a new message.
  */
-export const GetKubeconfigRequestSchema: GenMessage<GetKubeconfigRequest> = /*@__PURE__*/
+export const CreateKubeconfigRequestSchema: GenMessage<CreateKubeconfigRequest> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_kubernetes_service, 4);
 
 /**
@@ -232,9 +232,9 @@ export const KubeconfigCommandSchema: GenMessage<KubeconfigCommand> = /*@__PURE_
   messageDesc(file_fairlead_console_v1_kubernetes_service, 5);
 
 /**
- * @generated from message fairlead.console.v1.GetKubeconfigResponse
+ * @generated from message fairlead.console.v1.CreateKubeconfigResponse
  */
-export type GetKubeconfigResponse = Message<"fairlead.console.v1.GetKubeconfigResponse"> & {
+export type CreateKubeconfigResponse = Message<"fairlead.console.v1.CreateKubeconfigResponse"> & {
   /**
    * YAML.
    *
@@ -251,10 +251,10 @@ export type GetKubeconfigResponse = Message<"fairlead.console.v1.GetKubeconfigRe
 };
 
 /**
- * Describes the message fairlead.console.v1.GetKubeconfigResponse.
- * Use `create(GetKubeconfigResponseSchema)` to create a new message.
+ * Describes the message fairlead.console.v1.CreateKubeconfigResponse.
+ * Use `create(CreateKubeconfigResponseSchema)` to create a new message.
  */
-export const GetKubeconfigResponseSchema: GenMessage<GetKubeconfigResponse> = /*@__PURE__*/
+export const CreateKubeconfigResponseSchema: GenMessage<CreateKubeconfigResponse> = /*@__PURE__*/
   messageDesc(file_fairlead_console_v1_kubernetes_service, 6);
 
 /**
@@ -285,16 +285,16 @@ export const KubernetesService: GenService<{
     output: typeof CreateKubernetesTokenResponseSchema;
   },
   /**
-   * A kubeconfig with one context, by which kubectl and whatever else reads one reaches the API of a peer through this agent. NOT_FOUND when
-   * there is no peer of that name. INVALID_ARGUMENT when console_url is no https URL, and when nothing says where the console is
+   * A kubeconfig with one context, by which kubectl and whatever else reads one reaches the API of a peer through this agent. Each call for one
+   * with a token makes another token. NOT_FOUND when there is no peer of that name. FAILED_PRECONDITION when nothing says where the console is
    * reached over TLS: neither the request nor console.url does, and the call itself came in clear.
    *
-   * @generated from rpc fairlead.console.v1.KubernetesService.GetKubeconfig
+   * @generated from rpc fairlead.console.v1.KubernetesService.CreateKubeconfig
    */
-  getKubeconfig: {
+  createKubeconfig: {
     methodKind: "unary";
-    input: typeof GetKubeconfigRequestSchema;
-    output: typeof GetKubeconfigResponseSchema;
+    input: typeof CreateKubeconfigRequestSchema;
+    output: typeof CreateKubeconfigResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_fairlead_console_v1_kubernetes_service, 0);
