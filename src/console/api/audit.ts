@@ -92,10 +92,13 @@ export const changeRules: readonly ChangeRule[] = [
   }),
   tell(TunnelService.method.updateForward, {
     asked: ({ ref, spec, dryRun }) => (dryRun ? undefined : { action: "forward.update", ...forwardOf(ref, spec) }),
-    answered: ({ changed }) => (changed ? {} : { message: "Nothing of it was different." }),
+    answered: ({ forward, changed, before }) => ({
+      message: changed ? whereTo(forward?.spec, before?.spec) : "Nothing of it was different.",
+    }),
   }),
   tell(TunnelService.method.deleteForward, {
     asked: ({ ref, dryRun }) => (dryRun ? undefined : { action: "forward.delete", target: nameOf(ref) }),
+    answered: ({ forward }) => ({ peer: forward?.spec?.peer }),
   }),
   tell(AppService.method.deleteOrphan, {
     asked: ({ workload }) => ({ action: "orphan.delete", target: nameOf(workload) }),
@@ -244,10 +247,15 @@ function nameOf(ref: Pick<ObjectRef, "namespace" | "name"> | undefined): string 
   return ref ? `${ref.namespace}/${ref.name}` : "";
 }
 
-/** Where it leads, too. */
 function forwardOf(ref: ObjectRef | undefined, spec: ForwardSpec | undefined): Omit<Told, "action"> {
+  return { peer: spec?.peer, target: nameOf(ref), message: whereTo(spec) };
+}
+
+/** "Leads to service/shop/db. It was for berlin." */
+function whereTo(spec: ForwardSpec | undefined, before = spec): string {
   const { peer, target, direction } = spec ?? {};
-  return { peer, target: nameOf(ref), message: `${direction === "Reverse" ? "Offers" : "Leads to"} ${target}.` };
+  const moved = before?.peer === peer ? "" : ` It was for ${before?.peer}.`;
+  return `${direction === "Reverse" ? "Offers" : "Leads to"} ${target}.${moved}`;
 }
 
 /** "Roles: operator for west, viewer." */

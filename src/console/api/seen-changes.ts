@@ -39,17 +39,20 @@ interface Seen<T> {
   check?(present: T): void;
 }
 
+interface Changed<T> {
+  readonly before: T;
+  readonly now: T;
+  readonly changed: boolean;
+}
+
 /** It throws ConnectErrors for what a person can mend, and KubeErrors for the rest. */
 export interface SeenChanges<Spec, T> {
   get(ref: SeenRef, signal: AbortSignal): Promise<T>;
   /** ALREADY_EXISTS when there is one. */
   make(ref: SeenRef, draft: SeenDraft<Spec>, signal: AbortSignal): Promise<T>;
-  change(
-    ref: SeenRef,
-    draft: SeenDraft<Spec> & Seen<T>,
-    signal: AbortSignal,
-  ): Promise<{ readonly now: T; readonly changed: boolean }>;
-  delete(ref: SeenRef, how: Seen<T> & Pick<SeenDraft<Spec>, "dryRun">, signal: AbortSignal): Promise<void>;
+  change(ref: SeenRef, draft: SeenDraft<Spec> & Seen<T>, signal: AbortSignal): Promise<Changed<T>>;
+  /** Returns what it was. */
+  delete(ref: SeenRef, how: Seen<T> & Pick<SeenDraft<Spec>, "dryRun">, signal: AbortSignal): Promise<T>;
 }
 
 /** A write meets one of the agent of its status now and then; more often than so many times in a row it does not. */
@@ -92,7 +95,7 @@ export function createSeenChanges<Spec extends DescMessage, Status>(
     before: T,
     { spec, labels, annotations, dryRun }: SeenDraft<MessageShape<Spec>>,
     signal: AbortSignal,
-  ): Promise<{ now: T; changed: boolean }> {
+  ): Promise<Changed<T>> {
     const problems = before.problems ?? [];
     if (problems.length > 0) {
       const message = `this agent does not understand all of ${ref.name}, and would lose that: ${problems.join("; ")}`;
@@ -104,13 +107,13 @@ export function createSeenChanges<Spec extends DescMessage, Status>(
     };
     const patch = { metadata, spec: mergePatchOf(jsonOf(before.spec), jsonOf(spec)) };
     if (isDeepStrictEqual(patch, { metadata: { labels: {}, annotations: {} }, spec: {} })) {
-      return { now: before, changed: false };
+      return { before, now: before, changed: false };
     }
     const { uid = "", resourceVersion = "" } = before.metadata;
     const whole = { ...patch, metadata: { ...metadata, uid, resourceVersion } };
     const now = await kube.mergePatch(kind, ref, whole, signal, { dryRun });
     // What is left out may be what the cluster fills in anyway.
-    return { now, changed: versionOf(now) !== versionOf(before) };
+    return { before, now, changed: versionOf(now) !== versionOf(before) };
   }
 
   function jsonOf(spec: MessageShape<Spec>): JsonObject {
@@ -132,8 +135,10 @@ export function createSeenChanges<Spec extends DescMessage, Status>(
       onWhatWasSeen(
         ref,
         seen,
-        async ({ metadata: { uid, resourceVersion } }) => {
+        async (present) => {
+          const { uid, resourceVersion } = present.metadata;
           if (!dryRun) await kube.delete(kind, ref, { uid, resourceVersion }, signal);
+          return present;
         },
         signal,
       ),

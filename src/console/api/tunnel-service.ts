@@ -172,13 +172,13 @@ export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): 
 
     async updateForward({ ref, spec, ...draft }, { values, signal }) {
       const seen = { ...draft, spec: requiredSpec(spec), check: mayChange(values) };
-      const { now, changed } = await deps.forwards.change(requiredRef(ref), seen, signal);
-      return { forward: toForward(now, undefined), changed };
+      const { before, now, changed } = await deps.forwards.change(requiredRef(ref), seen, signal);
+      return { forward: toForward(now, undefined), changed, before: toForward(before, undefined) };
     },
 
     async deleteForward({ ref, version, dryRun }, { values, signal }) {
-      await deps.forwards.delete(requiredRef(ref), { version, dryRun, check: mayChange(values) }, signal);
-      return {};
+      const how = { version, dryRun, check: mayChange(values) };
+      return { forward: toForward(await deps.forwards.delete(requiredRef(ref), how, signal), undefined) };
     },
   };
 }

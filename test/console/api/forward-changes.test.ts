@@ -125,6 +125,23 @@ suite("Forwards at the console", () => {
     await refused(west.getForward({ ref }), Code.NotFound, /no Forward default\/west/);
     await tunnels().deleteForward({ ref });
   });
+
+  test("the audit tells of a Forward that was deleted at which peer it led to, and of one that was moved from which", async () => {
+    const gone = { namespace: "default", name: "gone" };
+    const moved = { namespace: "default", name: "moved" };
+    for (const ref of [gone, moved]) await tunnels().createForward({ ref, spec: toWest });
+    await tunnels().deleteForward({ ref: gone });
+    const { forward } = await tunnels().getForward({ ref: moved });
+    const spec = specOf({ peer: "east", target: "metrics", ports });
+    await tunnels().updateForward({ ref: moved, spec, version: forward?.version ?? "" });
+    const told = async (fieldSelector: string) =>
+      (await world.town.client.audit.listAudit({ fieldSelector })).entries
+        .filter(({ target }) => [gone, moved].some(({ name }) => target === `default/${name}`))
+        .map(({ action, message }) => [action, message]);
+    const deleted = (await told("peer=west")).filter(([action]) => action === "forward.delete");
+    assert.deepEqual(deleted, [["forward.delete", ""]]);
+    assert.deepEqual(await told("peer=east"), [["forward.update", "Leads to metrics. It was for west."]]);
+  });
 });
 
 const nowhere = { namespace: "shop", name: "db" };
