@@ -186,7 +186,7 @@ export function createForwards(deps: ForwardsDeps): Forwards {
       {
         maker,
         entrance,
-        noPorts: "All ports of this agent that are for Forwards are taken: widen forwards.ports.",
+        noPorts: `All ports of this agent that are for Forwards, or all that those of ${peer} may have of them, are taken: widen forwards.ports.`,
         onFare: () => worker.add(key),
         bound: deps.bound,
         clock,

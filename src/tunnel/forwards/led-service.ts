@@ -36,7 +36,7 @@ export class LedService {
   constructor(identity: ServiceIdentity, deps: LedServiceDeps) {
     this.identity = identity;
     this.#deps = deps;
-    this.#served = new Served(deps.entrance.range, portOwner(identity), deps);
+    this.#served = new Served(deps.entrance.range, { owner: portOwner(identity), peer: identity.peer }, deps);
   }
 
   get isShut(): boolean {

@@ -18,6 +18,8 @@ export interface ListeningPort extends Listener {
 interface Holding {
   readonly owner: string;
   readonly name: string;
+  /** Undefined until it is known whose share it is of. */
+  peer?: string | undefined;
   isOpen: boolean;
 }
 
@@ -34,20 +36,22 @@ export class PortRange {
   }
 
   /**
-   * Listens at the port that is held for this name of the owner, or at one that is then. Undefined when none is left. Rejects when the
-   * address cannot be listened on at all.
+   * Listens at the port that is held for this name of the owner, or at one that is then. Undefined when none is left for this peer: of what
+   * the others leave it gets half, so that there is room for the next. Rejects when the address cannot be listened on at all.
    */
-  async open(owner: string, name: string, listen: Listen): Promise<ListeningPort | undefined> {
+  async open(owner: string, name: string, listen: Listen, peer?: string): Promise<ListeningPort | undefined> {
     for (const [port, held] of this.#held) {
       if (held.owner !== owner || held.name !== name || held.isOpen) continue;
       held.isOpen = true;
+      held.peer = peer;
       const listening = await this.#listen(port, held, listen);
       if (listening) return listening;
     }
     for (const port of [...this.#free]) {
+      if (!this.#hasRoomFor(peer)) return undefined;
       // Another may have been dealt it meanwhile.
       if (!this.#free.delete(port)) continue;
-      const held = { owner, name, isOpen: true };
+      const held = { owner, name, peer, isOpen: true };
       this.#held.set(port, held);
       let listening: ListeningPort | undefined;
       try {
@@ -71,6 +75,12 @@ export class PortRange {
   /** Nothing leads any more to those ports of the owner that nobody listens on. */
   giveBack(owner: string): void {
     for (const [port, held] of [...this.#held]) if (held.owner === owner && !held.isOpen) this.#release(port);
+  }
+
+  #hasRoomFor(peer: string | undefined): boolean {
+    if (peer === undefined) return true;
+    const theirs = [...this.#held.values()].filter((held) => held.peer === peer).length;
+    return theirs < this.#free.size;
   }
 
   /** Undefined when some other program has it. */

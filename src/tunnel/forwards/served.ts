@@ -32,14 +32,16 @@ export class Served {
   readonly traffic: Traffic;
   readonly #range: Pick<PortRange, "open">;
   readonly #owner: string;
+  readonly #peer: string | undefined;
   /** By the port's name. */
   readonly #entrances = new Map<string, Entrance>();
   #closed = false;
 
-  /** Its ports are held for `owner` in the range, also when it is closed. */
-  constructor(range: Pick<PortRange, "open">, owner: string, deps: TrafficDeps) {
+  /** Its ports are held for `owner` in the range, also when it is closed, and are of the peer's share. */
+  constructor(range: Pick<PortRange, "open">, { owner, peer }: { owner: string; peer?: string }, deps: TrafficDeps) {
     this.#range = range;
     this.#owner = owner;
+    this.#peer = peer;
     this.traffic = new Traffic(deps);
   }
 
@@ -67,7 +69,7 @@ export class Served {
       leading.protocol === "UDP"
         ? (host, port) => listenForDatagrams(this.traffic.flows(leading.dial, { host, port }))
         : listenTcp((socket) => void this.traffic.pass(socket, leading.dial, ended.signal));
-    const listening = this.#closed ? undefined : await this.#range.open(this.#owner, name, listen);
+    const listening = this.#closed ? undefined : await this.#range.open(this.#owner, name, listen, this.#peer);
     if (this.#closed) {
       listening?.close();
       throw new Error("This forward is not served any more.");

@@ -66,7 +66,7 @@ async function open(
   const host = ownAddress();
   const onFare = (fare: Fare): void => void fares.push(fare);
   const range = new PortRange(host, { first: 20_000, last: 20_009 });
-  const served = new Served(range, "u-1", { onFare, bound, clock, log: silentLog });
+  const served = new Served(range, { owner: "u-1" }, { onFare, bound, clock, log: silentLog });
   t.after(() => served.close());
   const dial = async (): Promise<DatagramPipe> => {
     if (refusal) throw refusal;

@@ -83,7 +83,7 @@ test("its ports are nobody else's before the slice leads nowhere, however often 
 });
 
 test("a port that the Forward has no more is given back when the slice is written without it, and one that is asked for again is the same", async (t) => {
-  const stage = setUp(t, 2);
+  const stage = setUp(t, 3);
   const one = stage.serve("db");
   const other = stage.serve("other");
   await one.keep(portsOf("web", "more"), rules, patience());
@@ -100,7 +100,7 @@ test("a port that the Forward has no more is given back when the slice is writte
   await again.keep(portsOf("web"), rules, patience());
   assert.deepEqual(
     (await readSlice(stage, "shop", "db"))?.ports?.map(({ port }) => port),
-    [20_000],
+    [20_001],
   );
   await leaveAll([again, other], stage.clock);
   assert.deepEqual((await readSlice(stage, "shop", "other"))?.endpoints, [], "as all are at the agent's end");

@@ -35,6 +35,20 @@ test("a port that is closed is nobody else's before its owner says that nothing 
   assert.equal((await range.open("b", "web", listen))?.port, 20_001);
 });
 
+test("a peer gets half of what the others leave, however many owners it has, so that there is room for the next", async () => {
+  const range = rangeOf(16);
+  const dealt = async (peer: string, from: string) => {
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => range.open(`${from}-${at}`, "web", listen, peer)),
+    );
+    return all.filter((one) => one !== undefined).length;
+  };
+  assert.deepEqual([await dealt("west", "a"), await dealt("east", "b"), await dealt("north", "c")], [8, 4, 2]);
+  assert.equal(await dealt("west", "d"), 0);
+  range.hold("late", "web", 20_016);
+  assert.equal((await range.open("late", "web", listen, "west"))?.port, 20_016, "what leads there already goes on");
+});
+
 test("what was given back last is dealt last", async () => {
   const range = rangeOf(3);
   for (const expected of [20_001, 20_002, 20_003, 20_001, 20_002]) {
