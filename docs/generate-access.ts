@@ -36,8 +36,9 @@ does not start, and a test calls every method here as everybody there may be.
 A refusal is \`PERMISSION_DENIED\` with the detail \`fairlead.console.v1.PermissionMissing\`: the role that is missing, for which peers, what the caller
 has, and who can give it. What somebody may not see is answered as what does not exist, word for word: the same refusal where the request names
 the peer, an app, a Workload or an item of the inbox; \`NOT_FOUND\` for another's token or browser session, and for a peer by which a list is narrowed. Who may deploy apps or make Forwards
-learns by trying, \`dry_run\` too, that a name is taken, that a namespace is not there, and where this agent may not write. A refusal is in the audit as \`access.refuse\`. What goes on (a watch, a shell, a forward) ends within a second when the role
-or what somebody signed in by is taken away.
+learns by trying, \`dry_run\` too, that a name is taken, that a namespace is not there, and where this agent may not write. A refusal is in the audit as \`access.refuse\`. What goes on (a watch, a shell, a port that
+\`fairlead forward\` opens) ends within a second when the role or what somebody signed in by is taken away. What was made stays, whoever made it:
+an app and a Forward are the cluster's.
 
 ## Calls
 
