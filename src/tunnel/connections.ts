@@ -39,8 +39,6 @@ export interface Opened extends Omit<Connection, "id" | "openedAt" | "passed"> {
 export class Connections {
   readonly #clock: Pick<Clock, "now">;
   readonly #open = new Map<string, Opened & { readonly openedAt: number }>();
-  readonly #start = randomBytes(4).toString("hex");
-  #count = 0;
 
   constructor(clock: Pick<Clock, "now">) {
     this.#clock = clock;
@@ -48,8 +46,8 @@ export class Connections {
 
   /** To be called once it is open; what is returned, once it is not any more. */
   add(opened: Opened): () => void {
-    this.#count += 1;
-    const id = `${this.#start}-${this.#count}`;
+    // Counted, they would tell who sees one how many others there are.
+    const id = randomBytes(9).toString("hex");
     this.#open.set(id, { ...opened, openedAt: this.#clock.now() });
     return () => void this.#open.delete(id);
   }

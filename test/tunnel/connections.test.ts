@@ -79,7 +79,7 @@ for (const side of ["origin", "host"] as const) {
   });
 }
 
-test("no id is given twice, also not by the next start of an agent", () => {
+test("no id is given twice, also not by the next start of an agent, and none tells how many others there are", () => {
   const ids = [1, 2].flatMap(() => {
     const connections = new Connections(systemClock);
     const opened = {
@@ -97,5 +97,5 @@ test("no id is given twice, also not by the next start of an agent", () => {
     connections.add(opened);
     return [...before, ...connections.list()].map(({ id }) => id);
   });
-  assert.equal(new Set(ids).size, 4);
+  assert.equal(new Set(ids.map((id) => id.slice(0, 8))).size, 4);
 });
