@@ -282,9 +282,10 @@ export function createExit(deps: ExitDeps): Exit {
     const startedAt = clock.monotonic();
     signal.addEventListener("abort", onEnded, { once: true });
     if (signal.aborted) onEnded();
-    const end = await run();
-    forget();
-    signal.removeEventListener("abort", onEnded);
+    const end = await run().finally(() => {
+      forget();
+      signal.removeEventListener("abort", onEnded);
+    });
     const { caller, target } = passage;
     const ms = Math.round(clock.monotonic() - startedAt);
     log.debug({ peer: caller.peer, target: targetText(target), ms, ...end }, "dial ended");
