@@ -1,11 +1,10 @@
 /** Changes of Forwards by people at this agent: exactly of what they saw, judged as the agent itself will judge what is written. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ForwardSpec, ForwardSpecSchema } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
-import { isForbidden } from "../../kube/errors.ts";
 import { keyOf } from "../../kube/object.ts";
 import { type Forward, forwards } from "../../kube/resources.ts";
 import { planForward } from "../../tunnel/forwards/plan.ts";
-import { createSeenChanges, type SeenChanges, type SeenChangesDeps, type SeenRef } from "./seen-changes.ts";
+import { createSeenChanges, type SeenChanges, type SeenChangesDeps, type SeenRef, writeHere } from "./seen-changes.ts";
 
 export interface ForwardChangesDeps {
   readonly kube: SeenChangesDeps<typeof ForwardSpecSchema, unknown>["kube"];
@@ -26,15 +25,9 @@ export function createForwardChanges({ kube, heard, noneHere }: ForwardChangesDe
     missing: noSuchForward,
   });
 
-  async function where<T>({ namespace }: SeenRef, write: () => Promise<T>): Promise<T> {
-    if (noneHere !== undefined) throw new ConnectError(noneHere, Code.FailedPrecondition);
-    try {
-      return await write();
-    } catch (error) {
-      if (!isForbidden(error)) throw error;
-      const message = `this agent may not write Forwards in the namespace ${namespace}: list it in forwards.namespaces of the chart, forwards.namespaces: [${namespace}] (docs/forwards.md)`;
-      throw new ConnectError(message, Code.FailedPrecondition, undefined, undefined, error);
-    }
+  function where<T>({ namespace }: SeenRef, write: () => Promise<T>): Promise<T> {
+    const refused = `this agent may not write Forwards in the namespace ${namespace}; if it has no right to, list it in forwards.namespaces of the chart, forwards.namespaces: [${namespace}]`;
+    return writeHere({ elsewhere: noneHere, refused }, write);
   }
 
   return {

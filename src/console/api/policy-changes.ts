@@ -1,12 +1,11 @@
 /** Changes of PeerPolicies by people at this agent: exactly of what they saw, and with what comes of it for whom. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type PeerPolicySpec, PeerPolicySpecSchema } from "../../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
-import { isForbidden } from "../../kube/errors.ts";
 import { type PeerPolicy, peerPolicies } from "../../kube/resources.ts";
 import type { PolicyPeer } from "../../policy/effective.ts";
 import { foreseeEffects, type PolicyEffect } from "../../policy/foresee.ts";
 import { statePolicy } from "../../policy/stated.ts";
-import { createSeenChanges, type SeenChangesDeps, type SeenDraft } from "./seen-changes.ts";
+import { createSeenChanges, type SeenChangesDeps, type SeenDraft, writeHere } from "./seen-changes.ts";
 
 export interface PolicyChangesDeps {
   readonly kube: SeenChangesDeps<typeof PeerPolicySpecSchema, unknown>["kube"];
@@ -49,16 +48,10 @@ export function createPolicyChanges(deps: PolicyChangesDeps): PolicyChanges {
     missing: ({ name }) => new ConnectError(`there is no PeerPolicy ${name}; see: fairlead policy list`, Code.NotFound),
   });
 
-  /** FAILED_PRECONDITION where policies are written otherwise, or the cluster does not let this agent write them. */
-  async function here<T>(write: () => Promise<T>): Promise<T> {
-    if (deps.writtenElsewhere !== undefined) throw new ConnectError(deps.writtenElsewhere, Code.FailedPrecondition);
-    try {
-      return await write();
-    } catch (error) {
-      if (!isForbidden(error)) throw error;
-      const message = `this agent may not write PeerPolicies: write them with kubectl, or let it by rbac.policies=true of its chart (${error.message})`;
-      throw new ConnectError(message, Code.FailedPrecondition, undefined, undefined, error);
-    }
+  function here<T>(write: () => Promise<T>): Promise<T> {
+    const refused =
+      "this agent may not write PeerPolicies: write them with kubectl, or let it by rbac.policies=true of its chart";
+    return writeHere({ elsewhere: deps.writtenElsewhere, refused }, write);
   }
 
   /** What changes when `policy` takes the place of the one of its name in `before`; undefined: when that goes. */

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { KubeClient } from "../../kube/client.ts";
-import { isConflict, isNotFound } from "../../kube/errors.ts";
+import { isConflict, isForbidden, isNotFound } from "../../kube/errors.ts";
 import { isJsonObject, type JsonObject, type ObjectMeta, type Resource } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
 import { peoplesOwn } from "./app-changes.ts";
@@ -151,6 +151,23 @@ export function versionOf({ metadata }: { readonly metadata: ObjectMeta }): stri
   const sorted = (texts: Readonly<Record<string, string>>) => Object.entries(texts).toSorted();
   const written = JSON.stringify([uid, generation, sorted(labels), sorted(peoplesOwn(annotations))]);
   return createHash("sha256").update(written).digest("base64url").slice(0, 22);
+}
+
+/**
+ * FAILED_PRECONDITION with `elsewhere` unless that is undefined, and where the cluster refuses, for whatever reason, with `refused` and
+ * its words.
+ */
+export async function writeHere<T>(
+  { elsewhere, refused }: { readonly elsewhere: string | undefined; readonly refused: string },
+  write: () => Promise<T>,
+): Promise<T> {
+  if (elsewhere !== undefined) throw new ConnectError(elsewhere, Code.FailedPrecondition);
+  try {
+    return await write();
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    throw new ConnectError(`${refused} (${error.message})`, Code.FailedPrecondition, undefined, undefined, error);
+  }
 }
 
 /** ABORTED: who writes must have seen what it is now. */

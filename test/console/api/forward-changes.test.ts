@@ -149,7 +149,7 @@ const draft = { spec: toWest, labels: {}, annotations: {}, dryRun: false };
 
 function forbidden(): never {
   const attempt = { what: "create Forward shop/db", server: "https://kube" };
-  throw fromStatus(attempt, { status: "Failure", code: 403, reason: "Forbidden", message: "forbidden" });
+  throw fromStatus(attempt, { status: "Failure", code: 403, reason: "Forbidden", message: "exceeded quota: few" });
 }
 
 const mute = {
@@ -160,9 +160,13 @@ const mute = {
   delete: forbidden,
 };
 
-test("where the agent may write no Forwards, the refusal names the value of the chart that lets it", async () => {
+test("where the agent may write no Forwards, the refusal names the value of the chart that lets it, and what the cluster said", async () => {
   const changes = createForwardChanges({ kube: mute, heard: async () => undefined, noneHere: undefined });
-  await refused(changes.make(nowhere, draft, patience()), Code.FailedPrecondition, /forwards\.namespaces: \[shop\]/);
+  await refused(
+    changes.make(nowhere, draft, patience()),
+    Code.FailedPrecondition,
+    /forwards\.namespaces: \[shop\].*exceeded quota: few/,
+  );
 });
 
 test("an agent without a cluster makes none, and says why", async () => {
