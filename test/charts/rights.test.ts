@@ -185,3 +185,16 @@ test("policies can be left to those who may write them in the cluster: then the 
   assert.deepEqual(await verbs({}), ["get", "list", "watch", "create", "patch", "delete"]);
   assert.deepEqual(await verbs({ rbac: { policies: false } }), ["get", "list", "watch"]);
 });
+
+test("Forwards can be left to those who may write them in the cluster: then the agent only makes their Services", async () => {
+  const granted = async (values: Values) => {
+    const { rules } = (await render({ forwards: { namespaces: ["shop"] }, ...values })).get(
+      "Role",
+      "fairlead-forwards",
+    );
+    return rules.flatMap(({ resources, verbs }: Manifest) => `${resources}: ${verbs.join(" ")}`);
+  };
+  const ofServices = ["services: get create update delete", "endpointslices: get create update delete"];
+  assert.deepEqual(await granted({}), ["forwards: create patch delete", ...ofServices]);
+  assert.deepEqual(await granted({ rbac: { forwards: false } }), ofServices);
+});

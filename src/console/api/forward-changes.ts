@@ -26,7 +26,7 @@ export function createForwardChanges({ kube, heard, noneHere }: ForwardChangesDe
   });
 
   function where<T>({ namespace }: SeenRef, write: () => Promise<T>): Promise<T> {
-    const refused = `this agent may not write Forwards in the namespace ${namespace}; if it has no right to, list it in forwards.namespaces of the chart, forwards.namespaces: [${namespace}]`;
+    const refused = `this agent may not write Forwards in the namespace ${namespace}; if it has no right to, list it in forwards.namespaces of the chart, forwards.namespaces: [${namespace}], and leave rbac.forwards true`;
     return writeHere({ elsewhere: noneHere, refused }, write);
   }
 
