@@ -38,10 +38,8 @@ function untilTaken(
     file: `${ref.name}.yaml`,
     read: () => read(client, ref, signal),
     editable: ({ metadata, spec }: App) => manifestText(remoteApp, metadata, spec),
-    write: (text: string, { metadata }: App) => {
-      const request = { ref, uid: metadata?.uid ?? "", generation: metadata?.generation ?? 0n, dryRun };
-      return client.apps.editApp({ ...request, ...readEdited(remoteApp, text, ref) }, { signal });
-    },
+    write: (text: string, { version }: App) =>
+      client.apps.editApp({ ref, version, dryRun, ...readEdited(remoteApp, text, ref) }, { signal }),
     again: (file: string) => `fairlead app deploy -f ${file}`,
   };
   return editUntilTaken(terminal, edited, signal);

@@ -2,7 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/error-text.ts";
-import type { RemoteAppSpec } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
+import { type RemoteAppSpec, RemoteAppSpecSchema } from "../../gen/fairlead/resources/v1alpha1/remote_app_pb.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
 import type { JsonObject } from "../../kube/object.ts";
@@ -19,6 +19,7 @@ import {
 import type { Concern } from "../access/concern.ts";
 import { namesMore } from "../app-peer.ts";
 import { mergePatchOf } from "./merge-patch.ts";
+import { changedMeanwhile, createSeenChanges, refuseUnknown, type SeenDraft } from "./seen-changes.ts";
 
 export interface AppRef {
   readonly namespace: string;
@@ -26,7 +27,7 @@ export interface AppRef {
 }
 
 export interface AppChangesDeps {
-  readonly kube: Pick<KubeClient, "get" | "list" | "mergePatch">;
+  readonly kube: Pick<KubeClient, "get" | "list" | "create" | "apply" | "mergePatch" | "delete">;
   readonly clock: Clock;
 }
 
@@ -37,12 +38,11 @@ export interface Changed {
 }
 
 /** An app as a person has edited it, and of which state. */
-export interface Edited {
+export interface EditedApp extends SeenDraft<RemoteAppSpec> {
+  /** Of `versionOf`; empty where the next two say it. */
+  readonly version: string;
   readonly uid: string;
   readonly generation: number;
-  readonly spec: RemoteAppSpec;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** All of it throws ConnectErrors for what a person can mend, and KubeErrors for the rest. */
@@ -57,7 +57,7 @@ export interface AppChanges {
   /** The latest first. */
   revisions(ref: AppRef, signal: AbortSignal): Promise<{ app: RemoteApp; revisions: ControllerRevision[] }>;
   /** Throws ABORTED when the app is not what it was when it was read. */
-  edit(ref: AppRef, edited: Edited, dryRun: boolean, signal: AbortSignal): Promise<Changed>;
+  edit(ref: AppRef, edited: EditedApp, signal: AbortSignal): Promise<Changed>;
   /** To the one before the present when `to` is 0. */
   /** `judge` is told of a revision that names what the app as it is does not, and throws when the caller may not have that. */
   rollBack(
@@ -71,14 +71,13 @@ export interface AppChanges {
 const attempts = 5;
 
 export function createAppChanges({ kube, clock }: AppChangesDeps): AppChanges {
+  const seen = createSeenChanges({ kube, kind: remoteApps, spec: RemoteAppSpecSchema, missing: noSuchApp });
+
   async function find(ref: AppRef, signal: AbortSignal): Promise<RemoteApp> {
     const found = await kube.get(remoteApps, ref, signal);
     if (!found) throw noSuchApp(ref);
-    if (found.metadata.deletionTimestamp === undefined) return found;
-    throw new ConnectError(
-      `${ref.name} is being deleted, so nothing of it is changed any more`,
-      Code.FailedPrecondition,
-    );
+    refuseLeaving(found);
+    return found;
   }
 
   /** Writes what `decide` makes of the app; undefined leaves it as it is. */
@@ -151,27 +150,20 @@ export function createAppChanges({ kube, clock }: AppChangesDeps): AppChanges {
       return { app, revisions: await revisionsOf(app, signal) };
     },
 
-    edit: (ref, { uid, generation, spec, labels, annotations }, dryRun, signal) =>
-      change(ref, dryRun, signal, (app) => {
-        refuseUnknown(ref, app);
-        if (app.metadata.uid !== uid || app.metadata.generation !== generation) {
-          throw new ConnectError(`${ref.name} was changed by somebody else meanwhile`, Code.Aborted);
-        }
-        const metadata = {
-          labels: mergePatchOf({ ...app.metadata.labels }, { ...labels }),
-          annotations: mergePatchOf(peoplesOwn(app.metadata.annotations ?? {}), peoplesOwn(annotations)),
-        };
-        const patch = { metadata, spec: mergePatchOf(specJson(app.spec), specJson(spec)) };
-        const isSame = [metadata.labels, metadata.annotations, patch.spec].every(
-          (part) => Object.keys(part).length === 0,
-        );
-        return isSame ? undefined : patch;
-      }),
+    async edit(ref, { uid, generation, ...draft }, signal) {
+      const check = (app: RemoteApp): void => {
+        refuseLeaving(app);
+        if (draft.version !== "" || (app.metadata.uid === uid && app.metadata.generation === generation)) return;
+        throw changedMeanwhile(`RemoteApp ${ref.name}`);
+      };
+      const { now, changed } = await seen.change(ref, { ...draft, check }, signal);
+      return { app: now, changed };
+    },
 
     async rollBack(ref, { to, dryRun, judge }, signal) {
       let revision = 0;
       const changed = await change(ref, dryRun, signal, async (app) => {
-        refuseUnknown(ref, app);
+        refuseUnknown(app);
         refusePaused(ref, app.spec, "rolled back");
         const chosen = choose(ref, app, await revisionsOf(app, signal), to);
         revision = chosen.revision;
@@ -191,19 +183,9 @@ export function noSuchApp({ namespace, name }: AppRef): ConnectError {
   return new ConnectError(`there is no RemoteApp ${namespace}/${name}; see: fairlead app list -A`, Code.NotFound);
 }
 
-/** Without the agent's own notes and kubectl's, which stand in what was once printed and comes back. */
-export function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<string, string> {
-  const own = Object.entries(annotations).filter(
-    ([key]) => !key.startsWith("fairlead.dev/") && key !== "kubectl.kubernetes.io/last-applied-configuration",
-  );
-  return Object.fromEntries(own);
-}
-
-/** FAILED_PRECONDITION for an app of a newer version, of which part would be lost. */
-function refuseUnknown({ name }: AppRef, { problems = [] }: RemoteApp): void {
-  if (problems.length === 0) return;
-  const message = `this agent does not understand all of ${name}, and would lose that: ${problems.join("; ")}`;
-  throw new ConnectError(message, Code.FailedPrecondition);
+function refuseLeaving({ metadata: { name, deletionTimestamp } }: RemoteApp): void {
+  if (deletionTimestamp === undefined) return;
+  throw new ConnectError(`${name} is being deleted, so nothing of it is changed any more`, Code.FailedPrecondition);
 }
 
 function refuseRunsToEnd({ name }: AppRef, { kind }: RemoteAppSpec, what: string): void {

@@ -19,7 +19,7 @@ import { sees, viewOf } from "../access/decide.ts";
 import { judgeMoreKey } from "../access/guard.ts";
 import { concernOfApp } from "../app-peer.ts";
 import { principalKey } from "../auth/principal.ts";
-import { type Changed, createAppChanges, noSuchApp, peoplesOwn } from "./app-changes.ts";
+import { type Changed, createAppChanges, noSuchApp } from "./app-changes.ts";
 import { deleteApp } from "./app-deletion.ts";
 import { toRevisions } from "./app-revisions.ts";
 import { appStory } from "./app-story.ts";
@@ -28,6 +28,7 @@ import type { Listing } from "./listing.ts";
 import { appList, orphanAtPeerList, orphanList, revisionList } from "./lists.ts";
 import { toApp, toOrphan, toOrphanAtPeer } from "./object.ts";
 import { requiredRef, requiredSpec } from "./required-parts.ts";
+import { peoplesOwn } from "./seen-changes.ts";
 
 /** What writes through this API owns what it wrote, apart from what the agent itself applies. */
 const fieldManager = "fairlead-console";
@@ -36,7 +37,7 @@ const fieldManager = "fairlead-console";
 const usualStory = 200;
 
 export interface AppServiceDeps {
-  readonly kube: Pick<KubeClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
+  readonly kube: Pick<KubeClient, "get" | "list" | "create" | "apply" | "mergePatch" | "delete">;
   /** All RemoteApps, as this agent knows them. */
   readonly apps: Pick<WorkloadOrigin, "list" | "synced">;
   /** Mints an address that opens the app's page once. Throws a ConnectError when there is no such app or port. */
@@ -163,10 +164,9 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
       return { ...told(rolledBack), revision: BigInt(rolledBack.revision) };
     },
 
-    async editApp({ ref, uid, generation, labels, annotations, dryRun, ...request }, { signal }) {
-      const spec = requiredSpec(request.spec);
-      const edited = { uid, generation: Number(generation), spec, labels, annotations };
-      return told(await changes.edit(requiredRef(ref), edited, dryRun, signal));
+    async editApp({ ref, generation, ...edited }, { signal }) {
+      const asked = { ...edited, spec: requiredSpec(edited.spec), generation: Number(generation) };
+      return told(await changes.edit(requiredRef(ref), asked, signal));
     },
 
     deleteApp: ({ ref, keep, dryRun }, { signal }) => deleteApp(kube, requiredRef(ref), { keep, dryRun }, signal),

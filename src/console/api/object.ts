@@ -20,7 +20,8 @@ import { versionOf } from "./seen-changes.ts";
 
 export function toApp(resource: RemoteApp): App {
   const { metadata, spec, status } = resource;
-  return create(AppSchema, { metadata: toMeta(metadata), spec, ...(status && { status }) });
+  const version = versionOf({ metadata });
+  return create(AppSchema, { metadata: toMeta(metadata), spec, version, ...(status && { status }) });
 }
 
 export function toPeer(resource: PeerResource): Peer {

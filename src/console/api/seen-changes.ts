@@ -7,7 +7,6 @@ import type { KubeClient } from "../../kube/client.ts";
 import { isConflict, isForbidden, isNotFound } from "../../kube/errors.ts";
 import { isJsonObject, type JsonObject, type ObjectMeta, type Resource } from "../../kube/object.ts";
 import type { ResourceKind } from "../../kube/resource-kind.ts";
-import { peoplesOwn } from "./app-changes.ts";
 import { mergePatchOf } from "./merge-patch.ts";
 
 export interface SeenChangesDeps<Spec extends DescMessage, Status> {
@@ -96,11 +95,7 @@ export function createSeenChanges<Spec extends DescMessage, Status>(
     { spec, labels, annotations, dryRun }: SeenDraft<MessageShape<Spec>>,
     signal: AbortSignal,
   ): Promise<Changed<T>> {
-    const problems = before.problems ?? [];
-    if (problems.length > 0) {
-      const message = `this agent does not understand all of ${ref.name}, and would lose that: ${problems.join("; ")}`;
-      throw new ConnectError(message, Code.FailedPrecondition);
-    }
+    refuseUnknown(before);
     const metadata = {
       labels: mergePatchOf({ ...before.metadata.labels }, { ...labels }),
       annotations: mergePatchOf(peoplesOwn(before.metadata.annotations ?? {}), peoplesOwn(annotations)),
@@ -170,8 +165,26 @@ export async function writeHere<T>(
   }
 }
 
+/** Without the agent's own notes and kubectl's, which stand in what was once printed and comes back. */
+export function peoplesOwn(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const own = Object.entries(annotations).filter(
+    ([key]) => !key.startsWith("fairlead.dev/") && key !== "kubectl.kubernetes.io/last-applied-configuration",
+  );
+  return Object.fromEntries(own);
+}
+
+/** FAILED_PRECONDITION for what a newer version wrote, of which part would be lost. */
+export function refuseUnknown({
+  metadata,
+  problems = [],
+}: Pick<Resource<unknown, unknown>, "metadata" | "problems">): void {
+  if (problems.length === 0) return;
+  const message = `this agent does not understand all of ${metadata.name}, and would lose that: ${problems.join("; ")}`;
+  throw new ConnectError(message, Code.FailedPrecondition);
+}
+
 /** ABORTED: who writes must have seen what it is now. */
-function changedMeanwhile(what: string, cause?: unknown): ConnectError {
+export function changedMeanwhile(what: string, cause?: unknown): ConnectError {
   const message = `${what} was changed by somebody else meanwhile, so nothing was done; read it again`;
   return new ConnectError(message, Code.Aborted, undefined, undefined, cause);
 }
