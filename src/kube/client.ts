@@ -43,6 +43,8 @@ export interface DeleteOptions {
   uid?: string | undefined;
   resourceVersion?: string | undefined;
   propagation?: "Background" | "Foreground" | "Orphan" | undefined;
+  /** Everything is judged and nothing deleted. */
+  dryRun?: boolean | undefined;
 }
 
 type Named = { metadata: ObjectMeta };
@@ -149,12 +151,13 @@ export function createKubeClient(deps: { requests: Requests; clock: Clock; serve
     },
 
     async delete(kind, ref, options, signal) {
-      const { uid, resourceVersion, propagation } = options;
+      const { uid, resourceVersion, propagation, dryRun } = options;
       const body: JsonObject = {
         apiVersion: "v1",
         kind: "DeleteOptions",
         propagationPolicy: propagation ?? "Background",
         preconditions: { ...(uid ? { uid } : {}), ...(resourceVersion ? { resourceVersion } : {}) },
+        ...(dryRun ? { dryRun: ["All"] } : {}),
       };
       try {
         const what = `delete ${kind.kind} ${keyOf(ref)}`;

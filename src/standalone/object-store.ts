@@ -166,7 +166,7 @@ export function createObjectStore({ journal, onWrite, clock }: ObjectStoreDeps):
       await change(kind, ref, (present) => {
         wasThere = present !== undefined;
         if (present) checkPresent(kind, present, options);
-        return undefined;
+        return options.dryRun ? present : undefined;
       });
       return wasThere;
     },

@@ -50,7 +50,14 @@ test("apply states who manages, asks for strict validation, and sends nothing th
 test("a delete of one very object names its uid", async (t) => {
   const { client, asked } = await startFakeServer(t, (_, response) => reply(response, 200, {}));
   assert.equal(await client.delete(configMaps, ref, { uid: "u" }, never), true);
-  assert.deepEqual(JSON.parse(asked[0]?.body ?? "").preconditions, { uid: "u" });
+  const { preconditions, dryRun } = JSON.parse(asked[0]?.body ?? "");
+  assert.deepEqual([preconditions, dryRun], [{ uid: "u" }, undefined]);
+});
+
+test("a delete that is only to be judged says so", async (t) => {
+  const { client, asked } = await startFakeServer(t, (_, response) => reply(response, 200, {}));
+  assert.equal(await client.delete(configMaps, ref, { dryRun: true }, never), true);
+  assert.deepEqual(JSON.parse(asked[0]?.body ?? "").dryRun, ["All"]);
 });
 
 test("a RemoteApp's spec is read as a message and written as it was", async (t) => {

@@ -59,6 +59,7 @@ test("an object is made once, replaced only by who has read it, and deleted only
   await assert.rejects(client.update(peers, made, signal), isConflict);
   await assert.rejects(client.delete(peers, { namespace, name: "west" }, { uid: "another" }, signal), isConflict);
   await assert.rejects(client.update(peers, { ...changed, metadata: { namespace, name: "east" } }, signal), isNotFound);
+  assert.equal(await client.delete(peers, { namespace, name: "west" }, { dryRun: true }, signal), true);
   assert.equal(await client.delete(peers, { namespace, name: "west" }, {}, signal), true);
   assert.equal(await client.delete(peers, { namespace, name: "west" }, {}, signal), false);
   assert.equal(await client.get(peers, { namespace, name: "west" }, signal), undefined);

@@ -31,12 +31,10 @@ export async function deleteApp(
     throw new ConnectError(message, Code.FailedPrecondition);
   }
   const { uid = "" } = app.metadata;
-  if (!dryRun) {
-    if (kept !== isKept(app)) {
-      const mark = { [annotations.onDelete]: kept ? "keep" : null };
-      await kube.mergePatch(remoteApps, ref, { metadata: { uid, annotations: mark } }, signal);
-    }
-    await kube.delete(remoteApps, ref, { uid }, signal);
+  if (kept !== isKept(app)) {
+    const mark = { [annotations.onDelete]: kept ? "keep" : null };
+    await kube.mergePatch(remoteApps, ref, { metadata: { uid, annotations: mark } }, signal, { dryRun });
   }
+  await kube.delete(remoteApps, ref, { uid, dryRun }, signal);
   return { uid, peers: [...holdingOf(app).peers], kept };
 }

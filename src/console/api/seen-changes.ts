@@ -132,7 +132,7 @@ export function createSeenChanges<Spec extends DescMessage, Status>(
         seen,
         async (present) => {
           const { uid, resourceVersion } = present.metadata;
-          if (!dryRun) await kube.delete(kind, ref, { uid, resourceVersion }, signal);
+          await kube.delete(kind, ref, { uid, resourceVersion, dryRun }, signal);
           return present;
         },
         signal,

@@ -93,8 +93,10 @@ suite("policies at the console", () => {
         await refused(applied, Code.FailedPrecondition, /kubectl, or .*rbac\.policies=true.*is forbidden/);
       }
     }
-    const deleted = changes.delete({ name: "stays", version, dryRun: false }, patience());
-    await refused(deleted, Code.FailedPrecondition, /rbac\.policies/);
+    for (const dryRun of [false, true]) {
+      const deleted = changes.delete({ name: "stays", version, dryRun }, patience());
+      await refused(deleted, Code.FailedPrecondition, /rbac\.policies/);
+    }
     await policies().deletePolicy({ name: "stays" });
   });
 
