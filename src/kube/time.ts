@@ -5,6 +5,11 @@ export function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
+/** With milliseconds, as this agent itself tells of what it knows so exactly. */
+export function milliTimeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
 /** With microseconds, as an Event's `eventTime` has them. */
 export function microTimeText(ms: number): string {
   return new Date(ms).toISOString().replace("Z", "000Z");

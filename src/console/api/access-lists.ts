@@ -1,5 +1,6 @@
 /** The lists of who signs in: by which fields they are selected and put in order. Pure. docs/lists.md tells them. */
 import type { Role } from "../../gen/fairlead/console/v1/access_pb.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import type { Token } from "../auth/token-record.ts";
 import type { User } from "../auth/user-record.ts";
 import type { ListOf } from "./listing.ts";
@@ -16,8 +17,6 @@ export interface SessionView {
   readonly userAgent: string;
 }
 
-const timeText = (ms: number): string => new Date(ms).toISOString();
-
 export const roleList: ListOf<{ readonly role: Role; readonly name: string }> = {
   kind: "roles",
   key: ({ name }) => name,
@@ -32,7 +31,7 @@ export const userList: ListOf<User> = {
     name: ({ name }) => name,
     disabled: ({ disabled }) => disabled,
     mustChangePassword: ({ mustChangePassword }) => mustChangePassword,
-    created: ({ createdAt }) => timeText(createdAt),
+    created: ({ createdAt }) => milliTimeText(createdAt),
     createdBy: ({ createdBy }) => createdBy,
   },
 };
@@ -44,10 +43,10 @@ export const tokenList: ListOf<Token> = {
     id: ({ id }) => id,
     name: ({ name }) => name,
     owner: ({ owner }) => owner?.name,
-    created: ({ createdAt }) => timeText(createdAt),
+    created: ({ createdAt }) => milliTimeText(createdAt),
     createdBy: ({ createdBy }) => createdBy,
-    expires: ({ expiresAt }) => timeText(expiresAt),
-    used: ({ usedAt }) => usedAt && timeText(usedAt),
+    expires: ({ expiresAt }) => milliTimeText(expiresAt),
+    used: ({ usedAt }) => usedAt && milliTimeText(usedAt),
   },
   order: "created desc",
 };
@@ -59,9 +58,9 @@ export const sessionList: ListOf<SessionView> = {
     id: ({ id }) => id,
     user: ({ user }) => user,
     kind: ({ kind }) => kind,
-    created: ({ createdAt }) => timeText(createdAt),
-    seen: ({ lastSeenAt }) => timeText(lastSeenAt),
-    expires: ({ expiresAt }) => timeText(expiresAt),
+    created: ({ createdAt }) => milliTimeText(createdAt),
+    seen: ({ lastSeenAt }) => milliTimeText(lastSeenAt),
+    expires: ({ expiresAt }) => milliTimeText(expiresAt),
     address: ({ address }) => address,
   },
   order: "created desc",

@@ -6,6 +6,7 @@ import {
   type BrowserSession,
   BrowserSessionSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import { othersKey } from "../access/guard.ts";
 import { ownerKey, type Principal } from "../auth/principal.ts";
 import { callerKinds, callerOf } from "./access-caller.ts";
@@ -62,12 +63,8 @@ export function toBrowserSession(session: SessionView): BrowserSession {
   return create(BrowserSessionSchema, {
     ...session,
     kind: callerKinds[session.kind],
-    createdAt: timeText(session.createdAt),
-    lastSeenAt: timeText(session.lastSeenAt),
-    expiresAt: timeText(session.expiresAt),
+    createdAt: milliTimeText(session.createdAt),
+    lastSeenAt: milliTimeText(session.lastSeenAt),
+    expiresAt: milliTimeText(session.expiresAt),
   });
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }

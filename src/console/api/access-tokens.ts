@@ -7,6 +7,7 @@ import {
   type Token as TokenMessage,
   TokenSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import { othersKey } from "../access/guard.ts";
 import { toRoleBinding } from "../access/refusal.ts";
 import { ownerKey, type Principal } from "../auth/principal.ts";
@@ -135,15 +136,11 @@ export function toToken(token: Token, tokens: Pick<Tokens, "rolesOf">): TokenMes
     name,
     description,
     roles: roles.map(toRoleBinding),
-    createdAt: timeText(createdAt),
+    createdAt: milliTimeText(createdAt),
     createdBy,
-    expiresAt: timeText(expiresAt),
-    lastUsedAt: usedAt === undefined ? "" : timeText(usedAt),
+    expiresAt: milliTimeText(expiresAt),
+    lastUsedAt: usedAt === undefined ? "" : milliTimeText(usedAt),
     owner: owner?.name ?? "",
     active: tokens.rolesOf(token).length > 0,
   });
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -12,6 +12,7 @@ import type { AppEvent } from "../../gen/fairlead/resources/v1alpha1/app_pod_pb.
 import type { Condition } from "../../gen/fairlead/resources/v1alpha1/condition_pb.ts";
 import { keyOf } from "../../kube/object.ts";
 import type { RemoteApp } from "../../kube/resources.ts";
+import { milliTimeText } from "../../kube/time.ts";
 
 /** What is kept of an app in other places than itself. */
 export interface StorySources {
@@ -59,7 +60,7 @@ function isAbout(app: RemoteApp, { at, action, actor, target, correlation = "" }
 
 function actOf({ at, action, actor, verdict, message = "" }: AuditRecord): AppHappening {
   return create(AppHappeningSchema, {
-    at: new Date(at).toISOString(),
+    at: milliTimeText(at),
     kind: Kind.ACT,
     peer: actor.peer ?? "",
     by: actor.person ?? "",
@@ -72,7 +73,7 @@ function actOf({ at, action, actor, verdict, message = "" }: AuditRecord): AppHa
 
 function answerOf({ at, actor, verdict, message }: AuditRecord): AppHappening {
   return create(AppHappeningSchema, {
-    at: new Date(at).toISOString(),
+    at: milliTimeText(at),
     kind: Kind.DECISION,
     peer: actor.peer ?? "",
     reason: verdicts[verdict] ?? "",

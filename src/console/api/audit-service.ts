@@ -5,6 +5,7 @@ import type { AuditRecord, AuditVerdict } from "../../audit/entry.ts";
 import type { ChainReport } from "../../base/audit-chain.ts";
 import { errorText } from "../../base/error-text.ts";
 import { type AuditService, ListAuditRequestSchema } from "../../gen/fairlead/console/v1/audit_service_pb.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import { viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
 import { timeIn } from "./broken-rule.ts";
@@ -69,7 +70,7 @@ export function toEntry(record: AuditRecord) {
   const { actor } = record;
   return {
     sequence: BigInt(record.sequence),
-    at: new Date(record.at).toISOString(),
+    at: milliTimeText(record.at),
     action: record.action,
     verdict: record.verdict,
     peer: actor.peer ?? "",

@@ -13,6 +13,7 @@ import {
 } from "../../gen/fairlead/console/v1/inbox_service_pb.ts";
 import type { PeerTarget } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type { Forward, Peer, PeerPolicy, RemoteApp } from "../../kube/resources.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import type { InviteRecord } from "../../peering/invite-record.ts";
 import type { Connection } from "../../tunnel/connections.ts";
 import { isDatagrams, targetText } from "../../wire/target-text.ts";
@@ -29,7 +30,6 @@ interface Named {
   };
 }
 
-const timeText = (ms: number): string => new Date(ms).toISOString();
 const labelsOf = ({ metadata }: Named): Readonly<Record<string, string>> => metadata.labels ?? {};
 const nameOf = ({ metadata }: Named): string => metadata.name ?? "";
 /** A space comes before all that a name may hold, so that a namespace's things stay together. */
@@ -120,8 +120,8 @@ export const inviteList: ListOf<InviteRecord> = {
   fields: {
     id: ({ id }) => id,
     name: ({ name }) => name,
-    created: ({ createdAt }) => timeText(createdAt),
-    expires: ({ expiresAt }) => timeText(expiresAt),
+    created: ({ createdAt }) => milliTimeText(createdAt),
+    expires: ({ expiresAt }) => milliTimeText(expiresAt),
     confirm: ({ confirm }) => confirm,
   },
 };
@@ -189,7 +189,7 @@ export const connectionList: ListOf<Connection> = {
     kind: ({ target }) => target.kind,
     protocol: ({ target }) => (isDatagrams(target) ? "UDP" : "TCP"),
     by: ({ person }) => person,
-    opened: ({ openedAt }) => timeText(openedAt),
+    opened: ({ openedAt }) => milliTimeText(openedAt),
     out: ({ passed }) => passed.out,
     in: ({ passed }) => passed.in,
   },
@@ -215,7 +215,7 @@ export const auditList: ListOf<AuditRecord> = {
   key: ({ sequence }) => String(sequence),
   fields: {
     sequence: ({ sequence }) => sequence,
-    at: ({ at }) => timeText(at),
+    at: ({ at }) => milliTimeText(at),
     action: ({ action }) => action,
     verdict: ({ verdict }) => verdict,
     peer: ({ actor }) => actor.peer,
@@ -264,8 +264,8 @@ export const notificationList: ListOf<Notification> = {
     severity: ({ severity }) => severity,
     rank: ({ severity }) => severityRanks[severity],
     peer: ({ peers }) => peers,
-    first: ({ firstAt }) => timeText(firstAt),
-    last: ({ lastAt }) => timeText(lastAt),
+    first: ({ firstAt }) => milliTimeText(firstAt),
+    last: ({ lastAt }) => milliTimeText(lastAt),
     living: ({ resolvedAt }) => resolvedAt === undefined,
   },
   order: "last desc",

@@ -9,6 +9,7 @@ import {
   type NotificationService,
   Notification_Severity as Severity,
 } from "../../gen/fairlead/console/v1/notification_service_pb.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import { sees, viewOf } from "../access/decide.ts";
 import { principalKey } from "../auth/principal.ts";
 import { isAcknowledged, type Notification as Kept, type NotificationKind } from "../notifications/ledger.ts";
@@ -60,10 +61,10 @@ export function toNotification(kept: Kept): Notification {
     kind: kinds[kind],
     severity: severities[severity],
     cause: causeOf(about),
-    firstAt: timeText(firstAt),
-    lastAt: timeText(lastAt),
-    resolvedAt: resolvedAt === undefined ? "" : timeText(resolvedAt),
-    acknowledged: acknowledged.map(({ name, at }) => ({ name, at: timeText(at) })),
+    firstAt: milliTimeText(firstAt),
+    lastAt: milliTimeText(lastAt),
+    resolvedAt: resolvedAt === undefined ? "" : milliTimeText(resolvedAt),
+    acknowledged: acknowledged.map(({ name, at }) => ({ name, at: milliTimeText(at) })),
   });
 }
 
@@ -98,8 +99,4 @@ function nameOf({ values }: HandlerContext): string {
   const principal = values.get(principalKey);
   if (principal) return principal.name;
   throw new ConnectError("nobody is signed in", Code.Unauthenticated);
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }

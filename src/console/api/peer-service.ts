@@ -8,6 +8,7 @@ import {
   JoinResponse_State as State,
 } from "../../gen/fairlead/console/v1/peer_service_pb.ts";
 import type { Peer as PeerResource } from "../../kube/resources.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import { setGrants } from "../../peering/grants.ts";
 import type { InviteRecord } from "../../peering/invite-record.ts";
 import type { Invites } from "../../peering/invites.ts";
@@ -168,7 +169,7 @@ export function toInvite(record: InviteRecord): Invite {
     name: name ?? "",
     grants: [...grants],
     labels,
-    expiresAt: new Date(expiresAt).toISOString(),
+    expiresAt: milliTimeText(expiresAt),
     confirm,
     url: urls[0] ?? "",
     relays: [...relays],

@@ -4,6 +4,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type Policy, PolicySchema, type PolicyService } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import type { PeerPolicySpec } from "../../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import type { PeerPolicy } from "../../kube/resources.ts";
+import { milliTimeText } from "../../kube/time.ts";
 import { noSuchPeer } from "../../peering/roster.ts";
 import { foreseeVerdict, type PolicyEffect } from "../../policy/foresee.ts";
 import { sentence } from "../../workloads/host/verdict-words.ts";
@@ -120,5 +121,5 @@ function toEffect({ peer, values, problems }: PolicyEffect) {
 }
 
 function timeOf(ms: number | undefined): string {
-  return ms === undefined ? "" : new Date(ms).toISOString();
+  return ms === undefined ? "" : milliTimeText(ms);
 }
