@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import type { Log } from "../base/log.ts";
 import { mayUpgrade } from "../tunnel/upgrade.ts";
-import type { Connections } from "./connections.ts";
+import type { ClientConnections } from "./client-connections.ts";
 import type { Doors } from "./doors/doors.ts";
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
@@ -13,10 +13,10 @@ type Handler = (req: IncomingMessage, res: ServerResponse) => void;
  * HTTP are in `upgraded` as long as they are open.
  */
 export function createHttpServer(
-  o: { doors: Doors; connections: Pick<Connections, "begin">; upgraded: Set<Duplex>; log: Log },
+  o: { doors: Doors; clients: Pick<ClientConnections, "begin">; upgraded: Set<Duplex>; log: Log },
   handler: Handler,
 ): Server {
-  const { doors, connections, upgraded, log } = o;
+  const { doors, clients, upgraded, log } = o;
   const server = createServer({
     requestTimeout: 0,
     headersTimeout: 30_000,
@@ -31,20 +31,20 @@ export function createHttpServer(
     shouldUpgradeCallback: (req) => mayUpgrade(req.headers.upgrade),
   });
   const onRequest = (req: IncomingMessage, res: ServerResponse): void => {
-    res.once("close", connections.begin(req.socket));
+    res.once("close", clients.begin(req.socket));
     if (!doors.serve({ kind: "http", req, res })) handler(req, res);
   };
   server.on("request", onRequest);
   // The app says itself whether it wants the body; the console's own takes it.
   server.on("checkContinue", (req: IncomingMessage, res: ServerResponse) => {
-    res.once("close", connections.begin(req.socket));
+    res.once("close", clients.begin(req.socket));
     if (doors.serve({ kind: "http", req, res })) return;
     res.writeContinue();
     handler(req, res);
   });
   server.on("upgrade", (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => undefined);
-    connections.begin(req.socket);
+    clients.begin(req.socket);
     upgraded.add(socket); // Node forgets it from here on.
     socket.once("close", () => upgraded.delete(socket));
     const served = doors.serve({ kind: "upgrade", req, socket, head });

@@ -2,7 +2,7 @@
 import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Log } from "../base/log.ts";
-import type { Connections } from "./connections.ts";
+import type { ClientConnections } from "./client-connections.ts";
 
 export interface Http2Api {
   /** Serves a connection of which the first bytes are still to be read. */
@@ -18,7 +18,7 @@ export interface Http2ApiOptions {
   own(req: Http2ServerRequest, res: Http2ServerResponse): void;
   /** Takes the request when it is for a door. */
   door(req: Http2ServerRequest, res: Http2ServerResponse): boolean;
-  connections: Pick<Connections, "begin">;
+  clients: Pick<ClientConnections, "begin">;
   log: Log;
 }
 
@@ -28,7 +28,7 @@ const maxStreams = 256;
 /** As much as comes before a body in HTTP/1.1. */
 const maxHeaderBytes = 32 * 1024;
 
-export function createHttp2Api({ door, own, connections, log }: Http2ApiOptions): Http2Api {
+export function createHttp2Api({ door, own, clients, log }: Http2ApiOptions): Http2Api {
   const sessions = new Set<ServerHttp2Session>();
   const sockets = new Set<Socket>();
   const server = createServer({
@@ -47,7 +47,7 @@ export function createHttp2Api({ door, own, connections, log }: Http2ApiOptions)
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
-    session.on("stream", (stream) => stream.once("close", connections.begin(session.socket)));
+    session.on("stream", (stream) => stream.once("close", clients.begin(session.socket)));
   });
   server.on("sessionError", (error: Error) => log.debug({ err: error }, "an HTTP/2 connection failed"));
   return {

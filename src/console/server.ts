@@ -22,7 +22,7 @@ import { createOpenCalls } from "./anyone/open-calls.ts";
 import { serveOpenApi } from "./anyone/openapi-page.ts";
 import { createApiCalls } from "./api-calls.ts";
 import { guardRouter } from "./auth/guarded-router.ts";
-import { createConnections } from "./connections.ts";
+import { createClientConnections } from "./client-connections.ts";
 import type { AppCatalogue } from "./doors/app-view.ts";
 import { createDoors, type Doors, type DoorsDeps } from "./doors/doors.ts";
 import type { PeerPresence } from "./doors/explain.ts";
@@ -101,7 +101,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const { log } = deps;
   let port = deps.port;
   const stopApi = new AbortController();
-  const connections = createConnections(deps.mostConnections ?? mostConnections);
+  const clients = createClientConnections(deps.mostConnections ?? mostConnections);
   const upgraded = new Set<Duplex>();
   let server: Server | undefined;
   let serveHttp1 = (connection: Duplex): void => void connection.destroy(); // Until there is a server.
@@ -152,7 +152,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const http2 = createHttp2Api({
     door: (req, res) => doors.serve({ kind: "http", req, res }),
     own: serveOwn,
-    connections,
+    clients,
     log,
   });
   const tls = createTlsPort({ ...deps, http1: (socket) => serveHttp1(socket), http2: http2.accept });
@@ -163,8 +163,8 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     frameworkErrors: (error, request, reply) => void explain(error, request, reply.headers(securityHeaders), log),
     serverFactory: (handler) => {
       own.on("request", handler);
-      server = createHttpServer({ doors, connections, upgraded, log }, serveOwn);
-      serveHttp1 = divert(server, { admit: connections.admit, http2: http2.accept, tls: tls.accept });
+      server = createHttpServer({ doors, clients, upgraded, log }, serveOwn);
+      serveHttp1 = divert(server, { admit: clients.admit, http2: http2.accept, tls: tls.accept });
       server.on("request", (_req: IncomingMessage, res: ServerResponse) => {
         // Node closes what is idle when it stops; what ends only then would be kept alive.
         res.once("close", () => stopping && setImmediate(() => server?.closeIdleConnections()));

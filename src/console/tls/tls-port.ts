@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContext, type TLSSocket } from "node:tls";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { clientOf } from "../client-connections.ts";
 import { consoleName, type KeyPair, type ServedCertificate } from "./served-certificate.ts";
 
 export interface TlsPort {
@@ -81,9 +82,4 @@ export function createTlsPort(deps: TlsPortDeps): TlsPort {
 
 function contextOf({ certPem, keyPem }: KeyPair) {
   return { cert: certPem, key: keyPem.reveal(), minVersion: "TLSv1.2" } as const;
-}
-
-/** Of what is connected, no two have the same; a connection has it before its handshake and after. */
-function clientOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
 }

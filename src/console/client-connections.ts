@@ -6,17 +6,17 @@
 import type { Socket } from "node:net";
 import { networkOf } from "../base/network-of.ts";
 
-/** Of what is connected, no two have the same; a connection has it before its TLS handshake and after. */
+/** Of a connection, before its TLS handshake and after. */
 export type ClientAddress = Pick<Socket, "remoteAddress" | "remotePort">;
 
-export interface Connections {
+export interface ClientConnections {
   /** Takes one in. False when all others are at work, and no network has more than its own: then it was cut. */
   admit(socket: Socket): boolean;
   /** Something was asked on it. Until the answer is called, or it closes, it is at work. */
   begin(client: ClientAddress): () => void;
 }
 
-interface Connection {
+interface ClientConnection {
   /** A socket that has closed does not know it any more. */
   readonly key: string;
   readonly socket: Socket;
@@ -24,14 +24,14 @@ interface Connection {
   asked: number;
 }
 
-export function createConnections(most: number): Connections {
-  const all = new Map<string, Connection>();
+export function createClientConnections(most: number): ClientConnections {
+  const all = new Map<string, ClientConnection>();
   /** Those on which nothing is asked, by since when: Sets keep that order. */
-  const idle = new Set<Connection>();
+  const idle = new Set<ClientConnection>();
   /** All of each network, by age. */
-  const networks = new Map<string, Set<Connection>>();
+  const networks = new Map<string, Set<ClientConnection>>();
 
-  function forget(connection: Connection): void {
+  function forget(connection: ClientConnection): void {
     const { key, network } = connection;
     idle.delete(connection);
     if (all.get(key) === connection) all.delete(key);
@@ -40,10 +40,10 @@ export function createConnections(most: number): Connections {
   }
 
   /** Which goes for one more of that network. */
-  function leastNeeded(network: string): Connection | undefined {
+  function leastNeeded(network: string): ClientConnection | undefined {
     const [oldestIdle] = idle;
     if (oldestIdle) return oldestIdle;
-    let most = new Set<Connection>();
+    let most = new Set<ClientConnection>();
     for (const ofOne of networks.values()) if (ofOne.size > most.size) most = ofOne;
     const [oldest] = most;
     return most.size > (networks.get(network)?.size ?? 0) + 1 ? oldest : undefined;
@@ -61,7 +61,7 @@ export function createConnections(most: number): Connections {
         forget(goes);
         goes.socket.destroy();
       }
-      const connection = { key: keyOf(socket), socket, network, asked: 0 };
+      const connection = { key: clientOf(socket), socket, network, asked: 0 };
       all.set(connection.key, connection);
       networks.set(network, (networks.get(network) ?? new Set()).add(connection));
       idle.add(connection);
@@ -69,7 +69,7 @@ export function createConnections(most: number): Connections {
       return true;
     },
     begin(client) {
-      const connection = all.get(keyOf(client));
+      const connection = all.get(clientOf(client));
       if (!connection) return () => undefined;
       connection.asked += 1;
       idle.delete(connection);
@@ -84,6 +84,7 @@ export function createConnections(most: number): Connections {
   };
 }
 
-function keyOf({ remoteAddress, remotePort }: ClientAddress): string {
+/** Of what is connected, no two have the same. */
+export function clientOf({ remoteAddress, remotePort }: ClientAddress): string {
   return `${remoteAddress} ${remotePort}`;
 }
