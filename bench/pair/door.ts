@@ -33,6 +33,7 @@ export async function listenAsDoor(o: {
         namesMore: () => false,
         peerOfWorkload: () => undefined,
         concernOfForward: () => undefined,
+        peerOfForward: () => undefined,
       },
       refuse: createRefuser({ admins: () => [], refused: () => undefined }),
       clock,

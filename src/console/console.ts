@@ -227,6 +227,7 @@ function knownConcerns({ workloads: { origin, host }, forwards }: ConsoleDeps): 
       const forward = forwards.get(keyOf(ref));
       return forward && concernOfForward(forward.spec);
     },
+    peerOfForward: (ref) => forwards.get(keyOf(ref))?.spec.peer,
     peerOfWorkload: (ref) => host.orphans().find(({ workload }) => keyOf(workload) === keyOf(ref))?.peer,
   };
 }

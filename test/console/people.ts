@@ -49,6 +49,7 @@ export function accessBy(ways: readonly Way[], clock: Clock = systemClock, known
       namesMore: () => false,
       peerOfWorkload: () => undefined,
       concernOfForward: () => undefined,
+      peerOfForward: () => undefined,
       ...known,
     },
     refuse: createRefuser({ admins: () => ["grace"], refused: () => undefined }),

@@ -17,6 +17,8 @@ export interface About {
   readonly said: Concern;
   /** By what it names and this agent knows, which not everybody does; "nothing" when that does not exist. Absent when it names nothing such. */
   readonly found?: Concern | "nothing";
+  /** Whoever may see this peer knows of what was found, also where that is about more. Absent: who may see all that it is about. */
+  readonly shownTo?: string | undefined;
 }
 
 type Ref = { readonly namespace: string; readonly name: string };
@@ -31,6 +33,8 @@ export interface Known {
   peerOfWorkload(workload: Ref): string | undefined;
   /** What a Forward of this cluster is about; undefined when there is none. */
   concernOfForward(forward: Ref): Concern | undefined;
+  /** Our name for whom it leads to, or offers something to; undefined when there is no such Forward. */
+  peerOfForward(forward: Ref): string | undefined;
 }
 
 /** What a request is about. `known` is asked for what it only names. */
@@ -55,8 +59,11 @@ export function aboutOf(
   if (scope === Scope.PEER && said.length === 0) return { said: "all" };
   const found = refs.map((ref) => concernOfNamed(scope, ref, known));
   const there = found.filter((concern) => concern !== undefined);
-  // What concerns no peer yet is the agent's.
-  if (there.length > 0) return { said, found: join(there.map((concern) => (concern.length > 0 ? concern : "all"))) };
+  if (there.length > 0) {
+    // What concerns no peer yet is the agent's.
+    const found = join(there.map((concern) => (concern.length > 0 ? concern : "all")));
+    return { said, found, ...(scope === Scope.FORWARD && refs[0] && { shownTo: known.peerOfForward(refs[0]) }) };
+  }
   // The spec of an app says what it would be; a Forward that a request names is one to be changed, not to be made.
   return refs.length > 0 && specs.length === 0 ? { said, found: "nothing" } : { said };
 }

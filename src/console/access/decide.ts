@@ -33,7 +33,7 @@ export function decide(
   // What holds only what they may see any such role may ask for.
   if (scope === Scope.FILTERED) return holds.length > 0 ? allowed : refused([]);
   if (holds.some(({ peers }) => peers === "all")) return allowed;
-  const { said, found = [] } = about;
+  const { said, found = [], shownTo } = about;
   const view = viewOf(principal);
   if (found === "nothing") {
     if (!view("")) return refused("unsaid");
@@ -46,8 +46,8 @@ export function decide(
   const missing = concern === "all" ? concern : concern.filter((peer) => !holds.some((held) => covers(held, peer)));
   if (missing.length === 0) return allowed;
   // A request that may make an app says its peers, whether there is one by then or not.
-  const mayName = scope === Scope.FORWARD ? [] : said;
-  const isOpen = seen === "all" ? view("") : seen.every((peer) => view(peer) || mayName.includes(peer));
+  const mayKnow = (peer: string): boolean => view(peer) || (scope !== Scope.FORWARD && said.includes(peer));
+  const isOpen = shownTo !== undefined ? view(shownTo) : seen === "all" ? view("") : seen.every(mayKnow);
   return refused(isOpen ? missing : "unsaid");
 }
 

@@ -211,7 +211,7 @@ const directions = { Out: Direction.OUT, In: Direction.IN } as const;
 
 /** It may lead to another peer by now than when the call was judged. */
 function mayChange(values: ContextValues): (present: ForwardResource) => void {
-  return ({ spec }) => values.get(judgeMoreKey)({ said: [], found: concernOfForward(spec) });
+  return ({ spec }) => values.get(judgeMoreKey)({ said: [], found: concernOfForward(spec), shownTo: spec.peer ?? "" });
 }
 
 /** Of a name without a port, what is known to speak HTTP comes before what may, and that before what cannot. */

@@ -56,7 +56,9 @@ const known: Known = {
   namesMore: (_app, { secrets }) => secrets.length > 0,
   peersOfApp: ({ name }): Concern | undefined =>
     name === "everywhere" ? "all" : name === "west" ? ["west"] : undefined,
-  concernOfForward: ({ name }) => (name === "everywhere" ? "all" : name === "west" ? ["west"] : undefined),
+  concernOfForward: ({ name }) =>
+    name === "everywhere" || name === "offered" ? "all" : name === "west" ? ["west"] : undefined,
+  peerOfForward: ({ name }) => (name === "west" || name === "offered" ? "west" : undefined),
   peerOfWorkload: ({ name }) => (name === "west" ? "west" : undefined),
 };
 
@@ -198,6 +200,13 @@ suite("every call of the API", () => {
     // Whoever sees all learns that it is not there, and still needs the role for where it would lead.
     assert.equal((await refusal(method, "mixed", changed("ghost", "west")))?.code, Code.PermissionDenied);
     assert.equal(await refusal(method, "mixed", changed("ghost", "east")), undefined);
+  });
+
+  test("a Forward that offers something to a peer is nobody's of that peer to delete, but no secret to them", async () => {
+    const method = TunnelService.method.deleteForward;
+    const ask = (who: string, name: string) => refusal(method, who, requestAbout(method, ["ref"], name));
+    assert.match((await ask("operator-west", "offered"))?.rawMessage ?? "", /for all peers\./);
+    assert.deepEqual(tellingOf(await ask("operator-east", "offered")), tellingOf(await ask("operator-east", "ghost")));
   });
 
   test("one that moves an app needs its role for where it was and where it goes", async () => {
