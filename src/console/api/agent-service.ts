@@ -97,7 +97,7 @@ export function createAgentService(deps: AgentServiceDeps, listing: Listing): Se
       tests += 1;
       try {
         for await (const step of deps.testConnection(peer === "" ? { invite } : { peer }, deadline.signal)) {
-          yield create(TestConnectionResponseSchema, step);
+          yield create(TestConnectionResponseSchema, { ...step, tookMs: BigInt(Math.round(step.tookMs)) });
         }
       } finally {
         tests -= 1;
