@@ -55,7 +55,7 @@ export function storyView(app: string, now: number): View<AppHappening> {
       { head: "WHAT", cell: ({ kind }) => kinds[kind] ?? "" },
       { head: "OF", cell: ({ subject }) => subject },
       { head: "REASON", cell: ({ reason }) => reason, tone: ({ isTrouble }) => (isTrouble ? "bad" : undefined) },
-      { head: "BY", cell: ({ by }) => by },
+      { head: "BY", cell: ({ doneBy }) => doneBy },
       { head: "PEER", cell: ({ peer }) => peer },
       { head: "COUNT", cell: ({ count }) => String(count), wide: true },
       { head: "MESSAGE", cell: ({ message }) => message },

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import {
   type Connection,
   ConnectionSchema,
-  Connection_Direction as Direction,
+  Connection_Side as Side,
 } from "../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { outputOption, withAgent } from "./command.ts";
 import type { CliContext } from "./context.ts";
@@ -61,7 +61,7 @@ function connectionView(now: number, peer: string): View<Connection> {
     columns: [
       { head: "ID", cell: ({ id }) => id },
       { head: "PEER", cell: (one) => one.peer },
-      { head: "DIRECTION", cell: ({ direction }) => (direction === Direction.IN ? "In" : "Out") },
+      { head: "SIDE", cell: ({ side }) => (side === Side.PEER ? "Peer" : "Here") },
       { head: "TARGET", cell: ({ target }) => target },
       { head: "PROTOCOL", cell: ({ protocol }) => protocol, wide: true },
       { head: "BY", cell: ({ openedBy }) => openedBy },

@@ -10,8 +10,8 @@ export interface Connection {
   /** Of no other connection, also not after the agent was started anew. */
   readonly id: string;
   readonly peer: string;
-  /** Out: from here to what is at the peer. In: from the peer to what is here. */
-  readonly direction: "Out" | "In";
+  /** Where it was opened, to what is at the other side. */
+  readonly side: "Here" | "Peer";
   readonly target: NamedTarget;
   /** Who has opened it from here, as the audit has them; undefined for what a peer has, and where nobody can know. */
   readonly person: string | undefined;

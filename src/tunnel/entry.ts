@@ -101,7 +101,7 @@ function recordedDial<T>(
         ...(signal && { signal }),
       });
       note("tunnel.open", "allowed");
-      const forget = connections.add({ peer, person, target, correlation, direction: "Out", passed, end });
+      const forget = connections.add({ peer, person, target, correlation, side: "Here", passed, end });
       void closed.then((error) => {
         forget();
         if (isRevoked(error)) note("tunnel.revoke", "done", error.message);

@@ -267,7 +267,7 @@ export function createExit(deps: ExitDeps): Exit {
     const { peer } = caller;
     if (peer === undefined) return () => undefined; // No guest gets so far.
     const end = (reason: StreamError): void => ended.abort(reason);
-    return deps.connections.add({ peer, target, correlation, person: undefined, direction: "In", passed, end });
+    return deps.connections.add({ peer, target, correlation, person: undefined, side: "Peer", passed, end });
   }
 
   /** What runs while the passage is open, and is told when it has to end. */

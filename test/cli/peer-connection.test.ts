@@ -11,11 +11,11 @@ import { openOffices } from "./offices.ts";
 test("what is open is listed with who has it and what has passed, and ends by its id", async () => {
   const connections = new Connections(systemClock);
   const ended: string[] = [];
-  const open = (peer: string, direction: "Out" | "In", person?: string): void => {
+  const open = (peer: string, side: "Here" | "Peer", person?: string): void => {
     const target = { kind: "service", namespace: "shop", name: "db", port: 5432 } as const;
     connections.add({
       peer,
-      direction,
+      side,
       target,
       person,
       correlation: "stream:1a2b3c4d/7",
@@ -23,9 +23,9 @@ test("what is open is listed with who has it and what has passed, and ends by it
       end: ({ message }) => void ended.push(`${peer} ${message}`),
     });
   };
-  open("berlin", "Out", "ana");
-  open("berlin", "In");
-  open("oslo", "Out", "forward shop/db");
+  open("berlin", "Here", "ana");
+  open("berlin", "Peer");
+  open("oslo", "Here", "forward shop/db");
   const offices = openOffices();
   offices.tunnels = createTunnelService(
     {
@@ -45,14 +45,14 @@ test("what is open is listed with who has it and what has passed, and ends by it
     },
     testListing,
   );
-  const table = await offices.run(["connection", "list"]);
+  const table = await offices.run(["connection", "list", "--sort-by", "peer,side"]);
   assert.deepEqual(
     table.out.split("\n").map((line) => line.split(/ {2,}/).slice(1, 5).join("|")),
     [
-      "PEER|DIRECTION|TARGET|BY",
-      "berlin|Out|service/shop/db:5432|ana",
-      "berlin|In|service/shop/db:5432|<none>",
-      "oslo|Out|service/shop/db:5432|forward shop/db",
+      "PEER|SIDE|TARGET|BY",
+      "berlin|Here|service/shop/db:5432|ana",
+      "berlin|Peer|service/shop/db:5432|<none>",
+      "oslo|Here|service/shop/db:5432|forward shop/db",
       "",
     ],
   );

@@ -37,8 +37,8 @@ async function connected(t: TestContext, agents: TwoAgents) {
 }
 
 function shown({ connections }: Tunnel): unknown[] {
-  return connections.list().map(({ peer, direction, target, person, passed }) => {
-    return [peer, direction, target.kind, person, passed.out, passed.in];
+  return connections.list().map(({ peer, side, target, person, passed }) => {
+    return [peer, side, target.kind, person, passed.out, passed.in];
   });
 }
 
@@ -51,8 +51,8 @@ function only({ connections }: Tunnel): Connection {
 test("a connection is shown at both ends for as long as it is open, with who has it and the bytes each way", async (t) => {
   await using agents = await startTwoAgents();
   const stream = await connected(t, agents);
-  assert.deepEqual(shown(agents.origin), [["there", "Out", "app", "ana", 5, 10]]);
-  assert.deepEqual(shown(agents.host), [["here", "In", "app", undefined, 10, 5]]);
+  assert.deepEqual(shown(agents.origin), [["there", "Here", "app", "ana", 5, 10]]);
+  assert.deepEqual(shown(agents.host), [["here", "Peer", "app", undefined, 10, 5]]);
   assert.equal(only(agents.origin).correlation, only(agents.host).correlation);
   stream.destroy();
   for (const end of [agents.origin, agents.host]) await until("it is gone", () => end.connections.list().length === 0);
@@ -84,7 +84,7 @@ test("no id is given twice, also not by the next start of an agent, and none tel
     const connections = new Connections(systemClock);
     const opened = {
       peer: "there",
-      direction: "Out",
+      side: "Here",
       target: { kind: "metrics" },
       person: undefined,
       correlation: undefined,

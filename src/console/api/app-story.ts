@@ -63,7 +63,7 @@ function actOf({ at, action, actor, verdict, message = "" }: AuditRecord): AppHa
     at: milliTimeText(at),
     kind: Kind.ACT,
     peer: actor.peer ?? "",
-    by: actor.person ?? "",
+    doneBy: actor.person ?? "",
     reason: action,
     message: verdict === "done" ? message : [verdict, message].filter(Boolean).join(": "),
     isTrouble: verdict === "failed" || verdict === "denied",

@@ -184,7 +184,7 @@ export const connectionList: ListOf<Connection> = {
   fields: {
     id: ({ id }) => id,
     peer: ({ peer }) => peer,
-    direction: ({ direction }) => direction,
+    side: ({ side }) => side,
     target: ({ target }) => targetText(target),
     kind: ({ target }) => target.kind,
     protocol: ({ target }) => (isDatagrams(target) ? "UDP" : "TCP"),

@@ -7,9 +7,9 @@ import { mapLimited } from "../../base/map-limited.ts";
 import {
   type Connection,
   ConnectionSchema,
-  Connection_Direction as Direction,
   type PeerTarget,
   PeerTargetSchema,
+  Connection_Side as Side,
   type TunnelService,
 } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import type { Forward as ForwardResource } from "../../kube/resources.ts";
@@ -183,20 +183,11 @@ export function createTunnelService(deps: TunnelServiceDeps, listing: Listing): 
   };
 }
 
-function toConnection({
-  id,
-  peer,
-  direction,
-  target,
-  person,
-  correlation,
-  openedAt,
-  passed,
-}: OpenConnection): Connection {
+function toConnection({ id, peer, side, target, person, correlation, openedAt, passed }: OpenConnection): Connection {
   return create(ConnectionSchema, {
     id,
     peer,
-    direction: directions[direction],
+    side: sides[side],
     target: targetText(target),
     protocol: isDatagrams(target) ? "UDP" : "TCP",
     openedBy: person ?? "",
@@ -207,7 +198,7 @@ function toConnection({
   });
 }
 
-const directions = { Out: Direction.OUT, In: Direction.IN } as const;
+const sides = { Here: Side.HERE, Peer: Side.PEER } as const;
 
 /** It may lead to another peer by now than when the call was judged. */
 function mayChange(values: ContextValues): (present: ForwardResource) => void {

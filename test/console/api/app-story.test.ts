@@ -63,8 +63,16 @@ test("it has what was done, run, decided, told and is so, by the time, with who 
   ];
   const story = appStory(app, { revisions, records });
   assert.deepEqual(
-    story.map(({ kind, reason, by, peer, subject, message, isTrouble, count }) => {
-      return [AppHappening_KindSchema.value[kind]?.localName, reason, by || peer, subject, message, isTrouble, count];
+    story.map(({ kind, reason, doneBy, peer, subject, message, isTrouble, count }) => {
+      return [
+        AppHappening_KindSchema.value[kind]?.localName,
+        reason,
+        doneBy || peer,
+        subject,
+        message,
+        isTrouble,
+        count,
+      ];
     }),
     [
       ["ACT", "app.deploy", "ana", "", "", false, 1],
@@ -87,7 +95,7 @@ test("of what a host decided it has each answer that the audit has, in place of 
   ];
   const story = appStory(app, { revisions: [], records });
   assert.deepEqual(
-    story.filter(({ kind }) => kind === Kind.DECISION).map(({ reason, message, by }) => [reason, message, by]),
+    story.filter(({ kind }) => kind === Kind.DECISION).map(({ reason, message, doneBy }) => [reason, message, doneBy]),
     [
       ["Held", "It waits.", ""],
       ["Admitted", "", ""],

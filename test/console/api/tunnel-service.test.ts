@@ -81,7 +81,7 @@ function threeConnections(ended: string[] = []): Connections {
   for (const peer of ["west", "east", "west"]) {
     connections.add({
       peer,
-      direction: "Out",
+      side: "Here",
       target: { kind: "metrics" },
       person: "ana",
       correlation: undefined,

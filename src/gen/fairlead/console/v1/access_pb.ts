@@ -223,7 +223,7 @@ export const Scope = {
 
   /**
    * The Forwards that the fields name, or the specs they hold: the peer that each leads to. One that offers something of this cluster to a
-   * peer is about the agent.
+   * peer is about the agent; so is one that does not exist, unless a spec says what it would be.
    *
    * @generated from enum value: SCOPE_FORWARD = 9;
    */
