@@ -78,7 +78,7 @@ test("the first administrator signs in, has to change the password, and is known
   const other = await call("SignInService/SignIn", { name, password: next }, mark);
   assert.equal(other.status, 200, other.text);
 
-  const { sessions } = JSON.parse((await call("AccessService/ListBrowserSessions", {}, cookie)).text);
+  const { browserSessions: sessions } = JSON.parse((await call("AccessService/ListBrowserSessions", {}, cookie)).text);
   assert.equal(sessions.length, 2);
   const who = JSON.parse((await call("AccessService/WhoAmI", {}, cookie)).text);
   assert.equal(who.name, "admin");

@@ -47,7 +47,7 @@ function addVersions(agent: Command, context: CliContext): void {
         const found = await readList(
           options,
           (words) => client.agent.listPeerVersions(words, { signal }),
-          (answer) => answer.peers,
+          (answer) => answer.peerVersions,
         );
         await printList(context.terminal, versionView, found, options.output);
       }),

@@ -158,14 +158,14 @@ export async function liveNames(
       return (await client.peers.listInvites({}, call)).invites.map(({ id, name }) => ({ word: id, about: name }));
     case "orphan": {
       if (asked.options.at !== undefined) {
-        return (await client.apps.listOrphansAtPeers({}, call)).orphans.map(({ uid }) => ({ word: uid }));
+        return (await client.apps.listOrphansAtPeers({}, call)).orphansAtPeers.map(({ uid }) => ({ word: uid }));
       }
       return (await client.apps.listOrphans({}, call)).orphans.map(({ workload }) => ({
         word: `${workload?.namespace}/${workload?.name}`,
       }));
     }
     case "orphan at a peer":
-      return (await client.apps.listOrphansAtPeers({}, call)).orphans.map(({ uid, peer }) => ({
+      return (await client.apps.listOrphansAtPeers({}, call)).orphansAtPeers.map(({ uid, peer }) => ({
         word: uid,
         about: peer,
       }));
@@ -188,7 +188,7 @@ export async function liveNames(
     case "token":
       return (await client.access.listTokens({}, call)).tokens.map(({ id, name }) => ({ word: id, about: name }));
     case "session":
-      return (await client.access.listBrowserSessions({}, call)).sessions.map(({ id, user }) => ({
+      return (await client.access.listBrowserSessions({}, call)).browserSessions.map(({ id, user }) => ({
         word: id,
         about: user,
       }));

@@ -23,7 +23,7 @@ export function addOrphanCommands(program: Command, context: CliContext): void {
         const here = (words: ListWords) => apps.listOrphans(words, { signal });
         const atPeers = (words: ListWords) => apps.listOrphansAtPeers(words, { signal });
         if (options.atPeers) {
-          const found = await readList(options, atPeers, ({ orphans }) => orphans);
+          const found = await readList(options, atPeers, ({ orphansAtPeers }) => orphansAtPeers);
           return printList(terminal, orphanAtPeerView(Date.now()), found, options.output);
         }
         const found = await readList(options, here, ({ orphans }) => orphans);

@@ -53,7 +53,7 @@ export function addStatusCommands(program: Command, context: CliContext): void {
       ),
       readAll(
         (page) => calls.listOrphansAtPeers(page, { signal }),
-        (answer) => answer.orphans,
+        (answer) => answer.orphansAtPeers,
       ),
       readAll(
         (page) => client.inbox.listInbox(page, { signal }),

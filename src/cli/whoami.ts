@@ -32,7 +32,7 @@ export function addWhoAmICommands(program: Command, context: CliContext): void {
         const sessions = await readList(
           options,
           (words) => client.access.listBrowserSessions(words, { signal }),
-          (answer) => answer.sessions,
+          (answer) => answer.browserSessions,
         );
         await printList(terminal, sessionView(Date.now()), sessions, options.output);
       }),

@@ -52,7 +52,7 @@ export const tokenList: ListOf<Token> = {
 };
 
 export const sessionList: ListOf<SessionView> = {
-  kind: "sessions",
+  kind: "browser sessions",
   key: ({ id }) => id,
   fields: {
     id: ({ id }) => id,

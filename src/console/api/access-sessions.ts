@@ -29,7 +29,7 @@ export function sessionHandlers(sessions: KnownSessions, listing: Listing): Hand
       const { items, ...page } = listing(sessionList, seen, request);
       return {
         ...page,
-        sessions: items.map((session) => ({
+        browserSessions: items.map((session) => ({
           ...toBrowserSession(session),
           current: caller.credential === `session:${session.id}`,
         })),

@@ -87,7 +87,7 @@ export function createAgentService(deps: AgentServiceDeps, listing: Listing): Se
       const view = viewOf(values.get(principalKey));
       const all = deps.versions().filter(({ peer }) => view(peer));
       const { items, ...page } = listing(versionList, all, request);
-      return { ...page, peers: items };
+      return { ...page, peerVersions: items };
     },
 
     async *testConnection({ peer, invite }, { signal }) {

@@ -187,7 +187,7 @@ export function createAppService(deps: AppServiceDeps, listing: Listing): Servic
       const view = viewOf(values.get(principalKey));
       const all = deps.atPeers.orphans().filter(({ peer }) => view(peer));
       const { items, ...page } = listing(orphanAtPeerList, all, request);
-      return { ...page, orphans: items.map(toOrphanAtPeer) };
+      return { ...page, orphansAtPeers: items.map(toOrphanAtPeer) };
     },
 
     async deleteOrphan({ workload }, { signal }) {

@@ -98,7 +98,7 @@ suite("the first person who signs in", { timeout: 120_000 }, () => {
     const [here, there] = [new Browser(), new Browser()];
     for (const browser of [here, there]) await browser.call("SignInService/SignIn", { name: "admin", password: next });
     const { body } = await there.call("AccessService/ListBrowserSessions");
-    const sessions: unknown = body.sessions;
+    const sessions: unknown = body.browserSessions;
     assert.ok(Array.isArray(sessions) && sessions.length >= 2);
     const mine = sessions.filter((session: { current?: boolean }) => session.current === true);
     assert.deepEqual(
