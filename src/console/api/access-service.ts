@@ -1,4 +1,5 @@
 /** `AccessService`: who may use this agent, by what, and as what. */
+import { createHash } from "node:crypto";
 import { create, type DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import {
@@ -9,7 +10,7 @@ import {
 import { toRoleBinding } from "../access/refusal.ts";
 import { adminTokenName } from "../auth/admin-token.ts";
 import type { Principal, RoleBinding } from "../auth/principal.ts";
-import { describeRoles, fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
+import { describeRoles, formatRoles, fromRoleBinding, holdsAll } from "../auth/role-bindings.ts";
 import type { User } from "../auth/user-record.ts";
 import type { Users } from "../auth/users.ts";
 import { tryLater } from "../try-later.ts";
@@ -19,6 +20,7 @@ import { type KnownSessions, sessionHandlers } from "./access-sessions.ts";
 import { type TokenHandlersDeps, tokenHandlers } from "./access-tokens.ts";
 import type { Listing } from "./listing.ts";
 import { roleDescriptions } from "./roles.ts";
+import { changedMeanwhile } from "./seen-changes.ts";
 
 /** What others are called who are no users. */
 const reserved: readonly string[] = [adminTokenName, "public", "unknown", "agent", "token"];
@@ -73,14 +75,17 @@ export function createAccessService(
       return { user: toUser(made.user), password: made.password.reveal() };
     },
 
-    async updateUser({ name, roles: asked, disabled }, context) {
+    async updateUser({ name, roles: asked, disabled, version }, context) {
       const caller = callerOf(context);
       const before = requireUser(users, name);
       const roles = asked?.values.map(fromRoleBinding);
       requireHeld(caller, before.roles);
       if (roles) requireHeld(caller, roles);
       if (isSelf(caller, before) && (disabled || (roles && !holdsAll(roles, before.roles)))) throw onOneself();
-      const user = await users.update(name, { roles, disabled }, context.signal);
+      const check = (present: User): void => {
+        if (version !== "" && versionOfUser(present) !== version) throw changedMeanwhile(`user ${name}`);
+      };
+      const user = await users.update(name, { roles, disabled, check }, context.signal);
       if (!user) throw noSuchUser(name);
       return { user: toUser(user), tokensLeft: tokensLeftBy(name) };
     },
@@ -139,15 +144,14 @@ function tooBusy(): ConnectError {
   return tryLater("Too many passwords are being made or checked now.", { seconds: 2 });
 }
 
-export function toUser({
-  name,
-  roles,
-  disabled,
-  mustChangePassword,
-  createdAt,
-  createdBy,
-  passwordSetAt,
-}: User): UserMessage {
+/** Another one after each change of what others decide about them, and the same after one of their password. */
+function versionOfUser({ createdAt, roles, disabled }: User): string {
+  const decided = JSON.stringify([createdAt, formatRoles(roles), disabled]);
+  return createHash("sha256").update(decided).digest("base64url").slice(0, 22);
+}
+
+export function toUser(user: User): UserMessage {
+  const { name, roles, disabled, mustChangePassword, createdAt, createdBy, passwordSetAt } = user;
   return create(UserSchema, {
     name,
     roles: roles.map(toRoleBinding),
@@ -156,5 +160,6 @@ export function toUser({
     createdAt: new Date(createdAt).toISOString(),
     createdBy,
     passwordSetAt: new Date(passwordSetAt).toISOString(),
+    version: versionOfUser(user),
   });
 }

@@ -64,7 +64,12 @@ export interface Users {
   /** What is absent stays; undefined when there is none of that name. A change of roles counts for what is signed in already. */
   update(
     name: string,
-    change: { readonly roles?: readonly RoleBinding[] | undefined; readonly disabled?: boolean | undefined },
+    change: {
+      readonly roles?: readonly RoleBinding[] | undefined;
+      readonly disabled?: boolean | undefined;
+      /** Asked before each attempt about who is there then; throws when they may not be changed. */
+      check?(present: User): void;
+    },
     signal: AbortSignal,
   ): Promise<User | undefined>;
   /** A password that is told once and has to be changed; what was signed in before ends. */
@@ -211,15 +216,18 @@ export function createUsers(deps: UsersDeps): Users {
       return { user: toUser(name, record), password };
     },
 
-    async update(name, { roles, disabled }, signal) {
+    async update(name, { roles, disabled, check }, signal) {
       const changed = await kept.change(
         name,
-        (record) => ({
-          ...record,
-          ...(roles && { roles }),
-          ...(disabled !== undefined && { disabled }),
-          ...(disabled && !record.disabled && { stamp: mintStamp() }),
-        }),
+        (record) => {
+          check?.(toUser(name, record));
+          return {
+            ...record,
+            ...(roles && { roles }),
+            ...(disabled !== undefined && { disabled }),
+            ...(disabled && !record.disabled && { stamp: mintStamp() }),
+          };
+        },
         signal,
       );
       return changed && toUser(name, changed);

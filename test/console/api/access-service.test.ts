@@ -84,8 +84,14 @@ suite("users, tokens and roles", { timeout: 120_000 }, () => {
       JSON.stringify(users, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
       /argon2/,
     );
-    const changed = await root.access.updateUser({ name: "ann", roles: { values: admin } });
+    const read = ann?.version ?? "";
+    const changed = await root.access.updateUser({ name: "ann", roles: { values: admin }, version: read });
     assert.equal(changed.user?.roles[0]?.role, Role.ADMIN);
+    // Who has read them before does not take back what somebody else decided since.
+    const late = root.access.updateUser({ name: "ann", roles: { values: viewer }, version: read });
+    await refused(Code.Aborted, late, /user ann was changed by somebody else/);
+    const [now] = (await root.access.listUsers({ fieldSelector: "name=ann" })).users;
+    assert.deepEqual([now?.roles[0]?.role, now?.version], [Role.ADMIN, changed.user?.version]);
     assert.equal((await root.access.updateUser({ name: "ann", disabled: true })).user?.disabled, true);
     const reset = await root.access.resetPassword({ name: "ann" });
     assert.notEqual(reset.password, made.password);
