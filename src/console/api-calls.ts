@@ -26,6 +26,7 @@ import {
 } from "../tunnel/client-side.ts";
 import { callerAddress } from "./auth/caller-address.ts";
 import { personOf, principalKey } from "./auth/principal.ts";
+import { tryLater } from "./try-later.ts";
 
 export interface ApiCallsDeps {
   /** Says which services there are, and what stands in front of them. */
@@ -55,7 +56,7 @@ export function createApiCalls(deps: ApiCallsDeps): ServeCall {
   });
   deps.routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  const held = new UnfinishedMessages(mostHeldBytes);
+  const held = new UnfinishedMessages(mostHeldBytes, (message) => tryLater(message, { seconds: 1 }));
 
   async function answer(handler: UniversalHandler, req: ClientRequest, res: ClientResponse): Promise<void> {
     const contextValues = callerAddress(req);

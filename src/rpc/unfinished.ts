@@ -8,11 +8,14 @@ import { maxMessageBytes } from "./message.ts";
 /** Bytes of unfinished messages, over all callers. */
 export class UnfinishedMessages {
   readonly #most: number;
+  readonly #refusal: (message: string) => ConnectError;
   readonly #byCaller = new Map<string, number>();
   #bytes = 0;
 
-  constructor(mostBytes: number) {
+  /** `refusal` makes the error of whoever would hold too much. */
+  constructor(mostBytes: number, refusal = tooMuch) {
     this.#most = mostBytes;
+    this.#refusal = refusal;
   }
 
   /** Bytes that are counted now. */
@@ -25,6 +28,7 @@ export class UnfinishedMessages {
     return new UnfinishedCall({
       mayHold: (bytes) => (this.#byCaller.get(caller) ?? 0) + bytes <= this.#most - this.#bytes,
       change: (bytes) => this.#change(caller, bytes),
+      refusal: () => this.#refusal("Too many long messages are under way here; send fewer at a time."),
     });
   }
 
@@ -38,6 +42,7 @@ export class UnfinishedMessages {
 
 interface CallOwner {
   mayHold(bytes: number): boolean;
+  refusal(): ConnectError;
   change(bytes: number): void;
 }
 
@@ -75,7 +80,7 @@ export class UnfinishedCall {
           read = 0;
           // One that is longer than any may be is refused by who reads it.
           left = Math.min(prefix.readUInt32BE(1), maxMessageBytes);
-          if (!this.#owner.mayHold(left)) throw tooMuch();
+          if (!this.#owner.mayHold(left)) throw this.#owner.refusal();
           this.#hold(left);
         }
       }
@@ -89,7 +94,7 @@ export class UnfinishedCall {
    */
   async *meterWhole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const piece of body) {
-      if (!this.#owner.mayHold(piece.length)) throw tooMuch();
+      if (!this.#owner.mayHold(piece.length)) throw this.#owner.refusal();
       this.#hold(this.#held + piece.length);
       yield piece;
     }
@@ -108,6 +113,6 @@ export class UnfinishedCall {
   }
 }
 
-function tooMuch(): ConnectError {
-  return new ConnectError("Too many long messages are under way here; send fewer at a time.", Code.ResourceExhausted);
+function tooMuch(message: string): ConnectError {
+  return new ConnectError(message, Code.ResourceExhausted);
 }

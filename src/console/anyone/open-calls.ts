@@ -2,9 +2,11 @@
  * Calls that anybody may make hold something of the agent before anybody has said who they are. So there are few of them at a time, from
  * one network fewer, and what they ask has to come soon. Where there are as many as there may be, the oldest that has not said all yet gives way.
  */
+import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { networkOf } from "../../base/network-of.ts";
 import { type ClientRequest, type ClientResponse, isGone } from "../../tunnel/client-side.ts";
+import { tryLater } from "../try-later.ts";
 
 export interface OpenCalls {
   /** Takes the call, or answers it with a refusal. */
@@ -74,9 +76,10 @@ export function createOpenCalls(deps: { readonly paths: ReadonlySet<string>; rea
 function refuse(req: ClientRequest, res: ClientResponse): void {
   if (isGone(res)) return;
   const message = "Too many call this at once who have not signed in. Try again in a moment.";
-  res.statusCode = 429;
+  const error = tryLater(message, { seconds: 1 });
+  res.statusCode = codeToHttpStatus(error.code);
   res.setHeader("Content-Type", "application/json");
-  res.setHeader("Retry-After", "1");
-  res.end(JSON.stringify({ code: "resource_exhausted", message }));
+  for (const [name, value] of error.metadata) res.setHeader(name, value);
+  res.end(JSON.stringify(errorToJson(error, undefined)));
   res.once("finish", () => req.resume());
 }
