@@ -50,7 +50,8 @@ export function sessionHandlers(sessions: KnownSessions, listing: Listing): Hand
 }
 
 function isOwn(caller: Principal, session: SessionView): boolean {
-  return ownerKey(caller) === ownerOfSession(session);
+  const owner = ownerOfSession(session);
+  return owner !== undefined && owner === ownerKey(caller);
 }
 
 /** As `ownerKey` says it of its user. */
