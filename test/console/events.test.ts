@@ -171,11 +171,15 @@ for (const [protocol, open] of [
       await using at = await startWatchConsole();
       at.office.people.set("nobody", person("nobody", []));
       at.office.people.set("erin", person("erin", [{ role: Role.VIEWER, peers: ["east"] }]));
-      const refused = async (path: string, headers?: Headers): Promise<readonly [number, string]> => {
+      const answerOf = async (path: string, headers?: Headers) => {
         const events = await open(at.port, path, headers);
         await until("the answer ends", () => events.isOver);
         events.close();
-        return [events.status, JSON.parse(events.text).code];
+        return { status: events.status, ...JSON.parse(events.text) };
+      };
+      const refused = async (path: string, headers?: Headers): Promise<readonly [number, string]> => {
+        const { status, code } = await answerOf(path, headers);
+        return [status, code];
       };
       assert.deepEqual(await refused("/events", {}), [401, "unauthenticated"]);
       assert.deepEqual(await refused("/events", { authorization: "Bearer nobody" }), [403, "permission_denied"]);
@@ -191,6 +195,8 @@ for (const [protocol, open] of [
         `topics=${Array(33).fill("apps").join(",")}`,
       ]) {
         assert.deepEqual(await refused(`/events?${query}`), [400, "invalid_argument"], query);
+        const { details } = await answerOf(`/events?${query}`);
+        assert.equal(details[0].type, "buf.validate.Violations", query);
       }
     });
 

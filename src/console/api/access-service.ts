@@ -4,6 +4,7 @@ import { create, type DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import {
   type AccessService,
+  CreateUserRequestSchema,
   type User as UserMessage,
   UserSchema,
 } from "../../gen/fairlead/console/v1/access_service_pb.ts";
@@ -18,6 +19,7 @@ import { callerKinds, callerOf } from "./access-caller.ts";
 import { roleList, userList } from "./access-lists.ts";
 import { type KnownSessions, sessionHandlers } from "./access-sessions.ts";
 import { type TokenHandlersDeps, tokenHandlers } from "./access-tokens.ts";
+import { brokenRule } from "./broken-rule.ts";
 import type { Listing } from "./listing.ts";
 import { roleDescriptions } from "./roles.ts";
 import { changedMeanwhile } from "./seen-changes.ts";
@@ -66,7 +68,8 @@ export function createAccessService(
       const roles = asked.map(fromRoleBinding);
       requireHeld(caller, roles);
       if (reserved.includes(name)) {
-        throw new ConnectError(`The audit calls somebody else ${name}. Take another name.`, Code.InvalidArgument);
+        const message = `The audit calls somebody else ${name}. Take another name.`;
+        throw brokenRule(CreateUserRequestSchema, { path: "name", rule: "user.reserved", message });
       }
       const made = await users.create({ name, roles, by: caller.name }, context.signal);
       if (made === "exists") throw new ConnectError(`There is a user called ${name} already.`, Code.AlreadyExists);

@@ -1,9 +1,11 @@
 /** Changes of Forwards by people at this agent: exactly of what they saw, judged as the agent itself will judge what is written. */
 import { Code, ConnectError } from "@connectrpc/connect";
+import { CreateForwardRequestSchema } from "../../gen/fairlead/console/v1/tunnel_service_pb.ts";
 import { type ForwardSpec, ForwardSpecSchema } from "../../gen/fairlead/resources/v1alpha1/forward_pb.ts";
 import { keyOf } from "../../kube/object.ts";
 import { type Forward, forwards } from "../../kube/resources.ts";
 import { planForward } from "../../tunnel/forwards/plan.ts";
+import { brokenRule } from "./broken-rule.ts";
 import { createSeenChanges, type SeenChanges, type SeenChangesDeps, type SeenRef, writeHere } from "./seen-changes.ts";
 
 export interface ForwardChangesDeps {
@@ -57,5 +59,10 @@ export function noSuchForward({ namespace, name }: SeenRef): ConnectError {
 function refuseUnfit({ namespace, name }: SeenRef, spec: ForwardSpec): void {
   const metadata = { namespace, name };
   const planned = planForward({ apiVersion: "fairlead.dev/v1alpha1", kind: "Forward", metadata, spec });
-  if (!planned.ok) throw new ConnectError(planned.message, Code.InvalidArgument);
+  if (planned.ok) return;
+  const { field, message } = planned;
+  // A spec of the API has no fields that are unknown, so what is at no place in it is its name.
+  const path =
+    field === undefined ? "ref.name" : `spec.${field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+  throw brokenRule(CreateForwardRequestSchema, { path, rule: "forward.possible", message });
 }

@@ -6,8 +6,9 @@
  * asked for. What is there from the first page to the last, and keeps its place in the order, is on exactly one page; what
  * comes or goes meanwhile may be on none. So pages cost no memory between them.
  */
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { parseLabelSelector, SelectorError } from "../../base/label-selector.ts";
+import { brokenWord } from "./broken-rule.ts";
 import { type FieldRequirement, parseFieldSelector, plainField } from "./field-selector.ts";
 import { createPageTokens, type PageTokensDeps, type Place, type Rank } from "./page-token.ts";
 
@@ -103,23 +104,27 @@ function questionOf<T>({ kind }: ListOf<T>, request: ListRequest): string {
 
 /** INVALID_ARGUMENT, with what can be said. */
 function selectorOf<T>(list: ListOf<T>, { labelSelector = "", fieldSelector }: ListRequest): (item: T) => boolean {
-  const checks: ((item: T) => boolean)[] = [];
+  const checks = readable("field_selector", () => parseFieldSelector(fieldSelector)).map((one) => checkOf(list, one));
   const { labels } = list;
-  try {
-    if (labels && labelSelector.trim() !== "") {
-      const matches = parseLabelSelector(labelSelector);
-      checks.push((item) => matches(labels(item)));
-    }
-    for (const one of parseFieldSelector(fieldSelector)) checks.push(checkOf(list, one));
-  } catch (error) {
-    if (error instanceof SelectorError) throw invalid(error.message, error);
-    throw error;
+  if (labels && labelSelector.trim() !== "") {
+    const matches = readable("label_selector", () => parseLabelSelector(labelSelector));
+    checks.push((item) => matches(labels(item)));
   }
   return (item) => checks.every((check) => check(item));
 }
 
+/** INVALID_ARGUMENT of this word, when it cannot be read. */
+function readable<R>(word: Word, read: () => R): R {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SelectorError) throw invalid(word, error.message, error);
+    throw error;
+  }
+}
+
 function checkOf<T>(list: ListOf<T>, { field, value, equal }: FieldRequirement): (item: T) => boolean {
-  const read = fieldOf(list, field);
+  const read = fieldOf(list, field, "field_selector");
   return (item) => textsOf(read(item)).includes(value) === equal;
 }
 
@@ -134,21 +139,24 @@ function readOrder<T>(list: ListOf<T>, text: string): Order[] {
     const [name = "", way = "asc", ...more] = part.trim().split(/\s+/);
     if (name === "" && text.trim() === "") return [];
     if (name === "" || more.length > 0 || (way !== "asc" && way !== "desc")) {
-      throw invalid(`${JSON.stringify(part.trim())} is no order; say it as in "name" or "created desc, name"`);
+      throw invalid(
+        "order_by",
+        `${JSON.stringify(part.trim())} is no order; say it as in "name" or "created desc, name"`,
+      );
     }
-    fieldOf(list, name);
+    fieldOf(list, name, "order_by");
     return [{ field: plainField(name), descends: way === "desc" }];
   });
-  if (orders.length > 8) throw invalid("an order has 8 fields at most");
+  if (orders.length > 8) throw invalid("order_by", "an order has 8 fields at most");
   return orders;
 }
 
-function fieldOf<T>(list: ListOf<T>, name: string): (item: T) => FieldValue {
+function fieldOf<T>(list: ListOf<T>, name: string, word: Word): (item: T) => FieldValue {
   const plain = plainField(name);
   const read = Object.hasOwn(list.fields, plain) ? list.fields[plain] : undefined;
   if (read) return read;
   const known = Object.keys(list.fields).join(", ");
-  throw invalid(`${list.kind} have no field ${JSON.stringify(name)} to be listed by; there are: ${known}`);
+  throw invalid(word, `${list.kind} have no field ${JSON.stringify(name)} to be listed by; there are: ${known}`);
 }
 
 function placeOf<T>(list: ListOf<T>, orders: readonly Order[], item: T): Place {
@@ -178,6 +186,8 @@ function compareRanks(a: Rank, b: Rank): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function invalid(message: string, cause?: unknown): ConnectError {
-  return new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
+type Word = "label_selector" | "field_selector" | "order_by";
+
+function invalid(word: Word, message: string, cause?: unknown): ConnectError {
+  return brokenWord(word, { rule: `list.${word}`, message, cause });
 }

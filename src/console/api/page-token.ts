@@ -1,6 +1,7 @@
 /** Page tokens: opaque to callers, and of no use to anybody who changed one. */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { brokenWord } from "./broken-rule.ts";
 
 /** What something is put in order by. A number comes after every text. */
 export type Rank = string | number;
@@ -63,8 +64,8 @@ export function createPageTokens({ key, now }: PageTokensDeps): PageTokens {
 
 function wrong(): ConnectError {
   const message =
-    "page_token is not of this list: it is taken from the answer before, and everything but page_size stays as it was asked";
-  return new ConnectError(message, Code.InvalidArgument);
+    "it is not of this list: it is taken from the answer before, and everything but page_size stays as it was asked";
+  return brokenWord("page_token", { rule: "list.page_token", message });
 }
 
 function over(): ConnectError {

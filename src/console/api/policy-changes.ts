@@ -1,10 +1,12 @@
 /** Changes of PeerPolicies by people at this agent: exactly of what they saw, and with what comes of it for whom. */
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ApplyPolicyRequestSchema } from "../../gen/fairlead/console/v1/policy_service_pb.ts";
 import { type PeerPolicySpec, PeerPolicySpecSchema } from "../../gen/fairlead/resources/v1alpha1/peer_policy_pb.ts";
 import { type PeerPolicy, peerPolicies } from "../../kube/resources.ts";
 import type { PolicyPeer } from "../../policy/effective.ts";
 import { foreseeEffects, type PolicyEffect } from "../../policy/foresee.ts";
 import { statePolicy } from "../../policy/stated.ts";
+import { brokenRule } from "./broken-rule.ts";
 import { createSeenChanges, type SeenChangesDeps, type SeenDraft, writeHere } from "./seen-changes.ts";
 
 export interface PolicyChangesDeps {
@@ -71,7 +73,8 @@ export function createPolicyChanges(deps: PolicyChangesDeps): PolicyChanges {
         const { problems } = statePolicy({ apiVersion, kind, metadata: ref, spec });
         // Half a rule would be worse than none: such a policy shuts out all peers that it is about.
         if (problems.length > 0) {
-          throw new ConnectError(`${name} cannot be understood: ${problems.join("; ")}`, Code.InvalidArgument);
+          const message = `${name} cannot be understood: ${problems.join("; ")}`;
+          throw brokenRule(ApplyPolicyRequestSchema, { path: "spec", rule: "policy.understood", message });
         }
         // News of the write may be here before its answer is.
         const before = deps.policies();

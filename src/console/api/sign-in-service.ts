@@ -3,7 +3,7 @@ import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@conn
 import type { AuditEntry } from "../../audit/entry.ts";
 import type { Clock } from "../../base/clock.ts";
 import { SecretText } from "../../base/secret-text.ts";
-import type { SignInService } from "../../gen/fairlead/console/v1/sign_in_service_pb.ts";
+import { ChangePasswordRequestSchema, type SignInService } from "../../gen/fairlead/console/v1/sign_in_service_pb.ts";
 import { callerAddressKey } from "../auth/caller-address.ts";
 import { presentedByCall } from "../auth/presented.ts";
 import { principalKey } from "../auth/principal.ts";
@@ -12,6 +12,7 @@ import { isOwnPage, judgeConnection } from "../sign-in/connection.ts";
 import { markCookieName, readCookies, setMarkCookie, setSessionCookie } from "../sign-in/cookie.ts";
 import { sessionCookies } from "../sign-in/session-way.ts";
 import { tryLater } from "../try-later.ts";
+import { brokenRule } from "./broken-rule.ts";
 
 /** Somebody with a password here. */
 export interface PasswordUser {
@@ -134,7 +135,10 @@ export function createSignInService(deps: SignInServiceDeps): ServiceImpl<typeof
       const { name } = principal;
       const passwords = { current: new SecretText(current), next: new SecretText(next) };
       const verdict = await users.changePassword({ name, ...passwords, ...whence(context) }, context.signal);
-      if (!verdict.ok && verdict.why === "unfit") throw new ConnectError(verdict.message, Code.InvalidArgument);
+      if (!verdict.ok && verdict.why === "unfit") {
+        const { message } = verdict;
+        throw brokenRule(ChangePasswordRequestSchema, { path: "next", rule: "password.fit", message });
+      }
       const right = rightOf(verdict, "The current password is not right.");
       audit.record({ action: "user.change-password", actor: { person: name }, target: name, verdict: "done" });
       // What they had signed in by does not count any more.

@@ -7,6 +7,7 @@ import { mapLimited } from "../../base/map-limited.ts";
 import {
   type Connection,
   ConnectionSchema,
+  OpenTargetRequestSchema,
   type PeerTarget,
   PeerTargetSchema,
   Connection_Side as Side,
@@ -24,6 +25,7 @@ import { viewOf } from "../access/decide.ts";
 import { judgeMoreKey } from "../access/guard.ts";
 import { type Principal, principalKey } from "../auth/principal.ts";
 import { type HttpTarget, type TargetDoor, targetPath } from "../doors/target-door.ts";
+import { brokenRule } from "./broken-rule.ts";
 import { type ForwardChanges, noSuchForward } from "./forward-changes.ts";
 import type { Listing } from "./listing.ts";
 import { connectionList, forwardList, targetList } from "./lists.ts";
@@ -235,5 +237,6 @@ function httpDoor(peer: string, one: { target: string; appProtocol: string }): T
 function notOpened(text: string, kind: string | undefined): ConnectError {
   const hint =
     kind === "app" ? "`fairlead app open` opens the page of an app" : "a Service or an address can be opened";
-  return new ConnectError(`${text} is not opened in this way; ${hint}.`, Code.InvalidArgument);
+  const message = `${text} is not opened in this way; ${hint}.`;
+  return brokenRule(OpenTargetRequestSchema, { path: "target", rule: "target.opened", message });
 }

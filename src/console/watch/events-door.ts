@@ -5,12 +5,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
 import type { FastifyInstance } from "fastify";
 import type { Log } from "../../base/log.ts";
-import { brokenRules } from "../../base/proto-rules.ts";
 import { WatchRequestSchema, WatchService } from "../../gen/fairlead/console/v1/watch_service_pb.ts";
 import type { ClientRequest, ClientResponse } from "../../tunnel/client-side.ts";
 import { accessOf } from "../access/access-of.ts";
 import { decide } from "../access/decide.ts";
 import type { Refuse } from "../access/refuser.ts";
+import { brokenIn, brokenWord } from "../api/broken-rule.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import { presentedBy } from "../auth/presented.ts";
 import type { Principal } from "../auth/principal.ts";
@@ -51,9 +51,9 @@ export function createEventsDoor(deps: EventsDoorDeps): EventsDoor {
     const principal = await judge(req, signal);
     const lastEventId = req.headers["last-event-id"];
     const query = readEventsQuery(req.url ?? "", typeof lastEventId === "string" ? lastEventId : undefined);
-    if (!query.ok) throw new ConnectError(query.message, Code.InvalidArgument);
-    const [broken] = brokenRules(WatchRequestSchema, query.request);
-    if (broken) throw new ConnectError(`${broken.field}: ${broken.message}`, Code.InvalidArgument);
+    if (!query.ok) throw brokenWord(query.word, { rule: "events.query", message: query.message });
+    const broken = brokenIn(WatchRequestSchema, query.request);
+    if (broken) throw broken;
     for await (const news of deps.hub.watch(query.request, principal, signal)) {
       const isFirst = !res.headersSent;
       if (isFirst) begin(res);

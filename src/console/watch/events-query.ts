@@ -13,7 +13,7 @@ const words: readonly string[] = ["topics", "namespace", "peer", "name", "labelS
 
 export type EventsQuery =
   | { readonly ok: true; readonly request: WatchRequest }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly word: string; readonly message: string };
 
 /** `lastEventId` is what the client was told last, if it was here before. */
 export function readEventsQuery(url: string, lastEventId: string | undefined): EventsQuery {
@@ -21,17 +21,25 @@ export function readEventsQuery(url: string, lastEventId: string | undefined): E
   const query = new URLSearchParams(at < 0 ? "" : url.slice(at + 1));
   const foreign = [...query.keys()].find((key) => !words.includes(key));
   if (foreign !== undefined) {
-    return { ok: false, message: `There is no "${foreign.slice(0, 40)}" here; there are ${words.join(", ")}.` };
+    return {
+      ok: false,
+      word: foreign.slice(0, 40),
+      message: `There is no "${foreign.slice(0, 40)}" here; there are ${words.join(", ")}.`,
+    };
   }
   const twice = words.find((word) => query.getAll(word).length > 1);
-  if (twice !== undefined) return { ok: false, message: `"${twice}" stands there more than once.` };
+  if (twice !== undefined) return { ok: false, word: twice, message: `"${twice}" stands there more than once.` };
   const one = (word: string): string => query.get(word) ?? "";
   const asked = one("topics")
     .split(",")
     .filter((word) => word !== "");
   const unknown = asked.find((word) => !topics.has(word));
   if (unknown !== undefined) {
-    return { ok: false, message: `"${unknown.slice(0, 40)}" is no topic; there are ${[...topics.keys()].join(", ")}.` };
+    return {
+      ok: false,
+      word: "topics",
+      message: `"${unknown.slice(0, 40)}" is no topic; there are ${[...topics.keys()].join(", ")}.`,
+    };
   }
   const same = {
     namespace: one("namespace"),
@@ -40,7 +48,7 @@ export function readEventsQuery(url: string, lastEventId: string | undefined): E
     labelSelector: one("labelSelector"),
   };
   if (asked.length === 0 && Object.values(same).some((value) => value !== "")) {
-    return { ok: false, message: "Name the topics of which this is wanted, as in topics=apps." };
+    return { ok: false, word: "topics", message: "Name the topics of which this is wanted, as in topics=apps." };
   }
   const request = create(WatchRequestSchema, {
     topics: asked.map((word) => ({ ...same, topic: topics.get(word) ?? Topic.UNSPECIFIED })),

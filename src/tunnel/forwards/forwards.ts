@@ -121,7 +121,8 @@ export function createForwards(deps: ForwardsDeps): Forwards {
     if (!planned.ok) {
       deps.offering.delete(key);
       if (entrance) await standDown(running.get(key) ?? start(forward, entrance), signal);
-      tell(forward, { invalid: planned.message });
+      const { field, message } = planned;
+      tell(forward, { invalid: field === undefined ? message : `${field}: ${message}` });
       return;
     }
     const { plan } = planned;

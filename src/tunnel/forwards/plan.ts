@@ -53,10 +53,10 @@ export interface UseRules {
 /** Where a Forward does not say how many. Each is a socket of this process and a stream of the link. */
 const ownConnections = 4_096;
 
-/** `message` says what has to be changed. */
+/** `message` says what has to be changed; `field` where in the spec, if it is at one place there. */
 export type Planned =
   | { readonly ok: true; readonly plan: ForwardPlan }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly message: string; readonly field?: string };
 
 export function planForward(forward: Forward): Planned {
   const { namespace = "", name = "", uid = "", creationTimestamp: since = "" } = forward.metadata;
@@ -67,16 +67,16 @@ export function planForward(forward: Forward): Planned {
     return wrong(`"${name}" can be no Service's name: a letter first, then letters, digits and dashes, 63 in all.`);
   }
   const { peer = "", direction = "Forward", limits } = spec;
-  if (direction !== "Forward" && direction !== "Reverse") return wrong("direction: it is Forward or Reverse.");
+  if (direction !== "Forward" && direction !== "Reverse") return wrong("it is Forward or Reverse.", "direction");
   const target = (direction === "Forward" ? readTarget : readOwnTarget)(spec.target ?? "", namespace);
-  if (typeof target === "string") return wrong(`target: ${target}`);
+  if (typeof target === "string") return wrong(target, "target");
   const ports = readPorts(forward, target, direction === "Reverse");
-  if (typeof ports === "string") return wrong(`ports: ${ports}`);
+  if (typeof ports === "string") return wrong(ports, "ports");
   const idleMs = spec.idle === undefined ? undefined : parseDuration(spec.idle);
-  if (spec.idle !== undefined && !idleMs) return wrong("idle: it is no length of time above 0, such as 30m.");
+  if (spec.idle !== undefined && !idleMs) return wrong("it is no length of time above 0, such as 30m.", "idle");
   const bytes = readQuantity(limits?.bytesPerSecond);
   if (limits?.bytesPerSecond !== undefined && (bytes === undefined || bytes <= 0n)) {
-    return wrong("limits.bytesPerSecond: it is no amount above 0, such as 5M.");
+    return wrong("it is no amount above 0, such as 5M.", "limits.bytesPerSecond");
   }
   const use: UseRules = {
     connections: limits?.connections ?? ownConnections,
@@ -167,6 +167,6 @@ export function targetAt(
   return target.kind === "route" ? { ...target, port: targetPort } : { ...target, port: targetPort, ...network };
 }
 
-function wrong(message: string): Planned {
-  return { ok: false, message };
+function wrong(message: string, field?: string): Planned {
+  return { ok: false, message, ...(field !== undefined && { field }) };
 }

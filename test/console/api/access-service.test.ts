@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { explainError } from "../../../src/client/explain.ts";
 import { createFairleadClient, type FairleadClient } from "../../../src/client/index.ts";
 import {
   CallerKind,
@@ -29,6 +30,7 @@ async function refused(code: Code, call: Promise<unknown>, pattern = /./): Promi
   assert.ok(error instanceof ConnectError);
   assert.equal(Code[error.code], Code[code], error.message);
   assert.match(error.message, pattern);
+  assert.equal(explainError(error).violations.length > 0, code === Code.InvalidArgument);
   return error;
 }
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { explainError } from "../../../src/client/explain.ts";
 import { withToken } from "../../../src/client/token.ts";
 import { createForwardChanges } from "../../../src/console/api/forward-changes.ts";
 import { Role } from "../../../src/gen/fairlead/console/v1/access_pb.ts";
@@ -31,6 +32,7 @@ function refused(call: Promise<unknown>, code: Code, text: RegExp): Promise<void
     const { code: said, rawMessage } = ConnectError.from(error);
     assert.match(rawMessage, text);
     assert.equal(Code[said], Code[code]);
+    assert.equal(explainError(error).violations.length > 0, code === Code.InvalidArgument);
     return true;
   });
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
+import { explainError } from "../../../src/client/explain.ts";
 import { createListing, type ListOf, type ListRequest, type Page } from "../../../src/console/api/listing.ts";
 import { tokenLifeMs } from "../../../src/console/api/page-token.ts";
 
@@ -45,7 +46,10 @@ const names = ({ items }: Page<Boat>): string[] => items.map(({ name }) => name)
 const refused =
   (code: Code, text: RegExp) =>
   (error: unknown): boolean =>
-    error instanceof ConnectError && error.code === code && text.test(error.rawMessage);
+    error instanceof ConnectError &&
+    error.code === code &&
+    text.test(error.rawMessage) &&
+    explainError(error).violations.length === (code === Code.InvalidArgument ? 1 : 0);
 
 suite("a list", () => {
   const fleet = [

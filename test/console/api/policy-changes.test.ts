@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { explainError } from "../../../src/client/explain.ts";
 import { createPolicyChanges } from "../../../src/console/api/policy-changes.ts";
 import {
   type PeerPolicySpec,
@@ -35,7 +36,8 @@ suite("policies at the console", () => {
   const refused = (call: Promise<unknown>, code: Code, text: RegExp): Promise<void> =>
     assert.rejects(call, (error) => {
       const { code: said, rawMessage } = ConnectError.from(error);
-      return said === code && text.test(rawMessage);
+      const namesFields = explainError(error).violations.length > 0;
+      return said === code && text.test(rawMessage) && namesFields === (code === Code.InvalidArgument);
     });
 
   test("what it changes for peers is told, also when news of the write are here before its answer", async () => {

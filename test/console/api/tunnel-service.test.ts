@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { systemClock } from "../../../src/base/clock.ts";
+import { explainError } from "../../../src/client/explain.ts";
 import { translateErrors } from "../../../src/console/api/errors.ts";
 import { createForwardChanges } from "../../../src/console/api/forward-changes.ts";
 import { createTunnelService, type TunnelServiceDeps } from "../../../src/console/api/tunnel-service.ts";
@@ -73,6 +74,13 @@ test("of a Service without a port that is opened which speaks HTTP, before one t
   assert.deepEqual(unknown.opened, ["service/shop/web:80"]);
   const none = createPeer(udp);
   await assert.rejects(none.client.openTarget({ peer: "west", target: "service/shop/web" }), /UDP/);
+  await assert.rejects(none.client.openTarget({ peer: "west", target: "node/a" }), (error) => {
+    assert.deepEqual(
+      explainError(error).violations.map(({ field }) => field),
+      ["target"],
+    );
+    return true;
+  });
 });
 
 /** West's, east's and west's again. */
