@@ -222,8 +222,8 @@ export const Scope = {
   EVERYBODY: 8,
 
   /**
-   * The Forwards that the fields name, or the specs they hold: the peer that each leads to. One that offers something of this cluster to a
-   * peer is about the agent; so is one that does not exist, unless a spec says what it would be.
+   * The Forwards that the fields name, and the specs they hold: the peer that each leads to. One that offers something of this cluster to a
+   * peer is about the agent; so is one that is named and does not exist, whatever a spec beside it says.
    *
    * @generated from enum value: SCOPE_FORWARD = 9;
    */

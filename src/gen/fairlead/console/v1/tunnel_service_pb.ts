@@ -967,7 +967,7 @@ export const TunnelService: GenService<{
   },
   /**
    * Makes a Forward, and does not wait for its Service: its status says how that goes. INVALID_ARGUMENT when it cannot be carried out as it
-   * is written, ALREADY_EXISTS when there is one of the name, FAILED_PRECONDITION in a namespace where the agent may write none (the chart's
+   * is written, ALREADY_EXISTS when there is one of the name, NOT_FOUND when there is no such namespace, FAILED_PRECONDITION in a namespace where the agent may write none (the chart's
    * forwards.namespaces says where it may), and at an agent without a cluster.
    *
    * @generated from rpc fairlead.console.v1.TunnelService.CreateForward
