@@ -180,3 +180,27 @@ test("an agent without a cluster makes none, and says why", async () => {
   await refused(changes.make(nowhere, draft, patience()), Code.FailedPrecondition, /stands alone/);
   await refused(changes.delete(nowhere, { version: "", dryRun: false }, patience()), Code.FailedPrecondition, /alone/);
 });
+
+test("who made a Forward has the answer when this agent knows it, so that they are not refused what they do with it next", async () => {
+  const asked = Promise.withResolvers<string>();
+  const known = Promise.withResolvers<void>();
+  const changes = createForwardChanges({
+    kube: {
+      ...mute,
+      create: async (kind) => kind.parse({ apiVersion: "v1", kind: kind.kind, metadata: nowhere, spec: {} }),
+    },
+    heard(key) {
+      asked.resolve(key);
+      return known.promise;
+    },
+    noneHere: undefined,
+  });
+  let isAnswered = false;
+  const made = changes.make(nowhere, draft, patience()).then(() => {
+    isAnswered = true;
+  });
+  assert.equal(await Promise.race([asked.promise, made]), "shop/db");
+  assert.equal(isAnswered, false);
+  known.resolve();
+  await made;
+});
