@@ -9,7 +9,9 @@ import { testListing } from "../console/api/test-listing.ts";
 import { openOffices } from "./offices.ts";
 
 test("what is open is listed with who has it and what has passed, and ends by its id", async () => {
-  const connections = new Connections(systemClock);
+  // In whose order they come, one by one.
+  let now = systemClock.now();
+  const connections = new Connections({ now: () => (now += 1) });
   const ended: string[] = [];
   const open = (peer: string, side: "Here" | "Peer", person?: string): void => {
     const target = { kind: "service", namespace: "shop", name: "db", port: 5432 } as const;
