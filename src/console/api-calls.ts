@@ -44,10 +44,14 @@ const askMs = 60_000;
 /** For so long one may go on that was answered before its end, in milliseconds. */
 const lingerMs = 5_000;
 
-/** Answers one call. */
-export type ServeCall = (req: ClientRequest, res: ClientResponse) => void;
+export interface ApiCalls {
+  /** Whether there is a call with the path of this URL. */
+  claims(url: string | undefined): boolean;
+  /** Answers one call. */
+  serve(req: ClientRequest, res: ClientResponse): void;
+}
 
-export function createApiCalls(deps: ApiCallsDeps): ServeCall {
+export function createApiCalls(deps: ApiCallsDeps): ApiCalls {
   const { clock, log } = deps;
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -75,24 +79,39 @@ export function createApiCalls(deps: ApiCallsDeps): ServeCall {
     const response = await handler({ ...request, body: body() });
     const isUnsaid = response.body === undefined && response.status >= 400;
     if (isUnsaid) refuse(res, response.status, mistakeIn(req, handler, response.status));
-    else await universalResponseToNodeResponse(response, res);
+    else await universalResponseToNodeResponse({ ...response, ...endedWith(res, response.body) }, res);
   }
 
-  return (req, res) => {
-    boundTimeouts(req.headers);
-    const [path = ""] = (req.url ?? "").split("?", 1);
-    const handler = handlers.get(path);
-    if (!handler) {
-      refuse(res, 404, noSuchCall(path));
-      return;
-    }
-    answer(handler, req, res).catch((error: unknown) => {
-      // Most have left before their answer was whole.
-      log.debug({ err: error, path }, "a call could not be answered");
-      if (!res.headersSent) refuse(res, 500, new ConnectError("The answer could not be made.", Code.Internal));
-      else if (!isGone(res)) res.destroy();
-    });
+  return {
+    claims: (url) => handlers.has(pathOf(url)),
+    serve(req, res) {
+      boundTimeouts(req.headers);
+      const path = pathOf(req.url);
+      const handler = handlers.get(path);
+      if (!handler) {
+        refuse(res, 404, noSuchCall(path));
+        return;
+      }
+      answer(handler, req, res).catch((error: unknown) => {
+        // Most have left before their answer was whole.
+        log.debug({ err: error, path }, "a call could not be answered");
+        if (!res.headersSent) refuse(res, 500, new ConnectError("The answer could not be made.", Code.Internal));
+        else if (!isGone(res)) res.destroy();
+      });
+    },
   };
+}
+
+function pathOf(url = ""): string {
+  return url.split("?", 1)[0] ?? "";
+}
+
+/** The body of an answer, which ends when nobody can take it any more: whoever writes it may wait then for room that never comes. */
+function endedWith(res: ClientResponse, body: AsyncIterable<Uint8Array> | undefined) {
+  if (!body) return {};
+  const pieces = body[Symbol.asyncIterator]();
+  res.once("close", () => void pieces.return?.().catch(() => undefined));
+  return { body: { [Symbol.asyncIterator]: () => pieces } };
 }
 
 /** Puts the longest time-out that can be kept in place of a longer one. */

@@ -36,18 +36,24 @@ export function createHttp2Api({ door, own, clients, log }: Http2ApiOptions): Ht
     maxSessionMemory: 32,
   });
   server.on("request", (req: Http2ServerRequest, res: Http2ServerResponse) => {
+    // Of a connection that has ended Node still tells what had come. Its streams are closed, and never tell so again.
+    if (req.stream.destroyed) return;
     if (!door(req, res)) own(req, res);
   });
   // The app says itself whether it wants the body; the API takes it.
   server.on("checkContinue", (req: Http2ServerRequest, res: Http2ServerResponse) => {
-    if (door(req, res)) return;
+    if (req.stream.destroyed || door(req, res)) return;
     res.writeContinue();
     own(req, res);
   });
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
-    session.on("stream", (stream) => stream.once("close", clients.begin(session.socket)));
+    // Kept, since a session that was ended has no socket any more, and streams that it had are still told of.
+    const { remoteAddress, remotePort } = session.socket;
+    session.on("stream", (stream) => {
+      if (!stream.destroyed) stream.once("close", clients.begin({ remoteAddress, remotePort }));
+    });
   });
   server.on("sessionError", (error: Error) => log.debug({ err: error }, "an HTTP/2 connection failed"));
   return {

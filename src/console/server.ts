@@ -115,8 +115,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
     ...deps,
     isServing: () => !stopping && (deps.isReady?.() ?? true),
   });
-  const isCall = (url: string | undefined): boolean => url !== undefined && (isOurs(url) || anyone.claims(url));
-  const serveCall = createApiCalls({
+  const calls = createApiCalls({
     routes(router) {
       deps.routes(guardRouter(router, { interceptors, gate: guard.gate }));
       anyone.routes(guardRouter(router, { interceptors: always }));
@@ -141,13 +140,16 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   const open = createOpenCalls({ paths: anyone.openPaths, clock: deps.clock });
   /** What is for no door, over either protocol. */
   const serveOwn = (req: ClientRequest, res: ClientResponse): void => {
+    // Whoever reads it hears of its end there. One that is cut as they stop to read tells nobody else, and an error that nobody hears ends the agent.
+    req.on("error", () => undefined);
     endUntaken(res, deps.untakenMs);
-    if (!isCall(req.url)) {
+    // What has the look of a call of ours is told which there are.
+    if (!isOurs(req.url) && !calls.claims(req.url) && !anyone.claims(req.url)) {
       own.emit("request", req, res);
       return;
     }
     for (const [name, value] of Object.entries(securityHeaders)) res.setHeader(name, value);
-    if (open.admit(req, res)) serveCall(req, res);
+    if (open.admit(req, res)) calls.serve(req, res);
   };
   const http2 = createHttp2Api({
     door: (req, res) => doors.serve({ kind: "http", req, res }),
@@ -176,9 +178,7 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(securityHeaders);
     // Of what is for nothing here no body is read.
-    if (!request.is404) return;
-    reply.callNotFound();
-    return reply;
+    if (request.is404) return sayNothingIsHere(request, reply);
   });
   deps.pages?.(app);
   serveOpenApi(app, deps.clock);
@@ -222,21 +222,23 @@ export function createConsoleServer(deps: ConsoleServerDeps): ConsoleServer {
 }
 
 /** Whether it is a call of our own API that has this path. */
-function isOurs(url: string): boolean {
+function isOurs(url = ""): boolean {
   return url.startsWith("/fairlead.");
 }
 
 function refuseTheRest(app: FastifyInstance, log: Log): void {
-  app.setNotFoundHandler((request, reply) => {
-    const detail =
-      "This agent serves its API here, and apps at /apps/<namespace>/<app>/<port>/ and on hosts of their own.";
-    const rendered = renderProblem(
-      { status: 404, code: "not-found", title: "Nothing here", detail },
-      request.headers.accept,
-    );
-    return reply.code(rendered.status).headers(Object.fromEntries(rendered.headers)).send(rendered.body);
-  });
+  app.setNotFoundHandler(sayNothingIsHere);
   app.setErrorHandler((error: FastifyError, request, reply) => explain(error, request, reply, log));
+}
+
+function sayNothingIsHere(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const detail =
+    "This agent serves its API here, and apps at /apps/<namespace>/<app>/<port>/ and on hosts of their own.";
+  const rendered = renderProblem(
+    { status: 404, code: "not-found", title: "Nothing here", detail },
+    request.headers.accept,
+  );
+  return reply.code(rendered.status).headers(Object.fromEntries(rendered.headers)).send(rendered.body);
 }
 
 function explain(error: FastifyError, request: FastifyRequest, reply: FastifyReply, log: Log) {

@@ -133,7 +133,7 @@ test("describe tells all of it: spec, status, pods, rollout, job, and what has h
   offices.apps.getApp = () => ({ app: app(status) });
   offices.apps.getAppStory = () => ({
     happenings: [
-      { at: "2026-01-01T00:00:00Z", kind: Kind.ACT, reason: "app.deploy", by: "ana", count: 1 },
+      { at: "2026-01-01T00:00:00Z", kind: Kind.ACT, reason: "app.deploy", doneBy: "ana", count: 1 },
       { at: "2026-01-01T00:00:01Z", kind: Kind.REVISION, subject: "revision 2", message: "web:2: faster", count: 1 },
       {
         at: "2026-01-01T00:00:02Z",

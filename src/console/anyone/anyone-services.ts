@@ -14,7 +14,7 @@ import { createReflectionService } from "./reflection-service.ts";
 export interface AnyoneServices {
   routes(router: ConnectRouter): void;
   /** Whether the path is of one of them. */
-  claims(url: string): boolean;
+  claims(url: string | undefined): boolean;
   /** Of all methods that anybody may call, those of other services among them. */
   readonly openPaths: ReadonlySet<string>;
 }
@@ -37,7 +37,7 @@ export function createAnyoneServices(deps: {
         .filter((method) => accessOf(method).scope === Scope.EVERYBODY)
         .map(({ parent, name }) => `/${parent.typeName}/${name}`),
     ),
-    claims: (url) => own.some(({ typeName }) => url.startsWith(`/${typeName}/`)),
+    claims: (url = "") => own.some(({ typeName }) => url.startsWith(`/${typeName}/`)),
     routes(router) {
       router.service(Health, createHealthService({ services: names, isServing, clock }));
       router.service(ServerReflection, reflection);

@@ -69,7 +69,7 @@ export function createAccessService(
       requireHeld(caller, roles);
       if (reserved.includes(name)) {
         const message = `The audit calls somebody else ${name}. Take another name.`;
-        throw brokenRule(CreateUserRequestSchema, { path: "name", rule: "user.reserved", message });
+        throw brokenRule(CreateUserRequestSchema, { path: "name", rule: "name.reserved", message });
       }
       const made = await users.create({ name, roles, by: caller.name }, context.signal);
       if (made === "exists") throw new ConnectError(`There is a user called ${name} already.`, Code.AlreadyExists);
