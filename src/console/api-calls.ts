@@ -78,7 +78,7 @@ export function createApiCalls(deps: ApiCallsDeps): ApiCalls {
     const request = universalRequestFromNodeRequest(req, res, undefined, contextValues);
     const response = await handler({ ...request, body: body() });
     const isUnsaid = response.body === undefined && response.status >= 400;
-    if (isUnsaid) refuse(res, response.status, mistakeIn(req, handler, response.status));
+    if (isUnsaid) tell(res, response.status, mistakeIn(req, handler, response.status));
     else await universalResponseToNodeResponse({ ...response, ...endedWith(res, response.body) }, res);
   }
 
@@ -164,22 +164,23 @@ function noSuchCall(path: string): ConnectError {
 }
 
 /** Why it is a call of no protocol, and what would be. */
-function mistakeIn({ headers }: ClientRequest, { method }: UniversalHandler, status: number): ConnectError {
+function mistakeIn({ headers }: ClientRequest, { method }: UniversalHandler, status: number): string {
   const form = headers["content-type"]?.slice(0, 100) ?? "";
-  if (status === 405) {
-    return new ConnectError(
-      `${method.name} is called by POST, with {} as the body where nothing is to be said.`,
-      Code.Unimplemented,
-    );
-  }
+  if (status === 405) return `${method.name} is called by POST, with {} as the body where nothing is to be said.`;
   const isPlain = /^application\/(json|proto)\b/i.test(form);
   if (isPlain && method.methodKind !== "unary") {
-    const message = `${method.name} streams, which "${form}" cannot: call it by gRPC or with "application/connect+json". What changes is told at GET /events, too.`;
-    return new ConnectError(message, Code.InvalidArgument);
+    return `${method.name} streams, which "${form}" cannot: call it by gRPC or with "application/connect+json". What changes is told at GET /events, too.`;
   }
   const said = form === "" ? "there is none" : `it is ${JSON.stringify(form)}`;
-  const message = `The Content-Type of this call has to be application/json, application/proto or one of gRPC's; ${said}.`;
-  return new ConnectError(message, Code.InvalidArgument);
+  return `The Content-Type of this call has to be application/json, application/proto or one of gRPC's; ${said}.`;
+}
+
+/** To a person: as JSON it would be an error of Connect's, whose clients have to take the status for all that is said. */
+function tell(res: ClientResponse, status: number, text: string): void {
+  if (isGone(res)) return;
+  res.statusCode = status;
+  res.setHeader("Content-Type", "text/plain; charset=utf-8");
+  res.end(`${text}\n`);
 }
 
 /** As Connect says it. */

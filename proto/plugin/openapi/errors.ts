@@ -33,7 +33,8 @@ const meanings: Readonly<Record<string, string>> = {
 
 const reference = (status: string): [string, Schema] => [status, { $ref: `#/components/responses/Error${status}` }];
 const refused: Schema = {
-  description: "The request is none that this call could be: its media type is not known here. Without a body.",
+  description:
+    "The request is none that this call could be: its media type is not known here. Says in plain text which would be right.",
 };
 
 export const errorsOf = {
